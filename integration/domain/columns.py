@@ -1,0 +1,36 @@
+"""How money lies in a table: minor units as a whole number, so that the database adds it up exactly, beside a currency."""
+
+from typing import Any
+
+from django.db import models
+
+from integration.domain.money import Money
+
+
+class MinorUnitsField(models.BigIntegerField):
+    """An amount in minor units of the row's `currency`."""
+
+
+class CurrencyField(models.CharField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["max_length"] = 3
+        super().__init__(**kwargs)
+
+
+class money:  # noqa: N801 - reads as a field where it is used
+    """A row's amount as `Money`, kept in the minor units column of that name and the row's `currency`."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+    def __get__(self, row: Any, owner: type) -> Any:
+        if row is None:
+            return self
+        return Money.of_minor(getattr(row, self.column), row.currency)
+
+    def __set__(self, row: Any, amount: Money) -> None:
+        if row.currency != amount.currency:
+            raise ValueError(f"{amount} in a row of {row.currency}")
+        setattr(row, self.column, amount.minor)

@@ -1,0 +1,59 @@
+"""Domain events reach their handlers synchronously, in the transaction that recorded them: all of it happens or nothing.
+
+A handler that fails takes everything back. Handlers that keep causing each other are stopped before the stack or the
+database is full.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+
+from integration.domain.events import DomainEvent, Recorded
+from integration.domain.metadata import caused_by
+
+LONGEST_CHAIN = 50
+"""More events than any real reaction needs one after the other; a longer chain is a loop."""
+
+Handler = Callable[[Any], None]
+
+_handlers: dict[type[DomainEvent], list[Handler]] = defaultdict(list)
+
+
+class OutsideTransaction(RuntimeError):
+    """Domain events are dispatched inside a transaction only: outside of one, nothing could be taken back."""
+
+
+class EndlessCascade(RuntimeError):
+    """Handlers kept causing each other's events."""
+
+
+def subscribe(event_type: type[DomainEvent], handler: Handler) -> None:
+    """Call `handler` with every event of exactly this type; handlers are called in the order they subscribed."""
+    _handlers[event_type].append(handler)
+
+
+def handlers_of(event_type: type[DomainEvent]) -> list[Handler]:
+    """Who reacts to the event inside its transaction."""
+    return list(_handlers.get(event_type, ()))
+
+
+def dispatch(recorded: Recorded) -> None:
+    """Hand an event to its handlers; what they cause names this event as its cause.
+
+    Raises:
+        OutsideTransaction: when no transaction is open.
+        EndlessCascade: when more than `LONGEST_CHAIN` events caused one another.
+    """
+    if not connection.in_atomic_block:
+        raise OutsideTransaction(OutsideTransaction.__doc__)
+    handlers = _handlers.get(type(recorded.event))
+    if not handlers:
+        return
+    cause = recorded.metadata.as_cause(recorded.event.wire_name)
+    if len(cause.chain) > LONGEST_CHAIN:
+        raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {' → '.join(cause.chain[-6:])}")
+    with caused_by(cause):
+        for handler in handlers:
+            handler(recorded.event)

@@ -1,0 +1,61 @@
+"""A domain event is a fact: past tense, frozen, named for the wire, and private to its context.
+
+What happened is the event; who, when, why and in which order is its `Metadata`. Both together are a `Recorded` event.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from integration.domain.metadata import Metadata
+from integration.domain.naming import WireNames
+
+
+class DomainEvent(msgspec.Struct, frozen=True):
+    """What happened to one aggregate. Subclasses add its facts and are named with `@domain_event`."""
+
+    wire_name: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    @property
+    def summary(self) -> str:
+        """The fact as a short sentence; events whose name does not say it all say more."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+
+
+E_ = TypeVar("E_", bound=type[DomainEvent])
+T = TypeVar("T", bound=msgspec.Struct)
+
+domain_events: WireNames[type[DomainEvent]] = WireNames("domain event")
+
+
+def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
+    """Give a domain event its wire name, `context.what_happened`, and the version of its fields."""
+
+    def register(event: E_) -> E_:
+        event.wire_name, event.schema_version = name, version
+        domain_events.add(name, event)
+        return event
+
+    return register
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A domain event as it was recorded: the fact, the stream it belongs to, and its metadata."""
+
+    event: DomainEvent
+    stream: str
+    stream_id: str
+    metadata: Metadata
+
+
+def to_data(event: msgspec.Struct) -> dict[str, Any]:
+    """An event's facts as JSON knows them."""
+    return msgspec.to_builtins(event)
+
+
+def from_data(event_type: type[T], data: dict[str, Any]) -> T:
+    """The event that `to_data` was made from; raises `msgspec.ValidationError`. Unknown fields are passed over."""
+    return msgspec.convert(data, type=event_type)

@@ -1,0 +1,129 @@
+"""Every domain event is kept for good, in full, in its context's append-only table.
+
+A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of work writes to it and nothing changes it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.apps import apps
+from django.db import models
+
+from integration.domain.events import DomainEvent, Recorded, domain_events, from_data, to_data
+
+
+class HistoryIsAppendOnly(RuntimeError):
+    """What happened is not changed or deleted."""
+
+
+class HistoryEntry(models.Model):
+    """One domain event of one aggregate (`stream`, `stream_id`); `version` counts that aggregate's events from 1."""
+
+    id = models.UUIDField(primary_key=True)
+    stream = models.CharField(max_length=40)
+    stream_id = models.CharField(max_length=64)
+    version = models.PositiveIntegerField()
+    name = models.CharField(max_length=80)
+    schema_version = models.PositiveSmallIntegerField()
+    data = models.JSONField()
+    occurred_at = models.DateTimeField()
+    correlation_id = models.UUIDField(db_index=True)
+    causation_id = models.UUIDField(null=True)
+    actor = models.CharField(max_length=80)
+    traceparent = models.CharField(max_length=55, null=True)  # noqa: DJ001 - absent is not the empty string
+
+    objects: ClassVar[models.Manager[Any]]
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["id"]
+        verbose_name_plural = "history"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stream", "stream_id", "version"], name="%(app_label)s_history_one_event_a_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.stream_id}"
+
+    @classmethod
+    def of(cls, recorded: Recorded) -> "HistoryEntry":
+        """The row that keeps a recorded event."""
+        event, metadata = recorded.event, recorded.metadata
+        return cls(
+            id=metadata.id,
+            stream=recorded.stream,
+            stream_id=recorded.stream_id,
+            version=metadata.version,
+            name=event.wire_name,
+            schema_version=event.schema_version,
+            data=to_data(event),
+            occurred_at=metadata.occurred_at,
+            correlation_id=metadata.correlation_id,
+            causation_id=metadata.causation_id,
+            actor=metadata.actor,
+            traceparent=metadata.traceparent,
+        )
+
+    @property
+    def event(self) -> DomainEvent:
+        """The fact itself; raises `UnknownName` for an event this code has no class for."""
+        return from_data(domain_events.get(self.name), self.data)
+
+    @property
+    def context(self) -> str:
+        """The context whose fact it is."""
+        return self._meta.app_label
+
+    @property
+    def summary(self) -> str:
+        """The fact as a sentence, for people."""
+        return self.event.summary
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
+
+
+def history_of(context: str) -> type[HistoryEntry]:
+    """The history table of a context."""
+    return apps.get_model(context, "History")
+
+
+def story(correlation_id: UUID) -> list[HistoryEntry]:
+    """Every domain event of one story, in all contexts, each after what caused it; one query per context."""
+    tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
+    return in_order([entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)])
+
+
+def in_order(told: Iterable[HistoryEntry]) -> list[HistoryEntry]:
+    """Oldest first, but an aggregate's events by version, and none before its cause.
+
+    Ids sort by the clock of the machine that made them, and clocks of two machines differ: so the clock decides only
+    between events of which neither led to the other.
+    """
+    entries = {entry.id: entry for entry in told}
+    versions = {(entry.stream, entry.stream_id, entry.version): entry.id for entry in entries.values()}
+    graph: TopologicalSorter[UUID] = TopologicalSorter()
+    for entry in entries.values():
+        before = (entry.causation_id, versions.get((entry.stream, entry.stream_id, entry.version - 1)))
+        graph.add(entry.id, *(id for id in before if id in entries))
+    graph.prepare()
+    ordered: list[HistoryEntry] = []
+    due: list[tuple[datetime, UUID]] = []
+    while graph.is_active():
+        for id in graph.get_ready():
+            heappush(due, (entries[id].occurred_at, id))
+        _, id = heappop(due)
+        graph.done(id)
+        ordered.append(entries[id])
+    return ordered

@@ -1,0 +1,51 @@
+"""Typed identifiers: contexts know each other's things by these and by nothing else.
+
+They are strings a person can read out on the telephone. What belongs to one order carries the order's digits, so that
+an invoice or a shipment is named without asking the database for another number.
+"""
+
+from typing import NewType
+from uuid import UUID
+
+from django.db import connection
+from uuid_utils.compat import uuid7
+
+OrderNumber = NewType("OrderNumber", str)
+"""Such as `R-1001`."""
+BuyerId = NewType("BuyerId", str)
+"""Whoever buys: `U-12` for a user of this shop, or the identifier another system gave them."""
+Sku = NewType("Sku", str)
+"""What is sold and stocked, such as `MUG-ENAMEL-BLUE`."""
+PaymentMethodId = NewType("PaymentMethodId", str)
+"""A way to pay; never a card number."""
+InvoiceNumber = NewType("InvoiceNumber", str)
+"""Such as `I-1001`, for order `R-1001`."""
+PaymentId = NewType("PaymentId", str)
+"""Such as `P-1001-1`, the first payment of invoice `I-1001`; also its idempotency key at the provider."""
+RefundId = NewType("RefundId", str)
+"""Such as `F-1001-1`, the first refund of invoice `I-1001`; also its idempotency key at the provider."""
+ShipmentId = NewType("ShipmentId", str)
+"""Such as `S-1001-1`, the first shipment of order `R-1001`."""
+
+SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"
+
+
+def new_event_id() -> UUID:
+    """A UUIDv7: unique everywhere, and sorting by the moment it was made."""
+    return uuid7()
+
+
+def next_order_number() -> OrderNumber:
+    """The next order's number; a number taken by a unit of work that fails is not given out again."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A sequence, because a counter row would make every order wait for the one before to commit.
+            cursor.execute("SELECT nextval('integration_order_number')")
+        else:
+            cursor.execute("UPDATE integration_order_number SET value = value + 1 RETURNING value")
+        return OrderNumber(f"R-{cursor.fetchone()[0]}")
+
+
+def sibling(prefix: str, order: OrderNumber, *ordinals: int) -> str:
+    """The identifier of what belongs to `order`: `sibling("S", "R-1001", 1)` is `S-1001-1`."""
+    return "-".join([prefix, order.partition("-")[2], *map(str, ordinals)])

@@ -1,0 +1,145 @@
+"""Money is an exact amount in one currency: no floats, no mixed currencies, no cent lost or made.
+
+Source of the currencies and their decimal places: ISO 4217.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+
+from iso4217 import Currency
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from integration.domain.errors import DomainError
+
+
+class NotMoney(DomainError):
+    """Not an amount of money in a currency of ISO 4217."""
+
+
+class CurrencyMismatch(DomainError):
+    """Amounts in different currencies cannot be added or compared."""
+
+
+@lru_cache(maxsize=256)
+def decimal_places(currency: str) -> int:
+    """How many decimals the currency has: 2 for USD, 0 for JPY, 3 for KWD; raises `NotMoney`."""
+    try:
+        places = Currency(currency).exponent
+    except ValueError:
+        raise NotMoney(f"{currency!r} is no currency of ISO 4217") from None
+    if places is None:
+        raise NotMoney(f"{currency} has no minor unit, so nothing can be priced in it")
+    return places
+
+
+class Money(Struct, frozen=True, order=False):
+    """An amount in a currency, exact to the currency's minor unit.
+
+    Args:
+        amount: a `Decimal` (or what one is made from, but never a float), with no more decimals than the currency has.
+        currency: its ISO 4217 code.
+
+    Raises:
+        NotMoney: for a float, a NaN, a fraction of a minor unit, or an unknown currency.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.amount, float):
+            raise NotMoney("a float is no amount of money: 0.1 + 0.2 is not 0.3")
+        amount = Decimal(self.amount)
+        if not amount.is_finite():
+            raise NotMoney(f"{amount} is no amount of money")
+        exact = amount.quantize(Decimal(1).scaleb(-decimal_places(self.currency)))
+        if exact != amount:
+            raise NotMoney(f"{amount} {self.currency} is finer than the currency's minor unit")
+        force_setattr(self, "amount", exact)
+
+    @classmethod
+    def of_minor(cls, minor: int, currency: str) -> "Money":
+        """From minor units: `of_minor(1990, "USD")` is 19.90 USD."""
+        return cls(Decimal(minor).scaleb(-decimal_places(currency)), currency)
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        """Nothing, in a currency."""
+        return cls.of_minor(0, currency)
+
+    @classmethod
+    def sum(cls, amounts: "Iterable[Money]", currency: str) -> "Money":
+        """All of them together, zero for none; raises `CurrencyMismatch`."""
+        return sum(amounts, cls.zero(currency))
+
+    @property
+    def minor(self) -> int:
+        """The amount in minor units: cents for USD."""
+        return int(self.amount.scaleb(decimal_places(self.currency)))
+
+    def _same(self, other: "Money") -> Decimal:
+        if not isinstance(other, Money):
+            raise TypeError(f"{other!r} is not Money")
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{self} and {other} are in different currencies")
+        return other.amount
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.amount + self._same(other), self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.amount - self._same(other), self.currency)
+
+    def __mul__(self, times: int) -> "Money":
+        if not isinstance(times, int) or isinstance(times, bool):
+            raise TypeError("money is multiplied by whole numbers; for a share use percent() or allocate()")
+        return Money(self.amount * times, self.currency)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Money":
+        return Money(-self.amount, self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.amount < self._same(other)
+
+    def __le__(self, other: "Money") -> bool:
+        return self.amount <= self._same(other)
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.amount > self._same(other)
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.amount >= self._same(other)
+
+    def __bool__(self) -> bool:
+        return bool(self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+    def percent(self, rate: int | Decimal) -> "Money":
+        """`rate` hundredths of it, rounded half to even, as accountants do."""
+        share = self.amount * Decimal(rate) / 100
+        places = Decimal(1).scaleb(-decimal_places(self.currency))
+        return Money(share.quantize(places, ROUND_HALF_EVEN), self.currency)
+
+    def allocate(self, weights: Sequence[int]) -> "list[Money]":
+        """Split by whole-number weights without losing or making a minor unit.
+
+        What division leaves over goes, a minor unit each, to the first of those with a weight.
+
+        Raises:
+            NotMoney: without weights, with a negative one, or with all of them zero.
+        """
+        total = sum(weights)
+        if total <= 0 or any(weight < 0 for weight in weights):
+            raise NotMoney("money is allocated by weights that are not negative and not all zero")
+        sign = -1 if self.minor < 0 else 1
+        shares = [abs(self.minor) * weight // total for weight in weights]
+        left_over = abs(self.minor) - sum(shares)
+        for i in [i for i, weight in enumerate(weights) if weight][:left_over]:
+            shares[i] += 1
+        return [Money.of_minor(sign * share, self.currency) for share in shares]

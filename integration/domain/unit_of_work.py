@@ -1,0 +1,171 @@
+"""One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent together, or not at all.
+
+Aggregates are locked when they are got and written once, at the end, in a number of statements that does not grow with
+the number of aggregates, lines or events.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+
+from integration.domain.aggregate import Aggregate, OfOneStory
+from integration.domain.dispatcher import dispatch
+from integration.domain.errors import NotFound
+from integration.domain.events import Recorded
+from integration.domain.history import HistoryEntry, history_of
+from integration.domain.metadata import has_cause, join_story, new_story
+
+A = TypeVar("A", bound=Aggregate)
+
+
+class UnitFailed(RuntimeError):
+    """A command that had joined this unit of work failed, so the unit cannot be completed."""
+
+
+class UnitOfWork:
+    """The aggregates in use, each once, and what happened to them."""
+
+    def __init__(self) -> None:
+        self._aggregates: dict[tuple[type[Aggregate], Any], Aggregate] = {}
+        self._undispatched: deque[Recorded] = deque()
+        self._dispatched: list[Recorded] = []
+        self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
+        self.failed = False
+
+    def get(self, model: type[A], key: str) -> A:
+        """The aggregate with this key, locked until the end; raises `NotFound`."""
+        aggregate = self.find(model, key)
+        if aggregate is None:
+            raise NotFound(f"there is no {model._meta.verbose_name} {key}")
+        return aggregate
+
+    def find(self, model: type[A], key: str) -> A | None:
+        """The aggregate with this key, locked until the end, or None."""
+        return self.get_many(model, [key]).get(key)
+
+    def get_many(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
+        """Those of the aggregates that exist, by key, locked in the order of their keys so that none deadlock."""
+        missing = [key for key in keys if (model, key) not in self._aggregates]
+        if missing:
+            found = list(model.objects.select_for_update().filter(pk__in=missing).order_by("pk"))
+            if found:
+                model.load_parts(found)
+            for aggregate in found:
+                self.add(aggregate)
+        return {key: self._aggregates[model, key] for key in keys if (model, key) in self._aggregates}
+
+    def add(self, aggregate: Aggregate) -> None:
+        """Take charge of an aggregate: what it recorded already and what it will record."""
+        self._aggregates[type(aggregate), aggregate.pk] = aggregate
+        aggregate._work = self
+        if isinstance(aggregate, OfOneStory) and aggregate.correlation_id:
+            join_story(aggregate.correlation_id)
+        self._undispatched.extend(aggregate.recorded_events)
+        aggregate.recorded_events.clear()
+
+    def remember(self, recorded: Recorded) -> None:
+        """Queue an event for dispatch; called by the aggregate that recorded it."""
+        self._undispatched.append(recorded)
+
+    def defer(self, store: Callable[[list[Any]], None], item: Any) -> None:
+        """Have `store` called once, just before the commit, with everything deferred for it."""
+        self._deferred[store].append(item)
+
+    def complete(self) -> None:
+        """Dispatch until no event is left, then write everything.
+
+        Raises:
+            UnitFailed: when a command that joined this unit failed and its error was swallowed.
+        """
+        if self.failed:
+            raise UnitFailed(UnitFailed.__doc__)
+        while self._undispatched:
+            recorded = self._undispatched.popleft()
+            self._dispatched.append(recorded)
+            dispatch(recorded)
+        self._write_aggregates()
+        self._write_history()
+        for store, items in self._deferred.items():
+            store(items)
+
+    def _write_aggregates(self) -> None:
+        changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
+        by_model: dict[type[Aggregate], list[Aggregate]] = defaultdict(list)
+        for aggregate in self._aggregates.values():
+            if (aggregate.stream, str(aggregate.pk)) in changed:
+                by_model[type(aggregate)].append(aggregate)
+        for model, aggregates in by_model.items():
+            fresh = [aggregate for aggregate in aggregates if aggregate._state.adding]
+            _write(model, aggregates)
+            parts = [part for aggregate in aggregates for part in aggregate.touched_parts]
+            parts += [part for aggregate in fresh for name in model.parts for part in getattr(aggregate, name)]
+            for part_model, rows in _by_model(parts).items():
+                _write(part_model, rows)
+
+    def _write_history(self) -> None:
+        by_table: dict[type[HistoryEntry], list[HistoryEntry]] = defaultdict(list)
+        contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}
+        for recorded in self._dispatched:
+            table = history_of(contexts[recorded.stream])
+            by_table[table].append(table.of(recorded))
+        for table, entries in by_table.items():
+            table.objects.bulk_create(entries)
+
+
+def _by_model(rows: Iterable[models.Model]) -> dict[type[models.Model], list[Any]]:
+    by_model: dict[type[models.Model], list[Any]] = defaultdict(list)
+    for row in rows:
+        by_model[type(row)].append(row)
+    return by_model
+
+
+def _write(model: type[models.Model], rows: list[Any]) -> None:
+    """Insert the new and update the old, in one statement each."""
+    new = [row for row in rows if row._state.adding]
+    old = [row for row in rows if not row._state.adding]
+    if new:
+        model._default_manager.bulk_create(new)
+    if old:
+        # An upsert of rows we hold locked: one statement for any number of rows, where bulk_update builds a CASE
+        # for every column of every row.
+        key = model._meta.pk
+        fields = [field.name for field in model._meta.concrete_fields if field is not key]
+        model._default_manager.bulk_create(
+            old, update_conflicts=True, unique_fields=[key.name], update_fields=fields
+        )
+
+
+_current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)
+
+
+def current_unit_of_work() -> UnitOfWork:
+    """The unit of work in progress; raises `RuntimeError` when there is none."""
+    work = _current.get()
+    if work is None:
+        raise RuntimeError("there is no unit of work here: this belongs into a command or a policy")
+    return work
+
+
+@contextmanager
+def unit_of_work() -> Iterator[UnitOfWork]:
+    """One transaction around a command; inside another unit of work, a part of that one."""
+    outer = _current.get()
+    if outer is not None:
+        try:
+            yield outer
+        except BaseException:
+            outer.failed = True
+            raise
+        return
+    with nullcontext() if has_cause() else new_story(), transaction.atomic():
+        work = UnitOfWork()
+        token = _current.set(work)
+        try:
+            yield work
+            work.complete()
+        finally:
+            _current.reset(token)
