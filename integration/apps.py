@@ -1,0 +1,43 @@
+"""How a context joins the house: its policies are found by being there."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+
+class Context(AppConfig):
+    """A bounded context: every module in its `policies` folder is imported at start, so a new rule is a new file."""
+
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        policies = import_module(f"{self.name}.policies")
+        for module in sorted(iter_modules(policies.__path__), key=lambda module: module.name):
+            import_module(f"{policies.__name__}.{module.name}")
+
+
+class IntegrationConfig(AppConfig):
+    """The app that owns messages and deliveries."""
+
+    name = "integration"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from integration.messaging import checks  # noqa: F401 - registers the system checks
+
+        connection_created.connect(_lift_sqlite_parameter_limit)
+
+
+def _lift_sqlite_parameter_limit(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Let SQLite take as many parameters in a statement as it was built for, instead of the 999 of long ago.
+
+    With 999, the statements of an order would grow in number with its lines.
+    """
+    if connection.vendor == "sqlite":
+        limit = connection.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER)
+        connection.features.max_query_params = min(limit, 32_766)

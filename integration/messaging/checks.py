@@ -1,0 +1,46 @@
+"""System checks for wiring that cannot work: they refuse to start rather than lose work later."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from integration.messaging.consumers import consumers
+from integration.messaging.schedule import routines
+
+
+@register
+def contexts_exist(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every consumer and routine is named after a context that has workers."""
+    named = [*consumers.items(), *routines.items()]
+    rooms = [*settings.CONTEXTS, "integration"]
+    return [
+        Error(f"{name!r} is named after none of {rooms}", id="waybill.E001")
+        for name, entry in named
+        if entry.context not in rooms
+    ]
+
+
+@register
+def memory_broker_stays_in_process(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """`memory://` reaches no other process: one web process, and workers that are threads of it."""
+    if not settings.EMBEDDED:
+        return []
+    errors: list[CheckMessage] = []
+    if settings.WEB_CONCURRENCY > 1:
+        errors.append(
+            Error(
+                f"{settings.WEB_CONCURRENCY} web processes cannot share the broker memory://",
+                hint="Set WEB_CONCURRENCY=1, or CELERY_BROKER_URL to a Redis.",
+                id="waybill.E002",
+            )
+        )
+    if settings.CELERY_WORKER_POOL != "threads":
+        errors.append(
+            Error(
+                f"a {settings.CELERY_WORKER_POOL} worker loses tasks on the broker memory://",
+                hint="Set CELERY_WORKER_POOL=threads, or CELERY_BROKER_URL to a Redis.",
+                id="waybill.E003",
+            )
+        )
+    return errors

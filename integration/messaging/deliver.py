@@ -1,0 +1,201 @@
+"""Exactly once in effect: a delivery is claimed, handled, and marked done in the transaction of what it caused.
+
+Claiming counts the attempt in a transaction of its own, so that even a worker that is killed has been counted. Several
+waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back and
+each is tried alone, so that none is held up by its neighbour.
+"""
+
+import logging
+import random
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from integration.domain import clock
+from integration.domain.errors import NotYet
+from integration.domain.metadata import caused_by
+from integration.domain.unit_of_work import unit_of_work
+from integration.messaging.consumers import Consumer, consumers
+from integration.messaging.doorbell import Lane, ring
+from integration.messaging.models import Delivery, Status
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+"""As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
+
+LEASE = timedelta(seconds=8)
+"""After this long a claimed delivery of which nothing was heard is claimed again."""
+
+LONGEST_WAKE = 10.0
+"""Seconds after which a woken worker makes room for others and rings for itself."""
+
+
+class ClaimLost(RuntimeError):
+    """Another worker has handled the delivery in the meantime, so this one takes back what it did."""
+
+
+class WorkerDied(RuntimeError):
+    """Every attempt at this delivery ended with its worker."""
+
+
+class Claim(NamedTuple):
+    """One attempt at one delivery."""
+
+    id: int
+    consumer: str
+    attempt: int
+
+
+def deliver_due(lane: Lane) -> int:
+    """Handle what is due in a lane until nothing is.
+
+    Returns:
+        How many attempts were made.
+    """
+    began = time.monotonic()
+    attempts = 0
+    limit = 1 if lane.outside else BATCH
+    while claims := claim(lane, limit):
+        attempts += len(claims)
+        for consumer, of_consumer in _by_consumer(claims).items():
+            _handle(consumer, of_consumer)
+        if time.monotonic() - began > LONGEST_WAKE:
+            ring([lane])
+            break
+    return attempts
+
+
+def claim(lane: Lane, limit: int) -> list[Claim]:
+    """Take up to `limit` due deliveries of a lane, oldest first, and count the attempt; one statement, committed."""
+    skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE integration_delivery SET attempts = attempts + 1, due_at = %s
+            WHERE status = 'pending' AND id IN (
+                SELECT id FROM integration_delivery
+                WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
+                ORDER BY id LIMIT %s {skip_locked}
+            )
+            RETURNING id, consumer, attempts
+            """,  # noqa: S608 - the one thing formatted in is a constant
+            [_sql_moment(now + LEASE), lane.context, lane.outside, _sql_moment(now), limit],
+        )
+        return sorted(Claim(*row) for row in cursor.fetchall())
+
+
+def due_lanes() -> list[Lane]:
+    """The lanes in which something is due; one query."""
+    due = Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now())
+    return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+
+
+def _handle(name: str, claims: Sequence[Claim]) -> None:
+    fresh = [claim for claim in claims if claim.attempt == 1]
+    # What failed before is tried alone, or it would have its neighbours taken back with it again and again.
+    for together in [fresh, *([claim] for claim in claims if claim.attempt > 1)]:
+        if together:
+            _attempt(name, together)
+
+
+def _attempt(name: str, claims: Sequence[Claim]) -> None:
+    try:
+        if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
+            raise WorkerDied(WorkerDied.__doc__)
+        consumer = consumers.get(name)
+        if consumer.outside:
+            _handle_outside(consumer, claims)
+        else:
+            _handle_together(consumer, claims)
+    except ClaimLost:
+        log.info("%s: another worker was faster", name)
+    except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
+        if len(claims) == 1:
+            _record_failure(claims[0], error)
+        else:
+            for claim in claims:
+                _attempt(name, [claim])
+
+
+def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> None:
+    with unit_of_work():
+        deliveries = list(_claimed(claims).select_for_update(of=("self",), skip_locked=True))
+        events = [delivery.message.event for delivery in deliveries]
+        if consumer.prepare:
+            consumer.prepare(events)
+        for delivery, event in zip(deliveries, events, strict=True):
+            with caused_by(delivery.message.cause):
+                consumer.handle(event)
+        _mark_done(deliveries)
+
+
+def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> None:
+    for delivery in _claimed(claims):
+        with caused_by(delivery.message.cause):
+            consumer.handle(delivery.message.event)
+        _mark_done([delivery])
+
+
+def _claimed(claims: Sequence[Claim]):  # type: ignore[no-untyped-def]  # a QuerySet, whose type says nothing more
+    """The deliveries that are still ours: whoever claims again counts another attempt."""
+    pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
+    return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
+
+
+def _mark_done(deliveries: Sequence[Delivery]) -> None:
+    """Mark done what is still pending; that the count is right is the claim, where a database ignores row locks."""
+    pending = Delivery.objects.filter(pk__in=[d.pk for d in deliveries], status=Status.PENDING)
+    done = pending.update(status=Status.DONE, done_at=clock.now(), error="", traceback="")
+    if done != len(deliveries):
+        raise ClaimLost(ClaimLost.__doc__)
+
+
+def _record_failure(failed: Claim, error: Exception) -> None:
+    delivery = _claimed([failed]).first()
+    if delivery is None:
+        return
+    age = clock.now() - delivery.message.occurred_at
+    if isinstance(error, NotYet) and age < settings.NOT_YET_PATIENCE:
+        # Too early is nobody's fault: no attempt is charged, and it is tried again soon.
+        delivery.attempts -= 1
+        delivery.due_at = clock.now() + timedelta(seconds=random.uniform(0.2, 0.6))  # noqa: S311
+    elif failed.attempt >= settings.DELIVERY_MAX_ATTEMPTS:
+        delivery.status = Status.DEAD
+        log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
+    else:
+        delivery.due_at = clock.now() + back_off(failed.attempt)
+        log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
+    delivery.error = f"{type(error).__name__}: {error}"
+    delivery.traceback = "".join(traceback.format_exception(error))
+    _claimed([failed]).update(
+        status=delivery.status,
+        attempts=delivery.attempts,
+        due_at=delivery.due_at,
+        error=delivery.error,
+        traceback=delivery.traceback,
+    )
+
+
+def back_off(attempt: int) -> timedelta:
+    """How long to wait after the attempt failed: doubling from a second to ten minutes, the last half of it random."""
+    longest = min(2 ** (attempt - 1), 600)
+    return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
+
+
+def _by_consumer(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
+    by_consumer: dict[str, list[Claim]] = defaultdict(list)
+    for each in claims:
+        by_consumer[each.consumer].append(each)
+    return by_consumer
+
+
+def _sql_moment(moment):  # type: ignore[no-untyped-def]  # str or datetime, as the database wants it
+    return connection.ops.adapt_datetimefield_value(moment)

@@ -1,0 +1,94 @@
+"""What must still be delivered is a row: one message, and one delivery for each of its consumers.
+
+That one delivery is outbox, inbox, retry queue and dead letter at once, so that no two tables can disagree.
+"""
+
+from typing import ClassVar
+
+import msgspec
+from django.db import models
+from django.db.models import Q
+
+from integration.contracts.contract import IntegrationEvent, contracts
+from integration.domain.metadata import Cause
+
+
+class Message(models.Model):
+    """An integration event as it was published; never changed."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    name = models.CharField("contract", max_length=80)
+    version = models.PositiveSmallIntegerField()
+    data = models.JSONField()
+    occurred_at = models.DateTimeField()
+    correlation_id = models.UUIDField(db_index=True)
+    causation_id = models.UUIDField(null=True)
+    actor = models.CharField(max_length=80)
+    traceparent = models.CharField(max_length=55, null=True)  # noqa: DJ001 - absent is not the empty string
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
+
+    @property
+    def event(self) -> IntegrationEvent:
+        """The event itself; raises `UnknownName`, or `msgspec.ValidationError` for facts that don't fit it."""
+        return msgspec.convert(self.data, type=contracts.get(self.name))
+
+    @property
+    def cause(self) -> Cause:
+        """The cause of what its consumers do: the domain event it was published for."""
+        return Cause(
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            actor=self.actor,
+            traceparent=self.traceparent,
+        )
+
+
+class Status(models.TextChoices):
+    """How far a delivery has come."""
+
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class Delivery(models.Model):
+    """One message on its way to one consumer.
+
+    A pending delivery is handled once `due_at` has come. Claiming it counts the attempt and moves `due_at` to the next
+    one, before anything is done: whoever is killed has been counted, and the delivery comes up again by itself.
+    """
+
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
+    consumer = models.CharField(max_length=80)
+    context = models.CharField(max_length=20, editable=False)
+    outside = models.BooleanField(default=False, editable=False)
+    status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "consumer"], name="one_delivery_a_consumer"),
+            models.CheckConstraint(
+                condition=Q(status="done", done_at__isnull=False) | (~Q(status="done") & Q(done_at__isnull=True)),
+                name="done_has_a_moment",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
+            models.Index(fields=["context", "outside", "due_at"], name="pending_by_lane", condition=Q(status="pending")),
+            models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message.name} to {self.consumer}"

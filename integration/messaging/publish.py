@@ -1,0 +1,56 @@
+"""Publishing stores the event and a delivery for each consumer in the publisher's own transaction, and rings the doorbell
+after the commit."""
+
+from functools import partial
+
+import msgspec
+from django.db import transaction
+
+from integration.contracts.contract import IntegrationEvent
+from integration.domain import clock
+from integration.domain.identifiers import new_event_id
+from integration.domain.metadata import current_cause
+from integration.domain.unit_of_work import current_unit_of_work
+from integration.messaging.consumers import consumers_of
+from integration.messaging.doorbell import Lane, ring
+from integration.messaging.models import Delivery, Message
+
+
+def publish(event: IntegrationEvent) -> None:
+    """Tell the other contexts, once the unit of work in progress has committed.
+
+    Raises:
+        RuntimeError: outside of a unit of work.
+    """
+    cause = current_cause()
+    message = Message(
+        id=new_event_id(),
+        name=event.wire_name,
+        version=event.version,
+        data=msgspec.to_builtins(event),
+        occurred_at=clock.now(),
+        correlation_id=cause.correlation_id,
+        causation_id=cause.causation_id,
+        actor=cause.actor,
+        traceparent=cause.traceparent,
+    )
+    deliveries = [
+        Delivery(
+            message=message,
+            consumer=consumer.name,
+            context=consumer.context,
+            outside=consumer.outside,
+            due_at=message.occurred_at,
+        )
+        for consumer in consumers_of(type(event))
+    ]
+    current_unit_of_work().defer(_store, (message, deliveries))
+
+
+def _store(published: list[tuple[Message, list[Delivery]]]) -> None:
+    """Two statements for everything one unit of work published, and one ring of the bell for each lane."""
+    Message.objects.bulk_create([message for message, _ in published])
+    deliveries = [delivery for _, of_message in published for delivery in of_message]
+    Delivery.objects.bulk_create(deliveries)
+    lanes = sorted({Lane(delivery.context, delivery.outside) for delivery in deliveries})
+    transaction.on_commit(partial(ring, lanes), robust=True)

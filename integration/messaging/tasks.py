@@ -1,0 +1,26 @@
+"""The three things a worker can be asked for over the broker; each does only what is due, so a forged or doubled one is
+harmless."""
+
+from celery import shared_task
+
+from integration.messaging import schedule
+from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.doorbell import Lane, ring
+
+
+@shared_task(name="waybill.deliver", ignore_result=True)
+def deliver(context: str, outside: bool) -> None:
+    """Handle what is due for one context."""
+    deliver_due(Lane(context, outside))
+
+
+@shared_task(name="waybill.sweep", ignore_result=True)
+def sweep() -> None:
+    """Wake a worker for whatever is due: what a crash, a flushed or an unreachable broker left behind, and retries."""
+    ring(due_lanes())
+
+
+@shared_task(name="waybill.run", ignore_result=True)
+def run(routine: str) -> None:
+    """Run a routine by its wire name; raises `UnknownName`."""
+    schedule.routines.get(routine).run()

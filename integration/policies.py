@@ -1,0 +1,65 @@
+"""*Whenever X, then Y*: the two decorators all policies are written with.
+
+A policy that reacts to its own context's domain event runs at once, in the same transaction. One that reacts to a contract
+runs later, in a worker of its context, once for each message.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from integration.contracts.contract import IntegrationEvent
+from integration.domain import dispatcher
+from integration.domain.events import DomainEvent
+from integration.messaging import consumers, schedule
+
+H = TypeVar("H", bound=Callable[..., None])
+
+
+def whenever(
+    event: type[DomainEvent] | type[IntegrationEvent],
+    *,
+    name: str = "",
+    outside: bool = False,
+    prepare: Callable[[Sequence[Any]], None] | None = None,
+) -> Callable[[H], H]:
+    """Let the function below react to an event.
+
+    Args:
+        event: a domain event of this context, or a contract.
+        name: for a contract, the reaction's wire name, `context.what-it-does`: it outlives every rename in the code.
+        outside: for a contract, whether the reaction talks to the outside world; it then runs outside of any
+            transaction, at least once, and must pass on an idempotency key of its own.
+        prepare: for a contract, what to call once before several events are handled together.
+
+    Raises:
+        TypeError: for a name where none belongs, or none where one does.
+    """
+
+    def subscribe(handler: H) -> H:
+        if issubclass(event, DomainEvent):
+            if name or outside or prepare:
+                raise TypeError("a reaction to a domain event runs in its transaction: it has neither name nor options")
+            dispatcher.subscribe(event, handler)
+        else:
+            if not name:
+                raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
+            consumers.register(consumers.Consumer(name, event, handler, outside, prepare))
+        return handler
+
+    return subscribe
+
+
+def every(interval: timedelta, *, name: str) -> Callable[[H], H]:
+    """Let the function below run again and again, on beat, in a worker of its context.
+
+    Args:
+        interval: how long from one run to the next; at least a second.
+        name: its wire name, `context.what-it-does`.
+    """
+
+    def subscribe(routine: H) -> H:
+        schedule.register(schedule.Routine(name, interval, routine))
+        return routine
+
+    return subscribe

@@ -1,0 +1,29 @@
+"""Each request begins a story or joins the one it turns out to be about, and the answer says which."""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from integration.domain.metadata import current_cause, new_story
+
+TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+"""Source: W3C Trace Context, level 1."""
+
+
+def actor_of(user) -> str:  # type: ignore[no-untyped-def]  # AbstractBaseUser or AnonymousUser
+    """How a user is named as the one who began something."""
+    return f"user:{user.pk}" if user.is_authenticated else "anonymous"
+
+
+def tell_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: a cause for whatever the request does, and `X-Correlation-Id` on its answer."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        traceparent = request.headers.get("traceparent", "")
+        with new_story(actor_of(request.user), traceparent if TRACEPARENT.match(traceparent) else None):
+            response = get_response(request)
+            response["X-Correlation-Id"] = str(current_cause().correlation_id)
+        return response
+
+    return middleware

@@ -1,0 +1,23 @@
+"""What was answered under an idempotency key."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class IdempotencyKey(models.Model):
+    """The first answer to a request, kept in the transaction that made it true."""
+
+    caller = models.CharField(max_length=40)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField()
+    body = models.JSONField(null=True)
+    answered_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_a_key")]
+
+    def __str__(self) -> str:
+        return self.key

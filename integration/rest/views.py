@@ -1,0 +1,46 @@
+"""What every view of the API is: authenticated unless it says otherwise, and part of a story."""
+
+from typing import Any, ClassVar
+
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from integration.domain.metadata import act_as
+from integration.rest.middleware import actor_of
+
+
+class View(GenericAPIView):
+    """A view of the API; `orderings` are the orders its list comes in, the first by default."""
+
+    orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
+
+    def perform_authentication(self, request: Request) -> None:
+        act_as(actor_of(request.user))
+
+    def valid(self, request: Request) -> dict[str, Any]:
+        """The request's body as its serializer understands it; raises `ValidationError`."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+def staff_with(permission: str) -> type[BasePermission]:
+    """Staff whom Django's permissions, usually through their context's group, allow this.
+
+    Args:
+        permission: such as `inventory.change_stockitem`.
+    """
+
+    class StaffWith(BasePermission):
+        message = f"This takes staff with the permission {permission}."
+
+        def has_permission(self, request: Request, view: Any) -> bool:
+            return is_staff_with(request.user, permission)
+
+    return StaffWith
+
+
+def is_staff_with(user: Any, permission: str) -> bool:
+    """Whether a user is staff and has the permission."""
+    return bool(user.is_authenticated and user.is_staff and user.has_perm(permission))
