@@ -1,0 +1,409 @@
+"""Ordering over REST: customers, products, orders. What may be sent and what comes back, and nothing of why."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.throttling import ScopedRateThrottle
+
+from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
+from integration.rest.etags import etag, version_expected
+from integration.rest.fields import AddressField, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, is_staff_with, staff_with
+from ordering import commands, queries
+from ordering.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    Availability,
+    Buyer,
+    CancellationReason,
+    Order,
+    OrderStatus,
+    Product,
+)
+
+# --- Customers ---
+
+
+class CustomerInput(Input):
+    """A new customer."""
+
+    username = serializers.RegexField(r"^[\w.@+-]+\Z", max_length=150)
+    password = Text(max_length=128, trim_whitespace=False)
+    email = serializers.EmailField(max_length=254)
+    name = Text(max_length=200)
+
+
+class CustomerOutput(serializers.Serializer):
+    """A customer, as they see themselves."""
+
+    id = serializers.CharField()
+    username = serializers.CharField(source="user.username")
+    email = serializers.EmailField()
+    name = serializers.CharField()
+
+
+class Customers(View):
+    """Register."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+    serializer_class = CustomerInput
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "customers"
+
+    @extend_schema(request=CustomerInput, responses={201: CustomerOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """A user who can log in and order."""
+        buyer = commands.register_customer(**self.valid(request))
+        return Response(CustomerOutput(buyer).data, status=201)
+
+
+class Preferences(Input):
+    """How the buyer wants to be told."""
+
+    locale = Text(max_length=10, required=False)
+    email_notifications = serializers.BooleanField(required=False)
+
+
+class ProfileInput(Input):
+    """What the buyer may change about themselves."""
+
+    email = serializers.EmailField(max_length=254, required=False)
+    name = Text(max_length=200, required=False)
+    default_shipping_address = AddressField(required=False, allow_null=True)
+    preferences = Preferences(required=False)
+
+
+class ProfileOutput(serializers.Serializer):
+    """A buyer's profile."""
+
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    default_shipping_address = AddressField(allow_null=True)
+    preferences = serializers.SerializerMethodField()
+
+    @extend_schema_field(Preferences)
+    def get_preferences(self, buyer: Buyer) -> dict[str, Any]:
+        return {"locale": buyer.locale, "email_notifications": buyer.email_notifications}
+
+
+class Me(View):
+    """The buyer's own profile."""
+
+    serializer_class = ProfileInput
+
+    @extend_schema(responses=ProfileOutput)
+    def get(self, request: Request) -> Response:
+        """The profile of whoever asks."""
+        return self._represent(queries.buyer(commands.buyer_of_user(request.user.pk)))
+
+    @extend_schema(request=ProfileInput, responses=ProfileOutput)
+    def patch(self, request: Request) -> Response:
+        """Change some of it; preferences not named stay as they are."""
+        changes = self.valid(request)
+        changes.update(changes.pop("preferences", {}))
+        buyer = commands.change_profile(commands.buyer_of_user(request.user.pk), changes, version_expected(request))
+        return self._represent(buyer)
+
+    def _represent(self, buyer: Buyer) -> Response:
+        return Response(ProfileOutput(buyer).data, headers=etag(buyer))
+
+
+# --- Products ---
+
+
+class ProductInput(Input):
+    """A product to offer."""
+
+    sku = SkuField()
+    name = Text(max_length=200)
+    description = Text(max_length=5_000, allow_blank=True, default="")
+    price = MoneyField()
+
+
+class ProductChanges(Input):
+    """What may be changed about a product."""
+
+    name = Text(max_length=200, required=False)
+    description = Text(max_length=5_000, allow_blank=True, required=False)
+    price = MoneyField(required=False)
+    on_sale = serializers.BooleanField(required=False)
+
+
+class ProductOutput(serializers.Serializer):
+    """A product, as everybody sees it."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    price = MoneyField()
+    availability = serializers.ChoiceField(choices=Availability.choices)
+    on_sale = serializers.BooleanField()
+
+
+class ProductFilter(django_filters.FilterSet):
+    """Which products to list."""
+
+    search = django_filters.CharFilter(method="filter_search", help_text="In name, description or sku.")
+    in_stock = django_filters.BooleanFilter(method="filter_in_stock")
+
+    def filter_search(self, products: QuerySet[Product], name: str, words: str) -> QuerySet[Product]:
+        return queries.search_products(products, words)
+
+    def filter_in_stock(self, products: QuerySet[Product], name: str, wanted: bool) -> QuerySet[Product]:
+        out = Availability.OUT_OF_STOCK
+        return products.exclude(availability=out) if wanted else products.filter(availability=out)
+
+
+class Products(View):
+    """All that is for sale."""
+
+    filterset_class = ProductFilter
+    serializer_class = ProductInput
+    orderings: ClassVar = ("sku", "-sku", "name", "-name", "created_at", "-created_at")
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method == "GET" else staff_with("ordering.add_product")()]
+
+    def get_queryset(self) -> QuerySet[Product]:
+        return queries.products()
+
+    @extend_schema(responses=ProductOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """Products for sale."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(ProductOutput(page, many=True).data)
+
+    @extend_schema(request=ProductInput, responses={201: ProductOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Offer a new product (staff)."""
+        product = commands.list_product(**self.valid(request))
+        location = reverse("product", [product.sku], request=request)
+        return Response(ProductOutput(product).data, status=201, headers={**etag(product), "Location": location})
+
+
+class OneProduct(View):
+    """One product."""
+
+    serializer_class = ProductChanges
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method == "GET" else staff_with("ordering.change_product")()]
+
+    @extend_schema(responses=ProductOutput)
+    def get(self, request: Request, sku: str) -> Response:
+        """A product, on sale or not."""
+        product = queries.product(Sku(sku))
+        return Response(ProductOutput(product).data, headers=etag(product))
+
+    @extend_schema(request=ProductChanges, responses=ProductOutput)
+    def patch(self, request: Request, sku: str) -> Response:
+        """Offer it differently from now on (staff)."""
+        product = commands.change_product(Sku(sku), self.valid(request), version_expected(request))
+        return Response(ProductOutput(product).data, headers=etag(product))
+
+
+# --- Orders ---
+
+
+class LineInput(Input):
+    """So many of one product."""
+
+    sku = SkuField()
+    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+
+
+class OrderInput(Input):
+    """An order; never a price."""
+
+    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)
+    shipping_address = AddressField()
+    payment_method = Text(max_length=80, help_text="Such as pm_card_visa, a test name of the sandbox.")
+
+
+class LineOutput(serializers.Serializer):
+    """One line of an order."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = MoneyField()
+    total = MoneyField()
+    shipped = serializers.IntegerField()
+
+
+class PaymentOutput(serializers.Serializer):
+    """How an order is paid."""
+
+    status = serializers.ChoiceField(choices=["pending", "paid", "failed", "refunded", "cancelled"])
+    method = serializers.CharField()
+    paid = MoneyField()
+    refunded = MoneyField()
+
+
+class ShipmentOutput(serializers.Serializer):
+    """What was sent of an order."""
+
+    id = serializers.CharField()
+    status = serializers.CharField()
+    carrier = serializers.CharField()
+    tracking_number = serializers.CharField()
+
+
+class OrderOutput(serializers.Serializer):
+    """An order."""
+
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    cancellation_reason = serializers.SerializerMethodField()
+    lines = LineOutput(many=True)
+    subtotal = MoneyField()
+    discount = MoneyField()
+    total = MoneyField()
+    shipping_address = AddressField()
+    payment = serializers.SerializerMethodField()
+    shipments = ShipmentOutput(many=True)
+    placed_at = serializers.DateTimeField(source="created_at")
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
+    def get_cancellation_reason(self, order: Order) -> str | None:
+        return order.cancellation_reason or None
+
+    @extend_schema_field(PaymentOutput)
+    def get_payment(self, order: Order) -> dict[str, Any]:
+        payment = {
+            "status": order.payment_status,
+            "method": order.payment_method,
+            "paid": order.paid,
+            "refunded": order.refunded,
+        }
+        return PaymentOutput(payment).data
+
+
+class OrderFilter(django_filters.FilterSet):
+    """Which orders to list."""
+
+    status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
+    placed_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    placed_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    buyer = django_filters.CharFilter(method="filter_buyer", help_text="Staff only.")
+
+    def filter_buyer(self, orders: QuerySet[Order], name: str, buyer: str) -> QuerySet[Order]:
+        return orders.filter(buyer=buyer)
+
+
+class OrderView(View):
+    """A view of orders: a buyer's own, or for staff everyone's."""
+
+    queryset = Order.objects.none()
+
+    def get_queryset(self) -> QuerySet[Order]:
+        if self.sees_all:
+            return Order.objects.all()
+        return queries.orders_of(commands.buyer_of_user(self.request.user.pk))
+
+    @property
+    def sees_all(self) -> bool:
+        return is_staff_with(self.request.user, "ordering.view_order")
+
+    def order(self, number: str) -> Order:
+        """The order, if it is one that whoever asks may see; raises `NotFound`."""
+        return queries.order(OrderNumber(number), self.get_queryset())
+
+
+class Orders(OrderView):
+    """Orders."""
+
+    filterset_class = OrderFilter
+    serializer_class = OrderInput
+
+    @extend_schema(responses=OrderOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """The caller's orders, newest first; staff see everyone's."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        Order.load_parts(page)
+        return self.get_paginated_response(OrderOutput(page, many=True).data)
+
+    @extend_schema(request=OrderInput, responses={201: OrderOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Place an order, at today's prices."""
+        wanted = self.valid(request)
+        order = commands.place_order(
+            commands.buyer_of_user(request.user.pk),
+            [(Sku(line["sku"]), line["quantity"]) for line in wanted["lines"]],
+            wanted["shipping_address"],
+            PaymentMethodId(wanted["payment_method"]),
+        )
+        location = reverse("order", [order.number], request=request)
+        return Response(OrderOutput(order).data, status=201, headers={**etag(order), "Location": location})
+
+
+class OneOrder(OrderView):
+    """One order."""
+
+    @extend_schema(responses=OrderOutput)
+    def get(self, request: Request, number: str) -> Response:
+        """An order."""
+        order = self.order(number)
+        return Response(OrderOutput(order).data, headers=etag(order))
+
+
+class TimelineEntry(serializers.Serializer):
+    """One event of an order's story."""
+
+    event_id = serializers.UUIDField(source="id")
+    type = serializers.CharField(source="name")
+    context = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    causation_id = serializers.UUIDField(allow_null=True)
+    summary = serializers.CharField()
+
+
+class Timeline(OrderView):
+    """An order's story."""
+
+    pagination_class = None
+
+    @extend_schema(responses=TimelineEntry(many=True))
+    def get(self, request: Request, number: str) -> Response:
+        """Every event of the order's story, in all contexts, each after its cause."""
+        entries = queries.timeline(self.order(number))
+        tag = f'"{len(entries)}-{entries[-1].id.hex}"'
+        return Response(TimelineEntry(entries, many=True).data, headers={"ETag": tag})
+
+
+class Cancellation(Input):
+    """Why the order is no longer wanted."""
+
+    reason = Text(max_length=500, required=False, allow_blank=True, default="")
+
+
+class Cancel(OrderView):
+    """Cancel an order."""
+
+    serializer_class = Cancellation
+
+    @extend_schema(request=Cancellation, responses={202: OrderOutput})
+    @idempotent
+    def post(self, request: Request, number: str) -> Response:
+        """Ask for an order to be cancelled; once it is confirmed, that depends on whether its goods have left."""
+        wanted = self.valid(request)
+        seen = self.order(number)
+        own = seen.buyer_id == commands.buyer_of_user(request.user.pk)
+        reason = CancellationReason.BY_BUYER if own else CancellationReason.BY_OPERATOR
+        if not own and not is_staff_with(request.user, "ordering.change_order"):
+            self.permission_denied(request, "This takes staff with the permission ordering.change_order.")
+        order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], version_expected(request))
+        return Response(OrderOutput(order).data, status=202, headers=etag(order))

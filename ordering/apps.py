@@ -1,0 +1,9 @@
+"""Joins ordering to the house."""
+
+from integration.apps import Context
+
+
+class Ordering(Context):
+    """The context of products, buyers and orders."""
+
+    name = "ordering"

@@ -1,0 +1,542 @@
+"""Ordering's aggregates and their rules: methods check, events change, and every status change is in a table."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+
+import msgspec
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from integration.domain.address import Address
+from integration.domain.aggregate import Aggregate, OfOneStory, Part, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.errors import NotYet, Refused, Unacceptable
+from integration.domain.history import HistoryEntry
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable
+from ordering import events
+
+MAX_LINES = 2_000
+MAX_QUANTITY = 100_000
+MAX_PRICE = Decimal(10_000_000)
+
+
+class ProductNotOnSale(Refused):
+    """The product is not on sale."""
+
+
+class PriceOutOfBounds(Unacceptable):
+    """A price is more than nothing and at most ten million."""
+
+
+class MixedCurrencies(Unacceptable):
+    """All products of an order are priced in one currency."""
+
+
+class TooManyLines(Unacceptable):
+    """An order has 1 to 2,000 lines."""
+
+
+class QuantityOutOfBounds(Unacceptable):
+    """A quantity is a whole number from 1 to 100,000."""
+
+
+class AmountMismatch(Refused):
+    """What was paid is not what the order costs."""
+
+
+class History(HistoryEntry):
+    """Every domain event of ordering."""
+
+
+class Availability(models.TextChoices):
+    """How much of a product there seems to be; inventory knows exactly."""
+
+    IN_STOCK = "in_stock"
+    LOW_STOCK = "low_stock"
+    OUT_OF_STOCK = "out_of_stock"
+
+
+class Product(Aggregate):
+    """Something for sale, at a price."""
+
+    stream = "product"
+
+    sku = models.CharField(max_length=40, primary_key=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    currency = CurrencyField()
+    price_minor = MinorUnitsField()
+    price = money("price_minor")
+    on_sale = models.BooleanField(default=True)
+    availability = models.CharField(max_length=12, choices=Availability, default=Availability.OUT_OF_STOCK)
+    availability_sequence = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["sku"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_is_positive")
+        ]
+
+    def __str__(self) -> str:
+        return f"product {self.sku}"
+
+    @classmethod
+    def list_for_sale(cls, sku: Sku, name: str, description: str, price: Money) -> Self:
+        """A product new to the shop; raises `PriceOutOfBounds`."""
+        cls._check_price(price)
+        product = cls()
+        product.record(events.ProductListed(sku, name, description, price))
+        return product
+
+    def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
+        """Offer it differently from now on; orders placed keep their prices. Raises `PriceOutOfBounds`."""
+        self._check_price(price)
+        changed = events.ProductChanged(name, description, price, on_sale)
+        if changed != events.ProductChanged(self.name, self.description, self.price, self.on_sale):
+            self.record(changed)
+
+    def show_availability(self, availability: Availability, sequence: int) -> None:
+        """Take over what inventory says, unless something later was heard already."""
+        if sequence > self.availability_sequence:
+            self.record(events.ProductAvailabilityChanged(availability.value, sequence))
+
+    @staticmethod
+    def _check_price(price: Money) -> None:
+        if not 0 < price.amount <= MAX_PRICE:
+            raise PriceOutOfBounds(pointer="/price/amount")
+
+    @applies(events.ProductListed)
+    def _listed(self, event: events.ProductListed) -> None:
+        self.sku, self.name, self.description = event.sku, event.name, event.description
+        self.currency, self.price = event.price.currency, event.price
+
+    @applies(events.ProductChanged)
+    def _changed(self, event: events.ProductChanged) -> None:
+        self.name, self.description, self.on_sale = event.name, event.description, event.on_sale
+        self.currency, self.price = event.price.currency, event.price
+
+    @applies(events.ProductAvailabilityChanged)
+    def _availability_changed(self, event: events.ProductAvailabilityChanged) -> None:
+        self.availability, self.availability_sequence = event.availability, event.sequence
+
+
+class Buyer(Aggregate):
+    """Whoever orders, with or without a user of this shop."""
+
+    stream = "buyer"
+
+    id = models.CharField(max_length=40, primary_key=True)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="buyer", db_constraint=True
+    )
+    name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(blank=True)
+    default_shipping_address = models.JSONField(null=True)
+    locale = models.CharField(max_length=10, default="en")
+    email_notifications = models.BooleanField(default=True)
+    currency = CurrencyField()
+    spend_minor = MinorUnitsField(default=0)
+    spend = money("spend_minor")
+    discount_percent = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(discount_percent__lte=100), name="discount_at_most_everything")
+        ]
+
+    def __str__(self) -> str:
+        return f"buyer {self.id}"
+
+    @classmethod
+    def register(cls, buyer: BuyerId, *, user: int | None, name: str, email: str) -> Self:
+        """A buyer new to the shop, who has spent nothing yet."""
+        registered = cls()
+        registered.record(events.BuyerRegistered(buyer, user, name, email, settings.SHOP_CURRENCY))
+        return registered
+
+    def change_profile(
+        self,
+        *,
+        name: str,
+        email: str,
+        default_shipping_address: Address | None,
+        locale: str,
+        email_notifications: bool,
+    ) -> None:
+        """What the buyer tells of themselves, all of it."""
+        self.record(events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications))
+
+    def change_spend(self, order: OrderNumber, change: Money) -> None:
+        """Count an order in, or out again; other currencies than the shop's are not counted."""
+        if change.currency == self.currency:
+            self.record(events.BuyerSpendChanged(BuyerId(self.id), order, change, self.spend + change))
+
+    def grant_discount(self, percent: int, reason: str) -> None:
+        """From now on every new order of this buyer costs `percent` hundredths less; 0 ends it."""
+        if percent != self.discount_percent:
+            self.record(events.BuyerDiscountChanged(percent, reason))
+
+    @applies(events.BuyerRegistered)
+    def _registered(self, event: events.BuyerRegistered) -> None:
+        self.id, self.user_id, self.name, self.email = event.buyer, event.user, event.name, event.email
+        self.currency = event.currency
+
+    @applies(events.BuyerProfileChanged)
+    def _profile_changed(self, event: events.BuyerProfileChanged) -> None:
+        self.name, self.email, self.locale = event.name, event.email, event.locale
+        self.email_notifications = event.email_notifications
+        self.default_shipping_address = msgspec.to_builtins(event.default_shipping_address)
+
+    @applies(events.BuyerSpendChanged)
+    def _spend_changed(self, event: events.BuyerSpendChanged) -> None:
+        self.spend = event.spend
+
+    @applies(events.BuyerDiscountChanged)
+    def _discount_changed(self, event: events.BuyerDiscountChanged) -> None:
+        self.discount_percent = event.percent
+
+
+class OrderStatus(models.TextChoices):
+    """How far an order has come."""
+
+    PENDING = "pending"
+    PAYMENT_PENDING = "payment_pending"
+    CONFIRMED = "confirmed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class CancellationReason(models.TextChoices):
+    """Why an order ended before anything was shipped."""
+
+    OUT_OF_STOCK = "out_of_stock"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_TIMEOUT = "payment_timeout"
+    BY_BUYER = "by_buyer"
+    BY_OPERATOR = "by_operator"
+
+
+PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
+
+
+def _row(*answers: Any) -> dict[str, Any]:
+    return dict(zip((status.value for status in OrderStatus), answers, strict=True))
+
+
+ORDER_LIFE = StateTable(
+    OrderStatus,
+    {
+        # message                    pending          payment_pending  confirmed  shipped    delivered  cancelled
+        "reserve_goods":        _row(PAYMENT_PENDING, IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "run_out_of_stock":     _row(CANCELLED,       IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "be_paid":              _row(NOT_YET,         CONFIRMED,       IGNORE,    IGNORE,    IGNORE,    CANCELLED),
+        "be_declined":          _row(NOT_YET,         CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "miss_its_deadline":    _row(CANCELLED,       CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "be_cancelled":         _row(CANCELLED,       CANCELLED,       CONFIRMED, REFUSE,    REFUSE,    REFUSE),
+        "stay_in_the_house":    _row(NOT_YET,         NOT_YET,         CANCELLED, REFUSE,    REFUSE,    IGNORE),
+        "be_past_cancelling":   _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, IGNORE),
+        "be_shipped":           _row(NOT_YET,         NOT_YET,         SHIPPED,   IGNORE,    IGNORE,    REFUSE),
+        "be_delivered":         _row(NOT_YET,         NOT_YET,         NOT_YET,   DELIVERED, IGNORE,    REFUSE),
+        "be_refunded":          _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, CANCELLED),
+    },
+)  # fmt: skip
+
+
+class Order(OfOneStory):
+    """What a buyer wants sent where, at the prices of the moment it was placed."""
+
+    stream = "order"
+    parts: ClassVar = {"lines": "line_rows"}
+    life = ORDER_LIFE
+    lines: "list[OrderLine]"
+
+    number = models.CharField(max_length=20, primary_key=True)
+    buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders")
+    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
+    cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
+    cancellation_requested = models.BooleanField(default=False)
+    note = models.CharField("note on the cancellation", max_length=500, blank=True)
+    currency = CurrencyField()
+    subtotal_minor = MinorUnitsField()
+    discount_minor = MinorUnitsField()
+    total_minor = MinorUnitsField()
+    paid_minor = MinorUnitsField(default=0)
+    refunded_minor = MinorUnitsField(default=0)
+    subtotal, discount, total = money("subtotal_minor"), money("discount_minor"), money("total_minor")
+    paid, refunded = money("paid_minor"), money("refunded_minor")
+    payment_method = models.CharField(max_length=80)
+    payment_due_at = models.DateTimeField()
+    shipping_address = models.JSONField()
+    shipments = models.JSONField(default=list)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") - F("discount_minor"), total_minor__gte=0),
+                name="order_total_is_subtotal_less_discount",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__lte=F("paid_minor")), name="order_refunded_at_most_paid"
+            ),
+            models.CheckConstraint(
+                condition=(Q(status="cancelled") & ~Q(cancellation_reason="")) | Q(cancellation_reason=""),
+                name="order_cancelled_for_a_reason",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["buyer", "-created_at"], name="orders_of_a_buyer"),
+            models.Index(
+                fields=["payment_due_at"],
+                name="orders_awaiting_payment",
+                condition=Q(status__in=["pending", "payment_pending"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.number}"
+
+    @classmethod
+    def place(
+        cls,
+        number: OrderNumber,
+        *,
+        buyer: BuyerId,
+        lines: Sequence[events.PlacedLine],
+        discount_percent: int,
+        shipping_address: Address,
+        payment_method: PaymentMethodId,
+        payment_due_at: datetime,
+    ) -> Self:
+        """A new order.
+
+        Raises:
+            TooManyLines, QuantityOutOfBounds, MixedCurrencies: as their sentences say.
+        """
+        cls.require(1 <= len(lines) <= MAX_LINES, TooManyLines(pointer="/lines"))
+        for line in lines:
+            cls.require(1 <= line.quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/lines"))
+        currency = lines[0].unit_price.currency
+        cls.require(
+            all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines")
+        )
+        subtotal = Money.sum((line.total for line in lines), currency)
+        discount = subtotal.percent(discount_percent)
+        order = cls()
+        order.record(
+            events.OrderPlaced(
+                order=number,
+                buyer=buyer,
+                lines=tuple(lines),
+                shipping_address=shipping_address,
+                payment_method=payment_method,
+                subtotal=subtotal,
+                discount=discount,
+                total=subtotal - discount,
+                payment_due_at=payment_due_at,
+            )
+        )
+        return order
+
+    @property
+    def payment_status(self) -> str:
+        """What became of its money, as a buyer would say."""
+        if self.paid:
+            return "refunded" if self.refunded else "paid"
+        if self.status != CANCELLED:
+            return "pending"
+        return "failed" if self.cancellation_reason == CancellationReason.PAYMENT_FAILED else "cancelled"
+
+    @property
+    def _number(self) -> OrderNumber:
+        return OrderNumber(self.number)
+
+    def reserve_goods(self) -> None:
+        """Its goods are set aside: now it waits for its money."""
+        if self.accepts("reserve_goods"):
+            self.record(events.OrderGoodsReserved(self._number))
+
+    def run_out_of_stock(self) -> None:
+        """Its goods are not all there."""
+        if self.accepts("run_out_of_stock"):
+            self._cancel(CancellationReason.OUT_OF_STOCK)
+
+    def be_paid(self, payment: PaymentId, amount: Money) -> None:
+        """Its money came in; too late if it is cancelled already. Raises `AmountMismatch`."""
+        if not self.accepts("be_paid"):
+            return
+        self.require(amount == self.total, AmountMismatch)
+        if self.status != CANCELLED:
+            self.record(events.OrderConfirmed(self._number, BuyerId(self.buyer_id), payment, amount))
+        elif not self.paid:
+            self.record(events.OrderPaidTooLate(self._number, payment, amount))
+
+    def be_declined(self, reason: str) -> None:
+        """Its money will not come."""
+        if self.accepts("be_declined"):
+            self._cancel(CancellationReason.PAYMENT_FAILED, reason)
+
+    def miss_its_deadline(self) -> None:
+        """Its money did not come in time."""
+        if self.accepts("miss_its_deadline"):
+            self._cancel(CancellationReason.PAYMENT_TIMEOUT)
+
+    def be_cancelled(self, reason: CancellationReason, note: str = "") -> None:
+        """Someone no longer wants it: at once before it is confirmed, afterwards if fulfillment can stop it.
+
+        Raises:
+            NotAllowed: once it is shipped, or cancelled already.
+        """
+        if not self.accepts("be_cancelled"):
+            return
+        if self.status != CONFIRMED:
+            self._cancel(reason, note)
+        elif not self.cancellation_requested:
+            self.record(events.OrderCancellationRequested(self._number, reason.value, note))
+
+    def stay_in_the_house(self, reason: CancellationReason) -> None:
+        """Fulfillment stopped its shipment."""
+        if self.accepts("stay_in_the_house"):
+            self._cancel(reason, self.note)
+
+    def be_past_cancelling(self) -> None:
+        """Fulfillment could not stop its shipment."""
+        if self.accepts("be_past_cancelling") and self.cancellation_requested:
+            self.record(events.OrderCancellationRefused(self._number))
+
+    def be_shipped(
+        self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
+    ) -> None:
+        """Its goods left the house."""
+        if self.accepts("be_shipped"):
+            self.record(events.OrderShipped(self._number, shipment, carrier, tracking_number, dict(quantities)))
+
+    def be_delivered(self, shipment: ShipmentId) -> None:
+        """Its goods reached their recipient."""
+        if self.accepts("be_delivered"):
+            self.record(events.OrderDelivered(self._number, shipment))
+
+    def be_refunded(self, refunded: Money) -> None:
+        """Money went back, `refunded` in all so far; less than is known already is old news."""
+        if self.accepts("be_refunded") and refunded > self.refunded:
+            self.require(refunded <= self.paid, NotYet("the refund came before its payment"))
+            self.record(events.OrderRefunded(self._number, refunded))
+
+    def _cancel(self, reason: CancellationReason, note: str = "") -> None:
+        self.record(
+            events.OrderCancelled(
+                order=self._number,
+                buyer=BuyerId(self.buyer_id),
+                reason=reason.value,
+                note=note,
+                total=self.total,
+                was_confirmed=self.status == CONFIRMED,
+            )
+        )
+
+    @applies(events.OrderPlaced)
+    def _placed(self, event: events.OrderPlaced) -> None:
+        self.number, self.buyer_id, self.currency = event.order, event.buyer, event.total.currency
+        self.subtotal, self.discount, self.total = event.subtotal, event.discount, event.total
+        self.payment_method, self.payment_due_at = event.payment_method, event.payment_due_at
+        self.shipping_address = msgspec.to_builtins(event.shipping_address)
+        self.lines = [
+            OrderLine(
+                order=self,
+                sku=line.sku,
+                name=line.name,
+                quantity=line.quantity,
+                currency=line.unit_price.currency,
+                unit_price_minor=line.unit_price.minor,
+            )
+            for line in event.lines
+        ]
+
+    @applies(events.OrderGoodsReserved)
+    def _goods_reserved(self, event: events.OrderGoodsReserved) -> None:
+        self.status = OrderStatus.PAYMENT_PENDING
+
+    @applies(events.OrderConfirmed)
+    def _confirmed(self, event: events.OrderConfirmed) -> None:
+        self.status, self.paid = OrderStatus.CONFIRMED, event.paid
+
+    @applies(events.OrderPaidTooLate)
+    def _paid_too_late(self, event: events.OrderPaidTooLate) -> None:
+        self.paid = event.paid
+
+    @applies(events.OrderCancellationRequested)
+    def _cancellation_requested(self, event: events.OrderCancellationRequested) -> None:
+        self.cancellation_requested, self.note = True, event.note
+
+    @applies(events.OrderCancellationRefused)
+    def _cancellation_refused(self, event: events.OrderCancellationRefused) -> None:
+        self.cancellation_requested = False
+
+    @applies(events.OrderCancelled)
+    def _cancelled(self, event: events.OrderCancelled) -> None:
+        self.status, self.cancellation_reason, self.note = OrderStatus.CANCELLED, event.reason, event.note
+        self.cancellation_requested = False
+
+    @applies(events.OrderShipped)
+    def _shipped(self, event: events.OrderShipped) -> None:
+        self.status = OrderStatus.SHIPPED
+        self.shipments = [
+            *self.shipments,
+            {
+                "id": event.shipment,
+                "status": "dispatched",
+                "carrier": event.carrier,
+                "tracking_number": event.tracking_number,
+            },
+        ]
+        for line in self.lines:
+            line.shipped += event.quantities.get(Sku(line.sku), 0)
+            self.touch(line)
+
+    @applies(events.OrderDelivered)
+    def _delivered(self, event: events.OrderDelivered) -> None:
+        self.status = OrderStatus.DELIVERED
+        self.shipments = [
+            {**shipment, "status": "delivered"} if shipment["id"] == event.shipment else shipment
+            for shipment in self.shipments
+        ]
+
+    @applies(events.OrderRefunded)
+    def _refunded(self, event: events.OrderRefunded) -> None:
+        self.refunded = event.refunded
+
+
+class OrderLine(Part):
+    """So many of one product in an order."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="line_rows")
+    sku = models.CharField(max_length=40, db_index=True)
+    name = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField()
+    shipped = models.PositiveIntegerField(default=0)
+    currency = CurrencyField()
+    unit_price_minor = MinorUnitsField()
+    unit_price = money("unit_price_minor")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["order", "sku"], name="one_line_a_sku"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="line_quantity_in_bounds"
+            ),
+            models.CheckConstraint(condition=Q(shipped__lte=F("quantity")), name="line_shipped_at_most_ordered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.sku}"
+
+    @property
+    def total(self) -> Money:
+        """What the line costs before any discount."""
+        return self.unit_price * self.quantity

@@ -1,0 +1,124 @@
+"""Ordering's part of an order's way from placing to its end."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from integration import contracts
+from integration.contracts.ordering import OrderedLine
+from integration.domain.identifiers import OrderNumber
+from integration.messaging.publish import publish
+from integration.policies import every, whenever
+from ordering import commands, events, queries
+from ordering.models import CancellationReason
+
+# --- What ordering tells the others ---
+
+
+@whenever(events.ProductListed)
+def tell_of_product(event: events.ProductListed) -> None:
+    publish(contracts.ordering.ProductListed(event.sku, event.name))
+
+
+@whenever(events.OrderPlaced)
+def register_new_buyer(event: events.OrderPlaced) -> None:
+    commands.register_buyer_if_new(event.buyer, user=commands.user_of_buyer(event.buyer))
+
+
+@whenever(events.OrderPlaced)
+def tell_of_order(event: events.OrderPlaced) -> None:
+    publish(
+        contracts.ordering.OrderPlaced(
+            order=event.order,
+            buyer=event.buyer,
+            payment_method=event.payment_method,
+            lines=tuple(OrderedLine(line.sku, line.name, line.quantity, line.unit_price) for line in event.lines),
+            discount=event.discount,
+            total=event.total,
+        )
+    )
+
+
+@whenever(events.OrderConfirmed)
+def tell_of_confirmation(event: events.OrderConfirmed) -> None:
+    publish(contracts.ordering.OrderConfirmed(event.order))
+
+
+@whenever(events.OrderConfirmed)
+def ask_for_shipping(event: events.OrderConfirmed) -> None:
+    publish(commands.shipping_request(event.order))
+
+
+@whenever(events.OrderCancellationRequested)
+def ask_fulfillment_to_stop(event: events.OrderCancellationRequested) -> None:
+    publish(contracts.ordering.OrderCancellationRequested(event.order, event.reason))
+
+
+@whenever(events.OrderCancelled)
+def tell_of_cancellation(event: events.OrderCancelled) -> None:
+    publish(contracts.ordering.OrderCancelled(event.order, event.reason))
+
+
+# --- What ordering does when the others tell something ---
+
+
+def lock_orders(about: Sequence[contracts.billing.PaymentSucceeded | contracts.fulfillment.ShipmentCancelled]) -> None:
+    """Lock the orders of a batch and their buyers in one order each, so that two batches never wait for each other."""
+    commands.lock_orders_and_buyers([event.order for event in about])
+
+
+@whenever(contracts.inventory.StockReserved, name="ordering.await-payment")
+def await_payment_for_reserved_order(event: contracts.inventory.StockReserved) -> None:
+    commands.await_payment(event.order)
+
+
+@whenever(contracts.inventory.StockReservationFailed, name="ordering.cancel-for-shortage")
+def cancel_order_out_of_stock(event: contracts.inventory.StockReservationFailed) -> None:
+    commands.cancel_for_shortage(event.order)
+
+
+@whenever(contracts.billing.PaymentSucceeded, name="ordering.confirm-paid-order", prepare=lock_orders)
+def confirm_paid_order(event: contracts.billing.PaymentSucceeded) -> None:
+    commands.confirm_order(event.order, event.payment, event.amount)
+
+
+@whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order")
+def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
+    commands.cancel_for_declined_payment(event.order, event.reason)
+
+
+@whenever(contracts.billing.RefundIssued, name="ordering.note-refund")
+def note_refund(event: contracts.billing.RefundIssued) -> None:
+    commands.note_refund(event.order, event.refunded)
+
+
+@whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch")
+def note_dispatch(event: contracts.fulfillment.ShipmentDispatched) -> None:
+    quantities = {line.sku: line.quantity for line in event.lines}
+    commands.note_dispatch(event.order, event.shipment, event.carrier, event.tracking_number, quantities)
+
+
+@whenever(contracts.fulfillment.ShipmentDelivered, name="ordering.note-delivery")
+def note_delivery(event: contracts.fulfillment.ShipmentDelivered) -> None:
+    commands.note_delivery(event.order, event.shipment)
+
+
+@whenever(contracts.fulfillment.ShipmentCancelled, name="ordering.complete-cancellation", prepare=lock_orders)
+def complete_cancellation(event: contracts.fulfillment.ShipmentCancelled) -> None:
+    commands.complete_cancellation(event.order, CancellationReason(event.reason))
+
+
+@whenever(contracts.fulfillment.CancellationRefused, name="ordering.give-up-cancellation")
+def give_up_cancellation(event: contracts.fulfillment.CancellationRefused) -> None:
+    commands.give_up_cancellation(event.order)
+
+
+# --- What ordering does because time passes ---
+
+OVERDUE_AT_ONCE = 200
+"""So many overdue orders are cancelled in one run; what is left waits for the next, seconds later."""
+
+
+@every(timedelta(seconds=5), name="ordering.cancel-overdue-orders")
+def cancel_overdue_orders() -> None:
+    for number in queries.orders_past_payment_deadline(OVERDUE_AT_ONCE):
+        commands.cancel_for_missed_deadline(OrderNumber(number))
