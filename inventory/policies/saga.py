@@ -1,0 +1,61 @@
+"""Inventory's part of an order's way from placing to its end."""
+
+from collections.abc import Sequence
+
+from integration import contracts
+from integration.messaging.publish import publish
+from integration.policies import whenever
+from inventory import commands, events
+from inventory.events import ReservedLine
+
+# --- What inventory tells the others ---
+
+
+@whenever(events.GoodsReserved)
+def tell_of_reservation(event: events.GoodsReserved) -> None:
+    publish(contracts.inventory.StockReserved(event.order))
+
+
+@whenever(events.ReservationRefused)
+def tell_of_shortage(event: events.ReservationRefused) -> None:
+    publish(contracts.inventory.StockReservationFailed(event.order, event.shortages))
+
+
+# --- What inventory does when the others tell something ---
+
+
+def lock_ordered_stock(placed: Sequence[contracts.ordering.OrderPlaced]) -> None:
+    """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
+    commands.lock_stock({line.sku for event in placed for line in event.lines})
+
+
+def lock_reserved_stock(
+    about: Sequence[contracts.ordering.OrderCancelled | contracts.fulfillment.ShipmentDispatched],
+) -> None:
+    """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
+    commands.lock_reserved_stock({event.order for event in about})
+
+
+@whenever(contracts.ordering.ProductListed, name="inventory.open-stock-item")
+def open_stock_item(event: contracts.ordering.ProductListed) -> None:
+    commands.open_stock_item(event.sku)
+
+
+@whenever(contracts.ordering.OrderPlaced, name="inventory.reserve-stock", prepare=lock_ordered_stock)
+def reserve_stock_for_order(event: contracts.ordering.OrderPlaced) -> None:
+    commands.reserve_stock(event.order, [ReservedLine(line.sku, line.quantity) for line in event.lines])
+
+
+@whenever(contracts.ordering.OrderConfirmed, name="inventory.commit-reservation")
+def commit_reservation(event: contracts.ordering.OrderConfirmed) -> None:
+    commands.commit_reservation(event.order)
+
+
+@whenever(contracts.ordering.OrderCancelled, name="inventory.release-reservation", prepare=lock_reserved_stock)
+def release_reservation(event: contracts.ordering.OrderCancelled) -> None:
+    commands.release_reservation(event.order, event.reason)
+
+
+@whenever(contracts.fulfillment.ShipmentDispatched, name="inventory.take-off-the-shelf", prepare=lock_reserved_stock)
+def take_off_the_shelf(event: contracts.fulfillment.ShipmentDispatched) -> None:
+    commands.ship_reservation(event.order, event.shipment)

@@ -1,0 +1,18 @@
+"""Whenever what is available crosses the reorder point, or nothing, the others hear of it."""
+
+from integration import contracts
+from integration.messaging.publish import publish
+from integration.policies import whenever
+from inventory import events
+from inventory.models import Level
+
+
+@whenever(events.StockLevelChanged)
+def tell_of_level(event: events.StockLevelChanged) -> None:
+    match Level(event.level):
+        case Level.OUT:
+            publish(contracts.inventory.StockRanOut(event.sku, event.sequence))
+        case Level.LOW:
+            publish(contracts.inventory.StockRanLow(event.sku, event.available, event.sequence))
+        case Level.IN_STOCK:
+            publish(contracts.inventory.StockReplenished(event.sku, event.available, event.sequence))
