@@ -1,0 +1,97 @@
+"""The sandbox behind billing's port: it behaves as Stripe does for the same test names, and as badly as it is told to.
+
+Sources: Stripe's documentation of test payment methods, decline codes and idempotent requests.
+"""
+
+import random
+import time
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from billing.gateways import Charged, Declined, OutcomeUnknown
+from billing.gateways.sandbox.models import Transaction
+from integration.domain.identifiers import PaymentMethodId
+from integration.domain.money import Money
+
+DECLINES = {
+    "pm_card_chargeDeclined": "generic_decline",
+    "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_chargeDeclinedLostCard": "lost_card",
+    "pm_card_chargeDeclinedStolenCard": "stolen_card",
+    "pm_card_chargeDeclinedExpiredCard": "expired_card",
+    "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
+    "pm_card_chargeDeclinedProcessingError": "processing_error",
+}
+
+
+class KeyReused(Exception):
+    """The same idempotency key came with another wish."""
+
+
+class RefundTooHigh(Exception):
+    """More was to be given back than the charge has left."""
+
+
+class SandboxProvider:
+    """A provider with books, a latency and bad days."""
+
+    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Charged | Declined:
+        """Take money, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
+        self._travel()
+        wish = f"charge {method} {amount}"
+        decline = DECLINES.get(method, "")
+        entry = self._enter(key, wish, Transaction(reference=_reference("ch"), decline_code=decline), amount)
+        self._travel()
+        return _outcome(entry)
+
+    def find_charge(self, key: str) -> Charged | Declined | None:
+        """What came of a charge; raises `OutcomeUnknown`."""
+        self._travel()
+        entry = Transaction.objects.filter(pk=key, charge=None).first()
+        return _outcome(entry) if entry else None
+
+    def refund(self, key: str, charge: str, amount: Money) -> str:
+        """Give money back, once for each key; raises `KeyReused`, `RefundTooHigh`, `OutcomeUnknown`."""
+        self._travel()
+        with transaction.atomic():
+            charged = Transaction.objects.select_for_update().get(reference=charge, decline_code="")
+            entry = Transaction(reference=_reference("re"), charge=charged)
+            entry = self._enter(key, f"refund {charge} {amount}", entry, amount)
+            if (charged.refunds.aggregate(Sum("amount"))["amount__sum"] or 0) > charged.amount:
+                raise RefundTooHigh(RefundTooHigh.__doc__)
+        self._travel()
+        return entry.reference
+
+    def _enter(self, key: str, wish: str, entry: Transaction, amount: Money) -> Transaction:
+        """Write the entry under its key, or find the one that is there for the same wish."""
+        entry.key, entry.fingerprint = key, wish
+        entry.amount, entry.currency = amount.amount, amount.currency
+        try:
+            with transaction.atomic():
+                entry.save(force_insert=True)
+        except IntegrityError:
+            entry = Transaction.objects.get(pk=key)
+            if entry.fingerprint != wish:
+                raise KeyReused(f"{key} was used for: {entry.fingerprint}") from None
+        return entry
+
+    def _travel(self) -> None:
+        """One way over the line, which takes its time and is sometimes cut."""
+        if settings.SANDBOX_LATENCY:
+            time.sleep(settings.SANDBOX_LATENCY.total_seconds() / 2)
+        if random.random() < settings.SANDBOX_FAILURE_RATE / 2:  # noqa: S311 - no secret hangs on it
+            raise OutcomeUnknown(OutcomeUnknown.__doc__)
+
+
+def _outcome(entry: Transaction) -> Charged | Declined:
+    return Declined(entry.decline_code) if entry.decline_code else Charged(entry.reference)
+
+
+def _reference(kind: str) -> str:
+    return f"{kind}_{uuid4().hex[:24]}"
+
+
+adapter = SandboxProvider()

@@ -1,0 +1,28 @@
+"""The provider's own books: one row for each key it was ever asked under."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+
+class Transaction(models.Model):
+    """Money taken (a charge), not taken (a declined charge), or given back (a refund of a charge)."""
+
+    key = models.CharField("idempotency key", max_length=80, primary_key=True)
+    fingerprint = models.CharField(max_length=200, help_text="what was asked for, to refuse another wish under this key")
+    reference = models.CharField(max_length=40, unique=True)
+    charge = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="refunds")
+    amount = models.DecimalField(max_digits=18, decimal_places=3)
+    currency = models.CharField(max_length=3)
+    decline_code = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="sandbox_moves_something"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference

@@ -1,0 +1,90 @@
+"""Billing's part of an order's way from placing to its end."""
+
+from billing import commands, events
+from billing.events import InvoicedLine
+from integration import contracts
+from integration.messaging.publish import publish
+from integration.policies import whenever
+
+# --- What billing does about its own events, at once ---
+
+
+@whenever(events.PaymentSucceeded)
+def settle_invoice(event: events.PaymentSucceeded) -> None:
+    commands.settle_invoice(event.invoice, event.payment, event.amount)
+
+
+@whenever(events.InvoiceRefundOwed)
+def request_refund(event: events.InvoiceRefundOwed) -> None:
+    commands.request_refund(event.refund, event.invoice, event.payment, event.order, event.amount, event.reason)
+
+
+@whenever(events.RefundIssued)
+def note_refund(event: events.RefundIssued) -> None:
+    commands.note_refund(event.invoice, event.refund, event.amount)
+
+
+# --- What billing tells the others, and itself ---
+
+
+@whenever(events.PaymentRequested)
+def tell_of_request(event: events.PaymentRequested) -> None:
+    publish(contracts.billing.PaymentRequested(event.order, event.payment, event.amount))
+
+
+@whenever(events.PaymentSucceeded)
+def tell_of_payment(event: events.PaymentSucceeded) -> None:
+    publish(contracts.billing.PaymentSucceeded(event.order, event.payment, event.amount))
+
+
+@whenever(events.PaymentFailed)
+def tell_of_failure(event: events.PaymentFailed) -> None:
+    publish(contracts.billing.PaymentFailed(event.order, event.payment, event.reason))
+
+
+@whenever(events.RefundRequested)
+def tell_of_refund_request(event: events.RefundRequested) -> None:
+    publish(contracts.billing.RefundRequested(event.order, event.refund, event.amount))
+
+
+@whenever(events.InvoiceRefunded)
+def tell_of_refund(event: events.InvoiceRefunded) -> None:
+    publish(contracts.billing.RefundIssued(event.order, event.refund, event.amount, event.refunded))
+
+
+# --- What billing does when the others tell something ---
+
+
+@whenever(contracts.ordering.OrderPlaced, name="billing.issue-invoice")
+def issue_invoice(event: contracts.ordering.OrderPlaced) -> None:
+    commands.issue_invoice(
+        event.order,
+        payer=event.buyer,
+        payment_method=event.payment_method,
+        lines=[InvoicedLine(line.sku, line.name, line.quantity, line.unit_price) for line in event.lines],
+        discount=event.discount,
+        total=event.total,
+    )
+
+
+@whenever(contracts.inventory.StockReserved, name="billing.request-payment")
+def request_payment(event: contracts.inventory.StockReserved) -> None:
+    commands.request_payment(event.order)
+
+
+@whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice")
+def call_off_invoice(event: contracts.ordering.OrderCancelled) -> None:
+    commands.call_off_invoice(event.order, event.reason)
+
+
+# --- What billing asks of the payment provider, outside of any transaction ---
+
+
+@whenever(contracts.billing.PaymentRequested, name="billing.collect-payment", outside=True)
+def collect_payment(event: contracts.billing.PaymentRequested) -> None:
+    commands.collect_payment(event.payment)
+
+
+@whenever(contracts.billing.RefundRequested, name="billing.issue-refund", outside=True)
+def issue_refund(event: contracts.billing.RefundRequested) -> None:
+    commands.issue_refund(event.refund)
