@@ -1,0 +1,119 @@
+"""Fulfillment over REST, for staff: what is to be packed, what is on its way, what has arrived."""
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fulfillment import commands, queries
+from fulfillment.models import Shipment, ShipmentStatus
+from integration.domain.identifiers import ShipmentId
+from integration.rest.etags import etag, version_expected
+from integration.rest.fields import AddressField, Input, Text
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, staff_with
+
+
+class ShipmentLineOutput(serializers.Serializer):
+    """So many of one sku."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+
+
+class ShipmentOutput(serializers.Serializer):
+    """A shipment."""
+
+    id = serializers.CharField()
+    order = serializers.CharField()
+    status = serializers.ChoiceField(choices=ShipmentStatus.choices)
+    recipient = AddressField()
+    carrier = serializers.CharField()
+    tracking_number = serializers.CharField()
+    lines = ShipmentLineOutput(many=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class ShipmentFilter(django_filters.FilterSet):
+    """Which shipments to list."""
+
+    status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
+    order = django_filters.CharFilter()
+
+
+class Shipments(View):
+    """All shipments."""
+
+    permission_classes = (staff_with("fulfillment.view_shipment"),)
+    queryset = Shipment.objects.all()
+    filterset_class = ShipmentFilter
+    serializer_class = ShipmentOutput
+
+    @extend_schema(responses=ShipmentOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """Shipments, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        Shipment.load_parts(page)
+        return self.get_paginated_response(ShipmentOutput(page, many=True).data)
+
+
+class OneShipment(View):
+    """One shipment."""
+
+    permission_classes = (staff_with("fulfillment.view_shipment"),)
+    serializer_class = ShipmentOutput
+
+    @extend_schema(responses=ShipmentOutput)
+    def get(self, request: Request, id: str) -> Response:
+        """A shipment."""
+        return _represent(queries.shipment(ShipmentId(id)))
+
+
+class DispatchInput(Input):
+    """Who took it, and how to follow it."""
+
+    carrier = Text(max_length=80)
+    tracking_number = Text(max_length=80)
+
+
+class Dispatch(View):
+    """Hand a shipment to its carrier."""
+
+    permission_classes = (staff_with("fulfillment.change_shipment"),)
+    serializer_class = DispatchInput
+
+    @extend_schema(request=DispatchInput, responses=ShipmentOutput)
+    @idempotent
+    def post(self, request: Request, id: str) -> Response:
+        """The carrier took it."""
+        wanted = self.valid(request)
+        return _represent(
+            commands.dispatch_shipment(
+                ShipmentId(id), wanted["carrier"], wanted["tracking_number"], version_expected(request)
+            )
+        )
+
+
+class DeliverInput(Input):
+    """Nothing but the fact."""
+
+
+class Deliver(View):
+    """Note a delivery."""
+
+    permission_classes = (staff_with("fulfillment.change_shipment"),)
+    serializer_class = DeliverInput
+
+    @extend_schema(request=None, responses=ShipmentOutput)
+    @idempotent
+    def post(self, request: Request, id: str) -> Response:
+        """The recipient has it."""
+        self.valid(request)
+        return _represent(commands.deliver_shipment(ShipmentId(id), version_expected(request)))
+
+
+def _represent(shipment: Shipment) -> Response:
+    return Response(ShipmentOutput(shipment).data, headers=etag(shipment))

@@ -1,0 +1,152 @@
+"""Fulfillment's aggregate and its rules: what left the house cannot be stopped, what is stopped never leaves."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import msgspec
+from django.db import models
+from django.db.models import Q
+
+from fulfillment import events
+from fulfillment.events import LineToPack
+from integration.domain.address import Address
+from integration.domain.aggregate import OfOneStory, Part, applies
+from integration.domain.history import HistoryEntry
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.states import IGNORE, REFUSE, StateTable
+
+
+class History(HistoryEntry):
+    """Every domain event of fulfillment."""
+
+
+class ShipmentStatus(models.TextChoices):
+    """How far a shipment has come."""
+
+    ARRANGED = "arranged"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+ARRANGED, DISPATCHED, DELIVERED, CANCELLED = (status.value for status in ShipmentStatus)
+
+
+def _row(*answers: Any) -> dict[str, Any]:
+    return dict(zip((status.value for status in ShipmentStatus), answers, strict=True))
+
+
+SHIPMENT_LIFE = StateTable(
+    ShipmentStatus,
+    {
+        # message             arranged    dispatched  delivered  cancelled
+        "be_dispatched": _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
+        "be_delivered":  _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
+        "be_stopped":    _row(CANCELLED,  DISPATCHED, DELIVERED, IGNORE),
+    },
+)  # fmt: skip
+
+
+class Shipment(OfOneStory):
+    """Goods on their way to a recipient."""
+
+    stream = "shipment"
+    parts: ClassVar = {"lines": "line_rows"}
+    life = SHIPMENT_LIFE
+    lines: "list[ShipmentLine]"
+
+    id = models.CharField(max_length=24, primary_key=True)
+    order = models.CharField(max_length=20, db_index=True)
+    status = models.CharField(
+        max_length=10, choices=ShipmentStatus, default=ShipmentStatus.ARRANGED, db_index=True
+    )
+    recipient = models.JSONField()
+    carrier = models.CharField(max_length=80, blank=True)
+    tracking_number = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(status__in=["dispatched", "delivered"]) | ~Q(carrier=""),
+                name="what_left_the_house_has_a_carrier",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"shipment {self.id}"
+
+    @classmethod
+    def arrange(
+        cls, shipment: ShipmentId, order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]
+    ) -> Self:
+        """Have an order's goods packed."""
+        arranged = cls()
+        arranged.record(events.ShipmentArranged(shipment, order, recipient, tuple(lines)))
+        return arranged
+
+    @property
+    def _ids(self) -> tuple[ShipmentId, OrderNumber]:
+        return ShipmentId(self.id), OrderNumber(self.order)
+
+    def be_dispatched(self, carrier: str, tracking_number: str) -> None:
+        """The carrier took it; raises `NotAllowed` unless it is waiting for that."""
+        if self.accepts("be_dispatched"):
+            quantities = {Sku(line.sku): line.quantity for line in self.lines}
+            self.record(events.ShipmentDispatched(*self._ids, carrier, tracking_number, quantities))
+
+    def be_delivered(self) -> None:
+        """The recipient has it; raises `NotAllowed` unless it is on its way."""
+        if self.accepts("be_delivered"):
+            self.record(events.ShipmentDelivered(*self._ids))
+
+    def be_stopped(self, reason: str) -> None:
+        """The order is no longer wanted: cancel it, or say that it has left already."""
+        if not self.accepts("be_stopped"):
+            return
+        if self.status == ARRANGED:
+            self.record(events.ShipmentCancelled(*self._ids, reason))
+        else:
+            self.record(events.CancellationRefused(*self._ids))
+
+    @applies(events.ShipmentArranged)
+    def _arranged(self, event: events.ShipmentArranged) -> None:
+        self.id, self.order, self.recipient = event.shipment, event.order, msgspec.to_builtins(event.recipient)
+        self.lines = [
+            ShipmentLine(shipment=self, sku=line.sku, name=line.name, quantity=line.quantity) for line in event.lines
+        ]
+
+    @applies(events.ShipmentDispatched)
+    def _dispatched(self, event: events.ShipmentDispatched) -> None:
+        self.status = ShipmentStatus.DISPATCHED
+        self.carrier, self.tracking_number = event.carrier, event.tracking_number
+
+    @applies(events.ShipmentDelivered)
+    def _delivered(self, event: events.ShipmentDelivered) -> None:
+        self.status = ShipmentStatus.DELIVERED
+
+    @applies(events.ShipmentCancelled)
+    def _cancelled(self, event: events.ShipmentCancelled) -> None:
+        self.status = ShipmentStatus.CANCELLED
+
+    @applies(events.CancellationRefused)
+    def _cancellation_refused(self, event: events.CancellationRefused) -> None:
+        """It stays as it is: on its way, or there."""
+
+
+class ShipmentLine(Part):
+    """So many of one sku in a shipment."""
+
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="line_rows")
+    sku = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["shipment", "sku"], name="one_shipment_line_a_sku"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="shipment_line_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.sku}"

@@ -1,0 +1,54 @@
+"""Fulfillment's part of an order's way from placing to its end."""
+
+from fulfillment import commands, events
+from fulfillment.events import LineToPack
+from integration import contracts
+from integration.contracts.fulfillment import PackedLine
+from integration.messaging.publish import publish
+from integration.policies import whenever
+
+# --- What fulfillment tells the others ---
+
+
+@whenever(events.ShipmentArranged)
+def tell_of_arrangement(event: events.ShipmentArranged) -> None:
+    publish(contracts.fulfillment.ShipmentArranged(event.order, event.shipment))
+
+
+@whenever(events.ShipmentDispatched)
+def tell_of_dispatch(event: events.ShipmentDispatched) -> None:
+    lines = tuple(PackedLine(sku, quantity) for sku, quantity in event.quantities.items())
+    publish(
+        contracts.fulfillment.ShipmentDispatched(
+            event.order, event.shipment, event.carrier, event.tracking_number, lines
+        )
+    )
+
+
+@whenever(events.ShipmentDelivered)
+def tell_of_delivery(event: events.ShipmentDelivered) -> None:
+    publish(contracts.fulfillment.ShipmentDelivered(event.order, event.shipment))
+
+
+@whenever(events.ShipmentCancelled)
+def tell_of_cancellation(event: events.ShipmentCancelled) -> None:
+    publish(contracts.fulfillment.ShipmentCancelled(event.order, event.shipment, event.reason))
+
+
+@whenever(events.CancellationRefused)
+def tell_of_refusal(event: events.CancellationRefused) -> None:
+    publish(contracts.fulfillment.CancellationRefused(event.order, event.shipment))
+
+
+# --- What fulfillment does when the others tell something ---
+
+
+@whenever(contracts.ordering.ShippingRequested, name="fulfillment.arrange-shipment")
+def arrange_shipment(event: contracts.ordering.ShippingRequested) -> None:
+    lines = [LineToPack(line.sku, line.name, line.quantity) for line in event.lines]
+    commands.arrange_shipment(event.order, event.recipient, lines)
+
+
+@whenever(contracts.ordering.OrderCancellationRequested, name="fulfillment.stop-shipment")
+def stop_shipment(event: contracts.ordering.OrderCancellationRequested) -> None:
+    commands.stop_shipment(event.order, event.reason)
