@@ -1,0 +1,30 @@
+"""The last app to be ready: by then every context has registered what beat is to run."""
+
+from datetime import timedelta
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class Wiring(AppConfig):
+    """Gives Celery's beat the sweep and every context's routines."""
+
+    name = "config"
+
+    def ready(self) -> None:
+        from config.celery import app
+        from integration.messaging.doorbell import queue_of
+        from integration.messaging.schedule import routines
+
+        def entry(task: str, args: list[str], every: timedelta, queue: str) -> dict[str, object]:
+            # A wake-up nobody took before the next one comes is worth nothing.
+            seconds = every.total_seconds()
+            return {"task": task, "args": args, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
+
+        app.conf.beat_schedule = {
+            "sweep": entry("waybill.sweep", [], settings.SWEEP_EVERY, queue_of("integration")),
+            **{
+                name: entry("waybill.run", [name], routine.interval, queue_of(routine.context))
+                for name, routine in routines.items()
+            },
+        }

@@ -1,0 +1,217 @@
+"""All settings; what may differ between two shops is read from the environment (or `.env`), and `.env.example` lists it.
+
+Without any of it Waybill runs embedded: SQLite, a broker in the process, one process for everything. With
+`CELERY_BROKER_URL` it runs as a server and takes nothing for granted: a missing secret or an SQLite database stops it.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+VAR = Path(env.str("WAYBILL_VAR", default=str(BASE_DIR / "var")))
+"""Where the embedded mode keeps its database and its secret."""
+
+# --- How it runs --------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
+EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
+DEBUG = env.bool("DEBUG", default=False)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+
+
+def _embedded_secret() -> str:
+    """A secret of this installation's own, made at its first start."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    path = VAR / "secret-key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    secret = secrets.token_urlsafe(50)
+    with os.fdopen(handle, "w") as file:
+        file.write(secret)
+    return secret
+
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or (_embedded_secret() if EMBEDDED else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY must be set when CELERY_BROKER_URL is: a server has no default secret")
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+if env.bool("BEHIND_TLS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+# /healthz and /readyz are asked by machines beside the process, which speak no TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+
+# --- What it is made of -------------------------------------------------------------------------------------------
+
+CONTEXTS = ["ordering", "inventory", "billing", "fulfillment"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "integration.apps.IntegrationConfig",
+    *(f"{context}.apps.{context.capitalize()}" for context in CONTEXTS),
+    "billing.gateways.sandbox.apps.Sandbox",
+    "config.apps.Wiring",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "integration.rest.middleware.tell_story",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+# The packages' own files are served as they lie: `make run` needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- The database -------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}")}
+_sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+if _sqlite:
+    VAR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        # Without IMMEDIATE, two transactions that read and then write lock each other out.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+    }
+    if not EMBEDDED:
+        raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
+else:
+    # A connection that lives on: opening one for each request cost three quarters of the request rate.
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# --- Between the contexts -----------------------------------------------------------------------------------------
+
+QUEUE_PREFIX = env.str("QUEUE_PREFIX", default="waybill")
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.integration"
+CELERY_TASK_QUEUES = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
+CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED else "prefork")
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=4 if EMBEDDED else (os.cpu_count() or 2))
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if EMBEDDED else {}
+# Every interval is short and every routine idempotent, so beat has nothing to remember from one start to the next.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_TIMEZONE = TIME_ZONE
+
+DOORBELL_TRANSPORT_OPTIONS = (
+    {} if EMBEDDED else {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "max_retries": 1, "interval_start": 0}
+)
+BROKER_QUIET_SECONDS = 5.0
+"""For this long after a failure nobody waits for the broker."""
+SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))
+DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
+NOT_YET_PATIENCE = timedelta(minutes=5)
+"""For this long a message may come too early without being charged an attempt."""
+
+# --- The shop -----------------------------------------------------------------------------------------------------
+
+SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="USD")
+PAYMENT_DEADLINE = timedelta(minutes=env.float("PAYMENT_DEADLINE_MINUTES", default=30))
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="sandbox" if EMBEDDED else "")
+if PAYMENT_PROVIDER not in {"sandbox"}:
+    raise ImproperlyConfigured(
+        "PAYMENT_PROVIDER must name the payment provider; the one there is so far is the sandbox, which charges nobody"
+    )
+SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
+SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
+"""The share of calls to the sandbox that fail as if the line were cut, before or after it charged."""
+
+# --- The API ------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["integration.rest.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "integration.rest.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "integration.rest.problems.answer_problem",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
+}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Waybill",
+    "DESCRIPTION": "Orders from the cart to the doorstep.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
+}

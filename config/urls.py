@@ -1,0 +1,46 @@
+"""Every address of the house."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from fulfillment import api as fulfillment
+from integration.rest import health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest.tokens import Tokens
+from inventory import api as inventory
+from ordering import api as ordering
+
+v1 = [
+    path("auth/tokens", Tokens.as_view(), name="tokens"),
+    path("customers", ordering.Customers.as_view(), name="customers"),
+    path("me", ordering.Me.as_view(), name="me"),
+    path("products", ordering.Products.as_view(), name="products"),
+    path("products/<sku:sku>", ordering.OneProduct.as_view(), name="product"),
+    path("orders", ordering.Orders.as_view(), name="orders"),
+    path("orders/<number:number>", ordering.OneOrder.as_view(), name="order"),
+    path("orders/<number:number>/timeline", ordering.Timeline.as_view(), name="timeline"),
+    path("orders/<number:number>/cancel", ordering.Cancel.as_view(), name="cancel"),
+    path("stock", inventory.Stock.as_view(), name="stock"),
+    path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
+    path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),
+    path("stock/<sku:sku>/adjustments", inventory.Adjustments.as_view(), name="adjustments"),
+    path("shipments", fulfillment.Shipments.as_view(), name="shipments"),
+    path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
+    path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),
+    path("shipments/<number:id>/deliver", fulfillment.Deliver.as_view(), name="deliver"),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/api/docs")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(v1)),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+handler400 = "integration.rest.problems.bad_request"
+handler404 = "integration.rest.problems.not_found"
+handler500 = "integration.rest.problems.server_error"
