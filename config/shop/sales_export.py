@@ -1,0 +1,400 @@
+"""Reads a shop's sales export, and accounts for every row of it: a row is either part of a sale or left out
+for exactly one named reason, so what was read plus what was left out is always what the file holds.
+
+A file that cannot be read as an export at all raises `UnreadableExport`; a bad row never does. For each row
+we ask, in this order, and the first answer counts: can it be read (columns, values, numbers, date)? what is
+it (cancellation, adjustment, no goods)? is it a sale that can be repeated (quantity, price, customer,
+country)? does it fit its invoice (one customer, not too many units or lines)? is that within the limit?
+"""
+
+import csv
+import gzip
+import re
+import string
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import Enum
+from functools import lru_cache
+from operator import itemgetter
+from os import PathLike
+from pathlib import Path
+from sys import intern
+from typing import NamedTuple, TextIO, TypeVar
+
+from iso3166 import countries
+
+COLUMNS = (
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
+)
+MOST_UNITS_PER_LINE = 100_000
+MOST_LINES_PER_INVOICE = 2_000
+CENT = Decimal("0.01")
+
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+PLAIN_PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
+SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{0,39}")
+
+# Entries that shops book as if they were goods: postage, carriage, fees, samples, corrections. They must be
+# listed, as no shape tells them from goods: DCGSSGIRL, without a digit, is a party bag, and C2, with one, is
+# carriage. PADS is a book-keeper's supplement of a tenth of a penny. Vouchers, and entries of a single letter
+# (M for manual, D for discount, S for samples), have a shape and need no list.
+NO_GOODS = frozenset({"POST", "DOT", "C2", "BANK CHARGES", "AMAZONFEE", "CRUK", "PADS"})
+NO_GOODS_SHAPE = re.compile(r"[A-Z]|GIFT_.*")
+
+# What shops write for a country and the standard does not. Names that stand for several countries ("European
+# Community") or for several territories without a code in common ("Channel Islands": Guernsey and Jersey) are
+# missing on purpose: a guessed country would send a parcel to the wrong island.
+COUNTRIES_AS_SHOPS_WRITE_THEM = {
+    "BOLIVIA": "BO",
+    "BRUNEI": "BN",
+    "CAPE VERDE": "CV",
+    "CZECH REPUBLIC": "CZ",
+    "EIRE": "IE",
+    "GREAT BRITAIN": "GB",
+    "HOLLAND": "NL",
+    "IRAN": "IR",
+    "IVORY COAST": "CI",
+    "LAOS": "LA",
+    "MACAU": "MO",
+    "MOLDOVA": "MD",
+    "REPUBLIC OF IRELAND": "IE",
+    "RSA": "ZA",
+    "RUSSIA": "RU",
+    "SOUTH KOREA": "KR",
+    "SYRIA": "SY",
+    "TANZANIA": "TZ",
+    "THE NETHERLANDS": "NL",
+    "TURKEY": "TR",
+    "UAE": "AE",
+    "UK": "GB",
+    "UNITED KINGDOM": "GB",
+    "UNITED STATES": "US",
+    "VENEZUELA": "VE",
+    "VIETNAM": "VN",
+}
+
+
+class UnreadableExport(Exception):
+    """The file is no sales export; the message says what is wrong with it."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path} {problem}")
+
+
+class Reason(Enum):
+    """Why a row is left out, in the order in which we ask."""
+
+    WRONG_NUMBER_OF_COLUMNS = "it has more or fewer columns than the heading"
+    VALUE_MISSING = "it lacks the invoice number, stock code, quantity, date or price"
+    NO_NUMBER = "its quantity or price is not a plain number"
+    NO_DATE = "its date is not written as 2011-12-09 12:50:00"
+    CANCELLATION = "it cancels an earlier sale (the invoice number begins with C)"
+    BAD_DEBT = "it adjusts a bad debt (the invoice number begins with A)"
+    NO_GOODS = "its stock code stands for postage, a fee, a voucher or an adjustment, not for goods"
+    NO_SKU = "its stock code is not made of letters, digits and hyphens, 40 at most"
+    NOTHING_SOLD = "its quantity is zero or negative"
+    NO_PRICE = "its price is zero, negative or less than half a cent"
+    NO_CUSTOMER = "it names no customer"
+    NO_COUNTRY = "its country names no single country"
+    OTHER_CUSTOMER = "it names another customer or country than the first row of its invoice"
+    TOO_MANY_UNITS = f"its invoice has more than {MOST_UNITS_PER_LINE:,} units of this product"
+    TOO_MANY_LINES = f"its invoice has more than {MOST_LINES_PER_INVOICE:,} different products"
+    BEYOND_LIMIT = "its invoice is beyond the limit asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class SaleLine:
+    """So many units of one product."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One invoice that a customer was sent; a sku occurs in one line only."""
+
+    invoice: str
+    customer: str
+    placed_at: datetime
+    country: str
+    lines: tuple[SaleLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """A product that occurs in at least one of the sales."""
+
+    sku: str
+    name: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SalesExport:
+    """All that an export holds; cannot be made unless every row is accounted for."""
+
+    sales: tuple[Sale, ...]
+    goods: tuple[Goods, ...]
+    rows: int
+    used: int
+    left_out: Counter[Reason]
+
+    def __post_init__(self) -> None:
+        if not self.adds_up:
+            raise ValueError(f"{self.used} rows used + {self.left_out.total()} left out != {self.rows} rows")
+
+    @property
+    def adds_up(self) -> bool:
+        return self.used + self.left_out.total() == self.rows
+
+
+def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExport:
+    """The goods and sales of a CSV or .csv.gz file; with a limit, no more sales than that, the first ones."""
+    if limit is not None and limit < 0:
+        raise ValueError(f"A limit of {limit} sales makes no sense")
+    reading = _Reading()
+    for cells in _rows_of(Path(path)):
+        reading.add(cells)
+    return reading.result(limit)
+
+
+class _Row(NamedTuple):
+    """A row that can be read, whatever it stands for; country is empty where none is named."""
+
+    invoice: str
+    sku: str
+    description: str
+    quantity: int
+    placed_at: datetime
+    price: Decimal
+    customer: str
+    country: str
+
+
+_Refusal = tuple[Reason, Callable[[_Row], object]]
+
+REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
+    (Reason.CANCELLATION, lambda row: row.invoice.startswith("C")),
+    (Reason.BAD_DEBT, lambda row: row.invoice.startswith("A")),
+    (Reason.NO_GOODS, lambda row: row.sku in NO_GOODS or NO_GOODS_SHAPE.fullmatch(row.sku)),
+    (Reason.NO_SKU, lambda row: not SKU.fullmatch(row.sku)),
+    (Reason.NOTHING_SOLD, lambda row: row.quantity <= 0),
+    (Reason.NO_PRICE, lambda row: row.price <= 0),
+    (Reason.NO_CUSTOMER, lambda row: not row.customer),
+    (Reason.NO_COUNTRY, lambda row: not row.country),
+)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The state of one reading: how many rows there were, which were refused, and the others by invoice."""
+
+    rows: int = 0
+    left_out: Counter[Reason] = field(default_factory=Counter)
+    invoices: defaultdict[str, list[_Row]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, cells: tuple[str, ...] | None) -> None:
+        self.rows += 1
+        row = _judged(cells)
+        if isinstance(row, Reason):
+            self.left_out[row] += 1
+        else:
+            self.invoices[row.invoice].append(row)
+
+    def result(self, limit: int | None) -> SalesExport:
+        sold = [rows for rows in map(self._fitting, self.invoices.values()) if rows]
+        accepted = sold[:limit]
+        self._leave_out(Reason.BEYOND_LIMIT, sum(map(len, sold[len(accepted) :])))
+        return SalesExport(
+            sales=tuple(_sale(rows) for rows in accepted),
+            goods=_goods(row for rows in accepted for row in rows),
+            rows=self.rows,
+            used=sum(map(len, accepted)),
+            left_out=self.left_out,
+        )
+
+    def _fitting(self, rows: list[_Row]) -> list[_Row]:
+        """The rows of an invoice that may stand in one sale together; none, if it has too many lines."""
+        buyer = (rows[0].customer, rows[0].country)
+        one_buyer = [row for row in rows if (row.customer, row.country) == buyer]
+        self._leave_out(Reason.OTHER_CUSTOMER, len(rows) - len(one_buyer))
+        units = _units(one_buyer)
+        bounded = [row for row in one_buyer if units[row.sku] <= MOST_UNITS_PER_LINE]
+        self._leave_out(Reason.TOO_MANY_UNITS, len(one_buyer) - len(bounded))
+        if len({row.sku for row in bounded}) <= MOST_LINES_PER_INVOICE:
+            return bounded
+        self._leave_out(Reason.TOO_MANY_LINES, len(bounded))
+        return []
+
+    def _leave_out(self, reason: Reason, rows: int) -> None:
+        # A reason that never occurred must not be listed with a zero.
+        if rows:
+            self.left_out[reason] += rows
+
+
+def _judged(cells: tuple[str, ...] | None) -> _Row | Reason:
+    row = _read(cells)
+    return row if isinstance(row, Reason) else _refusal(row) or row
+
+
+def _refusal(row: _Row) -> Reason | None:
+    for reason, applies in REFUSALS_IN_ORDER:
+        if applies(row):
+            return reason
+    return None
+
+
+def _read(cells: tuple[str, ...] | None) -> _Row | Reason:
+    if cells is None:
+        return Reason.WRONG_NUMBER_OF_COLUMNS
+    invoice, code, description, quantity, date, price, customer, country = map(str.strip, cells)
+    if not (invoice and code and quantity and date and price):
+        return Reason.VALUE_MISSING
+    if not (WHOLE_NUMBER.fullmatch(quantity) and PLAIN_PRICE.fullmatch(price)):
+        return Reason.NO_NUMBER
+    placed_at = _moment(date)
+    if placed_at is None:
+        return Reason.NO_DATE
+    texts = (intern(invoice.upper()), _sku(code), intern(description))
+    return _Row(*texts, int(quantity), placed_at, _cents(price), intern(customer), _country(country))
+
+
+# An export says the same few thousand things half a million times: each is worked out, and kept, once.
+@lru_cache(maxsize=65_536)
+def _sku(code: str) -> str:
+    return code.upper()
+
+
+@lru_cache(maxsize=65_536)
+def _cents(price: str) -> Decimal:
+    return Decimal(price).quantize(CENT, ROUND_HALF_UP)
+
+
+@lru_cache(maxsize=1_024)
+def _moment(date: str) -> datetime | None:
+    """A point in time; the export names no time zone, so its clock is taken to be UTC."""
+    try:
+        moment = datetime.fromisoformat(date)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@lru_cache(maxsize=1_024)
+def _country(name: str) -> str:
+    """The ISO 3166 alpha-2 code, or nothing where the name stands for no single country."""
+    known = countries.get(name, None)
+    return known.alpha2 if known else COUNTRIES_AS_SHOPS_WRITE_THEM.get(name.upper(), "")
+
+
+def _units(rows: Iterable[_Row]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for row in rows:
+        units[row.sku] += row.quantity
+    return units
+
+
+def _sale(rows: list[_Row]) -> Sale:
+    # The till closes an invoice line by line, so its rows may differ by a minute: the first one counts.
+    first = rows[0]
+    lines = tuple(SaleLine(sku, quantity) for sku, quantity in _units(rows).items())
+    return Sale(first.invoice, first.customer, first.placed_at, first.country, lines)
+
+
+def _goods(rows: Iterable[_Row]) -> tuple[Goods, ...]:
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    prices: defaultdict[str, list[Decimal]] = defaultdict(list)
+    for row in rows:
+        names[row.sku].append(row.description)
+        prices[row.sku].append(row.price)
+    return tuple(Goods(sku, _name(names[sku]) or sku, _commonest(prices[sku])) for sku in sorted(prices))
+
+
+def _name(descriptions: Iterable[str]) -> str:
+    # capwords and not title, which would make a Children'S Apron of it.
+    names = [string.capwords(description) for description in descriptions if description]
+    return _commonest(names) if names else ""
+
+
+_T = TypeVar("_T", str, Decimal)
+
+
+def _commonest(values: Iterable[_T]) -> _T:
+    """The value most often seen, the smallest of equals: whatever the order of the rows, the same answer.
+
+    For prices we prefer it to the median: it is one that customers were really asked, most of the time the
+    list price, and a few discounts for quantity or mistyped amounts do not move it.
+    """
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value))
+
+
+def _rows_of(path: Path) -> Iterator[tuple[str, ...] | None]:
+    """The cells we need of each row, in our order; None for a row longer or shorter than the heading."""
+    records = _records(path)
+    heading = [name.strip() for name in next(records, [])]
+    _check_heading(path, heading)
+    needed = itemgetter(*map(heading.index, COLUMNS))
+    for record in records:
+        yield needed(record) if len(record) == len(heading) else None
+
+
+def _check_heading(path: Path, heading: list[str]) -> None:
+    if not heading:
+        raise UnreadableExport(path, "is empty: a sales export begins with a heading")
+    missing = [column for column in COLUMNS if column not in heading]
+    if missing:
+        raise UnreadableExport(path, f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
+    doubled = [column for column in COLUMNS if heading.count(column) > 1]
+    if doubled:
+        raise UnreadableExport(path, f"has the column {doubled[0]} more than once")
+
+
+def _records(path: Path) -> Iterator[list[str]]:
+    """Heading and rows as they stand, without blank lines, which are no rows."""
+    try:
+        with _opened(path) as text:
+            yield from _well_formed(path, _without_nul(path, text))
+    except UnicodeDecodeError as error:
+        raise UnreadableExport(path, "is not UTF-8 text") from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UnreadableExport(path, f"is not an intact gzip file: {error}") from error
+    except OSError as error:
+        raise UnreadableExport(path, f"cannot be opened: {error.strerror}") from error
+
+
+def _opened(path: Path) -> TextIO:
+    # A byte order mark, which spreadsheets like to write, is no part of the first column's name.
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open("rt", encoding="utf-8-sig", newline="")
+
+
+def _well_formed(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
+    # Strict, because a quotation mark that is never closed would swallow rows which nobody then counts.
+    records = csv.reader(lines, strict=True)
+    try:
+        yield from filter(None, records)
+    except csv.Error as error:
+        problem = f"is not well-formed CSV near line {records.line_num}: {error}"
+        raise UnreadableExport(path, problem) from error
+
+
+def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    # No text file holds a NUL, and PostgreSQL could not store one.
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise UnreadableExport(path, f"is not text: line {number} holds a NUL character")
+        yield line

@@ -1,0 +1,424 @@
+"""What a sales export says is read faithfully, and every row that is not is left out for its own reason."""
+
+import csv
+import gzip
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.shop.sales_export import (
+    COLUMNS,
+    Goods,
+    Reason,
+    Sale,
+    SaleLine,
+    SalesExport,
+    UnreadableExport,
+    read_sales,
+)
+
+Cells = Sequence[str]
+Reader = Callable[..., SalesExport]
+
+GOOD_ROW = {
+    "InvoiceNo": "536365",
+    "StockCode": "85123A",
+    "Description": "WHITE HANGING HEART T-LIGHT HOLDER",
+    "Quantity": "6",
+    "InvoiceDate": "2010-12-01 08:26:00",
+    "UnitPrice": "2.55",
+    "CustomerID": "17850",
+    "Country": "United Kingdom",
+}
+
+
+def row(**changes: str) -> list[str]:
+    return list((GOOD_ROW | changes).values())
+
+
+def write(path: Path, rows: Sequence[Cells], heading: Cells = COLUMNS) -> Path:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([heading, *rows])
+    return path
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reader:
+    """Reads the export that holds the given rows."""
+
+    def read_rows(*rows: Cells, limit: int | None = None, heading: Cells = COLUMNS) -> SalesExport:
+        return read_sales(write(tmp_path / "sales.csv", rows, heading), limit)
+
+    return read_rows
+
+
+class TestWhatIsRead:
+    def test_an_invoice_becomes_a_sale(self, read: Reader) -> None:
+        export = read(row(), row(StockCode="71053", Quantity="8"))
+
+        assert export.sales == (
+            Sale(
+                invoice="536365",
+                customer="17850",
+                placed_at=datetime(2010, 12, 1, 8, 26, tzinfo=UTC),
+                country="GB",
+                lines=(SaleLine("85123A", 6), SaleLine("71053", 8)),
+            ),
+        )
+        assert (export.rows, export.used, export.left_out) == (2, 2, Counter())
+
+    def test_a_packed_file_reads_the_same(self, tmp_path: Path) -> None:
+        rows = [row(), row(InvoiceNo="536366")]
+
+        packed = read_sales(write(tmp_path / "sales.csv.gz", rows))
+
+        assert packed == read_sales(write(tmp_path / "sales.csv", rows))
+        assert len(packed.sales) == 2
+
+    def test_sales_stand_in_the_order_in_which_they_begin(self, read: Reader) -> None:
+        export = read(row(InvoiceNo="2"), row(InvoiceNo="1"), row(InvoiceNo="2", StockCode="71053"))
+
+        assert [sale.invoice for sale in export.sales] == ["2", "1"]
+        assert len(export.sales[0].lines) == 2
+
+    def test_the_same_product_twice_on_an_invoice_is_added_up(self, read: Reader) -> None:
+        export = read(row(Quantity="6"), row(Quantity="4"))
+
+        assert export.sales[0].lines == (SaleLine("85123A", 10),)
+        assert export.used == 2
+
+    def test_codes_that_differ_only_by_case_are_one_product(self, read: Reader) -> None:
+        export = read(row(StockCode="85123A"), row(StockCode=" 85123a "))
+
+        assert export.sales[0].lines == (SaleLine("85123A", 12),)
+        assert [goods.sku for goods in export.goods] == ["85123A"]
+
+    def test_columns_may_stand_in_another_order_and_among_others(self, read: Reader) -> None:
+        cells = row()
+
+        export = read([*reversed(cells), "web"], heading=[*reversed(COLUMNS), "Channel"])
+
+        assert export.sales == read(cells).sales
+
+    def test_a_byte_order_mark_and_blank_lines_are_no_rows(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "sales.csv", [row()])
+        path.write_text("\ufeff" + path.read_text(encoding="utf-8") + "\n\n", encoding="utf-8")
+
+        assert read_sales(path).rows == 1
+
+    def test_a_heading_alone_is_an_export_without_sales(self, read: Reader) -> None:
+        assert read() == SalesExport(sales=(), goods=(), rows=0, used=0, left_out=Counter())
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("2011-12-09 12:50:00", datetime(2011, 12, 9, 12, 50, tzinfo=UTC)),
+            ("2011-12-09T12:50:00Z", datetime(2011, 12, 9, 12, 50, tzinfo=UTC)),
+            ("2011-12-09 12:50:00+01:00", datetime(2011, 12, 9, 11, 50, tzinfo=UTC)),
+        ],
+    )
+    def test_times_are_utc_unless_they_say_otherwise(
+        self, read: Reader, written: str, meant: datetime
+    ) -> None:
+        [sale] = read(row(InvoiceDate=written)).sales
+
+        assert sale.placed_at == meant
+        assert sale.placed_at.tzinfo is UTC
+
+    def test_the_first_row_says_when_an_invoice_was_placed(self, read: Reader) -> None:
+        [sale] = read(row(), row(InvoiceDate="2010-12-01 08:27:00")).sales
+
+        assert sale.placed_at.minute == 26
+
+
+class TestGoods:
+    def test_are_those_of_the_accepted_sales_only(self, read: Reader) -> None:
+        accepted = [row(StockCode="2"), row(StockCode="1")]
+        others = [row(StockCode="3", Quantity="0"), row(InvoiceNo="9", StockCode="4")]
+
+        export = read(*accepted, *others, limit=1)
+
+        assert [goods.sku for goods in export.goods] == ["1", "2"]
+
+    def test_bear_the_name_they_are_called_most_often(self, read: Reader) -> None:
+        names = ["CHILDREN'S APRON", "found in box 7", "", " children's  apron "]
+
+        [goods] = read(*(row(Description=name) for name in names)).goods
+
+        assert goods.name == "Children's Apron"
+
+    def test_without_a_name_are_called_by_their_sku(self, read: Reader) -> None:
+        assert read(row(Description=" ")).goods == (Goods("85123A", "85123A", Decimal("2.55")),)
+
+    def test_cost_what_was_asked_most_often(self, read: Reader) -> None:
+        prices = ["2.95", "2.55", "2.95", "0.01", "999"]
+
+        [goods] = read(*(row(UnitPrice=price) for price in prices)).goods
+
+        assert goods.price == Decimal("2.95")
+
+    def test_cost_the_lower_of_two_prices_asked_equally_often(self, read: Reader) -> None:
+        for prices in (["2.95", "2.55"], ["2.55", "2.95"]):
+            assert read(*(row(UnitPrice=price) for price in prices)).goods[0].price == Decimal("2.55")
+
+    def test_cost_whole_cents(self, read: Reader) -> None:
+        [goods] = read(row(UnitPrice="2.5")).goods
+        assert str(goods.price) == "2.50"
+
+        [goods] = read(row(UnitPrice="2.555")).goods
+        assert str(goods.price) == "2.56"
+
+
+class TestCountries:
+    @pytest.mark.parametrize(
+        ("name", "code"),
+        [
+            ("United Kingdom", "GB"),
+            ("Germany", "DE"),
+            ("EIRE", "IE"),
+            ("RSA", "ZA"),
+            ("USA", "US"),
+            ("Czech Republic", "CZ"),
+            ("saudi arabia", "SA"),
+            ("fr", "FR"),
+        ],
+    )
+    def test_are_known_by_name_and_by_code(self, read: Reader, name: str, code: str) -> None:
+        assert read(row(Country=name)).sales[0].country == code
+
+    @pytest.mark.parametrize("name", ["", "Unspecified", "European Community", "Channel Islands", "Atlantis"])
+    def test_are_never_guessed(self, read: Reader, name: str) -> None:
+        assert read(row(Country=name)).left_out == Counter({Reason.NO_COUNTRY: 1})
+
+
+HEADING = ",".join(COLUMNS).encode() + b"\n"
+
+# One row for every way of being wrong on its own.
+DIRTY_ROWS = [
+    (row()[:-1], Reason.WRONG_NUMBER_OF_COLUMNS),
+    ([*row(), "more"], Reason.WRONG_NUMBER_OF_COLUMNS),
+    (row(InvoiceNo=""), Reason.VALUE_MISSING),
+    (row(StockCode=" "), Reason.VALUE_MISSING),
+    (row(Quantity=""), Reason.VALUE_MISSING),
+    (row(InvoiceDate=""), Reason.VALUE_MISSING),
+    (row(UnitPrice=""), Reason.VALUE_MISSING),
+    (row(Quantity="six"), Reason.NO_NUMBER),
+    (row(Quantity="1.5"), Reason.NO_NUMBER),
+    (row(Quantity="1_000"), Reason.NO_NUMBER),
+    (row(Quantity="9" * 5000), Reason.NO_NUMBER),
+    (row(UnitPrice="2,55"), Reason.NO_NUMBER),
+    (row(UnitPrice="NaN"), Reason.NO_NUMBER),
+    (row(UnitPrice="1e9"), Reason.NO_NUMBER),
+    (row(InvoiceDate="2011-02-30 10:00:00"), Reason.NO_DATE),
+    (row(InvoiceDate="12/1/2010 8:26"), Reason.NO_DATE),
+    (row(InvoiceDate="0001-01-01 00:00:00+05:00"), Reason.NO_DATE),
+    (row(InvoiceNo="C536379", Quantity="-1"), Reason.CANCELLATION),
+    (row(InvoiceNo="c536379"), Reason.CANCELLATION),
+    (row(InvoiceNo="A563186", StockCode="B"), Reason.BAD_DEBT),
+    *[
+        (row(StockCode=code), Reason.NO_GOODS)
+        for code in ["POST", "DOT", "M", "m", "C2", "D", "S", "BANK CHARGES", "AMAZONFEE", "CRUK", "PADS"]
+    ],
+    (row(StockCode="gift_0001_20"), Reason.NO_GOODS),
+    (row(StockCode="85123/A"), Reason.NO_SKU),
+    (row(StockCode="8" * 41), Reason.NO_SKU),
+    (row(Quantity="0"), Reason.NOTHING_SOLD),
+    (row(Quantity="-6"), Reason.NOTHING_SOLD),
+    (row(UnitPrice="0"), Reason.NO_PRICE),
+    (row(UnitPrice="0.001"), Reason.NO_PRICE),
+    (row(UnitPrice="-11062.06"), Reason.NO_PRICE),
+    (row(CustomerID=""), Reason.NO_CUSTOMER),
+    (row(Country="Unspecified"), Reason.NO_COUNTRY),
+    (row(Quantity="100001"), Reason.TOO_MANY_UNITS),
+]
+
+
+class TestWhatIsLeftOut:
+    @pytest.mark.parametrize(("dirty", "reason"), DIRTY_ROWS)
+    def test_a_bad_row_is_left_out_for_its_reason_and_its_neighbour_is_not(
+        self, read: Reader, dirty: Cells, reason: Reason
+    ) -> None:
+        neighbour = row(InvoiceNo="1")
+
+        export = read(dirty, neighbour)
+
+        assert export.left_out == Counter({reason: 1})
+        assert (export.rows, export.used) == (2, 1)
+        assert [sale.invoice for sale in export.sales] == ["1"]
+
+    @pytest.mark.parametrize("code", ["DCGSSGIRL", "DCGS0003", "MUG-ENAMEL-BLUE", "GIFTBOX"])
+    def test_goods_with_an_unusual_code_are_goods_all_the_same(self, read: Reader, code: str) -> None:
+        assert read(row(StockCode=code)).goods[0].sku == code
+
+    def test_the_rest_of_the_invoice_is_sold_nevertheless(self, read: Reader) -> None:
+        export = read(row(StockCode="POST"), row())
+
+        assert export.sales[0].lines == (SaleLine("85123A", 6),)
+
+    @pytest.mark.parametrize(
+        ("wrong_in_many_ways", "first"),
+        [
+            (row(InvoiceNo="C1", Quantity="-x", CustomerID=""), Reason.NO_NUMBER),
+            (row(InvoiceNo="C1", StockCode="POST", Quantity="-1", CustomerID=""), Reason.CANCELLATION),
+            (row(StockCode="POST", Quantity="-1", UnitPrice="0"), Reason.NO_GOODS),
+            (row(Quantity="-1", UnitPrice="0", CustomerID=""), Reason.NOTHING_SOLD),
+            (row(UnitPrice="0", CustomerID=""), Reason.NO_PRICE),
+            (row(CustomerID="", Country="Unspecified"), Reason.NO_CUSTOMER),
+        ],
+    )
+    def test_of_several_reasons_the_first_one_counts(
+        self, read: Reader, wrong_in_many_ways: Cells, first: Reason
+    ) -> None:
+        assert read(wrong_in_many_ways).left_out == Counter({first: 1})
+
+    def test_an_invoice_has_one_customer(self, read: Reader) -> None:
+        export = read(row(), row(StockCode="71053", CustomerID="1"), row(StockCode="71054", Country="France"))
+
+        assert export.left_out == Counter({Reason.OTHER_CUSTOMER: 2})
+        assert export.sales[0].customer == "17850"
+
+    def test_a_line_has_at_most_a_hundred_thousand_units_after_adding_up(self, read: Reader) -> None:
+        most = read(row(Quantity="99999"), row(Quantity="1"))
+        assert most.sales[0].lines == (SaleLine("85123A", 100_000),)
+
+        more = read(row(Quantity="99999"), row(Quantity="2"), row(StockCode="71053"))
+        assert more.sales[0].lines == (SaleLine("71053", 6),)
+        assert more.left_out == Counter({Reason.TOO_MANY_UNITS: 2})
+
+    def test_an_invoice_has_at_most_two_thousand_lines(self, read: Reader) -> None:
+        rows = [row(StockCode=str(10_000 + number)) for number in range(2_000)]
+
+        most = read(*rows, rows[0])
+        assert (len(most.sales[0].lines), most.used) == (2_000, 2_001)
+
+        more = read(*rows, row(StockCode="99999"), row(InvoiceNo="1"))
+        assert [sale.invoice for sale in more.sales] == ["1"]
+        assert more.left_out == Counter({Reason.TOO_MANY_LINES: 2_001})
+
+    def test_every_reason_says_why_in_words_of_its_own(self) -> None:
+        assert len({reason.value for reason in Reason}) == len(Reason)
+
+
+class TestLimit:
+    def test_counts_accepted_invoices_and_accounts_for_the_others(self, read: Reader) -> None:
+        rows = [
+            row(InvoiceNo="C1"),
+            row(InvoiceNo="1"),
+            row(InvoiceNo="2", CustomerID=""),
+            row(InvoiceNo="3"),
+            row(InvoiceNo="4"),
+            row(InvoiceNo="4", StockCode="71053"),
+            row(InvoiceNo="C5"),
+            row(InvoiceNo="1", StockCode="71053"),
+        ]
+
+        export = read(*rows, limit=2)
+
+        assert [sale.invoice for sale in export.sales] == ["1", "3"]
+        assert len(export.sales[0].lines) == 2
+        assert export.left_out == Counter(
+            {Reason.CANCELLATION: 2, Reason.NO_CUSTOMER: 1, Reason.BEYOND_LIMIT: 2}
+        )
+
+    def test_of_nothing_reads_nothing(self, read: Reader) -> None:
+        assert read(row(), limit=0).left_out == Counter({Reason.BEYOND_LIMIT: 1})
+
+    def test_cannot_be_negative(self, read: Reader) -> None:
+        with pytest.raises(ValueError, match="-1"):
+            read(row(), limit=-1)
+
+
+class TestUnreadableFiles:
+    def test_a_missing_column_is_named(self, read: Reader) -> None:
+        with pytest.raises(UnreadableExport, match="lacks the columns CustomerID, Country"):
+            read(heading=COLUMNS[:-2])
+
+    def test_a_column_that_occurs_twice_is_named(self, read: Reader) -> None:
+        with pytest.raises(UnreadableExport, match="has the column Quantity more than once"):
+            read(heading=[*COLUMNS, "Quantity"])
+
+    @pytest.mark.parametrize(
+        ("name", "content", "problem"),
+        [
+            ("empty.csv", b"", "is empty"),
+            ("empty.csv.gz", gzip.compress(b""), "is empty"),
+            ("plain.csv.gz", HEADING, "is not an intact gzip file"),
+            ("cut.csv.gz", gzip.compress(HEADING)[:-9], "is not an intact gzip file"),
+            ("packed.csv", gzip.compress(b"anything"), "is not UTF-8 text"),
+            ("latin.csv", "InvoiceNo;Währung".encode("latin-1"), "is not UTF-8 text"),
+            ("nul.csv", HEADING + b"\0\n", "line 2 holds a NUL"),
+            ("quote.csv", HEADING + b'1,"never closed\n2,\n', "well-formed CSV near line 3"),
+        ],
+    )
+    def test_a_file_that_is_no_export_says_what_is_wrong(
+        self, tmp_path: Path, name: str, content: bytes, problem: str
+    ) -> None:
+        path = tmp_path / name
+        path.write_bytes(content)
+
+        with pytest.raises(UnreadableExport, match=problem) as refusal:
+            read_sales(path)
+
+        assert name in str(refusal.value)
+
+    def test_a_file_that_is_not_there_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(UnreadableExport, match="cannot be opened: No such file"):
+            read_sales(tmp_path / "nowhere.csv")
+
+
+def test_an_export_that_does_not_add_up_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="1 rows used"):
+        SalesExport(sales=(), goods=(), rows=3, used=1, left_out=Counter({Reason.NO_PRICE: 1}))
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+
+
+def one_of(*usual: str) -> st.SearchStrategy[str]:
+    """Mostly what an export says, sometimes anything."""
+    return st.sampled_from(usual) | TEXT
+
+
+ANY_ROW = st.tuples(
+    one_of("1", "2", "3", "C4", "A5", ""),
+    one_of("85123A", "85123a", "71053", "POST", "M", "gift_0001_20", "", "a/b"),
+    one_of("MUG", "mug", ""),
+    one_of("1", "60000", "100001", "0", "-3", "x"),
+    one_of("2010-12-01 08:26:00", "2010-12-01", "never"),
+    one_of("2.55", "0", "-1", "0.001", "1.005"),
+    one_of("17850", "17851", ""),
+    one_of("United Kingdom", "EIRE", "Unspecified", ""),
+)
+ANY_RECORD = ANY_ROW | st.lists(TEXT, min_size=1, max_size=10)
+
+
+@settings(deadline=None)  # it writes files: a busy disk is no failure
+@given(st.lists(ANY_RECORD, max_size=30), st.none() | st.integers(0, 3))
+def test_whatever_the_rows_each_is_either_used_or_left_out(rows: list[Cells], limit: int | None) -> None:
+    with TemporaryDirectory() as folder:
+        export = read_sales(write(Path(folder) / "sales.csv", rows), limit)
+
+    assert export.adds_up
+    assert export.used + sum(export.left_out.values()) == export.rows == len(rows)
+    assert limit is None or len(export.sales) <= limit
+    assert_every_sale_can_be_placed(export)
+
+
+def assert_every_sale_can_be_placed(export: SalesExport) -> None:
+    skus = [line.sku for sale in export.sales for line in sale.lines]
+    assert {goods.sku for goods in export.goods} == set(skus)
+    assert all(goods.name and goods.price > 0 for goods in export.goods)
+    assert len({sale.invoice for sale in export.sales}) == len(export.sales)
+    for sale in export.sales:
+        assert len({line.sku for line in sale.lines}) == len(sale.lines) > 0
+        assert all(1 <= line.quantity <= 100_000 for line in sale.lines)
+        assert len(sale.country) == 2
+        assert sale.customer
