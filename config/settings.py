@@ -23,8 +23,11 @@ VAR = Path(env.str("WAYBILL_VAR", default=str(BASE_DIR / "var")))
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
 EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
+if EMBEDDED:
+    CELERY_BROKER_URL = "memory://localhost"  # without a host kombu warns that it made one up
 DEBUG = env.bool("DEBUG", default=False)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+WEB_THREADS = env.int("WEB_THREADS", default=8)
 
 
 def _embedded_secret() -> str:
@@ -109,6 +112,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # The packages' own files are served as they lie: `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 
@@ -213,5 +217,10 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        # What a client did wrong is told to the client.
+        "django.request": {"level": "ERROR"},
+    },
 }

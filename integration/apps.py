@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
 
 class Context(AppConfig):
@@ -19,6 +20,7 @@ class Context(AppConfig):
         policies = import_module(f"{self.name}.policies")
         for module in sorted(iter_modules(policies.__path__), key=lambda module: module.name):
             import_module(f"{policies.__name__}.{module.name}")
+        post_migrate.connect(_ensure_group, sender=self)
 
 
 class IntegrationConfig(AppConfig):
@@ -30,7 +32,16 @@ class IntegrationConfig(AppConfig):
     def ready(self) -> None:
         from integration.messaging import checks  # noqa: F401 - registers the system checks
 
+        post_migrate.connect(_ensure_group, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)
+
+
+def _ensure_group(sender: AppConfig, **kwargs: Any) -> None:
+    """A group named after the app, with all its permissions: staff are let into a context by joining its group."""
+    from django.contrib.auth.models import Group, Permission
+
+    group, _ = Group.objects.get_or_create(name=sender.label)
+    group.permissions.add(*Permission.objects.filter(content_type__app_label=sender.label))
 
 
 def _lift_sqlite_parameter_limit(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:

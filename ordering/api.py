@@ -251,7 +251,7 @@ class PaymentOutput(serializers.Serializer):
     refunded = MoneyField()
 
 
-class ShipmentOutput(serializers.Serializer):
+class OrderShipment(serializers.Serializer):
     """What was sent of an order."""
 
     id = serializers.CharField()
@@ -272,7 +272,7 @@ class OrderOutput(serializers.Serializer):
     total = MoneyField()
     shipping_address = AddressField()
     payment = serializers.SerializerMethodField()
-    shipments = ShipmentOutput(many=True)
+    shipments = OrderShipment(many=True)
     placed_at = serializers.DateTimeField(source="created_at")
     updated_at = serializers.DateTimeField()
 

@@ -1,0 +1,39 @@
+"""The embedded mode: a Celery worker and beat as threads of the web process, over a broker that lives in its memory."""
+
+import logging
+import threading
+
+from celery.beat import EmbeddedService
+from celery.worker import WorkController
+from django.conf import settings
+
+from config.celery import app
+
+log = logging.getLogger(__name__)
+
+
+class Embedded:
+    """Worker and beat, started and stopped with the process they live in."""
+
+    def __init__(self) -> None:
+        self._worker = WorkController(
+            app=app,
+            pool_cls="threads",
+            concurrency=settings.CELERY_WORKER_CONCURRENCY,
+            hostname="embedded",
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        self._beat = EmbeddedService(app, thread=True)
+
+    def start(self) -> None:
+        """Begin to work; returns at once."""
+        threading.Thread(target=self._worker.start, name="worker", daemon=True).start()
+        self._beat.start()
+        log.info("worker and beat are running in this process")
+
+    def stop(self) -> None:
+        """Let what is being done be finished; what waits is found at the next start."""
+        self._beat.stop()
+        self._worker.stop()

@@ -1,0 +1,73 @@
+"""Serve the shop: in the embedded mode everything in one go, otherwise the web, with workers and beat elsewhere."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from gunicorn.app.base import BaseApplication
+
+from config.embedded import Embedded
+from config.wsgi import application
+
+BANNER = """
+Waybill is being served on {url}
+
+  API and its docs   {url}/api/docs
+  Operators          {url}/admin/     operator / operator, in the demo shop
+
+A first order to copy:
+
+  TOKEN=$(curl -s {url}/api/v1/auth/tokens -H 'Content-Type: application/json' \\
+    -d '{{"username":"buyer","password":"buyer"}}' | cut -d'"' -f4)
+  curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+    -d '{{"lines":[{{"sku":"{sku}","quantity":2}}],"payment_method":"pm_card_visa","shipping_address":{{
+         "recipient":"Ada Byron","street":"12 Analytical Row","city":"London","postal_code":"W1","country":"GB"}}}}'
+
+Ctrl-C stops it.
+"""
+
+
+class Server(BaseApplication):
+    """Gunicorn, told by our settings instead of a file of its own."""
+
+    def __init__(self, port: int, host: str) -> None:
+        self._embedded: Embedded | None = None
+        self._bind = f"{host}:{port}"
+        super().__init__()
+
+    def load_config(self) -> None:
+        self.cfg.set("bind", self._bind)
+        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("workers", settings.WEB_CONCURRENCY)
+        self.cfg.set("threads", settings.WEB_THREADS)
+        self.cfg.set("loglevel", "warning")
+        self.cfg.set("graceful_timeout", 10)
+        if settings.EMBEDDED:
+            self.cfg.set("post_worker_init", self._start_embedded)
+            self.cfg.set("worker_exit", self._stop_embedded)
+
+    def load(self) -> Any:
+        return application
+
+    def _start_embedded(self, worker: Any) -> None:
+        self._embedded = Embedded()
+        self._embedded.start()
+
+    def _stop_embedded(self, server: Any, worker: Any) -> None:
+        if self._embedded:
+            self._embedded.stop()
+
+
+class Command(BaseCommand):
+    """`manage.py serve`."""
+
+    help = "Serve the web; in the embedded mode with worker and beat in the same process."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 to be reached from other machines")
+
+    def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
+        self.check()
+        self.stdout.write(BANNER.format(url=f"http://{host}:{port}", sku="MUG-ENAMEL-BLUE"))
+        Server(port, host).run()
