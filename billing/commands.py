@@ -6,7 +6,7 @@ Most are one unit of work. Those that talk to the payment provider do so outside
 from collections.abc import Sequence
 
 from billing.events import InvoicedLine
-from billing.gateways import Charged, provider
+from billing.gateways import Charged, Declined, provider
 from billing.models import Invoice, InvoiceStatus, Payment, Refund, invoice_of, payment_of
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import (
@@ -57,6 +57,7 @@ def collect_payment(id: PaymentId) -> None:
         OutcomeUnknown: the line was cut; to be tried again, under the same key.
     """
     payment = Payment.objects.select_related("invoice").get(pk=id)
+    outcome: Charged | Declined | None
     if payment.invoice.status == InvoiceStatus.OPEN:
         outcome = provider().charge(payment.id, PaymentMethodId(payment.method), payment.amount)
     else:

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from billing import events
 from billing.events import InvoicedLine
-from integration.domain.aggregate import Aggregate, OfOneStory, Part, applies
+from integration.domain.aggregate import OfOneStory, Part, applies
 from integration.domain.columns import CurrencyField, MinorUnitsField, money
 from integration.domain.errors import Refused
 from integration.domain.history import HistoryEntry
@@ -22,7 +22,7 @@ from integration.domain.identifiers import (
     sibling,
 )
 from integration.domain.money import Money
-from integration.domain.states import IGNORE, NOT_YET, StateTable
+from integration.domain.states import IGNORE, StateTable
 
 
 class AmountMismatch(Refused):
@@ -155,7 +155,7 @@ class Invoice(OfOneStory):
         if self.status == OPEN:
             self.record(events.InvoiceVoided(*self._ids))
         elif self.paid > self.refund_owed:
-            self.owe_back(self.paid - self.refund_owed, payment_of(self.order), reason)
+            self.owe_back(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
     def owe_back(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Have some of what was paid given back; raises `MoreThanIsLeft`."""
@@ -276,9 +276,7 @@ class Payment(OfOneStory):
             models.UniqueConstraint(
                 fields=["invoice"], condition=Q(status="succeeded"), name="one_successful_payment_an_invoice"
             ),
-            models.CheckConstraint(
-                condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"
-            ),
+            models.CheckConstraint(condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"),
         ]
 
     def __str__(self) -> str:
@@ -290,7 +288,7 @@ class Payment(OfOneStory):
         payment = cls()
         payment.record(
             events.PaymentRequested(
-                payment=payment_of(invoice.order),
+                payment=payment_of(OrderNumber(invoice.order)),
                 invoice=InvoiceNumber(invoice.number),
                 order=OrderNumber(invoice.order),
                 amount=invoice.total,

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
@@ -25,7 +26,7 @@ class Embedded:
             without_mingle=True,
             without_gossip=True,
         )
-        self._beat = EmbeddedService(app, thread=True)
+        self._beat: Any = EmbeddedService(app, thread=True)
 
     def start(self) -> None:
         """Begin to work; returns at once."""

@@ -1,4 +1,4 @@
-"""All settings; what may differ between two shops is read from the environment (or `.env`), and `.env.example` lists it.
+"""All settings; what may differ between two shops is read from the environment (or `.env`, as `.env.example`).
 
 Without any of it Waybill runs embedded: SQLite, a broker in the process, one process for everything. With
 `CELERY_BROKER_URL` it runs as a server and takes nothing for granted: a missing secret or an SQLite database stops it.
@@ -147,7 +147,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.integration"
-CELERY_TASK_QUEUES = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
 CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED else "prefork")
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=4 if EMBEDDED else (os.cpu_count() or 2))
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -181,6 +181,11 @@ if PAYMENT_PROVIDER not in {"sandbox"}:
 SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
 SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
 """The share of calls to the sandbox that fail as if the line were cut, before or after it charged."""
+
+vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}" if EMBEDDED else "consolemail://"))
+EMAIL_FILE_PATH = VAR / "mail"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")
 
 # --- The API ------------------------------------------------------------------------------------------------------
 

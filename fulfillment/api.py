@@ -55,7 +55,7 @@ class Shipments(View):
     @extend_schema(responses=ShipmentOutput(many=True))
     def get(self, request: Request) -> Response:
         """Shipments, newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        page = self.page_of(self.get_queryset())
         Shipment.load_parts(page)
         return self.get_paginated_response(ShipmentOutput(page, many=True).data)
 

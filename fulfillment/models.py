@@ -57,9 +57,7 @@ class Shipment(OfOneStory):
 
     id = models.CharField(max_length=24, primary_key=True)
     order = models.CharField(max_length=20, db_index=True)
-    status = models.CharField(
-        max_length=10, choices=ShipmentStatus, default=ShipmentStatus.ARRANGED, db_index=True
-    )
+    status = models.CharField(max_length=10, choices=ShipmentStatus, default=ShipmentStatus.ARRANGED, db_index=True)
     recipient = models.JSONField()
     carrier = models.CharField(max_length=80, blank=True)
     tracking_number = models.CharField(max_length=80, blank=True)
@@ -77,9 +75,7 @@ class Shipment(OfOneStory):
         return f"shipment {self.id}"
 
     @classmethod
-    def arrange(
-        cls, shipment: ShipmentId, order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]
-    ) -> Self:
+    def arrange(cls, shipment: ShipmentId, order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> Self:
         """Have an order's goods packed."""
         arranged = cls()
         arranged.record(events.ShipmentArranged(shipment, order, recipient, tuple(lines)))

@@ -1,7 +1,7 @@
 """*Whenever X, then Y*: the two decorators all policies are written with.
 
-A policy that reacts to its own context's domain event runs at once, in the same transaction. One that reacts to a contract
-runs later, in a worker of its context, once for each message.
+A policy that reacts to its own context's domain event runs at once, in the same transaction. One that reacts to a
+contract runs later, in a worker of its context, once for each message.
 """
 
 from collections.abc import Callable, Sequence

@@ -55,7 +55,7 @@ class Stock(View):
     @extend_schema(responses=StockOutput(many=True))
     def get(self, request: Request) -> Response:
         """What lies on the shelves."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        page = self.page_of(self.get_queryset())
         return self.get_paginated_response(StockOutput(page, many=True).data)
 
 

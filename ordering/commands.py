@@ -1,6 +1,7 @@
 """What can be done in ordering: one function a use case, one unit of work each."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +26,7 @@ from integration.domain.identifiers import (
 from integration.domain.money import Money
 from integration.domain.unit_of_work import unit_of_work
 from ordering.events import PlacedLine
+from ordering.gateways import send_letter
 from ordering.models import Availability, Buyer, CancellationReason, Order, Product, TooManyLines
 from ordering.queries import discount_percent_of
 
@@ -176,7 +178,7 @@ def place_order(
         UnacceptableInput: with one error for each sku that is unknown or not on sale, and for the payment method.
         TooManyLines, QuantityOutOfBounds, MixedCurrencies: as they say.
     """
-    Order.require(0 < len(lines), TooManyLines(pointer="/lines"))
+    Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     with unit_of_work() as work:
         order = Order.place(
             next_order_number(),
@@ -204,14 +206,10 @@ def _priced(lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId) -
         elif not products[sku].on_sale:
             errors.append(NotOnSale(f"product {sku} is not on sale", pointer=f"/lines/{i}/sku"))
     if payment_method not in TEST_METHODS:
-        errors.append(
-            UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method")
-        )
+        errors.append(UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method"))
     if errors:
         raise UnacceptableInput(errors)
-    return [
-        PlacedLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()
-    ]
+    return [PlacedLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()]
 
 
 def await_payment(number: OrderNumber) -> None:
@@ -313,6 +311,19 @@ def note_refund(number: OrderNumber, refunded: Money) -> None:
     """Money went back to the buyer, `refunded` in all so far."""
     with unit_of_work() as work:
         work.get(Order, number).be_refunded(refunded)
+
+
+def write_to_buyer(number: OrderNumber, subject: str, body: str) -> None:
+    """Send the buyer of an order a letter, outside of any transaction; nothing if they don't want any.
+
+    Raises:
+        OSError: the letter could not be sent; to be tried again.
+    """
+    buyer = Buyer.objects.get(orders=number)
+    if buyer.email and buyer.email_notifications:
+        greeting = f"Hello {buyer.name}," if buyer.name else "Hello,"
+        key = blake2b(f"{number} {subject}".encode(), digest_size=12).hexdigest()
+        send_letter(to=buyer.email, subject=subject, body=f"{greeting}\n\n{body}\n", key=key)
 
 
 def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:

@@ -323,9 +323,7 @@ class Order(OfOneStory):
         for line in lines:
             cls.require(1 <= line.quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/lines"))
         currency = lines[0].unit_price.currency
-        cls.require(
-            all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines")
-        )
+        cls.require(all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines"))
         subtotal = Money.sum((line.total for line in lines), currency)
         discount = subtotal.percent(discount_percent)
         order = cls()

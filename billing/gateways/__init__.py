@@ -1,7 +1,7 @@
 """The payment provider, as billing sees it: a port, and one adapter for each provider.
 
-The provider is outside of every transaction of ours. What was asked of it under a key is asked again under the same key,
-never under another: that is how it can tell a repetition from a second wish.
+The provider is outside of every transaction of ours. What was asked of it under a key is asked again under the same
+key, never under another: that is how it can tell a repetition from a second wish.
 """
 
 from importlib import import_module

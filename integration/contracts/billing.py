@@ -18,7 +18,7 @@ TEST_METHODS = frozenset(
         "pm_card_chargeDeclinedProcessingError",
     }
 )
-"""The test payment methods an order may name directly while the sandbox is the provider. Source: Stripe's test names."""
+"""The methods an order may name directly while the sandbox is the provider. Source: Stripe's test names."""
 
 
 @contract("billing.payment-requested")

@@ -1,6 +1,6 @@
 """What inventory tells the others.
 
-`sequence` counts the events of a stock item: of two messages about a level, the one with the higher number is the later.
+`sequence` counts the events of a stock item: of two messages about a level, the higher number is the later.
 """
 
 from msgspec import Struct

@@ -54,7 +54,7 @@ class OrderConfirmed(IntegrationEvent):
 
 @contract("ordering.shipping-requested")
 class ShippingRequested(IntegrationEvent):
-    """A confirmed order is to be sent to its recipient: the one contract that carries an address, made for fulfillment."""
+    """A confirmed order is to be sent: the one contract that carries an address, made for fulfillment."""
 
     order: OrderNumber
     recipient: Address

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
@@ -128,7 +128,8 @@ class Aggregate(models.Model):
         Raises:
             NotAllowed, NotYet: as the table says.
         """
-        assert self.life is not None, f"{type(self).__name__} has no table of states"
+        if self.life is None:
+            raise TypeError(f"{type(self).__name__} has no table of states")
         return self.life.accepts(message, self.status, str(self))
 
     def expect_version(self, version: int | None) -> None:
@@ -154,11 +155,11 @@ class Aggregate(models.Model):
     def load_parts(cls, aggregates: Sequence[Self]) -> None:
         """Give each of the aggregates its parts, in the order they were made; one query per kind of part."""
         for attribute, accessor in cls.parts.items():
-            relation = cls._meta.get_field(accessor)
-            rows = relation.related_model.objects.filter(**{f"{relation.field.name}__in": aggregates})
+            relation = cast(models.ManyToOneRel, cls._meta.get_field(accessor))
+            rows = relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": aggregates})
             by_owner: dict[Any, list[Part]] = {aggregate.pk: [] for aggregate in aggregates}
             for row in rows.order_by("pk"):
-                by_owner[getattr(row, relation.field.attname)].append(row)
+                by_owner[getattr(row, relation.field.attname)].append(cast(Part, row))
             for aggregate in aggregates:
                 setattr(aggregate, attribute, by_owner[aggregate.pk])
 

@@ -1,4 +1,4 @@
-"""How money lies in a table: minor units as a whole number, so that the database adds it up exactly, beside a currency."""
+"""How money lies in a table: a whole number of minor units, which the database adds up exactly, beside a currency."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class CurrencyField(models.CharField):
         super().__init__(**kwargs)
 
 
-class money:  # noqa: N801 - reads as a field where it is used
+class money:
     """A row's amount as `Money`, kept in the minor units column of that name and the row's `currency`."""
 
     def __init__(self, column: str) -> None:

@@ -1,4 +1,4 @@
-"""Domain events reach their handlers synchronously, in the transaction that recorded them: all of it happens or nothing.
+"""Domain events reach their handlers synchronously, in the transaction that recorded them: all of it or nothing.
 
 A handler that fails takes everything back. Handlers that keep causing each other are stopped before the stack or the
 database is full.

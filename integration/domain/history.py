@@ -51,6 +51,14 @@ class HistoryEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.name} of {self.stream_id}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
+
     @classmethod
     def of(cls, recorded: Recorded) -> "HistoryEntry":
         """The row that keeps a recorded event."""
@@ -84,14 +92,6 @@ class HistoryEntry(models.Model):
     def summary(self) -> str:
         """The fact as a sentence, for people."""
         return self.event.summary
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise HistoryIsAppendOnly(HistoryIsAppendOnly.__doc__)
 
 
 def history_of(context: str) -> type[HistoryEntry]:

@@ -1,4 +1,4 @@
-"""One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent together, or not at all.
+"""One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent, or none of it.
 
 Aggregates are locked when they are got and written once, at the end, in a number of statements that does not grow with
 the number of aggregates, lines or events.
@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import models, transaction
 
@@ -56,7 +56,8 @@ class UnitOfWork:
                 model.load_parts(found)
             for aggregate in found:
                 self.add(aggregate)
-        return {key: self._aggregates[model, key] for key in keys if (model, key) in self._aggregates}
+        in_use = cast(dict[tuple[type[A], str], A], self._aggregates)
+        return {key: in_use[model, key] for key in keys if (model, key) in in_use}
 
     def add(self, aggregate: Aggregate) -> None:
         """Take charge of an aggregate: what it recorded already and what it will record."""
@@ -134,9 +135,7 @@ def _write(model: type[models.Model], rows: list[Any]) -> None:
         # for every column of every row.
         key = model._meta.pk
         fields = [field.name for field in model._meta.concrete_fields if field is not key]
-        model._default_manager.bulk_create(
-            old, update_conflicts=True, unique_fields=[key.name], update_fields=fields
-        )
+        model._default_manager.bulk_create(old, update_conflicts=True, unique_fields=[key.name], update_fields=fields)
 
 
 _current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)

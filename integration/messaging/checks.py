@@ -5,14 +5,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from integration.messaging.consumers import consumers
-from integration.messaging.schedule import routines
+from integration.messaging.consumers import Consumer, consumers
+from integration.messaging.schedule import Routine, routines
 
 
 @register
 def contexts_exist(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every consumer and routine is named after a context that has workers."""
-    named = [*consumers.items(), *routines.items()]
+    named: list[tuple[str, Consumer | Routine]] = [*consumers.items(), *routines.items()]
     rooms = [*settings.CONTEXTS, "integration"]
     return [
         Error(f"{name!r} is named after none of {rooms}", id="waybill.E001")

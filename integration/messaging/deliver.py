@@ -1,8 +1,8 @@
 """Exactly once in effect: a delivery is claimed, handled, and marked done in the transaction of what it caused.
 
 Claiming counts the attempt in a transaction of its own, so that even a worker that is killed has been counted. Several
-waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back and
-each is tried alone, so that none is held up by its neighbour.
+waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back
+and each is tried alone, so that none is held up by its neighbour.
 """
 
 import logging
@@ -11,11 +11,12 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from integration.domain import clock
 from integration.domain.errors import NotYet
@@ -144,7 +145,7 @@ def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> None:
         _mark_done([delivery])
 
 
-def _claimed(claims: Sequence[Claim]):  # type: ignore[no-untyped-def]  # a QuerySet, whose type says nothing more
+def _claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
     """The deliveries that are still ours: whoever claims again counts another attempt."""
     pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
     return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
@@ -197,5 +198,6 @@ def _by_consumer(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
     return by_consumer
 
 
-def _sql_moment(moment):  # type: ignore[no-untyped-def]  # str or datetime, as the database wants it
+def _sql_moment(moment: datetime) -> Any:
+    """A moment as the database's driver wants it in SQL of our own."""
     return connection.ops.adapt_datetimefield_value(moment)

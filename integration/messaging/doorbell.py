@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from celery import current_app
 from django.conf import settings
+from kombu import Producer
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,9 @@ class Lane(NamedTuple):
 
 
 class _Bell(threading.local):
-    """Each thread's own connection to the broker; `quiet_until` is shared through the class."""
+    """Each thread's own connection to the broker."""
 
-    producer = None
+    producer: Producer | None = None
 
 
 _bell = _Bell()
@@ -60,7 +61,7 @@ def ring(lanes: Iterable[Lane]) -> None:
         log.warning("broker unreachable, left to the sweep for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
 
 
-def _producer():  # type: ignore[no-untyped-def]  # kombu has no types
+def _producer() -> Producer:
     if _bell.producer is None:
         options = {**current_app.conf.broker_transport_options, **settings.DOORBELL_TRANSPORT_OPTIONS}
         connection = current_app.connection_for_write(transport_options=options)

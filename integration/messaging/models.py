@@ -86,7 +86,9 @@ class Delivery(models.Model):
         ]
         indexes: ClassVar = [
             # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
-            models.Index(fields=["context", "outside", "due_at"], name="pending_by_lane", condition=Q(status="pending")),
+            models.Index(
+                fields=["context", "outside", "due_at"], name="pending_by_lane", condition=Q(status="pending")
+            ),
             models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
         ]
 

@@ -1,5 +1,4 @@
-"""Publishing stores the event and a delivery for each consumer in the publisher's own transaction, and rings the doorbell
-after the commit."""
+"""Publishing stores an event and its deliveries in the publisher's transaction, and rings the bell after the commit."""
 
 from functools import partial
 

@@ -2,6 +2,8 @@
 harmless."""
 
 from celery import shared_task
+from celery.signals import task_prerun
+from django.db import close_old_connections
 
 from integration.messaging import schedule
 from integration.messaging.deliver import deliver_due, due_lanes
@@ -24,3 +26,9 @@ def sweep() -> None:
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
     schedule.routines.get(routine).run()
+
+
+@task_prerun.connect
+def begin_with_a_live_connection(**kwargs: object) -> None:
+    """Let go of a database connection that broke or grew old since the last task."""
+    close_old_connections()

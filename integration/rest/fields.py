@@ -57,7 +57,7 @@ class Input(serializers.Serializer):
         except serializers.ValidationError as error:
             errors = dict(error.detail) if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
         for field in sorted(unknown):
-            message = self.error_messages["unknown_field"]
+            message = str(self.error_messages["unknown_field"])
             errors[field] = [serializers.ErrorDetail(message, code="unknown_field")]
         if errors:
             raise serializers.ValidationError(errors)

@@ -1,7 +1,7 @@
 """Doing it once: a POST repeated under the same `Idempotency-Key` gets its first answer again.
 
-The answer is stored in the transaction that made it true, so there is never one without the other: a request that failed
-or was cut off leaves no key behind, and its repetition is simply carried out.
+The answer is stored in the transaction that made it true, so there is never one without the other: a request that
+failed or was cut off leaves no key behind, and its repetition is simply carried out.
 """
 
 import threading
@@ -90,7 +90,8 @@ def _keep(caller: str, key: str, request: Request, response: Response) -> None:
 
 def _fingerprint(request: Request) -> str:
     """What was asked for: the same method, path and body, byte for byte."""
-    return sha256(b"\n".join([request.method.encode(), request.get_full_path().encode(), request._request.body])).hexdigest()
+    asked = f"{request.method} {request.get_full_path()}\n".encode()
+    return sha256(asked + request._request.body).hexdigest()
 
 
 _running: set[tuple[str, str]] = set()

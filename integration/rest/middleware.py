@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from integration.domain.metadata import current_cause, new_story
@@ -11,7 +12,7 @@ TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 """Source: W3C Trace Context, level 1."""
 
 
-def actor_of(user) -> str:  # type: ignore[no-untyped-def]  # AbstractBaseUser or AnonymousUser
+def actor_of(user: AbstractBaseUser | AnonymousUser) -> str:
     """How a user is named as the one who began something."""
     return f"user:{user.pk}" if user.is_authenticated else "anonymous"
 

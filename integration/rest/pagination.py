@@ -17,9 +17,9 @@ class Pages(CursorPagination):
     max_page_size = LARGEST
     page_size_query_param = "page_size"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def decode_cursor(self, request: Request) -> Any:
         try:
-            return super().paginate_queryset(queryset, request, view)
+            return super().decode_cursor(request)
         except NotFound:
             raise ValidationError({"cursor": ["This is no cursor of this list."]}, "invalid") from None
 

@@ -1,13 +1,16 @@
 """What every view of the API is: authenticated unless it says otherwise, and part of a story."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from django.db.models import Model, QuerySet
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from integration.domain.metadata import act_as
 from integration.rest.middleware import actor_of
+
+M = TypeVar("M", bound=Model)
 
 
 class View(GenericAPIView):
@@ -17,6 +20,10 @@ class View(GenericAPIView):
 
     def perform_authentication(self, request: Request) -> None:
         act_as(actor_of(request.user))
+
+    def page_of(self, rows: QuerySet[M]) -> list[M]:
+        """The page of the filtered rows that the request asks for."""
+        return list(self.paginate_queryset(self.filter_queryset(rows)) or [])
 
     def valid(self, request: Request) -> dict[str, Any]:
         """The request's body as its serializer understands it; raises `ValidationError`."""

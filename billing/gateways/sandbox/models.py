@@ -10,7 +10,9 @@ class Transaction(models.Model):
     """Money taken (a charge), not taken (a declined charge), or given back (a refund of a charge)."""
 
     key = models.CharField("idempotency key", max_length=80, primary_key=True)
-    fingerprint = models.CharField(max_length=200, help_text="what was asked for, to refuse another wish under this key")
+    fingerprint = models.CharField(
+        max_length=200, help_text="what was asked for, to refuse another wish under this key"
+    )
     reference = models.CharField(max_length=40, unique=True)
     charge = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="refunds")
     amount = models.DecimalField(max_digits=18, decimal_places=3)

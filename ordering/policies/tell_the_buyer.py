@@ -1,0 +1,41 @@
+"""Buyers are told by mail what became of their order, if they left an address and want to be."""
+
+from integration import contracts
+from integration.domain.identifiers import OrderNumber
+from integration.policies import whenever
+from ordering import commands
+from ordering.models import CancellationReason
+
+WHY_CANCELLED = {
+    CancellationReason.OUT_OF_STOCK: "some of the goods are out of stock",
+    CancellationReason.PAYMENT_FAILED: "the payment was declined",
+    CancellationReason.PAYMENT_TIMEOUT: "the payment did not arrive in time",
+    CancellationReason.BY_BUYER: "you asked us to",
+    CancellationReason.BY_OPERATOR: "we had to",
+}
+
+
+@whenever(contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", outside=True)
+def tell_of_confirmation(event: contracts.ordering.OrderConfirmed) -> None:
+    _tell(event.order, "confirmed", "It is paid for, and we are packing it.")
+
+
+@whenever(contracts.ordering.OrderCancelled, name="ordering.tell-buyer-of-cancellation", outside=True)
+def tell_of_cancellation(event: contracts.ordering.OrderCancelled) -> None:
+    why = WHY_CANCELLED[CancellationReason(event.reason)]
+    _tell(event.order, "cancelled", f"It was cancelled because {why}. What was paid is given back.")
+
+
+@whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.tell-buyer-of-dispatch", outside=True)
+def tell_of_dispatch(event: contracts.fulfillment.ShipmentDispatched) -> None:
+    how = f"{event.carrier} is bringing it; the tracking number is {event.tracking_number}."
+    _tell(event.order, f"on its way ({event.shipment})", how)
+
+
+@whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", outside=True)
+def tell_of_refund(event: contracts.billing.RefundIssued) -> None:
+    _tell(event.order, f"refunded ({event.refund})", f"We have given {event.amount} back.")
+
+
+def _tell(order: OrderNumber, what: str, sentence: str) -> None:
+    commands.write_to_buyer(order, f"Your order {order} is {what}", sentence)
