@@ -146,10 +146,17 @@ def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: int |
 
 
 def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
-    """Know a buyer from now on, by nothing but their identifier."""
+    """Know a buyer from now on: a user by their name and address, anyone else by nothing but their identifier."""
     with unit_of_work() as work:
+        if work.find(Buyer, buyer):
+            return
+        name = email = ""
+        if user is not None:
+            # The lock makes two first orders of one user wait for each other; the second finds the buyer.
+            account = get_user_model().objects.select_for_update(no_key=True).get(pk=user)
+            name, email = account.get_full_name(), account.email
         if work.find(Buyer, buyer) is None:
-            work.add(Buyer.register(buyer, user=user, name="", email=""))
+            work.add(Buyer.register(buyer, user=user, name=name, email=email))
 
 
 def buyer_of_user(user_id: int) -> BuyerId:

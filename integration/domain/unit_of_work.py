@@ -51,7 +51,8 @@ class UnitOfWork:
         """Those of the aggregates that exist, by key, locked in the order of their keys so that none deadlock."""
         missing = [key for key in keys if (model, key) not in self._aggregates]
         if missing:
-            found = list(model.objects.select_for_update().filter(pk__in=missing).order_by("pk"))
+            # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
+            found = list(model.objects.select_for_update(no_key=True).filter(pk__in=missing).order_by("pk"))
             if found:
                 model.load_parts(found)
             for aggregate in found:
