@@ -12,6 +12,7 @@ class Wiring(AppConfig):
     name = "config"
 
     def ready(self) -> None:
+        from config import invariants  # noqa: F401 - registers what is true across contexts
         from config.celery import app
         from integration.messaging.doorbell import queue_of
         from integration.messaging.schedule import routines

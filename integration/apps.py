@@ -20,6 +20,7 @@ class Context(AppConfig):
         policies = import_module(f"{self.name}.policies")
         for module in sorted(iter_modules(policies.__path__), key=lambda module: module.name):
             import_module(f"{policies.__name__}.{module.name}")
+        import_module(f"{self.name}.invariants")
         post_migrate.connect(_ensure_group, sender=self)
 
 
@@ -30,7 +31,7 @@ class IntegrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integration.messaging import checks  # noqa: F401 - registers the system checks
+        from integration.messaging import checks, invariants  # noqa: F401 - they register themselves
 
         post_migrate.connect(_ensure_group, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)

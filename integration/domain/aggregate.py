@@ -111,9 +111,13 @@ class Aggregate(models.Model):
         """The aggregate as its history, oldest first, tells it."""
         aggregate = cls()
         for entry in history:
-            aggregate.apply(entry.event)
-            aggregate._stamp(entry.version, entry.occurred_at, entry.correlation_id)
+            aggregate.apply_entry(entry)
         return aggregate
+
+    def apply_entry(self, entry: HistoryEntry) -> None:
+        """Go one step of the history: become what the aggregate was after it."""
+        self.apply(entry.event)
+        self._stamp(entry.version, entry.occurred_at, entry.correlation_id)
 
     def _stamp(self, version: int, moment: datetime, correlation_id: UUID) -> None:
         if version == 1:

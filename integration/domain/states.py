@@ -73,6 +73,10 @@ class StateTable:
                 if not isinstance(answer, Answer):
                     yield state, message, answer
 
+    def leads(self, state: str, target: str) -> bool:
+        """Whether an aggregate may come from one state to another with one event, or stay where it is."""
+        return state == target or any((state, target) == (start, end) for start, _, end in self.transitions())
+
     def final_states(self) -> set[str]:
         """The states nothing leads out of."""
         return set(self.states) - {state for state, _, target in self.transitions() if target != state}

@@ -25,6 +25,7 @@ class Message(models.Model):
     causation_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=80)
     traceparent = models.CharField(max_length=55, null=True)  # noqa: DJ001 - absent is not the empty string
+    addressed_to = models.PositiveSmallIntegerField(help_text="how many consumers listened when it was published")
 
     class Meta:
         ordering: ClassVar = ["-id"]

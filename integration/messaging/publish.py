@@ -22,6 +22,7 @@ def publish(event: IntegrationEvent) -> None:
         RuntimeError: outside of a unit of work.
     """
     cause = current_cause()
+    consumers = consumers_of(type(event))
     message = Message(
         id=new_event_id(),
         name=event.wire_name,
@@ -32,6 +33,7 @@ def publish(event: IntegrationEvent) -> None:
         causation_id=cause.causation_id,
         actor=cause.actor,
         traceparent=cause.traceparent,
+        addressed_to=len(consumers),
     )
     deliveries = [
         Delivery(
@@ -41,7 +43,7 @@ def publish(event: IntegrationEvent) -> None:
             outside=consumer.outside,
             due_at=message.occurred_at,
         )
-        for consumer in consumers_of(type(event))
+        for consumer in consumers
     ]
     current_unit_of_work().defer(_store, (message, deliveries))
 

@@ -1,0 +1,69 @@
+"""What must always be true is a named check, of one query, that names every offender.
+
+One statement sees one moment of the database, so the checks hold on a system at work, take no locks and keep nothing
+waiting. Contexts give theirs in `invariants.py`; what is about more than one context is in `config/invariants.py`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from django.db import connection
+from msgspec import Struct
+
+from integration.domain.naming import WireNames
+
+MOST_NAMED = 1_000
+"""More offenders than this are counted as this many: by then it is not the single one that matters."""
+
+
+class Finding(NamedTuple):
+    """What a check found: how many rows it looked at, and those that are wrong, each as a sentence."""
+
+    looked_at: int
+    offenders: list[str]
+
+
+class Invariant(Struct, frozen=True):
+    """A named truth and how to look for what belies it."""
+
+    name: str
+    sentence: str
+    check: Callable[[], Finding]
+
+
+invariants: WireNames[Invariant] = WireNames("invariant")
+
+
+def always(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register a check of one query, under a name such as `inventory.on_hand_is_what_moved`.
+
+    The function's docstring is the truth. It returns a SELECT of all rows that is about, with the columns `what` (the
+    offender, as a sentence) and `bad` (whether it is one).
+    """
+
+    def register(sql: Callable[[], str]) -> Callable[[], str]:
+        invariants.add(name, Invariant(name, (sql.__doc__ or "").strip(), lambda: _ask(sql())))
+        return sql
+
+    return register
+
+
+def json_number(column: str, key: str) -> str:
+    """SQL for a whole number in a JSON column; NULL when it is not there."""
+    if connection.vendor == "postgresql":
+        return f"({column} ->> '{key}')::bigint"
+    return f"json_extract({column}, '$.{key}')"
+
+
+def _ask(sql: str) -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH looked AS ({sql})
+            SELECT counted.n, offenders.what
+            FROM (SELECT count(*) AS n FROM looked) AS counted
+            LEFT JOIN (SELECT what FROM looked WHERE bad ORDER BY what LIMIT {MOST_NAMED}) AS offenders ON 1 = 1
+            """  # noqa: S608 - made of constants in the code only
+        )
+        rows = cursor.fetchall()
+    return Finding(rows[0][0], [what for _, what in rows if what is not None])

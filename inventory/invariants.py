@@ -1,0 +1,57 @@
+"""What must always be true of stock and reservations."""
+
+from integration.domain.invariants import always, json_number
+
+
+@always("inventory.on_hand_is_what_moved")
+def on_hand_is_what_moved() -> str:
+    """On hand is what was received, less what was shipped, and what was adjusted."""
+    return f"""
+        SELECT item.sku || ': ' || item.on_hand || ' on hand, but ' || coalesce(moved.total, 0) || ' by its movements'
+                 AS what,
+               item.on_hand <> coalesce(moved.total, 0) AS bad
+        FROM inventory_stockitem AS item
+        LEFT JOIN (
+            SELECT stream_id, sum(CASE name
+                WHEN 'inventory.stock_received' THEN {json_number("data", "quantity")}
+                WHEN 'inventory.stock_adjusted' THEN {json_number("data", "delta")}
+                WHEN 'inventory.stock_shipped' THEN -{json_number("data", "quantity")}
+                ELSE 0 END) AS total
+            FROM inventory_history WHERE stream = 'stock_item' GROUP BY stream_id
+        ) AS moved ON moved.stream_id = item.sku
+    """  # noqa: S608
+
+
+@always("inventory.reserved_is_what_orders_hold")
+def reserved_is_what_orders_hold() -> str:
+    """Reserved is the sum of held and committed reservations, and never more than is on hand."""
+    return """
+        SELECT item.sku || ': ' || item.reserved || ' of ' || item.on_hand || ' reserved, but orders hold '
+                 || coalesce(held.total, 0) AS what,
+               item.reserved <> coalesce(held.total, 0) OR item.reserved > item.on_hand OR item.reserved < 0 AS bad
+        FROM inventory_stockitem AS item
+        LEFT JOIN (
+            SELECT line.sku, sum(line.quantity) AS total
+            FROM inventory_reservationline AS line
+            JOIN inventory_reservation AS reservation ON reservation."order" = line.reservation_id
+            WHERE reservation.status IN ('held', 'committed') GROUP BY line.sku
+        ) AS held ON held.sku = item.sku
+    """
+
+
+@always("inventory.a_reservation_ends_once")
+def a_reservation_ends_once() -> str:
+    """Each reservation ends at most once: released, expired, refused or shipped."""
+    return """
+        SELECT reservation."order" || ': ' || reservation.status || ' after ' || coalesce(ended.times, 0) || ' ends'
+                 AS what,
+               coalesce(ended.times, 0) <> CASE WHEN reservation.status IN ('held', 'committed') THEN 0 ELSE 1 END
+                 AS bad
+        FROM inventory_reservation AS reservation
+        LEFT JOIN (
+            SELECT stream_id, count(*) AS times FROM inventory_history
+            WHERE name IN ('inventory.reservation_released', 'inventory.reservation_expired',
+                           'inventory.reservation_refused', 'inventory.reservation_shipped')
+            GROUP BY stream_id
+        ) AS ended ON ended.stream_id = reservation."order"
+    """
