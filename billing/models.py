@@ -22,7 +22,7 @@ from integration.domain.identifiers import (
     sibling,
 )
 from integration.domain.money import Money
-from integration.domain.states import IGNORE, StateTable
+from integration.domain.states import IGNORE, REFUSE, StateTable
 
 
 class AmountMismatch(Refused):
@@ -59,10 +59,11 @@ _row = _by_state(InvoiceStatus)
 INVOICE_LIFE = StateTable(
     InvoiceStatus,
     {
-        # message              open     paid    refunded  void
-        "ask_for_money":  _row(OPEN,    IGNORE, IGNORE,   IGNORE),
-        "be_paid":        _row(PAID,    IGNORE, IGNORE,   VOID),
-        "be_called_off":  _row(VOID,    PAID,   IGNORE,   IGNORE),
+        # message              open    paid      refunded  void
+        "ask_for_money":  _row(OPEN,   IGNORE,   IGNORE,   IGNORE),
+        "be_paid":        _row(PAID,   IGNORE,   IGNORE,   VOID),
+        "be_called_off":  _row(VOID,   PAID,     IGNORE,   IGNORE),
+        "be_refunded":    _row(REFUSE, REFUNDED, REFUSE,   VOID),
     },
 )  # fmt: skip
 
@@ -164,8 +165,9 @@ class Invoice(OfOneStory):
         self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
 
     def be_refunded(self, refund: RefundId, amount: Money) -> None:
-        """Some of what was paid was given back."""
-        self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
+        """Some of what was paid was given back; once it is all, the invoice is refunded."""
+        if self.accepts("be_refunded"):
+            self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
 
     @applies(events.InvoiceIssued)
     def _issued(self, event: events.InvoiceIssued) -> None:

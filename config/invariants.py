@@ -15,7 +15,7 @@ WAITS_FOR_A_DELIVERY = """
 
 @always("process.every_order_ended_or_waits_for_something")
 def every_order_ended_or_waits() -> str:
-    """Every order is at its end, or waits for a delivery, a deadline still to come, or a shipment in somebody's hands."""
+    """Every order is at its end, or waits for a delivery, for a deadline, or for somebody with a shipment to handle."""
     return f"""
         SELECT o.number || ': ' || o.status || ', and waits for nothing' AS what,
                NOT (o.status IN ('delivered', 'cancelled')

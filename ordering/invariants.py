@@ -21,8 +21,8 @@ def total_is_its_lines_less_discount() -> str:
 def what_is_shipped_was_ordered() -> str:
     """Per line, no more is shipped than was ordered; of a shipped order all, of any other nothing."""
     return """
-        SELECT line.order_id || ': ' || line.shipped || ' of ' || line.quantity || ' ' || line.sku || ' shipped, and it is '
-                 || o.status AS what,
+        SELECT line.order_id || ' (' || o.status || '): ' || line.shipped || ' of ' || line.quantity || ' ' || line.sku
+                 || ' shipped' AS what,
                line.shipped <> CASE WHEN o.status IN ('shipped', 'delivered') THEN line.quantity ELSE 0 END AS bad
         FROM ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id
     """
@@ -44,7 +44,8 @@ def refunded_at_most_paid() -> str:
 def spend_is_its_confirmed_orders() -> str:
     """A buyer's spend is the sum of their confirmed orders in the shop's currency."""
     return """
-        SELECT buyer.id || ': spent ' || buyer.spend_minor || ', but the orders are ' || coalesce(orders.total, 0) AS what,
+        SELECT buyer.id || ': spent ' || buyer.spend_minor || ', but the orders are ' || coalesce(orders.total, 0)
+                 AS what,
                buyer.spend_minor <> coalesce(orders.total, 0) AS bad
         FROM ordering_buyer AS buyer
         LEFT JOIN (

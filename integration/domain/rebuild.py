@@ -1,7 +1,7 @@
 """Applying an aggregate's history from nothing gives its row, field by field, by a path of its table of states.
 
-The row and its history are two queries, and on a system at work a command may come between them: whatever seems to differ
-is looked at again before it is called an offender.
+The row and its history are two queries, and on a system at work a command may come between them: whatever seems to
+differ is looked at again before it is called an offender.
 """
 
 from collections import defaultdict
@@ -91,7 +91,7 @@ def _difference(row: Aggregate, history: Sequence[HistoryEntry]) -> str | None:
 
 def _fields(aggregate: Aggregate) -> dict[str, Any]:
     """All that is stored of an aggregate, its parts as lists of theirs."""
-    fields = {name: value for name, value in _columns(aggregate)}
+    fields = dict(_columns(aggregate))
     for name in aggregate.parts:
         fields[name] = [
             [value for column, value in _columns(part) if column != "id"] for part in getattr(aggregate, name)
