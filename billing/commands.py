@@ -6,9 +6,21 @@ Most are one unit of work. Those that talk to the payment provider do so outside
 from collections.abc import Sequence
 
 from billing.events import InvoicedLine
-from billing.gateways import Charged, Declined, provider
-from billing.models import Invoice, InvoiceStatus, Payment, Refund, invoice_of, payment_of
-from integration.domain.errors import NotYet
+from billing.gateways import CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
+from billing.models import (
+    AmountMismatch,
+    Discrepancy,
+    Invoice,
+    InvoiceStatus,
+    Payment,
+    PaymentStatus,
+    ProviderEvent,
+    Refund,
+    invoice_of,
+    payment_of,
+)
+from integration.domain import clock
+from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import (
     BuyerId,
     InvoiceNumber,
@@ -51,25 +63,43 @@ def request_payment(order: OrderNumber) -> None:
 def collect_payment(id: PaymentId) -> None:
     """Have the provider take the money, and write down what came of it.
 
-    If the order was cancelled in the meantime, the provider is only asked whether it took the money already.
+    If the line was cut before, or the order was cancelled in the meantime, the provider is first asked whether it took
+    the money already.
 
     Raises:
         OutcomeUnknown: the line was cut; to be tried again, under the same key.
     """
     payment = Payment.objects.select_related("invoice").get(pk=id)
-    outcome: Charged | Declined | None
-    if payment.invoice.status == InvoiceStatus.OPEN:
-        outcome = provider().charge(payment.id, PaymentMethodId(payment.method), payment.amount)
-    else:
+    try:
+        outcome = _ask_for_money(payment)
+    except OutcomeUnknown:
+        with unit_of_work() as work:
+            work.get(Payment, id).lose_outcome()
+        raise
+    settle_payment(id, outcome)
+
+
+def _ask_for_money(payment: Payment) -> Charged | Declined | None:
+    """What the provider says; None if it never took the money and is no longer to."""
+    wanted = payment.invoice.status == InvoiceStatus.OPEN
+    if payment.status == PaymentStatus.UNKNOWN or not wanted:
         outcome = provider().find_charge(payment.id)
+        if outcome or not wanted:
+            return outcome
+    return provider().charge(payment.id, PaymentMethodId(payment.method), payment.amount)
+
+
+def settle_payment(id: PaymentId, outcome: Charged | Declined | None) -> None:
+    """Write down what came of a payment, from whichever side it was heard first; raises `NotFound`."""
     with unit_of_work() as work:
         payment = work.get(Payment, id)
-        if outcome is None:
-            payment.abandon()
-        elif isinstance(outcome, Charged):
-            payment.succeed(outcome.reference)
-        else:
-            payment.fail(outcome.code)
+        match outcome:
+            case Charged(reference):
+                payment.succeed(reference)
+            case Declined(code):
+                payment.fail(code)
+            case None:
+                payment.abandon()
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:
@@ -99,7 +129,11 @@ def issue_refund(id: RefundId) -> None:
         OutcomeUnknown: the line was cut; to be tried again, under the same key.
     """
     refund = Refund.objects.select_related("payment").get(pk=id)
-    reference = provider().refund(refund.id, refund.payment.reference, refund.amount)
+    settle_refund(id, provider().refund(refund.id, refund.payment.reference, refund.amount))
+
+
+def settle_refund(id: RefundId, reference: str) -> None:
+    """Write down that money was given back, from whichever side it was heard first; raises `NotFound`."""
     with unit_of_work() as work:
         work.get(Refund, id).be_issued(reference)
 
@@ -108,6 +142,36 @@ def note_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None
     """Money went back for the invoice."""
     with unit_of_work() as work:
         work.get(Invoice, invoice).be_refunded(refund, amount)
+
+
+def note_call_back(provider_name: str, call_back: CallBack) -> None:
+    """Act upon what the provider told of its own accord, once for each of its events.
+
+    Raises:
+        NotFound: nothing of ours was asked under that key.
+        AmountMismatch: the provider moved another amount than was asked for.
+    """
+    booked = call_back.booked
+    kind = Refund if isinstance(booked.outcome, Refunded) else Payment
+    with unit_of_work() as work:
+        _, is_new = ProviderEvent.objects.get_or_create(
+            pk=call_back.id,
+            defaults={"provider": provider_name, "kind": call_back.kind, "received_at": clock.now()},
+        )
+        if not is_new:
+            return
+        Invoice.require(work.get(kind, booked.key).amount == booked.amount, AmountMismatch)
+        if isinstance(booked.outcome, Refunded):
+            settle_refund(RefundId(booked.key), booked.outcome.reference)
+        else:
+            settle_payment(PaymentId(booked.key), booked.outcome)
+
+
+def settle_discrepancy(subject: str, settlement: str) -> None:
+    """Somebody looked at a difference between the books, and says what was done about it; raises `NotFound`."""
+    open_ones = Discrepancy.objects.filter(pk=subject, settled_at=None)
+    if not open_ones.update(settled_at=clock.now(), settlement=settlement):
+        raise NotFound(f"there is no open discrepancy about {subject}")
 
 
 def _invoice(work: UnitOfWork, order: OrderNumber) -> Invoice:

@@ -113,6 +113,14 @@ class PaymentFailed(DomainEvent):
     reason: str
 
 
+@domain_event("billing.payment_outcome_lost")
+class PaymentOutcomeLost(DomainEvent):
+    """The line to the provider was cut: it may have taken the money or not, and is to be asked."""
+
+    payment: PaymentId
+    order: OrderNumber
+
+
 @domain_event("billing.payment_abandoned")
 class PaymentAbandoned(DomainEvent):
     """Its invoice was voided before the provider was asked for the money."""

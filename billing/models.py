@@ -235,22 +235,24 @@ class PaymentStatus(models.TextChoices):
     """How far a payment has come."""
 
     REQUESTED = "requested"
+    UNKNOWN = "unknown"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     ABANDONED = "abandoned"
 
 
-REQUESTED, SUCCEEDED, FAILED, ABANDONED = (status.value for status in PaymentStatus)
+REQUESTED, UNKNOWN, SUCCEEDED, FAILED, ABANDONED = (status.value for status in PaymentStatus)
 _row = _by_state(PaymentStatus)
 
 PAYMENT_LIFE = StateTable(
     PaymentStatus,
     {
-        # message        requested  succeeded  failed     abandoned
+        # message             requested  unknown    succeeded  failed     abandoned
         # The provider has the last word: money it says it took was taken, whatever we thought.
-        "succeed": _row(SUCCEEDED,  IGNORE,    SUCCEEDED, SUCCEEDED),
-        "fail":    _row(FAILED,     IGNORE,    IGNORE,    IGNORE),
-        "abandon": _row(ABANDONED,  IGNORE,    IGNORE,    IGNORE),
+        "succeed":      _row(SUCCEEDED,  SUCCEEDED, IGNORE,    SUCCEEDED, SUCCEEDED),
+        "fail":         _row(FAILED,     FAILED,    IGNORE,    IGNORE,    IGNORE),
+        "lose_outcome": _row(UNKNOWN,    IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "abandon":      _row(ABANDONED,  ABANDONED, IGNORE,    IGNORE,    IGNORE),
     },
 )  # fmt: skip
 
@@ -317,6 +319,11 @@ class Payment(OfOneStory):
         if self.accepts("fail"):
             self.record(events.PaymentFailed(PaymentId(self.id), OrderNumber(self.order), reason))
 
+    def lose_outcome(self) -> None:
+        """The line to the provider was cut."""
+        if self.accepts("lose_outcome"):
+            self.record(events.PaymentOutcomeLost(PaymentId(self.id), OrderNumber(self.order)))
+
     def abandon(self) -> None:
         """The money is no longer wanted, and the provider never took it."""
         if self.accepts("abandon"):
@@ -334,6 +341,10 @@ class Payment(OfOneStory):
     @applies(events.PaymentFailed)
     def _failed(self, event: events.PaymentFailed) -> None:
         self.status, self.failure = PaymentStatus.FAILED, event.reason
+
+    @applies(events.PaymentOutcomeLost)
+    def _outcome_lost(self, event: events.PaymentOutcomeLost) -> None:
+        self.status = PaymentStatus.UNKNOWN
 
     @applies(events.PaymentAbandoned)
     def _abandoned(self, event: events.PaymentAbandoned) -> None:
@@ -422,6 +433,41 @@ class Refund(OfOneStory):
     @applies(events.RefundIssued)
     def _issued(self, event: events.RefundIssued) -> None:
         self.status, self.reference = RefundStatus.ISSUED, event.reference
+
+
+class ProviderEvent(models.Model):
+    """A call-back of a payment provider that was acted upon; the provider may send it any number of times."""
+
+    id = models.CharField(max_length=120, primary_key=True)
+    provider = models.CharField(max_length=20)
+    kind = models.CharField(max_length=40)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-received_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class Discrepancy(models.Model):
+    """Our books and the provider's differ in a way no program may mend: somebody has to look at it."""
+
+    subject = models.CharField(max_length=80, primary_key=True)
+    finding = models.CharField(max_length=300)
+    found_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settlement = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-found_at"]
+        verbose_name_plural = "discrepancies"
+        indexes: ClassVar = [
+            models.Index(fields=["found_at"], name="open_discrepancies", condition=Q(settled_at__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.finding}"
 
 
 def invoice_of(order: OrderNumber) -> InvoiceNumber:

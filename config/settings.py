@@ -178,6 +178,8 @@ if PAYMENT_PROVIDER not in {"sandbox"}:
     raise ImproperlyConfigured(
         "PAYMENT_PROVIDER must name the payment provider; the one there is so far is the sandbox, which charges nobody"
     )
+SANDBOX_WEBHOOK_SECRETS = env.list("SANDBOX_WEBHOOK_SECRETS", default=[SECRET_KEY])
+"""What the sandbox signs its call-backs with: the first signs, any of them is accepted."""
 SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
 SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
 """The share of calls to the sandbox that fail as if the line were cut, before or after it charged."""

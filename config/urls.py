@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from billing import api as billing
 from fulfillment import api as fulfillment
 from integration.rest import health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.tokens import Tokens
@@ -25,6 +26,7 @@ v1 = [
     path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
     path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),
     path("stock/<sku:sku>/adjustments", inventory.Adjustments.as_view(), name="adjustments"),
+    path("webhooks/payments/<slug:provider_name>", billing.CallBacks.as_view(), name="call-backs"),
     path("shipments", fulfillment.Shipments.as_view(), name="shipments"),
     path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),

@@ -5,16 +5,32 @@ Sources: Stripe's documentation of test payment methods, decline codes and idemp
 
 import random
 import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from uuid import uuid4
 
+import msgspec
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
-from billing.gateways import Charged, Declined, OutcomeUnknown
+from billing.gateways import (
+    Booked,
+    CallBack,
+    Charged,
+    Declined,
+    ForgedCallBack,
+    OutcomeUnknown,
+    Refunded,
+    signatures,
+)
 from billing.gateways.sandbox.models import Transaction
+from integration.domain import clock
+from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
+
+SIGNATURE_HEADER = "Sandbox-Signature"
 
 DECLINES = {
     "pm_card_chargeDeclined": "generic_decline",
@@ -65,6 +81,28 @@ class SandboxProvider:
         self._travel()
         return entry.reference
 
+    def books(self, since: datetime) -> Iterator[Booked]:
+        """All that was asked of the provider since a moment; raises `OutcomeUnknown`."""
+        self._travel()
+        for entry in Transaction.objects.filter(created_at__gte=since).iterator():
+            yield _booked(entry)
+
+    def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
+        """A call-back, once its signature is checked; raises `ForgedCallBack`."""
+        signatures.check(body, headers.get(SIGNATURE_HEADER, ""), settings.SANDBOX_WEBHOOK_SECRETS)
+        try:
+            return msgspec.json.decode(body, type=CallBack)
+        except (msgspec.DecodeError, DomainError) as error:
+            raise ForgedCallBack(f"the call-back cannot be read: {error}") from None
+
+    def call_back(self, key: str) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers with which the provider tells what came of a key; it never sends by itself."""
+        booked = _booked(Transaction.objects.get(pk=key))
+        kind = type(booked.outcome).__name__.lower()
+        body = msgspec.json.encode(CallBack(f"evt_{key}_{kind}", kind, booked))
+        moment = int(clock.now().timestamp())
+        return body, {SIGNATURE_HEADER: signatures.sign(body, settings.SANDBOX_WEBHOOK_SECRETS[0], moment)}
+
     def _enter(self, key: str, wish: str, entry: Transaction, amount: Money) -> Transaction:
         """Write the entry under its key, or find the one that is there for the same wish."""
         entry.key, entry.fingerprint = key, wish
@@ -84,6 +122,11 @@ class SandboxProvider:
             time.sleep(settings.SANDBOX_LATENCY.total_seconds() / 2)
         if random.random() < settings.SANDBOX_FAILURE_RATE / 2:  # noqa: S311 - no secret hangs on it
             raise OutcomeUnknown(OutcomeUnknown.__doc__)
+
+
+def _booked(entry: Transaction) -> Booked:
+    outcome = Refunded(entry.reference) if entry.charge_id else _outcome(entry)
+    return Booked(entry.key, outcome, Money(entry.amount, entry.currency))
 
 
 def _outcome(entry: Transaction) -> Charged | Declined:

@@ -1,0 +1,14 @@
+"""Every ten minutes our books are compared with the payment provider's, for the last three days."""
+
+from datetime import timedelta
+
+from billing.reconciliation import reconcile
+from integration.domain import clock
+from integration.policies import every
+
+REACH = timedelta(days=3)
+
+
+@every(timedelta(minutes=10), name="billing.reconcile-payments")
+def reconcile_recent_payments() -> None:
+    reconcile(clock.now() - REACH)

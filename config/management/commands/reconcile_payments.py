@@ -1,0 +1,33 @@
+"""Compare our books with the payment provider's, now, and say what was found."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing.gateways import OutcomeUnknown
+from billing.reconciliation import open_discrepancies, reconcile
+from integration.domain import clock
+
+
+class Command(BaseCommand):
+    """`manage.py reconcile_payments`."""
+
+    help = "Compare our books with the payment provider's, repair what is safe, and list what a person must look at."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--days", type=int, default=30, help="how far back to look")
+
+    def handle(self, *args: Any, days: int, **options: Any) -> None:
+        try:
+            report = reconcile(clock.now() - timedelta(days=days))
+        except OutcomeUnknown as error:
+            raise CommandError(f"the provider could not be asked: {error}") from error
+        self.stdout.write(f"{report.looked_at:,} compared, {len(report.repaired)} repaired")
+        for key in report.repaired:
+            self.stdout.write(f"  repaired: {key}")
+        waiting = list(open_discrepancies())
+        for discrepancy in waiting:
+            self.stdout.write(f"  for a person: {discrepancy}")
+        if waiting:
+            raise CommandError(f"{len(waiting)} discrepancies wait for a person")
