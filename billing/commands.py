@@ -6,7 +6,7 @@ Most are one unit of work. Those that talk to the payment provider do so outside
 from collections.abc import Sequence
 
 from billing.events import InvoicedLine
-from billing.gateways import CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
+from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (
     AmountMismatch,
     Discrepancy,
@@ -152,7 +152,6 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         AmountMismatch: the provider moved another amount than was asked for.
     """
     booked = call_back.booked
-    kind = Refund if isinstance(booked.outcome, Refunded) else Payment
     with unit_of_work() as work:
         _, is_new = ProviderEvent.objects.get_or_create(
             pk=call_back.id,
@@ -160,11 +159,18 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         )
         if not is_new:
             return
-        Invoice.require(work.get(kind, booked.key).amount == booked.amount, AmountMismatch)
+        ours = _asked_under(work, booked)
+        ours.require(ours.amount == booked.amount, AmountMismatch)
         if isinstance(booked.outcome, Refunded):
             settle_refund(RefundId(booked.key), booked.outcome.reference)
         else:
             settle_payment(PaymentId(booked.key), booked.outcome)
+
+
+def _asked_under(work: UnitOfWork, booked: Booked) -> Payment | Refund:
+    if isinstance(booked.outcome, Refunded):
+        return work.get(Refund, booked.key)
+    return work.get(Payment, booked.key)
 
 
 def settle_discrepancy(subject: str, settlement: str) -> None:

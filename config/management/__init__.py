@@ -1,0 +1,1 @@
+"""The commands that need more than one context, and so belong to none."""

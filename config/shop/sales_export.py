@@ -5,6 +5,8 @@ A file that cannot be read as an export at all raises `UnreadableExport`; a bad 
 we ask, in this order, and the first answer counts: can it be read (columns, values, numbers, date)? what is
 it (cancellation, adjustment, no goods)? is it a sale that can be repeated (quantity, price, customer,
 country)? does it fit its invoice (one customer, not too many units or lines)? is that within the limit?
+
+What is accepted fits into the shop's tables: whoever places it need not ask again.
 """
 
 import csv
@@ -27,6 +29,8 @@ from typing import NamedTuple, TextIO, TypeVar
 
 from iso3166 import countries
 
+from integration.domain.identifiers import SKU_PATTERN
+
 COLUMNS = (
     "InvoiceNo",
     "StockCode",
@@ -37,13 +41,16 @@ COLUMNS = (
     "CustomerID",
     "Country",
 )
+LONGEST_NAME = 200
+LONGEST_CUSTOMER = 38
+HIGHEST_PRICE = 10_000_000
 MOST_UNITS_PER_LINE = 100_000
 MOST_LINES_PER_INVOICE = 2_000
 CENT = Decimal("0.01")
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 PLAIN_PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
-SKU = re.compile(r"[A-Z0-9][A-Z0-9-]{0,39}")
+SKU = re.compile(SKU_PATTERN)
 
 # Entries that shops book as if they were goods: postage, carriage, fees, samples, corrections. They must be
 # listed, as no shape tells them from goods: DCGSSGIRL, without a digit, is a party bag, and C2, with one, is
@@ -102,10 +109,12 @@ class Reason(Enum):
     CANCELLATION = "it cancels an earlier sale (the invoice number begins with C)"
     BAD_DEBT = "it adjusts a bad debt (the invoice number begins with A)"
     NO_GOODS = "its stock code stands for postage, a fee, a voucher or an adjustment, not for goods"
-    NO_SKU = "its stock code is not made of letters, digits and hyphens, 40 at most"
+    NO_SKU = "its stock code is not made of letters, digits, dots, hyphens and underscores, 40 at most"
     NOTHING_SOLD = "its quantity is zero or negative"
     NO_PRICE = "its price is zero, negative or less than half a cent"
+    PRICE_TOO_HIGH = f"its price is higher than {HIGHEST_PRICE:,}"
     NO_CUSTOMER = "it names no customer"
+    CUSTOMER_TOO_LONG = f"its customer has a number of more than {LONGEST_CUSTOMER} characters"
     NO_COUNTRY = "its country names no single country"
     OTHER_CUSTOMER = "it names another customer or country than the first row of its invoice"
     TOO_MANY_UNITS = f"its invoice has more than {MOST_UNITS_PER_LINE:,} units of this product"
@@ -192,7 +201,9 @@ REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
     (Reason.NO_SKU, lambda row: not SKU.fullmatch(row.sku)),
     (Reason.NOTHING_SOLD, lambda row: row.quantity <= 0),
     (Reason.NO_PRICE, lambda row: row.price <= 0),
+    (Reason.PRICE_TOO_HIGH, lambda row: row.price > HIGHEST_PRICE),
     (Reason.NO_CUSTOMER, lambda row: not row.customer),
+    (Reason.CUSTOMER_TOO_LONG, lambda row: len(row.customer) > LONGEST_CUSTOMER),
     (Reason.NO_COUNTRY, lambda row: not row.country),
 )
 
@@ -325,7 +336,7 @@ def _goods(rows: Iterable[_Row]) -> tuple[Goods, ...]:
 def _name(descriptions: Iterable[str]) -> str:
     # capwords and not title, which would make a Children'S Apron of it.
     names = [string.capwords(description) for description in descriptions if description]
-    return _commonest(names) if names else ""
+    return _commonest(names)[:LONGEST_NAME].rstrip() if names else ""
 
 
 _T = TypeVar("_T", str, Decimal)

@@ -73,7 +73,7 @@ class StateTable:
                 if not isinstance(answer, Answer):
                     yield state, message, answer
 
-    def leads(self, state: str, target: str) -> bool:
+    def leads(self, state: str | None, target: str) -> bool:
         """Whether an aggregate may come from one state to another with one event, or stay where it is."""
         return state == target or any((state, target) == (start, end) for start, _, end in self.transitions())
 
