@@ -1,0 +1,183 @@
+"""Kill a flow at every statement it makes, start again, and see that nothing is lost, doubled or oversold.
+
+A crash is `os._exit` in a forked process: nothing is unwound, no handler runs, the connection just ends. The flow is killed
+before and after each statement, before and after each commit, and once more at each commit that was done but is reported
+as failed. Run as a program: `python -m tests.chaos.crash_matrix --help`.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+from unittest import mock
+
+import django
+
+DIED = 77
+"""How a process ends that crashed where it was told to."""
+
+
+class Point(NamedTuple):
+    """Where to die: before or after the n-th statement or commit, or at a commit that is reported as failed."""
+
+    when: str
+    n: int
+
+
+class Ledger:
+    """Counts the statements and commits of this process, and ends it at its point."""
+
+    def __init__(self, point: Point | None = None) -> None:
+        self.point = point
+        self.counts: Counter[str] = Counter()
+
+    def watch(self, stack: ExitStack) -> None:
+        """Count from now on, until the stack is closed."""
+        from django.db import connection
+
+        stack.enter_context(connection.execute_wrapper(self._statement))
+        commit = connection._commit
+        stack.enter_context(mock.patch.object(connection, "_commit", lambda: self._commit(commit)))
+
+    def _statement(self, execute: Callable[..., Any], *args: Any) -> Any:
+        self.counts["statement"] += 1
+        self._die_at("before statement", "statement")
+        result = execute(*args)
+        self._die_at("after statement", "statement")
+        return result
+
+    def _commit(self, commit: Callable[[], None]) -> None:
+        from django.db import OperationalError
+
+        self.counts["commit"] += 1
+        self._die_at("before commit", "commit")
+        commit()
+        self._die_at("after commit", "commit")
+        if self.point == Point("commit reported as failed", self.counts["commit"]):
+            raise OperationalError("the connection was lost while the commit was answered")
+
+    def _die_at(self, when: str, kind: str) -> None:
+        if self.point == Point(when, self.counts[kind]):
+            os._exit(DIED)
+
+
+def points(counts: Counter[str]) -> Iterator[Point]:
+    """Every point of a flow that makes so many statements and commits."""
+    for n in range(1, counts["statement"] + 1):
+        yield Point("before statement", n)
+        yield Point("after statement", n)
+    for n in range(1, counts["commit"] + 1):
+        yield from (Point(when, n) for when in ("before commit", "after commit", "commit reported as failed"))
+
+
+def run_in_child(flow: Callable[[Any], None], tag: str, point: Point | None) -> tuple[int, Counter[str]]:
+    """Run the flow in a forked process; returns how it ended, and what it counted if it came to its end."""
+    from django.db import connections
+
+    connections.close_all()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os._exit(_run_and_report(flow, tag, point, writer))
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), Counter(json.loads(said)) if said else Counter()
+
+
+def _run_and_report(flow: Callable[[Any], None], tag: str, point: Point | None, writer: int) -> int:
+    from tests.chaos.flows import PATIENCE, World, drain
+
+    ledger = Ledger(point)
+    try:
+        with ExitStack() as stack:
+            ledger.watch(stack)
+            flow(World(tag))
+            drain(patience=PATIENCE)
+    except BaseException as error:
+        print(f"{flow.__name__} at {point}: the process itself failed: {error!r}", file=sys.stderr)
+        return 1
+    os.write(writer, json.dumps(ledger.counts).encode())
+    return 0
+
+
+def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
+    """Start again, let the clients repeat what they asked for, and look for violations."""
+    from config.management.commands.verify import verify
+    from integration.messaging.models import Delivery
+    from ordering.models import Order
+    from tests.chaos.flows import PATIENCE, World, drain
+
+    world = World(tag)
+    flow(world)
+    drain(patience=PATIENCE)
+    violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
+    if world.end not in ends:
+        violations.append(f"{world.order} ended {world.end}")
+    violations += [
+        f"{delivery} is {delivery.status}: {delivery.error}" for delivery in Delivery.objects.exclude(status="done")
+    ]
+    orders = Order.objects.count()
+    if orders != 1:
+        violations.append(f"{orders} orders instead of 1")
+    return violations
+
+
+def kill_everywhere(sample: int | None, seed: int, only: str) -> dict[str, Any]:
+    """Try every point of every flow, or a sample of them; returns the report."""
+    from tests.chaos.databases import Fresh
+    from tests.chaos.flows import FLOWS, open_shop
+
+    fresh = Fresh(open_shop)
+    todo = []
+    for flow in FLOWS:
+        if only in flow.__name__:
+            fresh.restore()
+            status, counts = run_in_child(flow, "count", None)
+            if status:
+                raise SystemExit(f"{flow.__name__} fails without any crash")
+            todo += [(flow, point) for point in points(counts)]
+    if sample is not None:
+        todo = random.Random(seed).sample(todo, min(sample, len(todo)))
+    tried: Counter[str] = Counter()
+    died: Counter[str] = Counter()
+    violations = []
+    for i, (flow, point) in enumerate(todo):
+        fresh.restore()
+        status, _ = run_in_child(flow, f"t{i}", point)
+        tried[flow.__name__] += 1
+        died[flow.__name__] += status == DIED
+        try:
+            found = finish(flow, f"t{i}", FLOWS[flow])
+        except Exception as error:
+            found = [f"could not be finished: {error!r}"]
+        violations += [f"{flow.__name__}, {point.when} {point.n}: {what}" for what in found]
+    fresh.remove()
+    return {"points": dict(tried), "died": dict(died), "violations": violations}
+
+
+def main() -> None:
+    """Run the matrix on the database of the settings and print its report as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, help="try so many points instead of all of them")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="flows whose name has this in it")
+    options = parser.parse_args()
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")
+    django.setup()
+    began = time.monotonic()
+    report = kill_everywhere(options.sample, options.seed, options.only)
+    print(json.dumps({**report, "seconds": round(time.monotonic() - began)}, indent=2))
+    sys.exit(1 if report["violations"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The flows of business the harness kills, doubles and shuffles: each a few requests, and where it must end.
+
+A flow is run again from its beginning after every crash, its requests under the same idempotency keys, as a client would.
+Adding one is a function and a line in `FLOWS`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from rest_framework.test import APIClient
+
+from billing.gateways import OutcomeUnknown
+from billing.gateways.sandbox.adapter import SandboxProvider, adapter
+from billing.models import Payment, PaymentStatus
+from integration.domain import clock
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from integration.messaging import schedule
+from integration.messaging.deliver import deliver_due, due_lanes
+from inventory.commands import stock_up
+from ordering.commands import list_products
+from ordering.models import Order
+
+ADDRESS = {"recipient": "Ada", "street": "1 Row", "city": "London", "postal_code": "W1", "country": "GB"}
+GOODS = {"MUG": ("12.50", 100_000), "LAMP": ("80.00", 100_000), "RELIC": ("9.00", 0)}
+
+
+def open_shop() -> None:
+    """Goods, a buyer and an operator, and nothing on its way."""
+    list_products([(Sku(sku), sku, "", Money(price, "USD")) for sku, (price, _) in GOODS.items()])
+    stock_up([(Sku(sku), stock) for sku, (_, stock) in GOODS.items() if stock])
+    users = get_user_model().objects
+    users.create_user("buyer", "buyer@example.com", "buyer")
+    users.create_user("operator", "", "operator", is_staff=True).groups.set(Group.objects.all())
+    drain()
+
+
+def drain(*contexts: str, patience: timedelta = timedelta(0)) -> None:
+    """Handle what is due, of all contexts or of some, and what becomes due within `patience`."""
+    waited = timedelta(0)
+    while True:
+        lanes = [lane for lane in sorted(due_lanes()) if not contexts or lane.context in contexts]
+        for lane in lanes:
+            deliver_due(lane)
+        if not lanes and waited >= patience:
+            return
+        if not lanes:
+            waited += timedelta(seconds=1)
+            clock._offset += timedelta(seconds=1)
+
+
+@dataclass
+class World:
+    """One telling of a flow: its clients, who repeat under the same keys, and what they were answered."""
+
+    tag: str
+    order: str = ""
+    _keys: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
+
+    def post(self, path: str, body: dict[str, Any], *, by: str = "buyer") -> Any:
+        """Send a request, and once more if it was not answered; both under one key."""
+        client = APIClient(HTTP_HOST="localhost")
+        client.force_authenticate(get_user_model().objects.get(username=by))
+        key = {"Idempotency-Key": f"{self.tag}-{next(self._keys)}"}
+        for attempt in range(2):
+            try:
+                return client.post(f"/api/v1{path}", body, format="json", headers=key)
+            except Exception:
+                if attempt:
+                    raise
+
+    def place(self, lines: dict[str, int], method: str = "pm_card_visa") -> None:
+        """Place the flow's order."""
+        lines_sent = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
+        body = {"lines": lines_sent, "shipping_address": ADDRESS, "payment_method": method}
+        answer = self.post("/orders", body)
+        assert answer.status_code == 201, answer.content
+        self.order = answer.data["number"]
+
+    def dispatch(self) -> Any:
+        """Hand the order's shipment to a carrier."""
+        body = {"carrier": "DHL", "tracking_number": "1"}
+        return self.post(f"/shipments/S{self.order[1:]}-1/dispatch", body, by="operator")
+
+    def deliver(self) -> Any:
+        """Note that the order's shipment arrived."""
+        return self.post(f"/shipments/S{self.order[1:]}-1/deliver", {}, by="operator")
+
+    def cancel(self) -> Any:
+        """No longer want the order."""
+        return self.post(f"/orders/{self.order}/cancel", {"reason": "changed my mind"})
+
+    @property
+    def end(self) -> str:
+        """Where the order is now: its status and the reason."""
+        order = Order.objects.get(pk=self.order)
+        return " ".join(filter(None, [order.status, order.cancellation_reason, order.payment_status]))
+
+
+def place_and_pay(world: World) -> None:
+    """An order goes all the way."""
+    world.place({"MUG": 2, "LAMP": 1})
+    drain(patience=PATIENCE)
+    assert world.dispatch().status_code == 200
+    drain(patience=PATIENCE)
+    assert world.deliver().status_code == 200
+
+
+def run_out_of_stock(world: World) -> None:
+    """One of the goods is not there."""
+    world.place({"MUG": 1, "RELIC": 1})
+
+
+def have_the_card_declined(world: World) -> None:
+    """The payment is declined."""
+    world.place({"MUG": 3}, "pm_card_chargeDeclined")
+
+
+def lose_the_outcome(world: World) -> None:
+    """The provider takes the money, and the line is cut before it can say so."""
+    with _line_cut_after_charging():
+        world.place({"LAMP": 2})
+        drain(patience=PATIENCE)
+
+
+def hear_the_call_back_first(world: World) -> None:
+    """The provider's call-back is here before its own answer."""
+    with _line_cut_after_charging(call_back=True):
+        world.place({"LAMP": 2})
+        drain(patience=PATIENCE)
+
+
+def miss_the_deadline(world: World) -> None:
+    """The money does not come in time."""
+    world.place({"MUG": 4})
+    drain("inventory", "ordering")
+    with clock.moved(timedelta(minutes=31)):
+        schedule.routines.get("ordering.cancel-overdue-orders").run()
+        drain(patience=PATIENCE)
+
+
+def cancel_before_payment(world: World) -> None:
+    """The buyer cancels while the order waits for its money."""
+    world.place({"MUG": 5})
+    drain("inventory", "ordering")
+    world.cancel()
+
+
+def cancel_after_payment(world: World) -> None:
+    """The buyer cancels when the order is confirmed and not yet shipped."""
+    world.place({"MUG": 5})
+    drain(patience=PATIENCE)
+    assert world.cancel().status_code == 202
+
+
+def cancel_too_late(world: World) -> None:
+    """The buyer asks for a cancellation while the carrier takes the goods; whoever comes first is right."""
+    world.place({"MUG": 1})
+    drain(patience=PATIENCE)
+    assert world.cancel().status_code == 202
+    if world.dispatch().status_code == 200:
+        drain(patience=PATIENCE)
+        assert world.deliver().status_code == 200
+
+
+PATIENCE = timedelta(seconds=20)
+"""Long enough for a claim that was lost with its worker, and for a few attempts."""
+
+FLOWS: dict[Callable[[World], None], set[str]] = {
+    place_and_pay: {"delivered paid"},
+    run_out_of_stock: {"cancelled out_of_stock cancelled"},
+    have_the_card_declined: {"cancelled payment_failed failed"},
+    lose_the_outcome: {"confirmed paid"},
+    hear_the_call_back_first: {"confirmed paid"},
+    miss_the_deadline: {"cancelled payment_timeout cancelled", "cancelled payment_timeout refunded"},
+    cancel_before_payment: {"cancelled by_buyer cancelled", "cancelled by_buyer refunded"},
+    cancel_after_payment: {"cancelled by_buyer refunded"},
+    cancel_too_late: {"delivered paid", "cancelled by_buyer refunded"},
+}
+"""Each flow, and where its order may end."""
+
+
+@contextmanager
+def _line_cut_after_charging(call_back: bool = False) -> Iterator[None]:
+    """Lose the provider's first answer about each payment, after it took the money."""
+    charge = SandboxProvider.charge
+
+    def charge_and_lose(self: SandboxProvider, key: str, *args: Any) -> Any:
+        outcome = charge(self, key, *args)
+        if call_back:
+            body, headers = adapter.call_back(key)
+            client = APIClient(HTTP_HOST="localhost")
+            client.post("/api/v1/webhooks/payments/sandbox", body, content_type="application/json", headers=headers)
+        if Payment.objects.get(pk=key).status in (PaymentStatus.REQUESTED, PaymentStatus.SUCCEEDED):
+            raise OutcomeUnknown
+        return outcome
+
+    with mock.patch.object(SandboxProvider, "charge", charge_and_lose):
+        yield
