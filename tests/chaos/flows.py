@@ -1,7 +1,7 @@
 """The flows of business the harness kills, doubles and shuffles: each a few requests, and where it must end.
 
-A flow is run again from its beginning after every crash, its requests under the same idempotency keys, as a client would.
-Adding one is a function and a line in `FLOWS`.
+A flow is run again from its beginning after every crash, its requests under the same idempotency keys, as a client
+would. Adding one is a function and a line in `FLOWS`.
 """
 
 from collections.abc import Callable, Iterator
