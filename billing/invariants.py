@@ -35,3 +35,17 @@ def refunded_is_its_refunds() -> str:
             FROM billing_refund GROUP BY invoice_id
         ) AS refunds ON refunds.invoice_id = invoice.number
     """
+
+
+@always("billing.a_payment_is_settled_once")
+def a_payment_is_settled_once() -> str:
+    """A payment succeeds at most once, however often and from whichever side that is heard."""
+    return """
+        SELECT payment.id || ' (' || payment.status || '): succeeded ' || coalesce(settled.times, 0) || ' times' AS what,
+               coalesce(settled.times, 0) <> CASE WHEN payment.status = 'succeeded' THEN 1 ELSE 0 END AS bad
+        FROM billing_payment AS payment
+        LEFT JOIN (
+            SELECT stream_id, count(*) AS times FROM billing_history
+            WHERE name = 'billing.payment_succeeded' GROUP BY stream_id
+        ) AS settled ON settled.stream_id = payment.id
+    """

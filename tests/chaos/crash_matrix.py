@@ -2,23 +2,30 @@
 
 A crash is `os._exit` in a forked process: nothing is unwound, no handler runs, the connection just ends. The flow is
 killed before and after each statement, before and after each commit, and once more at each commit that was done but is
-reported as failed. Run as a program: `python -m tests.chaos.crash_matrix --help`.
+reported as failed.
 """
 
-import argparse
 import json
 import os
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from unittest import mock
 
-import django
+from django.db import OperationalError, connection, connections
+
+from billing.reconciliation import reconcile
+from config.management.commands.verify import verify
+from integration.domain import clock
+from integration.messaging.models import Delivery
+from ordering.models import Order
+from tests.chaos.databases import Fresh
+from tests.chaos.flows import FLOWS, PATIENCE, World, drain, open_shop
 
 DIED = 77
 """How a process ends that crashed where it was told to."""
@@ -42,8 +49,6 @@ class Ledger:
 
     def watch(self, stack: ExitStack) -> None:
         """Count from now on, until the stack is closed."""
-        from django.db import connection
-
         stack.enter_context(connection.execute_wrapper(self._statement))
         commit = connection._commit
         stack.enter_context(mock.patch.object(connection, "_commit", partial(self._commit, commit)))
@@ -56,8 +61,6 @@ class Ledger:
         return result
 
     def _commit(self, commit: Callable[[], None]) -> None:
-        from django.db import OperationalError
-
         self.counts["commit"] += 1
         self._die_at("before commit", "commit")
         commit()
@@ -81,8 +84,6 @@ def points(counts: Counter[str]) -> Iterator[Point]:
 
 def run_in_child(flow: Callable[[Any], None], tag: str, point: Point | None) -> tuple[int, Counter[str]]:
     """Run the flow in a forked process; returns how it ended, and what it counted if it came to its end."""
-    from django.db import connections
-
     connections.close_all()
     reader, writer = os.pipe()
     child = os.fork()
@@ -97,8 +98,6 @@ def run_in_child(flow: Callable[[Any], None], tag: str, point: Point | None) -> 
 
 
 def _run_and_report(flow: Callable[[Any], None], tag: str, point: Point | None, writer: int) -> int:
-    from tests.chaos.flows import PATIENCE, World, drain
-
     ledger = Ledger(point)
     try:
         with ExitStack() as stack:
@@ -114,15 +113,13 @@ def _run_and_report(flow: Callable[[Any], None], tag: str, point: Point | None, 
 
 def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
     """Start again, let the clients repeat what they asked for, and look for violations."""
-    from config.management.commands.verify import verify
-    from integration.messaging.models import Delivery
-    from ordering.models import Order
-    from tests.chaos.flows import PATIENCE, World, drain
-
     world = World(tag)
     flow(world)
     drain(patience=PATIENCE)
     violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
+    with clock.moved(timedelta(hours=1)):
+        books = reconcile(clock.now() - timedelta(days=1)).discrepancies
+    violations += [f"the provider's books, {key}: {what}" for key, what in books.items()]
     if world.end not in ends:
         violations.append(f"{world.order} ended {world.end}")
     violations += [
@@ -136,9 +133,6 @@ def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
 
 def kill_everywhere(sample: int | None, seed: int, only: str) -> dict[str, Any]:
     """Try every point of every flow, or a sample of them; returns the report."""
-    from tests.chaos.databases import Fresh
-    from tests.chaos.flows import FLOWS, open_shop
-
     fresh = Fresh(open_shop)
     todo = []
     for flow in FLOWS:
@@ -165,22 +159,3 @@ def kill_everywhere(sample: int | None, seed: int, only: str) -> dict[str, Any]:
         violations += [f"{flow.__name__}, {point.when} {point.n}: {what}" for what in found]
     fresh.remove()
     return {"points": dict(tried), "died": dict(died), "violations": violations}
-
-
-def main() -> None:
-    """Run the matrix on the database of the settings and print its report as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", type=int, help="try so many points instead of all of them")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="flows whose name has this in it")
-    options = parser.parse_args()
-    os.environ.setdefault("LOG_LEVEL", "CRITICAL")
-    django.setup()
-    began = time.monotonic()
-    report = kill_everywhere(options.sample, options.seed, options.only)
-    print(json.dumps({**report, "seconds": round(time.monotonic() - began)}, indent=2))
-    sys.exit(1 if report["violations"] else 0)
-
-
-if __name__ == "__main__":
-    main()

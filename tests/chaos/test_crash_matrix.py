@@ -28,7 +28,7 @@ def run_matrix(tmp_path: Path, *options: str) -> dict:
         "EMAIL_URL": "dummymail://",
         "LOG_LEVEL": "CRITICAL",
     }
-    command = [sys.executable, "-m", "tests.chaos.crash_matrix", *options]
+    command = [sys.executable, "-m", "tests.chaos", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
@@ -36,7 +36,7 @@ def run_matrix(tmp_path: Path, *options: str) -> dict:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_dies_wherever_nothing_is_lost_doubled_or_oversold(tmp_path: Path, seed: int) -> None:
-    report = run_matrix(tmp_path, "--sample", "100", "--seed", str(seed))
+    report = run_matrix(tmp_path, "matrix", "--sample", "100", "--seed", str(seed))
     assert report["violations"] == []
     assert sum(report["died"].values()) >= 95, "nearly every crash must really have happened"
     assert len(report["points"]) >= 8, "a sample that leaves flows out shows nothing about them"
