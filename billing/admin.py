@@ -14,6 +14,7 @@ from billing.models import History, Invoice, InvoiceLine, Payment, Refund
 from integration.admin.columns import Shown, amount, column, figure, link, linked, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import PartInline, ReadOnlyAdmin, RowInline, StoryAdmin
+from integration.domain.money import Money
 
 admin.site.register(History, HistoryAdmin)
 
@@ -29,16 +30,22 @@ class PaymentInline(RowInline):
     """The attempts to collect an invoice's money."""
 
     model = Payment
-    fields = ("status", amount("amount"), "method", "reference", "failure", moment("updated_at"))
-    show_change_link = True
+    fields = (
+        linked(Payment, "pk", "payment"),
+        "status",
+        amount("amount"),
+        "method",
+        "reference",
+        "failure",
+        moment("updated_at"),
+    )
 
 
 class RefundInline(RowInline):
     """What was given back for an invoice, or out of a payment."""
 
     model = Refund
-    fields = ("status", amount("amount"), "reason", "reference", moment("updated_at"))
-    show_change_link = True
+    fields = (linked(Refund, "pk", "refund"), "status", amount("amount"), "reason", "reference", moment("updated_at"))
 
 
 @admin.register(Invoice)
@@ -47,24 +54,23 @@ class InvoiceAdmin(StoryAdmin):
 
     list_display = (
         "number",
-        "order",
+        story_column(text="order"),
         "payer",
         "status",
         amount("total"),
         amount("paid"),
         amount("refunded"),
         moment("created_at", "issued"),
-        story_column(),
     )
-    list_filter = ("status", "created_at")
+    list_filter = ("status",)
     date_hierarchy = "created_at"
     search_fields = ("number__contains",)
     search_help_text = "A number, an order's number, a payer's identifier, or the id of a story."
     identifiers = ("number", "order", "payer")
     inlines = (LineInline, PaymentInline, RefundInline)
     fieldsets = (
-        (None, {"fields": ("number", "order", "payer", "payment_method", "status")}),
-        ("Money", {"fields": ("discount", "total", "paid", "refund_owed", "refunded")}),
+        (None, {"fields": (("number", "order", "status"), ("payer", "payment_method"))}),
+        ("Money", {"fields": (("discount", "total", "paid"), ("refund_owed", "refunded"))}),
     )
 
 
@@ -81,23 +87,22 @@ class PaymentAdmin(StoryAdmin):
     list_display = (
         "id",
         linked(Invoice, "invoice_id", "invoice"),
-        "order",
+        story_column(text="order"),
         "status",
         amount("amount"),
+        moment("created_at", "requested"),
         "method",
         "failure",
-        moment("created_at", "requested"),
-        story_column(),
     )
-    list_filter = ("status", "created_at")
+    list_filter = ("status",)
     date_hierarchy = "created_at"
     search_fields = ("reference__contains", "id__contains")
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "order")
     inlines = (RefundInline,)
     fieldsets = (
-        (None, {"fields": ("id", "invoice", "order", "status", "amount", "method")}),
-        ("The provider's answer", {"fields": ("reference", "failure", in_the_books)}),
+        (None, {"fields": (("id", "invoice", "order"), ("status", "amount", "method"))}),
+        ("The provider's answer", {"fields": (("reference", "failure", in_the_books),)}),
     )
 
 
@@ -109,21 +114,20 @@ class RefundAdmin(StoryAdmin):
         "id",
         linked(Invoice, "invoice_id", "invoice"),
         linked(Payment, "payment_id", "payment"),
-        "order",
+        story_column(text="order"),
         "status",
         amount("amount"),
-        "reason",
         moment("created_at", "requested"),
-        story_column(),
+        "reason",
     )
-    list_filter = ("status", "created_at")
+    list_filter = ("status",)
     date_hierarchy = "created_at"
     search_fields = ("reference__contains", "id__contains")
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "payment_id", "order")
     fieldsets = (
-        (None, {"fields": ("id", "invoice", "payment", "order", "status", "amount", "reason")}),
-        ("The provider's answer", {"fields": ("reference", in_the_books)}),
+        (None, {"fields": (("id", "order", "status"), ("invoice", "payment"), ("amount", "reason"))}),
+        ("The provider's answer", {"fields": (("reference", in_the_books),)}),
     )
 
 
@@ -149,20 +153,32 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(chosen.get(str(self.value()), Q()))
 
 
+@column("amount", "amount")
+def moved(entry: Transaction) -> Money:
+    """How much money changed hands, or would have."""
+    return Money(entry.amount, entry.currency)
+
+
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
-    """What the sandbox did under an idempotency key."""
+    """What the sandbox did under an idempotency key, for those who may see payments."""
 
-    list_display = ("key", "kind", "moved", "reference", "decline_code", moment("created_at"))
+    list_display = ("key", "kind", moved, "reference", "decline_code", moment("created_at"))
     list_filter = (KindFilter,)
     search_fields = ("decline_code",)
     search_help_text = "A key (a payment's or refund's identifier), or a reference."
     identifiers = ("key", "reference", "charge_id")
     fieldsets = (
-        (None, {"fields": ("key", "kind", "moved", "reference", "decline_code")}),
+        (None, {"fields": (("key", "kind", moved), ("reference", "decline_code"))}),
         ("What was asked for", {"fields": ("fingerprint", linked(Transaction, "charge_id", "charge"))}),
         ("When", {"fields": (moment("created_at"),)}),
     )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("billing.view_payment")
 
     @admin.display(description="kind")
     def kind(self, entry: Transaction) -> str:
@@ -170,8 +186,3 @@ class TransactionAdmin(ReadOnlyAdmin):
         if entry.charge_id:
             return REFUND
         return DECLINED if entry.decline_code else CHARGE
-
-    @admin.display(description="amount", ordering="amount")
-    def moved(self, entry: Transaction) -> str:
-        """How much of which currency."""
-        return f"{entry.amount.normalize():f} {entry.currency}"

@@ -39,9 +39,10 @@ def refunded_is_its_refunds() -> str:
 
 @always("billing.a_payment_is_settled_once")
 def a_payment_is_settled_once() -> str:
-    """A payment succeeds at most once, however often and from whichever side that is heard."""
+    """A payment succeeds at most once, however often that is heard."""
     return """
-        SELECT payment.id || ' (' || payment.status || '): succeeded ' || coalesce(settled.times, 0) || ' times' AS what,
+        SELECT payment.id || ' (' || payment.status || '): succeeded ' || coalesce(settled.times, 0) || ' times'
+                 AS what,
                coalesce(settled.times, 0) <> CASE WHEN payment.status = 'succeeded' THEN 1 ELSE 0 END AS bad
         FROM billing_payment AS payment
         LEFT JOIN (

@@ -13,7 +13,7 @@ from integration.messaging.doorbell import Lane, ring
 @shared_task(name="waybill.deliver", ignore_result=True)
 def deliver(context: str, outside: bool) -> None:
     """Handle what is due for one context."""
-    deliver_due(Lane(context, outside))
+    deliver_due(Lane(str(context), bool(outside)))
 
 
 @shared_task(name="waybill.sweep", ignore_result=True)

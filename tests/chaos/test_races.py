@@ -1,0 +1,171 @@
+"""Races with real connections: whoever comes first, the end is one that could have come without any race."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from billing.commands import settle_payment
+from billing.gateways import Charged
+from billing.models import Invoice
+from config.management.commands.verify import verify
+from fulfillment import commands as fulfillment
+from fulfillment.models import Shipment
+from integration.domain import clock
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import OrderNumber, PaymentId, ShipmentId, Sku
+from integration.messaging import schedule
+from integration.messaging.deliver import deliver_due
+from integration.messaging.doorbell import Lane
+from inventory.commands import adjust_stock, reserve_stock
+from inventory.events import ReservedLine
+from inventory.models import Reservation, StockItem
+from ordering.commands import cancel_order
+from ordering.models import CancellationReason, Order
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time, so there are no races"
+    ),
+]
+
+
+@pytest.fixture
+def together(transactional_db: None) -> Callable[..., list[Any]]:
+    """Run functions at the same moment, each with a connection of its own; returns their results or refusals."""
+
+    def run(*functions: Callable[[], Any]) -> list[Any]:
+        start = threading.Barrier(len(functions))
+        results: list[Any] = [None] * len(functions)
+
+        def one(i: int, function: Callable[[], Any]) -> None:
+            start.wait()
+            try:
+                results[i] = function()
+            except DomainError as error:
+                results[i] = error
+            except BaseException as error:
+                results[i] = error
+                raise
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=one, args=(i, function)) for i, function in enumerate(functions)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return results
+
+    return run
+
+
+@pytest.fixture
+def sound() -> Callable[[], None]:
+    """Assert that every invariant holds."""
+
+    def check() -> None:
+        assert [what for finding in verify().values() for what in finding.offenders] == []
+
+    return check
+
+
+def status_of(number: OrderNumber) -> str:
+    return Order.objects.get(pk=number).status
+
+
+def refusals(results: list[Any]) -> list[Any]:
+    return [result for result in results if isinstance(result, BaseException)]
+
+
+@pytest.mark.parametrize("units", [1, 3, 10])
+def test_the_last_units_are_sold_once(together, shop, placed, drain, sound, units) -> None:
+    adjust_stock(Sku("ATLAS"), units - shop["ATLAS"][1], "counted")
+    drain()
+    orders = [placed({"ATLAS": 1}, buyer=f"B-{i}") for i in range(20)]
+    lane = Lane("inventory", False)
+    together(*[lambda: deliver_due(lane)] * 6)
+    drain()
+    assert [status_of(order) for order in orders].count("confirmed") == units
+    assert StockItem.objects.get(pk="ATLAS").available == 0
+    sound()
+
+
+def test_two_orders_for_the_same_goods_in_opposite_order_do_not_deadlock(together, shop, placed, drain, sound) -> None:
+    pairs = [({"MUG": 1, "LAMP": 1}, {"LAMP": 1, "MUG": 1}) for _ in range(5)]
+    orders = [placed(lines, buyer=f"B-{i}") for i, lines in enumerate(lines for pair in pairs for lines in pair)]
+    lines = {
+        order: [ReservedLine(line.sku, 1) for line in Order.objects.get(pk=order).line_rows.all()] for order in orders
+    }
+    results = together(*[lambda order=order: reserve_stock(order, lines[order]) for order in orders])
+    assert refusals(results) == []
+    assert Reservation.objects.filter(status="held").count() == len(orders)
+    drain()
+    sound()
+
+
+def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(together, shop, placed, drain, sound) -> None:
+    for i in range(5):
+        order = placed(buyer=f"B-{i}")
+        drain("inventory")
+        with clock.moved(timedelta(minutes=31)):
+            routine = schedule.routines.get("ordering.cancel-overdue-orders")
+            together(
+                routine.run,
+                *[lambda lane=lane: deliver_due(lane) for lane in (Lane("ordering", False), Lane("billing", False))],
+                lambda: deliver_due(Lane("billing", True)),
+            )
+            drain()
+        invoice = Invoice.objects.get(order=order)
+        assert status_of(order) == ("confirmed" if invoice.paid and not invoice.refunded else "cancelled")
+        assert invoice.paid == invoice.refunded or status_of(order) == "confirmed"
+    sound()
+
+
+def test_a_cancellation_that_meets_the_dispatch_ends_shipped_or_refunded(together, shop, placed, drain, sound) -> None:
+    for i in range(5):
+        order = placed(buyer=f"B-{i}")
+        drain()
+        shipment = ShipmentId(f"S{order[1:]}-1")
+        cancel_order(order, CancellationReason.BY_BUYER)
+        together(
+            partial(fulfillment.dispatch_shipment, shipment, "DHL", "1"),
+            lambda: deliver_due(Lane("fulfillment", False)),
+        )
+        drain()
+        ends = (status_of(order), Shipment.objects.get(pk=shipment).status)
+        assert ends in {("shipped", "dispatched"), ("cancelled", "cancelled")}
+    sound()
+
+
+def test_the_same_answer_of_the_provider_heard_many_times_at_once_counts_once(
+    together, shop, placed, drain, sound
+) -> None:
+    order = placed()
+    drain("inventory", "ordering")
+    while deliver_due(Lane("billing", False)):
+        pass
+    payment = PaymentId(f"P{order[1:]}-1")
+    together(*[lambda: settle_payment(payment, Charged("ch_told"))] * 8)
+    assert Invoice.objects.get(order=order).paid == Invoice.objects.get(order=order).total
+    assert [f.offenders for name, f in verify(["billing."]).items() if f.offenders] == []
+
+
+def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, placed, drain, sound) -> None:
+    orders = [placed(buyer=f"B-{i}") for i in range(15)]
+    lanes = [
+        Lane(context, outside)
+        for context in ("inventory", "billing", "ordering", "fulfillment")
+        for outside in (False, True)
+    ]
+    for _ in range(4):
+        together(*[lambda: [deliver_due(lane) for lane in lanes] for _ in range(10)])
+    drain()
+    assert {status_of(order) for order in orders} == {"confirmed"}
+    sound()
