@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from billing.commands import settle_payment
 from billing.gateways import Charged
@@ -30,9 +30,7 @@ from ordering.models import CancellationReason, Order
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time, so there are no races"
-    ),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer, so there are no races"),
 ]
 
 
