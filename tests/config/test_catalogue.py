@@ -61,9 +61,7 @@ def test_some_goods_are_scarce_and_most_are_not() -> None:
 
 
 def test_one_buyer_can_order_for_more_than_six_thousand_dollars_of_a_single_product() -> None:
-    assert any(
-        product.price * product.opening_stock > BIG_ORDER for product in CATALOGUE if product.price > 500
-    )
+    assert any(product.price * product.opening_stock > BIG_ORDER for product in CATALOGUE if product.price > 500)
 
 
 def test_a_product_cannot_be_changed() -> None:

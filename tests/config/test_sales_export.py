@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.shop import sales_export
 from config.shop.sales_export import (
     COLUMNS,
     Goods,
@@ -23,6 +24,7 @@ from config.shop.sales_export import (
     UnreadableExport,
     read_sales,
 )
+from ordering.models import MAX_LINES, MAX_PRICE, MAX_QUANTITY, Buyer, Product
 
 Cells = Sequence[str]
 Reader = Callable[..., SalesExport]
@@ -125,9 +127,7 @@ class TestWhatIsRead:
             ("2011-12-09 12:50:00+01:00", datetime(2011, 12, 9, 11, 50, tzinfo=UTC)),
         ],
     )
-    def test_times_are_utc_unless_they_say_otherwise(
-        self, read: Reader, written: str, meant: datetime
-    ) -> None:
+    def test_times_are_utc_unless_they_say_otherwise(self, read: Reader, written: str, meant: datetime) -> None:
         [sale] = read(row(InvoiceDate=written)).sales
 
         assert sale.placed_at == meant
@@ -157,6 +157,11 @@ class TestGoods:
 
     def test_without_a_name_are_called_by_their_sku(self, read: Reader) -> None:
         assert read(row(Description=" ")).goods == (Goods("85123A", "85123A", Decimal("2.55")),)
+
+    def test_have_names_that_fit_the_shop(self, read: Reader) -> None:
+        [goods] = read(row(Description=f"{'A' * 199} BC")).goods
+
+        assert goods.name == "A" + "a" * 198
 
     def test_cost_what_was_asked_most_often(self, read: Reader) -> None:
         prices = ["2.95", "2.55", "2.95", "0.01", "999"]
@@ -235,7 +240,9 @@ DIRTY_ROWS = [
     (row(UnitPrice="0"), Reason.NO_PRICE),
     (row(UnitPrice="0.001"), Reason.NO_PRICE),
     (row(UnitPrice="-11062.06"), Reason.NO_PRICE),
+    (row(UnitPrice="10000000.01"), Reason.PRICE_TOO_HIGH),
     (row(CustomerID=""), Reason.NO_CUSTOMER),
+    (row(CustomerID="1" * 39), Reason.CUSTOMER_TOO_LONG),
     (row(Country="Unspecified"), Reason.NO_COUNTRY),
     (row(Quantity="100001"), Reason.TOO_MANY_UNITS),
 ]
@@ -254,7 +261,7 @@ class TestWhatIsLeftOut:
         assert (export.rows, export.used) == (2, 1)
         assert [sale.invoice for sale in export.sales] == ["1"]
 
-    @pytest.mark.parametrize("code", ["DCGSSGIRL", "DCGS0003", "MUG-ENAMEL-BLUE", "GIFTBOX"])
+    @pytest.mark.parametrize("code", ["DCGSSGIRL", "DCGS0003", "MUG-ENAMEL-BLUE", "GIFTBOX", "1.5_V2"])
     def test_goods_with_an_unusual_code_are_goods_all_the_same(self, read: Reader, code: str) -> None:
         assert read(row(StockCode=code)).goods[0].sku == code
 
@@ -324,9 +331,7 @@ class TestLimit:
 
         assert [sale.invoice for sale in export.sales] == ["1", "3"]
         assert len(export.sales[0].lines) == 2
-        assert export.left_out == Counter(
-            {Reason.CANCELLATION: 2, Reason.NO_CUSTOMER: 1, Reason.BEYOND_LIMIT: 2}
-        )
+        assert export.left_out == Counter({Reason.CANCELLATION: 2, Reason.NO_CUSTOMER: 1, Reason.BEYOND_LIMIT: 2})
 
     def test_of_nothing_reads_nothing(self, read: Reader) -> None:
         assert read(row(), limit=0).left_out == Counter({Reason.BEYOND_LIMIT: 1})
@@ -334,6 +339,18 @@ class TestLimit:
     def test_cannot_be_negative(self, read: Reader) -> None:
         with pytest.raises(ValueError, match="-1"):
             read(row(), limit=-1)
+
+
+UNREADABLE = [
+    ("empty.csv", b"", "is empty"),
+    ("empty.csv.gz", gzip.compress(b""), "is empty"),
+    ("plain.csv.gz", HEADING, "is not an intact gzip file"),
+    ("cut.csv.gz", gzip.compress(HEADING)[:-9], "is not an intact gzip file"),
+    ("packed.csv", gzip.compress(b"anything"), "is not UTF-8 text"),
+    ("latin.csv", "InvoiceNo;Währung".encode("latin-1"), "is not UTF-8 text"),
+    ("nul.csv", HEADING + b"\0\n", "line 2 holds a NUL"),
+    ("quote.csv", HEADING + b'1,"never closed\n2,\n', "well-formed CSV near line 3"),
+]
 
 
 class TestUnreadableFiles:
@@ -345,19 +362,8 @@ class TestUnreadableFiles:
         with pytest.raises(UnreadableExport, match="has the column Quantity more than once"):
             read(heading=[*COLUMNS, "Quantity"])
 
-    @pytest.mark.parametrize(
-        ("name", "content", "problem"),
-        [
-            ("empty.csv", b"", "is empty"),
-            ("empty.csv.gz", gzip.compress(b""), "is empty"),
-            ("plain.csv.gz", HEADING, "is not an intact gzip file"),
-            ("cut.csv.gz", gzip.compress(HEADING)[:-9], "is not an intact gzip file"),
-            ("packed.csv", gzip.compress(b"anything"), "is not UTF-8 text"),
-            ("latin.csv", "InvoiceNo;Währung".encode("latin-1"), "is not UTF-8 text"),
-            ("nul.csv", HEADING + b"\0\n", "line 2 holds a NUL"),
-            ("quote.csv", HEADING + b'1,"never closed\n2,\n', "well-formed CSV near line 3"),
-        ],
-    )
+    # Named by the file alone: a gzip file holds the moment it was made, and ids must be the same in every process.
+    @pytest.mark.parametrize(("name", "content", "problem"), UNREADABLE, ids=[name for name, *_ in UNREADABLE])
     def test_a_file_that_is_no_export_says_what_is_wrong(
         self, tmp_path: Path, name: str, content: bytes, problem: str
     ) -> None:
@@ -372,6 +378,13 @@ class TestUnreadableFiles:
     def test_a_file_that_is_not_there_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(UnreadableExport, match="cannot be opened: No such file"):
             read_sales(tmp_path / "nowhere.csv")
+
+
+def test_what_is_accepted_fits_into_the_shop() -> None:
+    bounds = (sales_export.LONGEST_NAME, sales_export.HIGHEST_PRICE)
+    assert bounds == (Product._meta.get_field("name").max_length, MAX_PRICE)
+    assert sales_export.LONGEST_CUSTOMER + len("C-") == Buyer._meta.get_field("id").max_length
+    assert (sales_export.MOST_UNITS_PER_LINE, sales_export.MOST_LINES_PER_INVOICE) == (MAX_QUANTITY, MAX_LINES)
 
 
 def test_an_export_that_does_not_add_up_cannot_be_made() -> None:

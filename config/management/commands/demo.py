@@ -1,0 +1,62 @@
+"""`manage.py demo`: orders of every kind, from placing to their ends, and what became of them."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.shop.carry import PATIENCE
+from config.shop.demo_orders import NothingToSell, live_through, wishes
+from config.shop.demo_shop import fill_demo_shop
+from config.shop.report import console_on, ends_of, order_bars, table_of_ends, tree_of_causes
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import OrderNumber
+from ordering.models import Order, OrderStatus
+
+
+class Command(BaseCommand):
+    """Places varied orders and carries them to their ends."""
+
+    help = (
+        "Places orders in the demo shop, which is filled first if it is empty: good ones, declined ones, orders for "
+        "more than there is, and some that are cancelled before or after their payment. Carries all of them to their "
+        "ends, with or without workers running, and shows what became of them."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--orders", type=int, default=20, metavar="N", help="how many (default: 20)")
+        parser.add_argument("--seed", type=int, metavar="N", help="place the same orders every time for the same seed")
+        parser.add_argument(
+            "--patience",
+            type=float,
+            default=PATIENCE.total_seconds(),
+            metavar="SECONDS",
+            help="give up when nothing got done for so long (default: %(default)g)",
+        )
+
+    def handle(self, *, orders: int, seed: int | None, patience: float, **options: Any) -> None:
+        if orders < 1:
+            raise CommandError("--orders must be 1 or more.")
+        if patience <= 0:
+            raise CommandError("--patience must be more than 0 seconds.")
+        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=patience)
+        fill_demo_shop(patient)
+        try:
+            wanted = wishes(orders, Random(seed))  # noqa: S311 - no secret hangs on it
+            with order_bars(console, orders) as bars:
+                numbers = live_through(wanted, patience=patient, on_placed=bars.placed, on_ended=bars.ended)
+        except (DomainError, NothingToSell) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped. What was placed is carried on by whoever works next.", returncode=130
+            ) from None
+        console.print(table_of_ends(ends_of(numbers)))
+        console.print(tree_of_causes(_one_to_tell(numbers)))
+
+
+def _one_to_tell(numbers: list[OrderNumber]) -> Order:
+    """A delivered order, if there is one: its story goes through every context."""
+    delivered = Order.objects.filter(pk__in=numbers[:100], status=OrderStatus.DELIVERED).order_by("created_at").first()
+    return delivered or Order.objects.get(pk=numbers[0])

@@ -1,0 +1,129 @@
+"""`manage.py replay_sales FILE`: the sales of a real shop placed again as orders here, every row accounted for."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.shop.carry import PATIENCE
+from config.shop.opening import Ware, open_shop, receive_missing
+from config.shop.replay import check_currency, goods_needed, orders_of, replay, story_of
+from config.shop.report import (
+    End,
+    console_on,
+    ends_of,
+    order_bars,
+    sum_of_rows,
+    table_of_ends,
+    table_of_rows,
+)
+from config.shop.sales_export import Goods, Sale, SalesExport, UnreadableExport, read_sales
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from inventory.models import MAX_QUANTITY
+from ordering.models import OrderStatus
+
+
+class Command(BaseCommand):
+    """Replays a sales export."""
+
+    help = (
+        "Reads a sales export (CSV or .csv.gz with the columns InvoiceNo, StockCode, Description, Quantity, "
+        "InvoiceDate, UnitPrice, CustomerID, Country), offers its products, and places each invoice that can be as an "
+        "order of the buyer C-<CustomerID>, paid at once, at the shop's own prices. An invoice is placed once in a "
+        "shop's life: run again, after being stopped or with another file that holds it, this command finds its order "
+        "and goes on with it. With --ship it fails unless every accepted invoice is delivered; with --stock too, "
+        "shortages are what you asked for."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="the export")
+        parser.add_argument("--limit", type=int, metavar="N", help="only the first N invoices that can be placed")
+        parser.add_argument(
+            "--stock",
+            type=int,
+            metavar="N",
+            help="open with N of each product that is new to the shop (default: receive what all the invoices take)",
+        )
+        parser.add_argument("--ship", action="store_true", help="dispatch and deliver the orders")
+        parser.add_argument(
+            "--currency", default="GBP", metavar="CODE", help="of the file's prices, by ISO 4217 (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--patience",
+            type=float,
+            default=PATIENCE.total_seconds(),
+            metavar="SECONDS",
+            help="give up when nothing got done for so long (default: %(default)g)",
+        )
+
+    def handle(
+        self,
+        *,
+        file: str,
+        limit: int | None,
+        stock: int | None,
+        ship: bool,
+        currency: str,
+        patience: float,
+        **options: Any,
+    ) -> None:
+        _check(limit, stock, patience)
+        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=patience)
+        try:
+            export = read_sales(file, limit)
+        except UnreadableExport as error:
+            raise CommandError(str(error)) from error
+        try:
+            placed_before = len(orders_of(export.sales))
+            _prepare(export, currency, stock, patient)
+            with order_bars(console, len(export.sales)) as bars:
+                replay(export.sales, ship=ship, patience=patient, on_placed=bars.placed, on_carried=bars.ended)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Run it again to go on from here.", returncode=130) from None
+        ends = ends_of(orders_of(export.sales).values())
+        console.print(table_of_ends(ends))
+        if placed_before:
+            console.print(f"{placed_before:,} of {len(export.sales):,} invoices were orders already before this run.")
+        console.print(table_of_rows(export))
+        console.print(sum_of_rows(export))
+        if ship and stock is None:
+            _expect_all_delivered(export.sales, ends)
+
+
+def _check(limit: int | None, stock: int | None, patience: float) -> None:
+    if limit is not None and limit < 1:
+        raise CommandError("--limit must be 1 or more.")
+    if stock is not None and not 0 <= stock <= MAX_QUANTITY:
+        raise CommandError(f"--stock must be 0 to {MAX_QUANTITY:,}.")
+    if patience <= 0:
+        raise CommandError("--patience must be more than 0 seconds.")
+
+
+def _prepare(export: SalesExport, currency: str, stock: int | None, patience: timedelta) -> None:
+    """Offer the products, with `stock` of each, or with what it takes to deliver all that is not placed yet."""
+    check_currency([Sku(goods.sku) for goods in export.goods], currency)
+    placed = orders_of(export.sales)
+    needed = goods_needed(sale for sale in export.sales if story_of(sale) not in placed)
+    open_shop([_ware(goods, currency, needed, stock) for goods in export.goods], patience)
+    if stock is None:
+        receive_missing(needed, "for the sales export", patience)
+
+
+def _ware(goods: Goods, currency: str, needed: Counter[Sku], stock: int | None) -> Ware:
+    opening_stock = needed[Sku(goods.sku)] if stock is None else stock
+    return Ware(Sku(goods.sku), goods.name, "", Money(goods.price, currency), opening_stock)
+
+
+def _expect_all_delivered(sales: Sequence[Sale], ends: Sequence[End]) -> None:
+    delivered = sum(end.orders for end in ends if end.status == OrderStatus.DELIVERED)
+    if delivered != len(sales):
+        raise CommandError(
+            f"{len(sales) - delivered:,} of {len(sales):,} accepted invoices were not delivered. "
+            f"They are: {', '.join(map(str, ends))}"
+        )

@@ -1,0 +1,68 @@
+"""Work begun by a command is carried on until it rests: nothing of its stories is pending any more, or we say what is.
+
+Deliveries are claimed, so handling them here and by workers elsewhere at the same time does no harm, and no worker need
+be running at all. What another worker holds, and what failed and waits to be tried again, is waited for.
+"""
+
+import time
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.management.base import CommandError
+from django.db.models import Count
+
+from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.models import Delivery, Status
+
+PATIENCE = timedelta(minutes=2)
+"""Longer than the longest back-off before a last attempt, so that a provider's bad minute does not end a command."""
+
+PAUSE = 0.05
+"""Seconds between two looks at what others are to do, or at what is not due yet."""
+
+MOST_TOLD = 10
+
+
+class NotCarriedThrough(CommandError):
+    """Deliveries of a command's stories became dead letters, or got nowhere for too long."""
+
+
+def carry_on(stories: Collection[UUID], patience: timedelta = PATIENCE) -> None:
+    """Handle what is due until no delivery of these stories is pending.
+
+    Args:
+        stories: their correlation ids.
+        patience: how long none of them may get done before we give up.
+
+    Raises:
+        NotCarriedThrough: naming the consumers, and what they say is wrong.
+    """
+    done, give_up_at = -1, 0.0
+    while (so_far := _count(stories)).get(Status.PENDING):
+        if so_far.get(Status.DONE, 0) > done:
+            done, give_up_at = so_far.get(Status.DONE, 0), time.monotonic() + patience.total_seconds()
+        elif time.monotonic() > give_up_at:
+            seconds = patience.total_seconds()
+            raise _failure(f"Still pending after {seconds:g} s without progress", stories, Status.PENDING)
+        if not sum(deliver_due(lane) for lane in due_lanes()):
+            time.sleep(PAUSE)
+    if so_far.get(Status.DEAD):
+        raise _failure("Dead letters, for an operator to look at", stories, Status.DEAD)
+
+
+def _count(stories: Collection[UUID]) -> dict[str, int]:
+    of_ours = Delivery.objects.filter(message__correlation_id__in=stories).order_by()
+    return dict(of_ours.values_list("status").annotate(Count("pk")))
+
+
+def _failure(what: str, stories: Collection[UUID], status: Status) -> NotCarriedThrough:
+    left = Delivery.objects.filter(message__correlation_id__in=stories, status=status).order_by()
+    kinds = left.values_list("consumer", "attempts", "error").annotate(deliveries=Count("pk"))
+    lines = [
+        f"{deliveries:,} × {consumer} ({attempts} attempt{'s' * (attempts != 1)}): {error or 'no error so far'}"
+        for consumer, attempts, error, deliveries in kinds.order_by("-deliveries", "consumer")
+    ]
+    if len(lines) > MOST_TOLD:
+        lines[MOST_TOLD:] = [f"and {len(lines) - MOST_TOLD} kinds more"]
+    return NotCarriedThrough("\n  ".join([f"{what}:", *lines]))

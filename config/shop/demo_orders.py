@@ -1,0 +1,165 @@
+"""Orders that differ as orders do: most are good, and some are declined, want more than there is, or are cancelled,
+before their payment or after it.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from enum import Enum
+from itertools import cycle, islice
+from random import Random
+from typing import NamedTuple
+
+from config.shop.carry import PATIENCE, carry_on
+from config.shop.catalogue import CATALOGUE, CURRENCY
+from config.shop.opening import receive_missing
+from config.shop.people import demo_buyer
+from config.shop.shipping import deliver, dispatch
+from integration.contracts.billing import TEST_METHODS
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.metadata import new_story
+from inventory.models import StockItem
+from ordering.commands import cancel_order, place_order
+from ordering.models import CancellationReason, Order, OrderStatus, Product
+
+
+class Kind(Enum):
+    """What becomes of an order."""
+
+    GOOD = "good"
+    DECLINED = "declined"
+    TOO_MUCH = "too much"
+    CANCELLED_EARLY = "cancelled before payment"
+    CANCELLED_LATE = "cancelled after payment"
+
+
+ONE_OF_EACH = tuple(Kind)
+OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINED)
+"""The mixture: half of them good, and every kind among the first five."""
+
+AT_ONCE = 10
+DECLINING = tuple(sorted(method for method in TEST_METHODS if "Declined" in method))
+PAYING = tuple(sorted(TEST_METHODS - set(DECLINING)))
+PEOPLE = (
+    Address("Ada Lindqvist", "14 Strandvägen", "Stockholm", "114 56", "SE"),
+    Address("Tomás Herrera", "Calle de la Luna 7", "Madrid", "28004", "ES"),
+    Address("Mei Tanaka", "2-11-3 Meguro", "Tokyo", "153-0063", "JP"),
+    Address("Robin Buyer", "221 Baker Street", "London", "NW1 6XE", "GB"),
+    Address("Lucie Abara", "18 rue des Lilas", "Lyon", "69003", "FR"),
+    Address("Sam Whitfield", "905 Cedar Avenue", "Portland", "97205", "US"),
+)
+
+
+class NothingToSell(Exception):
+    """The shop offers none of the demo's goods at the demo's currency, so nothing can be ordered."""
+
+
+class Wish(NamedTuple):
+    """An order as somebody is going to place it."""
+
+    kind: Kind
+    buyer: BuyerId
+    address: Address
+    payment_method: PaymentMethodId
+    lines: list[tuple[Sku, int]]
+
+
+def wishes(count: int, random: Random) -> list[Wish]:
+    """So many orders, of every kind as soon as there are five; raises `NothingToSell`."""
+    plenty, scarce = _goods_on_sale()
+    if not plenty:
+        raise NothingToSell(NothingToSell.__doc__)
+    kinds = list(islice(cycle(OF_TEN), count))
+    random.shuffle(kinds)
+    return [_wish(kind, random, plenty, scarce or plenty) for kind in kinds]
+
+
+def _goods_on_sale() -> tuple[list[Sku], list[Sku]]:
+    """Of the catalogue, what there is enough of, and what there is hardly any of."""
+    offered = Product.objects.filter(on_sale=True, currency=CURRENCY, pk__in=[ware.sku for ware in CATALOGUE])
+    skus = set(offered.values_list("pk", flat=True))
+    on_sale = [ware for ware in CATALOGUE if ware.sku in skus]
+    plenty = [Sku(ware.sku) for ware in on_sale if not ware.is_scarce]
+    return plenty, [Sku(ware.sku) for ware in on_sale if ware.is_scarce]
+
+
+def _wish(kind: Kind, random: Random, plenty: Sequence[Sku], scarce: Sequence[Sku]) -> Wish:
+    address = random.choice(PEOPLE)
+    buyer = demo_buyer() if address.recipient == "Robin Buyer" else None
+    lines = [(sku, random.randint(1, 4)) for sku in random.sample(plenty, min(len(plenty), random.randint(1, 4)))]
+    if kind is Kind.TOO_MUCH:
+        sku = random.choice(scarce)
+        lines.append((sku, _available(sku) + random.randint(1, 3)))
+    return Wish(
+        kind=kind,
+        buyer=buyer or BuyerId(f"demo-{address.recipient.split()[0].lower()}"),
+        address=address,
+        payment_method=PaymentMethodId(random.choice(DECLINING if kind is Kind.DECLINED else PAYING)),
+        lines=lines,
+    )
+
+
+def _available(sku: Sku) -> int:
+    item = StockItem.objects.filter(pk=sku).first()
+    return item.available if item else 0
+
+
+def live_through(
+    wanted: Sequence[Wish],
+    *,
+    patience: timedelta = PATIENCE,
+    on_placed: Callable[[int], None],
+    on_ended: Callable[[int], None],
+) -> list[OrderNumber]:
+    """Place the orders and carry each to its end, some at a time.
+
+    Args:
+        on_placed, on_ended: told of so many more orders that were placed, or came to their end.
+
+    Raises:
+        NotCarriedThrough: as `carry_on` does.
+    """
+    _stock_for(wanted, patience)
+    numbers: list[OrderNumber] = []
+    for start in range(0, len(wanted), AT_ONCE):
+        some = wanted[start : start + AT_ONCE]
+        numbers += _live_through(some, patience, on_placed)
+        on_ended(len(some))
+    return numbers
+
+
+def _stock_for(wanted: Sequence[Wish], patience: timedelta) -> None:
+    """A demo of a thousand orders sells more than the shop opened with."""
+    needed: dict[Sku, int] = {}
+    for wish in wanted:
+        if wish.kind is not Kind.TOO_MUCH:
+            for sku, quantity in wish.lines:
+                needed[sku] = needed.get(sku, 0) + quantity
+    receive_missing(needed, "for the demo's orders", patience)
+
+
+def _live_through(some: Sequence[Wish], patience: timedelta, on_placed: Callable[[int], None]) -> list[OrderNumber]:
+    placed: list[tuple[Wish, Order]] = []
+    for wish in some:
+        placed.append((wish, _place(wish)))
+        on_placed(1)
+    stories = {order.correlation_id for _, order in placed}
+    carry_on(stories, patience)
+    late = [order.pk for wish, order in placed if wish.kind is Kind.CANCELLED_LATE]
+    for number in Order.objects.filter(pk__in=late, status=OrderStatus.CONFIRMED).values_list("pk", flat=True):
+        cancel_order(OrderNumber(number), CancellationReason.BY_BUYER, "changed their mind")
+    carry_on(stories, patience)
+    numbers = [OrderNumber(order.pk) for _, order in placed]
+    dispatch({number: f"DEMO-{number}" for number in numbers})
+    carry_on(stories, patience)
+    deliver(numbers)
+    carry_on(stories, patience)
+    return numbers
+
+
+def _place(wish: Wish) -> Order:
+    with new_story(actor="demo"):
+        order = place_order(wish.buyer, wish.lines, wish.address, wish.payment_method)
+        if wish.kind is Kind.CANCELLED_EARLY:
+            cancel_order(OrderNumber(order.pk), CancellationReason.BY_BUYER, "ordered by mistake")
+    return order

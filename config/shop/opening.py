@@ -1,0 +1,89 @@
+"""What the shop sells lies on its shelves from the first moment: a product is listed and stocked in one transaction.
+
+Whoever runs a command again therefore finds every product either new, or listed and stocked, and changes neither.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
+
+from django.db import IntegrityError
+
+from config.shop.carry import PATIENCE, carry_on
+from integration.domain.identifiers import Sku
+from integration.domain.metadata import new_story
+from integration.domain.money import Money
+from integration.domain.unit_of_work import unit_of_work
+from inventory.commands import stock_up
+from inventory.models import StockItem
+from ordering.commands import list_products
+from ordering.models import Product
+
+T = TypeVar("T")
+
+AT_ONCE = 500
+"""So many products are listed in one transaction: few statements, and nobody who wants to write waits for long."""
+
+
+class Ware(NamedTuple):
+    """A product as the shop is to begin with it."""
+
+    sku: Sku
+    name: str
+    description: str
+    price: Money
+    opening_stock: int
+
+
+def open_shop(wares: Sequence[Ware], patience: timedelta = PATIENCE) -> int:
+    """List and stock those of the wares that are new to the shop, and wait until all contexts know of them.
+
+    Returns:
+        How many were new.
+
+    Raises:
+        PriceOutOfBounds, QuantityOutOfBounds: as they say.
+        NotCarriedThrough: as `carry_on` does.
+    """
+    with new_story() as story:
+        new = sum(_open_with_others(some) for some in _in_parts(wares))
+    carry_on({story.correlation_id}, patience)
+    return new
+
+
+def _open_with_others(wares: Sequence[Ware]) -> int:
+    """Open though somebody else may be opening the same shop: what they were faster with is known the second time."""
+    try:
+        return _open(wares)
+    except IntegrityError:
+        return _open(wares)
+
+
+def _open(wares: Sequence[Ware]) -> int:
+    with unit_of_work():
+        known = set(Product.objects.filter(pk__in=[ware.sku for ware in wares]).values_list("pk", flat=True))
+        new = [ware for ware in wares if ware.sku not in known]
+        list_products([(ware.sku, ware.name, ware.description, ware.price) for ware in new])
+        stock_up([(ware.sku, ware.opening_stock) for ware in new if ware.opening_stock], "opening stock")
+    return len(new)
+
+
+def receive_missing(needed: Mapping[Sku, int], reference: str, patience: timedelta = PATIENCE) -> None:
+    """Receive so much that of every sku as many are available as are needed, and wait until that is known.
+
+    Raises:
+        QuantityOutOfBounds: as it says.
+        NotCarriedThrough: as `carry_on` does.
+    """
+    with new_story() as story:
+        for skus in _in_parts(sorted(needed)):
+            with unit_of_work() as work:
+                items = work.get_many(StockItem, skus)
+                missing = {sku: needed[sku] - (items[sku].available if sku in items else 0) for sku in skus}
+                stock_up([(sku, quantity) for sku, quantity in missing.items() if quantity > 0], reference)
+    carry_on({story.correlation_id}, patience)
+
+
+def _in_parts(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), AT_ONCE):
+        yield things[start : start + AT_ONCE]

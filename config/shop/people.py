@@ -1,0 +1,53 @@
+"""The two whom everybody may be in a demo: an operator with a key to every room and no more, and a buyer.
+
+Their passwords are their names. Nobody who already exists is changed.
+"""
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from integration.domain.identifiers import BuyerId
+from integration.domain.unit_of_work import unit_of_work
+from ordering.commands import buyer_of_user
+from ordering.models import Buyer
+
+OPERATOR = "operator"
+BUYER = "buyer"
+
+
+def missing_people() -> set[str]:
+    """Those of the two who do not exist yet."""
+    known = get_user_model().objects.filter(username__in=[OPERATOR, BUYER]).values_list("username", flat=True)
+    return {OPERATOR, BUYER} - set(known)
+
+
+def let_people_in() -> set[str]:
+    """Make those who are missing; returns their names."""
+    missing = missing_people()
+    if OPERATOR in missing:
+        _hire_operator()
+    if BUYER in missing:
+        _register_buyer()
+    return missing
+
+
+def demo_buyer() -> BuyerId | None:
+    """The buyer's identifier, if there is such a user."""
+    user = get_user_model().objects.filter(username=BUYER).first()
+    return buyer_of_user(user.pk) if user else None
+
+
+@transaction.atomic
+def _hire_operator() -> None:
+    user = get_user_model().objects.create_user(OPERATOR, f"{OPERATOR}@example.com", OPERATOR, is_staff=True)
+    rooms = [Group.objects.get_or_create(name=context)[0] for context in settings.CONTEXTS]
+    user.groups.add(*rooms, *Group.objects.filter(name="integration"))
+
+
+def _register_buyer() -> None:
+    # Past `register_customer`, which refuses passwords as easy as this one.
+    with unit_of_work() as work:
+        user = get_user_model().objects.create_user(BUYER, f"{BUYER}@example.com", BUYER)
+        work.add(Buyer.register(buyer_of_user(user.pk), user=user.pk, name="Robin Buyer", email=user.email))

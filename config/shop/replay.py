@@ -1,0 +1,138 @@
+"""An invoice of a sales export becomes an order at most once: its story's id follows from the invoice, so whoever looks
+finds the order it has become.
+
+That makes a replay something to be stopped, gone on with and repeated: what is placed is not placed again, and what is
+not at its end yet is carried there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid5
+from zlib import crc32
+
+from iso3166 import countries_by_alpha2
+
+from config.shop.carry import PATIENCE, carry_on
+from config.shop.sales_export import Sale
+from config.shop.shipping import deliver, dispatch
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.metadata import Cause, caused_by
+from integration.domain.unit_of_work import unit_of_work
+from ordering.commands import place_order
+from ordering.models import MixedCurrencies, Order, Product
+
+BATCH = 100
+"""So many orders are on their way together: enough for deliveries to be handled by the fifty."""
+
+INVOICES = UUID("8ac69c1a-4360-4048-910e-44515320d61e")
+"""The namespace of the stories that began as an invoice elsewhere; changing it forgets what was replayed."""
+
+PAYS_ALWAYS = PaymentMethodId("pm_card_visa")
+
+
+def story_of(sale: Sale) -> UUID:
+    """The story of the order this invoice becomes: two shops may use one number, but not for this customer then."""
+    return uuid5(INVOICES, f"{sale.invoice} {sale.customer} {sale.placed_at.isoformat()}")
+
+
+def orders_of(sales: Sequence[Sale]) -> dict[UUID, OrderNumber]:
+    """What the sales have become so far, by story."""
+    found: dict[UUID, OrderNumber] = {}
+    for batch in _in_batches(sales):
+        placed = Order.objects.filter(correlation_id__in=[story_of(sale) for sale in batch])
+        found |= {story: OrderNumber(number) for story, number in placed.values_list("correlation_id", "pk")}
+    return found
+
+
+def check_currency(skus: Sequence[Sku], currency: str) -> None:
+    """Raise `MixedCurrencies` if the shop sells one of these in another currency: an order has but one."""
+    others = Product.objects.filter(pk__in=skus).exclude(currency=currency).order_by("pk")
+    for sku, other in others.values_list("pk", "currency")[:1]:
+        raise MixedCurrencies(f"product {sku} is sold in {other} here, so the export's prices cannot be in {currency}")
+
+
+def goods_needed(sales: Iterable[Sale]) -> Counter[Sku]:
+    """How many units of each sku it takes to deliver all these."""
+    needed: Counter[Sku] = Counter()
+    for sale in sales:
+        needed.update({Sku(line.sku): line.quantity for line in sale.lines})
+    return needed
+
+
+def replay(
+    sales: Sequence[Sale],
+    *,
+    ship: bool,
+    patience: timedelta = PATIENCE,
+    on_placed: Callable[[int], None],
+    on_carried: Callable[[int], None],
+) -> None:
+    """Place the sales that are not orders yet, and carry all of them as far as they get.
+
+    Args:
+        ship: also dispatch and deliver what can be.
+        on_placed, on_carried: told of so many more orders that were placed, or came to rest.
+
+    Raises:
+        UnacceptableInput: the shop does not sell what a sale is about.
+        NotCarriedThrough: as `carry_on` does.
+    """
+    for batch in _in_batches(sales):
+        placed = orders_of(batch)
+        for sale in batch:
+            if story_of(sale) not in placed:
+                place(sale)
+            on_placed(1)
+        _carry(batch, ship, patience)
+        on_carried(len(batch))
+
+
+def place(sale: Sale) -> None:
+    """Order what was sold, unless that was done before."""
+    story = Cause(correlation_id=story_of(sale), actor=f"sales-export:{sale.invoice}"[:80])
+    with caused_by(story), unit_of_work() as work:
+        # Who replays the same invoice at the same time waits here, and then sees the order.
+        work.get(Product, sale.lines[0].sku)
+        if not Order.objects.filter(correlation_id=story.correlation_id).exists():
+            lines = [(Sku(line.sku), line.quantity) for line in sale.lines]
+            place_order(BuyerId(f"C-{sale.customer}"), lines, address_of(sale), PAYS_ALWAYS)
+
+
+def _carry(batch: Sequence[Sale], ship: bool, patience: timedelta) -> None:
+    stories = {story_of(sale): sale.invoice for sale in batch}
+    carry_on(stories, patience)
+    if ship:
+        invoices = {number: stories[story][:80] for story, number in orders_of(batch).items()}
+        dispatch(invoices)
+        carry_on(stories, patience)
+        deliver(invoices)
+        carry_on(stories, patience)
+
+
+STREETS = (
+    "Station Road",
+    "Mill Lane",
+    "Church Street",
+    "Harbour View",
+    "Orchard Close",
+    "Market Place",
+    "Bridge Street",
+)
+
+
+def address_of(sale: Sale) -> Address:
+    """Where the customer might live: an export says no more than the country. The same customer stays in one place."""
+    number = crc32(sale.customer.encode())
+    return Address(
+        recipient=f"Customer {sale.customer}",
+        street=f"{number % 199 + 1} {STREETS[number % len(STREETS)]}",
+        city=f"A town in {countries_by_alpha2[sale.country].apolitical_name}"[:100],
+        postal_code=f"{number % 100_000:05}",
+        country=sale.country,
+    )
+
+
+def _in_batches(sales: Sequence[Sale]) -> Iterable[Sequence[Sale]]:
+    return (sales[start : start + BATCH] for start in range(0, len(sales), BATCH))

@@ -1,0 +1,32 @@
+"""Parcels leave and arrive as soon as they can: what an operator and a carrier do, for whoever has neither."""
+
+from collections.abc import Collection, Mapping
+
+from fulfillment.commands import deliver_shipment, dispatch_shipment
+from fulfillment.models import Shipment, ShipmentStatus
+from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.states import NotAllowed
+
+CARRIER = "Demo Parcels"
+
+
+def dispatch(tracking_numbers: Mapping[OrderNumber, str]) -> None:
+    """Hand every arranged shipment of the orders to the carrier, under the order's tracking number."""
+    for shipment in _shipments(tracking_numbers, ShipmentStatus.ARRANGED):
+        try:
+            dispatch_shipment(ShipmentId(shipment.pk), CARRIER, tracking_numbers[OrderNumber(shipment.order)])
+        except NotAllowed:  # it was called off, or an operator was faster
+            continue
+
+
+def deliver(orders: Collection[OrderNumber]) -> None:
+    """Let every dispatched shipment of the orders arrive."""
+    for shipment in _shipments(orders, ShipmentStatus.DISPATCHED):
+        try:
+            deliver_shipment(ShipmentId(shipment.pk))
+        except NotAllowed:  # an operator was faster
+            continue
+
+
+def _shipments(orders: Collection[OrderNumber], status: ShipmentStatus) -> list[Shipment]:
+    return list(Shipment.objects.filter(order__in=list(orders), status=status).order_by("pk"))

@@ -1,0 +1,190 @@
+"""A demo takes every kind of order to its end, tells what became of them, and never waits for good."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from random import Random
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Sum
+
+from config.shop.carry import NotCarriedThrough, carry_on
+from config.shop.demo_orders import Kind, wishes
+from config.shop.demo_shop import fill_demo_shop
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.messaging import deliver
+from integration.messaging.models import Delivery, Status
+from inventory.models import StockItem
+from ordering.commands import change_product
+from ordering.models import Order, Product
+
+pytestmark = pytest.mark.django_db
+
+Placed = Callable[..., OrderNumber]
+
+
+def demo(**options: Any) -> str:
+    output = StringIO()
+    call_command("demo", stdout=output, **options)
+    return output.getvalue()
+
+
+def ends() -> Counter[tuple[str, str]]:
+    return Counter(Order.objects.values_list("status", "cancellation_reason"))
+
+
+class TestOrders:
+    def test_come_to_every_end(self) -> None:
+        demo(orders=10)
+
+        assert ends() == {
+            ("delivered", ""): 5,
+            ("cancelled", "payment_failed"): 2,
+            ("cancelled", "by_buyer"): 2,
+            ("cancelled", "out_of_stock"): 1,
+        }
+        assert set(Delivery.objects.values_list("status", flat=True)) == {Status.DONE}
+
+    def test_five_show_every_end(self) -> None:
+        demo(orders=5)
+
+        assert len(ends()) == 4
+
+    def test_one_is_a_good_one(self) -> None:
+        output = demo(orders=1)
+
+        assert ends() == {("delivered", ""): 1}
+        assert "Order delivered" in output
+
+    def test_leave_no_money_and_no_goods_behind(self) -> None:
+        demo(orders=10)
+
+        for order in Order.objects.all():
+            owed = order.total_minor if order.status == "delivered" else 0
+            assert order.paid_minor - order.refunded_minor == owed
+        assert Order.objects.filter(refunded_minor__gt=0).count() == 1
+        assert StockItem.objects.aggregate(Sum("reserved"))["reserved__sum"] == 0
+
+    def test_are_the_same_for_the_same_seed(self) -> None:
+        fill_demo_shop()
+
+        assert wishes(12, Random(7)) == wishes(12, Random(7)) != wishes(12, Random(8))
+        assert Counter(wish.kind for wish in wishes(12, Random(7)))[Kind.GOOD] == 6
+
+    def test_may_be_more_than_the_shop_opened_with(self) -> None:
+        fill_demo_shop()
+        plenty = StockItem.objects.filter(on_hand__gt=3)
+        plenty.update(on_hand=4)
+
+        demo(orders=10)
+
+        assert ends()["delivered", ""] == 5
+
+    def test_are_placed_in_a_shop_that_is_open_already(self) -> None:
+        demo(orders=5)
+
+        demo(orders=5)
+
+        assert Order.objects.count() == 10
+
+    def test_leave_alone_what_is_not_on_sale(self) -> None:
+        fill_demo_shop()
+        for sku in list(Product.objects.values_list("pk", flat=True))[1:]:
+            change_product(Sku(sku), {"on_sale": False})
+
+        demo(orders=5)
+
+        assert Order.objects.count() == 5
+
+
+class TestReport:
+    def test_tells_ends_and_money_and_one_story(self) -> None:
+        output = demo(orders=10, seed=1)
+
+        lines = [line.split() for line in output.splitlines()]
+        assert ["│", "delivered", "│", "│", "5", "│"] in [line[:6] for line in lines]
+        assert ["│", "all", "│", "│", "10", "│"] in [line[:6] for line in lines]
+        assert "payment failed" in output
+        for context in ("ordering order", "inventory reservation", "billing payment", "fulfillment shipment"):
+            assert context in output
+
+    def test_shows_each_event_below_its_cause(self) -> None:
+        story = demo(orders=1).partition("The story of")[2].splitlines()
+
+        depth = {line.strip("│├└─ ").partition("  ")[0]: len(line) - len(line.lstrip("│├└─ ")) for line in story}
+        causes = ["Order placed", "Goods reserved", "Payment requested", "Payment succeeded", "Order confirmed"]
+        assert [depth[cause] for cause in causes] == sorted({depth[cause] for cause in causes})
+        assert depth["Shipment dispatched"] == depth["Order placed"]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("orders", [0, -1])
+    def test_no_orders_are_not_a_demo(self, orders: int) -> None:
+        with pytest.raises(CommandError, match="--orders must be 1 or more"):
+            demo(orders=orders)
+
+    def test_numbers_are_numbers(self) -> None:
+        with pytest.raises(CommandError, match="invalid int value: 'many'"):
+            call_command("demo", "--orders", "many")
+
+    def test_patience_is_some_time(self) -> None:
+        with pytest.raises(CommandError, match="--patience"):
+            demo(patience=0)
+
+    def test_a_shop_that_sells_nothing_says_so(self) -> None:
+        fill_demo_shop()
+        for sku in Product.objects.values_list("pk", flat=True):
+            change_product(Sku(sku), {"on_sale": False})
+
+        with pytest.raises(CommandError, match="offers none of the demo's goods"):
+            demo()
+
+
+class TestPatience:
+    def test_ends_with_the_names_of_what_is_still_pending(self, settings: Any) -> None:
+        settings.SANDBOX_FAILURE_RATE = 2.0
+
+        with pytest.raises(CommandError) as refusal:
+            demo(orders=1, patience=0.2)
+
+        assert "Still pending after 0.2 s without progress:\n" in str(refusal.value)
+        assert "1 × billing.collect-payment (1 attempt): OutcomeUnknown: The line was cut" in str(refusal.value)
+
+    def test_does_not_wait_for_dead_letters(self, settings: Any, placed: Placed) -> None:
+        settings.SANDBOX_FAILURE_RATE = 2.0
+        settings.DELIVERY_MAX_ATTEMPTS = 1
+        order = Order.objects.get(pk=placed())
+
+        with pytest.raises(NotCarriedThrough, match=r"Dead letters.*:\n  1 × billing.collect-payment .1 att"):
+            carry_on({order.correlation_id})
+
+    def test_outlasts_a_failure_that_passes(
+        self, settings: Any, placed: Placed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.SANDBOX_FAILURE_RATE = 2.0
+        monkeypatch.setattr(deliver, "back_off", lambda attempt: timedelta(milliseconds=300))
+        monkeypatch.setattr(
+            "config.shop.carry.time.sleep", lambda seconds: setattr(settings, "SANDBOX_FAILURE_RATE", 0.0)
+        )
+        order = Order.objects.get(pk=placed())
+
+        carry_on({order.correlation_id})
+
+        order.refresh_from_db()
+        assert order.status == "confirmed"
+
+    def test_is_for_the_stories_asked_about_only(self, placed: Placed) -> None:
+        waits, ours = (Order.objects.get(pk=placed()) for _ in range(2))
+        later = Delivery.objects.filter(message__correlation_id=waits.correlation_id)
+        later.update(due_at=waits.created_at + timedelta(hours=1))
+
+        carry_on({ours.correlation_id})
+
+        assert Order.objects.get(pk=ours.pk).status == "confirmed"
+        assert Order.objects.get(pk=waits.pk).status == "pending"
+
+    def test_of_nothing_is_over_at_once(self) -> None:
+        carry_on([])
