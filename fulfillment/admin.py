@@ -1,0 +1,83 @@
+"""The operators' pages of fulfillment: what is to be packed, what is on its way, what has arrived."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from fulfillment import commands
+from fulfillment.models import History, Shipment, ShipmentLine
+from integration.admin.columns import address, figure, moment, story_column
+from integration.admin.history import HistoryAdmin
+from integration.admin.pages import PartInline, Question, StoryAdmin
+from integration.domain.identifiers import ShipmentId
+
+admin.site.register(History, HistoryAdmin)
+
+
+class LineInline(PartInline):
+    """What is in a shipment."""
+
+    model = ShipmentLine
+    fields = ("sku", "name", figure("quantity"))
+
+
+class Dispatch(Question):
+    """Who took the shipments, and how to follow each."""
+
+    carrier = forms.CharField(max_length=80)
+    each = forms.CharField(label="tracking number", max_length=80)
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(StoryAdmin):
+    """Goods on their way to a recipient."""
+
+    list_display = (
+        "id",
+        story_column(text="order"),
+        "status",
+        "goes_to",
+        "carrier",
+        "tracking_number",
+        moment("created_at", "arranged"),
+        moment("updated_at"),
+    )
+    list_filter = ("status",)
+    date_hierarchy = "created_at"
+    search_fields = ("tracking_number__contains", "id__contains")
+    search_help_text = "An identifier, an order's number, a tracking number, or the id of a story."
+    identifiers = ("id", "order")
+    actions = ("dispatch_shipments", "deliver_shipments")
+    asks_for = {"dispatch_shipments": "be_dispatched", "deliver_shipments": "be_delivered"}
+    inlines = (LineInline,)
+    fieldsets = (
+        (None, {"fields": (("id", "order", "status"), address("recipient"))}),
+        ("On its way", {"fields": (("carrier", "tracking_number"),)}),
+    )
+
+    @admin.display(description="recipient")
+    def goes_to(self, shipment: Shipment) -> str:
+        """Enough of the address to sort by eye."""
+        return "{recipient}, {city}, {country}".format(**shipment.recipient)
+
+    @admin.action(description="Dispatch …", permissions=["act"])
+    def dispatch_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """A carrier took them."""
+        return self.ask(request, chosen, "dispatch_shipments", Dispatch, _dispatch)
+
+    @admin.action(description="Deliver", permissions=["act"])
+    def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> None:
+        """Their recipients have them."""
+        self.perform(request, self.not_too_many(request, chosen), _deliver)
+
+
+def _dispatch(shipment: Shipment, question: Dispatch) -> str:
+    carrier, tracking_number = question.cleaned_data["carrier"], question.answer(shipment)
+    commands.dispatch_shipment(ShipmentId(shipment.id), carrier, tracking_number)
+    return f"{shipment} is dispatched with {carrier}"
+
+
+def _deliver(shipment: Shipment) -> str:
+    commands.deliver_shipment(ShipmentId(shipment.id))
+    return f"{shipment} is delivered"

@@ -1,0 +1,81 @@
+"""What happened, as it was recorded: each domain event, what it was about, and why it happened."""
+
+from typing import Any
+
+import msgspec
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from integration.admin.columns import Shown, actor_column, cause_column, column, facts, link, moment, story_column
+from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin
+from integration.admin.relatives import aggregates, streams_of
+from integration.domain.events import domain_events
+from integration.domain.history import HistoryEntry
+from integration.domain.naming import UnknownName
+
+
+class StreamFilter(ChoiceFilter):
+    """The kind of aggregate it happened to."""
+
+    title = parameter_name = "stream"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(stream, stream.replace("_", " ")) for stream in streams_of(model_admin.opts.app_label)]
+
+
+class EventFilter(ChoiceFilter):
+    """What happened."""
+
+    title = "event"
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        own = [name for name, _ in domain_events.items() if name.startswith(f"{model_admin.opts.app_label}.")]
+        return [(name, name.partition(".")[2].replace("_", " ")) for name in own]
+
+
+@column("of")
+def about(entry: HistoryEntry) -> Shown:
+    """The aggregate an event happened to."""
+    model = aggregates().get((entry.context, entry.stream))
+    text = f"{entry.stream.replace('_', ' ')} {entry.stream_id}"
+    return link(model, entry.stream_id, text) if model else text
+
+
+@column("what happened")
+def told(entry: HistoryEntry) -> str:
+    """The fact as a sentence; its bare name where this code knows no such event any more."""
+    try:
+        return entry.summary
+    except (UnknownName, msgspec.ValidationError):
+        return entry.name
+
+
+class HistoryAdmin(ReadOnlyAdmin):
+    """The pages of a context's history."""
+
+    list_display = (moment("occurred_at", "when"), "name", about, "version", actor_column(), story_column())
+    list_display_links = ("name",)
+    list_filter = (StreamFilter, EventFilter)
+    search_fields = ("name__contains",)
+    search_help_text = "An order's number, a sku or the like, the id of an event or of a story, or an event's name."
+    sortable_by = ()
+    uuids = ("id", "correlation_id")
+    story_path = "correlation_id"
+    fieldsets = (
+        (None, {"fields": ((told, "name"), (about, "version"), (moment("occurred_at", "when"), actor_column()))}),
+        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("What", {"fields": ("id", "schema_version", facts("data"))}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("data")
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        # An aggregate's own history reads from its beginning, everybody's from today.
+        return ["version"] if "stream_id" in request.GET else ["-id"]
+
+    def exact_matches(self, term: str) -> list[Q]:
+        # The index begins with the stream.
+        streams = streams_of(self.opts.app_label)
+        return [*super().exact_matches(term), Q(stream__in=streams, stream_id__in={term, term.upper()})]

@@ -1,0 +1,205 @@
+"""What is on its way from context to context: what was published, who is to handle it, and what keeps them from it."""
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.text import Truncator
+
+from integration.admin.columns import (
+    NOTHING,
+    Shown,
+    actor_column,
+    cause_column,
+    column,
+    exact_moment,
+    facts,
+    linked,
+    moment,
+    preformatted,
+    story_column,
+)
+from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin, RowInline
+from integration.admin.relatives import stories_of
+from integration.admin.story import page_of_story
+from integration.contracts.contract import contracts
+from integration.messaging.consumers import consumers
+from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.replay import replay
+
+
+class ContractFilter(ChoiceFilter):
+    """What is told."""
+
+    title = "contract"
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name, _ in contracts.items()]
+
+
+class ConsumerFilter(ChoiceFilter):
+    """Who is to handle it."""
+
+    title = parameter_name = "consumer"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name, _ in consumers.items()]
+
+
+class ContextFilter(ChoiceFilter):
+    """Whose workers are to handle it."""
+
+    title = parameter_name = "context"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in [*settings.CONTEXTS, "integration"]]
+
+
+@column("due")
+def due(delivery: Delivery) -> Shown:
+    """When the next attempt is to be made; of what is not pending there is none."""
+    return exact_moment(delivery.due_at) if delivery.status == Status.PENDING else NOTHING
+
+
+@column("error")
+def short_error(delivery: Delivery) -> str:
+    """Enough of the last error to tell it from others."""
+    return Truncator(delivery.error).chars(60) or NOTHING
+
+
+@column("traceback")
+def traceback(delivery: Delivery) -> Shown:
+    """Where the last attempt failed."""
+    return preformatted(delivery.traceback)
+
+
+@column("deliveries")
+def standing(message: Message) -> str:
+    """How a message's deliveries stand."""
+    counts = Counter(delivery.status for delivery in message.deliveries.all())
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "nobody listens"
+
+
+message_column = linked(Message, "message_id", "message", text="message.name")
+
+
+class DeliveryInline(RowInline):
+    """Who gets a message, and what became of that."""
+
+    model = Delivery
+    fields = (
+        linked(Delivery, "pk", "consumer", text="consumer"),
+        "status",
+        "attempts",
+        due,
+        moment("done_at"),
+        short_error,
+    )
+    ordering = ("pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("traceback")
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """What one context told the others; at an address of its own, the whole story it belongs to."""
+
+    list_display = (moment("occurred_at", "when"), "name", standing, actor_column(), story_column())
+    list_display_links = ("name",)
+    list_filter = (ContractFilter,)
+    search_fields = ("name__contains",)
+    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a contract."
+    sortable_by = ()
+    uuids = ("id", "correlation_id")
+    story_path = "correlation_id"
+    fieldsets = (
+        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
+        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("What", {"fields": ("id", facts("data"))}),
+    )
+    inlines = (DeliveryInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        deliveries = Prefetch("deliveries", Delivery.objects.only("message_id", "status"))
+        return super().get_queryset(request).defer("data").prefetch_related(deliveries)
+
+    def exact_matches(self, term: str) -> list[Q]:
+        return [*super().exact_matches(term), Q(correlation_id__in=stories_of(term))]
+
+    def get_urls(self) -> Any:
+        story = path(
+            "story/<uuid:correlation_id>/", self.admin_site.admin_view(self.story_view), name="integration_story"
+        )
+        return [story, *super().get_urls()]
+
+    def story_view(self, request: HttpRequest, correlation_id: UUID) -> HttpResponse:
+        """The page of a whole story."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **page_of_story(correlation_id)}
+        return TemplateResponse(request, "admin/waybill/story.html", context)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """One message on its way to one consumer."""
+
+    list_display = (
+        "id",
+        "contract",
+        "consumer",
+        "status",
+        "attempts",
+        due,
+        moment("done_at"),
+        story_column("message.correlation_id"),
+        short_error,
+    )
+    list_filter = ("status", ContextFilter, ConsumerFilter)
+    list_select_related = ("message",)
+    search_fields = ("consumer__contains",)
+    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a consumer."
+    sortable_by = ()
+    uuids = ("message_id", "message__correlation_id")
+    story_path = "message__correlation_id"
+    actions = ("try_again_now",)
+    fieldsets = (
+        (None, {"fields": (message_column, ("consumer", "context", "outside"))}),
+        ("How it stands", {"fields": (("status", "attempts", due, moment("done_at")),)}),
+        ("What went wrong last", {"fields": ("error", traceback)}),
+        ("Why", {"fields": (cause_column("message"), actor_column("message.actor"))}),
+        ("What", {"fields": (facts("message.data", "data"),)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("message__data", "traceback")
+
+    def exact_matches(self, term: str) -> list[Q]:
+        return [*super().exact_matches(term), Q(message__correlation_id__in=stories_of(term))]
+
+    def makes_sense(self, action: str, row: Delivery) -> bool:
+        return row.status in (Status.DEAD, Status.PENDING)
+
+    @admin.display(description="contract")
+    def contract(self, delivery: Delivery) -> str:
+        """What is told."""
+        return delivery.message.name
+
+    @admin.action(description="Try again now", permissions=["act"])
+    def try_again_now(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        """Have dead and pending deliveries tried again, with all their attempts before them."""
+        replayed = replay(chosen)
+        self.message_user(
+            request,
+            f"{replayed} to be tried again now; what is done stays done.",
+            messages.SUCCESS if replayed else messages.WARNING,
+        )

@@ -1,0 +1,129 @@
+"""The operators' pages of inventory: what lies on the shelf, and what of it is set aside for whom."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from integration.admin.columns import Shown, column, figure, link, list_url, moment, story_column
+from integration.admin.history import HistoryAdmin
+from integration.admin.pages import AggregateAdmin, PartInline, Question, StoryAdmin
+from integration.domain.identifiers import Sku
+from inventory import commands
+from inventory.models import MAX_QUANTITY, History, Level, Reservation, ReservationLine, StockItem
+
+admin.site.register(History, HistoryAdmin)
+
+
+class LevelFilter(admin.SimpleListFilter):
+    """How much is available, roughly."""
+
+    title = parameter_name = "level"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(level.value, str(level.label)) for level in Level]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StockItem]) -> QuerySet[StockItem]:
+        low = F("reserved") + F("reorder_point")
+        match self.value():
+            case Level.OUT:
+                return queryset.filter(on_hand=F("reserved"))
+            case Level.LOW:
+                return queryset.filter(on_hand__gt=F("reserved"), on_hand__lte=low)
+            case Level.IN_STOCK:
+                return queryset.filter(on_hand__gt=low)
+        return queryset
+
+
+class Receipt(Question):
+    """What came in, and with which papers."""
+
+    reference = forms.CharField(max_length=200, required=False, help_text="Such as a delivery note.")
+    each = forms.IntegerField(label="quantity", min_value=1, max_value=MAX_QUANTITY)
+
+
+class Adjustment(Question):
+    """What was counted, and why it differs."""
+
+    reason = forms.CharField(max_length=200, help_text="Such as: counted, broken, found.")
+    each = forms.IntegerField(label="more or less", min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY)
+
+
+@admin.register(StockItem)
+class StockItemAdmin(AggregateAdmin):
+    """What lies on the shelf."""
+
+    list_display = (
+        "sku",
+        figure("available", ordering=F("on_hand") - F("reserved")),
+        "level",
+        figure("on_hand"),
+        figure("reserved"),
+        figure("reorder_point"),
+        moment("updated_at"),
+    )
+    list_filter = (LevelFilter,)
+    search_fields = ("sku__icontains",)
+    search_help_text = "A sku, or a part of one."
+    identifiers = ("sku",)
+    actions = ("receive_stock", "adjust_stock")
+    fieldsets = ((None, {"fields": (("sku", "level"), ("available", "on_hand", "reserved", "reorder_point"))}),)
+
+    @admin.display(description="level")
+    def level(self, item: StockItem) -> str:
+        """How much is available, roughly."""
+        return str(item.level.label)
+
+    def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
+        return [("Reservations", list_url(Reservation, {"q": row.sku})), *super().tools(request, row)]
+
+    @admin.action(description="Receive stock …", permissions=["act"])
+    def receive_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Goods came in."""
+        return self.ask(request, chosen, "receive_stock", Receipt, _receive)
+
+    @admin.action(description="Adjust stock …", permissions=["act"])
+    def adjust_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Somebody counted."""
+        return self.ask(request, chosen, "adjust_stock", Adjustment, _adjust)
+
+
+def _receive(item: StockItem, question: Receipt) -> str:
+    quantity, reference = question.answer(item), question.cleaned_data["reference"]
+    received = commands.receive_stock(Sku(item.sku), quantity, reference)
+    return f"{item}: {quantity} received, {received.available} available"
+
+
+def _adjust(item: StockItem, question: Adjustment) -> str:
+    delta, reason = question.answer(item), question.cleaned_data["reason"]
+    adjusted = commands.adjust_stock(Sku(item.sku), delta, reason)
+    return f"{item}: adjusted by {delta:+}, {adjusted.available} available"
+
+
+@column("sku", "sku")
+def stock_item(line: ReservationLine) -> Shown:
+    """The stock a line is taken from."""
+    return link(StockItem, line.sku)
+
+
+class LineInline(PartInline):
+    """What is set aside."""
+
+    model = ReservationLine
+    fields = (stock_item, figure("quantity"))
+
+
+@admin.register(Reservation)
+class ReservationAdmin(StoryAdmin):
+    """What is set aside for an order."""
+
+    list_display = ("order", "status", moment("created_at"), moment("updated_at"), story_column())
+    list_filter = ("status",)
+    date_hierarchy = "created_at"
+    search_fields = ("order__contains",)
+    search_help_text = "An order's number, a sku, or the id of a story."
+    identifiers = ("order", "line_rows__sku")
+    inlines = (LineInline,)
+    fieldsets = ((None, {"fields": (("order", "status"),)}),)

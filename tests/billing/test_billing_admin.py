@@ -1,0 +1,89 @@
+"""The operators' pages of billing: what is owed, paid and given back can be followed from one row to the next."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from billing.models import Invoice, Payment, Refund
+from integration.domain.identifiers import OrderNumber
+from ordering.commands import cancel_order
+from ordering.models import CancellationReason
+
+BILLING, BOOKS = "/admin/billing/", "/admin/sandbox/transaction/"
+
+
+@pytest.fixture
+def refunded(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Invoice:
+    """The invoice of an order that was paid and then cancelled, beside a declined one and a paid one."""
+    order = placed()
+    placed(method="pm_card_chargeDeclined")
+    placed({"MUG": 1}, buyer="B-2")
+    drain()
+    cancel_order(order, CancellationReason.BY_BUYER)
+    drain()
+    return Invoice.objects.get(order=order)
+
+
+def found(client: Client, address: str, **query: str) -> list[str]:
+    return sorted(row.pk for row in client.get(address, query).context["cl"].queryset)
+
+
+def test_an_invoice_shows_its_lines_payments_and_refunds(refunded: Invoice, admin_client: Client) -> None:
+    shown = admin_client.get(f"{BILLING}invoice/{refunded.number}/change/").content.decode()
+    payment, refund = refunded.payments.get(), refunded.refunds.get()
+    for text in ("MUG", "12.50 USD", "105.00 USD", payment.reference, refund.reference, "B-1"):
+        assert text in shown
+    assert f"{BILLING}payment/{payment.id}/change/" in shown
+    assert f"{BILLING}refund/{refund.id}/change/" in shown
+
+
+def test_a_payment_and_a_refund_lead_to_the_invoice_and_into_the_providers_books(
+    refunded: Invoice, admin_client: Client
+) -> None:
+    for kind, row in (("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
+        shown = admin_client.get(f"{BILLING}{kind}/{row.pk}/change/").content.decode()
+        assert f"{BILLING}invoice/{refunded.number}/change/" in shown
+        assert f"{BOOKS}{row.pk}/change/" in shown
+        entry = admin_client.get(f"{BOOKS}{row.pk}/change/").content.decode()
+        assert row.reference in entry
+        assert "105.00 USD" in entry
+
+
+def test_rows_are_found_by_what_they_are_about(refunded: Invoice, admin_client: Client) -> None:
+    payment, refund = refunded.payments.get(), refunded.refunds.get()
+    for term in (refunded.number, refunded.order, refunded.order.lower()):
+        assert found(admin_client, f"{BILLING}invoice/", q=term) == [refunded.number]
+        assert found(admin_client, f"{BILLING}payment/", q=term) == [payment.id]
+        assert found(admin_client, f"{BILLING}refund/", q=term) == [refund.id]
+    assert found(admin_client, f"{BILLING}payment/", q=payment.reference) == [payment.id]
+    assert found(admin_client, f"{BILLING}refund/", q=payment.id) == [refund.id]
+    assert len(found(admin_client, f"{BILLING}invoice/", q="B-1")) == 2
+    assert found(admin_client, BOOKS, q=refund.reference) == [refund.id]
+
+
+def test_the_books_are_filtered_by_what_was_done(refunded: Invoice, admin_client: Client) -> None:
+    succeeded = sorted(Payment.objects.filter(status="succeeded").values_list("id", flat=True))
+    assert found(admin_client, BOOKS, kind="charge") == succeeded
+    assert found(admin_client, BOOKS, kind="declined charge") == [Payment.objects.get(status="failed").id]
+    assert found(admin_client, BOOKS, kind="refund") == [Refund.objects.get().id]
+    assert len(found(admin_client, BOOKS)) == 4
+
+
+def test_the_books_are_for_those_who_may_see_payments(refunded: Invoice) -> None:
+    user: Any = get_user_model().objects.create_user("clerk", is_staff=True)
+    client = Client()
+    client.force_login(user)
+    assert client.get(BOOKS).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    assert client.get(BOOKS).status_code == 200
+    assert "Transactions" in client.get("/admin/").content.decode()
+
+
+def test_billing_offers_no_action(refunded: Invoice, admin_client: Client) -> None:
+    for kind, row in (("invoice", refunded), ("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
+        assert admin_client.get(f"{BILLING}{kind}/").context["action_form"] is None
+        assert admin_client.get(f"{BILLING}{kind}/{row.pk}/change/").context["row_actions"] == []

@@ -1,0 +1,122 @@
+"""The operators' pages of fulfillment: shipments are dispatched and delivered by commands, and by those who may."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from fulfillment.commands import arrange_shipment, dispatch_shipment, stop_shipment
+from fulfillment.events import LineToPack
+from fulfillment.models import History, Shipment
+from integration.domain.address import Address
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+
+SHIPMENTS = "/admin/fulfillment/shipment/"
+
+
+@pytest.fixture
+def shipments(db: None, address: Address) -> list[str]:
+    """Two that are to be packed, one on its way, and one that is cancelled."""
+    lines = [LineToPack(Sku("MUG"), "Mug", 2), LineToPack(Sku("LAMP"), "Lamp", 1)]
+    for order in ("R-1", "R-2", "R-3", "R-4"):
+        arrange_shipment(OrderNumber(order), address, lines)
+    dispatch_shipment(ShipmentId("S-3-1"), "DHL", "JD014600003")
+    stop_shipment(OrderNumber("R-4"), "by_buyer")
+    return ["S-1-1", "S-2-1", "S-3-1", "S-4-1"]
+
+
+def act(client: Client, action: str, ids: Sequence[str], answers: dict[str, str] | None = None) -> Any:
+    return client.post(SHIPMENTS, {"action": action, "_selected_action": ids, **(answers or {})}, follow=True)
+
+
+def dispatched(ids: Sequence[str]) -> dict[str, str]:
+    return {"answered": "yes", "carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
+
+
+def told(answer: Any) -> list[tuple[str, str]]:
+    return sorted((message.level_tag, message.message) for message in answer.context["messages"])
+
+
+def statuses() -> list[str]:
+    return list(Shipment.objects.order_by("id").values_list("status", flat=True))
+
+
+def test_dispatching_asks_who_took_them_and_how_to_follow_each(shipments: list[str], admin_client: Client) -> None:
+    asked = act(admin_client, "dispatch_shipments", shipments[:2]).content.decode()
+    assert 'name="carrier"' in asked
+    assert 'name="each:S-1-1"' in asked
+    assert 'name="each:S-2-1"' in asked
+    assert statuses() == ["arranged", "arranged", "dispatched", "cancelled"]
+
+
+def test_each_shipment_is_dispatched_for_itself_and_tells_what_became_of_it(
+    shipments: list[str], admin_client: Client, admin_user: Any
+) -> None:
+    answer = act(admin_client, "dispatch_shipments", shipments, dispatched(shipments))
+    assert told(answer) == [
+        ("success", "Shipment S-1-1 is dispatched with UPS"),
+        ("success", "Shipment S-2-1 is dispatched with UPS"),
+        ("warning", "Shipment S-3-1 is dispatched: it can't be dispatched"),
+        ("warning", "Shipment S-4-1 is cancelled: it can't be dispatched"),
+    ]
+    assert statuses() == ["dispatched", "dispatched", "dispatched", "cancelled"]
+    assert set(Shipment.objects.filter(status="dispatched").values_list("carrier", "tracking_number")) == {
+        ("UPS", "1Z-S-1-1"),
+        ("UPS", "1Z-S-2-1"),
+        ("DHL", "JD014600003"),
+    }
+    entry = History.objects.get(stream_id="S-1-1", name="fulfillment.shipment_dispatched")
+    assert entry.actor == f"user:{admin_user.pk}"
+    assert entry.correlation_id == Shipment.objects.get(pk="S-1-1").correlation_id
+
+
+@pytest.mark.parametrize("missing", ["carrier", "each:S-2-1"])
+def test_an_answer_that_is_missing_is_asked_for_again(shipments: list[str], admin_client: Client, missing: str) -> None:
+    answers = {**dispatched(shipments[:2]), missing: "  "}
+    asked = act(admin_client, "dispatch_shipments", shipments[:2], answers)
+    assert "This field is required." in asked.content.decode()
+    assert statuses()[:2] == ["arranged", "arranged"]
+
+
+def test_what_is_on_its_way_is_delivered_and_the_rest_refused(shipments: list[str], admin_client: Client) -> None:
+    answer = act(admin_client, "deliver_shipments", shipments[1:])
+    assert told(answer) == [
+        ("success", "Shipment S-3-1 is delivered"),
+        ("warning", "Shipment S-2-1 is arranged: it can't be delivered"),
+        ("warning", "Shipment S-4-1 is cancelled: it can't be delivered"),
+    ]
+    assert statuses() == ["arranged", "arranged", "delivered", "cancelled"]
+
+
+def test_who_may_only_look_cannot_act(shipments: list[str]) -> None:
+    user = get_user_model().objects.create_user("clerk", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_shipment"))
+    client = Client()
+    client.force_login(user)
+    before = statuses()
+    assert "dispatch_shipments" not in client.get(SHIPMENTS).content.decode()
+    act(client, "dispatch_shipments", shipments[:1], dispatched(shipments[:1]))
+    act(client, "deliver_shipments", shipments[2:3])
+    assert statuses() == before
+
+
+def test_only_what_makes_sense_is_offered(shipments: list[str], admin_client: Client) -> None:
+    offers = [
+        [name for name, _ in admin_client.get(f"{SHIPMENTS}{id}/change/").context["row_actions"]] for id in shipments
+    ]
+    assert offers == [["dispatch_shipments"], ["dispatch_shipments"], ["deliver_shipments"], []]
+
+
+def test_a_shipment_is_found_by_order_tracking_number_and_status(shipments: list[str], admin_client: Client) -> None:
+    for query in ({"q": "S-3-1"}, {"q": "r-3"}, {"q": "JD0146"}, {"status__exact": "dispatched"}):
+        assert [row.pk for row in admin_client.get(SHIPMENTS, query).context["cl"].queryset] == ["S-3-1"]
+
+
+def test_a_shipment_shows_what_is_in_it_and_where_it_goes(shipments: list[str], admin_client: Client) -> None:
+    shown = admin_client.get(f"{SHIPMENTS}S-3-1/change/").content.decode()
+    for text in ("Ada Lovelace<br>", "SW1Y 4JH London", "LAMP", "JD014600003"):
+        assert text in shown
+    assert "Ada Lovelace, London, GB" in admin_client.get(SHIPMENTS).content.decode()

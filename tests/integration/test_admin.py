@@ -1,0 +1,510 @@
+"""The operators' pages as a whole: every one answers, nothing can be edited, no list gets slower with its rows, and a
+story can be found by its id. What a context's own actions do is tested with that context."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
+
+from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
+from integration.admin.story import by_cause
+from integration.domain import clock
+from integration.domain.history import HistoryEntry, story
+from integration.domain.identifiers import OrderNumber
+from integration.messaging.consumers import consumers
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.replay import replay
+from ordering.commands import cancel_order
+from ordering.models import CancellationReason, Order
+
+OURS = ["integration", "sandbox", *settings.CONTEXTS]
+PAGES = sorted(
+    (model for model in admin.site._registry if model._meta.app_label in OURS), key=lambda model: model._meta.label
+)
+
+JUNK = [
+    " ",
+    "'",
+    '"',
+    "%",
+    "\\",
+    "\x00",
+    "🙂",
+    "-1",
+    "9" * 40,
+    "x" * 10_000,
+    "a " * 2_000,
+    "'; DROP TABLE ordering_order; --",
+    "{123e4567-e89b-12d3-a456-426614174000}",
+    "urn:uuid:nonsense",
+    "R-1001",
+    "MUG",
+]
+
+
+def list_of(model: type[Model]) -> str:
+    return address_of(model, "changelist")
+
+
+def page_of(row: Model, verb: str = "change") -> str:
+    return address_of(type(row), verb, row.pk)
+
+
+def address_of(model: type[Model], verb: str, *keys: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{verb}", args=[quote(key) for key in keys])
+
+
+@pytest.fixture
+def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Callable[[], None]:
+    """Orders of every kind: delivered, waiting to be sent, given back, declined, out of stock, and only just placed."""
+
+    def happen() -> None:
+        delivered, refunded = placed(), placed()
+        for order in ({"MUG": 1}, {"RELIC": 1}):
+            placed(order)
+        placed(method="pm_card_chargeDeclined")
+        drain()
+        cancel_order(refunded, CancellationReason.BY_BUYER, "changed my mind")
+        drain()
+        dispatch_shipment(shipment_of(delivered), "DHL", "JD014600003")
+        drain()
+        deliver_shipment(shipment_of(delivered))
+        drain()
+        placed()
+
+    return happen
+
+
+@contextmanager
+def broken(name: str) -> Iterator[None]:
+    """Let a consumer fail, whatever comes."""
+
+    def fail(event: object) -> None:
+        raise RuntimeError("the shelf fell over")
+
+    consumer = consumers.get(name)
+    whole = consumer.handle
+    try:
+        msgspec.structs.force_setattr(consumer, "handle", fail)
+        yield
+    finally:
+        msgspec.structs.force_setattr(consumer, "handle", whole)
+
+
+@pytest.fixture
+def dead_letter(
+    placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Any, db: None
+) -> Callable[[], Delivery]:
+    """A delivery that was given up."""
+
+    def give_up() -> Delivery:
+        drain()
+        settings.DELIVERY_MAX_ATTEMPTS = 1
+        with broken("inventory.reserve-stock"):
+            placed()
+            drain()
+        return Delivery.objects.get(status=Status.DEAD)
+
+    return give_up
+
+
+@pytest.fixture
+def staff(db: None) -> Callable[..., Client]:
+    """A browser in which a member of the staff with these permissions is logged in."""
+
+    def log_in(*permissions: str) -> Client:
+        user = get_user_model().objects.create_user(f"staff-{uuid4()}", is_staff=True)
+        for permission in permissions:
+            label, _, codename = permission.partition(".")
+            user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+def test_every_aggregate_message_and_delivery_has_pages() -> None:
+    named = {model._meta.label for model in PAGES}
+    assert {"ordering.Product", "ordering.Buyer", "ordering.Order", "ordering.History"} <= named
+    assert {"inventory.StockItem", "inventory.Reservation", "inventory.History"} <= named
+    assert {"billing.Invoice", "billing.Payment", "billing.Refund", "billing.History"} <= named
+    assert {"fulfillment.Shipment", "fulfillment.History"} <= named
+    assert {"integration.Message", "integration.Delivery", "sandbox.Transaction"} <= named
+
+
+def test_every_page_answers(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+    business()
+    for model in PAGES:
+        with subtests.test(model._meta.label):
+            rows = list(model._default_manager.all())
+            assert rows
+            listed = admin_client.get(list_of(model))
+            assert listed.status_code == 200
+            assert listed.context["cl"].result_count == len(rows)
+            for row in rows[:12]:
+                shown = admin_client.get(page_of(row))
+                assert shown.status_code == 200
+                assert escape(str(row)) in shown.content.decode()
+
+
+def test_every_filter_answers(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+    business()
+    junk = [
+        "?status__exact=junk",
+        "?level=junk",
+        "?created_at__year=junk",
+        "?o=1.-2.99.x",
+        "?p=junk",
+        "?stream_id=",
+        "?_facets=True",
+    ]
+    for model in PAGES:
+        changes = admin_client.get(list_of(model)).context["cl"]
+        filters = [choice["query_string"] for spec in changes.filter_specs for choice in spec.choices(changes)]
+        with subtests.test(model._meta.label):
+            for query in filters + junk:
+                assert admin_client.get(list_of(model) + query, follow=True).status_code == 200, query
+
+
+def test_a_search_takes_anything(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+    business()
+    for model in PAGES:
+        with subtests.test(model._meta.label):
+            for junk in JUNK:
+                assert admin_client.get(list_of(model), {"q": junk}).status_code == 200, junk
+
+
+def test_an_unknown_row_is_no_error(db: None, admin_client: Client, subtests: pytest.Subtests) -> None:
+    for model in PAGES:
+        with subtests.test(model._meta.label):
+            for key in ("junk", "9" * 40, "_00", str(uuid4())):
+                assert admin_client.get(address_of(model, "change", key)).status_code == 302
+                assert admin_client.get(address_of(model, "history", key), follow=True).status_code == 200
+
+
+def test_nothing_can_be_added_changed_or_deleted(
+    business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
+) -> None:
+    business()
+    for model in PAGES:
+        with subtests.test(model._meta.label):
+            row, count = model._default_manager.all()[0], model._default_manager.count()
+            for address in (address_of(model, "add"), page_of(row, "delete")):
+                assert admin_client.get(address).status_code == 403
+                assert admin_client.post(address, {"post": "yes"}).status_code == 403
+            assert admin_client.post(page_of(row), {"status": "dead", "name": "x"}).status_code == 403
+            chosen = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+            admin_client.post(list_of(model), chosen)
+            assert model._default_manager.count() == count
+            shown = admin_client.get(page_of(row)).content.decode().partition('id="content-main"')[2]
+            assert not re.search(r'<(textarea|select|input type="(text|number)") ', shown)
+
+
+def test_a_list_asks_the_same_of_the_database_however_long_it_is(
+    business: Callable[[], None],
+    admin_client: Client,
+    statements: Callable[[], AbstractContextManager[list[str]]],
+    subtests: pytest.Subtests,
+) -> None:
+    def asked(model: type[Model], query: str) -> int:
+        with statements() as seen:
+            assert admin_client.get(list_of(model), {"q": query} if query else {}).status_code == 200
+        return len(seen)
+
+    business()
+    few = {(model, query): asked(model, query) for model in PAGES for query in ("", "e")}
+    for _ in range(3):
+        business()
+    for (model, query), before in few.items():
+        with subtests.test(f"{model._meta.label} {query}"):
+            assert asked(model, query) == before
+
+
+def test_a_page_asks_the_same_of_the_database_however_many_lines_it_has(
+    placed: Callable[..., OrderNumber],
+    drain: Callable[..., int],
+    admin_client: Client,
+    statements: Callable[[], AbstractContextManager[list[str]]],
+    subtests: pytest.Subtests,
+) -> None:
+    def asked(model: Any, *skus: str) -> int:
+        with statements() as seen:
+            shown = admin_client.get(page_of(model.objects.latest("created_at"))).content.decode()
+        assert all(sku in shown for sku in skus)
+        return len(seen)
+
+    with_lines = [model for model in PAGES if getattr(model, "parts", None)]
+    assert len(with_lines) == 4
+    placed({"MUG": 1})
+    drain()
+    for model in with_lines:  # what Django remembers from the first request on
+        asked(model)
+    few = {model: asked(model, "MUG") for model in with_lines}
+    placed({"MUG": 1, "LAMP": 2, "ATLAS": 1})
+    drain()
+    for model in with_lines:
+        with subtests.test(model._meta.label):
+            assert asked(model, "MUG", "LAMP", "ATLAS") == few[model]
+
+
+def test_a_message_page_asks_the_same_of_the_database_however_many_listen(
+    business: Callable[[], None],
+    admin_client: Client,
+    statements: Callable[[], AbstractContextManager[list[str]]],
+) -> None:
+    business()
+    asked = set()
+    for name in ("ordering.order-placed", "ordering.shipping-requested"):
+        with statements() as seen:
+            admin_client.get(page_of(Message.objects.filter(name=name).latest("id")))
+        asked.add(len(seen))
+    assert len(asked) == 1
+
+
+# --- Finding a story ---
+
+
+@pytest.fixture
+def order(business: Callable[[], None]) -> Order:
+    business()
+    return Order.objects.get(status="delivered")
+
+
+def test_a_correlation_id_finds_what_belongs_to_the_story(
+    order: Order, admin_client: Client, subtests: pytest.Subtests
+) -> None:
+    id = order.correlation_id
+    paths = {model: "correlation_id" for model in PAGES if "correlation_id" in _columns(model)}
+    for model, path in {**paths, Delivery: "message__correlation_id"}.items():
+        with subtests.test(model._meta.label):
+            for written in (str(id), id.hex, str(id).upper(), f"  {id} "):
+                found = admin_client.get(list_of(model), {"q": written}).context["cl"].queryset
+                if model._meta.label != "billing.Refund":  # nothing was given back in this story
+                    assert set(found.values_list(path, flat=True)) == {id}
+
+
+def _columns(model: type[Model]) -> set[str]:
+    return {field.name for field in model._meta.concrete_fields}
+
+
+def test_the_number_of_what_belongs_to_an_order_finds_its_messages(order: Order, admin_client: Client) -> None:
+    number = OrderNumber(order.number)
+    for key in (number, number.lower(), number.replace("R", "I"), shipment_of(number)):
+        for model, path in ((Message, "correlation_id"), (Delivery, "message__correlation_id")):
+            found = admin_client.get(list_of(model), {"q": key}).context["cl"].queryset
+            assert set(found.values_list(path, flat=True)) == {order.correlation_id}
+
+
+def test_an_event_and_a_message_are_found_by_their_ids(order: Order, admin_client: Client) -> None:
+    message = Message.objects.first()
+    assert message is not None
+    assert list(admin_client.get(list_of(Message), {"q": message.id}).context["cl"].queryset) == [message]
+    event = story(order.correlation_id)[0]
+    assert list(admin_client.get(list_of(type(event)), {"q": event.id}).context["cl"].queryset) == [event]
+
+
+def test_a_consumer_finds_its_deliveries(order: Order, admin_client: Client) -> None:
+    found = admin_client.get(list_of(Delivery), {"q": "reserve-stock"}).context["cl"].queryset
+    assert set(found.values_list("consumer", flat=True)) == {"inventory.reserve-stock"}
+
+
+def test_an_aggregate_leads_to_its_history_from_the_beginning(order: Order, admin_client: Client) -> None:
+    for model in PAGES:
+        if hasattr(model, "stream") and not issubclass(model, HistoryEntry):
+            row = model.objects.first()
+            listed = admin_client.get(page_of(row, "history"), follow=True).context["cl"].result_list
+            assert {entry.stream_id for entry in listed} == {row.pk}
+            assert [entry.version for entry in listed] == list(range(1, row.version + 1))
+
+
+def test_an_aggregate_leads_to_the_rest_of_its_story(order: Order, admin_client: Client) -> None:
+    shown = admin_client.get(page_of(order)).content.decode()
+    digits = order.number.partition("-")[2]
+    for text in (f"reservation for {order.number}", f"invoice I-{digits}", f"payment P-{digits}-1", f"S-{digits}-1"):
+        assert text in shown
+    assert _story_of(order) in shown
+
+
+def test_a_product_leads_to_its_stock_and_back(order: Order, admin_client: Client) -> None:
+    assert "stock of MUG" in admin_client.get("/admin/ordering/product/MUG/change/").content.decode()
+    assert "product MUG" in admin_client.get("/admin/inventory/stockitem/MUG/change/").content.decode()
+
+
+# --- A whole story ---
+
+
+def _story_of(order: Order) -> str:
+    return reverse("admin:integration_story", args=[order.correlation_id])
+
+
+def test_a_story_tells_every_event_below_its_cause(order: Order, admin_client: Client) -> None:
+    entries = story(order.correlation_id)
+    told = admin_client.get(_story_of(order))
+    assert told.status_code == 200
+    lines = told.context["events"]
+    assert [line["id"] for line in lines] == [entry.id for _, entry in by_cause(entries)]
+    assert {line["context"] for line in lines} == set(settings.CONTEXTS)
+    text = told.content.decode()
+    assert "Order placed" in text
+    assert f"order {order.number}" in text
+    assert "ordering.order-placed" in text
+    assert "inventory.reserve-stock" in text
+
+
+def test_an_effect_comes_after_its_cause_and_deeper(order: Order) -> None:
+    entries = story(order.correlation_id)
+    depths: dict[Any, int] = {}
+    for depth, entry in by_cause(entries):
+        assert depth == (depths[entry.causation_id] + 1 if entry.causation_id else 0)
+        depths[entry.id] = depth
+    assert set(depths) == {entry.id for entry in entries}
+
+
+def test_a_cause_outside_of_the_story_leaves_an_event_at_its_beginning(order: Order) -> None:
+    entries = [entry for entry in story(order.correlation_id) if entry.causation_id]
+    assert len(list(by_cause(entries))) == len(entries)
+
+
+def test_a_story_of_which_nothing_is_known_says_so(admin_client: Client) -> None:
+    told = admin_client.get(reverse("admin:integration_story", args=[uuid4()]))
+    assert told.status_code == 200
+    assert "Nothing happened" in told.content.decode()
+
+
+def test_a_story_says_what_it_is_waiting_for(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+    delivery = dead_letter()
+    told = admin_client.get(reverse("admin:integration_story", args=[delivery.message.correlation_id]))
+    assert "1 dead" in told.content.decode()
+    assert "the shelf fell over" in told.content.decode()
+
+
+def test_a_long_story_is_cut_off_and_says_so(
+    order: Order, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration.admin.story.LONGEST_PAGE", 3)
+    told = admin_client.get(_story_of(order))
+    assert len(told.context["events"]) == len(told.context["messages_sent"]) == 3
+    assert f"{len(story(order.correlation_id)) - 3} more events are not shown" in told.content.decode()
+
+
+def test_a_story_is_for_those_who_may_see_messages(order: Order, staff: Callable[..., Client]) -> None:
+    assert Client().get(_story_of(order)).status_code == 302
+    assert staff("ordering.view_order").get(_story_of(order)).status_code == 403
+    assert staff("integration.view_message").get(_story_of(order)).status_code == 200
+
+
+def test_an_event_this_code_no_longer_knows_is_told_by_its_name(order: Order, admin_client: Client) -> None:
+    entry = story(order.correlation_id)[0]
+    type(entry).objects.filter(pk=entry.pk).update(name="ordering.order_dreamt_of")
+    assert "ordering.order_dreamt_of" in admin_client.get(_story_of(order)).content.decode()
+    assert admin_client.get(page_of(entry)).status_code == 200
+
+
+# --- Who may see what ---
+
+
+def test_staff_see_what_they_were_given_and_no_more(order: Order, staff: Callable[..., Client]) -> None:
+    clerk = staff("ordering.view_order")
+    shown = clerk.get(page_of(order)).content.decode()
+    assert "LAMP" in shown
+    assert "Cancel (as operator)" not in shown
+    assert "Whole story" not in shown
+    assert clerk.get(list_of(Delivery)).status_code == 403
+    assert staff().get(list_of(Order)).status_code == 403
+
+
+# --- Trying again ---
+
+
+def test_a_dead_letter_shows_what_went_wrong_and_why(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+    delivery = dead_letter()
+    shown = admin_client.get(page_of(delivery)).content.decode()
+    assert "RuntimeError: the shelf fell over" in shown
+    assert "Traceback (most recent call last)" in shown
+    assert "&quot;MUG&quot;" in shown
+    assert f"#{delivery.message.causation_id}" in shown
+    listed = admin_client.get(list_of(Delivery), {"status__exact": "dead"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [delivery.pk]
+    assert "the shelf fell over" in listed.content.decode()
+
+
+def test_replaying_makes_dead_and_pending_deliveries_due_and_leaves_the_done(
+    business: Callable[[], None],
+    dead_letter: Callable[[], Delivery],
+    rung: list[Lane],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    business()
+    dead = dead_letter()
+    pending = Delivery.objects.filter(consumer="billing.issue-invoice").latest("id")
+    Delivery.objects.filter(pk=pending.pk).update(
+        status=Status.PENDING, done_at=None, attempts=4, due_at=clock.now().replace(year=3000)
+    )
+    done = list(Delivery.objects.filter(status=Status.DONE).values_list("pk", "attempts", "due_at", "done_at"))
+    rung.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert replay(Delivery.objects.select_related("message").defer("traceback").order_by("-id")) == 2
+    assert sorted(rung) == [Lane("billing", False), Lane("inventory", False)]
+    for row in Delivery.objects.filter(pk__in=[dead.pk, pending.pk]):
+        assert (row.status, row.attempts) == (Status.PENDING, 0)
+        assert row.due_at <= clock.now()
+    assert list(Delivery.objects.filter(status=Status.DONE).values_list("pk", "attempts", "due_at", "done_at")) == done
+
+
+def test_replaying_takes_the_same_statements_for_any_number(
+    business: Callable[[], None], statements: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    business()
+    Delivery.objects.update(status=Status.DEAD, done_at=None)
+    asked = []
+    for deliveries in (Delivery.objects.order_by("id")[:1], Delivery.objects.filter(status=Status.DEAD)):
+        with statements() as seen:
+            replay(deliveries)
+        asked.append(len(seen))
+    assert asked == [2, 2]
+
+
+def test_replaying_nothing_rings_nowhere(db: None, rung: list[Lane], django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        assert replay(Delivery.objects.all()) == 0
+    assert rung == []
+
+
+def test_an_operator_has_a_dead_letter_tried_again(
+    dead_letter: Callable[[], Delivery], drain: Callable[..., int], staff: Callable[..., Client]
+) -> None:
+    delivery = dead_letter()
+    order = Order.objects.get(correlation_id=delivery.message.correlation_id)
+    chosen = {"action": "try_again_now", "_selected_action": [delivery.pk]}
+    staff("integration.view_delivery").post(list_of(Delivery), chosen)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.DEAD
+    answer = staff("integration.change_delivery").post(list_of(Delivery), chosen, follow=True)
+    assert "1 to be tried again now" in answer.content.decode()
+    drain()
+    delivery.refresh_from_db()
+    order.refresh_from_db()
+    assert (delivery.status, delivery.error, order.status) == (Status.DONE, "", "confirmed")
+
+
+def test_only_what_is_not_done_offers_to_be_tried_again(
+    dead_letter: Callable[[], Delivery], admin_client: Client
+) -> None:
+    assert "Try again now" in admin_client.get(page_of(dead_letter())).content.decode()
+    done = Delivery.objects.filter(status=Status.DONE).latest("id")
+    assert "Try again now" not in admin_client.get(page_of(done)).content.decode()
