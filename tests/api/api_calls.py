@@ -1,0 +1,128 @@
+"""Every call of the API that there is, each with an example that succeeds; a new route without one fails the tests."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from billing.gateways.sandbox.adapter import adapter
+
+BASE = "/api/v1/"
+
+
+class House(NamedTuple):
+    """What there is to call about."""
+
+    order: str
+    shipment: str
+    order_body: dict[str, Any]
+
+
+class Call(NamedTuple):
+    """One request below the base path; bytes are sent as they are, anything else as JSON."""
+
+    method: str
+    path: str
+    body: Any = None
+    who: str = "operator"
+    headers: Mapping[str, str] = {}
+
+
+class Route(NamedTuple):
+    """A method of a path, such as `GET orders/<number:number>`."""
+
+    method: str
+    path: str
+    view: Any
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def routes() -> list[Route]:
+    """Every method of every path of the API, as the URLconf has it."""
+    return [
+        Route(method.upper(), path.removeprefix(BASE[1:]), view)
+        for path, view in _views(get_resolver(), "")
+        if path.startswith(BASE[1:])
+        for method in ("get", "post", "put", "patch", "delete")
+        if hasattr(view, method)
+    ]
+
+
+def _views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Any]]:
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield path, getattr(entry.callback, "cls", None)
+        else:
+            yield from _views(entry, path)
+
+
+PASSWORD = "correct horse battery staple"
+PRICE = {"amount": "19.90", "currency": "USD"}
+
+
+def examples(house: House) -> dict[str, Call]:
+    """For each route a call that succeeds, in an order in which all of them do."""
+    number, shipment = house.order, house.shipment
+    call_back, signed = adapter.call_back(f"P-{number.partition('-')[2]}-1")
+    product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
+    customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
+    return {
+        "POST customers": Call("POST", "customers", customer, "anonymous"),
+        "POST auth/tokens": Call("POST", "auth/tokens", {"username": "grace", "password": PASSWORD}, "anonymous"),
+        "GET me": Call("GET", "me", who="buyer"),
+        "PATCH me": Call("PATCH", "me", {"name": "Ada King", "preferences": {"locale": "en-GB"}}, "buyer"),
+        "GET products": Call("GET", "products?search=mug&in_stock=true", who="anonymous"),
+        "POST products": Call("POST", "products", product),
+        "GET products/<sku:sku>": Call("GET", "products/MUG", who="anonymous"),
+        "PATCH products/<sku:sku>": Call("PATCH", "products/MUG", {"price": PRICE, "on_sale": True}),
+        "GET orders": Call("GET", "orders?status=confirmed&ordering=created_at&page_size=10", who="buyer"),
+        "POST orders": Call("POST", "orders", house.order_body, "buyer"),
+        "GET orders/<number:number>": Call("GET", f"orders/{number}", who="buyer"),
+        "GET orders/<number:number>/timeline": Call("GET", f"orders/{number}/timeline", who="buyer"),
+        "GET stock": Call("GET", "stock?low=false"),
+        "GET stock/<sku:sku>": Call("GET", "stock/MUG"),
+        "POST stock/<sku:sku>/receipts": Call("POST", "stock/MUG/receipts", {"quantity": 5, "reference": "D-1"}),
+        "POST stock/<sku:sku>/adjustments": Call("POST", "stock/MUG/adjustments", {"delta": -1, "reason": "broken"}),
+        "POST webhooks/payments/<slug:provider_name>": Call(
+            "POST", "webhooks/payments/sandbox", call_back, "anonymous", signed
+        ),
+        "GET shipments": Call("GET", f"shipments?status=arranged&order={number}"),
+        "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
+        "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),
+        "POST shipments/<number:id>/dispatch": Call(
+            "POST", f"shipments/{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"}
+        ),
+        "POST shipments/<number:id>/deliver": Call("POST", f"shipments/{shipment}/deliver", {}),
+    }
+
+
+def problem_of(response: Any) -> dict[str, Any]:
+    """The problem document an answer is, once everything every one of them must have is checked."""
+    assert response.headers["Content-Type"] == "application/problem+json", response.content
+    problem = response.json()
+    assert set(problem) == {"type", "title", "status", "detail"} | ({"errors"} if response.status_code == 422 else set())
+    assert problem["status"] == response.status_code
+    assert problem["type"].startswith("urn:waybill:problem:")
+    assert problem["title"]
+    for told in [problem, *problem.get("errors", [])]:
+        assert told["detail"][0].isupper() or not told["detail"][0].isalpha(), told
+        assert told["detail"].endswith((".", "!", "?")), told
+    for error in problem.get("errors", []):
+        assert set(error) == {"pointer", "code", "detail"}
+        assert error["pointer"].startswith("#")
+    return problem
+
+
+def kind_of(response: Any) -> str:
+    """What machines read in a problem: its type without the common beginning."""
+    return problem_of(response)["type"].removeprefix("urn:waybill:problem:")
+
+
+def errors_of(response: Any) -> set[tuple[str, str]]:
+    """The pointer and the code of everything that is wrong with an input."""
+    assert response.status_code == 422, response.content
+    assert kind_of(response) == "invalid_input"
+    return {(error["pointer"], error["code"]) for error in response.json()["errors"]}

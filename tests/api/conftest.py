@@ -1,0 +1,116 @@
+"""What the tests of the API share: clients of every kind, a shop with an order on its way, and a photograph of all tables."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from api_calls import BASE, Call, House
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import models
+from django.http import HttpResponse
+from knox.models import get_token_model
+from rest_framework.test import APIClient
+
+from fulfillment.commands import shipment_of
+from integration.domain.identifiers import OrderNumber
+
+ADDRESS = {
+    "recipient": "Ada Lovelace",
+    "street": "12 St James's Square",
+    "city": "London",
+    "postal_code": "SW1Y 4JH",
+    "country": "GB",
+}
+
+
+class Client(APIClient):
+    """Speaks JSON, knows the base path, and takes a 500 for the answer it is to a client."""
+
+    default_format = "json"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(raise_request_exception=False, **kwargs)
+
+    def call(self, call: Call) -> HttpResponse:
+        path, headers = BASE + call.path, dict(call.headers)
+        if call.body is None:
+            return self.generic(call.method, path, headers=headers)
+        raw = call.body if isinstance(call.body, bytes) else json.dumps(call.body).encode()
+        return self.generic(call.method, path, raw, "application/json", headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_throttled_yet(settings: Any) -> None:
+    cache.clear()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others take their time
+
+
+@pytest.fixture
+def anonymous() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def client_of(db: None) -> Callable[..., Client]:
+    """A client with the token of a user; `groups` makes them staff of those contexts."""
+
+    def log_in(name: str, *groups: str, staff: bool | None = None, **user: Any) -> Client:
+        is_staff = bool(groups) if staff is None else staff
+        account = get_user_model().objects.create(username=name, email=f"{name}@example.com", is_staff=is_staff, **user)
+        account.groups.add(*Group.objects.filter(name__in=groups))
+        _, token = get_token_model().objects.create(account)
+        client = Client()
+        client.user = account
+        client.token = token
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def buyer(client_of: Callable[..., Client]) -> Client:
+    return client_of("ada")
+
+
+@pytest.fixture
+def stranger(client_of: Callable[..., Client]) -> Client:
+    return client_of("eve")
+
+
+@pytest.fixture
+def operator(client_of: Callable[..., Client]) -> Client:
+    """Staff of every context."""
+    return client_of("olga", "ordering", "inventory", "billing", "fulfillment", "integration")
+
+
+@pytest.fixture
+def order_body() -> dict[str, Any]:
+    return {
+        "lines": [{"sku": "MUG", "quantity": 2}, {"sku": "LAMP", "quantity": 1}],
+        "shipping_address": dict(ADDRESS),
+        "payment_method": "pm_card_visa",
+    }
+
+
+@pytest.fixture
+def house(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> House:
+    """A shop with one confirmed order of the buyer's, whose shipment waits to be dispatched."""
+    number = buyer.post("/api/v1/orders", order_body).json()["number"]
+    drain()
+    return House(order=number, shipment=shipment_of(OrderNumber(number)), order_body=order_body)
+
+
+@pytest.fixture
+def photograph() -> Callable[[], dict[str, list[Any]]]:
+    """Every row of every table, to compare with what is there later."""
+
+    def take() -> dict[str, list[Any]]:
+        tables: list[type[models.Model]] = apps.get_models()
+        return {table._meta.db_table: sorted(map(repr, table._default_manager.values_list())) for table in tables}
+
+    return take

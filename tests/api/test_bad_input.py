@@ -1,0 +1,408 @@
+"""Whatever is wrong with a request is told as a problem a client can act upon, and has changed nothing."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from api_calls import Call, errors_of, kind_of, problem_of
+
+from ordering.models import Order
+
+ORDERS = "/api/v1/orders"
+LINE = {"sku": "MUG", "quantity": 1}
+HUGE = 10**30
+
+
+def lines(*quantities: Any) -> dict[str, Any]:
+    return {"lines": [{"sku": "MUG", "quantity": quantity} for quantity in quantities]}
+
+
+def address(**change: Any) -> dict[str, Any]:
+    home = {"recipient": "Ada", "street": "1 Row", "city": "London", "postal_code": "W1", "country": "GB"}
+    return {"shipping_address": {key: value for key, value in {**home, **change}.items() if value is not ...}}
+
+
+QUANTITY = "#/lines/0/quantity"
+
+NOT_AN_ORDER = {
+    "unknown sku": ({"lines": [LINE, {"sku": "NONE", "quantity": 1}]}, ("#/lines/1/sku", "unknown_sku")),
+    "sku in small letters": ({"lines": [{"sku": "mug", "quantity": 1}]}, ("#/lines/0/sku", "invalid")),
+    "sku with a lone surrogate": (
+        {"lines": [{"sku": "\ud800", "quantity": 1}]},
+        ("#/lines/0/sku", "surrogate_characters_not_allowed"),
+    ),
+    "sku with a NUL": ({"lines": [{"sku": "A\0", "quantity": 1}]}, ("#/lines/0/sku", "null_characters_not_allowed")),
+    "sku is a number": ({"lines": [{"sku": 5, "quantity": 1}]}, ("#/lines/0/sku", "invalid")),
+    "no sku": ({"lines": [{"quantity": 1}]}, ("#/lines/0/sku", "required")),
+    "quantity 0": (lines(0), (QUANTITY, "min_value")),
+    "quantity -1": (lines(-1), (QUANTITY, "min_value")),
+    "quantity 1e9": (lines(10**9), (QUANTITY, "max_value")),
+    "quantity 1e9, as a float": (lines(1e9), (QUANTITY, "invalid")),
+    "quantity 100,001": (lines(100_001), (QUANTITY, "max_value")),
+    "quantity 2.5": (lines(2.5), (QUANTITY, "invalid")),
+    "quantity 2.0": (lines(2.0), (QUANTITY, "invalid")),
+    "quantity two": (lines("two"), (QUANTITY, "invalid")),
+    "quantity '2'": (lines("2"), (QUANTITY, "invalid")),
+    "quantity true": (lines(True), (QUANTITY, "invalid")),
+    "quantity huge": (lines(HUGE), (QUANTITY, "max_value")),
+    "quantity null": (lines(None), (QUANTITY, "null")),
+    "quantity a list": (lines([1]), (QUANTITY, "invalid")),
+    "no quantity": ({"lines": [{"sku": "MUG"}]}, (QUANTITY, "required")),
+    "added up to 100,001": (lines(100_000, 1), ("#/lines/1/quantity", "quantity_out_of_bounds")),
+    "2,001 lines": (lines(*[1] * 2_001), ("#/lines", "max_length")),
+    "no lines": ({"lines": []}, ("#/lines", "empty")),
+    "lines missing": ({"lines": ...}, ("#/lines", "required")),
+    "lines null": ({"lines": None}, ("#/lines", "null")),
+    "lines an object": ({"lines": LINE}, ("#/lines", "not_a_list")),
+    "a line that is no object": ({"lines": ["MUG"]}, ("#/lines/0", "invalid")),
+    "lines nested in lists": ({"lines": [[[LINE]]]}, ("#/lines/0", "invalid")),
+    "no address": ({"shipping_address": ...}, ("#/shipping_address", "required")),
+    "address null": ({"shipping_address": None}, ("#/shipping_address", "null")),
+    "address a string": ({"shipping_address": "at home"}, ("#/shipping_address", "invalid")),
+    "country XX": (address(country="XX"), ("#/shipping_address/country", "unknown_country")),
+    "country in small letters": (address(country="gb"), ("#/shipping_address/country", "unknown_country")),
+    "country by name": (address(country="Germany"), ("#/shipping_address/country", "unknown_country")),
+    "no country": (address(country=...), ("#/shipping_address/country", "required")),
+    "blank city": (address(city=" \t"), ("#/shipping_address/city", "blank")),
+    "overlong street": (address(street="x" * 201), ("#/shipping_address/street", "max_length")),
+    "NUL in a street": (address(street="a\0b"), ("#/shipping_address/street", "null_characters_not_allowed")),
+    "unknown payment method": ({"payment_method": "pm_none"}, ("#/payment_method", "unknown_payment_method")),
+    "foreign payment method": ({"payment_method": "pm_1PqRsT"}, ("#/payment_method", "unknown_payment_method")),
+    "no payment method": ({"payment_method": ...}, ("#/payment_method", "required")),
+    "card number": ({"payment_method": "4242424242424242"}, ("#/payment_method", "unknown_payment_method")),
+    "price": ({"price": 1}, ("#/price", "unknown_field")),
+    "price in a line": ({"lines": [{**LINE, "price": 1}]}, ("#/lines/0/price", "unknown_field")),
+    "price in the address": (address(price=1), ("#/shipping_address/price", "unknown_field")),
+    "status": ({"status": "delivered"}, ("#/status", "unknown_field")),
+    "total": ({"total": {"amount": "0.01", "currency": "USD"}}, ("#/total", "unknown_field")),
+    "buyer": ({"buyer": "U-1"}, ("#/buyer", "unknown_field")),
+    "a field with a lone surrogate": ({"\ud800": 1}, ("#/%3F", "unknown_field")),
+    "a field with a NUL": ({"a\0b": 1}, ("#/a%00b", "unknown_field")),
+    "a field with marks": ({"a/b~c d": 1}, ("#/a~1b~0c%20d", "unknown_field")),
+    "the empty field": ({"": 1}, ("#/", "unknown_field")),
+}
+
+
+@pytest.mark.parametrize(("change", "error"), NOT_AN_ORDER.values(), ids=NOT_AN_ORDER)
+@pytest.mark.parametrize("key", [None, "my-key"], ids=["once", "with a key"])
+def test_what_is_no_order(
+    buyer: Any,
+    shop: object,
+    order_body: dict[str, Any],
+    photograph: Callable[[], object],
+    change: dict[str, Any],
+    error: tuple[str, str],
+    key: str | None,
+) -> None:
+    body = {field: value for field, value in {**order_body, **change}.items() if value is not ...}
+    before = photograph()
+    answer = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
+
+    assert error in errors_of(answer)
+    assert len(errors_of(answer)) <= 2
+    assert problem_of(answer)["detail"].startswith(("#", error[0]))
+    assert photograph() == before
+
+
+def text_of(body: dict[str, Any], quantity: str) -> bytes:
+    return json.dumps(body).replace('"quantity": 2', f'"quantity": {quantity}').encode()
+
+
+NOT_JSON: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "half of it": lambda body: json.dumps(body).encode()[:-5],
+    "two of it": lambda body: json.dumps(body).encode() * 2,
+    "Python's": lambda body: repr(body).encode(),
+    "a comma too many": lambda body: json.dumps(body).encode()[:-1] + b",}",
+    "NaN": lambda body: text_of(body, "NaN"),
+    "Infinity": lambda body: text_of(body, "-Infinity"),
+    "5,000 digits": lambda body: text_of(body, "9" * 5_000),
+    "nested 100,000 deep": lambda body: b"[" * 100_000,
+    "nested 100,000 deep, in objects": lambda body: b'{"a":' * 100_000,
+    "invalid UTF-8": lambda body: json.dumps(body).encode().replace(b"Ada", b"\xff\xfe"),
+    "UTF-16": lambda body: json.dumps(body).encode("utf-16"),
+    "a byte order mark": lambda body: json.dumps(body).encode("utf-8-sig"),
+    "a NUL": lambda body: json.dumps(body).replace("Ada", "\0").encode(),
+    "only blanks": lambda body: b"  \n",
+}
+
+
+@pytest.mark.parametrize("garbled", NOT_JSON.values(), ids=NOT_JSON)
+def test_what_is_no_json(
+    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], garbled: Any
+) -> None:
+    before = photograph()
+    answer = buyer.call(Call("POST", "orders", garbled(order_body)))
+
+    assert answer.status_code == 400
+    assert kind_of(answer) == "parse_error"
+    assert len(problem_of(answer)["detail"]) < 200
+    assert photograph() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"[]", ("#", "invalid")),
+        (b"null", ("#", "null")),
+        (b'"an order"', ("#", "invalid")),
+        (b"7", ("#", "invalid")),
+        (b"", ("#/lines", "required")),
+        (b"{}", ("#/lines", "required")),
+    ],
+)
+def test_json_that_is_no_object(
+    buyer: Any, shop: object, photograph: Callable[[], object], body: bytes, error: tuple[str, str]
+) -> None:
+    before = photograph()
+
+    assert error in errors_of(buyer.call(Call("POST", "orders", body)))
+    assert photograph() == before
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "application/jsonp",
+        "application/merge-patch+json",
+        "json",
+    ],
+)
+def test_what_is_no_json_by_its_own_account(
+    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], content_type: str
+) -> None:
+    before = photograph()
+    answer = buyer.generic("POST", ORDERS, json.dumps(order_body), content_type)
+
+    assert answer.status_code == 415
+    assert kind_of(answer) == "unsupported_media_type"
+    assert photograph() == before
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "latin-1", "nonsense"])
+def test_json_is_utf_8_whatever_charset_is_claimed(
+    buyer: Any, shop: object, order_body: dict[str, Any], charset: str
+) -> None:
+    order_body["shipping_address"]["recipient"] = "Zoë Łukasz 李"
+    raw = json.dumps(order_body, ensure_ascii=False).encode()
+    answer = buyer.generic("POST", ORDERS, raw, f"application/json; charset={charset}")
+
+    assert answer.status_code == 201
+    assert answer.json()["shipping_address"]["recipient"] == "Zoë Łukasz 李"
+
+
+@pytest.mark.parametrize("charset", ["zlib", "hex", "undefined", "\xff"])
+def test_a_charset_that_is_none_breaks_nothing(buyer: Any, shop: object, order_body: Any, charset: str) -> None:
+    answer = buyer.generic("POST", ORDERS, json.dumps(order_body), f"application/json; charset={charset}")
+
+    assert answer.status_code in (201, 400)
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_more_than_anybody_needs_to_say(
+    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], key: str | None
+) -> None:
+    before = photograph()
+    body = {**order_body, "payment_method": "x" * 2_700_000}
+    answer = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
+
+    assert answer.status_code == 413
+    assert kind_of(answer) == "too_large"
+    assert photograph() == before
+
+
+def test_the_longest_order_there_may_be(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    """2,000 lines, all of the same sku, one of them as many as there may be of it."""
+    order_body["lines"] = [{"sku": "MUG", "quantity": 50}] * 2_000
+    answer = buyer.post(ORDERS, order_body)
+
+    assert answer.status_code == 201
+    assert answer.json()["lines"][0]["quantity"] == 100_000
+
+
+def test_a_flood_of_errors_ends(buyer: Any, shop: object) -> None:
+    fields = buyer.post(ORDERS, {f"f{i}": 0 for i in range(50_000)})
+    lines = buyer.post(ORDERS, {"lines": [{"a": 1, "b": 2}] * 2_000})
+
+    assert len(errors_of(fields)) == 20 + 3
+    assert len(errors_of(lines)) == 2_000
+    assert "And 8001 more" in problem_of(lines)["detail"]
+
+
+# --- In the query, the path, the method ---
+
+BAD_QUERIES = {
+    "orders?page_size=0": ("#/page_size", "invalid"),
+    "orders?page_size=201": ("#/page_size", "invalid"),
+    "orders?page_size=-1": ("#/page_size", "invalid"),
+    "orders?page_size=": ("#/page_size", "invalid"),
+    "orders?page_size=ten": ("#/page_size", "invalid"),
+    "orders?page_size=%D9%A3": ("#/page_size", "invalid"),
+    "orders?page_size=0001239999": ("#/page_size", "invalid"),
+    "orders?ordering=total": ("#/ordering", "invalid"),
+    "orders?ordering=buyer__user__password": ("#/ordering", "invalid"),
+    "orders?ordering=%00": ("#/ordering", "invalid"),
+    "orders?cursor=": ("#/cursor", "invalid"),
+    "orders?cursor=x": ("#/cursor", "invalid"),
+    "orders?cursor=%00": ("#/cursor", "invalid"),
+    "orders?cursor=%FF": ("#/cursor", "invalid"),
+    "orders?cursor=cD1hJnI9MA==": ("#/cursor", "invalid"),
+    "orders?cursor=a:b:c": ("#/cursor", "invalid"),
+    "orders?status=lost": ("#/status", "invalid_choice"),
+    "orders?status=%00": ("#/status", "invalid_choice"),
+    "orders?placed_after=yesterday": ("#/placed_after", "invalid"),
+    "orders?placed_after=2026-02-30": ("#/placed_after", "invalid"),
+    "orders?placed_after=0001-01-01T00:00:00%2B23:59": ("#/placed_after", "invalid"),
+    "orders?placed_before=9999-12-31T23:59:59-23:59": ("#/placed_before", "invalid"),
+    "orders?placed_before=%00": ("#/placed_before", "invalid"),
+    "orders?buyer=%00": ("#/buyer", "null_characters_not_allowed"),
+    "products?in_stock=maybe": ("#/in_stock", "invalid"),
+    "products?in_stock=1": ("#/in_stock", "invalid"),
+    "products?search=%00": ("#/search", "null_characters_not_allowed"),
+    f"products?search={'a%20' * 300}": ("#/search", "max_length"),
+    "products?ordering=price_minor": ("#/ordering", "invalid"),
+    "stock?low=yes": ("#/low", "invalid"),
+    "stock?ordering=on_hand&cursor=cD1hYmM=": ("#/cursor", "invalid"),
+    "shipments?status=lost": ("#/status", "invalid_choice"),
+    "shipments?order=%00": ("#/order", "null_characters_not_allowed"),
+}
+
+
+@pytest.mark.parametrize(("query", "error"), BAD_QUERIES.items(), ids=[query[:50] for query in BAD_QUERIES])
+def test_what_no_list_understands(operator: Any, shop: object, query: str, error: tuple[str, str]) -> None:
+    assert errors_of(operator.get(f"/api/v1/{query}")) == {error}
+
+
+def test_a_cursor_is_for_its_list_in_its_order(operator: Any, shop: object) -> None:
+    cursor = operator.get("/api/v1/stock?page_size=1").json()["next"].partition("cursor=")[2].partition("&")[0]
+
+    assert operator.get(f"/api/v1/stock?cursor={cursor}").status_code == 200
+    for other in f"stock?ordering=-sku&cursor={cursor}", f"products?cursor={cursor}", f"stock?cursor={cursor[:-1]}":
+        assert errors_of(operator.get(f"/api/v1/{other}")) == {("#/cursor", "invalid")}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "products/%00",
+        "products/MUG%00",
+        "products/mug",
+        "products/M%FF",
+        "products/MUG/",
+        "products/MUG%0A",
+        "products/" + "A" * 41,
+        "products/..%2Forders",
+        "orders/%00",
+        "orders/R-1%00",
+        "orders/1",
+        "orders/R-" + "9" * 19,
+        "orders/R-1001/",
+        "orders/R-1001/timeline/x",
+        "orders/R-%D9%A3",
+        "stock/%00",
+        "shipments/S-1-1'--",
+        "nothing",
+        "",
+        "%00",
+        "%FF%FE",
+        "a" * 5_000,
+    ],
+)
+def test_a_path_that_leads_nowhere(operator: Any, shop: object, path: str) -> None:
+    for answer in operator.get(f"/api/v1/{path}"), operator.post(f"/api/v1/{path}", {}):
+        assert answer.status_code == 404
+        assert kind_of(answer) == "not_found"
+        assert answer.headers["X-Correlation-Id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "orders", "GET, POST, HEAD, OPTIONS"),
+        ("PUT", "orders", "GET, POST, HEAD, OPTIONS"),
+        ("PATCH", "orders/R-1001", "GET, HEAD, OPTIONS"),
+        ("GET", "orders/R-1001/cancel", "POST, OPTIONS"),
+        ("DELETE", "products/MUG", "GET, PATCH, HEAD, OPTIONS"),
+        ("POST", "me", "GET, PATCH, HEAD, OPTIONS"),
+        ("TRACE", "stock", "GET, HEAD, OPTIONS"),
+        ("BREW", "stock", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_a_method_that_is_not_allowed(operator: Any, shop: object, method: str, path: str, allowed: str) -> None:
+    answer = operator.generic(method, f"/api/v1/{path}")
+
+    assert answer.status_code == 405
+    assert kind_of(answer) == "method_not_allowed"
+    assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["me", "orders", "products", "stock", "stock/MUG/receipts", "orders/R-1/cancel"])
+def test_what_may_be_asked_can_be_asked(operator: Any, shop: object, path: str) -> None:
+    assert operator.options(f"/api/v1/{path}").status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/problem+json", "application/json; version=2", "*/*", "x"])
+@pytest.mark.parametrize("query", ["", "?format=xml"])
+def test_the_answer_is_json_whatever_is_asked_for(anonymous: Any, shop: object, accept: str, query: str) -> None:
+    answer = anonymous.get(f"/api/v1/products{query}", headers={"Accept": accept})
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+# --- Who may not, and what is no longer so ---
+
+
+def test_without_a_token_nothing_is_placed(
+    anonymous: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object]
+) -> None:
+    before = photograph()
+    answer = anonymous.post(ORDERS, order_body)
+
+    assert (answer.status_code, kind_of(answer)) == (401, "not_authenticated")
+    assert photograph() == before
+
+
+def test_somebody_elses_order_is_not_there(
+    stranger: Any, house: Any, photograph: Callable[[], object]
+) -> None:
+    before = photograph()
+    answers = [
+        stranger.get(f"{ORDERS}/{house.order}"),
+        stranger.get(f"{ORDERS}/{house.order}/timeline"),
+        stranger.post(f"{ORDERS}/{house.order}/cancel", {}),
+    ]
+    nowhere = stranger.get(f"{ORDERS}/R-999999")
+
+    assert {(answer.status_code, kind_of(answer)) for answer in answers} == {(404, "not_found")}
+    assert problem_of(answers[0])["detail"].replace(house.order, "R-999999") == problem_of(nowhere)["detail"]
+    assert photograph() == before
+
+
+# --- When it is our fault ---
+
+
+def test_a_bug_of_ours_is_told_without_a_secret(
+    buyer: Any, house: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*args: object) -> None:
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr(Order, "load_parts", explode)
+    answer = buyer.get(f"{ORDERS}/{house.order}")
+
+    assert answer.status_code == 500
+    assert kind_of(answer) == "server_error"
+    assert "swordfish" not in answer.content.decode()
+    assert answer.headers["X-Correlation-Id"]
+
+
+def test_a_host_that_is_not_ours_is_a_problem_too(anonymous: Any, db: None) -> None:
+    answer = anonymous.get("/api/v1/products", headers={"Host": "evil.example"})
+
+    assert (answer.status_code, kind_of(answer)) == (400, "bad_request")
+    assert answer.headers["X-Correlation-Id"]

@@ -1,0 +1,139 @@
+"""Whoever registers can log in, and a token is all it takes to be known."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from api_calls import PASSWORD, errors_of, kind_of, problem_of
+from django.contrib.auth import get_user_model
+from django.test import override_settings
+from knox.models import get_token_model
+from rest_framework.settings import api_settings
+
+CUSTOMERS, TOKENS = "/api/v1/customers", "/api/v1/auth/tokens"
+GRACE = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
+
+
+def test_a_customer_registers_logs_in_and_is_known(anonymous: Any, db: None) -> None:
+    registered = anonymous.post(CUSTOMERS, GRACE)
+    token = anonymous.post(TOKENS, {"username": "grace", "password": PASSWORD})
+    anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {token.json()['token']}")
+    known = anonymous.get("/api/v1/me")
+
+    assert (registered.status_code, token.status_code, known.status_code) == (201, 201, 200)
+    assert set(registered.json()) == {"id", "username", "email", "name"}
+    assert registered.json()["username"] == "grace"
+    assert list(token.json()) == ["token"]
+    assert token.headers["Cache-Control"] == "no-store"
+    assert (known.json()["name"], known.json()["email"]) == ("Grace Hopper", "grace@example.com")
+
+
+def test_a_new_customer_is_no_staff_and_their_password_is_nowhere(anonymous: Any, db: None) -> None:
+    answer = anonymous.post(CUSTOMERS, GRACE)
+
+    grace = get_user_model().objects.get(username="grace")
+    assert not grace.is_staff
+    assert not grace.is_superuser
+    assert PASSWORD not in answer.content.decode() + grace.password
+
+
+def test_a_username_is_given_once(anonymous: Any, db: None) -> None:
+    anonymous.post(CUSTOMERS, GRACE)
+    again = anonymous.post(CUSTOMERS, GRACE)
+
+    assert again.status_code == 409
+    assert kind_of(again) == "username_taken"
+
+
+def test_two_ways_to_write_a_username_are_one_username(anonymous: Any, db: None) -> None:
+    """Django's users are named in Unicode's form NFKC."""
+    first = anonymous.post(CUSTOMERS, {**GRACE, "username": "fish"})
+    ligature = anonymous.post(CUSTOMERS, {**GRACE, "username": "\ufb01sh"})
+
+    assert (first.status_code, ligature.status_code) == (201, 409)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"username": 12}, ("#/username", "invalid")),
+        ({"username": "two words"}, ("#/username", "invalid")),
+        ({"username": "x" * 151}, ("#/username", "max_length")),
+        ({"email": "nobody"}, ("#/email", "invalid")),
+        ({"email": ["a@example.com"]}, ("#/email", "invalid")),
+        ({"name": ""}, ("#/name", "blank")),
+        ({"name": None}, ("#/name", "null")),
+        ({"password": "123"}, ("#/password", "weak_password")),
+        ({"password": "password"}, ("#/password", "weak_password")),
+        ({"is_staff": True}, ("#/is_staff", "unknown_field")),
+    ],
+)
+def test_what_a_customer_cannot_be(
+    anonymous: Any, db: None, photograph: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
+) -> None:
+    before = photograph()
+    answer = anonymous.post(CUSTOMERS, {**GRACE, **change})
+
+    assert errors_of(answer) == {error}
+    assert photograph() == before
+
+
+@pytest.mark.parametrize("who", [{"username": "ada", "password": "wrong"}, {"username": "nobody", "password": PASSWORD}])
+def test_a_wrong_password_and_a_wrong_name_are_told_alike(
+    client_of: Callable[..., Any], anonymous: Any, who: dict[str, str]
+) -> None:
+    ada = client_of("ada").user
+    ada.set_password(PASSWORD)
+    ada.save()
+    answer = anonymous.post(TOKENS, who)
+
+    assert answer.status_code == 401
+    assert problem_of(answer)["detail"] == "There is no user with this username and password."
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer x", "Bearer a b", "Bearer \xff\xfe", "Bearer a\0b", "Basic YTpi", "Token x"],
+)
+def test_a_bad_token_is_a_401_that_says_how(anonymous: Any, db: None, header: str) -> None:
+    answer = anonymous.get("/api/v1/orders", headers={"Authorization": header})
+
+    assert answer.status_code == 401
+    assert kind_of(answer) in {"not_authenticated", "authentication_failed"}
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_token_ends_after_thirty_days(buyer: Any) -> None:
+    token = get_token_model().objects.get(user=buyer.user)
+    assert timedelta(days=29, hours=23) < token.expiry - token.created < timedelta(days=30, hours=1)
+    token.expiry = token.created
+    token.save()
+
+    assert buyer.get("/api/v1/orders").status_code == 401
+
+
+def test_the_token_of_a_user_who_was_locked_out_is_worth_nothing(buyer: Any) -> None:
+    buyer.user.is_active = False
+    buyer.user.save()
+
+    assert buyer.get("/api/v1/orders").status_code == 401
+
+
+@pytest.mark.parametrize("path", [TOKENS, CUSTOMERS])
+def test_who_guesses_is_slowed_down(anonymous: Any, db: None, path: str) -> None:
+    """A hundred and twenty times a minute, wherever the request claims to come from."""
+    answers = [anonymous.post(path, {}, headers={"X-Forwarded-For": f"10.0.0.{i % 250}"}) for i in range(121)]
+
+    assert {answer.status_code for answer in answers[:-1]} == {422}
+    assert answers[-1].status_code == 429
+    assert kind_of(answers[-1]) == "throttled"
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_behind_a_proxy_each_client_is_slowed_down_alone(anonymous: Any, db: None) -> None:
+    with override_settings(REST_FRAMEWORK={**api_settings.user_settings, "NUM_PROXIES": 1}):
+        answers = [anonymous.post(TOKENS, {}, headers={"X-Forwarded-For": f"10.0.0.{i}"}) for i in range(121)]
+
+    assert {answer.status_code for answer in answers} == {422}

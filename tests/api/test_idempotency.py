@@ -1,0 +1,260 @@
+"""A POST under the same `Idempotency-Key` is carried out once and answered alike, whatever happens around it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from api_calls import Call, House, Route, errors_of, examples, kind_of, routes
+from django.db import connection, connections
+
+from integration.rest import idempotency
+from integration.rest.idempotency import forget_idempotency_keys
+from integration.rest.models import IdempotencyKey
+from ordering.models import Buyer, Order, Product
+
+ORDERS = "/api/v1/orders"
+KEY = {"Idempotency-Key": "8d1f3c2a-order-of-monday"}
+
+POSTS = [str(route) for route in routes() if route.method == "POST"]
+NO_KEY = {"POST auth/tokens"}
+"""A token is a secret, so it is not kept to be given out again."""
+
+
+def told(answer: Any) -> tuple[Any, ...]:
+    """What a client can tell two answers by, but for the header that says which is the second."""
+    return answer.status_code, answer.content, {**answer.headers, "Idempotent-Replayed": ...}
+
+
+def test_the_second_time_the_first_answer_comes_again(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    first = buyer.post(ORDERS, order_body, headers=KEY)
+    second = buyer.post(ORDERS, order_body, headers=KEY)
+
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert told(second) == told(first)
+    assert {"Location", "ETag", "Content-Type", "X-Correlation-Id"} <= set(second.headers)
+    assert Order.objects.count() == 1
+
+
+def test_the_first_answer_comes_again_however_far_the_order_has_come(
+    buyer: Any, shop: object, order_body: dict[str, Any], drain: Callable[..., int]
+) -> None:
+    first = buyer.post(ORDERS, order_body, headers=KEY)
+    drain()
+
+    assert told(buyer.post(ORDERS, order_body, headers=KEY)) == told(first)
+    assert buyer.get(first.headers["Location"]).json()["status"] == "confirmed"
+
+
+def test_the_same_key_for_something_else_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object]
+) -> None:
+    number = buyer.post(ORDERS, order_body, headers=KEY).json()["number"]
+    before = photograph()
+    other_body = buyer.post(ORDERS, {**order_body, "payment_method": "pm_card_amex"}, headers=KEY)
+    other_call = buyer.post(f"{ORDERS}/{number}/cancel", order_body, headers=KEY)
+
+    for answer in other_body, other_call:
+        assert errors_of(answer) == {("#/Idempotency-Key", "idempotency_key_reused")}
+    assert photograph() == before
+
+
+def test_a_key_is_its_callers_own(buyer: Any, stranger: Any, shop: object, order_body: dict[str, Any]) -> None:
+    first = buyer.post(ORDERS, order_body, headers=KEY)
+    other = stranger.post(ORDERS, order_body, headers=KEY)
+
+    assert (first.status_code, other.status_code) == (201, 201)
+    assert first.json()["number"] != other.json()["number"]
+    assert "Idempotent-Replayed" not in other.headers
+
+
+def test_what_was_refused_may_be_tried_again_under_its_key(
+    operator: Any, buyer: Any, shop: object, order_body: dict[str, Any]
+) -> None:
+    answers = [buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY)]
+    assert not IdempotencyKey.objects.exists()
+    operator.post("/api/v1/products", {"sku": "SOON", "name": "Soon", "price": {"amount": "1", "currency": "USD"}})
+    answers.append(buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY))
+
+    assert [answer.status_code for answer in answers] == [422, 201]
+
+
+@pytest.mark.parametrize("when", ["before the answer is kept", "after the answer is kept"])
+def test_a_crash_leaves_neither_an_order_nor_a_key(
+    buyer: Any,
+    shop: object,
+    order_body: dict[str, Any],
+    photograph: Callable[[], object],
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+) -> None:
+    keep = idempotency._keep
+
+    def crash(*args: Any) -> None:
+        if when.startswith("after"):
+            keep(*args)
+        raise ConnectionResetError("the line was cut")
+
+    before = photograph()
+    with monkeypatch.context() as broken:
+        broken.setattr(idempotency, "_keep", crash)
+        cut_off = buyer.post(ORDERS, order_body, headers=KEY)
+
+    assert cut_off.status_code == 500
+    assert photograph() == before
+    assert buyer.post(ORDERS, order_body, headers=KEY).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\xe9", "tab\there"])
+def test_what_is_no_key(buyer: Any, shop: object, order_body: dict[str, Any], key: str) -> None:
+    answer = buyer.post(ORDERS, order_body, headers={"Idempotency-Key": key})
+
+    assert errors_of(answer) == {("#/Idempotency-Key", "invalid")}
+    assert not Order.objects.exists()
+
+
+def test_a_key_is_kept_for_a_week(
+    buyer: Any, shop: object, order_body: dict[str, Any], later: Callable[[timedelta], None]
+) -> None:
+    buyer.post(ORDERS, order_body, headers=KEY)
+    later(timedelta(days=6, hours=23))
+    forget_idempotency_keys()
+    assert buyer.post(ORDERS, order_body, headers=KEY).headers["Idempotent-Replayed"] == "true"
+    later(timedelta(hours=2))
+    forget_idempotency_keys()
+
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_no_password_can_be_guessed_from_what_is_kept(anonymous: Any, db: None, settings: Any) -> None:
+    body = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
+    anonymous.post("/api/v1/customers", body, headers=KEY)
+    kept = IdempotencyKey.objects.get()
+    settings.SECRET_KEY = "another"
+    again = anonymous.post("/api/v1/customers", body, headers=KEY)
+
+    assert "correct horse" not in repr(vars(kept))
+    assert errors_of(again) == {("#/Idempotency-Key", "idempotency_key_reused")}, "the fingerprint knows the secret"
+
+
+@pytest.mark.parametrize("post", POSTS)
+def test_every_post_can_be_repeated(
+    post: str, house: House, buyer: Any, operator: Any, anonymous: Any, photograph: Callable[[], object]
+) -> None:
+    callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
+    for name, call in examples(house).items():
+        if name == post:
+            break
+        callers[call.who].call(call)
+    call = call._replace(headers={**call.headers, **KEY})
+    first = callers[call.who].call(call)
+    after_the_first = photograph()
+    second = callers[call.who].call(call)
+
+    assert 200 <= first.status_code < 300
+    if post in NO_KEY:
+        assert second.content != first.content
+    else:
+        assert second.headers["Idempotent-Replayed"] == "true"
+        assert told(second) == told(first)
+        assert photograph() == after_the_first
+
+
+# --- At the same moment ---
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """The answers to several calls, made by threads that begin together."""
+    barrier = Barrier(len(calls))
+
+    def make(call: Callable[[], Any]) -> Any:
+        barrier.wait()
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(make, calls))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_posts_at_the_same_moment_place_one_order(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    for _ in range(3):
+        Order.objects.filter(pk__in=[]).delete()
+        key = {"Idempotency-Key": f"round {IdempotencyKey.objects.count()}"}
+        clients = [type(buyer)() for _ in range(8)]
+        for client in clients:
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {buyer.token}")
+        before = Order.objects.count()
+        answers = at_once([lambda c=client: c.post(ORDERS, order_body, headers=key) for client in clients])
+
+        placed = [answer for answer in answers if answer.status_code == 201]
+        first = [answer for answer in placed if "Idempotent-Replayed" not in answer.headers]
+        refused = [answer for answer in answers if answer.status_code == 409]
+        assert Order.objects.count() == before + 1
+        assert len(first) == 1
+        assert len(placed) + len(refused) == 8, [answer.content for answer in answers]
+        assert {answer.json()["number"] for answer in placed} == {first[0].json()["number"]}
+        assert {kind_of(answer) for answer in refused} <= {"idempotency_key_in_use"}
+        assert clients[0].post(ORDERS, order_body, headers=key).headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+@pytest.mark.django_db(transaction=True)
+def test_while_the_first_is_still_running_the_second_is_told_so(
+    buyer: Any, shop: object, order_body: dict[str, Any]
+) -> None:
+    inside, done = Barrier(2), Barrier(2)
+
+    def hold_the_key() -> None:
+        from django.db import transaction
+
+        with transaction.atomic():
+            idempotency._hold(f"user:{buyer.user.pk}", KEY["Idempotency-Key"])
+            inside.wait()
+            done.wait()
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(hold_the_key)
+        inside.wait()
+        meanwhile = buyer.post(ORDERS, order_body, headers=KEY)
+        another_key = buyer.post(ORDERS, order_body, headers={"Idempotency-Key": "another"})
+        done.wait()
+        running.result()
+
+    assert (meanwhile.status_code, kind_of(meanwhile)) == (409, "idempotency_key_in_use")
+    assert another_key.status_code == 201
+    assert buyer.post(ORDERS, order_body, headers=KEY).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("key", [{}, KEY], ids=["without a key", "each with a key of its own"])
+def test_what_is_made_twice_at_the_same_moment_is_made_once(
+    operator: Any, db: None, key: dict[str, str]
+) -> None:
+    """Without a key to tell that they are the same, one of them is told that the other was faster."""
+    globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}
+    grace = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
+    clients = [type(operator)() for _ in range(6)]
+    for client in clients:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {operator.token}")
+
+    def keyed(i: int) -> dict[str, str]:
+        return {name: f"{value} {i}" for name, value in key.items()}
+
+    for path, body, table in ("products", globe, Product), ("customers", grace, Buyer):
+        answers = at_once(
+            [
+                lambda c=client, i=i: c.post(f"/api/v1/{path}", body, headers=keyed(i))
+                for i, client in enumerate(clients)
+            ]
+        )
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+        assert table.objects.count() == 1

@@ -1,0 +1,364 @@
+"""An order is placed, read, listed, followed and cancelled by its buyer; staff of ordering see everyone's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from api_calls import errors_of, kind_of, problem_of
+
+from integration.domain.history import HistoryEntry
+from integration.domain.identifiers import BuyerId
+from ordering.commands import grant_discount
+from ordering.models import Order
+
+ORDERS = "/api/v1/orders"
+
+
+def usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
+
+
+# --- Placing and reading ---
+
+
+def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    answer = buyer.post(ORDERS, order_body)
+    order = answer.json()
+
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"http://testserver{ORDERS}/{order['number']}"
+    assert answer.headers["ETag"] == '"1"'
+    assert order.pop("number").startswith("R-")
+    assert order.pop("placed_at") == order.pop("updated_at")
+    assert order == {
+        "status": "pending",
+        "cancellation_reason": None,
+        "lines": [
+            line("MUG", quantity=2, unit_price=usd("12.50"), total=usd("25.00")),
+            line("LAMP", quantity=1, unit_price=usd("80.00"), total=usd("80.00")),
+        ],
+        "subtotal": usd("105.00"),
+        "discount": usd("0.00"),
+        "total": usd("105.00"),
+        "shipping_address": order_body["shipping_address"],
+        "payment": {"status": "pending", "method": "pm_card_visa", "paid": usd("0.00"), "refunded": usd("0.00")},
+        "shipments": [],
+    }
+
+
+def line(sku: str, **more: Any) -> dict[str, Any]:
+    return {"sku": sku, "name": sku.title(), **more, "shipped": 0}
+
+
+def test_what_was_placed_is_what_is_read(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    placed = buyer.post(ORDERS, order_body)
+    read = buyer.get(placed.headers["Location"])
+
+    assert read.status_code == 200
+    assert (read.json(), read.headers["ETag"]) == (placed.json(), placed.headers["ETag"])
+
+
+def test_moments_are_rfc_3339_in_utc(buyer: Any, house: Any) -> None:
+    order = buyer.get(f"{ORDERS}/{house.order}").json()
+
+    assert order["placed_at"].endswith("Z")
+    assert order["placed_at"] < order["updated_at"]
+
+
+def test_the_same_sku_twice_is_added_up(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    order_body["lines"] = [{"sku": sku, "quantity": n} for sku, n in [("MUG", 1), ("LAMP", 1), ("MUG", 2)]]
+    lines = buyer.post(ORDERS, order_body).json()["lines"]
+
+    assert [(line["sku"], line["quantity"]) for line in lines] == [("MUG", 3), ("LAMP", 1)]
+
+
+def test_a_discount_is_shown(buyer: Any, house: Any, order_body: dict[str, Any]) -> None:
+    grant_discount(BuyerId(f"U-{buyer.user.pk}"), 10, "for being there")
+    order = buyer.post(ORDERS, order_body).json()
+
+    assert (order["subtotal"], order["discount"], order["total"]) == (usd("105.00"), usd("10.50"), usd("94.50"))
+
+
+def test_an_order_to_its_end_as_its_buyer_sees_it(
+    buyer: Any, operator: Any, house: Any, drain: Callable[..., int]
+) -> None:
+    confirmed = buyer.get(f"{ORDERS}/{house.order}").json()
+    shipment = f"/api/v1/shipments/{house.shipment}"
+    operator.post(f"{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"})
+    drain()
+    shipped = buyer.get(f"{ORDERS}/{house.order}").json()
+    operator.post(f"{shipment}/deliver")
+    drain()
+    delivered = buyer.get(f"{ORDERS}/{house.order}").json()
+
+    assert [order["status"] for order in (confirmed, shipped, delivered)] == ["confirmed", "shipped", "delivered"]
+    assert confirmed["payment"] == {
+        "status": "paid",
+        "method": "pm_card_visa",
+        "paid": usd("105.00"),
+        "refunded": usd("0.00"),
+    }
+    assert (confirmed["shipments"], [line["shipped"] for line in shipped["lines"]]) == ([], [2, 1])
+    sent = {"id": house.shipment, "carrier": "Royal Mail", "tracking_number": "RM1"}
+    assert shipped["shipments"] == [{**sent, "status": "dispatched"}]
+    assert delivered["shipments"] == [{**sent, "status": "delivered"}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "method", "reason", "payment"),
+    [
+        ([{"sku": "MUG", "quantity": 1}], "pm_card_chargeDeclined", "payment_failed", "failed"),
+        ([{"sku": "RELIC", "quantity": 1}], "pm_card_visa", "out_of_stock", "cancelled"),
+    ],
+)
+def test_why_an_order_ended_is_told(
+    buyer: Any,
+    shop: object,
+    order_body: dict[str, Any],
+    drain: Callable[..., int],
+    lines: list[Any],
+    method: str,
+    reason: str,
+    payment: str,
+) -> None:
+    placed = buyer.post(ORDERS, {**order_body, "lines": lines, "payment_method": method})
+    drain()
+    order = buyer.get(placed.headers["Location"]).json()
+
+    assert (order["status"], order["cancellation_reason"]) == ("cancelled", reason)
+    assert order["payment"]["status"] == payment
+
+
+# --- Several wrong things at once ---
+
+
+def test_everything_that_is_wrong_is_told_at_once(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    order_body["lines"] = [{"sku": "NONE", "quantity": 1}, {"sku": "MUG", "quantity": 1}, {"sku": "NIL", "quantity": 1}]
+    answer = buyer.post(ORDERS, {**order_body, "payment_method": "pm_none"})
+
+    assert errors_of(answer) == {
+        ("#/lines/0/sku", "unknown_sku"),
+        ("#/lines/2/sku", "unknown_sku"),
+        ("#/payment_method", "unknown_payment_method"),
+    }
+    assert problem_of(answer)["detail"] == "#/lines/0/sku: There is no product 'NONE'. And 2 more; see errors."
+
+
+# --- Lists ---
+
+
+@pytest.fixture
+def seven(buyer: Any, shop: object, order_body: dict[str, Any], drain: Callable[..., int]) -> list[str]:
+    """Seven orders, oldest first: the last two are cancelled, the first five confirmed."""
+    numbers = [buyer.post(ORDERS, order_body).json()["number"] for _ in range(7)]
+    drain()
+    for number in numbers[-2:]:
+        buyer.post(f"{ORDERS}/{number}/cancel", {})
+    drain()
+    return numbers
+
+
+def numbers_in(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.content
+    return [order["number"] for order in answer.json()["results"]]
+
+
+def test_a_list_has_all_of_each_order_newest_first(buyer: Any, seven: list[str]) -> None:
+    answer = buyer.get(ORDERS)
+
+    assert list(answer.json()) == ["next", "previous", "results"]
+    assert numbers_in(answer) == seven[::-1]
+    assert answer.json()["results"][0] == buyer.get(f"{ORDERS}/{seven[-1]}").json()
+
+
+@pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
+@pytest.mark.parametrize("size", [1, 3, 7, 200])
+def test_pages_lead_there_and_back(buyer: Any, seven: list[str], ordering: str, size: int) -> None:
+    expected = seven if ordering == "created_at" else seven[::-1]
+    url, pages = f"{ORDERS}?page_size={size}&ordering={ordering}", []
+    while url:
+        page = buyer.get(url)
+        pages.append(numbers_in(page))
+        url, back = page.json()["next"], page.json()["previous"]
+    returned = [pages[-1]]
+    while back:
+        page = buyer.get(back)
+        returned.insert(0, numbers_in(page))
+        back = page.json()["previous"]
+
+    assert sum(pages, []) == expected
+    assert returned == pages
+    assert {len(page) for page in pages[:-1]} <= {size}
+
+
+def test_what_is_placed_meanwhile_shifts_no_page(buyer: Any, seven: list[str], order_body: dict[str, Any]) -> None:
+    first = buyer.get(f"{ORDERS}?page_size=3")
+    buyer.post(ORDERS, order_body)
+
+    assert numbers_in(first) + numbers_in(buyer.get(first.json()["next"])) == seven[::-1][:6]
+
+
+def test_rows_of_the_same_moment_are_all_on_some_page(buyer: Any, seven: list[str]) -> None:
+    Order.objects.update(created_at=Order.objects.earliest("created_at").created_at)
+    found, url = [], f"{ORDERS}?page_size=2"
+    while url:
+        page = buyer.get(url)
+        found += numbers_in(page)
+        url = page.json()["next"]
+
+    assert sorted(found) == sorted(seven)
+
+
+def test_orders_are_filtered(buyer: Any, operator: Any, stranger: Any, seven: list[str]) -> None:
+    third = buyer.get(f"{ORDERS}/{seven[2]}").json()["placed_at"]
+    assert numbers_in(buyer.get(f"{ORDERS}?status=cancelled")) == seven[:4:-1]
+    assert numbers_in(buyer.get(f"{ORDERS}?status=shipped")) == []
+    assert numbers_in(buyer.get(ORDERS, {"placed_after": third})) == seven[:1:-1]
+    assert numbers_in(buyer.get(ORDERS, {"placed_before": third})) == seven[1::-1]
+    assert numbers_in(buyer.get(ORDERS, {"placed_before": third.replace("Z", "+00:00")})) == seven[1::-1]
+    assert numbers_in(operator.get(f"{ORDERS}?buyer=U-{buyer.user.pk}")) == seven[::-1]
+    assert numbers_in(operator.get(f"{ORDERS}?buyer=U-{operator.user.pk}")) == []
+    assert numbers_in(operator.get(f"{ORDERS}?buyer=")) == seven[::-1]
+    assert numbers_in(stranger.get(f"{ORDERS}?buyer=U-{buyer.user.pk}")) == []
+
+
+def test_filters_stay_on_the_next_page(buyer: Any, seven: list[str]) -> None:
+    first = buyer.get(f"{ORDERS}?status=confirmed&page_size=2&ordering=created_at")
+
+    assert numbers_in(first) + numbers_in(buyer.get(first.json()["next"])) == seven[:4]
+
+
+def test_a_list_of_any_length_takes_as_many_statements(
+    buyer: Any, seven: list[str], statements: Callable[..., Any]
+) -> None:
+    counts = []
+    for size in 1, 7:
+        with statements() as seen:
+            buyer.get(f"{ORDERS}?page_size={size}")
+        counts.append(len(seen))
+
+    assert counts[0] == counts[1] <= 4
+
+
+# --- The timeline ---
+
+
+def test_the_timeline_tells_the_story_in_order_of_cause(buyer: Any, house: Any) -> None:
+    answer = buyer.get(f"{ORDERS}/{house.order}/timeline")
+    story = answer.json()
+
+    assert answer.status_code == 200
+    assert {tuple(event) for event in story} == {
+        ("event_id", "type", "context", "occurred_at", "causation_id", "summary")
+    }
+    assert [event["type"] for event in story][0] == "ordering.order_placed"
+    assert {event["context"] for event in story} == {"ordering", "inventory", "billing", "fulfillment"}
+    told: set[str] = set()
+    for event in story:
+        assert event["causation_id"] is None or event["causation_id"] in told
+        assert event["summary"]
+        told.add(event["event_id"])
+
+
+def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, operator: Any, house: Any) -> None:
+    url = f"{ORDERS}/{house.order}/timeline"
+    tag = buyer.get(url).headers["ETag"]
+    quiet = buyer.get(url, headers={"If-None-Match": tag})
+    operator.post(f"/api/v1/shipments/{house.shipment}/dispatch", {"carrier": "DHL", "tracking_number": "1"})
+    moved = buyer.get(url, headers={"If-None-Match": tag})
+
+    assert (quiet.status_code, quiet.content, quiet.headers["ETag"]) == (304, b"", tag)
+    assert quiet.headers["X-Correlation-Id"]
+    assert moved.status_code == 200
+    assert moved.headers["ETag"] != tag
+    assert moved.json()[-1]["type"] == "fulfillment.shipment_dispatched"
+
+
+def test_every_answer_about_an_order_names_its_story(buyer: Any, operator: Any, house: Any) -> None:
+    story = str(Order.objects.get(pk=house.order).correlation_id)
+    answers = [
+        buyer.get(f"{ORDERS}/{house.order}"),
+        buyer.get(f"{ORDERS}/{house.order}/timeline"),
+        operator.get(f"/api/v1/shipments/{house.shipment}"),
+        operator.post(f"/api/v1/shipments/{house.shipment}/deliver"),
+        buyer.post(f"{ORDERS}/{house.order}/cancel", {}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 409, 202]
+    assert {answer.headers["X-Correlation-Id"] for answer in answers} == {story}
+
+
+def test_a_traceparent_is_continued(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    number = buyer.post(ORDERS, order_body, headers={"traceparent": trace}).json()["number"]
+    other = buyer.post(ORDERS, order_body, headers={"traceparent": "00-nonsense"}).json()["number"]
+
+    def history(number: str) -> HistoryEntry:
+        return next(type_.objects.get(stream_id=number) for type_ in HistoryEntry.__subclasses__()[:1])
+
+    assert history(number).traceparent == trace
+    assert history(number).actor == f"user:{buyer.user.pk}"
+    assert history(other).traceparent is None
+
+
+# --- Cancelling ---
+
+
+def test_before_payment_an_order_is_cancelled_at_once(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    number = buyer.post(ORDERS, order_body).json()["number"]
+    answer = buyer.post(f"{ORDERS}/{number}/cancel", {"reason": "changed my mind"})
+
+    assert answer.status_code == 202
+    assert (answer.json()["status"], answer.json()["cancellation_reason"]) == ("cancelled", "by_buyer")
+    assert answer.headers["ETag"] == buyer.get(f"{ORDERS}/{number}").headers["ETag"]
+
+
+def test_after_payment_it_is_asked_for_and_then_refunded(buyer: Any, house: Any, drain: Callable[..., int]) -> None:
+    answer = buyer.post(f"{ORDERS}/{house.order}/cancel")
+    drain()
+    order = buyer.get(f"{ORDERS}/{house.order}").json()
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "confirmed")
+    assert (order["status"], order["cancellation_reason"]) == ("cancelled", "by_buyer")
+    assert order["payment"]["status"] == "refunded"
+    assert order["payment"]["refunded"] == order["payment"]["paid"] == usd("105.00")
+
+
+def test_staff_who_cancel_are_told_apart_from_the_buyer(
+    buyer: Any, operator: Any, shop: object, order_body: dict[str, Any]
+) -> None:
+    number = buyer.post(ORDERS, order_body).json()["number"]
+
+    assert operator.post(f"{ORDERS}/{number}/cancel", {}).json()["cancellation_reason"] == "by_operator"
+
+
+def test_what_has_ended_cannot_be_cancelled(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    number = buyer.post(ORDERS, order_body).json()["number"]
+    buyer.post(f"{ORDERS}/{number}/cancel", {})
+    again = buyer.post(f"{ORDERS}/{number}/cancel", {})
+
+    assert again.status_code == 409
+    assert kind_of(again) == "not_allowed"
+    assert number in problem_of(again)["detail"]
+
+
+def test_a_cancellation_of_another_version_is_refused(buyer: Any, house: Any) -> None:
+    stale = buyer.post(f"{ORDERS}/{house.order}/cancel", {}, headers={"If-Match": '"1"'})
+    fresh = buyer.get(f"{ORDERS}/{house.order}").headers["ETag"]
+
+    assert (stale.status_code, kind_of(stale)) == (412, "stale_version")
+    assert buyer.post(f"{ORDERS}/{house.order}/cancel", {}, headers={"If-Match": fresh}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"reason": "x" * 501}, ("#/reason", "max_length")),
+        ({"reason": 1}, ("#/reason", "invalid")),
+        ({"message": "a", "code": "b"}, ("#/message", "unknown_field")),
+        ({"status": "cancelled"}, ("#/status", "unknown_field")),
+    ],
+)
+def test_what_a_cancellation_cannot_say(buyer: Any, house: Any, body: dict[str, Any], error: tuple[str, str]) -> None:
+    assert error in errors_of(buyer.post(f"{ORDERS}/{house.order}/cancel", body))
+    assert buyer.get(f"{ORDERS}/{house.order}").json()["status"] == "confirmed"

@@ -1,0 +1,160 @@
+"""Products are open to all to look at, and to staff of ordering to change."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from api_calls import errors_of, kind_of
+
+PRODUCTS = "/api/v1/products"
+GLOBE = {"sku": "GLOBE-30", "name": "Globe", "description": "Turns.", "price": {"amount": "19.9", "currency": "USD"}}
+
+
+def test_a_product_has_these_fields(anonymous: Any, shop: object) -> None:
+    answer = anonymous.get(f"{PRODUCTS}/MUG")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "sku": "MUG",
+        "name": "Mug",
+        "description": "",
+        "price": {"amount": "12.50", "currency": "USD"},
+        "availability": "in_stock",
+        "on_sale": True,
+    }
+
+
+def test_a_new_product_is_there_for_everybody(operator: Any, anonymous: Any) -> None:
+    answer = operator.post(PRODUCTS, GLOBE)
+    found = anonymous.get(answer.headers["Location"])
+
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"http://testserver{PRODUCTS}/GLOBE-30"
+    assert answer.headers["ETag"] == found.headers["ETag"] == '"1"'
+    assert answer.json() == found.json()
+    assert answer.json()["price"] == {"amount": "19.90", "currency": "USD"}
+    assert answer.json()["availability"] == "out_of_stock"
+
+
+def test_a_sku_is_listed_once(operator: Any) -> None:
+    operator.post(PRODUCTS, GLOBE)
+    again = operator.post(PRODUCTS, GLOBE)
+
+    assert again.status_code == 409
+    assert kind_of(again) == "sku_taken"
+
+
+def test_orders_keep_the_price_they_were_placed_at(operator: Any, buyer: Any, house: Any) -> None:
+    answer = operator.patch(f"{PRODUCTS}/MUG", {"price": {"amount": "99.00", "currency": "USD"}})
+
+    assert answer.json()["price"]["amount"] == "99.00"
+    assert buyer.get(f"/api/v1/orders/{house.order}").json()["lines"][0]["unit_price"]["amount"] == "12.50"
+
+
+def test_what_is_not_on_sale_is_in_no_list(operator: Any, anonymous: Any, shop: object) -> None:
+    operator.patch(f"{PRODUCTS}/MUG", {"on_sale": False})
+
+    assert "MUG" not in [product["sku"] for product in anonymous.get(PRODUCTS).json()["results"]]
+    assert anonymous.get(f"{PRODUCTS}/MUG").json()["on_sale"] is False
+
+
+def test_a_change_of_what_somebody_else_changed_since_is_refused(operator: Any, shop: object) -> None:
+    seen = operator.get(f"{PRODUCTS}/MUG").headers["ETag"]
+    first = operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": seen})
+    second = operator.patch(f"{PRODUCTS}/MUG", {"name": "Jar"}, headers={"If-Match": seen})
+
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert kind_of(second) == "stale_version"
+    assert operator.get(f"{PRODUCTS}/MUG").json()["name"] == "Cup"
+
+
+@pytest.mark.parametrize("tag", ['"999"', 'W/"1"', "1", '"x"', "", '"1', '"99999999999"'])
+def test_only_the_etag_that_was_given_out_matches(operator: Any, shop: object, tag: str) -> None:
+    assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": tag}).status_code == 412
+
+
+def test_a_star_matches_whatever_there_is(operator: Any, shop: object) -> None:
+    assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 200
+    assert operator.patch(f"{PRODUCTS}/NONE", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 404
+
+
+def test_what_did_not_change_is_not_sent_again(anonymous: Any, operator: Any, shop: object) -> None:
+    known = {"If-None-Match": anonymous.get(f"{PRODUCTS}/MUG").headers["ETag"]}
+    same = anonymous.get(f"{PRODUCTS}/MUG", headers=known)
+    operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"})
+
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["X-Correlation-Id"]
+    assert anonymous.get(f"{PRODUCTS}/MUG", headers=known).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "skus"),
+    [
+        ("", ["ATLAS", "LAMP", "MUG", "RELIC"]),
+        ("search=mug", ["MUG"]),
+        ("search=l a p", ["LAMP"]),
+        ("search=%25", []),
+        ("search=%20", ["ATLAS", "LAMP", "MUG", "RELIC"]),
+        ("in_stock=true", ["ATLAS", "LAMP", "MUG"]),
+        ("in_stock=True", ["ATLAS", "LAMP", "MUG"]),
+        ("in_stock=false", ["RELIC"]),
+        ("in_stock=true&search=a&ordering=-sku", ["LAMP", "ATLAS"]),
+        ("ordering=-name", ["RELIC", "MUG", "LAMP", "ATLAS"]),
+    ],
+)
+def test_products_are_found(anonymous: Any, shop: object, query: str, skus: list[str]) -> None:
+    answer = anonymous.get(f"{PRODUCTS}?{query}")
+
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["next", "previous", "results"]
+    assert [product["sku"] for product in answer.json()["results"]] == skus
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"sku": "globe"}, ("#/sku", "invalid")),
+        ({"sku": "G" * 41}, ("#/sku", "invalid")),
+        ({"sku": 5}, ("#/sku", "invalid")),
+        ({"name": " "}, ("#/name", "blank")),
+        ({"name": True}, ("#/name", "invalid")),
+        ({"description": "x" * 5001}, ("#/description", "max_length")),
+        ({"price": "19.90"}, ("#/price", "invalid")),
+        ({"price": {"amount": 19.9, "currency": "USD"}}, ("#/price/amount", "invalid")),
+        ({"price": {"amount": "-1", "currency": "USD"}}, ("#/price/amount", "invalid")),
+        ({"price": {"amount": "1e3", "currency": "USD"}}, ("#/price/amount", "invalid")),
+        ({"price": {"amount": "NaN", "currency": "USD"}}, ("#/price/amount", "invalid")),
+        ({"price": {"amount": "٣", "currency": "USD"}}, ("#/price/amount", "invalid")),
+        ({"price": {"amount": "1.999", "currency": "USD"}}, ("#/price/amount", "not_money")),
+        ({"price": {"amount": "1.5", "currency": "JPY"}}, ("#/price/amount", "not_money")),
+        ({"price": {"amount": "1", "currency": "ZZZ"}}, ("#/price/currency", "unknown_currency")),
+        ({"price": {"amount": "1", "currency": "usd"}}, ("#/price/currency", "unknown_currency")),
+        ({"price": {"amount": "1", "currency": "XAU"}}, ("#/price/currency", "unknown_currency")),
+        ({"price": {"amount": "1"}}, ("#/price/currency", "required")),
+        ({"price": {"amount": "1", "currency": "USD", "cents": 0}}, ("#/price/cents", "unknown_field")),
+        ({"price": {"amount": "0", "currency": "USD"}}, ("#/price/amount", "price_out_of_bounds")),
+        ({"price": {"amount": "10000000.01", "currency": "USD"}}, ("#/price/amount", "price_out_of_bounds")),
+        ({"availability": "in_stock"}, ("#/availability", "unknown_field")),
+    ],
+)
+def test_what_a_product_cannot_be(
+    operator: Any, photograph: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
+) -> None:
+    before = photograph()
+
+    assert errors_of(operator.post(PRODUCTS, {**GLOBE, **change})) == {error}
+    assert photograph() == before
+
+
+def test_nothing_can_be_read_or_changed_that_is_not_there(operator: Any, shop: object) -> None:
+    for answer in operator.get(f"{PRODUCTS}/NONE"), operator.patch(f"{PRODUCTS}/NONE", {}):
+        assert answer.status_code == 404
+        assert kind_of(answer) == "not_found"
+
+
+def test_looking_at_the_heads_takes_no_token(anonymous: Any, shop: object) -> None:
+    assert anonymous.head(PRODUCTS).status_code == 200
+    assert anonymous.options(PRODUCTS).status_code == 200
+
+

@@ -1,0 +1,150 @@
+"""Stock is for staff of inventory: what lies on the shelves, and what came and went."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from api_calls import errors_of, kind_of
+
+STOCK = "/api/v1/stock"
+
+
+def test_a_stock_item_has_these_fields(operator: Any, house: Any) -> None:
+    answer = operator.get(f"{STOCK}/MUG")
+    item = answer.json()
+
+    assert answer.status_code == 200
+    assert item.pop("as_of").endswith("Z")
+    assert item == {"sku": "MUG", "on_hand": 100, "reserved": 2, "available": 98, "reorder_point": 5}
+
+
+def test_goods_come_in(operator: Any, shop: object) -> None:
+    answer = operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 7, "reference": "D-17"})
+
+    assert answer.status_code == 201
+    assert (answer.json()["on_hand"], answer.json()["available"]) == (7, 7)
+    assert answer.headers["ETag"] == operator.get(f"{STOCK}/RELIC").headers["ETag"]
+
+
+def test_what_came_in_can_be_bought(operator: Any, anonymous: Any, shop: object, drain: Callable[..., int]) -> None:
+    operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 1_000_000_000})
+    drain()
+
+    assert anonymous.get("/api/v1/products/RELIC").json()["availability"] == "in_stock"
+
+
+@pytest.mark.parametrize(("delta", "on_hand"), [(-3, 97), (3, 103), (-98, 2)])
+def test_what_is_counted_is_corrected(operator: Any, house: Any, delta: int, on_hand: int) -> None:
+    answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": delta, "reason": "counted"})
+
+    assert answer.status_code == 201
+    assert answer.json()["on_hand"] == on_hand
+
+
+def test_what_is_set_aside_is_not_taken_away(
+    operator: Any, house: Any, photograph: Callable[[], object]
+) -> None:
+    before = photograph()
+    answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": -99, "reason": "counted"})
+
+    assert answer.status_code == 409
+    assert kind_of(answer) == "reserved_goods"
+    assert photograph() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "error"),
+    [
+        ("receipts", {"quantity": 0}, ("#/quantity", "min_value")),
+        ("receipts", {"quantity": -1}, ("#/quantity", "min_value")),
+        ("receipts", {"quantity": 1_000_000_001}, ("#/quantity", "max_value")),
+        ("receipts", {"quantity": 10**40}, ("#/quantity", "max_value")),
+        ("receipts", {"quantity": "5"}, ("#/quantity", "invalid")),
+        ("receipts", {"quantity": True}, ("#/quantity", "invalid")),
+        ("receipts", {"quantity": 1.0}, ("#/quantity", "invalid")),
+        ("receipts", {}, ("#/quantity", "required")),
+        ("receipts", {"quantity": 1, "reference": "x" * 201}, ("#/reference", "max_length")),
+        ("receipts", {"quantity": 1, "on_hand": 5}, ("#/on_hand", "unknown_field")),
+        ("adjustments", {"delta": 0, "reason": "x"}, ("#/delta", "nothing_adjusted")),
+        ("adjustments", {"delta": -1_000_000_001, "reason": "x"}, ("#/delta", "min_value")),
+        ("adjustments", {"delta": 1}, ("#/reason", "required")),
+        ("adjustments", {"delta": 1, "reason": ""}, ("#/reason", "blank")),
+    ],
+)
+def test_what_cannot_have_happened(
+    operator: Any,
+    shop: object,
+    photograph: Callable[[], object],
+    call: str,
+    body: dict[str, Any],
+    error: tuple[str, str],
+) -> None:
+    before = photograph()
+
+    assert errors_of(operator.post(f"{STOCK}/MUG/{call}", body)) == {error}
+    assert photograph() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "body"), [("receipts", {"quantity": 1}), ("adjustments", {"delta": 1, "reason": "counted"})]
+)
+def test_a_count_of_what_has_moved_since_is_refused(
+    operator: Any, shop: object, call: str, body: dict[str, Any]
+) -> None:
+    seen = operator.get(f"{STOCK}/MUG").headers["ETag"]
+    first = operator.post(f"{STOCK}/MUG/{call}", body, headers={"If-Match": seen})
+    second = operator.post(f"{STOCK}/MUG/{call}", body, headers={"If-Match": seen})
+
+    assert (first.status_code, second.status_code) == (201, 412)
+    assert kind_of(second) == "stale_version"
+
+
+def test_there_is_no_stock_of_what_was_never_listed(operator: Any, shop: object) -> None:
+    answers = [
+        operator.get(f"{STOCK}/NONE"),
+        operator.post(f"{STOCK}/NONE/receipts", {"quantity": 1}),
+        operator.post(f"{STOCK}/NONE/adjustments", {"delta": 1, "reason": "found"}),
+    ]
+
+    assert [(answer.status_code, kind_of(answer)) for answer in answers] == [(404, "not_found")] * 3
+
+
+@pytest.mark.parametrize(
+    ("query", "skus"),
+    [
+        ("", ["ATLAS", "LAMP", "MUG", "RELIC"]),
+        ("low=true", ["RELIC"]),
+        ("low=false", ["ATLAS", "LAMP", "MUG"]),
+        ("ordering=-sku&low=false", ["MUG", "LAMP", "ATLAS"]),
+        ("ordering=on_hand", ["RELIC", "ATLAS", "LAMP", "MUG"]),
+        ("ordering=-on_hand", ["MUG", "LAMP", "ATLAS", "RELIC"]),
+    ],
+)
+def test_stock_is_listed(operator: Any, shop: object, query: str, skus: list[str]) -> None:
+    answer = operator.get(f"{STOCK}?{query}")
+
+    assert answer.status_code == 200
+    assert [item["sku"] for item in answer.json()["results"]] == skus
+
+
+def test_skus_with_equally_much_are_all_on_some_page(operator: Any, shop: object) -> None:
+    operator.post(f"{STOCK}/ATLAS/adjustments", {"delta": 11, "reason": "counted"})
+    found, url = [], f"{STOCK}?ordering=on_hand&page_size=1"
+    while url:
+        page = operator.get(url).json()
+        found += [item["sku"] for item in page["results"]]
+        url = page["next"]
+
+    assert found == ["RELIC", "ATLAS", "LAMP", "MUG"]
+
+
+def test_a_list_of_any_length_takes_as_many_statements(
+    operator: Any, shop: object, statements: Callable[..., Any]
+) -> None:
+    counts = []
+    for size in 1, 4:
+        with statements() as seen:
+            operator.get(f"{STOCK}?page_size={size}")
+        counts.append(len(seen))
+
+    assert counts[0] == counts[1] <= 5

@@ -1,0 +1,281 @@
+"""Each cent of an invoice is owed, paid or given back, and none of it twice."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing import events
+from billing.events import InvoicedLine
+from billing.models import INVOICE_LIFE, AmountMismatch, Invoice, MoreThanIsLeft
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, RefundId, Sku
+from integration.domain.money import Money
+from integration.domain.states import NotAllowed
+
+ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
+NOTHING, TOTAL = Money.zero("USD"), Money("94.50", "USD")
+
+
+def _open() -> Invoice:
+    return Invoice.issue(
+        ORDER,
+        payer=BuyerId("B-1"),
+        payment_method=PaymentMethodId("pm_card_visa"),
+        lines=[
+            InvoicedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD")),
+            InvoicedLine(Sku("LAMP"), "Lamp", 1, Money("80", "USD")),
+        ],
+        discount=Money("10.50", "USD"),
+        total=TOTAL,
+    )
+
+
+def _paid() -> Invoice:
+    invoice = _open()
+    invoice.be_paid(PAYMENT, TOTAL)
+    return invoice
+
+
+def _owed_back() -> Invoice:
+    invoice = _paid()
+    invoice.be_called_off("by_buyer")
+    return invoice
+
+
+def _refunded() -> Invoice:
+    invoice = _owed_back()
+    invoice.be_refunded(REFUND, TOTAL)
+    return invoice
+
+
+def _void() -> Invoice:
+    invoice = _open()
+    invoice.be_called_off("payment_timeout")
+    return invoice
+
+
+def _void_and_paid() -> Invoice:
+    invoice = _void()
+    invoice.be_paid(PAYMENT, TOTAL)
+    return invoice
+
+
+BROUGHT_TO: dict[str, Callable[[], Invoice]] = {
+    "open": _open,
+    "paid": _owed_back,
+    "refunded": _refunded,
+    "void": _void,
+}
+SEND: dict[str, Callable[[Invoice], object]] = {
+    "ask_for_money": lambda invoice: invoice.accepts("ask_for_money"),
+    "be_paid": lambda invoice: invoice.be_paid(PAYMENT, TOTAL),
+    "be_called_off": lambda invoice: invoice.be_called_off("by_buyer"),
+    "be_refunded": lambda invoice: invoice.be_refunded(REFUND, TOTAL),
+}
+
+
+def _recorded(invoice: Invoice, kind: type) -> list[object]:
+    return [recorded.event for recorded in invoice.recorded_events if type(recorded.event) is kind]
+
+
+# --- The whole table ---
+
+
+def test_the_walk_covers_the_whole_table() -> None:
+    assert set(BROUGHT_TO) == set(INVOICE_LIFE.states)
+    assert set(SEND) == set(INVOICE_LIFE.messages)
+
+
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_an_invoice_is_brought_to_each_state_by_its_own_events(state: str) -> None:
+    assert BROUGHT_TO[state]().status == state
+
+
+@pytest.mark.parametrize("message", SEND)
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_every_message_in_every_state_does_what_the_table_says(
+    state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
+) -> None:
+    invoice = BROUGHT_TO[state]()
+
+    judge_by_table(invoice, message, lambda: SEND[message](invoice))
+
+
+MESSAGES = st.one_of(
+    st.just(("be_paid", 0)),
+    st.just(("be_called_off", 0)),
+    st.tuples(st.sampled_from(["owe_back", "be_refunded"]), st.integers(-5, 110)),
+)
+
+
+@given(st.lists(MESSAGES, max_size=15))
+def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tuple[str, int]]) -> None:
+    invoice, outstanding = _open(), 0
+    for message, cents in messages:
+        amount = Money.of_minor(cents * 100, "USD")
+        try:
+            if message == "owe_back":
+                invoice.owe_back(amount, PAYMENT, "goodwill")
+            elif message == "be_refunded" and outstanding:
+                # The provider gives back what it was asked for, and nothing else.
+                asked: object = _recorded(invoice, events.InvoiceRefundOwed)[-outstanding]
+                assert isinstance(asked, events.InvoiceRefundOwed)
+                invoice.be_refunded(asked.refund, asked.amount)
+            elif message != "be_refunded":
+                SEND[message](invoice)
+        except DomainError:
+            pass
+        owed = len(_recorded(invoice, events.InvoiceRefundOwed))
+        outstanding = owed - len(_recorded(invoice, events.InvoiceRefunded))
+        assert NOTHING <= invoice.refunded <= invoice.refund_owed <= invoice.paid <= invoice.total
+        assert invoice.paid in (NOTHING, invoice.total)
+        assert invoice.refund_count == owed
+        assert invoice.status != "refunded" or invoice.refunded == invoice.paid
+        assert invoice.status != "paid" or invoice.refunded < invoice.paid
+
+
+# --- What is owed ---
+
+
+def test_an_invoice_says_what_is_owed_for_what() -> None:
+    invoice = _open()
+
+    assert (invoice.number, invoice.order, invoice.payer) == ("I-1", ORDER, "B-1")
+    assert (invoice.total, invoice.discount, invoice.paid, invoice.refunded) == (
+        TOTAL,
+        Money("10.50", "USD"),
+        NOTHING,
+        NOTHING,
+    )
+    assert [(line.sku, line.quantity, line.unit_price) for line in invoice.lines] == [
+        ("MUG", 2, Money("12.50", "USD")),
+        ("LAMP", 1, Money("80", "USD")),
+    ]
+
+
+# --- What is paid ---
+
+
+@pytest.mark.parametrize("invoice", [_open, _void])
+@pytest.mark.parametrize("amount", ["94.49", "94.51", "0"])
+def test_an_invoice_is_paid_in_full_or_not(invoice: Callable[[], Invoice], amount: str) -> None:
+    unpaid = invoice()
+
+    with pytest.raises(AmountMismatch):
+        unpaid.be_paid(PAYMENT, Money(amount, "USD"))
+
+    assert unpaid.paid == NOTHING
+
+
+def test_an_invoice_is_paid_once() -> None:
+    invoice = _paid()
+
+    invoice.be_paid(PaymentId("P-1-2"), TOTAL)
+
+    assert invoice.paid == TOTAL
+    assert len(_recorded(invoice, events.InvoicePaid)) == 1
+
+
+def test_money_for_a_void_invoice_is_owed_back_at_once() -> None:
+    invoice = _void_and_paid()
+
+    assert (invoice.status, invoice.paid, invoice.refund_owed) == ("void", TOTAL, TOTAL)
+    assert _recorded(invoice, events.InvoiceRefundOwed) == [
+        events.InvoiceRefundOwed(
+            invoice="I-1",  # type: ignore[arg-type]
+            order=ORDER,
+            refund=REFUND,
+            payment=PAYMENT,
+            amount=TOTAL,
+            reason="paid after the order was cancelled",
+        )
+    ]
+
+
+def test_money_for_a_void_invoice_is_owed_back_once() -> None:
+    invoice = _void_and_paid()
+
+    invoice.be_paid(PAYMENT, TOTAL)
+    invoice.be_called_off("by_buyer")
+
+    assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
+
+
+# --- What is given back ---
+
+
+def test_an_unpaid_invoice_that_is_called_off_is_void() -> None:
+    assert _void().status == "void"
+    assert _recorded(_void(), events.InvoiceRefundOwed) == []
+
+
+def test_a_paid_invoice_that_is_called_off_is_owed_back_once() -> None:
+    invoice = _owed_back()
+
+    invoice.be_called_off("by_operator")
+
+    assert (invoice.status, invoice.refund_owed, invoice.refunded) == ("paid", TOTAL, NOTHING)
+    assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
+
+
+def test_calling_off_gives_back_what_was_not_given_back_yet() -> None:
+    invoice = _paid()
+    invoice.owe_back(Money("4.50", "USD"), PAYMENT, "scratched")
+
+    invoice.be_called_off("by_buyer")
+
+    assert [event.amount for event in _recorded(invoice, events.InvoiceRefundOwed)] == [  # type: ignore[attr-defined]
+        Money("4.50", "USD"),
+        Money("90", "USD"),
+    ]
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "94.51"])
+def test_no_more_is_owed_back_than_was_paid(amount: str) -> None:
+    invoice = _paid()
+
+    with pytest.raises(MoreThanIsLeft):
+        invoice.owe_back(Money(amount, "USD"), PAYMENT, "")
+
+    assert invoice.refund_owed == NOTHING
+
+
+def test_of_two_refunds_of_sixty_percent_one_is_refused() -> None:
+    invoice = _paid()
+    most_of_it = TOTAL.percent(60)
+    invoice.owe_back(most_of_it, PAYMENT, "first")
+
+    with pytest.raises(MoreThanIsLeft):
+        invoice.owe_back(most_of_it, PAYMENT, "second")
+
+    assert invoice.refund_owed == most_of_it
+
+
+def test_an_unpaid_invoice_owes_nothing_back() -> None:
+    with pytest.raises(MoreThanIsLeft):
+        _open().owe_back(Money("1", "USD"), PAYMENT, "")
+    with pytest.raises(NotAllowed):
+        _open().be_refunded(REFUND, TOTAL)
+
+
+def test_refunds_of_an_invoice_have_names_of_their_own() -> None:
+    invoice = _paid()
+    for _ in range(3):
+        invoice.owe_back(Money("1", "USD"), PAYMENT, "")
+
+    refunds = [event.refund for event in _recorded(invoice, events.InvoiceRefundOwed)]  # type: ignore[attr-defined]
+    assert refunds == ["F-1-1", "F-1-2", "F-1-3"]
+
+
+def test_an_invoice_refunded_in_part_stays_paid_until_it_is_refunded_in_full() -> None:
+    invoice = _paid()
+    invoice.owe_back(Money("4.50", "USD"), PAYMENT, "scratched")
+    invoice.be_refunded(REFUND, Money("4.50", "USD"))
+    assert (invoice.status, invoice.refunded) == ("paid", Money("4.50", "USD"))
+
+    invoice.be_called_off("by_buyer")
+    invoice.be_refunded(RefundId("F-1-2"), Money("90", "USD"))
+    assert (invoice.status, invoice.refunded) == ("refunded", TOTAL)

@@ -1,0 +1,144 @@
+"""A payment comes to one end, and the provider has the last word; so has a refund."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing import events
+from billing.models import PAYMENT_LIFE, REFUND_LIFE, Invoice, Payment, Refund
+from integration.domain.aggregate import Aggregate
+from integration.domain.identifiers import (
+    BuyerId,
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+    RefundId,
+)
+from integration.domain.money import Money
+
+ORDER, INVOICE, PAYMENT, REFUND = OrderNumber("R-1"), InvoiceNumber("I-1"), PaymentId("P-1-1"), RefundId("F-1-1")
+TOTAL = Money("94.50", "USD")
+
+Judge = Callable[[Aggregate, str, Callable[[], object]], None]
+
+
+def _after(*messages: str) -> Callable[[], Payment]:
+    def bring() -> Payment:
+        invoice = Invoice.issue(
+            ORDER,
+            payer=BuyerId("B-1"),
+            payment_method=PaymentMethodId("pm_card_visa"),
+            lines=[],
+            discount=Money.zero("USD"),
+            total=TOTAL,
+        )
+        payment = Payment.request(invoice)
+        for message in messages:
+            SEND[message](payment)
+        return payment
+
+    return bring
+
+
+SEND: dict[str, Callable[[Payment], None]] = {
+    "succeed": lambda payment: payment.succeed("ch_1"),
+    "fail": lambda payment: payment.fail("generic_decline"),
+    "lose_outcome": lambda payment: payment.lose_outcome(),
+    "abandon": lambda payment: payment.abandon(),
+}
+BROUGHT_TO: dict[str, Callable[[], Payment]] = {
+    "requested": _after(),
+    "unknown": _after("lose_outcome"),
+    "succeeded": _after("succeed"),
+    "failed": _after("fail"),
+    "abandoned": _after("abandon"),
+}
+
+
+def _refund(issued: bool = False) -> Refund:
+    refund = Refund.request(REFUND, INVOICE, PAYMENT, ORDER, TOTAL, "by_buyer")
+    if issued:
+        refund.be_issued("re_1")
+    return refund
+
+
+# --- Payment ---
+
+
+def test_the_walk_covers_the_whole_table() -> None:
+    assert set(BROUGHT_TO) == set(PAYMENT_LIFE.states)
+    assert set(SEND) == set(PAYMENT_LIFE.messages)
+
+
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_a_payment_is_brought_to_each_state_by_its_own_events(state: str) -> None:
+    assert BROUGHT_TO[state]().status == state
+
+
+@pytest.mark.parametrize("message", SEND)
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_every_message_in_every_state_does_what_the_table_says(state: str, message: str, judge_by_table: Judge) -> None:
+    payment = BROUGHT_TO[state]()
+
+    judge_by_table(payment, message, lambda: SEND[message](payment))
+
+
+@given(st.lists(st.sampled_from(sorted(SEND)), max_size=12))
+def test_money_the_provider_took_was_taken_once_whatever_else_is_heard(messages: list[str]) -> None:
+    payment = BROUGHT_TO["requested"]()
+    for message in messages:
+        SEND[message](payment)
+
+    happened = [type(recorded.event) for recorded in payment.recorded_events]
+    assert (payment.status == "succeeded") == ("succeed" in messages)
+    assert happened.count(events.PaymentSucceeded) == ("succeed" in messages)
+    assert happened.count(events.PaymentFailed) <= 1
+    assert happened.count(events.PaymentAbandoned) <= 1
+
+
+def test_a_payment_asks_for_what_its_invoice_says() -> None:
+    payment = BROUGHT_TO["requested"]()
+
+    assert (payment.id, payment.invoice_id, payment.order) == (PAYMENT, INVOICE, ORDER)
+    assert (payment.amount, payment.method) == (TOTAL, "pm_card_visa")
+
+
+def test_what_became_of_a_payment_is_kept() -> None:
+    assert BROUGHT_TO["succeeded"]().reference == "ch_1"
+    assert BROUGHT_TO["failed"]().failure == "generic_decline"
+
+
+def test_a_payment_that_succeeded_after_all_keeps_the_reference_it_succeeded_with() -> None:
+    payment = BROUGHT_TO["abandoned"]()
+
+    payment.succeed("ch_2")
+    payment.succeed("ch_3")
+
+    assert (payment.status, payment.reference) == ("succeeded", "ch_2")
+
+
+# --- Refund ---
+
+
+@pytest.mark.parametrize("issued", [False, True])
+def test_a_refund_does_what_its_table_says(issued: bool, judge_by_table: Judge) -> None:
+    refund = _refund(issued)
+    assert refund.status == REFUND_LIFE.states[issued]
+
+    judge_by_table(refund, "be_issued", lambda: refund.be_issued("re_1"))
+
+
+def test_the_refunds_walk_covers_the_whole_table() -> None:
+    assert (REFUND_LIFE.states, set(REFUND_LIFE.messages)) == (["requested", "issued"], {"be_issued"})
+
+
+def test_a_refund_is_issued_once() -> None:
+    refund = _refund(issued=True)
+
+    refund.be_issued("re_2")
+
+    assert (refund.reference, refund.amount, refund.reason) == ("re_1", TOTAL, "by_buyer")
+    assert refund.version == 2

@@ -1,0 +1,265 @@
+"""The sandbox behaves as a provider does: each key once, each test name its own way, and lines that break."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from billing.gateways import Booked, Charged, Declined, OutcomeUnknown, PaymentProvider, Refunded, provider
+from billing.gateways.sandbox.adapter import DECLINES, KeyReused, RefundTooHigh, SandboxProvider
+from billing.gateways.sandbox.models import Transaction
+from integration.contracts.billing import TEST_METHODS
+from integration.domain import clock
+from integration.domain.identifiers import PaymentMethodId
+from integration.domain.money import Money
+from ordering.models import MAX_LINES, MAX_PRICE, MAX_QUANTITY
+
+pytestmark = pytest.mark.django_db
+
+VISA, DECLINED = PaymentMethodId("pm_card_visa"), PaymentMethodId("pm_card_chargeDeclinedInsufficientFunds")
+TOTAL = Money("94.50", "USD")
+
+Cut = Callable[..., None]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+THERE, BACK = (True,), (False, True)
+"""The legs at which the line is cut: before the provider heard of it, or after it did it."""
+
+
+@pytest.fixture
+def sandbox() -> SandboxProvider:
+    return SandboxProvider()
+
+
+@pytest.fixture
+def charged(sandbox: SandboxProvider) -> str:
+    """The reference of a charge of 94.50 USD."""
+    outcome = sandbox.charge("P-1-1", VISA, TOTAL)
+    assert isinstance(outcome, Charged)
+    return outcome.reference
+
+
+def _entries() -> int:
+    return Transaction.objects.count()
+
+
+def test_the_sandbox_is_the_provider_of_the_tests(settings: Settings) -> None:
+    port: PaymentProvider = provider()
+
+    assert isinstance(port, SandboxProvider)
+    with pytest.raises(LookupError):
+        provider("paypal")
+
+
+# --- Charging ---
+
+
+def test_a_good_card_is_charged(sandbox: SandboxProvider) -> None:
+    outcome = sandbox.charge("P-1-1", VISA, TOTAL)
+
+    assert isinstance(outcome, Charged)
+    assert outcome.reference.startswith("ch_")
+    assert list(sandbox.books(LONG_AGO)) == [Booked("P-1-1", outcome, TOTAL)]
+
+
+@pytest.mark.parametrize(("method", "code"), DECLINES.items())
+def test_each_bad_card_is_declined_in_its_own_way(sandbox: SandboxProvider, method: str, code: str) -> None:
+    assert sandbox.charge("P-1-1", PaymentMethodId(method), TOTAL) == Declined(code)
+
+
+def test_every_test_method_is_known_as_good_or_bad() -> None:
+    assert set(DECLINES) < TEST_METHODS
+    assert {method for method in TEST_METHODS if "Declined" in method} == set(DECLINES)
+
+
+@pytest.mark.parametrize("method", [VISA, DECLINED])
+def test_the_same_key_for_the_same_wish_is_done_once(sandbox: SandboxProvider, method: PaymentMethodId) -> None:
+    first = sandbox.charge("P-1-1", method, TOTAL)
+    again = sandbox.charge("P-1-1", method, TOTAL)
+
+    assert again == first
+    assert _entries() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "amount"),
+    [(VISA, Money("94.51", "USD")), (VISA, Money("94.50", "EUR")), (PaymentMethodId("pm_card_amex"), TOTAL)],
+    ids=["amount", "currency", "method"],
+)
+def test_the_same_key_for_another_wish_is_refused(
+    sandbox: SandboxProvider, charged: str, method: PaymentMethodId, amount: Money
+) -> None:
+    with pytest.raises(KeyReused):
+        sandbox.charge("P-1-1", method, amount)
+
+    assert list(sandbox.books(LONG_AGO)) == [Booked("P-1-1", Charged(charged), TOTAL)]
+
+
+def test_two_keys_are_two_charges(sandbox: SandboxProvider) -> None:
+    assert sandbox.charge("P-1-1", VISA, TOTAL) != sandbox.charge("P-2-1", VISA, TOTAL)
+    assert _entries() == 2
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
+def test_the_largest_order_there_can_be_can_be_charged(sandbox: SandboxProvider, currency: str) -> None:
+    largest = Money(MAX_PRICE, currency) * MAX_QUANTITY * MAX_LINES
+
+    assert isinstance(sandbox.charge("P-1-1", VISA, largest), Charged)
+    assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [largest]
+
+
+@pytest.mark.parametrize("amount", [Money("0.01", "USD"), Money("1", "JPY"), Money("0.001", "KWD")])
+def test_the_smallest_amount_is_charged_exactly(sandbox: SandboxProvider, amount: Money) -> None:
+    sandbox.charge("P-1-1", VISA, amount)
+
+    assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [amount]
+
+
+# --- Asking ---
+
+
+def test_a_provider_that_never_heard_of_a_key_says_so(sandbox: SandboxProvider) -> None:
+    assert sandbox.find_charge("P-1-1") is None
+
+
+def test_a_provider_remembers_what_came_of_a_key(sandbox: SandboxProvider, charged: str) -> None:
+    sandbox.charge("P-2-1", DECLINED, TOTAL)
+
+    assert sandbox.find_charge("P-1-1") == Charged(charged)
+    assert sandbox.find_charge("P-2-1") == Declined("insufficient_funds")
+
+
+def test_a_refund_is_no_charge(sandbox: SandboxProvider, charged: str) -> None:
+    sandbox.refund("F-1-1", charged, TOTAL)
+
+    assert sandbox.find_charge("F-1-1") is None
+
+
+def test_the_books_tell_all_that_was_done(sandbox: SandboxProvider, charged: str) -> None:
+    sandbox.charge("P-2-1", DECLINED, TOTAL)
+    refunded = sandbox.refund("F-1-1", charged, TOTAL)
+
+    books = {booked.key: booked for booked in sandbox.books(clock.now() - timedelta(minutes=1))}
+
+    assert books == {
+        "P-1-1": Booked("P-1-1", Charged(charged), TOTAL),
+        "P-2-1": Booked("P-2-1", Declined("insufficient_funds"), TOTAL),
+        "F-1-1": Booked("F-1-1", Refunded(refunded), TOTAL),
+    }
+    assert list(sandbox.books(clock.now() + timedelta(minutes=1))) == []
+
+
+# --- A line that breaks ---
+
+
+def test_a_line_cut_on_the_way_there_charges_nothing(sandbox: SandboxProvider, cut_line: Cut) -> None:
+    cut_line(*THERE)
+    with pytest.raises(OutcomeUnknown):
+        sandbox.charge("P-1-1", VISA, TOTAL)
+
+    assert sandbox.find_charge("P-1-1") is None
+    assert isinstance(sandbox.charge("P-1-1", VISA, TOTAL), Charged)
+    assert _entries() == 1
+
+
+def test_a_line_cut_on_the_way_back_has_charged_and_never_charges_twice(
+    sandbox: SandboxProvider, cut_line: Cut
+) -> None:
+    cut_line(*BACK)
+    with pytest.raises(OutcomeUnknown):
+        sandbox.charge("P-1-1", VISA, TOTAL)
+
+    found = sandbox.find_charge("P-1-1")
+    assert isinstance(found, Charged)
+    assert sandbox.charge("P-1-1", VISA, TOTAL) == found
+    assert _entries() == 1
+
+
+@pytest.mark.parametrize("legs", [THERE, BACK], ids=["there", "back"])
+def test_a_refund_over_a_line_that_breaks_is_done_once(
+    sandbox: SandboxProvider, charged: str, cut_line: Cut, legs: tuple[bool, ...]
+) -> None:
+    cut_line(*legs)
+    with pytest.raises(OutcomeUnknown):
+        sandbox.refund("F-1-1", charged, TOTAL)
+
+    reference = sandbox.refund("F-1-1", charged, TOTAL)
+
+    assert sandbox.refund("F-1-1", charged, TOTAL) == reference
+    assert Transaction.objects.filter(charge__reference=charged).count() == 1
+
+
+@pytest.mark.parametrize("ask", [lambda it: it.find_charge("P-1-1"), lambda it: list(it.books(clock.now()))])
+def test_asking_may_fail_as_well(sandbox: SandboxProvider, cut_line: Cut, ask: Callable[[Any], object]) -> None:
+    cut_line(*THERE)
+
+    with pytest.raises(OutcomeUnknown):
+        ask(sandbox)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+    return naps
+
+
+def test_a_call_takes_its_time_and_holds_no_transaction_open(
+    sandbox: SandboxProvider, settings: Settings, slept: list[float]
+) -> None:
+    settings.SANDBOX_LATENCY = timedelta(milliseconds=300)
+
+    sandbox.charge("P-1-1", VISA, TOTAL)
+
+    assert slept == [0.15, 0.15]
+    assert connection.savepoint_ids == []
+
+
+# --- Giving back ---
+
+
+def test_money_is_given_back_in_parts_up_to_what_was_charged(sandbox: SandboxProvider, charged: str) -> None:
+    first = sandbox.refund("F-1-1", charged, Money("50", "USD"))
+    second = sandbox.refund("F-1-2", charged, Money("44.50", "USD"))
+
+    assert first != second
+    with pytest.raises(RefundTooHigh):
+        sandbox.refund("F-1-3", charged, Money("0.01", "USD"))
+    assert Transaction.objects.filter(charge__reference=charged).count() == 2
+
+
+def test_a_hundred_small_refunds_add_up_exactly(sandbox: SandboxProvider) -> None:
+    outcome = sandbox.charge("P-1-1", VISA, Money("10", "USD"))
+    assert isinstance(outcome, Charged)
+
+    for n in range(100):
+        sandbox.refund(f"F-1-{n}", outcome.reference, Money("0.10", "USD"))
+
+    with pytest.raises(RefundTooHigh):
+        sandbox.refund("F-1-100", outcome.reference, Money("0.01", "USD"))
+
+
+def test_more_than_was_charged_is_not_given_back_and_the_key_stays_free(sandbox: SandboxProvider, charged: str) -> None:
+    with pytest.raises(RefundTooHigh):
+        sandbox.refund("F-1-1", charged, Money("94.51", "USD"))
+
+    assert _entries() == 1
+    assert sandbox.refund("F-1-1", charged, TOTAL).startswith("re_")
+
+
+def test_a_key_is_for_one_refund(sandbox: SandboxProvider, charged: str) -> None:
+    sandbox.refund("F-1-1", charged, Money("10", "USD"))
+
+    with pytest.raises(KeyReused):
+        sandbox.refund("F-1-1", charged, Money("20", "USD"))
+    with pytest.raises(KeyReused):
+        sandbox.refund("P-1-1", charged, Money("20", "USD"))
+
+
+def test_what_was_declined_is_not_given_back(sandbox: SandboxProvider) -> None:
+    sandbox.charge("P-1-1", DECLINED, TOTAL)
+
+    with pytest.raises(Transaction.DoesNotExist):
+        sandbox.refund("F-1-1", Transaction.objects.get().reference, TOTAL)

@@ -1,0 +1,219 @@
+"""What all tests share: a small shop, orders in it, the way between contexts walked in process, and a few judges.
+
+Nothing here leaves the process: the doorbell is recorded instead of rung, except for tests of the whole system.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+from pytest_django import Settings
+
+from integration.contracts import IntegrationEvent
+from integration.domain import clock
+from integration.domain.address import Address
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import NotYet
+from integration.domain.history import history_of
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.money import Money
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
+from integration.domain.unit_of_work import unit_of_work
+from integration.messaging import doorbell
+from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Message
+from integration.messaging.publish import publish
+from inventory.commands import stock_up
+from ordering.commands import list_products, place_order
+
+GOODS = {"MUG": ("12.50", 100), "LAMP": ("80.00", 20), "ATLAS": ("1000.00", 9), "RELIC": ("49.99", 0)}
+"""By sku: the price in USD, and how many there are."""
+
+
+@pytest.fixture(autouse=True)
+def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
+    """The lanes somebody rang for, in order; only tests marked `system` ring a real broker."""
+    lanes: list[Lane] = []
+    monkeypatch.setattr(doorbell, "_quiet_until", 0.0)
+    if request.node.get_closest_marker("system") is None:
+        monkeypatch.setattr(
+            doorbell.current_app, "send_task", lambda name, args=(), **kwargs: lanes.append(Lane(*args))
+        )
+    return lanes
+
+
+# --- The shop ---
+
+
+@pytest.fixture
+def address() -> Address:
+    return Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+
+
+@pytest.fixture
+def shop(db: None, drain: Callable[..., int]) -> Mapping[str, tuple[str, int]]:
+    """The goods, for sale and on the shelf, and every context knows."""
+    list_products([(Sku(sku), sku.title(), "", Money(price, "USD")) for sku, (price, _) in GOODS.items()])
+    stock_up([(Sku(sku), stock) for sku, (_, stock) in GOODS.items() if stock])
+    drain()
+    return GOODS
+
+
+@pytest.fixture
+def placed(shop: object, address: Address) -> Callable[..., OrderNumber]:
+    """Place an order: `placed({"MUG": 2}, method="pm_card_visa", buyer="B-1")`, every part of it optional."""
+
+    def place(
+        lines: Mapping[str, int] | None = None, *, method: str = "pm_card_visa", buyer: str = "B-1"
+    ) -> OrderNumber:
+        wanted = [(Sku(sku), quantity) for sku, quantity in (lines or {"MUG": 2, "LAMP": 1}).items()]
+        return OrderNumber(place_order(BuyerId(buyer), wanted, address, PaymentMethodId(method)).number)
+
+    return place
+
+
+# --- The way between contexts ---
+
+
+@pytest.fixture
+def drain() -> Callable[..., int]:
+    """Handle what is due, of all contexts or of those named, until nothing is; returns how many attempts were made."""
+
+    def until_none_is_due(*contexts: str) -> int:
+        attempts = 0
+        while lanes := [lane for lane in sorted(due_lanes()) if not contexts or lane.context in contexts]:
+            attempts += sum(deliver_due(lane) for lane in lanes)
+        return attempts
+
+    return until_none_is_due
+
+
+@pytest.fixture
+def tell() -> Callable[..., None]:
+    """Publish contracts as if another context had, in one unit of work."""
+
+    def publish_all(*events: IntegrationEvent) -> None:
+        with unit_of_work():
+            for event in events:
+                publish(event)
+
+    return publish_all
+
+
+@pytest.fixture
+def told() -> Callable[..., list[IntegrationEvent]]:
+    """What was published of the contracts named, oldest first."""
+
+    def published(*contracts: type[IntegrationEvent]) -> list[IntegrationEvent]:
+        names = [contract.wire_name for contract in contracts]
+        return [message.event for message in Message.objects.filter(name__in=names).order_by("id")]
+
+    return published
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[[timedelta], None]]:
+    """Move the clock on, for the rest of the test."""
+    with ExitStack() as moves:
+        yield lambda by: moves.enter_context(clock.moved(by))
+
+
+@pytest.fixture
+def cut_line(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
+    """Cut the line to the payment provider: `cut_line(False, True)` lets one leg through, and cuts the next.
+
+    Each call to the provider has two legs, there and back; those not named are let through.
+    """
+    settings.SANDBOX_FAILURE_RATE = 1.0
+    legs: list[bool] = []
+    chance = SimpleNamespace(random=lambda: 0.0 if legs and legs.pop(0) else 1.0)
+    monkeypatch.setattr("billing.gateways.sandbox.adapter.random", chance)
+
+    def plan(*cut: bool) -> None:
+        legs[:] = cut
+
+    return plan
+
+
+# --- Judges ---
+
+
+@pytest.fixture
+def statements() -> Callable[[], AbstractContextManager[list[str]]]:
+    """The SQL statements that run inside `with statements() as seen:`, all but savepoints."""
+
+    @contextmanager
+    def watch() -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def see(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+            if "SAVEPOINT" not in sql:
+                seen.append(sql)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(see):
+            yield seen
+
+    return watch
+
+
+@pytest.fixture
+def judge_by_table() -> Callable[[Aggregate, str, Callable[[], object]], None]:
+    """Send an aggregate a message and compare what comes of it with its table of states."""
+
+    def judge(aggregate: Aggregate, message: str, send: Callable[[], object]) -> None:
+        before = (aggregate.status, aggregate.version)
+        assert aggregate.life is not None
+        answer = aggregate.life.messages[message][aggregate.status]
+        if answer is REFUSE:
+            with pytest.raises(NotAllowed):
+                send()
+        elif answer is NOT_YET:
+            with pytest.raises(NotYet):
+                send()
+        else:
+            send()
+        if answer in (REFUSE, NOT_YET, IGNORE):
+            assert (aggregate.status, aggregate.version) == before
+        else:
+            assert aggregate.status == answer
+            assert aggregate.version > before[1] or aggregate.status == before[0]
+
+    return judge
+
+
+@pytest.fixture
+def compare_rows_with_history() -> Callable[[], set[str]]:
+    """Rebuild every aggregate there is from its history and compare it with its row; returns the kinds there were."""
+
+    def compare() -> set[str]:
+        kinds = set()
+        for model in apps.get_models():
+            for row in model.objects.all() if issubclass(model, Aggregate) else ():
+                history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=row.pk)
+                model.load_parts([row])
+                assert _facts(model.rebuild(history.order_by("version"))) == _facts(row)
+                assert row.version == history.count()
+                kinds.add(model.stream)
+        return kinds
+
+    return compare
+
+
+def _facts(aggregate: Aggregate) -> dict[str, Any]:
+    """Every field of an aggregate and of its parts; a part's own number says nothing about it."""
+    return {
+        **_fields(aggregate),
+        **{name: [_fields(part, but="id") for part in getattr(aggregate, name)] for name in aggregate.parts},
+    }
+
+
+def _fields(row: models.Model, but: str = "") -> dict[str, Any]:
+    columns: Sequence[Any] = row._meta.concrete_fields
+    return {field.attname: getattr(row, field.attname) for field in columns if field.attname != but}

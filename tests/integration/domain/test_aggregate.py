@@ -1,0 +1,97 @@
+"""An aggregate changes by recording events, and by nothing else."""
+
+import pytest
+
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import StaleVersion
+from integration.domain.history import HistoryEntry
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.metadata import new_story
+from integration.domain.money import Money
+from inventory import events
+from inventory.events import ReservedLine
+from inventory.models import History, Reservation, StockItem
+from ordering.models import Product
+
+ORDER = OrderNumber("R-1")
+
+
+@pytest.fixture
+def mugs() -> StockItem:
+    item = StockItem.open(Sku("MUG"), reorder_point=2)
+    item.receive(10, "PO-1")
+    return item
+
+
+def _history_of(aggregate: Aggregate) -> list[HistoryEntry]:
+    return [History.of(recorded) for recorded in aggregate.recorded_events]
+
+
+def test_recording_changes_the_state_and_is_remembered(mugs: StockItem) -> None:
+    assert mugs.on_hand == 10
+    assert [recorded.event for recorded in mugs.recorded_events] == [
+        events.StockItemOpened(Sku("MUG"), 2),
+        events.StockReceived(10, "PO-1"),
+        events.StockLevelChanged(Sku("MUG"), "in_stock", 10, sequence=3),
+    ]
+
+
+def test_the_version_counts_the_events(mugs: StockItem) -> None:
+    assert [recorded.metadata.version for recorded in mugs.recorded_events] == [1, 2, 3]
+    assert mugs.version == 3
+
+
+def test_an_event_knows_whose_it_is(mugs: StockItem) -> None:
+    assert {(recorded.stream, recorded.stream_id) for recorded in mugs.recorded_events} == {("stock_item", "MUG")}
+
+
+def test_an_aggregate_is_its_history(mugs: StockItem) -> None:
+    mugs.set_aside(ORDER, 4)
+    mugs.ship(ORDER, 4)
+    again = StockItem.rebuild(_history_of(mugs))
+
+    assert (again.sku, again.on_hand, again.reserved, again.version) == ("MUG", 6, 0, mugs.version)
+    assert (again.created_at, again.updated_at) == (mugs.created_at, mugs.updated_at)
+    assert mugs.created_at < mugs.updated_at
+
+
+def test_an_aggregate_of_one_story_keeps_the_story_it_was_born_in() -> None:
+    with new_story() as born_in:
+        reservation = Reservation.hold(ORDER, [ReservedLine(Sku("MUG"), 1)])
+    with new_story() as elsewhere:
+        reservation.commit()
+
+    assert {recorded.metadata.correlation_id for recorded in reservation.recorded_events} == {born_in.correlation_id}
+    assert reservation.correlation_id == born_in.correlation_id != elsewhere.correlation_id
+    assert Reservation.rebuild(_history_of(reservation)).correlation_id == born_in.correlation_id
+
+
+def test_an_aggregate_of_many_stories_tells_each_event_in_its_own() -> None:
+    product = Product.list_for_sale(Sku("MUG"), "Mug", "", Money("1", "USD"))
+    with new_story() as change:
+        product.change(name="Cup", description="", price=product.price, on_sale=True)
+
+    assert product.recorded_events[-1].metadata.correlation_id == change.correlation_id
+    assert product.recorded_events[0].metadata.correlation_id != change.correlation_id
+
+
+def test_another_kinds_event_is_not_applied(mugs: StockItem) -> None:
+    with pytest.raises(TypeError, match="StockItem does not apply ReservationExpired"):
+        mugs.record(events.ReservationExpired(ORDER))
+
+    assert mugs.version == 3
+
+
+def test_what_somebody_read_may_be_out_of_date(mugs: StockItem) -> None:
+    mugs.expect_version(None)
+    mugs.expect_version(3)
+    with pytest.raises(StaleVersion):
+        mugs.expect_version(2)
+
+
+def test_a_refusal_may_be_a_class_or_say_more(mugs: StockItem) -> None:
+    mugs.require(True, StaleVersion)
+    with pytest.raises(StaleVersion, match="Somebody changed the thing"):
+        mugs.require(False, StaleVersion)
+    with pytest.raises(StaleVersion, match="read it again"):
+        mugs.require(False, StaleVersion("read it again"))

@@ -1,0 +1,136 @@
+"""Facts are frozen, named for the wire, and come back from it as they were."""
+
+import json
+import re
+import types
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from iso3166 import countries_by_alpha2
+
+from integration.contracts import IntegrationEvent, contracts
+from integration.domain.address import LONGEST, Address
+from integration.domain.events import DomainEvent, domain_event, domain_events, from_data, to_data
+from integration.domain.money import Money
+
+FACTS: list[type[msgspec.Struct]] = [kind for names in (domain_events, contracts) for _, kind in names.items()]
+
+moneys = st.builds(Money.of_minor, st.integers(-(10**12), 10**12), st.sampled_from(["USD", "JPY", "KWD"]))
+addresses = st.builds(
+    Address,
+    **{part: st.text(min_size=1, max_size=20).filter(str.strip) for part in LONGEST},
+    country=st.sampled_from(sorted(countries_by_alpha2)),
+)
+BY_TYPE: Mapping[Any, st.SearchStrategy[Any]] = {
+    Money: moneys,
+    Address: addresses,
+    str: st.text(max_size=20),
+    int: st.integers(-(2**31), 2**31),
+    bool: st.booleans(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+    types.NoneType: st.none(),
+}
+
+
+def _values(kind: Any) -> st.SearchStrategy[Any]:
+    """Every value a field of this type can have."""
+    kind = getattr(kind, "__supertype__", kind)
+    if kind in BY_TYPE:
+        return BY_TYPE[kind]
+    if get_origin(kind) in (Union, types.UnionType):
+        return st.one_of(*map(_values, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return st.lists(_values(get_args(kind)[0]), max_size=3).map(tuple)
+    if get_origin(kind) is dict:
+        return st.dictionaries(*map(_values, get_args(kind)), max_size=3)
+    return st.builds(kind, **{field.name: _values(field.type) for field in msgspec.structs.fields(kind)})
+
+
+@pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.wire_name)
+class TestEveryFact:
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(data=st.data())
+    def test_comes_back_from_the_wire_as_it_was(self, kind: type[msgspec.Struct], data: st.DataObject) -> None:
+        fact = data.draw(_values(kind))
+
+        stored = json.loads(json.dumps(to_data(fact)))
+
+        assert from_data(kind, stored) == fact
+
+    @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(data=st.data())
+    def test_passes_over_fields_it_does_not_know(self, kind: type[msgspec.Struct], data: st.DataObject) -> None:
+        fact = data.draw(_values(kind))
+
+        assert from_data(kind, {**to_data(fact), "a field of tomorrow": 1}) == fact
+
+    @settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(data=st.data())
+    def test_cannot_be_changed(self, kind: type[msgspec.Struct], data: st.DataObject) -> None:
+        fact = data.draw(_values(kind))
+
+        with pytest.raises(AttributeError):
+            setattr(fact, msgspec.structs.fields(kind)[0].name, None)
+
+    def test_is_named_after_its_context_and_carries_a_version(self, kind: Any) -> None:
+        pattern = r"[a-z]+\.[a-z_]+" if issubclass(kind, DomainEvent) else r"[a-z]+\.[a-z-]+"
+
+        assert re.fullmatch(pattern, kind.wire_name)
+        assert kind.wire_name.partition(".")[0] == kind.__module__.removeprefix("integration.contracts.").split(".")[0]
+        assert (kind.schema_version if issubclass(kind, DomainEvent) else kind.version) >= 1
+
+
+def test_the_four_contexts_have_facts_and_tell_them() -> None:
+    contexts = {"ordering", "inventory", "billing", "fulfillment"}
+
+    for names in (domain_events, contracts):
+        assert {name.partition(".")[0] for name, _ in names.items()} >= contexts
+
+
+def test_a_context_never_shows_its_own_events_to_the_others() -> None:
+    assert not any(issubclass(kind, DomainEvent) for _, kind in contracts.items())
+    assert not any(issubclass(kind, IntegrationEvent) for _, kind in domain_events.items())
+
+
+def test_no_two_facts_share_a_wire_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain_events, "_by_name", {})
+
+    @domain_event("shop.door_opened")
+    class DoorOpened(DomainEvent):
+        at: int
+
+    assert domain_events.get("shop.door_opened") is DoorOpened
+    with pytest.raises(ValueError, match=r"two domain events are named 'shop\.door_opened'"):
+
+        @domain_event("shop.door_opened")
+        class DoorLeftOpen(DomainEvent):
+            at: int
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"invoice": 7}, {"amount": "a lot"}, {"amount": {"amount": "1.00"}}],
+    ids=["nothing", "a number for a name", "words for money", "money without a currency"],
+)
+def test_facts_that_do_not_fit_are_refused(data: dict[str, object]) -> None:
+    paid = domain_events.get("billing.invoice_paid")
+    fitting = {"invoice": "I-1", "order": "R-1", "payment": "P-1-1", "amount": {"amount": "1.00", "currency": "USD"}}
+
+    assert from_data(paid, fitting).amount == Money(Decimal(1), "USD")  # type: ignore[attr-defined]
+    with pytest.raises(msgspec.ValidationError):
+        from_data(paid, {**fitting, **data} if data else {})
+
+
+def test_an_event_tells_itself_as_a_sentence() -> None:
+    too_late = from_data(
+        domain_events.get("ordering.order_paid_too_late"),
+        {"order": "R-1", "payment": "P-1-1", "paid": {"amount": "1.00", "currency": "USD"}},
+    )
+
+    assert too_late.summary == "Order paid too late"

@@ -1,0 +1,101 @@
+"""History is only ever added to, and is told with no event before its cause."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration.domain.history import HistoryIsAppendOnly, in_order, story
+from integration.domain.identifiers import Sku, new_event_id
+from integration.domain.naming import UnknownName
+from inventory.commands import open_stock_item, receive_stock
+from inventory.models import History
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def opened(db: None) -> History:
+    open_stock_item(Sku("MUG"))
+    return History.objects.get()
+
+
+def test_what_happened_is_not_changed(opened: History) -> None:
+    opened.actor = "nobody"
+
+    with pytest.raises(HistoryIsAppendOnly):
+        opened.save()
+
+    assert History.objects.get().actor == "system"
+
+
+def test_what_happened_is_not_deleted(opened: History) -> None:
+    with pytest.raises(HistoryIsAppendOnly):
+        opened.delete()
+
+    assert History.objects.exists()
+
+
+def test_an_entry_gives_back_its_event_and_says_whose_it_is(opened: History) -> None:
+    assert opened.event.sku == "MUG"  # type: ignore[attr-defined]
+    assert (opened.context, opened.summary) == ("inventory", "Stock item opened")
+
+
+def test_an_event_this_code_does_not_know_says_so() -> None:
+    with pytest.raises(UnknownName, match=r"inventory\.shelf_painted"):
+        _ = History(name="inventory.shelf_painted", data={}).event
+
+
+def test_a_story_is_found_in_all_contexts_and_no_other_story_is(opened: History) -> None:
+    receive_stock(Sku("MUG"), 3)
+
+    assert [entry.name for entry in story(opened.correlation_id)] == ["inventory.stock_item_opened"]
+
+
+# --- The order a story is told in ---
+
+
+def _entry(stream: str, version: int, cause: UUID | None, moment: datetime) -> History:
+    return History(
+        id=new_event_id(), stream=stream, stream_id="1", version=version, causation_id=cause, occurred_at=moment
+    )
+
+
+@st.composite
+def stories(draw: Any) -> list[History]:
+    """A true sequence of events of a few aggregates, each seen by a clock that may be wrong, in any order."""
+    told: list[History] = []
+    versions = dict.fromkeys("abc", 0)
+    for _ in range(draw(st.integers(0, 25))):
+        stream = draw(st.sampled_from("abc"))
+        versions[stream] += 1
+        cause = draw(st.sampled_from([None, new_event_id(), *[entry.id for entry in told]]))
+        told.append(_entry(stream, versions[stream], cause, NOON + timedelta(seconds=draw(st.integers(-9, 9)))))
+    return draw(st.permutations(told))
+
+
+@given(stories())
+def test_a_story_is_told_in_full_with_no_event_before_its_cause(entries: list[History]) -> None:
+    told = in_order(entries)
+
+    assert sorted(entry.id for entry in told) == sorted(entry.id for entry in entries)
+    place = {entry.id: i for i, entry in enumerate(told)}
+    for entry in told:
+        assert place.get(entry.causation_id, -1) < place[entry.id]
+    for stream in "abc":
+        versions = [entry.version for entry in told if entry.stream == stream]
+        assert versions == sorted(versions)
+
+
+@given(st.permutations(range(8)))
+def test_between_events_of_which_neither_led_to_the_other_the_clock_decides(seconds: list[int]) -> None:
+    entries = [_entry(f"{second}", 1, None, NOON + timedelta(seconds=second)) for second in seconds]
+
+    assert [entry.stream for entry in in_order(entries)] == [f"{second}" for second in range(8)]
+
+
+def test_no_story_is_no_events() -> None:
+    assert in_order([]) == []

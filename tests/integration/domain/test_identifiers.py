@@ -1,0 +1,58 @@
+"""Identifiers are unique, sort by their making, and can be read out on the telephone."""
+
+import re
+
+import pytest
+from django.db import transaction
+
+from integration.domain.identifiers import (
+    SKU_PATTERN,
+    OrderNumber,
+    new_event_id,
+    next_order_number,
+    sibling,
+)
+from integration.domain.unit_of_work import unit_of_work
+
+
+def test_event_ids_are_unique_and_sort_by_their_making() -> None:
+    ids = [new_event_id() for _ in range(10_000)]
+
+    assert len(set(ids)) == len(ids)
+    assert sorted(ids) == ids
+    assert {id.version for id in ids} == {7}
+
+
+def test_what_belongs_to_an_order_carries_its_digits() -> None:
+    assert sibling("I", OrderNumber("R-1001")) == "I-1001"
+    assert sibling("S", OrderNumber("R-1001"), 1) == "S-1001-1"
+
+
+@pytest.mark.parametrize("sku", ["A", "7", "MUG-ENAMEL-BLUE", "85123A", "A.B_C-9", "X" * 40])
+def test_a_sku_is_of_capitals_digits_and_a_few_marks(sku: str) -> None:
+    assert re.fullmatch(SKU_PATTERN, sku)
+
+
+@pytest.mark.parametrize("sku", ["", "mug", "-A", ".A", "A B", "Ä", "A/B", "A\n", "X" * 41])
+def test_what_is_no_sku(sku: str) -> None:
+    assert not re.fullmatch(SKU_PATTERN, sku)
+
+
+@pytest.mark.django_db
+def test_order_numbers_count_up() -> None:
+    first, second = (int(next_order_number().removeprefix("R-")) for _ in range(2))
+
+    assert second == first + 1 > 1001
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_orders_never_share_a_number_even_if_one_fails_between_them() -> None:
+    with unit_of_work():
+        first = next_order_number()
+    with unit_of_work():
+        next_order_number()
+        transaction.set_rollback(True)
+    with unit_of_work():
+        second = next_order_number()
+
+    assert first != second

@@ -1,0 +1,172 @@
+"""Money stays exact: no floats, no fractions of a minor unit, no mixed currencies, and no cent lost in a division."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration.domain.money import CurrencyMismatch, Money, NotMoney, decimal_places
+
+CURRENCIES = {"JPY": 0, "USD": 2, "EUR": 2, "KWD": 3}
+
+minors = st.integers(-(10**15), 10**15)
+amounts = st.builds(Money.of_minor, minors, st.sampled_from(sorted(CURRENCIES)))
+weights = st.lists(st.integers(0, 10**6), min_size=1, max_size=40).filter(any)
+
+
+@pytest.mark.parametrize(("currency", "places"), CURRENCIES.items())
+def test_a_currency_has_the_decimals_the_standard_gives_it(currency: str, places: int) -> None:
+    assert decimal_places(currency) == places
+    assert Money.of_minor(1, currency).amount == Decimal(1).scaleb(-places)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        (0.5, "USD"),
+        (1.0, "JPY"),
+        (float("nan"), "USD"),
+        (Decimal("NaN"), "USD"),
+        (Decimal("sNaN"), "USD"),
+        (Decimal("Infinity"), "USD"),
+        (Decimal("-Infinity"), "USD"),
+        (Decimal("0.001"), "USD"),
+        (Decimal("0.5"), "JPY"),
+        (Decimal("0.0001"), "KWD"),
+        (Decimal(1), "usd"),
+        (Decimal(1), "ZZZ"),
+        (Decimal(1), ""),
+        (Decimal(1), "XAU"),
+    ],
+)
+def test_what_is_no_money_is_refused(amount: Decimal, currency: str) -> None:
+    with pytest.raises(NotMoney):
+        Money(amount, currency)
+
+
+@pytest.mark.parametrize("written", ["12.5", "12.50", Decimal("12.500"), "1.25E+1"])
+def test_one_amount_is_equal_however_it_is_written(written: str | Decimal) -> None:
+    money = Money(written, "USD")
+
+    assert money == Money("12.50", "USD")
+    assert hash(money) == hash(Money("12.50", "USD"))
+    assert str(money) == "12.50 USD"
+
+
+def test_money_cannot_be_changed() -> None:
+    money = Money("1", "USD")
+
+    with pytest.raises(AttributeError):
+        money.amount = Decimal(2)  # type: ignore[misc]
+
+
+@given(minors, minors, st.sampled_from(sorted(CURRENCIES)))
+def test_adding_and_subtracting_are_exact(one: int, other: int, currency: str) -> None:
+    a, b = Money.of_minor(one, currency), Money.of_minor(other, currency)
+
+    assert (a + b).minor == one + other
+    assert (a - b).minor == one - other
+    assert (-a).minor == -one
+    assert (a < b, a <= b, a > b, a >= b) == (one < other, one <= other, one > other, one >= other)
+    assert bool(a) == (one != 0)
+
+
+@given(amounts, st.integers(-(10**6), 10**6))
+def test_a_multiple_is_exact(money: Money, times: int) -> None:
+    assert (money * times).minor == (times * money).minor == money.minor * times
+
+
+@given(amounts)
+def test_minor_units_and_the_wire_give_the_same_amount_back(money: Money) -> None:
+    assert Money.of_minor(money.minor, money.currency) == money
+    assert msgspec.json.decode(msgspec.json.encode(money), type=Money) == money
+
+
+@given(st.lists(minors, max_size=20), st.sampled_from(sorted(CURRENCIES)))
+def test_a_sum_is_exact_and_zero_for_nothing(all_minors: list[int], currency: str) -> None:
+    together = Money.sum((Money.of_minor(minor, currency) for minor in all_minors), currency)
+
+    assert together == Money.of_minor(sum(all_minors), currency)
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda a, b: a + b,
+        lambda a, b: a - b,
+        lambda a, b: a < b,
+        lambda a, b: a <= b,
+        lambda a, b: a > b,
+        lambda a, b: a >= b,
+        lambda a, b: Money.sum([a, b], "USD"),
+    ],
+)
+def test_currencies_are_not_mixed(mix: object) -> None:
+    with pytest.raises(CurrencyMismatch):
+        mix(Money("1", "USD"), Money("1", "EUR"))  # type: ignore[operator]
+
+
+def test_the_same_number_in_two_currencies_is_not_the_same_money() -> None:
+    assert Money("1", "USD") != Money("1", "EUR")
+
+
+@pytest.mark.parametrize("other", [1, 0, 1.5, Decimal(1), "1", None])
+def test_money_is_only_added_to_money(other: object) -> None:
+    with pytest.raises(TypeError):
+        Money("1", "USD") + other  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("times", [1.5, Decimal(2), True, "2"])
+def test_money_is_only_multiplied_by_whole_numbers(times: object) -> None:
+    with pytest.raises(TypeError):
+        Money("1", "USD") * times  # type: ignore[operator]
+
+
+@given(amounts, weights)
+def test_an_allocation_loses_nothing_and_is_fair(money: Money, shares: list[int]) -> None:
+    parts = money.allocate(shares)
+
+    assert Money.sum(parts, money.currency) == money
+    assert len(parts) == len(shares)
+    for part, weight in zip(parts, shares, strict=True):
+        assert abs(part.minor - Fraction(money.minor * weight, sum(shares))) <= 1
+        assert weight or not part
+
+
+def test_what_a_division_leaves_over_goes_to_the_first_with_a_weight() -> None:
+    parts = Money("0.05", "USD").allocate([0, 1, 1, 1])
+
+    assert [part.minor for part in parts] == [0, 2, 2, 1]
+
+
+@pytest.mark.parametrize("shares", [[], [0], [0, 0], [1, -1], [3, -1]])
+def test_money_is_not_allocated_by_impossible_weights(shares: list[int]) -> None:
+    with pytest.raises(NotMoney):
+        Money("1", "USD").allocate(shares)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "rate", "share"),
+    [
+        ("100.00", "USD", 10, "10.00"),
+        ("0.05", "USD", 10, "0.00"),  # half of a cent, to the even 0
+        ("0.15", "USD", 10, "0.02"),  # one and a half, to the even 2
+        ("0.25", "USD", 10, "0.02"),
+        ("-0.15", "USD", 10, "-0.02"),
+        ("15", "JPY", 10, "2"),
+        ("0.005", "KWD", 10, "0.000"),
+        ("99.99", "USD", Decimal("0.5"), "0.50"),
+        ("99.99", "USD", 0, "0.00"),
+        ("99.99", "USD", 100, "99.99"),
+    ],
+)
+def test_a_percentage_is_rounded_half_to_even(amount: str, currency: str, rate: int | Decimal, share: str) -> None:
+    assert Money(amount, currency).percent(rate) == Money(share, currency)
+
+
+@given(amounts, st.integers(0, 100))
+def test_a_percentage_is_never_off_by_more_than_half_a_minor_unit(money: Money, rate: int) -> None:
+    assert abs(money.percent(rate).minor - Fraction(money.minor * rate, 100)) <= Fraction(1, 2)

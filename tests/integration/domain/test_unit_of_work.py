@@ -1,0 +1,378 @@
+"""One command, one unit of work, one transaction: all of it happens, or nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+
+from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
+from integration.contracts import inventory as contracts
+from integration.domain import dispatcher
+from integration.domain.dispatcher import EndlessCascade, OutsideTransaction, dispatch, subscribe
+from integration.domain.errors import NotFound
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.metadata import current_cause, new_story
+from integration.domain.unit_of_work import UnitFailed, current_unit_of_work, unit_of_work
+from integration.messaging.models import Delivery, Message
+from integration.messaging.publish import publish
+from inventory import commands, events
+from inventory.models import History, Reservation, StockItem
+from ordering.commands import cancel_order, change_product, change_profile
+from ordering.models import CancellationReason, Order
+
+Subscribe = Callable[[type, Callable[[Any], None]], None]
+MUG, LAMP = Sku("MUG"), Sku("LAMP")
+ORDER = OrderNumber("R-7")
+
+pytestmark = pytest.mark.django_db
+
+
+class Trouble(Exception):
+    """A handler's own."""
+
+
+@pytest.fixture
+def mugs() -> None:
+    """Ten mugs on the shelf."""
+    commands.open_stock_item(MUG)
+    commands.receive_stock(MUG, 10)
+
+
+@pytest.fixture
+def react(monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscribe]:
+    """Subscribe a handler for this test only."""
+    before = {event: list(handlers) for event, handlers in dispatcher._handlers.items()}
+    yield subscribe
+    dispatcher._handlers.clear()
+    dispatcher._handlers.update(before)
+
+
+def _on_hand(sku: Sku = MUG) -> int:
+    return StockItem.objects.get(pk=sku).on_hand
+
+
+# --- What a unit of work is made of ---
+
+
+def test_an_aggregate_got_twice_is_the_same(mugs: None) -> None:
+    with unit_of_work() as work:
+        item = work.get(StockItem, MUG)
+        item.receive(1, "")
+
+        assert work.get(StockItem, MUG) is item
+        assert work.find(StockItem, MUG) is item
+        assert work.get_many(StockItem, [MUG, LAMP]) == {MUG: item}
+
+    assert _on_hand() == 11
+
+
+def test_an_aggregate_just_made_is_found_before_it_is_written(mugs: None) -> None:
+    with unit_of_work() as work:
+        item = StockItem.open(LAMP)
+        work.add(item)
+
+        assert work.get(StockItem, LAMP) is item
+        assert not StockItem.objects.filter(pk=LAMP).exists()
+
+    assert _on_hand(LAMP) == 0
+
+
+def test_what_is_not_there_is_not_found() -> None:
+    with pytest.raises(NotFound, match="there is no stock item MUG"), unit_of_work() as work:
+        work.get(StockItem, MUG)
+
+
+def test_what_did_not_change_is_not_written(mugs: None, statements: Callable[[], Any]) -> None:
+    with statements() as seen, unit_of_work() as work:
+        work.get(StockItem, MUG)
+
+    assert len(seen) == 1
+
+
+def test_version_and_history_agree(mugs: None) -> None:
+    with unit_of_work() as work:
+        item = work.get(StockItem, MUG)
+        item.receive(1, "")
+        item.receive(2, "")
+
+    history = History.objects.filter(stream_id=MUG).order_by("version")
+    assert [entry.version for entry in history] == list(range(1, StockItem.objects.get(pk=MUG).version + 1))
+    assert [entry.data.get("quantity") for entry in history][-2:] == [1, 2]
+
+
+def test_the_database_refuses_two_events_of_one_version(mugs: None) -> None:
+    twin = History.objects.order_by("version").first()
+    assert twin is not None
+    twin.pk, twin._state.adding = "018f0000-0000-7000-8000-000000000000", True
+
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
+        History.objects.bulk_create([twin])
+
+
+def test_many_aggregates_are_written_in_as_many_statements_as_one(statements: Callable[[], Any]) -> None:
+    counts = []
+    for skus in (["A"], [f"B{n}" for n in range(200)]):
+        with statements() as opened:
+            commands.stock_up([(Sku(sku), 1) for sku in skus])
+        with statements() as changed:
+            commands.stock_up([(Sku(sku), 1) for sku in skus])
+        counts.append((len(opened), len(changed)))
+
+    assert counts[0] == counts[1]
+
+
+def test_an_aggregate_may_be_born_and_live_on_in_one_unit_of_work(
+    placed: Callable[..., OrderNumber], compare_rows_with_history: Callable[[], set[str]]
+) -> None:
+    with unit_of_work() as work:
+        order = work.get(Order, placed())
+        order.reserve_goods()
+        order.be_paid(PaymentId("P-1-1"), order.total)
+        order.be_shipped(ShipmentId("S-1-1"), "DHL", "1", {Sku(line.sku): line.quantity for line in order.lines})
+
+    assert [line.shipped for line in Order.objects.get().line_rows.order_by("pk")] == [2, 1]
+    compare_rows_with_history()
+
+
+# --- One in another ---
+
+
+def test_a_unit_of_work_inside_another_is_a_part_of_it(mugs: None) -> None:
+    with unit_of_work() as outer:
+        with unit_of_work() as inner:
+            assert inner is outer is current_unit_of_work()
+            inner.get(StockItem, MUG).receive(1, "")
+        assert _on_hand() == 10
+
+    assert _on_hand() == 11
+
+
+def test_without_a_unit_of_work_there_is_none_to_join() -> None:
+    with pytest.raises(RuntimeError, match="there is no unit of work here"):
+        current_unit_of_work()
+
+
+def test_a_failed_unit_of_work_is_over(mugs: None) -> None:
+    with pytest.raises(Trouble), unit_of_work():
+        raise Trouble
+
+    with pytest.raises(RuntimeError, match="there is no unit of work here"):
+        current_unit_of_work()
+    commands.receive_stock(MUG, 1)
+    assert _on_hand() == 11
+
+
+def test_a_nested_failure_takes_everything_back(mugs: None) -> None:
+    def fail_inside() -> None:
+        with unit_of_work() as work:
+            work.get(StockItem, MUG).receive(1, "")
+            with unit_of_work():
+                raise Trouble
+
+    with pytest.raises(Trouble):
+        fail_inside()
+
+    assert _on_hand() == 10
+
+
+def test_a_nested_failure_that_is_swallowed_fails_the_whole(mugs: None) -> None:
+    def fail_and_go_on() -> None:
+        with unit_of_work():
+            commands.receive_stock(MUG, 1)
+            with suppress(NotFound):
+                commands.receive_stock(Sku("NO-SUCH"), 1)
+
+    with pytest.raises(UnitFailed):
+        fail_and_go_on()
+
+    assert _on_hand() == 10
+
+
+def test_a_failure_that_a_handler_swallows_fails_the_whole(mugs: None, react: Subscribe) -> None:
+    def receive_something_unknown(event: events.StockReceived) -> None:
+        with suppress(NotFound):
+            commands.receive_stock(Sku("NO-SUCH"), 1)
+
+    react(events.StockReceived, receive_something_unknown)
+
+    with pytest.raises(UnitFailed):
+        commands.receive_stock(MUG, 1)
+
+    assert _on_hand() == 10
+
+
+# --- Handlers, in the same transaction ---
+
+
+def test_a_handlers_changes_happen_with_what_caused_them(mugs: None, react: Subscribe) -> None:
+    react(events.StockReceived, lambda event: commands.open_stock_item(LAMP))
+
+    commands.receive_stock(MUG, 1)
+
+    cause = History.objects.filter(stream_id=MUG, name="inventory.stock_received").latest("version")
+    effect = History.objects.get(stream_id=LAMP)
+    assert effect.causation_id == cause.id
+    assert effect.correlation_id == cause.correlation_id
+
+
+def test_events_are_handled_until_none_is_left_each_by_all_its_handlers(mugs: None, react: Subscribe) -> None:
+    seen: list[str] = []
+    react(events.StockReceived, lambda event: seen.append("received, says one"))
+    react(events.StockReceived, lambda event: seen.append("received, says another"))
+    react(events.StockReceived, lambda event: commands.open_stock_item(LAMP))
+    react(events.StockItemOpened, lambda event: seen.append("opened"))
+
+    commands.receive_stock(MUG, 1)
+
+    assert seen == ["received, says one", "received, says another", "opened"]
+
+
+def test_a_handlers_failure_takes_everything_back(mugs: None, react: Subscribe) -> None:
+    def fail_at_last(event: events.StockReceived) -> None:
+        commands.open_stock_item(LAMP)
+        publish(contracts.StockRanOut(MUG, 1))
+        raise Trouble
+
+    before = History.objects.count(), Message.objects.count(), Delivery.objects.count()
+    react(events.StockReceived, fail_at_last)
+
+    with pytest.raises(Trouble):
+        commands.receive_stock(MUG, 1)
+
+    assert _on_hand() == 10
+    assert not StockItem.objects.filter(pk=LAMP).exists()
+    assert (History.objects.count(), Message.objects.count(), Delivery.objects.count()) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failing_command_leaves_nothing_and_rings_for_nobody(
+    mugs: None, react: Subscribe, rung: list[object]
+) -> None:
+    def fail(event: events.StockReceived) -> None:
+        publish(contracts.StockRanOut(MUG, 1))
+        raise Trouble
+
+    before = History.objects.count(), Message.objects.count()
+    rung.clear()
+    react(events.StockReceived, fail)
+
+    with pytest.raises(Trouble):
+        commands.receive_stock(MUG, 1)
+
+    assert (_on_hand(), rung) == (10, [])
+    assert (History.objects.count(), Message.objects.count()) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
+    handled: list[object] = []
+    react(events.StockItemOpened, handled.append)
+    recorded = StockItem.open(MUG).recorded_events[0]
+
+    assert not connection.in_atomic_block
+    with pytest.raises(OutsideTransaction):
+        dispatch(recorded)
+
+    assert handled == []
+
+
+def test_handlers_that_keep_causing_each_other_are_stopped(mugs: None, react: Subscribe) -> None:
+    react(events.StockReceived, lambda event: commands.adjust_stock(MUG, -1, "one too many"))
+    react(events.StockAdjusted, lambda event: commands.receive_stock(MUG, 1))
+
+    with pytest.raises(EndlessCascade, match=r"inventory\.stock_received → inventory\.stock_adjusted"):
+        commands.receive_stock(MUG, 1)
+
+    assert _on_hand() == 10
+
+
+def test_a_long_story_that_is_no_loop_goes_through(mugs: None, react: Subscribe) -> None:
+    react(events.StockReceived, lambda event: event.quantity > 1 and commands.receive_stock(MUG, event.quantity - 1))
+
+    commands.receive_stock(MUG, dispatcher.LONGEST_CHAIN)
+
+    assert _on_hand() == 10 + sum(range(dispatcher.LONGEST_CHAIN + 1))
+
+
+# --- Stories ---
+
+
+def test_a_command_nobody_caused_begins_a_story_of_its_own(mugs: None) -> None:
+    commands.receive_stock(MUG, 1)
+    commands.receive_stock(MUG, 1)
+
+    one, other = History.objects.filter(data__quantity=1)
+    assert one.correlation_id != other.correlation_id
+
+
+def test_a_command_in_a_story_belongs_to_it(mugs: None) -> None:
+    with new_story(actor="user:7") as story:
+        commands.receive_stock(MUG, 1)
+
+    entry = History.objects.get(data__quantity=1)
+    assert (entry.correlation_id, entry.actor, entry.causation_id) == (story.correlation_id, "user:7", None)
+
+
+def test_whoever_acts_upon_an_aggregate_of_one_story_joins_that_story(mugs: None) -> None:
+    commands.reserve_stock(ORDER, [events.ReservedLine(MUG, 2)])
+    reservation = Reservation.objects.get()
+
+    with new_story(actor="user:7") as began:
+        commands.release_reservation(ORDER, "by_operator")
+        assert current_cause().correlation_id == reservation.correlation_id != began.correlation_id
+
+    freed = History.objects.get(name="inventory.stock_freed")
+    assert (freed.correlation_id, freed.actor) == (reservation.correlation_id, "user:7")
+
+
+# --- The row is the snapshot of the history ---
+
+KINDS = {
+    "product", "buyer", "order", "stock_item", "reservation", "invoice", "payment", "refund", "shipment",
+}  # fmt: skip
+
+
+def test_every_aggregate_is_its_history_after_whole_sagas(
+    placed: Callable[..., OrderNumber],
+    drain: Callable[..., int],
+    later: Callable[[timedelta], None],
+    compare_rows_with_history: Callable[[], set[str]],
+) -> None:
+    delivered, stopped = placed(), placed({"ATLAS": 7})
+    placed({"RELIC": 1})
+    placed(method="pm_card_chargeDeclined")
+    drain()
+    dispatch_shipment(shipment_of(delivered), "DHL", "JD0143")
+    cancel_order(stopped, CancellationReason.BY_OPERATOR, "never mind")
+    drain()
+    deliver_shipment(shipment_of(delivered))
+    change_product(MUG, {"on_sale": False, "name": "Cup"})
+    change_profile(BuyerId("B-1"), {"name": "Ada", "locale": "de"})
+    commands.adjust_stock(MUG, -1, "broken")
+    later(timedelta(seconds=2))
+    drain()
+
+    assert compare_rows_with_history() == KINDS
+    assert set(Order.objects.values_list("status", flat=True)) == {"delivered", "cancelled"}
+
+
+def test_a_snapshot_that_was_tampered_with_is_noticed(
+    mugs: None, compare_rows_with_history: Callable[[], set[str]]
+) -> None:
+    StockItem.objects.update(on_hand=11)
+
+    with pytest.raises(AssertionError):
+        compare_rows_with_history()
+
+
+def test_events_recorded_before_a_unit_of_work_takes_charge_are_kept() -> None:
+    item = StockItem.open(MUG)
+
+    with unit_of_work() as work:
+        work.add(item)
+
+    assert item.recorded_events == []
+    assert History.objects.count() == 1

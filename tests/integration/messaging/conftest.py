@@ -1,0 +1,51 @@
+"""An empty house, in which only a test's own consumers listen."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from integration.contracts.inventory import StockRanOut
+from integration.domain.identifiers import Sku
+from integration.messaging import consumers, schedule
+from integration.messaging.deliver import deliver_due
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery
+from integration.policies import whenever
+
+
+@pytest.fixture
+def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let a handler hear of every `StockRanOut`, for this test only: `listen(handler, name="inventory.reorder")`."""
+    monkeypatch.setattr(consumers.consumers, "_by_name", {})
+    monkeypatch.setattr(schedule.routines, "_by_name", {})
+    monkeypatch.setattr(consumers, "_by_contract", defaultdict(list))
+
+    def register(handler: Callable[[Any], object], name: str = "inventory.reorder", **options: Any) -> None:
+        whenever(StockRanOut, name=name, **options)(handler)  # type: ignore[arg-type]
+
+    return register
+
+
+@pytest.fixture
+def run_out(tell: Callable[..., None]) -> Callable[..., None]:
+    """Publish that these skus ran out: something for the consumers to hear."""
+    return lambda *skus: tell(*(StockRanOut(Sku(sku), 1) for sku in skus))
+
+
+@pytest.fixture
+def deliver() -> Callable[[], int]:
+    """Handle what is due for inventory's consumers, inside and outside; returns the attempts made."""
+    return lambda: deliver_due(Lane("inventory", False)) + deliver_due(Lane("inventory", True))
+
+
+@pytest.fixture
+def delivery() -> Callable[..., Delivery]:
+    """The delivery of what was told about a sku, as it is now: `delivery("MUG")`, or the only one there is."""
+
+    def get(sku: str = "") -> Delivery:
+        deliveries = Delivery.objects.select_related("message")
+        return deliveries.get(message__data__sku=sku) if sku else deliveries.get()
+
+    return get

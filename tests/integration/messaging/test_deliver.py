@@ -1,0 +1,672 @@
+"""Exactly once in effect: a delivery is handled and marked done in one transaction, tried again, or a dead letter."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, connections
+from pytest_django import Settings
+
+from integration.contracts.inventory import StockRanOut
+from integration.domain import clock
+from integration.domain.errors import NotYet
+from integration.domain.identifiers import Sku
+from integration.domain.metadata import current_cause
+from integration.domain.unit_of_work import current_unit_of_work
+from integration.messaging import deliver as delivering
+from integration.messaging.deliver import BATCH, LEASE, back_off, claim, deliver_due, due_lanes
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Message, Status
+from inventory.commands import open_stock_item
+from inventory.models import History, StockItem
+
+pytestmark = pytest.mark.django_db
+
+INSIDE, OUTSIDE = Lane("inventory", False), Lane("inventory", True)
+AFTER_THE_LEASE = LEASE + timedelta(seconds=1)
+
+Listen = Callable[..., None]
+RunOut = Callable[..., None]
+Deliver = Callable[[], int]
+Find = Callable[..., Delivery]
+Later = Callable[[timedelta], None]
+
+
+class Trouble(Exception):
+    """A handler's own."""
+
+
+@pytest.fixture(autouse=True)
+def three_attempts(settings: Settings) -> None:
+    settings.DELIVERY_MAX_ATTEMPTS = 3
+    settings.NOT_YET_PATIENCE = timedelta(minutes=5)
+
+
+def _open(event: StockRanOut) -> None:
+    """A reaction with an effect: there is a place on the shelf for the sku."""
+    open_stock_item(event.sku)
+
+
+def _fail(event: StockRanOut) -> None:
+    raise Trouble(f"no {event.sku} for you")
+
+
+def _skus() -> set[str]:
+    return set(StockItem.objects.values_list("sku", flat=True))
+
+
+def _due_in(delivery: Delivery) -> float:
+    return (delivery.due_at - clock.now()).total_seconds()
+
+
+# --- Once, and with its effect ---
+
+
+def test_each_consumer_handles_each_message_once(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    heard: Counter[tuple[str, str]] = Counter()
+    listen(lambda event: heard.update([("reorder", event.sku)]), name="inventory.reorder")
+    listen(lambda event: heard.update([("count", event.sku)]), name="inventory.count")
+    listen(lambda event: heard.update([("mail", event.sku)]), name="inventory.mail", outside=True)
+    run_out("MUG", "LAMP")
+
+    assert deliver() == 6
+    assert deliver() == 0
+
+    assert heard == Counter((who, sku) for who in ("reorder", "count", "mail") for sku in ("MUG", "LAMP"))
+    assert set(Delivery.objects.values_list("status", "attempts")) == {(Status.DONE, 1)}
+
+
+def test_the_database_refuses_a_second_delivery_to_the_same_consumer(
+    listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    twin = delivery()
+    twin.pk = None
+
+    assert Delivery.objects.bulk_create([twin], ignore_conflicts=True)
+    assert Delivery.objects.count() == 1
+
+
+def test_done_and_its_effect_are_one_transaction(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_to_mark(deliveries: object) -> None:
+        raise Trouble
+
+    monkeypatch.setattr(delivering, "_mark_done", fail_to_mark)
+    listen(_open)
+    run_out("MUG")
+
+    deliver()
+
+    assert _skus() == set()
+    assert (delivery().status, delivery().attempts) == (Status.PENDING, 1)
+
+
+def test_done_has_its_moment(listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find) -> None:
+    listen(_open)
+    run_out("MUG")
+    before = clock.now()
+
+    deliver()
+
+    done_at = delivery().done_at
+    assert done_at is not None
+    assert before <= done_at <= clock.now()
+
+
+def test_other_lanes_are_left_to_their_own_workers(listen: Listen, run_out: RunOut) -> None:
+    heard: list[str] = []
+    listen(lambda event: heard.append("inside"))
+    listen(lambda event: heard.append("outside"), name="inventory.mail", outside=True)
+    listen(lambda event: heard.append("elsewhere"), name="billing.note")
+    run_out("MUG")
+
+    assert deliver_due(OUTSIDE) == 1
+    assert heard == ["outside"]
+    assert sorted(due_lanes()) == [Lane("billing", False), INSIDE]
+
+
+def test_what_a_message_causes_belongs_to_its_story(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    listen(_open)
+    run_out("MUG", "LAMP")
+    Message.objects.filter(data__sku="LAMP").update(correlation_id="018f0000-0000-7000-8000-000000000001")
+
+    deliver()
+
+    for entry in History.objects.all():
+        message = Message.objects.get(data__sku=entry.stream_id)
+        assert entry.correlation_id == message.correlation_id
+
+
+def test_a_reaction_is_inside_a_transaction_and_talk_with_the_outside_world_is_not(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    seen: dict[str, bool] = {}
+
+    def look(where: str) -> None:
+        try:
+            current_unit_of_work()
+            seen[where] = True
+        except RuntimeError:
+            seen[where] = False
+
+    listen(lambda event: look("inside"))
+    listen(lambda event: look("outside"), name="inventory.mail", outside=True)
+    run_out("MUG")
+
+    deliver()
+
+    assert seen == {"inside": True, "outside": False}
+
+
+def test_the_outside_world_is_talked_to_in_the_story_of_the_message(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    seen: list[object] = []
+    listen(lambda event: seen.append(current_cause().correlation_id), outside=True)
+    run_out("MUG")
+
+    deliver()
+
+    assert seen == [Message.objects.get().correlation_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_outside_world_is_talked_to_without_a_transaction(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    seen: list[bool] = []
+    listen(lambda event: seen.append(connection.in_atomic_block))
+    listen(lambda event: seen.append(connection.in_atomic_block), name="inventory.mail", outside=True)
+    run_out("MUG")
+
+    deliver()
+
+    assert seen == [True, False]
+
+
+# --- Many at once ---
+
+
+def test_a_batch_takes_as_many_statements_as_one(
+    listen: Listen, run_out: RunOut, statements: Callable[[], Any]
+) -> None:
+    heard: list[str] = []
+    listen(lambda event: heard.append(event.sku), prepare=lambda events: None)
+    counts = []
+    for number in (1, BATCH):
+        run_out(*(f"S{n}" for n in range(number)))
+        with statements() as seen:
+            deliver_due(INSIDE)
+        counts.append(len(seen))
+
+    # claim, read, mark done; and a claim that finds nothing more
+    assert counts == [4, 4]
+    assert len(heard) == 1 + BATCH
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_is_one_commit(listen: Listen, run_out: RunOut, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen(_open)
+    run_out(*(f"S{n}" for n in range(BATCH)))
+    commits: list[int] = []
+    commit = connections["default"].commit
+    monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
+
+    deliver_due(INSIDE)
+
+    assert len(commits) == 1
+    assert len(_skus()) == BATCH
+
+
+def test_what_a_batch_needs_is_prepared_once_with_all_its_events(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    order: list[object] = []
+    listen(lambda event: order.append(event.sku), prepare=lambda events: order.append([e.sku for e in events]))
+    run_out("MUG", "LAMP", "ATLAS")
+
+    deliver()
+
+    assert order == [["MUG", "LAMP", "ATLAS"], "MUG", "LAMP", "ATLAS"]
+
+
+def test_more_than_a_batch_is_handled_in_several_oldest_first(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    batches: list[int] = []
+    heard: list[str] = []
+    listen(lambda event: heard.append(event.sku), prepare=lambda events: batches.append(len(events)))
+    skus = [f"S{n}" for n in range(2 * BATCH + 1)]
+    run_out(*skus)
+
+    assert deliver() == 2 * BATCH + 1
+    assert batches == [BATCH, BATCH, 1]
+    assert heard == skus
+
+
+@pytest.mark.parametrize("limit", [1, BATCH])
+def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
+    listen: Listen, run_out: RunOut, limit: int
+) -> None:
+    # What a database knows after a long quiet time: many deliveries, none of them pending. Then there is a rush.
+    listen(_open)
+    run_out(*(f"OLD-{n}" for n in range(2000)))
+    Delivery.objects.update(status=Status.DONE, done_at=clock.now())
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE integration_delivery")
+    run_out(*(f"NEW-{n}" for n in range(200)))
+
+    claims = claim(INSIDE, limit)
+
+    assert len(claims) == Delivery.objects.filter(attempts=1).count() == limit
+
+
+def test_the_outside_world_is_talked_to_one_at_a_time(listen: Listen, run_out: RunOut) -> None:
+    claimed_meanwhile: list[int] = []
+    listen(
+        lambda event: claimed_meanwhile.append(Delivery.objects.filter(status=Status.PENDING, attempts=1).count()),
+        outside=True,
+    )
+    run_out("MUG", "LAMP", "ATLAS")
+
+    deliver_due(OUTSIDE)
+
+    assert claimed_meanwhile == [1, 1, 1]
+
+
+def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
+    listen: Listen, run_out: RunOut, rung: list[Lane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
+    listen(_open, outside=True)
+    run_out("MUG", "LAMP")
+
+    assert deliver_due(OUTSIDE) == 1
+    assert rung == [OUTSIDE]
+    assert deliver_due(OUTSIDE) == 1
+
+
+# --- Failure ---
+
+
+def test_a_failure_counts_tells_why_and_takes_its_effect_back(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    def open_and_fail(event: StockRanOut) -> None:
+        _open(event)
+        _fail(event)
+
+    listen(open_and_fail)
+    run_out("MUG")
+
+    deliver()
+
+    failed = delivery()
+    assert (failed.status, failed.attempts, failed.error) == (Status.PENDING, 1, "Trouble: no MUG for you")
+    assert "open_and_fail" in failed.traceback
+    assert _skus() == set()
+    assert failed.due_at > clock.now()
+
+
+def test_a_failure_is_tried_again_after_a_while_and_may_succeed(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    troubles = [True, True, False]
+
+    def fail_twice(event: StockRanOut) -> None:
+        if troubles.pop(0):
+            raise Trouble
+        _open(event)
+
+    listen(fail_twice)
+    run_out("MUG")
+    for _ in range(3):
+        assert deliver() == 1
+        assert deliver() == 0
+        later(timedelta(minutes=11))
+
+    done = delivery()
+    assert (done.status, done.attempts, done.error, done.traceback) == (Status.DONE, 3, "", "")
+    assert _skus() == {"MUG"}
+
+
+def test_the_last_failure_makes_a_dead_letter(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    listen(_fail)
+    run_out("MUG")
+    for attempt in (1, 2, 3):
+        assert delivery().status == Status.PENDING
+        assert deliver() == 1
+        assert delivery().attempts == attempt
+        later(timedelta(minutes=11))
+
+    dead = delivery()
+    assert (dead.status, dead.error) == (Status.DEAD, "Trouble: no MUG for you")
+    assert "Traceback" in dead.traceback
+    assert dead.done_at is None
+    assert deliver() == 0
+
+
+def test_neighbours_are_not_held_up(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    listen(lambda event: _fail(event) if event.sku == "BAD" else _open(event))
+    run_out("A", "B", "BAD", "C", "D")
+
+    deliver()
+
+    assert _skus() == {"A", "B", "C", "D"}
+    assert (delivery("BAD").status, delivery("BAD").attempts) == (Status.PENDING, 1)
+    assert {delivery(sku).attempts for sku in "ABCD"} == {1}
+
+    later(timedelta(minutes=11))
+    run_out("E")
+    deliver()
+
+    assert delivery("E").status == Status.DONE
+    assert delivery("BAD").attempts == 2
+
+
+def test_one_consumers_failure_is_nobody_elses(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    listen(_fail, name="inventory.reorder")
+    listen(_open, name="inventory.open")
+    run_out("MUG")
+
+    deliver()
+
+    assert dict(Delivery.objects.values_list("consumer", "status")) == {
+        "inventory.reorder": Status.PENDING,
+        "inventory.open": Status.DONE,
+    }
+
+
+def test_a_failure_outside_is_counted_as_well(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    listen(_fail, outside=True)
+    run_out("MUG")
+
+    deliver()
+
+    assert (delivery().status, delivery().attempts) == (Status.PENDING, 1)
+    assert delivery().error == "Trouble: no MUG for you"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a nul \x00", "half a character \ud800", "long " * 100_000, ""],
+    ids=["a nul", "half a character", "long", "nothing"],
+)
+def test_whatever_an_error_says_it_is_written_down(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, text: str
+) -> None:
+    def fail(event: StockRanOut) -> None:
+        raise Trouble(text)
+
+    listen(fail)
+    run_out("MUG")
+
+    stumbled_over = ""
+    try:
+        deliver()
+    except (ValueError, DatabaseError) as error:
+        stumbled_over = type(error).__name__
+
+    assert stumbled_over == ""
+    assert delivery().attempts == 1
+    assert delivery().error.startswith("Trouble: " + text[:5])
+
+
+def test_waiting_grows_and_is_bounded() -> None:
+    for attempt in range(1, 40):
+        longest = min(2 ** (attempt - 1), 600)
+        waits = [back_off(attempt).total_seconds() for _ in range(50)]
+        assert longest / 2 <= min(waits)
+        assert max(waits) <= longest
+        assert len(set(waits)) > 1
+
+
+@pytest.mark.parametrize(("attempt", "least", "most"), [(1, 0.5, 1.0), (2, 1.0, 2.0)])
+def test_a_failed_delivery_waits_as_long_as_its_attempt_says(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, attempt: int, least: float, most: float
+) -> None:
+    listen(_fail)
+    run_out("MUG")
+    Delivery.objects.update(attempts=attempt - 1)
+
+    deliver()
+
+    assert least - 0.5 < _due_in(delivery()) <= most
+
+
+# --- Too early ---
+
+
+@pytest.fixture
+def early(listen: Listen, run_out: RunOut) -> None:
+    """A message that comes too early, for ever."""
+
+    def wait(event: StockRanOut) -> None:
+        raise NotYet("the order is not there yet")
+
+    listen(wait)
+    run_out("MUG")
+
+
+def test_too_early_is_tried_again_soon_and_costs_no_attempt(
+    early: None, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    for _ in range(10):
+        assert deliver() == 1
+        waiting = delivery()
+        assert (waiting.status, waiting.attempts) == (Status.PENDING, 0)
+        assert waiting.error == "NotYet: the order is not there yet"
+        assert 0 < _due_in(waiting) <= 0.6
+        later(timedelta(seconds=1))
+
+
+def test_patience_with_what_is_too_early_ends(early: None, deliver: Deliver, delivery: Find, later: Later) -> None:
+    deliver()
+    assert delivery().attempts == 0
+
+    for attempt in (1, 2, 3):
+        later(timedelta(minutes=11))
+        deliver()
+        assert delivery().attempts == attempt
+
+    assert delivery().status == Status.DEAD
+
+
+def test_what_came_too_early_does_not_hold_up_what_came_in_time(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    def wait_for_mugs(event: StockRanOut) -> None:
+        if event.sku == "MUG":
+            raise NotYet
+        _open(event)
+
+    listen(wait_for_mugs)
+    run_out("MUG", "LAMP")
+
+    deliver()
+
+    assert delivery("LAMP").status == Status.DONE
+    assert (delivery("MUG").status, delivery("MUG").attempts) == (Status.PENDING, 0)
+
+
+# --- What this code does not know ---
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"consumer": "inventory.reorder-of-yesterday"}, "UnknownName: no consumer is named"),
+        ({"message__name": "inventory.shelf-painted"}, "UnknownName: no contract is named"),
+        ({"message__data": {"sku": 7, "sequence": "many"}}, "ValidationError: "),
+        ({"message__data": {}}, "ValidationError: Object missing required field `sku`"),
+        ({"message__data": []}, "ValidationError: Expected `object`, got `array`"),
+    ],
+    ids=["consumer", "contract", "wrong types", "nothing", "a list"],
+)
+def test_what_this_code_cannot_read_is_parked_and_its_neighbours_are_handled(
+    change: dict[str, Any],
+    error: str,
+    listen: Listen,
+    run_out: RunOut,
+    deliver: Deliver,
+    later: Later,
+) -> None:
+    listen(_open)
+    run_out("MUG", "LAMP")
+    strange = Delivery.objects.earliest("id")
+    for field, value in change.items():
+        if field.startswith("message__"):
+            Message.objects.filter(pk=strange.message_id).update(**{field.removeprefix("message__"): value})
+        else:
+            Delivery.objects.filter(pk=strange.pk).update(**{field: value})
+
+    for status in (Status.PENDING, Status.PENDING, Status.DEAD):
+        deliver()
+        strange.refresh_from_db()
+        assert strange.status == status
+        assert strange.error.startswith(error)
+        later(timedelta(minutes=11))
+
+    assert _skus() == {"LAMP"}
+
+
+# --- Claims ---
+
+
+def test_what_is_claimed_is_not_claimed_again_until_its_lease_has_passed(
+    listen: Listen, run_out: RunOut, delivery: Find, later: Later
+) -> None:
+    listen(_open)
+    run_out("MUG")
+
+    first = claim(INSIDE, 10)
+    assert [each.attempt for each in first] == [1]
+    assert claim(INSIDE, 10) == []
+
+    later(AFTER_THE_LEASE)
+    second = claim(INSIDE, 10)
+    assert [(each.id, each.attempt) for each in second] == [(first[0].id, 2)]
+
+
+def test_the_attempt_of_a_worker_that_died_was_counted(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    claim(INSIDE, 10)
+    later(AFTER_THE_LEASE)
+
+    assert deliver() == 1
+
+    assert (delivery().status, delivery().attempts) == (Status.DONE, 2)
+    assert _skus() == {"MUG"}
+
+
+def test_a_message_that_kills_every_worker_becomes_a_dead_letter(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    for attempt in (1, 2, 3):
+        assert [each.attempt for each in claim(INSIDE, 10)] == [attempt]
+        later(AFTER_THE_LEASE)
+
+    deliver()
+
+    assert delivery().status == Status.DEAD
+    assert delivery().error.startswith("WorkerDied: ")
+    assert _skus() == set()
+
+
+def test_a_worker_that_lost_its_claim_leaves_the_delivery_to_the_other(
+    listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    mine = claim(INSIDE, 10)
+    Delivery.objects.update(attempts=2)
+
+    delivering._handle("inventory.reorder", mine)
+
+    assert _skus() == set()
+    assert (delivery().status, delivery().attempts, delivery().error) == (Status.PENDING, 2, "")
+
+
+def test_a_worker_that_failed_after_it_lost_its_claim_says_nothing_about_it(
+    listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    listen(_fail, outside=True)
+    run_out("MUG")
+
+    def fail_late(event: StockRanOut) -> None:
+        Delivery.objects.update(status=Status.DONE, done_at=clock.now())
+        _fail(event)
+
+    listen(fail_late, name="inventory.late", outside=True)
+    Delivery.objects.update(consumer="inventory.late")
+
+    deliver_due(OUTSIDE)
+
+    assert (delivery().status, delivery().error) == (Status.DONE, "")
+
+
+def test_a_worker_that_was_overtaken_takes_back_what_it_did(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    def be_overtaken(event: StockRanOut) -> None:
+        _open(event)
+        Delivery.objects.update(status=Status.DONE, done_at=clock.now())
+
+    listen(be_overtaken)
+    run_out("MUG")
+
+    assert deliver() == 1
+    assert _skus() == set()
+    assert delivery().error == ""
+
+
+def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    long_ago = clock.now() - timedelta(minutes=1)
+    listen(lambda event: Delivery.objects.update(status=Status.DONE, done_at=long_ago), outside=True)
+    run_out("MUG")
+
+    assert deliver() == 1
+    assert (delivery().status, delivery().done_at, delivery().error) == (Status.DONE, long_ago, "")
+
+
+def test_a_delivery_comes_when_it_is_due_and_not_before(
+    listen: Listen, run_out: RunOut, deliver: Deliver, later: Later
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    Delivery.objects.update(due_at=clock.now() + timedelta(hours=1))
+
+    assert due_lanes() == []
+    assert deliver() == 0
+
+    later(timedelta(hours=2))
+    assert due_lanes() == [INSIDE]
+    assert deliver() == 1
+
+
+def test_dead_letters_are_not_due(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    listen(_open)
+    run_out("MUG")
+    Delivery.objects.update(status=Status.DEAD)
+
+    assert due_lanes() == []
+    assert deliver() == 0
+    assert Sku("MUG") not in _skus()

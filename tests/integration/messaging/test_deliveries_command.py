@@ -1,0 +1,200 @@
+"""`manage.py deliveries`: an operator without a browser sees the same and can do the same."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integration.domain import clock
+from integration.messaging.models import Delivery, Status
+
+pytestmark = pytest.mark.django_db
+
+Listen = Callable[..., None]
+RunOut = Callable[..., None]
+Find = Callable[..., Delivery]
+
+
+def run(*arguments: object) -> str:
+    out = StringIO()
+    call_command("deliveries", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def dead(listen: Listen, run_out: RunOut) -> Callable[..., None]:
+    """Dead letters about these skus, to two consumers."""
+    listen(print, name="inventory.reorder")
+    listen(print, name="billing.mail")
+
+    def give_up(*skus: str) -> None:
+        run_out(*skus)
+        Delivery.objects.update(status=Status.DEAD, attempts=8, error="KeyError: [shelf]\nmore of it")
+
+    return give_up
+
+
+def statuses() -> set[tuple[str, str, str]]:
+    return set(Delivery.objects.values_list("message__data__sku", "consumer", "status"))
+
+
+def test_it_prints_the_backlog_of_every_consumer(dead: Callable[..., None], run_out: RunOut, listen: Listen) -> None:
+    dead("MUG", "LAMP")
+    listen(print, name="billing.idle")
+    run_out("ATLAS")
+
+    lines = [line.split("│")[1:-1] for line in run().splitlines() if "│" in line]
+
+    cells = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
+    assert list(cells) == ["billing.idle", "billing.mail", "inventory.reorder"]
+    assert cells["billing.mail"][:3] == cells["inventory.reorder"][:3] == ["1", "0", "2"]
+    assert cells["billing.mail"][3].endswith(" s")
+
+
+def test_a_backlog_of_nothing_has_no_age(listen: Listen) -> None:
+    listen(print)
+
+    assert run().count("–") == 1
+
+
+def test_it_lists_deliveries_newest_first(dead: Callable[..., None], statements: Callable[[], Any]) -> None:
+    dead("MUG", "LAMP", "ATLAS")
+    ids = [str(id) for id in Delivery.objects.order_by("-pk").values_list("pk", flat=True)]
+
+    with statements() as seen:
+        listed = run("list")
+
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in listed.splitlines() if "│" in line]
+    assert [row[0] for row in rows] == ids
+    assert rows[0][1:5] == ["inventory.stock-ran-out", "billing.mail", "dead", "8"]
+    assert rows[0][6] == "KeyError: [shelf]"
+    assert len(seen) == 1
+
+
+def test_a_list_can_be_narrowed_down(dead: Callable[..., None], run_out: RunOut) -> None:
+    dead("MUG", "LAMP")
+    run_out("ATLAS")
+
+    def count(*arguments: str) -> int:
+        return run("list", *arguments).count("inventory.stock-ran-out")
+
+    assert count() == 6
+    assert count("--status", "dead") == 4
+    assert count("--status", "dead", "--consumer", "billing.mail") == 2
+    assert count("--limit", "1") == 1
+    assert count("--status", "done") == 0
+
+
+def test_a_long_error_is_cut(dead: Callable[..., None]) -> None:
+    dead("MUG")
+    Delivery.objects.update(error="KeyError: " + "x" * 1_000)
+
+    assert max(len(line) for line in run("list").splitlines()) <= 160
+    assert "…" in run("list")
+
+
+def test_the_list_tells_why_something_was_skipped(dead: Callable[..., None]) -> None:
+    dead("MUG")
+    run("skip", Delivery.objects.earliest("pk").pk, "--reason", "sold by the lorry")
+
+    assert "sold by the lorry" in run("list", "--status", "skipped")
+
+
+def test_it_replays_those_named(dead: Callable[..., None], rung: list[Any]) -> None:
+    dead("MUG", "LAMP")
+    first, second, *_ = Delivery.objects.order_by("pk").values_list("pk", flat=True)
+
+    assert run("replay", first, second, first) == "2 to be tried again now.\n"
+
+    assert Delivery.objects.filter(status=Status.PENDING, attempts=0, pk__in=[first, second]).count() == 2
+    assert Delivery.objects.filter(status=Status.DEAD).count() == 2
+
+
+def test_it_replays_all_of_those_named_or_none(dead: Callable[..., None]) -> None:
+    dead("MUG")
+    first, second = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=second.pk).update(status=Status.DONE, done_at=clock.now())
+
+    with pytest.raises(CommandError, match=f"Delivery {second.pk} is done, and stays so"):
+        run("replay", first.pk, second.pk)
+    with pytest.raises(CommandError, match="There is no such delivery"):
+        run("replay", first.pk, 999_999)
+
+    first.refresh_from_db()
+    assert first.status == Status.DEAD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "replayed"),
+    [
+        (["--consumer", "billing.mail"], 3),
+        (["--status", "dead"], 4),
+        (["--status", "dead", "--consumer", "billing.mail"], 2),
+        (["--all"], 6),
+        (["--consumer", "nobody"], 0),
+    ],
+)
+def test_it_replays_a_filter_or_all(
+    dead: Callable[..., None], run_out: RunOut, arguments: list[str], replayed: int
+) -> None:
+    dead("MUG", "LAMP")
+    run_out("ATLAS")
+
+    assert run("replay", *arguments) == f"{replayed} to be tried again now.\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["1", "--all"], ["--all", "--consumer", "x"], ["1", "--status", "dead"]])
+def test_it_wants_to_know_which_to_replay(dead: Callable[..., None], arguments: list[str]) -> None:
+    dead("MUG")
+
+    with pytest.raises(CommandError, match="Say which"):
+        run("replay", *arguments)
+
+    assert {status for *_, status in statuses()} == {Status.DEAD}
+
+
+def test_it_skips_one_with_a_reason(dead: Callable[..., None]) -> None:
+    dead("MUG")
+    first = Delivery.objects.earliest("pk")
+
+    assert run("skip", first.pk, "--reason", "sold by the lorry") == (
+        f"Skipped inventory.stock-ran-out to {first.consumer}, for good.\n"
+    )
+
+    first.refresh_from_db()
+    assert (first.status, first.skip_reason, first.skipped_by) == (
+        Status.SKIPPED,
+        "sold by the lorry",
+        "command line",
+    )
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_it_skips_nothing_without_a_reason(dead: Callable[..., None], reason: str) -> None:
+    dead("MUG")
+    id = Delivery.objects.earliest("pk").pk
+
+    with pytest.raises(CommandError, match="Say why"):
+        run("skip", id, "--reason", reason)
+    with pytest.raises(CommandError, match="--reason"):
+        run("skip", id)
+
+    assert Delivery.objects.filter(status=Status.DEAD).count() == 2
+
+
+def test_it_skips_only_what_failed(listen: Listen, run_out: RunOut, delivery: Find) -> None:
+    listen(print)
+    run_out("MUG")
+
+    with pytest.raises(CommandError, match="has not failed"):
+        run("skip", delivery().pk, "--reason", "why not")
+    with pytest.raises(CommandError, match="There is no such delivery"):
+        run("skip", 999_999, "--reason", "why not")
+
+
+@pytest.mark.parametrize("arguments", [["list", "--limit", "0"], ["list", "--status", "lost"], ["mend"], ["skip", "x"]])
+def test_what_it_does_not_understand_is_an_error(arguments: list[str], db: None) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)

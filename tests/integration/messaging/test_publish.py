@@ -1,0 +1,151 @@
+"""What is published is stored with what caused it, once for each consumer, and the bell is rung after the commit."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from integration.contracts.inventory import StockRanOut
+from integration.domain import clock
+from integration.domain.identifiers import Sku, new_event_id
+from integration.domain.metadata import Cause, caused_by, new_story
+from integration.domain.naming import UnknownName
+from integration.domain.unit_of_work import unit_of_work
+from integration.messaging import doorbell
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.publish import publish
+
+pytestmark = pytest.mark.django_db
+
+Listen = Callable[..., None]
+MUGS_RAN_OUT = StockRanOut(Sku("MUG"), 3)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def _publish_and_fail() -> None:
+    with unit_of_work():
+        publish(MUGS_RAN_OUT)
+        _ = 1 / 0
+
+
+@pytest.fixture
+def three_listeners(listen: Listen) -> None:
+    listen(print, name="ordering.show")
+    listen(print, name="ordering.mail", outside=True)
+    listen(print, name="inventory.reorder")
+
+
+def test_a_message_is_stored_once_with_one_delivery_for_each_consumer(three_listeners: None) -> None:
+    with unit_of_work():
+        publish(MUGS_RAN_OUT)
+
+    message = Message.objects.get()
+    assert (message.name, message.version, message.event) == ("inventory.stock-ran-out", 1, MUGS_RAN_OUT)
+    deliveries = Delivery.objects.order_by("consumer")
+    assert list(deliveries.values_list("consumer", "context", "outside")) == [
+        ("inventory.reorder", "inventory", False),
+        ("ordering.mail", "ordering", True),
+        ("ordering.show", "ordering", False),
+    ]
+    for delivery in deliveries:
+        assert (delivery.message, delivery.status, delivery.attempts) == (message, Status.PENDING, 0)
+        assert delivery.due_at == message.occurred_at <= clock.now()
+
+
+def test_a_message_nobody_listens_to_is_stored_all_the_same(listen: Listen) -> None:
+    with unit_of_work():
+        publish(MUGS_RAN_OUT)
+
+    assert Message.objects.get().event == MUGS_RAN_OUT
+    assert not Delivery.objects.exists()
+
+
+def test_a_message_keeps_its_cause(three_listeners: None) -> None:
+    cause = Cause(correlation_id=new_event_id(), causation_id=new_event_id(), actor="user:7", traceparent=TRACE)
+
+    with caused_by(cause), unit_of_work():
+        publish(MUGS_RAN_OUT)
+
+    assert Message.objects.get().cause == cause
+
+
+def test_nothing_is_published_outside_a_unit_of_work(three_listeners: None) -> None:
+    with pytest.raises(RuntimeError, match="there is no unit of work here"):
+        publish(MUGS_RAN_OUT)
+
+    assert not Message.objects.exists()
+
+
+def test_what_fails_was_never_published(three_listeners: None) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _publish_and_fail()
+
+    assert not Message.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_many_messages_take_as_many_statements_as_one(three_listeners: None, statements: Callable[[], Any]) -> None:
+    counts = []
+    for number in (1, 200):
+        with statements() as seen, unit_of_work():
+            for sku in range(number):
+                publish(StockRanOut(Sku(f"S{sku}"), 1))
+        counts.append(len(seen))
+
+    assert counts == [2, 2]
+    assert (Message.objects.count(), Delivery.objects.count()) == (201, 603)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_bell_is_rung_once_a_lane_and_only_after_the_commit(three_listeners: None, rung: list[Lane]) -> None:
+    with unit_of_work():
+        for sku in range(10):
+            publish(StockRanOut(Sku(f"S{sku}"), 1))
+        assert rung == []
+
+    assert rung == [Lane("inventory", False), Lane("ordering", False), Lane("ordering", True)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_rings_for_what_was_taken_back(three_listeners: None, rung: list[Lane]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _publish_and_fail()
+
+    assert rung == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("trouble", [OperationalError("refused"), OSError("reset"), RuntimeError("a bug of ours")])
+def test_whatever_the_broker_does_a_request_that_committed_has_succeeded(
+    three_listeners: None, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(doorbell.current_app, "send_task", fail)
+
+    with unit_of_work():
+        publish(MUGS_RAN_OUT)
+
+    assert Delivery.objects.filter(status=Status.PENDING).count() == 3
+
+
+def test_a_message_of_tomorrow_is_read_as_far_as_it_is_known() -> None:
+    message = Message(name="inventory.stock-ran-out", data={"sku": "MUG", "sequence": 3, "colour": "blue"})
+
+    assert message.event == MUGS_RAN_OUT
+
+
+def test_a_message_of_an_unknown_contract_says_so() -> None:
+    with pytest.raises(UnknownName, match=r"no contract is named 'inventory\.shelf-painted'"):
+        _ = Message(name="inventory.shelf-painted", data={}).event
+
+
+def test_a_message_waits_for_its_consumers_from_the_moment_it_was_published(three_listeners: None) -> None:
+    with clock.moved(timedelta(hours=1)), new_story(), unit_of_work():
+        publish(MUGS_RAN_OUT)
+
+    assert not Delivery.objects.filter(due_at__lte=clock.now()).exists()

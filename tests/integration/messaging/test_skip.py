@@ -1,0 +1,274 @@
+"""What failed can be skipped, with a reason and for good; what has not failed cannot."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from integration.contracts.inventory import StockRanOut
+from integration.domain import clock
+from integration.domain.errors import NotYet
+from integration.domain.invariants import invariants
+from integration.messaging.dead_letters import AlreadySettled, NoSuchDelivery, NotFailed, replay_one, skip_one
+from integration.messaging.deliver import LEASE, claim
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Status
+from integration.messaging.replay import replay
+from integration.messaging.skip import NoReason, skip
+from inventory.commands import open_stock_item
+from inventory.models import StockItem
+
+pytestmark = pytest.mark.django_db
+
+INSIDE = Lane("inventory", False)
+
+Listen = Callable[..., None]
+RunOut = Callable[..., None]
+Deliver = Callable[[], int]
+Find = Callable[..., Delivery]
+
+
+@pytest.fixture(autouse=True)
+def three_attempts(settings: Any) -> None:
+    settings.DELIVERY_MAX_ATTEMPTS = 3
+
+
+@pytest.fixture
+def failed(
+    listen: Listen, run_out: RunOut, deliver: Deliver, later: Callable[[timedelta], None]
+) -> Callable[..., None]:
+    """Let a consumer fail so often at what was told about these skus."""
+
+    def fail(*skus: str, times: int = 1) -> None:
+        listen(lambda event: 1 / 0)
+        run_out(*skus)
+        for _ in range(times):
+            deliver()
+            later(timedelta(hours=1))
+
+    return fail
+
+
+def skip_all(reason: str = "sold by the lorry instead") -> int:
+    return skip(Delivery.objects.all(), reason, "user:12")
+
+
+def test_a_dead_letter_is_skipped_with_who_when_and_why(failed: Callable[..., None], delivery: Find) -> None:
+    failed("MUG", times=3)
+    assert delivery().status == Status.DEAD
+    before = clock.now()
+
+    assert skip_all("  sold by the lorry instead ") == 1
+
+    skipped = delivery()
+    assert (skipped.status, skipped.skip_reason, skipped.skipped_by, skipped.done_at) == (
+        Status.SKIPPED,
+        "sold by the lorry instead",
+        "user:12",
+        None,
+    )
+    assert skipped.skipped_at is not None
+    assert before <= skipped.skipped_at <= clock.now()
+    assert "ZeroDivisionError" in skipped.error, "what went wrong stays known"
+
+
+def test_skipping_is_one_statement_for_any_number(
+    failed: Callable[..., None], statements: Callable[[], Any], delivery: Find
+) -> None:
+    failed("MUG", "LAMP", "ATLAS")
+
+    with statements() as seen:
+        assert skip_all() == 3
+
+    assert len(seen) == 1
+
+
+def test_what_is_skipped_is_never_handled(failed: Callable[..., None], deliver: Deliver, delivery: Find) -> None:
+    failed("MUG")
+    skip_all()
+
+    assert deliver() == 0
+    assert delivery().status == Status.SKIPPED
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_what_failed_at_least_once_can_be_skipped(failed: Callable[..., None], times: int) -> None:
+    failed("MUG", times=times)
+
+    assert skip_all() == 1
+
+
+def test_what_was_not_tried_yet_cannot_be_skipped(listen: Listen, run_out: RunOut, delivery: Find) -> None:
+    listen(print)
+    run_out("MUG")
+
+    assert skip_all() == 0
+    assert delivery().status == Status.PENDING
+
+
+def test_a_first_attempt_that_is_being_made_has_not_failed(listen: Listen, run_out: RunOut) -> None:
+    listen(print)
+    run_out("MUG")
+    claim(INSIDE, 1)
+
+    assert skip_all() == 0
+
+
+def test_what_killed_a_worker_has_failed_once_it_is_claimed_again(
+    listen: Listen, run_out: RunOut, later: Callable[[timedelta], None]
+) -> None:
+    listen(print)
+    run_out("MUG")
+    claim(INSIDE, 1)
+    later(LEASE * 2)
+    claim(INSIDE, 1)
+
+    assert skip_all() == 1
+
+
+def test_what_only_came_too_early_has_not_failed(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    def too_early(event: StockRanOut) -> None:
+        raise NotYet
+
+    listen(too_early)
+    run_out("MUG")
+    deliver()
+
+    assert skip_all() == 0
+
+
+def test_what_is_done_cannot_be_skipped(listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find) -> None:
+    listen(print)
+    run_out("MUG")
+    deliver()
+
+    assert skip_all() == 0
+    assert delivery().status == Status.DONE
+
+
+def test_what_is_replayed_has_to_fail_again_to_be_skipped(failed: Callable[..., None]) -> None:
+    failed("MUG", times=3)
+    replay(Delivery.objects.all())
+
+    assert skip_all() == 0
+
+
+def test_only_those_named_are_skipped(failed: Callable[..., None], delivery: Find) -> None:
+    failed("MUG", "LAMP")
+
+    assert skip(Delivery.objects.filter(message__data__sku="MUG"), "broken", "user:12") == 1
+
+    assert (delivery("MUG").status, delivery("LAMP").status) == (Status.SKIPPED, Status.PENDING)
+
+
+def test_what_is_skipped_stays_so(failed: Callable[..., None], delivery: Find) -> None:
+    failed("MUG", times=3)
+    skip_all("the first reason")
+
+    assert skip_all("another reason") == 0
+    assert replay(Delivery.objects.all()) == 0
+    assert delivery().skip_reason == "the first reason"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\t\n"])
+def test_skipping_takes_a_reason(failed: Callable[..., None], delivery: Find, reason: str) -> None:
+    failed("MUG", times=3)
+
+    with pytest.raises(NoReason):
+        skip_all(reason)
+
+    assert delivery().status == Status.DEAD
+
+
+def test_a_worker_whose_delivery_is_skipped_meanwhile_takes_back_what_it_did(
+    failed: Callable[..., None], listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    calls: list[int] = []
+
+    def skipped_meanwhile(event: StockRanOut) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        open_stock_item(event.sku)
+        skip_all()  # another connection's, in effect: nobody holds the row here
+
+    listen(skipped_meanwhile)
+    run_out("MUG")
+    deliver()
+    Delivery.objects.update(due_at=clock.now())
+    deliver()
+
+    assert len(calls) == 2
+    assert not StockItem.objects.filter(sku="MUG").exists()
+    assert delivery().status == Status.PENDING, "the skip was a part of what was taken back"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "skipped"},
+        {"status": "skipped", "skip_reason": "why not", "skipped_by": "user:12"},
+        {"status": "skipped", "skip_reason": "", "skipped_by": "user:12", "skipped_at": "now"},
+        {"status": "skipped", "skip_reason": "why not", "skipped_by": "", "skipped_at": "now"},
+        {"status": "skipped", "skip_reason": "why", "skipped_by": "me", "skipped_at": "now", "done_at": "now"},
+        {"skip_reason": "why not"},
+        {"skipped_by": "user:12"},
+        {"skipped_at": "now"},
+    ],
+)
+def test_the_database_refuses_a_skip_without_who_when_or_why(
+    listen: Listen, run_out: RunOut, change: dict[str, Any]
+) -> None:
+    listen(print)
+    run_out("MUG")
+    values = {name: clock.now() if value == "now" else value for name, value in change.items()}
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Delivery.objects.update(**values)
+
+
+def test_one_delivery_is_skipped_or_it_is_said_why_not(
+    failed: Callable[..., None], listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    failed("MUG", times=3)
+    id = delivery().pk
+
+    skipped = skip_one(id, "broken", "user:12")
+    assert (skipped.status, skipped.message.data["sku"]) == (Status.SKIPPED, "MUG")
+
+    with pytest.raises(AlreadySettled, match=f"Delivery {id} is skipped, and stays so"):
+        skip_one(id, "broken", "user:12")
+    with pytest.raises(NoSuchDelivery):
+        skip_one(id + 1, "broken", "user:12")
+    run_out("LAMP")
+    with pytest.raises(NotFailed):
+        skip_one(delivery("LAMP").pk, "broken", "user:12")
+
+
+def test_one_delivery_is_replayed_or_it_is_said_why_not(
+    failed: Callable[..., None], delivery: Find, rung: list[Lane], django_capture_on_commit_callbacks: Any
+) -> None:
+    failed("MUG", times=3)
+    id = delivery().pk
+    rung.clear()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        replayed = replay_one(id)
+
+    assert (replayed.status, replayed.attempts) == (Status.PENDING, 0)
+    assert replayed.due_at <= clock.now()
+    assert rung == [INSIDE]
+    with pytest.raises(NoSuchDelivery):
+        replay_one(id + 1)
+    Delivery.objects.update(status=Status.DONE, done_at=clock.now())
+    with pytest.raises(AlreadySettled, match=f"Delivery {id} is done, and stays so"):
+        replay_one(id)
+
+
+def test_a_skipped_delivery_is_still_one_for_its_consumer(failed: Callable[..., None]) -> None:
+    failed("MUG", times=3)
+    skip_all()
+
+    assert invariants.get("events.each_consumer_has_one_delivery").check().offenders == []

@@ -1,0 +1,110 @@
+"""A reservation is of all an order's goods or of none, and ends exactly once."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration.contracts.inventory import Shortage
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import NotYet
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.states import NotAllowed
+from inventory import events
+from inventory.events import ReservedLine
+from inventory.models import RESERVATION_LIFE, Reservation
+
+ORDER, SHIPMENT = OrderNumber("R-1"), ShipmentId("S-1-1")
+LINES = [ReservedLine(Sku("MUG"), 2), ReservedLine(Sku("LAMP"), 1)]
+
+
+def _held() -> Reservation:
+    return Reservation.hold(ORDER, LINES)
+
+
+def _refused() -> Reservation:
+    return Reservation.refuse(ORDER, LINES, [Shortage(Sku("LAMP"), 1, 0)])
+
+
+def _after(*messages: str) -> Callable[[], Reservation]:
+    def bring() -> Reservation:
+        reservation = _held()
+        for message in messages:
+            SEND[message](reservation)
+        return reservation
+
+    return bring
+
+
+SEND: dict[str, Callable[[Reservation], bool]] = {
+    "commit": lambda reservation: reservation.commit(),
+    "release": lambda reservation: reservation.release("by_buyer"),
+    "expire": lambda reservation: reservation.expire(),
+    "ship": lambda reservation: reservation.ship(SHIPMENT),
+}
+BROUGHT_TO: dict[str, Callable[[], Reservation]] = {
+    "held": _held,
+    "committed": _after("commit"),
+    "shipped": _after("commit", "ship"),
+    "released": _after("release"),
+    "expired": _after("expire"),
+    "refused": _refused,
+}
+ENDS = {"released", "expired", "shipped", "refused"}
+
+
+def test_the_walk_covers_the_whole_table() -> None:
+    assert set(BROUGHT_TO) == set(RESERVATION_LIFE.states)
+    assert set(SEND) == set(RESERVATION_LIFE.messages)
+
+
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_a_reservation_is_brought_to_each_state_by_its_own_events(state: str) -> None:
+    assert BROUGHT_TO[state]().status == state
+
+
+@pytest.mark.parametrize("message", SEND)
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_every_message_in_every_state_does_what_the_table_says(
+    state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
+) -> None:
+    reservation = BROUGHT_TO[state]()
+
+    judge_by_table(reservation, message, lambda: SEND[message](reservation))
+
+
+@given(st.lists(st.sampled_from(sorted(SEND)), max_size=12))
+def test_goods_are_freed_or_shipped_at_most_once_whatever_is_heard(messages: list[str]) -> None:
+    reservation, moved = _held(), 0
+    for message in messages:
+        try:
+            acted = SEND[message](reservation)
+        except (NotAllowed, NotYet):
+            acted = False
+        moved += acted and message != "commit"
+
+    assert moved == (reservation.status in ENDS)
+
+
+def test_a_reservation_keeps_what_it_is_of() -> None:
+    assert [(line.sku, line.quantity) for line in _held().lines] == [("MUG", 2), ("LAMP", 1)]
+
+
+def test_a_refusal_is_kept_as_an_answer_with_what_was_short() -> None:
+    refused = _refused()
+
+    assert refused.recorded_events[0].event == events.ReservationRefused(
+        ORDER, tuple(LINES), (Shortage(Sku("LAMP"), 1, 0),)
+    )
+
+
+def test_goods_that_leave_before_the_order_is_confirmed_come_too_early() -> None:
+    with pytest.raises(NotYet, match="reservation for R-1 is still held: too early to ship"):
+        _held().ship(SHIPMENT)
+
+
+def test_what_was_given_up_is_not_confirmed() -> None:
+    for state in ("expired", "refused"):
+        with pytest.raises(NotAllowed):
+            BROUGHT_TO[state]().commit()

@@ -1,0 +1,371 @@
+"""An order keeps its rules in every state, whatever message comes, and whenever it comes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration.domain.address import Address
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import NotYet, Unacceptable
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
+from integration.domain.states import NotAllowed
+from ordering import events
+from ordering.events import PlacedLine
+from ordering.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    ORDER_LIFE,
+    AmountMismatch,
+    CancellationReason,
+    MixedCurrencies,
+    Order,
+    QuantityOutOfBounds,
+    TooManyLines,
+)
+
+NUMBER, PAYMENT, SHIPMENT = OrderNumber("R-1"), PaymentId("P-1-1"), ShipmentId("S-1-1")
+LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+MUGS = PlacedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
+LAMP = PlacedLine(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
+
+
+def _placed(*lines: PlacedLine, discount_percent: int = 0) -> Order:
+    return Order.place(
+        NUMBER,
+        buyer=BuyerId("B-1"),
+        lines=lines or (MUGS, LAMP),
+        discount_percent=discount_percent,
+        shipping_address=LONDON,
+        payment_method=PaymentMethodId("pm_card_visa"),
+        payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def _awaiting_payment() -> Order:
+    order = _placed()
+    order.reserve_goods()
+    return order
+
+
+def _confirmed() -> Order:
+    order = _awaiting_payment()
+    order.be_paid(PAYMENT, order.total)
+    return order
+
+
+def _shipped() -> Order:
+    order = _confirmed()
+    order.be_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1})
+    return order
+
+
+def _delivered() -> Order:
+    order = _shipped()
+    order.be_delivered(SHIPMENT)
+    return order
+
+
+def _cancelled() -> Order:
+    order = _awaiting_payment()
+    order.be_cancelled(CancellationReason.BY_BUYER)
+    return order
+
+
+def _cancelled_after_payment() -> Order:
+    order = _confirmed()
+    order.be_cancelled(CancellationReason.BY_OPERATOR, "never mind")
+    order.stay_in_the_house(CancellationReason.BY_OPERATOR)
+    return order
+
+
+BROUGHT_TO: dict[str, Callable[[], Order]] = {
+    "pending": _placed,
+    "payment_pending": _awaiting_payment,
+    "confirmed": _confirmed,
+    "shipped": _shipped,
+    "delivered": _delivered,
+    "cancelled": _cancelled_after_payment,
+}
+SEND: dict[str, Callable[[Order], object]] = {
+    "reserve_goods": lambda order: order.reserve_goods(),
+    "run_out_of_stock": lambda order: order.run_out_of_stock(),
+    "be_paid": lambda order: order.be_paid(PAYMENT, order.total),
+    "be_declined": lambda order: order.be_declined("generic_decline"),
+    "miss_its_deadline": lambda order: order.miss_its_deadline(),
+    "be_cancelled": lambda order: order.be_cancelled(CancellationReason.BY_BUYER, "changed my mind"),
+    "stay_in_the_house": lambda order: order.stay_in_the_house(CancellationReason.BY_BUYER),
+    "be_past_cancelling": lambda order: order.be_past_cancelling(),
+    "be_shipped": lambda order: order.be_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
+    "be_delivered": lambda order: order.be_delivered(SHIPMENT),
+    "be_refunded": lambda order: order.be_refunded(order.paid),
+}
+
+
+def _recorded(order: Order) -> list[type]:
+    return [type(recorded.event) for recorded in order.recorded_events]
+
+
+# --- The whole table ---
+
+
+def test_the_walk_covers_the_whole_table() -> None:
+    assert set(BROUGHT_TO) == set(ORDER_LIFE.states)
+    assert set(SEND) == set(ORDER_LIFE.messages)
+
+
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_an_order_is_brought_to_each_state_by_its_own_events(state: str) -> None:
+    assert BROUGHT_TO[state]().status == state
+
+
+@pytest.mark.parametrize("message", SEND)
+@pytest.mark.parametrize("state", BROUGHT_TO)
+def test_every_message_in_every_state_does_what_the_table_says(
+    state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
+) -> None:
+    order = BROUGHT_TO[state]()
+
+    judge_by_table(order, message, lambda: SEND[message](order))
+
+
+@given(st.lists(st.sampled_from(sorted(SEND)), max_size=25))
+def test_no_sequence_of_messages_breaks_an_order(messages: list[str]) -> None:
+    order = _placed()
+    for message in messages:
+        before = (order.status, order.paid, order.refunded)
+        try:
+            SEND[message](order)
+        except (NotAllowed, NotYet):
+            assert (order.status, order.paid, order.refunded) == before
+        assert order.total == order.subtotal - order.discount
+        assert Money.zero("USD") <= order.refunded <= order.paid <= order.total
+        assert bool(order.cancellation_reason) == (order.status == "cancelled")
+        assert all(line.shipped in (0, line.quantity) for line in order.lines)
+        assert any(line.shipped for line in order.lines) == (order.status in ("shipped", "delivered"))
+        assert order.status not in ("confirmed", "shipped", "delivered") or order.paid == order.total
+    assert order.version == len(order.recorded_events)
+
+
+@given(st.sampled_from(sorted(BROUGHT_TO)), st.sampled_from(sorted(SEND)))
+def test_a_message_heard_twice_is_heard_once(state: str, message: str) -> None:
+    order = BROUGHT_TO[state]()
+    try:
+        SEND[message](order)
+    except (NotAllowed, NotYet):
+        return
+    after_once = (order.status, order.version)
+
+    try:
+        SEND[message](order)
+    except NotAllowed:
+        assert message == "be_cancelled"  # a person asked twice, and is told
+    assert (order.status, order.version) == after_once
+
+
+# --- Placing ---
+
+
+def test_an_order_costs_the_sum_of_its_lines_less_the_discount() -> None:
+    order = _placed(MUGS, LAMP, discount_percent=10)
+
+    assert order.subtotal == Money("105.00", "USD")
+    assert order.discount == Money("10.50", "USD")
+    assert order.total == Money("94.50", "USD")
+    assert [(line.sku, line.quantity, line.total) for line in order.lines] == [
+        ("MUG", 2, Money("25.00", "USD")),
+        ("LAMP", 1, Money("80.00", "USD")),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, MAX_QUANTITY), st.integers(1, 10**9)), min_size=1, max_size=30),
+    st.integers(0, 100),
+    st.sampled_from(["USD", "JPY", "KWD"]),
+)
+def test_no_cent_is_lost_in_an_order(lines: list[tuple[int, int]], percent: int, currency: str) -> None:
+    order = _placed(
+        *(
+            PlacedLine(Sku(f"S{i}"), "", quantity, Money.of_minor(minor, currency))
+            for i, (quantity, minor) in enumerate(lines)
+        ),
+        discount_percent=percent,
+    )
+
+    assert order.subtotal.minor == sum(quantity * minor for quantity, minor in lines)
+    assert order.total + order.discount == order.subtotal
+    assert order.total >= Money.zero(currency)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1, 10**9])
+def test_a_quantity_out_of_bounds_is_refused(quantity: int) -> None:
+    with pytest.raises(QuantityOutOfBounds):
+        _placed(PlacedLine(Sku("MUG"), "Mug", quantity, Money("1", "USD")))
+
+
+@pytest.mark.parametrize("number", [0, MAX_LINES + 1])
+def test_an_order_has_a_bounded_number_of_lines(number: int) -> None:
+    lines = [PlacedLine(Sku(f"S{n}"), "", 1, Money("1", "USD")) for n in range(number)]
+
+    with pytest.raises(TooManyLines):
+        Order.place(
+            NUMBER,
+            buyer=BuyerId("B-1"),
+            lines=lines,
+            discount_percent=0,
+            shipping_address=LONDON,
+            payment_method=PaymentMethodId("pm_card_visa"),
+            payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+
+def test_the_largest_order_is_accepted() -> None:
+    order = _placed(*(PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, Money("1", "USD")) for n in range(MAX_LINES)))
+
+    assert order.total == Money(MAX_LINES * MAX_QUANTITY, "USD")  # type: ignore[arg-type]
+
+
+def test_an_order_is_in_one_currency() -> None:
+    with pytest.raises(MixedCurrencies):
+        _placed(MUGS, PlacedLine(Sku("TEA"), "Tea", 1, Money("3", "EUR")))
+
+
+def test_a_refusal_points_at_what_was_wrong() -> None:
+    with pytest.raises(Unacceptable) as refusal:
+        _placed(PlacedLine(Sku("MUG"), "Mug", 0, Money("1", "USD")))
+
+    assert refusal.value.pointer == "/lines"
+
+
+# --- Money ---
+
+
+@pytest.mark.parametrize("order", [_awaiting_payment, _cancelled], ids=["waiting", "cancelled"])
+@pytest.mark.parametrize("amount", [Money("104.99", "USD"), Money("105.01", "USD"), Money("0", "USD")])
+def test_an_order_takes_its_whole_total_or_nothing(order: Callable[[], Order], amount: Money) -> None:
+    unpaid = order()
+    before = unpaid.version
+
+    with pytest.raises(AmountMismatch):
+        unpaid.be_paid(PAYMENT, amount)
+
+    assert (unpaid.version, unpaid.paid) == (before, Money.zero("USD"))
+
+
+def test_money_that_comes_after_the_cancellation_is_noted_once() -> None:
+    order = _cancelled()
+
+    order.be_paid(PAYMENT, order.total)
+    order.be_paid(PAYMENT, order.total)
+
+    assert _recorded(order).count(events.OrderPaidTooLate) == 1
+    assert (order.status, order.paid, order.payment_status) == ("cancelled", order.total, "paid")
+
+
+def test_a_refund_that_came_before_its_payment_waits() -> None:
+    order = _cancelled()
+
+    with pytest.raises(NotYet):
+        order.be_refunded(order.total)
+
+
+def test_refunds_are_told_in_all_so_the_highest_is_the_last() -> None:
+    order = _cancelled_after_payment()
+
+    for refunded in ("60", "40", "60", "105"):
+        order.be_refunded(Money(refunded, "USD"))
+
+    assert order.refunded == Money("105", "USD")
+    assert _recorded(order).count(events.OrderRefunded) == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "word"),
+    [
+        (_placed, "pending"),
+        (_awaiting_payment, "pending"),
+        (_confirmed, "paid"),
+        (_delivered, "paid"),
+        (_cancelled, "cancelled"),
+    ],
+)
+def test_a_buyer_is_told_what_became_of_the_money(order: Callable[[], Order], word: str) -> None:
+    assert order().payment_status == word
+
+
+def test_a_declined_payment_and_a_refund_are_told_as_such() -> None:
+    declined, refunded = _awaiting_payment(), _cancelled_after_payment()
+    declined.be_declined("insufficient_funds")
+    refunded.be_refunded(refunded.paid)
+
+    assert (declined.payment_status, declined.note) == ("failed", "insufficient_funds")
+    assert refunded.payment_status == "refunded"
+
+
+# --- Cancelling ---
+
+
+def test_an_unconfirmed_order_is_cancelled_at_once() -> None:
+    order = _awaiting_payment()
+
+    order.be_cancelled(CancellationReason.BY_BUYER, "changed my mind")
+
+    assert (order.status, order.cancellation_reason, order.note) == ("cancelled", "by_buyer", "changed my mind")
+    cancelled: Any = order.recorded_events[-1].event
+    assert cancelled.was_confirmed is False
+
+
+def test_a_confirmed_order_asks_to_be_cancelled_once_and_stays_confirmed() -> None:
+    order = _confirmed()
+
+    order.be_cancelled(CancellationReason.BY_BUYER, "too late?")
+    order.be_cancelled(CancellationReason.BY_BUYER, "hello?")
+
+    assert (order.status, order.cancellation_requested) == ("confirmed", True)
+    assert _recorded(order).count(events.OrderCancellationRequested) == 1
+
+
+def test_fulfillment_may_grant_it() -> None:
+    order = _cancelled_after_payment()
+
+    assert (order.status, order.cancellation_reason, order.note) == ("cancelled", "by_operator", "never mind")
+    assert order.cancellation_requested is False
+    cancelled: Any = order.recorded_events[-1].event
+    assert (cancelled.was_confirmed, cancelled.total) == (True, order.total)
+
+
+def test_fulfillment_may_refuse_it_and_then_it_can_be_asked_for_again() -> None:
+    order = _confirmed()
+    order.be_cancelled(CancellationReason.BY_BUYER)
+
+    order.be_past_cancelling()
+    order.be_past_cancelling()
+
+    assert (order.status, order.cancellation_requested) == ("confirmed", False)
+    assert _recorded(order).count(events.OrderCancellationRefused) == 1
+
+
+@pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled"])
+def test_what_has_left_or_ended_is_not_cancelled(state: str) -> None:
+    with pytest.raises(NotAllowed, match=f"order R-1 is {state}: it can't be cancelled"):
+        BROUGHT_TO[state]().be_cancelled(CancellationReason.BY_OPERATOR)
+
+
+# --- Shipping ---
+
+
+def test_an_order_knows_what_was_shipped_and_how() -> None:
+    order = _shipped()
+
+    assert [(line.sku, line.shipped) for line in order.lines] == [("MUG", 2), ("LAMP", 1)]
+    assert order.shipments == [
+        {"id": "S-1-1", "status": "dispatched", "carrier": "DHL", "tracking_number": "JD0143"},
+    ]
+
+
+def test_an_order_knows_what_was_delivered() -> None:
+    assert [shipment["status"] for shipment in _delivered().shipments] == ["delivered"]

@@ -1,0 +1,199 @@
+"""Prices are the shop's own, and whoever has spent more than 6,000 pays 10 % less."""
+
+from collections.abc import Callable
+
+import pytest
+
+from integration.contracts.billing import PaymentSucceeded
+from integration.contracts.fulfillment import ShipmentCancelled
+from integration.contracts.inventory import StockReserved
+from integration.domain.address import Address
+from integration.domain.errors import UnacceptableInput
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
+from ordering.commands import cancel_order, change_product, list_products, place_order
+from ordering.models import Buyer, CancellationReason, History, Order
+
+pytestmark = pytest.mark.django_db
+
+PRICES = {"PEN": "1.00", "DESK": "3000.00", "CLOCK": "2999.99", "COIN": "0.01", "TEA": "0.05"}
+
+Buy = Callable[..., Order]
+
+
+@pytest.fixture
+def buy(address: Address) -> Buy:
+    """Order so many of a sku; nothing else happens to the order."""
+    list_products([(Sku(sku), sku.title(), "", Money(price, "USD")) for sku, price in PRICES.items()])
+
+    def order(sku: str, quantity: int = 1, buyer: str = "B-1") -> Order:
+        return place_order(BuyerId(buyer), [(Sku(sku), quantity)], address, PaymentMethodId("pm_card_visa"))
+
+    return order
+
+
+@pytest.fixture
+def pay(tell: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], Order]:
+    """Have an order's goods reserved and its money come in, as the other contexts tell it."""
+
+    def confirm(order: Order) -> Order:
+        number = OrderNumber(order.number)
+        tell(StockReserved(number), PaymentSucceeded(number, PaymentId("P-0-1"), order.total))
+        drain("ordering")
+        order.refresh_from_db()
+        assert order.status == "confirmed"
+        return order
+
+    return confirm
+
+
+@pytest.fixture
+def take_back(tell: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], None]:
+    """Cancel a confirmed order, which fulfillment grants."""
+
+    def cancel(order: Order) -> None:
+        cancel_order(OrderNumber(order.number), CancellationReason.BY_BUYER)
+        tell(ShipmentCancelled(OrderNumber(order.number), ShipmentId("S-0-1"), "by_buyer"))
+        drain("ordering")
+
+    return cancel
+
+
+Change = Callable[[Order], object]
+
+
+def _percent(buyer: str = "B-1") -> int:
+    return Buyer.objects.get(pk=buyer).discount_percent
+
+
+def test_an_order_costs_what_the_shop_says_at_that_moment(buy: Buy) -> None:
+    before = buy("DESK")
+    change_product(Sku("DESK"), {"price": Money("3500", "USD")})
+    after = buy("DESK")
+
+    assert before.total == Money("3000", "USD")
+    assert after.total == Money("3500", "USD")
+    assert Order.objects.get(pk=before.number).total == Money("3000", "USD")
+
+
+def test_a_product_taken_off_sale_is_not_sold(buy: Buy) -> None:
+    change_product(Sku("DESK"), {"on_sale": False})
+
+    with pytest.raises(UnacceptableInput):
+        buy("DESK")
+
+    assert not Order.objects.exists()
+
+
+def test_more_than_six_thousand_gives_ten_percent(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK"))
+    pay(buy("DESK"))
+    assert _percent() == 0
+
+    pay(buy("COIN"))
+    assert _percent() == 10
+
+    rewarded = buy("PEN", 3)
+    assert (rewarded.subtotal, rewarded.discount, rewarded.total) == (
+        Money("3.00", "USD"),
+        Money("0.30", "USD"),
+        Money("2.70", "USD"),
+    )
+
+
+def test_exactly_six_thousand_gives_nothing(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK", 2))
+
+    assert Buyer.objects.get().spend == Money("6000", "USD")
+    assert _percent() == 0
+    assert buy("PEN").discount == Money.zero("USD")
+
+
+def test_one_cent_less_gives_nothing_and_one_cent_more_does(buy: Buy, pay: Change) -> None:
+    pay(buy("CLOCK", 2))
+    pay(buy("COIN"))
+    pay(buy("COIN"))
+    assert (Buyer.objects.get().spend, _percent()) == (Money("6000", "USD"), 0)
+
+    pay(buy("COIN"))
+    assert (Buyer.objects.get().spend, _percent()) == (Money("6000.01", "USD"), 10)
+
+
+def test_a_single_order_is_enough(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK", 3))
+
+    assert _percent() == 10
+
+
+def test_what_is_not_paid_for_does_not_count(buy: Buy) -> None:
+    buy("DESK", 5)
+
+    assert (Buyer.objects.get().spend, _percent()) == (Money.zero("USD"), 0)
+
+
+def test_orders_placed_before_keep_their_price(buy: Buy, pay: Change) -> None:
+    early = buy("PEN", 10)
+    pay(buy("DESK", 3))
+
+    assert Order.objects.get(pk=early.number).discount == Money.zero("USD")
+
+
+def test_what_counts_is_what_was_paid_not_what_it_would_have_cost(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK", 3))
+    pay(buy("DESK"))
+
+    assert Buyer.objects.get().spend == Money("11700", "USD")
+
+
+def test_a_cancellation_takes_the_spend_back_and_ends_the_reward(buy: Buy, pay: Change, take_back: Change) -> None:
+    pay(buy("DESK", 2))
+    second = pay(buy("PEN"))
+    assert _percent() == 10
+
+    take_back(second)  # type: ignore[arg-type]
+
+    assert (Buyer.objects.get().spend, _percent()) == (Money("6000", "USD"), 0)
+    assert buy("PEN").discount == Money.zero("USD")
+
+
+def test_a_cancellation_that_leaves_more_than_six_thousand_ends_nothing(
+    buy: Buy, pay: Change, take_back: Change
+) -> None:
+    pay(buy("DESK", 3))
+    second = pay(buy("PEN", 10))
+
+    take_back(second)  # type: ignore[arg-type]
+
+    assert (Buyer.objects.get().spend, _percent()) == (Money("9000", "USD"), 10)
+
+
+def test_the_reward_is_granted_once_and_may_be_earned_again(buy: Buy, pay: Change, take_back: Change) -> None:
+    first = pay(buy("DESK", 3))
+    pay(buy("DESK"))
+    take_back(first)  # type: ignore[arg-type]
+    pay(buy("DESK", 3))
+
+    changes = History.objects.filter(name="ordering.buyer_discount_changed").order_by("version")
+    assert [entry.data["percent"] for entry in changes] == [10, 0, 10]
+
+
+def test_the_reward_is_one_buyers_own(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK", 3))
+
+    assert buy("PEN", 10, buyer="B-2").discount == Money.zero("USD")
+
+
+def test_other_currencies_than_the_shops_do_not_count(buy: Buy, pay: Change) -> None:
+    change_product(Sku("DESK"), {"price": Money("3000", "EUR")})
+
+    pay(buy("DESK", 3))
+
+    assert (Buyer.objects.get().spend, _percent()) == (Money.zero("USD"), 0)
+
+
+def test_a_discount_is_rounded_half_to_even(buy: Buy, pay: Change) -> None:
+    pay(buy("DESK", 3))
+
+    discounts = {quantity: buy("TEA", quantity).discount.minor for quantity in (1, 3, 5)}
+
+    assert discounts == {1: 0, 3: 2, 5: 2}

@@ -1,0 +1,53 @@
+"""Ctrl-C ends `manage.py serve` cleanly and soon, whatever comes in at that moment, and nothing is lost by it.
+
+Where worker and beat run apart, a process manager ends them as cleanly with SIGTERM.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from signal import SIGINT
+from socket import create_connection
+from threading import Event, Thread
+
+import pytest
+from house import House
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+
+
+@contextlib.contextmanager
+def callers_at_the_door(port: int) -> Iterator[None]:
+    """Connections, as many as can be, whether anybody answers or not: most signals then come at an awkward moment."""
+    enough = Event()
+
+    def call() -> None:
+        while not enough.is_set():
+            with contextlib.suppress(OSError), create_connection(("127.0.0.1", port), timeout=1) as caller:
+                caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+
+    callers = [Thread(target=call, daemon=True) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    yield
+    enough.set()
+    for caller in callers:
+        caller.join()
+
+
+def test_ctrl_c_ends_everything_cleanly_and_the_next_start_goes_on(house_to_break: Callable[..., House]) -> None:
+    house = house_to_break()
+    buyer = house.visitor.log_in("buyer", "buyer")
+    number = buyer.place({"MUG-ENAMEL-BLUE": 1})
+
+    with callers_at_the_door(house.port):
+        for name, program in house.programs.items():
+            if name in ("serve", "web"):
+                program.signal_group(SIGINT)
+            else:
+                program.terminate()
+            assert program.wait(15) == 0, f"{name} ended with {program.exit_code}:\n{program.output}"
+            assert "Traceback" not in program.output
+            assert "ERROR" not in program.output
+
+    house.open()
+    assert buyer.order_once(number, "confirmed")["payment"]["status"] == "paid"

@@ -1,0 +1,155 @@
+"""Whatever dies, and whenever: an order that was accepted comes to its end, once."""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+from house import Client, House, Program, eventually, free_port
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker dies with its one process")
+
+MUG = "MUG-ENAMEL-CREAM"
+ENDS = {"pm_card_visa": "confirmed", "pm_card_chargeDeclined": "cancelled"}
+BUSY = 12
+"""So many orders are on their way at once that none can have come to its end a moment later, at a slow provider."""
+SLOW = {"SANDBOX_LATENCY_MS": "150"}
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Callable[[], Program]]:
+    """Starts a Redis that forgets everything when it ends, again and again on the same port."""
+    server = shutil.which("redis-server")
+    assert server, "redis-server is missing"
+    port = str(free_port())
+    command = [server, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    started: list[Program] = []
+
+    def start() -> Program:
+        started.append(Program(command, tmp_path, {"PORT": port}, tmp_path / "redis.log"))
+        with redis.Redis(port=int(port), retry=None) as client:
+            eventually(lambda: _answers(client), bool, "a Redis that answers")
+        return started[-1]
+
+    start.url = f"redis://127.0.0.1:{port}/0"  # type: ignore[attr-defined]
+    yield start
+    for program in started:
+        program.stop()
+
+
+def _answers(client: "redis.Redis[bytes]") -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def place_many(buyer: Client) -> dict[str, str]:
+    """Orders good and bad, by number, and the end each must come to."""
+    methods = [*ENDS] * (BUSY // len(ENDS))
+    return {buyer.place({MUG: 2}, method): ENDS[method] for method in methods}
+
+
+def assert_all_end_once(house: House, placed: dict[str, str]) -> None:
+    """Each order comes to its end, is charged as often as it should be, and holds the stock it should."""
+    buyer, operator = (house.visitor.log_in(name, name) for name in ("buyer", "operator"))
+    for number, end in placed.items():
+        order = buyer.order_once(number, end)
+        assert order["payment"]["paid"]["amount"] == ("28.00" if end == "confirmed" else "0.00")
+        assert order["payment"]["status"] == ("paid" if end == "confirmed" else "failed")
+    eventually(house.count_pending, lambda pending: pending == 0, "no delivery pending")
+    good = [number for number, end in placed.items() if end == "confirmed"]
+    assert operator.stock(MUG)["reserved"] == 2 * len(good)
+    assert {operator.shipment_of(number)["status"] for number in good} == {"arranged"}
+    charged = house.read(f"SELECT key FROM {books()} WHERE decline_code = '' AND charge_id IS NULL")  # noqa: S608
+    keys = sorted(key for (key,) in charged)
+    assert [key for key in keys if keys.count(key) > 1] == []
+    assert {f"P-{number.removeprefix('R-')}-1" for number in good} <= set(keys)
+    assert len(keys) == house.read("SELECT count(*) FROM ordering_order WHERE status = 'confirmed'")[0][0]
+
+
+def books() -> str:
+    """The table of the provider's own books."""
+    from billing.gateways.sandbox.models import Transaction
+
+    return Transaction._meta.db_table
+
+
+def test_orders_end_though_the_worker_is_killed_in_the_middle(
+    house_to_break: Callable[..., House],
+) -> None:
+    house = house_to_break(**SLOW)
+    placed = place_many(house.visitor.log_in("buyer", "buyer"))
+    house.kill(house.worker)
+    assert house.count_pending() > 0, "all was done before the worker was killed; nothing is proved"
+
+    house.start(house.worker)
+    house.wait_until_ready()
+    assert_all_end_once(house, placed)
+
+
+@with_a_broker_to_lose
+def test_orders_end_though_everything_is_killed_at_once(house_to_break: Callable[..., House]) -> None:
+    house = house_to_break(**SLOW)
+    placed = place_many(house.visitor.log_in("buyer", "buyer"))
+    for name in list(house.programs):
+        house.kill(name)
+    assert house.count_pending() > 0, "all was done before the house was killed; nothing is proved"
+
+    house.open()
+    assert_all_end_once(house, placed)
+
+
+@with_a_broker_to_lose
+def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(house_to_break: Callable[..., House]) -> None:
+    house = house_to_break()
+    house.kill("worker")
+    number = house.visitor.log_in("buyer", "buyer").place({MUG: 2})
+    prefix = house.environment["QUEUE_PREFIX"]
+    with redis.Redis.from_url(house.environment["CELERY_BROKER_URL"]) as broker:
+        assert broker.llen(f"{prefix}.inventory") > 0, "nobody rang; nothing is proved"
+        broker.delete(*broker.scan_iter(f"*{prefix}*"))
+
+    house.start("worker")
+    assert_all_end_once(house, {number: "confirmed"})
+
+
+@with_a_broker_to_lose
+def test_a_broker_that_keeps_silent_neither_fails_nor_holds_up_a_buyer(
+    house_to_break: Callable[..., House], own_redis: Callable[[], Program]
+) -> None:
+    broker = own_redis()
+    house = house_to_break(CELERY_BROKER_URL=own_redis.url)
+    buyer = house.visitor.log_in("buyer", "buyer")
+    usual = dict(timed(buyer) for _ in range(3))
+
+    broker.signal_group(signal.SIGSTOP)
+    silent = dict(timed(buyer) for _ in range(3))
+    broker.signal_group(signal.SIGCONT)
+    assert max(silent.values()) < max(usual.values()) + 2
+    assert_all_end_once(house, dict.fromkeys({**usual, **silent}, "confirmed"))
+
+
+@with_a_broker_to_lose
+def test_orders_end_though_the_broker_dies_and_forgets_everything(
+    house_to_break: Callable[..., House], own_redis: Callable[[], Program]
+) -> None:
+    broker = own_redis()
+    house = house_to_break(CELERY_BROKER_URL=own_redis.url)
+    buyer = house.visitor.log_in("buyer", "buyer")
+
+    broker.kill()
+    number, _ = timed(buyer)
+    own_redis()
+    assert_all_end_once(house, {number: "confirmed"})
+
+
+def timed(buyer: Client) -> tuple[str, float]:
+    """An order, and how many seconds it took to place it."""
+    began = time.monotonic()
+    return buyer.place({MUG: 2}), time.monotonic() - began
