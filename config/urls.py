@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from billing import api as billing
 from fulfillment import api as fulfillment
-from integration.rest import health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest import deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.tokens import Tokens
 from inventory import api as inventory
 from ordering import api as ordering
@@ -31,6 +31,11 @@ v1 = [
     path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),
     path("shipments/<number:id>/deliver", fulfillment.Deliver.as_view(), name="deliver"),
+    path("deliveries", deliveries.Deliveries.as_view(), name="deliveries"),
+    path("deliveries/replay", deliveries.Replay.as_view(), name="replay"),
+    path("deliveries/<int:id>", deliveries.OneDelivery.as_view(), name="delivery"),
+    path("deliveries/<int:id>/replay", deliveries.ReplayOne.as_view(), name="replay-one"),
+    path("deliveries/<int:id>/skip", deliveries.Skip.as_view(), name="skip"),
 ]
 
 urlpatterns = [

@@ -9,7 +9,8 @@ from rest_framework.response import Response
 from fulfillment import commands, queries
 from fulfillment.models import Shipment, ShipmentStatus
 from integration.domain.identifiers import ShipmentId
-from integration.rest.etags import etag, version_expected
+from integration.domain.metadata import join_story
+from integration.rest.etags import CHANGING, READING, etag, version_expected
 from integration.rest.fields import AddressField, Input, Text
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, staff_with
@@ -66,10 +67,12 @@ class OneShipment(View):
     permission_classes = (staff_with("fulfillment.view_shipment"),)
     serializer_class = ShipmentOutput
 
-    @extend_schema(responses=ShipmentOutput)
+    @extend_schema(responses=ShipmentOutput, parameters=READING)
     def get(self, request: Request, id: str) -> Response:
         """A shipment."""
-        return _represent(queries.shipment(ShipmentId(id)))
+        shipment = queries.shipment(ShipmentId(id))
+        join_story(shipment.correlation_id)
+        return _represent(shipment)
 
 
 class DispatchInput(Input):
@@ -85,7 +88,7 @@ class Dispatch(View):
     permission_classes = (staff_with("fulfillment.change_shipment"),)
     serializer_class = DispatchInput
 
-    @extend_schema(request=DispatchInput, responses=ShipmentOutput)
+    @extend_schema(request=DispatchInput, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
         """The carrier took it."""
@@ -107,7 +110,7 @@ class Deliver(View):
     permission_classes = (staff_with("fulfillment.change_shipment"),)
     serializer_class = DeliverInput
 
-    @extend_schema(request=None, responses=ShipmentOutput)
+    @extend_schema(request=None, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
         """The recipient has it."""

@@ -31,7 +31,7 @@ class IntegrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integration.messaging import checks, invariants  # noqa: F401 - they register themselves
+        from integration.messaging import archive, checks, invariants  # noqa: F401 - they register themselves
 
         post_migrate.connect(_ensure_group, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)

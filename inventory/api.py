@@ -4,15 +4,17 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.rest.etags import etag
+from integration.rest.etags import ETAG, READING, etag
 from integration.rest.fields import Input, Text, WholeNumber
+from integration.rest.filters import YesNoFilter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, staff_with
 from inventory import commands, queries
@@ -29,6 +31,7 @@ class StockOutput(serializers.Serializer):
     reorder_point = serializers.IntegerField()
     as_of = serializers.SerializerMethodField()
 
+    @extend_schema_field(OpenApiTypes.DATETIME)
     def get_as_of(self, item: StockItem) -> str:
         return clock.now().isoformat().replace("+00:00", "Z")
 
@@ -36,7 +39,7 @@ class StockOutput(serializers.Serializer):
 class StockFilter(django_filters.FilterSet):
     """Which stock to list."""
 
-    low = django_filters.BooleanFilter(method="filter_low", help_text="No more available than the reorder point.")
+    low = YesNoFilter(method="filter_low", help_text="No more available than the reorder point.")
 
     def filter_low(self, items: QuerySet[StockItem], name: str, wanted: bool) -> QuerySet[StockItem]:
         low = queries.running_low()
@@ -65,7 +68,7 @@ class OneStockItem(View):
     permission_classes = (staff_with("inventory.view_stockitem"),)
     serializer_class = StockOutput
 
-    @extend_schema(responses=StockOutput)
+    @extend_schema(responses=StockOutput, parameters=READING)
     def get(self, request: Request, sku: str) -> Response:
         """How much there is of a sku, and how much of that is promised."""
         return _represent(queries.stock_item(Sku(sku)))
@@ -84,7 +87,7 @@ class Receipts(View):
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Receipt
 
-    @extend_schema(request=Receipt, responses={201: StockOutput})
+    @extend_schema(request=Receipt, responses={201: StockOutput}, parameters=[ETAG])
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Note goods that came in."""
@@ -104,7 +107,7 @@ class Adjustments(View):
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Adjustment
 
-    @extend_schema(request=Adjustment, responses={201: StockOutput})
+    @extend_schema(request=Adjustment, responses={201: StockOutput}, parameters=[ETAG])
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Correct what is on hand; goods set aside for orders stay."""

@@ -6,15 +6,18 @@ import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.throttling import ScopedRateThrottle
 
+from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
-from integration.rest.etags import etag, version_expected
-from integration.rest.fields import AddressField, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.domain.metadata import join_story
+from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, version_expected
+from integration.rest.fields import AddressField, Email, Input, MoneyField, Pattern, SkuField, Text, WholeNumber, YesNo
+from integration.rest.filters import MomentFilter, YesNoFilter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, staff_with
 from ordering import commands, queries
@@ -35,9 +38,13 @@ from ordering.models import (
 class CustomerInput(Input):
     """A new customer."""
 
-    username = serializers.RegexField(r"^[\w.@+-]+\Z", max_length=150)
+    username = Pattern(
+        r"^[\w.@+-]+\Z",
+        max_length=150,
+        error_messages={"invalid": "A username is made of letters, digits and any of @ . + - _."},
+    )
     password = Text(max_length=128, trim_whitespace=False)
-    email = serializers.EmailField(max_length=254)
+    email = Email(max_length=254)
     name = Text(max_length=200)
 
 
@@ -67,20 +74,27 @@ class Customers(View):
         return Response(CustomerOutput(buyer).data, status=201)
 
 
-class Preferences(Input):
+class PreferencesInput(Input):
     """How the buyer wants to be told."""
 
     locale = Text(max_length=10, required=False)
-    email_notifications = serializers.BooleanField(required=False)
+    email_notifications = YesNo(required=False)
 
 
 class ProfileInput(Input):
     """What the buyer may change about themselves."""
 
-    email = serializers.EmailField(max_length=254, required=False)
+    email = Email(max_length=254, required=False)
     name = Text(max_length=200, required=False)
     default_shipping_address = AddressField(required=False, allow_null=True)
-    preferences = Preferences(required=False)
+    preferences = PreferencesInput(required=False)
+
+
+class PreferencesOutput(serializers.Serializer):
+    """How the buyer wants to be told."""
+
+    locale = serializers.CharField()
+    email_notifications = serializers.BooleanField()
 
 
 class ProfileOutput(serializers.Serializer):
@@ -91,7 +105,7 @@ class ProfileOutput(serializers.Serializer):
     default_shipping_address = AddressField(allow_null=True)
     preferences = serializers.SerializerMethodField()
 
-    @extend_schema_field(Preferences)
+    @extend_schema_field(PreferencesOutput)
     def get_preferences(self, buyer: Buyer) -> dict[str, Any]:
         return {"locale": buyer.locale, "email_notifications": buyer.email_notifications}
 
@@ -101,18 +115,27 @@ class Me(View):
 
     serializer_class = ProfileInput
 
-    @extend_schema(responses=ProfileOutput)
+    @extend_schema(responses=ProfileOutput, parameters=READING)
     def get(self, request: Request) -> Response:
         """The profile of whoever asks."""
-        return self._represent(queries.buyer(_caller(request)))
+        return self._represent(self._buyer())
 
-    @extend_schema(request=ProfileInput, responses=ProfileOutput)
+    @extend_schema(request=ProfileInput, responses=ProfileOutput, parameters=CHANGING)
     def patch(self, request: Request) -> Response:
         """Change some of it; preferences not named stay as they are."""
         changes = self.valid(request)
         changes.update(changes.pop("preferences", {}))
-        buyer = commands.change_profile(_caller(request), changes, version_expected(request))
+        buyer = commands.change_profile(BuyerId(self._buyer().id), changes, version_expected(request))
         return self._represent(buyer)
+
+    def _buyer(self) -> Buyer:
+        """Whoever asks; a user who never registered here, such as one of the staff, becomes a buyer by asking."""
+        caller = _caller(self.request)
+        try:
+            return queries.buyer(caller)
+        except NotFound:
+            commands.register_buyer_if_new(caller, user=self.request.user.pk)
+            return queries.buyer(caller)
 
     def _represent(self, buyer: Buyer) -> Response:
         return Response(ProfileOutput(buyer).data, headers=etag(buyer))
@@ -136,7 +159,7 @@ class ProductChanges(Input):
     name = Text(max_length=200, required=False)
     description = Text(max_length=5_000, allow_blank=True, required=False)
     price = MoneyField(required=False)
-    on_sale = serializers.BooleanField(required=False)
+    on_sale = YesNo(required=False)
 
 
 class ProductOutput(serializers.Serializer):
@@ -153,8 +176,10 @@ class ProductOutput(serializers.Serializer):
 class ProductFilter(django_filters.FilterSet):
     """Which products to list."""
 
-    search = django_filters.CharFilter(method="filter_search", help_text="In name, description or sku.")
-    in_stock = django_filters.BooleanFilter(method="filter_in_stock")
+    search = django_filters.CharFilter(
+        method="filter_search", max_length=200, help_text="All these words are in the name, description or sku."
+    )
+    in_stock = YesNoFilter(method="filter_in_stock")
 
     def filter_search(self, products: QuerySet[Product], name: str, words: str) -> QuerySet[Product]:
         return queries.search_products(products, words)
@@ -172,7 +197,7 @@ class Products(View):
     orderings: ClassVar = ("sku", "-sku", "name", "-name", "created_at", "-created_at")
 
     def get_permissions(self) -> list[Any]:
-        return [AllowAny() if self.request.method == "GET" else staff_with("ordering.add_product")()]
+        return [AllowAny() if self.request.method in SAFE_METHODS else staff_with("ordering.add_product")()]
 
     def get_queryset(self) -> QuerySet[Product]:
         return queries.products()
@@ -183,7 +208,7 @@ class Products(View):
         page = self.page_of(self.get_queryset())
         return self.get_paginated_response(ProductOutput(page, many=True).data)
 
-    @extend_schema(request=ProductInput, responses={201: ProductOutput})
+    @extend_schema(request=ProductInput, responses={201: ProductOutput}, parameters=[ETAG, LOCATION])
     @idempotent
     def post(self, request: Request) -> Response:
         """Offer a new product (staff)."""
@@ -198,15 +223,15 @@ class OneProduct(View):
     serializer_class = ProductChanges
 
     def get_permissions(self) -> list[Any]:
-        return [AllowAny() if self.request.method == "GET" else staff_with("ordering.change_product")()]
+        return [AllowAny() if self.request.method in SAFE_METHODS else staff_with("ordering.change_product")()]
 
-    @extend_schema(responses=ProductOutput)
+    @extend_schema(responses=ProductOutput, parameters=READING)
     def get(self, request: Request, sku: str) -> Response:
         """A product, on sale or not."""
         product = queries.product(Sku(sku))
         return Response(ProductOutput(product).data, headers=etag(product))
 
-    @extend_schema(request=ProductChanges, responses=ProductOutput)
+    @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
         """Offer it differently from now on (staff)."""
         product = commands.change_product(Sku(sku), self.valid(request), version_expected(request))
@@ -295,8 +320,8 @@ class OrderFilter(django_filters.FilterSet):
     """Which orders to list."""
 
     status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
-    placed_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    placed_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    placed_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this moment or after.")
+    placed_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this moment.")
     buyer = django_filters.CharFilter(method="filter_buyer", help_text="Staff only.")
 
     def filter_buyer(self, orders: QuerySet[Order], name: str, buyer: str) -> QuerySet[Order]:
@@ -318,8 +343,10 @@ class OrderView(View):
         return is_staff_with(self.request.user, "ordering.view_order")
 
     def order(self, number: str) -> Order:
-        """The order, if it is one that whoever asks may see; raises `NotFound`."""
-        return queries.order(OrderNumber(number), self.get_queryset())
+        """The order, if it is one that whoever asks may see, and its story from here on; raises `NotFound`."""
+        order = queries.order(OrderNumber(number), self.get_queryset())
+        join_story(order.correlation_id)
+        return order
 
 
 class Orders(OrderView):
@@ -335,7 +362,7 @@ class Orders(OrderView):
         Order.load_parts(page)
         return self.get_paginated_response(OrderOutput(page, many=True).data)
 
-    @extend_schema(request=OrderInput, responses={201: OrderOutput})
+    @extend_schema(request=OrderInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
     @idempotent
     def post(self, request: Request) -> Response:
         """Place an order, at today's prices."""
@@ -353,7 +380,7 @@ class Orders(OrderView):
 class OneOrder(OrderView):
     """One order."""
 
-    @extend_schema(responses=OrderOutput)
+    @extend_schema(responses=OrderOutput, parameters=READING)
     def get(self, request: Request, number: str) -> Response:
         """An order."""
         order = self.order(number)
@@ -376,7 +403,7 @@ class Timeline(OrderView):
 
     pagination_class = None
 
-    @extend_schema(responses=TimelineEntry(many=True))
+    @extend_schema(responses=TimelineEntry(many=True), parameters=READING)
     def get(self, request: Request, number: str) -> Response:
         """Every event of the order's story, in all contexts, each after its cause."""
         entries = queries.timeline(self.order(number))
@@ -390,21 +417,30 @@ class Cancellation(Input):
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
+class MayCancel(BasePermission):
+    """The buyer, or staff who may change orders."""
+
+    message = "This takes staff with the permission ordering.change_order."
+
+    def has_object_permission(self, request: Request, view: Any, order: Order) -> bool:
+        return order.buyer_id == _caller(request) or is_staff_with(request.user, "ordering.change_order")
+
+
 class Cancel(OrderView):
     """Cancel an order."""
 
+    permission_classes = (IsAuthenticated, MayCancel)
     serializer_class = Cancellation
 
-    @extend_schema(request=Cancellation, responses={202: OrderOutput})
+    @extend_schema(request=Cancellation, responses={202: OrderOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, number: str) -> Response:
         """Ask for an order to be cancelled; once it is confirmed, that depends on whether its goods have left."""
         wanted = self.valid(request)
         seen = self.order(number)
+        self.check_object_permissions(request, seen)
         own = seen.buyer_id == _caller(request)
         reason = CancellationReason.BY_BUYER if own else CancellationReason.BY_OPERATOR
-        if not own and not is_staff_with(request.user, "ordering.change_order"):
-            self.permission_denied(request, "This takes staff with the permission ordering.change_order.")
         order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], version_expected(request))
         return Response(OrderOutput(order).data, status=202, headers=etag(order))
 

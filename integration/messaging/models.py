@@ -1,6 +1,7 @@
 """What must still be delivered is a row: one message, and one delivery for each of its consumers.
 
-That one delivery is outbox, inbox, retry queue and dead letter at once, so that no two tables can disagree.
+That one delivery is outbox, inbox, retry queue and dead letter at once, so that no two tables can disagree. What was
+settled long ago is one row in the archive.
 """
 
 from typing import ClassVar
@@ -13,7 +14,7 @@ from integration.contracts.contract import IntegrationEvent, contracts
 from integration.domain.metadata import Cause
 
 
-class Message(models.Model):
+class Published(models.Model):
     """An integration event as it was published; never changed."""
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -28,6 +29,7 @@ class Message(models.Model):
     addressed_to = models.PositiveSmallIntegerField(help_text="how many consumers listened when it was published")
 
     class Meta:
+        abstract = True
         ordering: ClassVar = ["-id"]
 
     def __str__(self) -> str:
@@ -49,12 +51,24 @@ class Message(models.Model):
         )
 
 
+class Message(Published):
+    """An integration event that is on its way, or was not long ago."""
+
+
+class ArchivedMessage(Published):
+    """A message whose deliveries were all settled long ago, in one row with them."""
+
+    deliveries = models.JSONField()
+    archived_at = models.DateTimeField()
+
+
 class Status(models.TextChoices):
-    """How far a delivery has come."""
+    """How far a delivery has come; what is done or skipped is settled, and stays so."""
 
     PENDING = "pending"
     DONE = "done"
     DEAD = "dead"
+    SKIPPED = "skipped"
 
 
 class Delivery(models.Model):
@@ -74,6 +88,9 @@ class Delivery(models.Model):
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
+    skip_reason = models.TextField(blank=True)
+    skipped_by = models.CharField(max_length=80, blank=True)
+    skipped_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -84,6 +101,11 @@ class Delivery(models.Model):
                 condition=Q(status="done", done_at__isnull=False) | (~Q(status="done") & Q(done_at__isnull=True)),
                 name="done_has_a_moment",
             ),
+            models.CheckConstraint(
+                condition=(Q(status="skipped", skipped_at__isnull=False) & ~Q(skip_reason="") & ~Q(skipped_by=""))
+                | (~Q(status="skipped") & Q(skipped_at__isnull=True, skip_reason="", skipped_by="")),
+                name="skipped_has_a_reason",
+            ),
         ]
         indexes: ClassVar = [
             # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
@@ -91,6 +113,7 @@ class Delivery(models.Model):
                 fields=["context", "outside", "due_at"], name="pending_by_lane", condition=Q(status="pending")
             ),
             models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
+            models.Index(fields=["consumer"], name="skipped_by_consumer", condition=Q(status="skipped")),
         ]
 
     def __str__(self) -> str:

@@ -2,10 +2,37 @@
 
 import re
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from integration.domain.aggregate import Aggregate
 from integration.domain.errors import StaleVersion
+
+ETAG = OpenApiParameter(
+    "ETag",
+    location=OpenApiParameter.HEADER,
+    response=[200, 201, 202],
+    description="The version of the resource.",
+)
+LOCATION = OpenApiParameter(
+    "Location",
+    {"type": "string", "format": "uri"},
+    OpenApiParameter.HEADER,
+    response=[201],
+    description="Where the new resource is.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    location=OpenApiParameter.HEADER,
+    description="The `ETag` of the version that is to be changed: 412 when there is a newer one. Without it, any is.",
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    location=OpenApiParameter.HEADER,
+    description="The `ETag` of the version that is known already: 304 without a body when it is still the latest.",
+)
+READING = [ETAG, IF_NONE_MATCH]
+CHANGING = [ETAG, IF_MATCH]
 
 
 def etag(aggregate: Aggregate) -> dict[str, str]:

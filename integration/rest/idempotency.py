@@ -4,15 +4,15 @@ The answer is stored in the transaction that made it true, so there is never one
 failed or was cut off leaves no key behind, and its repetition is simply carried out.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
+from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from integration.domain import clock
 from integration.domain.errors import Refused, Unacceptable
+from integration.domain.metadata import current_cause, join_story
 from integration.domain.unit_of_work import unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
@@ -28,21 +29,33 @@ from integration.rest.models import IdempotencyKey
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)
 
-HEADER = OpenApiParameter(
+KEY = OpenApiParameter(
     "Idempotency-Key",
-    location=OpenApiParameter.HEADER,
-    description="Repeat the request under the same key and get the first answer again.",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
+    OpenApiParameter.HEADER,
+    description=f"Repeat the request under the same key within {KEPT_FOR.days} days and get the first answer again.",
+)
+REPLAYED = OpenApiParameter(
+    "Idempotent-Replayed",
+    {"type": "string", "enum": ["true"]},
+    OpenApiParameter.HEADER,
+    response=[200, 201, 202, 204],
+    description="There only when this is the first answer, given again.",
 )
 
 Handler = Callable[..., Response]
 
 
 class StillRunning(Refused):
-    """A request with this Idempotency-Key is being carried out right now."""
+    """A request with this Idempotency-Key is being carried out right now: ask again in a moment."""
+
+    code = "idempotency_key_in_use"
 
 
 class KeyReused(Unacceptable):
-    """This Idempotency-Key came with another request before."""
+    """This Idempotency-Key came with another request before: a new request takes a new key."""
+
+    code = "idempotency_key_reused"
 
 
 def idempotent(post: Handler) -> Handler:
@@ -58,67 +71,55 @@ def idempotent(post: Handler) -> Handler:
             return post(view, request, *args, **kwargs)
         if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
             raise ValidationError({"Idempotency-Key": [f"1 to {LONGEST_KEY} printable ASCII characters."]})
-        caller = actor_of(request.user)
-        with unit_of_work(), _alone(caller, key):
+        caller, fingerprint = actor_of(request.user), _fingerprint(request)
+        with unit_of_work():
+            _hold(caller, key)
             known = IdempotencyKey.objects.filter(caller=caller, key=key).first()
             if known:
-                return _replay(known, request)
+                return _replay(known, fingerprint)
             response = post(view, request, *args, **kwargs)
-            _keep(caller, key, request, response)
+            _keep(caller, key, fingerprint, response)
         return response
 
-    return extend_schema(parameters=[HEADER])(once)
+    return extend_schema(parameters=[KEY, REPLAYED])(once)
 
 
-def _replay(known: IdempotencyKey, request: Request) -> Response:
-    if known.fingerprint != _fingerprint(request):
-        raise KeyReused
+def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
+    if known.fingerprint != fingerprint:
+        raise KeyReused(pointer="/Idempotency-Key")
+    join_story(UUID(known.headers["X-Correlation-Id"]))
     return Response(known.body, known.status, headers={**known.headers, "Idempotent-Replayed": "true"})
 
 
-def _keep(caller: str, key: str, request: Request, response: Response) -> None:
+def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
     IdempotencyKey.objects.create(
         caller=caller,
         key=key,
-        fingerprint=_fingerprint(request),
+        fingerprint=fingerprint,
         status=response.status_code,
-        headers=dict(response.headers),
+        headers={**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
         body=response.data,
         answered_at=clock.now(),
     )
 
 
 def _fingerprint(request: Request) -> str:
-    """What was asked for: the same method, path and body, byte for byte."""
+    """What was asked for: the same method, path and body, byte for byte; keyed, for a body may hold a password."""
     asked = f"{request.method} {request.get_full_path()}\n".encode()
-    return sha256(asked + request._request.body).hexdigest()
+    return salted_hmac("idempotency", asked + request._request.body, algorithm="sha256").hexdigest()
 
 
-_running: set[tuple[str, str]] = set()
-_running_lock = threading.Lock()
+def _hold(caller: str, key: str) -> None:
+    """Keep the key to ourselves until the transaction ends; raises `StillRunning` if another request does.
 
-
-@contextmanager
-def _alone(caller: str, key: str) -> Iterator[None]:
-    """Hold the key until the transaction ends; raises `StillRunning` if another request does."""
+    SQLite lets one transaction write at a time, and ours are immediate: there, the other one waits for its turn.
+    """
     if connection.vendor == "postgresql":
         number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
             if not cursor.fetchone()[0]:
                 raise StillRunning
-        yield
-        return
-    # SQLite is written to by one process, so what runs is known here.
-    with _running_lock:
-        if (caller, key) in _running:
-            raise StillRunning
-        _running.add((caller, key))
-    try:
-        yield
-    finally:
-        with _running_lock:
-            _running.discard((caller, key))
 
 
 @every(timedelta(hours=1), name="integration.forget-idempotency-keys")

@@ -1,51 +1,119 @@
-"""Lists come in pages with cursors, so that nothing is missed or doubled while rows are added."""
+"""Lists come in pages with cursors, so that nothing is missed or doubled while rows are added.
 
-from typing import Any
+A cursor names the row a page ends with: its value in the list's order and, because several rows may have the same, its
+key. Cursors are signed for their list and its order, so whatever comes back is what was given out.
+"""
 
-from django.db.models import QuerySet
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
+import re
+from typing import Any, NamedTuple
+
+from django.core import signing
+from django.db.models import Model, Q
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 LARGEST = 200
+DEFAULT_SIZE = 50
 
 
-class Pages(CursorPagination):
+class Cursor(NamedTuple):
+    """Where a page begins: after the row with this value and key or, backwards, before it."""
+
+    backwards: bool
+    value: str
+    key: str
+
+
+class Pages(BasePagination):
     """`page_size`, up to 200, and `ordering`, one of the view's `orderings`, of which the first is the default."""
 
-    page_size = 50
-    max_page_size = LARGEST
-    page_size_query_param = "page_size"
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of the page the request asks for."""
+        self._url = request.build_absolute_uri()
+        size, ordering = _size(request), _ordering(request, view)
+        self._field = queryset.model._meta.get_field(ordering.lstrip("-"))
+        self._salt = f"{queryset.model._meta.label} {ordering}"
+        cursor = self._cursor_of(request)
+        backwards = cursor is not None and cursor.backwards
+        descending = ordering.startswith("-") is not backwards
+        if cursor:
+            queryset = queryset.filter(self._beyond(cursor, "lt" if descending else "gt"))
+        sign = "-" if descending else ""
+        rows = list(queryset.order_by(f"{sign}{self._field.name}", f"{sign}pk")[: size + 1])
+        more, page = len(rows) > size, rows[:size]
+        if backwards:
+            page.reverse()
+        self._next = self._link(page[-1], False) if page and (more or backwards) else None
+        self._previous = self._link(page[0], True) if page and (more if backwards else cursor) else None
+        return page
 
-    def decode_cursor(self, request: Request) -> Any:
+    def _beyond(self, cursor: Cursor, lookup: str) -> Q:
+        name, value = self._field.name, self._field.to_python(cursor.value)
+        # The first condition follows from the others; it is the one an index serves.
+        return Q(**{f"{name}__{lookup}e": value}) & (
+            Q(**{f"{name}__{lookup}": value}) | Q(**{f"pk__{lookup}": cursor.key})
+        )
+
+    def _cursor_of(self, request: Request) -> Cursor | None:
+        cursor = request.query_params.get("cursor")
+        if cursor is None:
+            return None
         try:
-            return super().decode_cursor(request)
-        except NotFound:
-            raise ValidationError({"cursor": ["This is no cursor of this list."]}, "invalid") from None
+            return Cursor(*signing.loads(cursor, salt=self._salt))
+        except signing.BadSignature:
+            raise ValidationError(
+                {"cursor": ["This is no cursor of this list in this order. Take one from next or previous."]}, "invalid"
+            ) from None
 
-    def get_page_size(self, request: Request) -> int:
-        size = request.query_params.get("page_size")
-        if size is None:
-            return self.page_size
-        if not (size.isascii() and size.isdigit() and 1 <= int(size[:6]) <= LARGEST):
-            raise ValidationError({"page_size": [f"A page has 1 to {LARGEST} results."]}, "invalid")
-        return int(size)
+    def _link(self, row: Model, backwards: bool) -> str:
+        cursor = Cursor(backwards, self._field.value_to_string(row), str(row.pk))
+        return replace_query_param(self._url, "cursor", signing.dumps(cursor, salt=self._salt))
 
-    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
-        wanted = request.query_params.get("ordering") or view.orderings[0]
-        if wanted not in view.orderings:
-            raise ValidationError({"ordering": [f"One of {', '.join(view.orderings)}."]}, "invalid")
-        # The key makes the order total, so that rows of the same moment keep their places.
-        return (wanted, "pk") if wanted.lstrip("-") != queryset.model._meta.pk.name else (wanted,)
+    def get_paginated_response(self, data: Any) -> Response:
+        """The page, and where the ones beside it are."""
+        return Response({"next": self._next, "previous": self._previous, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """What the OpenAPI document says of a page."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {**link, "description": "The next page; null on the last."},
+                "previous": {**link, "description": "The page before; null on the first."},
+                "results": {**schema, "maxItems": LARGEST},
+            },
+        }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """What the OpenAPI document says of a list's parameters."""
 
-        def parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-            return {"name": name, "in": "query", "required": False, "schema": schema}
+        def parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+            return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
+        orderings = list(view.orderings)
         return [
-            parameter("cursor", {"type": "string"}),
-            parameter("page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST}),
-            parameter("ordering", {"type": "string", "enum": list(view.orderings)}),
+            parameter("cursor", "From the `next` or `previous` of a page.", type="string"),
+            parameter("page_size", "", type="integer", minimum=1, maximum=LARGEST, default=DEFAULT_SIZE),
+            parameter("ordering", "", type="string", enum=orderings, default=orderings[0]),
         ]
+
+
+def _size(request: Request) -> int:
+    size = request.query_params.get("page_size")
+    if size is None:
+        return DEFAULT_SIZE
+    if not (re.fullmatch("[0-9]{1,3}", size) and 1 <= int(size) <= LARGEST):
+        raise ValidationError({"page_size": [f"A page has 1 to {LARGEST} results."]}, "invalid")
+    return int(size)
+
+
+def _ordering(request: Request, view: Any) -> str:
+    wanted = request.query_params.get("ordering") or view.orderings[0]
+    if wanted not in view.orderings:
+        raise ValidationError({"ordering": [f"One of {', '.join(view.orderings)}."]}, "invalid")
+    return wanted

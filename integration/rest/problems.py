@@ -3,11 +3,14 @@
 Source: RFC 9457.
 """
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -24,9 +27,12 @@ from integration.domain.errors import (
 )
 from integration.domain.money import CurrencyMismatch, NotMoney
 
-log = logging.getLogger(__name__)
-
 CONTENT_TYPE = "application/problem+json"
+MOST_ERRORS = 2_000
+"""As many errors are listed: one for every line of the longest order."""
+UNIQUE_VIOLATION = "23505"
+"""Source: PostgreSQL, appendix A."""
+SQLITE_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
 STATUS: dict[type[DomainError], int] = {
     UnacceptableInput: 422,
@@ -44,7 +50,6 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    406: "Not acceptable",
     409: "Conflict",
     412: "Precondition failed",
     413: "Too large",
@@ -55,15 +60,16 @@ TITLES = {
 }
 
 
-def problem(status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+def problem(status: int, code: str, detail: str, errors: Iterable[dict[str, str]] = ()) -> dict[str, Any]:
     """A problem document; `code` names the kind of problem for machines."""
     document = {
         "type": f"urn:waybill:problem:{code}",
         "title": TITLES.get(status, "Error"),
         "status": status,
-        "detail": detail,
+        "detail": _sentence(detail),
     }
-    return {**document, "errors": errors} if errors else document
+    listed = [{**error, "detail": _sentence(error["detail"])} for error in islice(errors, MOST_ERRORS)]
+    return {**document, "errors": listed} if listed else document
 
 
 def answer_problem(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -84,18 +90,42 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | No
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_flatten(error.get_full_details(), ""))
-        return 422, problem(422, "invalid_input", "The input is not acceptable; see errors.", errors), {}
+        return 422, _invalid_input(list(_flatten(error.get_full_details(), ""))), {}
     if isinstance(error, exceptions.APIException):
         return error.status_code, problem(error.status_code, _code(error), _detail(error)), _headers(error)
+    if isinstance(error, RequestDataTooBig):
+        most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
+        return 413, problem(413, "too_large", f"The body of a request has at most {most}."), {}
+    if isinstance(error, IntegrityError) and _is_taken(error):
+        return 409, problem(409, "made_by_another", "Somebody else made the same at the same moment."), {}
     return None
 
 
 def _answer_domain(error: DomainError) -> tuple[int, dict[str, Any], dict[str, str]]:
     status = next((status for family, status in STATUS.items() if isinstance(error, family)), 409)
-    found = error.errors if isinstance(error, UnacceptableInput) else [error] if isinstance(error, Unacceptable) else []
-    errors = [{"pointer": f"#{e.pointer}", "code": e.code, "detail": e.detail} for e in found]
-    return status, problem(status, error.code, error.detail, errors), {}
+    if status != 422:
+        return status, problem(status, error.code, error.detail), {}
+    found = error.errors if isinstance(error, UnacceptableInput) else [error]
+    errors = [{"pointer": f"#{getattr(e, 'pointer', '')}", "code": e.code, "detail": e.detail} for e in found]
+    return status, _invalid_input(errors), {}
+
+
+def _invalid_input(errors: list[dict[str, str]]) -> dict[str, Any]:
+    """One kind of problem for all input: what is wrong with it is in the errors, and the first in the detail too."""
+    first, *others = errors
+    place = "" if first["pointer"] == "#" else f"{first['pointer']}: "
+    more = f" And {len(others)} more; see errors." if others else ""
+    return problem(422, "invalid_input", f"{place}{_sentence(first['detail'])}{more}", errors)
+
+
+def _is_taken(error: IntegrityError) -> bool:
+    """Whether it is for another's row with the same key, and not for a rule of ours that a CHECK had to hold."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", "") == UNIQUE_VIOLATION or getattr(cause, "sqlite_errorname", "") in SQLITE_UNIQUE
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _code(error: exceptions.APIException) -> str:
@@ -118,7 +148,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 def _flatten(details: Any, pointer: str) -> Iterator[dict[str, str]]:
     """REST framework's nested errors as a flat list with JSON pointers."""
-    if isinstance(details, dict) and set(details) == {"message", "code"}:
+    if _is_error(details):
         yield {"pointer": f"#{pointer}", "code": str(details["code"]), "detail": str(details["message"])}
     elif isinstance(details, dict):
         for field, nested in details.items():
@@ -126,12 +156,16 @@ def _flatten(details: Any, pointer: str) -> Iterator[dict[str, str]]:
             yield from _flatten(nested, where)
     elif isinstance(details, list):
         for i, nested in enumerate(details):
-            is_error = isinstance(nested, dict) and set(nested) == {"message", "code"}
-            yield from _flatten(nested, pointer if is_error else f"{pointer}/{i}")
+            yield from _flatten(nested, pointer if _is_error(nested) else f"{pointer}/{i}")
+
+
+def _is_error(details: Any) -> bool:
+    return isinstance(details, dict) and isinstance(details.get("message"), str) and set(details) == {"message", "code"}
 
 
 def _escaped(field: str) -> str:
-    return field.replace("~", "~0").replace("/", "~1")
+    """A field's name in a JSON pointer that is a URI's fragment. Source: RFC 6901, section 6."""
+    return quote(field.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace")
 
 
 def _json(status: int, code: str, detail: str) -> JsonResponse:

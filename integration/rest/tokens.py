@@ -36,6 +36,10 @@ class Tokens(View):
     throttle_classes = (ScopedRateThrottle,)
     throttle_scope = "tokens"
 
+    def get_authenticate_header(self, request: Request) -> str:
+        # No authentication is asked for here, but a wrong password is a 401 all the same.
+        return "Bearer"
+
     @extend_schema(request=Credentials, responses={201: Token})
     def post(self, request: Request) -> Response:
         """A token for a username and a password.

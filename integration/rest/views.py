@@ -1,21 +1,34 @@
-"""What every view of the API is: authenticated unless it says otherwise, and part of a story."""
+"""What every view of the API is: authenticated unless it says otherwise, in JSON, and part of a story."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.generics import GenericAPIView
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from integration.domain.metadata import act_as
+from integration.rest.authentication import BearerToken
 from integration.rest.middleware import actor_of
 
 M = TypeVar("M", bound=Model)
 
 
+class JsonOnly(DefaultContentNegotiation):
+    """Answers in JSON, whatever `Accept` asks for: there is nothing else."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class View(GenericAPIView):
     """A view of the API; `orderings` are the orders its list comes in, the first by default."""
 
+    authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
+    content_negotiation_class = JsonOnly
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
 
     def perform_authentication(self, request: Request) -> None:

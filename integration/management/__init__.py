@@ -1,0 +1,1 @@
+"""The commands that are about the way between contexts alone."""

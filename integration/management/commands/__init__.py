@@ -1,0 +1,1 @@
+"""One module a command, under the name it is called by."""

@@ -1,0 +1,114 @@
+"""`manage.py deliveries`: what is on its way between the contexts, and an operator's answers to what is not."""
+
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.db.models import QuerySet
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from integration.domain.errors import DomainError
+from integration.messaging.backlog import Backlog, backlog
+from integration.messaging.dead_letters import replay_one, skip_one
+from integration.messaging.models import Delivery, Status
+from integration.messaging.replay import replay
+
+ACTOR = "command line"
+"""Who skips with this command: whoever may run it, which the house knows no better."""
+
+WIDTH_OF_A_FILE = 160
+
+
+class Command(BaseCommand):
+    """Lists, replays and skips deliveries."""
+
+    help = (
+        "Without a verb: how many deliveries each consumer has pending (due now), waiting (being handled, or due "
+        "later) and dead, and for how long the oldest has been due."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+        listing = verbs.add_parser("list", help="deliveries, newest first")
+        _add_filters(listing)
+        listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)")
+        replaying = verbs.add_parser("replay", help="have dead and pending deliveries tried again now")
+        replaying.add_argument("ids", nargs="*", type=int, metavar="ID", help="these, or none of them")
+        _add_filters(replaying)
+        replaying.add_argument("--all", action="store_true", help="all there are")
+        skipping = verbs.add_parser("skip", help="give up a delivery that failed, for good")
+        skipping.add_argument("id", type=int, metavar="ID")
+        skipping.add_argument("--reason", required=True, help="why it need not be handled")
+
+    def handle(self, *args: Any, verb: str | None, **options: Any) -> None:
+        try:
+            match verb:
+                case None:
+                    self._print(_table_of_backlog(backlog()))
+                case "list":
+                    self._list(**options)
+                case "replay":
+                    self._replay(**options)
+                case "skip":
+                    self._skip(**options)
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+
+    def _list(self, limit: int, status: str | None, consumer: str | None, **options: Any) -> None:
+        if limit < 1:
+            raise CommandError("--limit must be 1 or more.")
+        deliveries = _filtered(status, consumer).select_related("message").defer("traceback", "message__data")
+        self._print(_table_of_deliveries(deliveries[:limit]))
+
+    def _replay(self, ids: list[int], status: str | None, consumer: str | None, all: bool, **options: Any) -> None:
+        if (bool(ids), bool(status or consumer), all).count(True) != 1:
+            raise CommandError("Say which: IDs, or --status and --consumer, or --all.")
+        if ids:
+            with transaction.atomic():
+                replayed = len([replay_one(id) for id in dict.fromkeys(ids)])
+        else:
+            replayed = replay(_filtered(status, consumer))
+        self.stdout.write(f"{replayed:,} to be tried again now.")
+
+    def _skip(self, id: int, reason: str, **options: Any) -> None:
+        self.stdout.write(f"Skipped {skip_one(id, reason, ACTOR)}, for good.")
+
+    def _print(self, table: Table) -> None:
+        self.stdout.ending = ""  # rich ends its lines itself
+        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
+        Console(file=cast(TextIO, self.stdout), width=width).print(table)
+
+
+def _add_filters(parser: CommandParser) -> None:
+    parser.add_argument("--status", choices=Status.values, help="only these")
+    parser.add_argument("--consumer", metavar="NAME", help="only this consumer's")
+
+
+def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:
+    wanted = {"status": status, "consumer": consumer}
+    return Delivery.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def _table_of_backlog(rows: Iterable[Backlog]) -> Table:
+    table = Table("Consumer")
+    for heading in ("Pending", "Waiting", "Dead", "Oldest due for"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        lag = f"{row.lag:,.1f} s" if row.pending else "–"
+        table.add_row(Text(row.consumer), f"{row.pending:,}", f"{row.waiting:,}", f"{row.dead:,}", lag)
+    return table
+
+
+def _table_of_deliveries(deliveries: Iterable[Delivery]) -> Table:
+    table = Table()
+    for heading in ("ID", "Message", "Consumer", "Status", "Attempts", "Due"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("Error, or why it was skipped", no_wrap=True, overflow="ellipsis")
+    for delivery in deliveries:
+        first_line = (delivery.skip_reason or delivery.error).partition("\n")[0]
+        cells = (delivery.pk, delivery.message.name, delivery.consumer, delivery.status, delivery.attempts)
+        table.add_row(*map(Text, map(str, cells)), f"{delivery.due_at:%Y-%m-%d %H:%M:%S}", Text(first_line))
+    return table
