@@ -28,6 +28,6 @@ def refuse_to_ring_in_an_empty_house(**kwargs: object) -> None:
 
     if settings.EMBEDDED and threading.current_thread() is threading.main_thread():
         raise SystemExit(
-            "The broker memory:// reaches no other process: without CELERY_BROKER_URL, `manage.py serve` runs worker and "
-            "beat itself. To run them apart, set CELERY_BROKER_URL (a Redis) and DATABASE_URL, as .env.example says."
+            "The broker memory:// reaches no other process: without CELERY_BROKER_URL, `manage.py serve` runs worker "
+            "and beat itself. To run them apart, set CELERY_BROKER_URL (a Redis) and DATABASE_URL, see .env.example."
         )

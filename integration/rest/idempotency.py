@@ -4,6 +4,7 @@ The answer is stored in the transaction that made it true, so there is never one
 failed or was cut off leaves no key behind, and its repetition is simply carried out.
 """
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -88,7 +89,7 @@ def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
     if known.fingerprint != fingerprint:
         raise KeyReused(pointer="/Idempotency-Key")
     join_story(UUID(known.headers["X-Correlation-Id"]))
-    return Response(known.body, known.status, headers={**known.headers, "Idempotent-Replayed": "true"})
+    return Response(json.loads(known.body), known.status, headers={**known.headers, "Idempotent-Replayed": "true"})
 
 
 def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
@@ -98,7 +99,7 @@ def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
         fingerprint=fingerprint,
         status=response.status_code,
         headers={**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
-        body=response.data,
+        body=json.dumps(response.data),  # as text, or PostgreSQL would put its fields into another order
         answered_at=clock.now(),
     )
 

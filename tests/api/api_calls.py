@@ -16,6 +16,7 @@ class House(NamedTuple):
     order: str
     shipment: str
     order_body: dict[str, Any]
+    dead_letters: list[int]
 
 
 class Call(NamedTuple):
@@ -65,7 +66,7 @@ PRICE = {"amount": "19.90", "currency": "USD"}
 
 def examples(house: House) -> dict[str, Call]:
     """For each route a call that succeeds, in an order in which all of them do."""
-    number, shipment = house.order, house.shipment
+    number, shipment, (one, other) = house.order, house.shipment, house.dead_letters
     call_back, signed = adapter.call_back(f"P-{number.partition('-')[2]}-1")
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
@@ -96,6 +97,11 @@ def examples(house: House) -> dict[str, Call]:
             "POST", f"shipments/{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"}
         ),
         "POST shipments/<number:id>/deliver": Call("POST", f"shipments/{shipment}/deliver", {}),
+        "GET deliveries": Call("GET", "deliveries?status=dead"),
+        "GET deliveries/<int:id>": Call("GET", f"deliveries/{one}"),
+        "POST deliveries/<int:id>/replay": Call("POST", f"deliveries/{one}/replay", {}),
+        "POST deliveries/<int:id>/skip": Call("POST", f"deliveries/{other}/skip", {"reason": "told by telephone"}),
+        "POST deliveries/replay": Call("POST", "deliveries/replay", {"status": "dead"}),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from api_calls import Call, House, Route, errors_of, examples, kind_of, routes
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from integration.rest import idempotency
 from integration.rest.idempotency import forget_idempotency_keys
@@ -182,11 +182,11 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
         return list(threads.map(make, calls))
 
 
-@pytest.mark.django_db(transaction=True)
-def test_posts_at_the_same_moment_place_one_order(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
-    for _ in range(3):
-        Order.objects.filter(pk__in=[]).delete()
-        key = {"Idempotency-Key": f"round {IdempotencyKey.objects.count()}"}
+def test_posts_at_the_same_moment_place_one_order(
+    for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
+) -> None:
+    for attempt in range(3):
+        key = {"Idempotency-Key": f"attempt {attempt}"}
         clients = [type(buyer)() for _ in range(8)]
         for client in clients:
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {buyer.token}")
@@ -206,15 +206,12 @@ def test_posts_at_the_same_moment_place_one_order(buyer: Any, shop: object, orde
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
-@pytest.mark.django_db(transaction=True)
 def test_while_the_first_is_still_running_the_second_is_told_so(
-    buyer: Any, shop: object, order_body: dict[str, Any]
+    for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
     inside, done = Barrier(2), Barrier(2)
 
     def hold_the_key() -> None:
-        from django.db import transaction
-
         with transaction.atomic():
             idempotency._hold(f"user:{buyer.user.pk}", KEY["Idempotency-Key"])
             inside.wait()
@@ -234,10 +231,9 @@ def test_while_the_first_is_still_running_the_second_is_told_so(
     assert buyer.post(ORDERS, order_body, headers=KEY).status_code == 201
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("key", [{}, KEY], ids=["without a key", "each with a key of its own"])
 def test_what_is_made_twice_at_the_same_moment_is_made_once(
-    operator: Any, db: None, key: dict[str, str]
+    for_threads: None, operator: Any, key: dict[str, str]
 ) -> None:
     """Without a key to tell that they are the same, one of them is told that the other was faster."""
     globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}

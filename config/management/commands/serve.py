@@ -70,4 +70,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
         self.check()
         self.stdout.write(BANNER.format(url=f"http://{host}:{port}", sku="MUG-ENAMEL-BLUE"))
+        self.stdout.flush()  # or each process forked from this one would print it again
         Server(port, host).run()
