@@ -8,7 +8,7 @@ from integration.domain.invariants import always
 WAITS_FOR_A_DELIVERY = """
     EXISTS (SELECT 1 FROM integration_delivery AS delivery JOIN integration_message AS message
             ON message.id = delivery.message_id
-            WHERE message.correlation_id = o.correlation_id AND delivery.status <> 'done')
+            WHERE message.correlation_id = o.correlation_id AND delivery.status IN ('pending', 'dead'))
 """
 """Something of the order's story is still on its way, or is a dead letter that waits for an operator."""
 

@@ -31,7 +31,9 @@ class IntegrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from integration.messaging import archive, checks, invariants  # noqa: F401 - they register themselves
+        # They register what they hold: checks, invariants and routines.
+        from integration.messaging import archive, checks, invariants  # noqa: F401
+        from integration.rest import idempotency  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)

@@ -171,7 +171,7 @@ RESERVATION_LIFE = StateTable(
     ReservationStatus,
     {
         # message        held       committed  shipped  released  expired  refused
-        "commit":  _row(COMMITTED, IGNORE,    IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        "commit":  _row(COMMITTED, IGNORE,    IGNORE,  IGNORE,   REFUSE,  REFUSE),
         "release": _row(RELEASED,  RELEASED,  REFUSE,  IGNORE,   IGNORE,  IGNORE),
         "expire":  _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
         "ship":    _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),

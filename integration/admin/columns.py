@@ -118,10 +118,8 @@ def address(name: str) -> Column:
     def shown(row: Any) -> str:
         parts = getattr(row, name) or {}
         town = " ".join(filter(None, [parts.get("postal_code"), parts.get("city")]))
-        return (
-            "\n".join(filter(None, [parts.get("recipient"), parts.get("street"), town, parts.get("country")]))
-            or NOTHING
-        )
+        lines = [parts.get("recipient"), parts.get("street"), town, parts.get("country")]
+        return "\n".join(filter(None, lines)) or NOTHING
 
     return shown
 

@@ -57,7 +57,7 @@ class Aggregate(models.Model):
     status: Any
 
     version = models.PositiveIntegerField(default=0, editable=False)
-    created_at = models.DateTimeField(editable=False)
+    created_at = models.DateTimeField(editable=False, db_index=True)
     updated_at = models.DateTimeField(editable=False)
 
     objects: ClassVar[models.Manager[Any]]

@@ -83,12 +83,12 @@ class UnitOfWork:
         Raises:
             UnitFailed: when a command that joined this unit failed and its error was swallowed.
         """
-        if self.failed:
-            raise UnitFailed(UnitFailed.__doc__)
-        while self._undispatched:
+        while self._undispatched and not self.failed:
             recorded = self._undispatched.popleft()
             self._dispatched.append(recorded)
             dispatch(recorded)
+        if self.failed:
+            raise UnitFailed(UnitFailed.__doc__)
         self._write_aggregates()
         self._write_history()
         for store, items in self._deferred.items():
@@ -101,10 +101,8 @@ class UnitOfWork:
             if (aggregate.stream, str(aggregate.pk)) in changed:
                 by_model[type(aggregate)].append(aggregate)
         for model, aggregates in by_model.items():
-            fresh = [aggregate for aggregate in aggregates if aggregate._state.adding]
+            parts = [part for each in aggregates for part in _parts(each, is_new=each._state.adding)]
             _write(model, aggregates)
-            parts = [part for aggregate in aggregates for part in aggregate.touched_parts]
-            parts += [part for aggregate in fresh for name in model.parts for part in getattr(aggregate, name)]
             for part_model, rows in _by_model(parts).items():
                 _write(part_model, rows)
 
@@ -116,6 +114,13 @@ class UnitOfWork:
             by_table[table].append(table.of(recorded))
         for table, entries in by_table.items():
             table.objects.bulk_create(entries)
+
+
+def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
+    """The parts to write: all of a new aggregate's, otherwise those that were changed, each once."""
+    if is_new:
+        return [part for name in aggregate.parts for part in getattr(aggregate, name)]
+    return list({id(part): part for part in aggregate.touched_parts}.values())
 
 
 def _by_model(rows: Iterable[models.Model]) -> dict[type[models.Model], list[Any]]:

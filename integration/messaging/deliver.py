@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 BATCH = 50
 """As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
 
+LONGEST_HANDLING = 1.0
+"""Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
+nobody should wait for fifty of them to write a row."""
+
 LEASE = timedelta(seconds=8)
 """After this long a claimed delivery of which nothing was heard is claimed again."""
 
@@ -78,17 +82,19 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
     skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     now = clock.now()
     with connection.cursor() as cursor:
+        # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit.
         cursor.execute(
             f"""
-            UPDATE integration_delivery SET attempts = attempts + 1, due_at = %s
-            WHERE status = 'pending' AND id IN (
+            WITH due AS MATERIALIZED (
                 SELECT id FROM integration_delivery
                 WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
                 ORDER BY id LIMIT %s {skip_locked}
             )
+            UPDATE integration_delivery SET attempts = attempts + 1, due_at = %s
+            WHERE status = 'pending' AND id IN (SELECT id FROM due)
             RETURNING id, consumer, attempts
             """,  # noqa: S608 - the one thing formatted in is a constant
-            [_sql_moment(now + LEASE), lane.context, lane.outside, _sql_moment(now), limit],
+            [lane.context, lane.outside, _sql_moment(now), limit, _sql_moment(now + LEASE)],
         )
         return sorted(Claim(*row) for row in cursor.fetchall())
 
@@ -115,7 +121,9 @@ def _attempt(name: str, claims: Sequence[Claim]) -> None:
         if consumer.outside:
             _handle_outside(consumer, claims)
         else:
-            _handle_together(consumer, claims)
+            left = list(claims)
+            while left:
+                left = _handle_together(consumer, left)
     except ClaimLost:
         log.info("%s: another worker was faster", name)
     except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
@@ -126,16 +134,24 @@ def _attempt(name: str, claims: Sequence[Claim]) -> None:
                 _attempt(name, [claim])
 
 
-def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> None:
+def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
+    """Handle as many as fit into one short transaction; returns those that are left for the next."""
+    began = time.monotonic()
     with unit_of_work():
         deliveries = list(_claimed(claims).select_for_update(of=("self",), skip_locked=True))
         events = [delivery.message.event for delivery in deliveries]
         if consumer.prepare:
             consumer.prepare(events)
+        handled: list[Delivery] = []
         for delivery, event in zip(deliveries, events, strict=True):
             with caused_by(delivery.message.cause):
                 consumer.handle(event)
-        _mark_done(deliveries)
+            handled.append(delivery)
+            if time.monotonic() - began > LONGEST_HANDLING:
+                break
+        _mark_done(handled)
+    left = {delivery.pk for delivery in deliveries[len(handled) :]}
+    return [claim for claim in claims if claim.id in left]
 
 
 def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> None:
@@ -174,8 +190,8 @@ def _record_failure(failed: Claim, error: Exception) -> None:
     else:
         delivery.due_at = clock.now() + back_off(failed.attempt)
         log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
-    delivery.error = f"{type(error).__name__}: {error}"
-    delivery.traceback = "".join(traceback.format_exception(error))
+    delivery.error = _storable(f"{type(error).__name__}: {error}")
+    delivery.traceback = _storable("".join(traceback.format_exception(error)))
     _claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
@@ -183,6 +199,11 @@ def _record_failure(failed: Claim, error: Exception) -> None:
         error=delivery.error,
         traceback=delivery.traceback,
     )
+
+
+def _storable(text: str) -> str:
+    """What no database keeps in a text, half characters and NUL, spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def back_off(attempt: int) -> timedelta:

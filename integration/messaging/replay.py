@@ -4,8 +4,6 @@ What is done stays done; a worker that is busy with a delivery at this very mome
 it takes effect once all the same.
 """
 
-from functools import partial
-
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -24,5 +22,5 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     with transaction.atomic():
         lanes = [Lane(*lane) for lane in undone.order_by().values_list("context", "outside").distinct()]
         replayed = undone.order_by().update(status=Status.PENDING, attempts=0, due_at=clock.now())
-        transaction.on_commit(partial(ring, lanes), robust=True)
+        transaction.on_commit(lambda: ring(lanes), robust=True)
     return replayed

@@ -99,7 +99,7 @@ class ReplayOne(View):
     permission_classes = (MAY_CHANGE,)
     serializer_class = ReplayOneInput
 
-    @extend_schema(request=None, responses={202: DeliveryDetails})
+    @extend_schema(operation_id="deliveries_replay_one", request=None, responses={202: DeliveryDetails})
     @idempotent
     def post(self, request: Request, id: int) -> Response:
         """It is due at once, as if never tried; 409 when it is settled."""
@@ -126,7 +126,7 @@ class Replay(View):
     permission_classes = (MAY_CHANGE,)
     serializer_class = ReplayInput
 
-    @extend_schema(request=ReplayInput, responses={202: Replayed})
+    @extend_schema(operation_id="deliveries_replay_many", request=ReplayInput, responses={202: Replayed})
     @idempotent
     def post(self, request: Request) -> Response:
         """The dead and the pending ones among those named are due at once, as if never tried."""

@@ -113,7 +113,7 @@ def _size(request: Request) -> int:
 
 
 def _ordering(request: Request, view: Any) -> str:
-    wanted = request.query_params.get("ordering") or view.orderings[0]
+    wanted = request.query_params.get("ordering", view.orderings[0])
     if wanted not in view.orderings:
         raise ValidationError({"ordering": [f"One of {', '.join(view.orderings)}."]}, "invalid")
     return wanted

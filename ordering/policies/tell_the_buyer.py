@@ -23,7 +23,7 @@ def tell_of_confirmation(event: contracts.ordering.OrderConfirmed) -> None:
 @whenever(contracts.ordering.OrderCancelled, name="ordering.tell-buyer-of-cancellation", outside=True)
 def tell_of_cancellation(event: contracts.ordering.OrderCancelled) -> None:
     why = WHY_CANCELLED[CancellationReason(event.reason)]
-    _tell(event.order, "cancelled", f"It was cancelled because {why}. What was paid is given back.")
+    _tell(event.order, "cancelled", f"It was cancelled because {why}. If you have paid already, we give it back.")
 
 
 @whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.tell-buyer-of-dispatch", outside=True)

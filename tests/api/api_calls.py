@@ -109,7 +109,9 @@ def problem_of(response: Any) -> dict[str, Any]:
     """The problem document an answer is, once everything every one of them must have is checked."""
     assert response.headers["Content-Type"] == "application/problem+json", response.content
     problem = response.json()
-    assert set(problem) == {"type", "title", "status", "detail"} | ({"errors"} if response.status_code == 422 else set())
+    assert set(problem) == {"type", "title", "status", "detail"} | (
+        {"errors"} if response.status_code == 422 else set()
+    )
     assert problem["status"] == response.status_code
     assert problem["type"].startswith("urn:waybill:problem:")
     assert problem["title"]

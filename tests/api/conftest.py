@@ -1,4 +1,4 @@
-"""What the tests of the API share: clients of every kind, a shop with an order on its way, and a photograph of all tables."""
+"""What tests of the API share: clients of every kind, a shop with an order on its way, a photograph of all tables."""
 
 import json
 from collections.abc import Callable, Iterator

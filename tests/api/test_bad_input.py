@@ -367,9 +367,7 @@ def test_without_a_token_nothing_is_placed(
     assert photograph() == before
 
 
-def test_somebody_elses_order_is_not_there(
-    stranger: Any, house: Any, photograph: Callable[[], object]
-) -> None:
+def test_somebody_elses_order_is_not_there(stranger: Any, house: Any, photograph: Callable[[], object]) -> None:
     before = photograph()
     answers = [
         stranger.get(f"{ORDERS}/{house.order}"),

@@ -79,7 +79,9 @@ def test_what_a_customer_cannot_be(
     assert photograph() == before
 
 
-@pytest.mark.parametrize("who", [{"username": "ada", "password": "wrong"}, {"username": "nobody", "password": PASSWORD}])
+@pytest.mark.parametrize(
+    "who", [{"username": "ada", "password": "wrong"}, {"username": "nobody", "password": PASSWORD}]
+)
 def test_a_wrong_password_and_a_wrong_name_are_told_alike(
     client_of: Callable[..., Any], anonymous: Any, who: dict[str, str]
 ) -> None:

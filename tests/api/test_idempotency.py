@@ -7,7 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from api_calls import Call, House, Route, errors_of, examples, kind_of, routes
+from api_calls import House, errors_of, examples, kind_of, routes
 from django.db import connection, connections, transaction
 
 from integration.rest import idempotency

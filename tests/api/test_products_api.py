@@ -156,5 +156,3 @@ def test_nothing_can_be_read_or_changed_that_is_not_there(operator: Any, shop: o
 def test_looking_at_the_heads_takes_no_token(anonymous: Any, shop: object) -> None:
     assert anonymous.head(PRODUCTS).status_code == 200
     assert anonymous.options(PRODUCTS).status_code == 200
-
-

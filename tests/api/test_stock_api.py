@@ -41,9 +41,7 @@ def test_what_is_counted_is_corrected(operator: Any, house: Any, delta: int, on_
     assert answer.json()["on_hand"] == on_hand
 
 
-def test_what_is_set_aside_is_not_taken_away(
-    operator: Any, house: Any, photograph: Callable[[], object]
-) -> None:
+def test_what_is_set_aside_is_not_taken_away(operator: Any, house: Any, photograph: Callable[[], object]) -> None:
     before = photograph()
     answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": -99, "reason": "counted"})
 

@@ -91,6 +91,11 @@ def _moved() -> list[tuple[str, Money]]:
     return sorted(done, key=lambda entry: entry[0])
 
 
+def _all_handled() -> bool:
+    """Whether billing heard all it was told, without a failure."""
+    return not Delivery.objects.filter(context="billing").exclude(status="done", attempts__lte=1).exists()
+
+
 def _names(heard: tuple[IntegrationEvent, ...]) -> str:
     return "-".join(type(event).__name__ for event in heard)
 
@@ -110,6 +115,7 @@ def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: Tell
         ("LAMP", "Lamp", 1, Money("80", "USD")),
     ]
     assert _moved() == []
+    assert _all_handled()
 
 
 def test_nobody_is_charged_before_the_goods_are_there(hear: Tell) -> None:
@@ -157,6 +163,7 @@ def test_a_reservation_heard_twice_is_charged_once(hear: Tell, told: Told) -> No
 
     assert _moved() == [("charge", TOTAL)]
     assert len(told(contracts.PaymentSucceeded)) == 1
+    assert _all_handled()
 
 
 def test_a_declined_card_is_an_answer_not_a_failure(hear: Tell, told: Told) -> None:
@@ -166,7 +173,15 @@ def test_a_declined_card_is_an_answer_not_a_failure(hear: Tell, told: Told) -> N
     assert Payment.objects.get().failure == "generic_decline"
     assert told(contracts.PaymentFailed) == [contracts.PaymentFailed(ORDER, PAYMENT, "generic_decline")]
     assert told(contracts.PaymentSucceeded) == []
-    assert set(Delivery.objects.filter(context="billing").values_list("status", flat=True)) == {"done"}
+    assert _all_handled()
+
+
+def test_a_declined_card_is_asked_once(hear: Tell, told: Told) -> None:
+    hear(_declined(), RESERVED)
+    hear(RESERVED)
+
+    assert len(told(contracts.PaymentRequested)) == len(told(contracts.PaymentFailed)) == 1
+    assert _all_handled()
 
 
 def test_no_card_and_no_reference_of_the_providers_is_told_to_the_others(hear: Tell) -> None:
@@ -276,6 +291,7 @@ def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: Tel
         contracts.RefundIssued(ORDER, REFUND, TOTAL, TOTAL),
     ]
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
+    assert _all_handled()
 
 
 def test_an_order_cancelled_while_the_money_was_asked_for_is_not_charged(
@@ -329,6 +345,7 @@ def test_a_refund_asked_for_twice_is_given_once(hear: Tell, told: Told) -> None:
 
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
     assert len(told(contracts.RefundIssued)) == 1
+    assert _all_handled()
 
 
 @pytest.mark.parametrize("heard", [*permutations([PLACED, RESERVED, CANCELLED])], ids=_names)

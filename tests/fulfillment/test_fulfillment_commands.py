@@ -48,6 +48,11 @@ def arranged(hear: Tell, requested: from_ordering.ShippingRequested) -> Shipment
     return ID
 
 
+def _all_handled() -> bool:
+    """Whether fulfillment heard all it was told, without a failure."""
+    return not Delivery.objects.filter(context="fulfillment").exclude(status="done", attempts__lte=1).exists()
+
+
 NO_LONGER_WANTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
 
 
@@ -62,6 +67,7 @@ def test_a_confirmed_order_gets_one_shipment_however_often_it_is_asked_for(
     assert Address(**shipment.recipient) == address
     assert [(line.sku, line.name, line.quantity) for line in shipment.lines] == [("MUG", "Mug", 2), ("LAMP", "Lamp", 1)]
     assert told(to_others.ShipmentArranged) == [to_others.ShipmentArranged(ORDER, ID)]
+    assert _all_handled()
 
 
 def test_a_shipment_is_named_after_its_order() -> None:
@@ -132,6 +138,7 @@ def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: Tell, tol
 
     assert queries.shipment(arranged).status == "cancelled"
     assert told(to_others.ShipmentCancelled) == [to_others.ShipmentCancelled(ORDER, ID, "by_buyer")]
+    assert _all_handled()
     with pytest.raises(NotAllowed):
         commands.dispatch_shipment(arranged, "DHL", "JD0143")
 

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
+from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
 from integration.domain.history import HistoryEntry, story
@@ -219,8 +220,11 @@ def test_a_list_asks_the_same_of_the_database_however_long_it_is(
     business: Callable[[], None],
     admin_client: Client,
     statements: Callable[[], AbstractContextManager[list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
     subtests: pytest.Subtests,
 ) -> None:
+    monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 10_000)
+
     def asked(model: type[Model], query: str) -> int:
         with statements() as seen:
             assert admin_client.get(list_of(model), {"q": query} if query else {}).status_code == 200

@@ -46,7 +46,8 @@ def house_to_break(architect: Build) -> Iterator[Build]:
     with ExitStack() as ends:
 
         def build(**changes: str) -> House:
-            house = ends.enter_context(closing(architect(**changes)))
+            house = architect(**changes)
+            ends.callback(house.tear_down)
             house.open()
             return house
 

@@ -95,19 +95,16 @@ class Program:
 
     def kill(self) -> None:
         """End it and its children as a power cut does."""
-        self.signal_group(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            self.signal_group(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """End it as gently as it lets us."""
+        """End it, and whatever it leaves behind, by force if it takes its time."""
         if self.exit_code is None:
-            self.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
-        try:
-            self.kill()
-        except ProcessLookupError:
-            self._process.wait()
+                self.wait(15)
+        self.kill()
 
 
 class Answer(NamedTuple):
@@ -235,9 +232,16 @@ class House:
         self.programs.pop(name).kill()
 
     def close(self) -> None:
-        """Stop whatever still runs."""
+        """Stop whatever still runs, gently."""
+        for program in self.programs.values():
+            program.terminate()
         while self.programs:
             self.programs.popitem()[1].stop()
+
+    def tear_down(self) -> None:
+        """End whatever still runs, now."""
+        for name in list(self.programs):
+            self.kill(name)
 
     def _health(self) -> str:
         for name, program in self.programs.items():
@@ -259,7 +263,7 @@ class House:
         if url.startswith("sqlite:///"):
             with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20) as database:
                 return database.execute(sql).fetchall()
-        with psycopg.connect(url) as server:
+        with psycopg.connect(url.partition("?")[0]) as server:
             return server.execute(sql).fetchall()
 
     def count_pending(self) -> int:

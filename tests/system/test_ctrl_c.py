@@ -10,7 +10,7 @@ from socket import create_connection
 from threading import Event, Thread
 
 import pytest
-from house import House
+from house import House, Program
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
@@ -34,20 +34,23 @@ def callers_at_the_door(port: int) -> Iterator[None]:
         caller.join()
 
 
+def end(program: Program, how: Callable[[], None]) -> None:
+    how()
+    assert program.wait(15) == 0, program.output
+    assert "Traceback" not in program.output
+    assert "ERROR" not in program.output
+
+
 def test_ctrl_c_ends_everything_cleanly_and_the_next_start_goes_on(house_to_break: Callable[..., House]) -> None:
     house = house_to_break()
     buyer = house.visitor.log_in("buyer", "buyer")
     number = buyer.place({"MUG-ENAMEL-BLUE": 1})
 
+    web, *others = house.programs.values()
     with callers_at_the_door(house.port):
-        for name, program in house.programs.items():
-            if name in ("serve", "web"):
-                program.signal_group(SIGINT)
-            else:
-                program.terminate()
-            assert program.wait(15) == 0, f"{name} ended with {program.exit_code}:\n{program.output}"
-            assert "Traceback" not in program.output
-            assert "ERROR" not in program.output
+        end(web, lambda: web.signal_group(SIGINT))
+    for other in others:
+        end(other, other.terminate)
 
     house.open()
     assert buyer.order_once(number, "confirmed")["payment"]["status"] == "paid"

@@ -21,25 +21,29 @@ BUSY = 12
 SLOW = {"SANDBOX_LATENCY_MS": "150"}
 
 
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Callable[[], Program]]:
-    """Starts a Redis that forgets everything when it ends, again and again on the same port."""
-    server = shutil.which("redis-server")
-    assert server, "redis-server is missing"
-    port = str(free_port())
-    command = [server, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    started: list[Program] = []
+class Redis:
+    """A Redis of the test's own, which forgets everything when it ends."""
 
-    def start() -> Program:
-        started.append(Program(command, tmp_path, {"PORT": port}, tmp_path / "redis.log"))
-        with redis.Redis(port=int(port), retry=None) as client:
+    def __init__(self, folder: Path) -> None:
+        server = shutil.which("redis-server")
+        assert server, "redis-server is missing"
+        port = free_port()
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._folder = folder
+        self._command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+
+    def start(self) -> None:
+        self.program = Program(self._command, self._folder, {}, self._folder / "redis.log")
+        with redis.Redis.from_url(self.url) as client:
             eventually(lambda: _answers(client), bool, "a Redis that answers")
-        return started[-1]
 
-    start.url = f"redis://127.0.0.1:{port}/0"  # type: ignore[attr-defined]
-    yield start
-    for program in started:
-        program.stop()
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    own = Redis(tmp_path)
+    own.start()
+    yield own
+    own.program.kill()
 
 
 def _answers(client: "redis.Redis[bytes]") -> bool:
@@ -121,31 +125,29 @@ def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(house_to_break: Call
 
 @with_a_broker_to_lose
 def test_a_broker_that_keeps_silent_neither_fails_nor_holds_up_a_buyer(
-    house_to_break: Callable[..., House], own_redis: Callable[[], Program]
+    house_to_break: Callable[..., House], own_redis: Redis
 ) -> None:
-    broker = own_redis()
     house = house_to_break(CELERY_BROKER_URL=own_redis.url)
     buyer = house.visitor.log_in("buyer", "buyer")
     usual = dict(timed(buyer) for _ in range(3))
 
-    broker.signal_group(signal.SIGSTOP)
+    own_redis.program.signal_group(signal.SIGSTOP)
     silent = dict(timed(buyer) for _ in range(3))
-    broker.signal_group(signal.SIGCONT)
+    own_redis.program.signal_group(signal.SIGCONT)
     assert max(silent.values()) < max(usual.values()) + 2
     assert_all_end_once(house, dict.fromkeys({**usual, **silent}, "confirmed"))
 
 
 @with_a_broker_to_lose
 def test_orders_end_though_the_broker_dies_and_forgets_everything(
-    house_to_break: Callable[..., House], own_redis: Callable[[], Program]
+    house_to_break: Callable[..., House], own_redis: Redis
 ) -> None:
-    broker = own_redis()
     house = house_to_break(CELERY_BROKER_URL=own_redis.url)
     buyer = house.visitor.log_in("buyer", "buyer")
 
-    broker.kill()
+    own_redis.program.kill()
     number, _ = timed(buyer)
-    own_redis()
+    own_redis.start()
     assert_all_end_once(house, {number: "confirmed"})
 
 

@@ -15,7 +15,7 @@ class Transaction(models.Model):
     )
     reference = models.CharField(max_length=40, unique=True)
     charge = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="refunds")
-    amount = models.DecimalField(max_digits=18, decimal_places=3)
+    amount = models.DecimalField(max_digits=24, decimal_places=3)
     currency = models.CharField(max_length=3)
     decline_code = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

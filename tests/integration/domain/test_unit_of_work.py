@@ -1,5 +1,6 @@
 """One command, one unit of work, one transaction: all of it happens, or nothing."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -90,6 +91,17 @@ def test_what_did_not_change_is_not_written(mugs: None, statements: Callable[[],
         work.get(StockItem, MUG)
 
     assert len(seen) == 1
+
+
+def test_aggregates_are_locked_together_in_the_order_of_their_keys(statements: Callable[[], Any]) -> None:
+    commands.stock_up([(Sku(sku), 1) for sku in "ABC"])
+
+    with statements() as seen, unit_of_work() as work:
+        assert list(work.get_many(StockItem, [Sku("C"), Sku("A"), Sku("B")])) == ["C", "A", "B"]
+
+    (lock,) = seen
+    assert re.search(r'ORDER BY "inventory_stockitem"\."sku" ASC', lock)
+    assert ("FOR NO KEY UPDATE" in lock) == (connection.vendor == "postgresql")
 
 
 def test_version_and_history_agree(mugs: None) -> None:

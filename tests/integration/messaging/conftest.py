@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from integration.contracts.inventory import StockRanOut
+from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.messaging import consumers, schedule
 from integration.messaging.deliver import deliver_due
@@ -38,6 +39,13 @@ def run_out(tell: Callable[..., None]) -> Callable[..., None]:
 def deliver() -> Callable[[], int]:
     """Handle what is due for inventory's consumers, inside and outside; returns the attempts made."""
     return lambda: deliver_due(Lane("inventory", False)) + deliver_due(Lane("inventory", True))
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let time pass only when the test moves it, so that a slow machine retries nothing by itself."""
+    moment = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: moment + clock._offset)
 
 
 @pytest.fixture

@@ -134,5 +134,5 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
     ring([INSIDE, OUTSIDE])
     second = time.monotonic() - began - first
 
-    assert first < 1.0
-    assert second < 0.05
+    assert first < 2.0
+    assert second < 0.1

@@ -75,6 +75,7 @@ def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("stopped_clock")
 def test_the_sweep_rings_for_nobody_when_nothing_is_due(
     listen: Callable[..., None], run_out: Callable[..., None], deliver: Callable[[], int], rung: list[Lane]
 ) -> None:

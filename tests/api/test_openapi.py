@@ -1,0 +1,206 @@
+"""The OpenAPI document is valid, says all there is to say, and is true."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import which
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from api_calls import BASE, House, examples, routes
+from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
+from playwright.sync_api import sync_playwright
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+ROUTES = [str(route) for route in routes()]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each operation by its route in the URLconf, such as `GET orders/<number:number>`."""
+    described = {
+        f"{method.upper()} {path.removeprefix(BASE)}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    return {route: described.pop(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)) for route in ROUTES} | described
+
+
+def parameters_of(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {parameter["name"]: parameter for parameter in operation.get("parameters", [])}
+
+
+def test_it_is_valid_and_made_without_a_warning(tmp_path: Path) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "openapi.yaml"))
+
+
+def test_it_is_served_to_everybody_as_yaml_and_as_json(anonymous: Any, document: dict[str, Any]) -> None:
+    as_yaml = anonymous.get("/api/schema")
+    as_json = anonymous.get("/api/schema?format=json")
+
+    assert as_yaml.status_code == as_json.status_code == 200
+    assert as_yaml.headers["Content-Type"].startswith("application/vnd.oai.openapi")
+    assert as_yaml.content.startswith(b"openapi: 3.1.0\n")
+    assert set(as_json.json()["paths"]) == set(document["paths"])
+
+
+def test_it_describes_every_route_and_nothing_else(operations: dict[str, Any]) -> None:
+    assert set(operations) == set(ROUTES)
+
+
+def test_each_operation_has_a_sentence_and_an_answer(operations: dict[str, Any]) -> None:
+    for route, operation in operations.items():
+        assert operation["summary"], route
+        assert not operation["summary"].endswith("."), route
+        assert any(code.startswith("2") for code in operation["responses"]), route
+
+
+def test_each_operation_says_who_may(operations: dict[str, Any], document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
+    assert list(document["components"]["securitySchemes"]) == ["Bearer"]
+    for route, operation in operations.items():
+        open_to_all = route in {
+            "POST auth/tokens",
+            "POST customers",
+            "GET products",
+            "GET products/<sku:sku>",
+            "POST webhooks/payments/<slug:provider_name>",
+        }
+        assert ({} in operation["security"]) == open_to_all, route
+        assert ({"Bearer": []} in operation["security"]) or open_to_all, route
+
+
+def test_problems_are_described_as_they_come(operations: dict[str, Any]) -> None:
+    for route, operation in operations.items():
+        answers = operation["responses"]
+        problems = {code: answer for code, answer in answers.items() if code >= "400"}
+        assert all(list(answer["content"]) == [PROBLEM] for answer in problems.values()), route
+        assert all("X-Correlation-Id" in answer["headers"] for answer in answers.values()), route
+        assert ("404" in answers) == ("<" in route), route
+        if {"Bearer": []} in operation["security"]:
+            assert "401" in answers, route
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(answers), route
+    assert "429" in operations["POST auth/tokens"]["responses"]
+    assert "401" in operations["POST auth/tokens"]["responses"]
+    assert "401" not in operations["POST customers"]["responses"]
+    assert "403" not in operations["POST orders"]["responses"]
+    assert "403" in operations["GET stock"]["responses"]
+
+
+def test_every_post_but_that_of_tokens_takes_an_idempotency_key(operations: dict[str, Any]) -> None:
+    for route, operation in operations.items():
+        takes_key = route.startswith("POST") and route != "POST auth/tokens"
+        assert ("Idempotency-Key" in parameters_of(operation)) == takes_key, route
+        assert ("409" in operation["responses"]) == takes_key, route
+        succeeds = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
+        assert ("Idempotent-Replayed" in succeeds["headers"]) == takes_key, route
+
+
+def test_what_has_a_version_says_so(operations: dict[str, Any]) -> None:
+    read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
+    read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>"}
+    changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
+    changed |= {"POST stock/<sku:sku>/receipts", "POST stock/<sku:sku>/adjustments"}
+    changed |= {"POST shipments/<number:id>/dispatch", "POST shipments/<number:id>/deliver"}
+    for route, operation in operations.items():
+        assert ("If-None-Match" in parameters_of(operation)) == (route in read), route
+        assert ("304" in operation["responses"]) == (route in read), route
+        assert ("If-Match" in parameters_of(operation)) == (route in changed), route
+        assert ("412" in operation["responses"]) == (route in changed), route
+    for route in read | changed | {"POST orders", "POST products"}:
+        succeeds = next(answer for code, answer in operations[route]["responses"].items() if code.startswith("2"))
+        assert "ETag" in succeeds["headers"], route
+    for route in "POST orders", "POST products":
+        assert "Location" in operations[route]["responses"]["201"]["headers"]
+
+
+def test_the_limits_are_told(document: dict[str, Any], operations: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    order, line, address = schemas["OrderRequest"], schemas["LineRequest"], schemas["AddressRequest"]
+    size = parameters_of(operations["GET orders"])["page_size"]["schema"]
+
+    assert (order["properties"]["lines"]["minItems"], order["properties"]["lines"]["maxItems"]) == (1, 2_000)
+    assert (line["properties"]["quantity"]["minimum"], line["properties"]["quantity"]["maximum"]) == (1, 100_000)
+    assert address["properties"]["postal_code"]["maxLength"] == 20
+    assert (size["minimum"], size["maximum"], size["default"]) == (1, 200, 50)
+    assert parameters_of(operations["GET orders"])["ordering"]["schema"]["enum"] == ["-created_at", "created_at"]
+    assert parameters_of(operations["GET products"])["in_stock"]["schema"]["type"] == "boolean"
+
+
+def test_no_input_takes_a_field_that_is_not_named(document: dict[str, Any]) -> None:
+    inputs = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Request")}
+
+    assert "OrderRequest" in inputs
+    assert [name for name, schema in inputs.items() if schema.get("additionalProperties") is not False] == []
+
+
+def test_every_operation_succeeds_as_described(
+    house: House,
+    buyer: Any,
+    operator: Any,
+    anonymous: Any,
+    operations: dict[str, Any],
+    document: dict[str, Any],
+) -> None:
+    """Not one operation is described that nobody has seen succeed, and each answers with what the document says."""
+    callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
+    for route, call in examples(house).items():
+        if route not in operations:
+            continue
+        answer = callers[call.who].call(call)
+        described = operations[route]["responses"].get(str(answer.status_code))
+        assert 200 <= answer.status_code < 300, (route, answer.content)
+        assert described, route
+        if answer.content:
+            schema = described["content"][answer.headers["Content-Type"]]["schema"]
+            Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
+        promised = {name for name in described["headers"] if name != "Idempotent-Replayed"}
+        assert promised <= set(answer.headers), route
+
+
+# --- The page to read it and try it ---
+
+
+def test_the_page_names_no_other_host(anonymous: Any) -> None:
+    page = anonymous.get("/api/docs").content.decode()
+    fetched = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+
+    assert fetched
+    assert [url for url in fetched if not url.startswith("/static/")] == []
+    assert '"validatorUrl": null' in page, "or Swagger UI asks validator.swagger.io about every page but localhost's"
+
+
+@pytest.mark.browser
+def test_the_page_asks_no_other_host(live_server: Any, settings: Any) -> None:
+    """Opened under a name that is not localhost, as in a real shop."""
+    settings.ALLOWED_HOSTS = ["shop.example"]
+    port = urlsplit(live_server.url).port
+
+    def visit() -> tuple[set[str], str]:
+        with sync_playwright() as playwright:
+            arguments = ["--no-sandbox", "--host-resolver-rules=MAP shop.example 127.0.0.1"]
+            browser = playwright.chromium.launch(executable_path=which("chromium"), args=arguments)
+            page = browser.new_page()
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(f"http://shop.example:{port}/api/docs")
+            page.get_by_text("Place an order").first.wait_for(timeout=30_000)
+            page.wait_for_load_state("networkidle")
+            text = page.inner_text("body")
+            browser.close()
+        return {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}, text
+
+    with ThreadPoolExecutor(1) as thread:  # Playwright's loop, and Django's database, keep out of each other's threads
+        hosts, text = thread.submit(visit).result()
+
+    assert hosts == {f"shop.example:{port}"}
+    assert "/api/v1/orders/{number}/timeline" in text

@@ -1,0 +1,149 @@
+"""Who may do what: one row for every method of every path. A new route fails these tests until it has its row."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from api_calls import House, examples, kind_of, routes
+from django.contrib.auth.models import Permission
+from django.db import transaction
+
+
+class Answers(NamedTuple):
+    """The status each caller gets for a request that is right in itself; the first three change nothing."""
+
+    anonymous: int
+    stranger: int
+    staff_of_others: int
+    """Staff of every context but the route's."""
+    owner: int
+    staff: int
+    """Staff of the route's context alone."""
+
+
+TABLE: dict[str, tuple[str, Answers]] = {
+    # route                                    context          anonymous, stranger, staff of others, owner, staff
+    "POST auth/tokens":                       ("",             Answers(201, 201, 201, 201, 201)),
+    "POST customers":                         ("ordering",     Answers(201, 201, 201, 201, 201)),
+    "GET me":                                 ("ordering",     Answers(401, 200, 200, 200, 200)),
+    "PATCH me":                               ("ordering",     Answers(401, 200, 200, 200, 200)),
+    "GET products":                           ("ordering",     Answers(200, 200, 200, 200, 200)),
+    "POST products":                          ("ordering",     Answers(401, 403, 403, 403, 201)),
+    "GET products/<sku:sku>":                 ("ordering",     Answers(200, 200, 200, 200, 200)),
+    "PATCH products/<sku:sku>":               ("ordering",     Answers(401, 403, 403, 403, 200)),
+    "GET orders":                             ("ordering",     Answers(401, 200, 200, 200, 200)),
+    "POST orders":                            ("ordering",     Answers(401, 201, 201, 201, 201)),
+    "GET orders/<number:number>":             ("ordering",     Answers(401, 404, 404, 200, 200)),
+    "GET orders/<number:number>/timeline":    ("ordering",     Answers(401, 404, 404, 200, 200)),
+    "POST orders/<number:number>/cancel":     ("ordering",     Answers(401, 404, 404, 202, 202)),
+    "GET stock":                              ("inventory",    Answers(401, 403, 403, 403, 200)),
+    "GET stock/<sku:sku>":                    ("inventory",    Answers(401, 403, 403, 403, 200)),
+    "POST stock/<sku:sku>/receipts":          ("inventory",    Answers(401, 403, 403, 403, 201)),
+    "POST stock/<sku:sku>/adjustments":       ("inventory",    Answers(401, 403, 403, 403, 201)),
+    "GET shipments":                          ("fulfillment",  Answers(401, 403, 403, 403, 200)),
+    "GET shipments/<number:id>":              ("fulfillment",  Answers(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/dispatch":    ("fulfillment",  Answers(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/deliver":     ("fulfillment",  Answers(401, 403, 403, 403, 200)),
+    "GET deliveries":                         ("integration",  Answers(401, 403, 403, 403, 200)),
+    "GET deliveries/<int:id>":                ("integration",  Answers(401, 403, 403, 403, 200)),
+    "POST deliveries/replay":                 ("integration",  Answers(401, 403, 403, 403, 202)),
+    "POST deliveries/<int:id>/replay":        ("integration",  Answers(401, 403, 403, 403, 202)),
+    "POST deliveries/<int:id>/skip":          ("integration",  Answers(401, 403, 403, 403, 200)),
+    # Whoever signs as the provider does is the provider.
+    "POST webhooks/payments/<slug:provider_name>": ("billing", Answers(204, 204, 204, 204, 204)),
+}  # fmt: skip
+
+CONTEXTS = {"ordering", "inventory", "billing", "fulfillment", "integration"}
+ROUTES = {str(route) for route in routes()}
+
+
+def test_every_route_has_its_row() -> None:
+    assert ROUTES - set(TABLE) == set(), "say in TABLE who may"
+
+
+def test_every_route_has_an_example_that_succeeds(house: House) -> None:
+    assert ROUTES - set(examples(house)) == set(), "give an example in api_calls.py"
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_each_caller_gets_the_answer_of_the_table(
+    route: str, house: House, callers: Callable[[str], dict[str, Any]], photograph: Callable[[], object]
+) -> None:
+    context, answers = TABLE[route]
+    changes = answers.staff != answers.stranger and not route.startswith("GET")
+    expected = {
+        **answers._asdict(),
+        "in the group but not staff": answers.stranger,
+        "staff who may only look": 403 if changes else answers.staff,
+    }
+    clients = callers(context)
+    if route in COMES_AFTER:
+        assert clients["everybody's staff"].call(examples(house)[COMES_AFTER[route]]).status_code < 300
+    before = photograph()
+
+    for caller, status in expected.items():
+        with undone():
+            answer = clients[caller].call(examples(house)[route])
+            assert answer.status_code == status, (caller, answer.content)
+            if status >= 400:
+                assert kind_of(answer) in {"not_authenticated", "permission_denied", "not_found"}
+                assert photograph() == before, caller
+
+
+COMES_AFTER = {
+    "POST auth/tokens": "POST customers",
+    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
+}
+
+
+@pytest.fixture
+def callers(
+    anonymous: Any, stranger: Any, buyer: Any, operator: Any, client_of: Callable[..., Any]
+) -> Callable[[str], dict[str, Any]]:
+    """A client of every kind, for a route of a context."""
+
+    def of(context: str) -> dict[str, Any]:
+        viewer = client_of("vera", staff=True)
+        viewer.user.user_permissions.add(*Permission.objects.filter(codename__startswith="view_"))
+        return {
+            "anonymous": anonymous,
+            "stranger": stranger,
+            "staff_of_others": client_of("sam", *CONTEXTS - {context}),
+            "owner": buyer,
+            "staff": client_of("mary", context or "ordering"),
+            "everybody's staff": operator,
+            "in the group but not staff": client_of("cleo", *CONTEXTS, staff=False),
+            "staff who may only look": viewer,
+        }
+
+    return of
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back whatever happens inside."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_lists_show_a_buyer_only_what_is_theirs(
+    buyer: Any, stranger: Any, operator: Any, house: House, order_body: dict[str, Any]
+) -> None:
+    theirs = stranger.post("/api/v1/orders", order_body).json()["number"]
+
+    def numbers(client: Any) -> list[str]:
+        return sorted(order["number"] for order in client.get("/api/v1/orders").json()["results"])
+
+    assert numbers(buyer) == [house.order]
+    assert numbers(stranger) == [theirs]
+    assert numbers(operator) == sorted([house.order, theirs])
+
+
+def test_nobody_orders_in_another_buyers_name(
+    stranger: Any, house: House, order_body: dict[str, Any], buyer: Any
+) -> None:
+    placed = stranger.post("/api/v1/orders", order_body).json()["number"]
+
+    assert buyer.get(f"/api/v1/orders/{placed}").status_code == 404

@@ -1,0 +1,86 @@
+"""Reacting to what already happens is one new file: nothing else is changed, and nothing registered by hand."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+NEW_RULE = '''
+"""Every delivered order leaves a line in the log."""
+
+import logging
+
+from integration.policies import whenever
+from ordering import events
+
+log = logging.getLogger(__name__)
+
+
+@whenever(events.OrderDelivered)
+def log_delivery(event: events.OrderDelivered) -> None:
+    log.info("order %s was delivered with %s", event.order, event.shipment)
+'''
+
+AN_ORDER_FROM_PLACING_TO_DELIVERY = """
+import django
+
+django.setup()
+
+from django.core.management import call_command
+
+from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
+from integration.domain.address import Address
+from integration.domain.money import Money
+from integration.messaging.deliver import deliver_due, due_lanes
+from inventory.commands import stock_up
+from ordering.commands import list_product, place_order
+from ordering.queries import order
+
+
+def let_everybody_hear():
+    while lanes := due_lanes():
+        for lane in lanes:
+            deliver_due(lane)
+
+
+call_command("migrate", verbosity=0)
+list_product("MUG", "Mug", "", Money("12.50", "USD"))
+stock_up([("MUG", 3)])
+let_everybody_hear()
+number = place_order("B-1", [("MUG", 2)], Address("Ada", "1 Row", "London", "W1", "GB"), "pm_card_visa").number
+let_everybody_hear()
+dispatch_shipment(shipment_of(number), "Pigeon Post", "PP-1")
+deliver_shipment(shipment_of(number))
+let_everybody_hear()
+print(number, order(number).status)
+"""
+
+
+def test_a_line_in_the_log_for_every_delivered_order_is_one_new_file(tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    for package in ("config", "integration", "ordering", "inventory", "billing", "fulfillment"):
+        shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (house / "ordering" / "policies" / "log_deliveries.py").write_text(NEW_RULE)
+
+    done = subprocess.run(
+        [sys.executable, "-c", AN_ORDER_FROM_PLACING_TO_DELIVERY],
+        cwd=house,
+        env={
+            **os.environ,
+            "CELERY_BROKER_URL": "memory://",
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'waybill.sqlite3'}",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "LOG_LEVEL": "INFO",
+            "WAYBILL_VAR": str(tmp_path / "var"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "R-1001 delivered\n"
+    told = [line for line in done.stderr.splitlines() if "ordering.policies.log_deliveries" in line]
+    assert [line.rpartition(": ")[2] for line in told] == ["order R-1001 was delivered with S-1001-1"]

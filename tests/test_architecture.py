@@ -1,0 +1,201 @@
+"""The drawing of the house, held against the house: who may know whom, which rooms there are, and how all is named."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models
+from django.test.utils import isolate_apps
+
+from integration.contracts.contract import contracts
+from integration.domain.events import domain_events
+from integration.messaging.consumers import consumers
+from integration.messaging.schedule import routines
+from ordering.models import Order
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ["config", "integration", *settings.CONTEXTS]
+ROOMS = {"__init__", "admin", "api", "apps", "commands", "events", "invariants", "migrations", "models", "policies"}
+ROOMS_SOME_NEED = {"gateways", "queries", "reconciliation"}
+
+
+# --- Who may know whom ---
+
+
+@pytest.fixture
+def copy_of_the_house(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_the_dependency_rule_holds(copy_of_the_house: Path) -> None:
+    judged = lint_imports(copy_of_the_house)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert " 0 broken" in judged.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "named"),
+    [
+        ("ordering/commands.py", "from inventory import models", "ordering.commands -> inventory.models"),
+        ("fulfillment/policies/saga.py", "import billing.events", "fulfillment.policies.saga -> billing.events"),
+        ("integration/messaging/deliver.py", "import ordering.models", "integration.messaging.deliver -> ordering"),
+        ("integration/domain/money.py", "import integration.messaging", "integration.domain.money -> integration"),
+        ("inventory/models.py", "from inventory import commands", "inventory.models -> inventory.commands"),
+        ("billing/commands.py", "from config import urls", "billing.commands -> config.urls"),
+    ],
+)
+def test_whoever_breaks_the_dependency_rule_is_named(
+    copy_of_the_house: Path, module: str, planted: str, named: str
+) -> None:
+    with (copy_of_the_house / module).open("a") as file:
+        file.write(f"\n{planted}\n")
+    judged = lint_imports(copy_of_the_house)
+    assert judged.returncode == 1, judged.stdout + judged.stderr
+    assert named in judged.stdout.replace("\n", " ")
+
+
+def keys_across_contexts(among: Iterable[type[models.Model]]) -> set[str]:
+    """The foreign keys of our models that lead into another package, other than to Django's users."""
+    found = set()
+    for model in among:
+        for field in model._meta.get_fields():
+            other = field.related_model
+            if field.auto_created or not isinstance(other, type) or other is User or package_of(model) not in PACKAGES:
+                continue
+            if package_of(other) != package_of(model):
+                found.add(f"{model._meta.label}.{field.name} -> {other._meta.label}")
+    return found
+
+
+def package_of(thing: type) -> str:
+    return thing.__module__.partition(".")[0]
+
+
+def test_no_foreign_key_crosses_contexts() -> None:
+    assert keys_across_contexts(apps.get_models()) == set()
+
+
+@isolate_apps("inventory")
+def test_a_foreign_key_that_crosses_contexts_is_found() -> None:
+    class Planted(models.Model):
+        __module__ = "inventory.models"
+        order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+")
+
+        class Meta:
+            app_label = "inventory"
+
+        def __str__(self) -> str:
+            return "planted"
+
+    assert keys_across_contexts([Planted]) == {"inventory.Planted.order -> ordering.Order"}
+
+
+# --- Rooms ---
+
+
+@pytest.mark.parametrize("context", settings.CONTEXTS)
+def test_every_context_has_the_same_rooms(context: str) -> None:
+    rooms = {path.stem for path in (ROOT / context).iterdir() if path.stem != "__pycache__"}
+    assert rooms - ROOMS_SOME_NEED == ROOMS
+    assert (ROOT / context / "policies" / "saga.py").exists()
+
+
+def modules(*roots: str) -> Iterator[Path]:
+    """All our Python files below these folders, but migrations, which are not written by hand."""
+    for root in roots:
+        yield from (path for path in sorted((ROOT / root).rglob("*.py")) if "migrations" not in path.parts)
+
+
+def test_every_module_opens_by_saying_what_it_is() -> None:
+    paths = [ROOT / "manage.py", *modules(*PACKAGES, "tests")]
+    assert len(paths) > 100
+    assert [str(path.relative_to(ROOT)) for path in paths if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+# --- Names ---
+
+
+def ours(things: list[tuple[str, type]]) -> dict[str, str]:
+    """The names of what our packages registered, tests set aside, and the modules they stand in."""
+    return {name: thing.__module__ for name, thing in things if package_of(thing) in PACKAGES}
+
+
+def test_every_domain_event_is_named_after_its_context_and_what_happened() -> None:
+    names = ours(domain_events.items())
+    assert len(names) > 30
+    wrong = {name for name in names if not re.fullmatch(r"[a-z]+\.[a-z]+(_[a-z]+)+", name)}
+    assert wrong == set()
+    assert {name: module for name, module in names.items() if module != f"{name.partition('.')[0]}.events"} == {}
+
+
+def test_every_contract_is_named_after_its_context_and_what_happened() -> None:
+    names = ours(contracts.items())
+    assert len(names) > 15
+    assert {name for name in names if not re.fullmatch(r"[a-z]+\.[a-z]+(-[a-z]+)+", name)} == set()
+    homes = {name: f"integration.contracts.{name.partition('.')[0]}" for name in names}
+    assert names == homes
+
+
+def test_every_reaction_and_routine_is_named_after_its_context_and_what_it_does() -> None:
+    reactions = {name: consumer.handle.__module__ for name, consumer in consumers.items()}
+    routine = {name: routine.run.__module__ for name, routine in routines.items()}
+    names = {name: module for name, module in {**reactions, **routine}.items() if module.partition(".")[0] in PACKAGES}
+    assert len(names) > 20
+    assert set(reactions) & set(routine) == set()
+    assert {name for name in names if not re.fullmatch(r"[a-z]+\.[a-z]+(-[a-z]+)+", name)} == set()
+    stray = {name: module for name, module in names.items() if not module.startswith(f"{name.partition('.')[0]}.")}
+    assert stray == {}
+
+
+# --- Who tells whom ---
+
+
+def made_in(package: str) -> set[str]:
+    """The dotted names of all our contracts that a package makes instances of."""
+    return {name for path in modules(package) for name in calls(ast.parse(path.read_text())) if "contracts" in name}
+
+
+def calls(tree: ast.Module) -> Iterator[str]:
+    """What a module calls, by the dotted name it was imported under."""
+    known = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            known.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, *rest = ast.unparse(node.func).split(".")
+            yield ".".join([known.get(first, first), *rest])
+
+
+@pytest.mark.parametrize("context", settings.CONTEXTS)
+def test_a_context_publishes_its_own_contracts_all_of_them_and_no_other(context: str) -> None:
+    declared = {
+        f"{contract.__module__}.{contract.__name__}"
+        for name, contract in contracts.items()
+        if name.startswith(f"{context}.") and package_of(contract) in PACKAGES
+    }
+    all_declared = {f"{contract.__module__}.{contract.__name__}" for _, contract in contracts.items()}
+    assert made_in(context) & all_declared == declared != set()
+
+
+def test_nobody_listens_for_what_is_never_told() -> None:
+    told = set().union(*(made_in(context) for context in settings.CONTEXTS))
+    heard = {consumer.listens_to for _, consumer in consumers.items() if package_of(consumer.listens_to) in PACKAGES}
+    assert heard
+    assert {f"{contract.__module__}.{contract.__name__}" for contract in heard} - told == set()
