@@ -99,7 +99,7 @@ def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
         fingerprint=fingerprint,
         status=response.status_code,
         headers={**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
-        body=json.dumps(response.data),  # as text, or PostgreSQL would put its fields into another order
+        body=json.dumps(response.data),
         answered_at=clock.now(),
     )
 

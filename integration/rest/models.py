@@ -13,7 +13,7 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField()
-    body = models.JSONField(null=True)
+    body = models.TextField(help_text="JSON, in the order its fields were answered in")
     answered_at = models.DateTimeField(db_index=True)
 
     class Meta:

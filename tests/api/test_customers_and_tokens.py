@@ -79,16 +79,14 @@ def test_what_a_customer_cannot_be(
     assert photograph() == before
 
 
-@pytest.mark.parametrize(
-    "who", [{"username": "ada", "password": "wrong"}, {"username": "nobody", "password": PASSWORD}]
-)
+@pytest.mark.parametrize(("username", "password"), [("ada", "wrong"), ("nobody", PASSWORD)])
 def test_a_wrong_password_and_a_wrong_name_are_told_alike(
-    client_of: Callable[..., Any], anonymous: Any, who: dict[str, str]
+    client_of: Callable[..., Any], anonymous: Any, username: str, password: str
 ) -> None:
     ada = client_of("ada").user
     ada.set_password(PASSWORD)
     ada.save()
-    answer = anonymous.post(TOKENS, who)
+    answer = anonymous.post(TOKENS, {"username": username, "password": password})
 
     assert answer.status_code == 401
     assert problem_of(answer)["detail"] == "There is no user with this username and password."

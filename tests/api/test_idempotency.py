@@ -167,31 +167,37 @@ def test_every_post_can_be_repeated(
 # --- At the same moment ---
 
 
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """The answers to several calls, made by threads that begin together."""
-    barrier = Barrier(len(calls))
+def at_once(clients: list[Any], path: str, body: object, keys: list[dict[str, str]]) -> list[Any]:
+    """The answers to one POST by several clients, made by threads that begin together."""
+    barrier = Barrier(len(clients))
 
-    def make(call: Callable[[], Any]) -> Any:
+    def post(client: Any, key: dict[str, str]) -> Any:
         barrier.wait()
         try:
-            return call()
+            return client.post(path, body, headers=key)
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(make, calls))
+    with ThreadPoolExecutor(len(clients)) as threads:
+        return list(threads.map(post, clients, keys))
+
+
+def several(client: Any, number: int) -> list[Any]:
+    """As many clients of the same user: one client is for one thread."""
+    clients = [type(client)() for _ in range(number)]
+    for each in clients:
+        each.credentials(HTTP_AUTHORIZATION=f"Bearer {client.token}")
+    return clients
 
 
 def test_posts_at_the_same_moment_place_one_order(
     for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
+    clients = several(buyer, 8)
     for attempt in range(3):
         key = {"Idempotency-Key": f"attempt {attempt}"}
-        clients = [type(buyer)() for _ in range(8)]
-        for client in clients:
-            client.credentials(HTTP_AUTHORIZATION=f"Bearer {buyer.token}")
         before = Order.objects.count()
-        answers = at_once([lambda c=client: c.post(ORDERS, order_body, headers=key) for client in clients])
+        answers = at_once(clients, ORDERS, order_body, [key] * 8)
 
         placed = [answer for answer in answers if answer.status_code == 201]
         first = [answer for answer in placed if "Idempotent-Replayed" not in answer.headers]
@@ -201,7 +207,7 @@ def test_posts_at_the_same_moment_place_one_order(
         assert len(placed) + len(refused) == 8, [answer.content for answer in answers]
         assert {answer.json()["number"] for answer in placed} == {first[0].json()["number"]}
         assert {kind_of(answer) for answer in refused} <= {"idempotency_key_in_use"}
-        assert clients[0].post(ORDERS, order_body, headers=key).headers["Idempotent-Replayed"] == "true"
+        assert buyer.post(ORDERS, order_body, headers=key).headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.postgres
@@ -238,19 +244,9 @@ def test_what_is_made_twice_at_the_same_moment_is_made_once(
     """Without a key to tell that they are the same, one of them is told that the other was faster."""
     globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}
     grace = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
-    clients = [type(operator)() for _ in range(6)]
-    for client in clients:
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {operator.token}")
-
-    def keyed(i: int) -> dict[str, str]:
-        return {name: f"{value} {i}" for name, value in key.items()}
+    keys = [{name: f"{value} {i}" for name, value in key.items()} for i in range(6)]
 
     for path, body, table in ("products", globe, Product), ("customers", grace, Buyer):
-        answers = at_once(
-            [
-                lambda c=client, i=i: c.post(f"/api/v1/{path}", body, headers=keyed(i))
-                for i, client in enumerate(clients)
-            ]
-        )
+        answers = at_once(several(operator, 6), f"/api/v1/{path}", body, keys)
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
         assert table.objects.count() == 1
