@@ -82,6 +82,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # The first, so that every answer belongs to a story, even one that a middleware below gives.
+    "integration.rest.middleware.tell_story",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,7 +91,6 @@ MIDDLEWARE = [
     "django.middleware.http.ConditionalGetMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "integration.rest.middleware.tell_story",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -115,6 +116,11 @@ STATIC_ROOT = VAR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # The packages' own files are served as they lie: `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ["MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator"]
+]
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -194,21 +200,34 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example"
 # --- The API ------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["integration.rest.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["integration.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "integration.rest.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "integration.rest.schema.Schema",
     "EXCEPTION_HANDLER": "integration.rest.problems.answer_problem",
     "COERCE_DECIMAL_TO_STRING": True,
     "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
+    # Without a number, a client escapes throttling by sending another X-Forwarded-For each time.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=1 if env.bool("BEHIND_TLS", default=False) else 0),
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Waybill",
-    "DESCRIPTION": "Orders from the cart to the doorstep.",
+    "DESCRIPTION": """Orders from the cart to the doorstep.
+
+JSON only, in UTF-8; moments as RFC 3339 writes them, in UTC; money as `{"amount": "19.90", "currency": "USD"}`.
+
+* **Who**: `Authorization: Bearer …`, with a token from `POST /api/v1/auth/tokens`.
+* **Errors** are `application/problem+json` (RFC 9457). `type` names the kind; input that is well-formed but not
+  acceptable is a 422 with one of `errors` for each thing that is wrong. A field that is not named here is one.
+* **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first answer again.
+* **Lists** come in pages: follow `next` until it is null.
+* **Changing what you saw**: send a resource's `ETag` as `If-Match`.
+* **Finding it again**: every answer names its story in `X-Correlation-Id`.
+""",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -217,8 +236,15 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"DeliveryStatus": "integration.messaging.models.Status"},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Statuses are all called status: without names of their own they would take each other's.
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatus": "integration.messaging.models.Status",
+        "OrderStatus": "ordering.models.OrderStatus",
+        "ShipmentStatus": "fulfillment.models.ShipmentStatus",
+    },
 }
 
 LOGGING = {

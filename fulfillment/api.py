@@ -91,7 +91,7 @@ class Dispatch(View):
     @extend_schema(request=DispatchInput, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
-        """The carrier took it."""
+        """Note that the carrier took the shipment."""
         wanted = self.valid(request)
         return _represent(
             commands.dispatch_shipment(
@@ -113,7 +113,7 @@ class Deliver(View):
     @extend_schema(request=None, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
-        """The recipient has it."""
+        """Note that the recipient has the shipment."""
         self.valid(request)
         return _represent(commands.deliver_shipment(ShipmentId(id), version_expected(request)))
 

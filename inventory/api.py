@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.rest.etags import ETAG, READING, etag
+from integration.rest.etags import CHANGING, READING, etag, version_expected
 from integration.rest.fields import Input, Text, WholeNumber
 from integration.rest.filters import YesNoFilter
 from integration.rest.idempotency import idempotent
@@ -87,11 +87,12 @@ class Receipts(View):
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Receipt
 
-    @extend_schema(request=Receipt, responses={201: StockOutput}, parameters=[ETAG])
+    @extend_schema(request=Receipt, responses={201: StockOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Note goods that came in."""
-        return _represent(commands.receive_stock(Sku(sku), **self.valid(request)), status=201)
+        item = commands.receive_stock(Sku(sku), **self.valid(request), if_version=version_expected(request))
+        return _represent(item, status=201)
 
 
 class Adjustment(Input):
@@ -107,11 +108,12 @@ class Adjustments(View):
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Adjustment
 
-    @extend_schema(request=Adjustment, responses={201: StockOutput}, parameters=[ETAG])
+    @extend_schema(request=Adjustment, responses={201: StockOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Correct what is on hand; goods set aside for orders stay."""
-        return _represent(commands.adjust_stock(Sku(sku), **self.valid(request)), status=201)
+        item = commands.adjust_stock(Sku(sku), **self.valid(request), if_version=version_expected(request))
+        return _represent(item, status=201)
 
 
 def _represent(item: StockItem, **answer: Any) -> Response:

@@ -23,10 +23,11 @@ def open_stock_item(sku: Sku) -> None:
             work.add(StockItem.open(sku))
 
 
-def receive_stock(sku: Sku, quantity: int, reference: str = "") -> StockItem:
-    """Goods came in; raises `NotFound`, `QuantityOutOfBounds`."""
+def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: int | None = None) -> StockItem:
+    """Goods came in; raises `NotFound`, `QuantityOutOfBounds`, `StaleVersion`."""
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
+        item.expect_version(if_version)
         item.receive(quantity, reference)
     return item
 
@@ -43,10 +44,11 @@ def stock_up(quantities: Sequence[tuple[Sku, int]], reference: str = "") -> None
             item.receive(quantity, reference)
 
 
-def adjust_stock(sku: Sku, delta: int, reason: str) -> StockItem:
-    """Somebody counted; raises `NotFound`, `NothingAdjusted`, `ReservedGoods`."""
+def adjust_stock(sku: Sku, delta: int, reason: str, if_version: int | None = None) -> StockItem:
+    """Somebody counted; raises `NotFound`, `NothingAdjusted`, `ReservedGoods`, `StaleVersion`."""
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
+        item.expect_version(if_version)
         item.adjust(delta, reason)
     return item
 

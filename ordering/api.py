@@ -69,7 +69,7 @@ class Customers(View):
     @extend_schema(request=CustomerInput, responses={201: CustomerOutput})
     @idempotent
     def post(self, request: Request) -> Response:
-        """A user who can log in and order."""
+        """Register: from now on a user who can log in and order."""
         buyer = commands.register_customer(**self.valid(request))
         return Response(CustomerOutput(buyer).data, status=201)
 
@@ -122,7 +122,7 @@ class Me(View):
 
     @extend_schema(request=ProfileInput, responses=ProfileOutput, parameters=CHANGING)
     def patch(self, request: Request) -> Response:
-        """Change some of it; preferences not named stay as they are."""
+        """Change some of the profile; what is not named stays, among the preferences too."""
         changes = self.valid(request)
         changes.update(changes.pop("preferences", {}))
         buyer = commands.change_profile(BuyerId(self._buyer().id), changes, version_expected(request))
@@ -233,7 +233,7 @@ class OneProduct(View):
 
     @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
-        """Offer it differently from now on (staff)."""
+        """Offer a product differently from now on (staff)."""
         product = commands.change_product(Sku(sku), self.valid(request), version_expected(request))
         return Response(ProductOutput(product).data, headers=etag(product))
 

@@ -27,7 +27,16 @@ from integration.domain.money import Money
 from integration.domain.unit_of_work import unit_of_work
 from ordering.events import PlacedLine
 from ordering.gateways import send_letter
-from ordering.models import Availability, Buyer, CancellationReason, Order, Product, TooManyLines
+from ordering.models import (
+    MAX_QUANTITY,
+    Availability,
+    Buyer,
+    CancellationReason,
+    Order,
+    Product,
+    QuantityOutOfBounds,
+    TooManyLines,
+)
 from ordering.queries import discount_percent_of
 
 
@@ -110,6 +119,7 @@ def show_availability(sku: Sku, availability: Availability, sequence: int) -> No
 def register_customer(username: str, password: str, name: str, email: str) -> Buyer:
     """A user who can log in, and the buyer they are; raises `UsernameTaken`, `WeakPassword`."""
     users = get_user_model().objects
+    username = get_user_model().normalize_username(username)
     try:
         validate_password(password)
     except ValidationError as error:
@@ -202,12 +212,12 @@ def place_order(
 
 def _priced(lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId) -> list[PlacedLine]:
     """The lines at the server's own prices, one a sku, in the order the skus were first named."""
+    products = Product.objects.in_bulk({sku for sku, _ in lines})
     quantities: dict[Sku, int] = {}
-    for sku, quantity in lines:
-        quantities[sku] = quantities.get(sku, 0) + quantity
-    products = Product.objects.in_bulk(list(quantities))
     errors: list[Unacceptable] = []
-    for i, (sku, _) in enumerate(lines):
+    for i, (sku, quantity) in enumerate(lines):
+        quantities[sku] = quantities.get(sku, 0) + quantity
+        Order.require(1 <= quantities[sku] <= MAX_QUANTITY, QuantityOutOfBounds(pointer=f"/lines/{i}/quantity"))
         if sku not in products:
             errors.append(UnknownSku(f"there is no product {sku!r}", pointer=f"/lines/{i}/sku"))
         elif not products[sku].on_sale:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from api_calls import errors_of, kind_of, problem_of
 
-from integration.domain.history import HistoryEntry
+from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import BuyerId
 from ordering.commands import grant_discount
 from ordering.models import Order
@@ -293,12 +293,30 @@ def test_a_traceparent_is_continued(buyer: Any, shop: object, order_body: dict[s
     number = buyer.post(ORDERS, order_body, headers={"traceparent": trace}).json()["number"]
     other = buyer.post(ORDERS, order_body, headers={"traceparent": "00-nonsense"}).json()["number"]
 
-    def history(number: str) -> HistoryEntry:
-        return next(type_.objects.get(stream_id=number) for type_ in HistoryEntry.__subclasses__()[:1])
+    def placed(number: str) -> HistoryEntry:
+        return history_of("ordering").objects.get(stream_id=number)
 
-    assert history(number).traceparent == trace
-    assert history(number).actor == f"user:{buyer.user.pk}"
-    assert history(other).traceparent is None
+    assert placed(number).traceparent == trace
+    assert placed(number).actor == f"user:{buyer.user.pk}"
+    assert placed(other).traceparent is None
+
+
+def test_a_story_of_any_length_takes_as_many_statements(
+    buyer: Any, operator: Any, house: Any, drain: Callable[..., int], statements: Callable[..., Any]
+) -> None:
+    counts = []
+    for call in "dispatch", "deliver":
+        with statements() as seen:
+            buyer.get(f"{ORDERS}/{house.order}/timeline")
+        counts.append(len(seen))
+        body = {"carrier": "DHL", "tracking_number": "1"} if call == "dispatch" else {}
+        assert operator.post(f"/api/v1/shipments/{house.shipment}/{call}", body).status_code == 200
+        drain()
+    with statements() as seen:
+        buyer.get(f"{ORDERS}/{house.order}/timeline")
+
+    assert {*counts, len(seen)} == {counts[0]}
+    assert counts[0] <= 9
 
 
 # --- Cancelling ---

@@ -110,6 +110,15 @@ def test_the_largest_order_there_can_be_can_be_charged(sandbox: SandboxProvider,
     assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [largest]
 
 
+@pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
+def test_the_books_are_exact_to_the_last_cent_of_the_largest_amount(sandbox: SandboxProvider, currency: str) -> None:
+    amount = Money(MAX_PRICE, currency) * MAX_QUANTITY * MAX_LINES - Money.of_minor(1, currency)
+
+    sandbox.charge("P-1-1", VISA, amount)
+
+    assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [amount]
+
+
 @pytest.mark.parametrize("amount", [Money("0.01", "USD"), Money("1", "JPY"), Money("0.001", "KWD")])
 def test_the_smallest_amount_is_charged_exactly(sandbox: SandboxProvider, amount: Money) -> None:
     sandbox.charge("P-1-1", VISA, amount)

@@ -8,7 +8,7 @@ import pytest
 from house import Client, House
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-pytestmark = [pytest.mark.system, pytest.mark.browser, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.system, pytest.mark.browser]
 
 QUIET = [
     "--no-sandbox",

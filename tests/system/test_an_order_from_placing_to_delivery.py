@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from house import ADDRESS, Client, House, eventually
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.system
 
 MUG, PAN, COMPASS, KETTLE = "MUG-ENAMEL-BLUE", "PAN-IRON-26", "COMPASS-BRASS", "KETTLE-CAMP-COPPER"
 

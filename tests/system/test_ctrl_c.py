@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 from house import House, Program
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.system
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from house import Client, House, Program, eventually, free_port
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = pytest.mark.system
 with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker dies with its one process")
 
 MUG = "MUG-ENAMEL-CREAM"
