@@ -156,7 +156,7 @@ class KindFilter(admin.SimpleListFilter):
 @column("amount", "amount")
 def moved(entry: Transaction) -> Money:
     """How much money changed hands, or would have."""
-    return Money(entry.amount, entry.currency)
+    return entry.amount
 
 
 @admin.register(Transaction)

@@ -26,7 +26,7 @@ class Embedded:
             without_mingle=True,
             without_gossip=True,
         )
-        self._beat: Any = EmbeddedService(app, thread=True)
+        self._beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
     def start(self) -> None:
         """Begin to work; returns at once."""

@@ -192,7 +192,8 @@ SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default
 SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
 """The share of calls to the sandbox that fail as if the line were cut, before or after it charged."""
 
-vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}" if EMBEDDED else "consolemail://"))
+# Without a mail server, letters are kept as files: a log is no place for addresses.
+vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
 EMAIL_FILE_PATH = VAR / "mail"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")

@@ -48,6 +48,18 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
     return lanes
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have one worker run all tests of the whole system: two houses at a time would only slow each other down."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneHouseAtATime(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "system" if nodeid.startswith("tests/system/") else nodeid
+
+    return OneHouseAtATime(config, log)
+
+
 # --- The shop ---
 
 

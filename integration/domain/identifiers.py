@@ -36,7 +36,7 @@ def new_event_id() -> UUID:
 
 
 def next_order_number() -> OrderNumber:
-    """The next order's number; a number taken by a unit of work that fails is not given out again."""
+    """The next order's number, unique; a unit of work that fails may leave a gap."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # A sequence, because a counter row would make every order wait for the one before to commit.

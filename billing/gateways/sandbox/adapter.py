@@ -76,7 +76,7 @@ class SandboxProvider:
             charged = Transaction.objects.select_for_update().get(reference=charge, decline_code="")
             entry = Transaction(reference=_reference("re"), charge=charged)
             entry = self._enter(key, f"refund {charge} {amount}", entry, amount)
-            if (charged.refunds.aggregate(Sum("amount"))["amount__sum"] or 0) > charged.amount:
+            if (charged.refunds.aggregate(Sum("amount_minor"))["amount_minor__sum"] or 0) > charged.amount_minor:
                 raise RefundTooHigh(RefundTooHigh.__doc__)
         self._travel()
         return entry.reference
@@ -106,7 +106,7 @@ class SandboxProvider:
     def _enter(self, key: str, wish: str, entry: Transaction, amount: Money) -> Transaction:
         """Write the entry under its key, or find the one that is there for the same wish."""
         entry.key, entry.fingerprint = key, wish
-        entry.amount, entry.currency = amount.amount, amount.currency
+        entry.currency, entry.amount = amount.currency, amount
         try:
             with transaction.atomic():
                 entry.save(force_insert=True)
@@ -126,7 +126,7 @@ class SandboxProvider:
 
 def _booked(entry: Transaction) -> Booked:
     outcome = Refunded(entry.reference) if entry.charge_id else _outcome(entry)
-    return Booked(entry.key, outcome, Money(entry.amount, entry.currency))
+    return Booked(entry.key, outcome, entry.amount)
 
 
 def _outcome(entry: Transaction) -> Charged | Declined:

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+
 
 class Transaction(models.Model):
     """Money taken (a charge), not taken (a declined charge), or given back (a refund of a charge)."""
@@ -15,15 +17,16 @@ class Transaction(models.Model):
     )
     reference = models.CharField(max_length=40, unique=True)
     charge = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="refunds")
-    amount = models.DecimalField(max_digits=24, decimal_places=3)
-    currency = models.CharField(max_length=3)
+    currency = CurrencyField()
+    amount_minor = MinorUnitsField()
+    amount = money("amount_minor")
     decline_code = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(amount__gt=0), name="sandbox_moves_something"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="sandbox_moves_something"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Serve the shop: in the embedded mode everything in one go, otherwise the web, with workers and beat elsewhere."""
 
+import signal
 from typing import Any
 
 from django.conf import settings
@@ -42,18 +43,27 @@ class Server(BaseApplication):
         self.cfg.set("threads", settings.WEB_THREADS)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("graceful_timeout", 10)
-        if settings.EMBEDDED:
-            self.cfg.set("post_worker_init", self._start_embedded)
-            self.cfg.set("worker_exit", self._stop_embedded)
+        # Gunicorn's control socket would be one path for all the shops of a user.
+        self.cfg.set("control_socket_disable", True)
+        self.cfg.set("when_ready", self._stop_gently_on_ctrl_c)
+        self.cfg.set("post_worker_init", self._begin)
+        self.cfg.set("worker_exit", self._end)
 
     def load(self) -> Any:
         return application
 
-    def _start_embedded(self, worker: Any) -> None:
-        self._embedded = Embedded()
-        self._embedded.start()
+    def _stop_gently_on_ctrl_c(self, server: Any) -> None:
+        # The hard way takes a lock in a signal handler, and waits for itself for ever when a request has just come in.
+        server.handle_int = server.handle_term
 
-    def _stop_embedded(self, server: Any, worker: Any) -> None:
+    def _begin(self, worker: Any) -> None:
+        # A terminal sends Ctrl-C to every process; ours end when the one that started them tells them to.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if settings.EMBEDDED:
+            self._embedded = Embedded()
+            self._embedded.start()
+
+    def _end(self, server: Any, worker: Any) -> None:
         if self._embedded:
             self._embedded.stop()
 
