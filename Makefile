@@ -14,9 +14,13 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
 
+CRASH_DATABASE_URL ?= sqlite:///$(CURDIR)/var/crash.sqlite3
+CHAOS = DATABASE_URL=$(CRASH_DATABASE_URL) DJANGO_SETTINGS_MODULE=config.settings EMAIL_URL=dummymail:// \
+	$(BIN)/python -m tests.chaos
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check pytest format migrations venv clean
+.PHONY: help run test chaos check pytest format migrations venv clean
 
 help: ## List what make can do (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +35,11 @@ run: $(RUNTIME) ## Run the whole of Waybill: database, demo shop, web, worker an
 	@exec $(MANAGE) serve --port $(PORT) $(ARGS)
 
 test: check pytest ## Run all checks, then all tests, on what DATABASE_URL and CELERY_BROKER_URL name
+
+chaos: $(DEVELOPMENT) ## Kill every flow at every statement, then hunt the planted bugs (CRASH_DATABASE_URL=... elsewhere)
+	@mkdir -p var
+	$(CHAOS) matrix
+	$(CHAOS) bugs
 
 check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations
 	$(BIN)/python -m ruff check .

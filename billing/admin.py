@@ -5,15 +5,17 @@ The sandbox's books are shown as they would be on the provider's own pages; noth
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from billing import commands
 from billing.gateways.sandbox.models import Transaction
-from billing.models import History, Invoice, InvoiceLine, Payment, Refund
+from billing.models import Discrepancy, History, Invoice, InvoiceLine, Payment, ProviderEvent, Refund
 from integration.admin.columns import Shown, amount, column, figure, link, linked, moment, story_column
 from integration.admin.history import HistoryAdmin
-from integration.admin.pages import PartInline, ReadOnlyAdmin, RowInline, StoryAdmin
+from integration.admin.pages import PartInline, Question, ReadOnlyAdmin, RowInline, StoryAdmin
 from integration.domain.money import Money
 
 admin.site.register(History, HistoryAdmin)
@@ -153,7 +155,7 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(chosen.get(str(self.value()), Q()))
 
 
-@column("amount", "amount")
+@column("amount_minor", "amount_minor")
 def moved(entry: Transaction) -> Money:
     """How much money changed hands, or would have."""
     return entry.amount
@@ -186,3 +188,44 @@ class TransactionAdmin(ReadOnlyAdmin):
         if entry.charge_id:
             return REFUND
         return DECLINED if entry.decline_code else CHARGE
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyAdmin):
+    """What the payment provider told of its own accord."""
+
+    list_display = ("id", "provider", "kind", moment("received_at", "received"))
+    list_filter = ("provider", "kind")
+    search_fields = ("id__contains",)
+    search_help_text = "A part of an event's identifier."
+    fieldsets = ((None, {"fields": (("id", "provider"), ("kind", moment("received_at", "received")))}),)
+
+
+class Settlement(Question):
+    """What was done about a difference between the books."""
+
+    settlement = forms.CharField(max_length=300, help_text="Kept with the discrepancy.")
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(ReadOnlyAdmin):
+    """Where our books and the provider's differ, until somebody says what was done about it."""
+
+    list_display = ("subject", "finding", moment("found_at", "found"), moment("settled_at", "settled"), "settlement")
+    search_fields = ("subject__contains",)
+    search_help_text = "A payment's or a refund's identifier."
+    actions = ("settle",)
+    fieldsets = (
+        (None, {"fields": (("subject", "finding"), (moment("found_at", "found"),))}),
+        ("What was done about it", {"fields": ((moment("settled_at", "settled"), "settlement"),)}),
+    )
+
+    @admin.action(description="Settle …", permissions=["act"])
+    def settle(self, request: HttpRequest, chosen: QuerySet[Discrepancy]) -> HttpResponse | None:
+        """Say what was done about it."""
+        return self.ask(request, chosen, "settle", Settlement, _settle)
+
+
+def _settle(discrepancy: Discrepancy, question: Settlement) -> str:
+    commands.settle_discrepancy(discrepancy.subject, question.cleaned_data["settlement"])
+    return f"{discrepancy.subject} is settled"

@@ -20,6 +20,8 @@ class Fresh:
 
     def __init__(self, furnish: Callable[[], None]) -> None:
         self.name = str(connection.settings_dict["NAME"])
+        if "crash" not in Path(self.name).name:
+            raise SystemExit(f"{self.name} would be dropped: name a database with 'crash' in its name")
         self.template = f"{self.name}_template"
         if connection.vendor == "postgresql":
             self._sql(f'DROP DATABASE IF EXISTS "{self.template}" WITH (FORCE)')

@@ -4,6 +4,7 @@ story can be found by its id. What a context's own actions do is tested with tha
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,12 +20,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
+from billing.commands import note_call_back
+from billing.gateways.sandbox.adapter import adapter as sandbox
+from billing.models import payment_of
+from billing.reconciliation import reconcile
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
 from integration.domain.history import HistoryEntry, story
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, PaymentMethodId
+from integration.domain.money import Money
 from integration.messaging.consumers import consumers
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
@@ -85,6 +91,10 @@ def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> C
         drain()
         deliver_shipment(shipment_of(delivered))
         drain()
+        body, headers = sandbox.call_back(payment_of(delivered))
+        note_call_back("sandbox", sandbox.read_call_back(body, headers))
+        sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money("5", "USD"))
+        reconcile(clock.now() - timedelta(days=1))
         placed()
 
     return happen

@@ -1,0 +1,102 @@
+"""The provider's call-backs: its own by their signature, each acted upon once, whenever it comes."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from billing.gateways import ForgedCallBack, signatures
+from billing.gateways.sandbox.adapter import adapter
+from billing.models import Invoice, Payment, ProviderEvent
+from integration.domain import clock
+from integration.domain.identifiers import OrderNumber, PaymentMethodId
+from integration.messaging.deliver import deliver_due
+from integration.messaging.doorbell import Lane
+from ordering.models import Order
+
+BODY = b'{"id":"evt_1"}'
+
+
+def now() -> int:
+    return int(clock.now().timestamp())
+
+
+def send(body: bytes, headers: Mapping[str, str]) -> Any:
+    return APIClient().post("/api/v1/webhooks/payments/sandbox", body, content_type="application/json", headers=headers)
+
+
+@pytest.fixture
+def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Payment:
+    """A payment the provider is still to be asked for."""
+    placed()
+    drain("inventory")
+    while deliver_due(Lane("billing", False)):
+        pass
+    return Payment.objects.get()
+
+
+def charged_there(payment: Payment) -> tuple[bytes, dict[str, str]]:
+    """The provider takes the money, and calls back."""
+    adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
+    return adapter.call_back(payment.id)
+
+
+def test_a_signature_of_ours_is_accepted_with_either_secret() -> None:
+    signatures.check(BODY, signatures.sign(BODY, "old", now()), ["new", "old"])
+
+
+@pytest.mark.parametrize("header", ["", "t=1", "v1=aa", "t=x,v1=aa", "t=1,t=2,v1=aa", "t=99999999999999,v1=aa"])
+def test_what_is_no_signature_is_refused(header: str) -> None:
+    with pytest.raises(ForgedCallBack):
+        signatures.check(BODY, header, ["secret"])
+
+
+def test_another_body_another_secret_and_no_secret_are_refused() -> None:
+    header = signatures.sign(BODY, "secret", now())
+    for body, secrets in ((BODY + b" ", ["secret"]), (BODY, ["other"]), (BODY, []), (BODY, [""])):
+        with pytest.raises(ForgedCallBack):
+            signatures.check(body, header, secrets)
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=6), timedelta(minutes=-6)])
+def test_a_signature_is_good_for_five_minutes(age: timedelta) -> None:
+    header = signatures.sign(BODY, "secret", now())
+    with clock.moved(age), pytest.raises(ForgedCallBack):
+        signatures.check(BODY, header, ["secret"])
+
+
+def test_a_call_back_before_our_own_answer_settles_the_payment(requested: Payment, drain: Callable[..., int]) -> None:
+    assert send(*charged_there(requested)).status_code == 204
+    assert Payment.objects.get().status == "succeeded"
+    drain()
+    assert Order.objects.get().status == "confirmed"
+
+
+def test_a_call_back_counts_once(requested: Payment, drain: Callable[..., int]) -> None:
+    body, headers = charged_there(requested)
+    drain()
+    assert [send(body, headers).status_code for _ in range(3)] == [204, 204, 204]
+    assert ProviderEvent.objects.count() == 1
+    assert Invoice.objects.get().paid == Invoice.objects.get().total
+
+
+def test_a_forged_call_back_changes_nothing(requested: Payment) -> None:
+    body, headers = charged_there(requested)
+    answer = send(body.replace(b"charged", b"declined"), headers)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:waybill:problem:not_signed")
+    assert Payment.objects.get().status == "requested"
+    assert not ProviderEvent.objects.exists()
+
+
+def test_a_call_back_about_another_amount_is_refused(requested: Payment) -> None:
+    Payment.objects.update(amount_minor=1)
+    body, headers = charged_there(requested)
+    Payment.objects.update(amount_minor=2)
+    assert send(body, headers).status_code == 409
+    assert Payment.objects.get().status == "requested"
+
+
+def test_a_call_back_of_a_provider_there_is_not_leads_nowhere(db: None) -> None:
+    assert APIClient().post("/api/v1/webhooks/payments/nobody", {}, format="json").status_code == 404
