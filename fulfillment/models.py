@@ -1,7 +1,7 @@
 """Fulfillment's aggregate and its rules: what left the house cannot be stopped, what is stopped never leaves."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
 from django.db import models
@@ -13,7 +13,7 @@ from integration.domain.address import Address
 from integration.domain.aggregate import OfOneStory, Part, applies
 from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from integration.domain.states import IGNORE, REFUSE, StateTable
+from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
 
 
 class History(HistoryEntry):
@@ -32,9 +32,7 @@ class ShipmentStatus(models.TextChoices):
 ARRANGED, DISPATCHED, DELIVERED, CANCELLED = (status.value for status in ShipmentStatus)
 
 
-def _row(*answers: Any) -> dict[str, Any]:
-    return dict(zip((status.value for status in ShipmentStatus), answers, strict=True))
-
+_row = by_state(ShipmentStatus)
 
 SHIPMENT_LIFE = StateTable(
     ShipmentStatus,

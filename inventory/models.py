@@ -11,7 +11,7 @@ from integration.domain.aggregate import Aggregate, OfOneStory, Part, applies
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
 from inventory import events
 from inventory.events import ReservedLine
 
@@ -163,9 +163,7 @@ class ReservationStatus(models.TextChoices):
 HELD, COMMITTED, SHIPPED, RELEASED, EXPIRED, REFUSED = (status.value for status in ReservationStatus)
 
 
-def _row(*answers: Any) -> dict[str, Any]:
-    return dict(zip((status.value for status in ReservationStatus), answers, strict=True))
-
+_row = by_state(ReservationStatus)
 
 RESERVATION_LIFE = StateTable(
     ReservationStatus,

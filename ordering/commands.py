@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
@@ -124,10 +125,11 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
         validate_password(password)
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages), pointer="/password") from None
+    hashed = make_password(password)  # takes its time, and so is done before anything is locked
     with unit_of_work() as work:
         if users.filter(username=username).exists():
             raise UsernameTaken(f"there is a user named {username} already")
-        user = users.create_user(username, email, password)
+        user = users.create(username=username, email=users.normalize_email(email), password=hashed)
         buyer = Buyer.register(buyer_of_user(user.pk), user=user.pk, name=name, email=email)
         work.add(buyer)
     return buyer

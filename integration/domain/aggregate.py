@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
@@ -18,9 +18,6 @@ from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.states import StateTable
 
-if TYPE_CHECKING:
-    from integration.domain.unit_of_work import UnitOfWork
-
 E = TypeVar("E", bound=DomainEvent)
 
 
@@ -32,6 +29,13 @@ def applies(event_type: type[E]) -> Callable[[Callable[[Any, E], None]], Callabl
         return method
 
     return mark
+
+
+class Remembers(Protocol):
+    """Whoever takes charge of what an aggregate records: a unit of work."""
+
+    def remember(self, recorded: Recorded) -> None:
+        """Dispatch the event, and keep it."""
 
 
 class Part(models.Model):
@@ -62,7 +66,7 @@ class Aggregate(models.Model):
 
     objects: ClassVar[models.Manager[Any]]
     _appliers: ClassVar[dict[type[DomainEvent], Callable[[Any, Any], None]]] = {}
-    _work: "UnitOfWork | None" = None
+    _work: Remembers | None = None
 
     class Meta:
         abstract = True

@@ -4,7 +4,7 @@ The table is the rule; methods ask it before they record anything, tests walk th
 docs are drawn from it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 
 from integration.domain.errors import NotYet, Refused
@@ -22,6 +22,15 @@ class Answer(Enum):
 
 
 IGNORE, REFUSE, NOT_YET = Answer.IGNORE, Answer.REFUSE, Answer.NOT_YET
+
+
+def by_state(states: type[Enum]) -> Callable[..., dict[str, str | Answer]]:
+    """A function that makes a row of a table: the answers in the order of the states, as they stand above it."""
+
+    def row(*answers: str | Answer) -> dict[str, str | Answer]:
+        return dict(zip((str(state.value) for state in states), answers, strict=True))
+
+    return row
 
 
 class NotAllowed(Refused):

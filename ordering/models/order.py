@@ -1,36 +1,25 @@
-"""Ordering's aggregates and their rules: methods check, events change, and every status change is in a table."""
+"""An order goes from placing to its end by one table of states; its prices are those of the moment it was placed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from integration.domain.address import Address
-from integration.domain.aggregate import Aggregate, OfOneStory, Part, applies
+from integration.domain.aggregate import OfOneStory, Part, applies
 from integration.domain.columns import CurrencyField, MinorUnitsField, money
 from integration.domain.errors import NotYet, Refused, Unacceptable
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
 from ordering import events
+from ordering.models.buyer import Buyer
 
 MAX_LINES = 2_000
 MAX_QUANTITY = 100_000
-MAX_PRICE = Decimal(10_000_000)
-
-
-class ProductNotOnSale(Refused):
-    """The product is not on sale."""
-
-
-class PriceOutOfBounds(Unacceptable):
-    """A price is more than nothing and at most ten million."""
 
 
 class MixedCurrencies(Unacceptable):
@@ -47,158 +36,6 @@ class QuantityOutOfBounds(Unacceptable):
 
 class AmountMismatch(Refused):
     """What was paid is not what the order costs."""
-
-
-class History(HistoryEntry):
-    """Every domain event of ordering."""
-
-
-class Availability(models.TextChoices):
-    """How much of a product there seems to be; inventory knows exactly."""
-
-    IN_STOCK = "in_stock"
-    LOW_STOCK = "low_stock"
-    OUT_OF_STOCK = "out_of_stock"
-
-
-class Product(Aggregate):
-    """Something for sale, at a price."""
-
-    stream = "product"
-
-    sku = models.CharField(max_length=40, primary_key=True)
-    name = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    currency = CurrencyField()
-    price_minor = MinorUnitsField()
-    price = money("price_minor")
-    on_sale = models.BooleanField(default=True)
-    availability = models.CharField(max_length=12, choices=Availability, default=Availability.OUT_OF_STOCK)
-    availability_sequence = models.PositiveIntegerField(default=0, editable=False)
-
-    class Meta:
-        ordering: ClassVar = ["sku"]
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_is_positive")
-        ]
-
-    def __str__(self) -> str:
-        return f"product {self.sku}"
-
-    @classmethod
-    def list_for_sale(cls, sku: Sku, name: str, description: str, price: Money) -> Self:
-        """A product new to the shop; raises `PriceOutOfBounds`."""
-        cls._check_price(price)
-        product = cls()
-        product.record(events.ProductListed(sku, name, description, price))
-        return product
-
-    def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
-        """Offer it differently from now on; orders placed keep their prices. Raises `PriceOutOfBounds`."""
-        self._check_price(price)
-        changed = events.ProductChanged(name, description, price, on_sale)
-        if changed != events.ProductChanged(self.name, self.description, self.price, self.on_sale):
-            self.record(changed)
-
-    def show_availability(self, availability: Availability, sequence: int) -> None:
-        """Take over what inventory says, unless something later was heard already."""
-        if sequence > self.availability_sequence:
-            self.record(events.ProductAvailabilityChanged(availability.value, sequence))
-
-    @staticmethod
-    def _check_price(price: Money) -> None:
-        if not 0 < price.amount <= MAX_PRICE:
-            raise PriceOutOfBounds(pointer="/price/amount")
-
-    @applies(events.ProductListed)
-    def _listed(self, event: events.ProductListed) -> None:
-        self.sku, self.name, self.description = event.sku, event.name, event.description
-        self.currency, self.price = event.price.currency, event.price
-
-    @applies(events.ProductChanged)
-    def _changed(self, event: events.ProductChanged) -> None:
-        self.name, self.description, self.on_sale = event.name, event.description, event.on_sale
-        self.currency, self.price = event.price.currency, event.price
-
-    @applies(events.ProductAvailabilityChanged)
-    def _availability_changed(self, event: events.ProductAvailabilityChanged) -> None:
-        self.availability, self.availability_sequence = event.availability, event.sequence
-
-
-class Buyer(Aggregate):
-    """Whoever orders, with or without a user of this shop."""
-
-    stream = "buyer"
-
-    id = models.CharField(max_length=40, primary_key=True)
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="buyer", db_constraint=True
-    )
-    name = models.CharField(max_length=200, blank=True)
-    email = models.EmailField(blank=True)
-    default_shipping_address = models.JSONField(null=True)
-    locale = models.CharField(max_length=10, default="en")
-    email_notifications = models.BooleanField(default=True)
-    currency = CurrencyField()
-    spend_minor = MinorUnitsField(default=0)
-    spend = money("spend_minor")
-    discount_percent = models.PositiveSmallIntegerField(default=0)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(discount_percent__lte=100), name="discount_at_most_everything")
-        ]
-
-    def __str__(self) -> str:
-        return f"buyer {self.id}"
-
-    @classmethod
-    def register(cls, buyer: BuyerId, *, user: int | None, name: str, email: str) -> Self:
-        """A buyer new to the shop, who has spent nothing yet."""
-        registered = cls()
-        registered.record(events.BuyerRegistered(buyer, user, name, email, settings.SHOP_CURRENCY))
-        return registered
-
-    def change_profile(
-        self,
-        *,
-        name: str,
-        email: str,
-        default_shipping_address: Address | None,
-        locale: str,
-        email_notifications: bool,
-    ) -> None:
-        """What the buyer tells of themselves, all of it."""
-        self.record(events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications))
-
-    def change_spend(self, order: OrderNumber, change: Money) -> None:
-        """Count an order in, or out again; other currencies than the shop's are not counted."""
-        if change.currency == self.currency:
-            self.record(events.BuyerSpendChanged(BuyerId(self.id), order, change, self.spend + change))
-
-    def grant_discount(self, percent: int, reason: str) -> None:
-        """From now on every new order of this buyer costs `percent` hundredths less; 0 ends it."""
-        if percent != self.discount_percent:
-            self.record(events.BuyerDiscountChanged(percent, reason))
-
-    @applies(events.BuyerRegistered)
-    def _registered(self, event: events.BuyerRegistered) -> None:
-        self.id, self.user_id, self.name, self.email = event.buyer, event.user, event.name, event.email
-        self.currency = event.currency
-
-    @applies(events.BuyerProfileChanged)
-    def _profile_changed(self, event: events.BuyerProfileChanged) -> None:
-        self.name, self.email, self.locale = event.name, event.email, event.locale
-        self.email_notifications = event.email_notifications
-        self.default_shipping_address = msgspec.to_builtins(event.default_shipping_address)
-
-    @applies(events.BuyerSpendChanged)
-    def _spend_changed(self, event: events.BuyerSpendChanged) -> None:
-        self.spend = event.spend
-
-    @applies(events.BuyerDiscountChanged)
-    def _discount_changed(self, event: events.BuyerDiscountChanged) -> None:
-        self.discount_percent = event.percent
 
 
 class OrderStatus(models.TextChoices):
@@ -225,9 +62,7 @@ class CancellationReason(models.TextChoices):
 PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
 
 
-def _row(*answers: Any) -> dict[str, Any]:
-    return dict(zip((status.value for status in OrderStatus), answers, strict=True))
-
+_row = by_state(OrderStatus)
 
 ORDER_LIFE = StateTable(
     OrderStatus,

@@ -1,0 +1,36 @@
+"""Billing's aggregates and their rules: each cent is owed, paid or given back, and none of it twice."""
+
+from billing.models.history import History
+from billing.models.invoice import (
+    INVOICE_LIFE,
+    AmountMismatch,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    MoreThanIsLeft,
+    invoice_of,
+    payment_of,
+)
+from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
+from billing.models.provider import Discrepancy, ProviderEvent
+from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
+
+__all__ = [
+    "INVOICE_LIFE",
+    "PAYMENT_LIFE",
+    "REFUND_LIFE",
+    "AmountMismatch",
+    "Discrepancy",
+    "History",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceStatus",
+    "MoreThanIsLeft",
+    "Payment",
+    "PaymentStatus",
+    "ProviderEvent",
+    "Refund",
+    "RefundStatus",
+    "invoice_of",
+    "payment_of",
+]

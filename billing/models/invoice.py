@@ -1,0 +1,229 @@
+"""An invoice is what is owed for one order; what is paid of it may be given back, and no more than that."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing import events
+from billing.events import InvoicedLine
+from integration.domain.aggregate import OfOneStory, Part, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.errors import Refused
+from integration.domain.identifiers import (
+    BuyerId,
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+    RefundId,
+    sibling,
+)
+from integration.domain.money import Money
+from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
+
+
+class AmountMismatch(Refused):
+    """What was paid is not what the invoice says."""
+
+
+class MoreThanIsLeft(Refused):
+    """No more can be given back than was paid and not given back yet."""
+
+
+class InvoiceStatus(models.TextChoices):
+    """How far an invoice has come."""
+
+    OPEN = "open"
+    PAID = "paid"
+    REFUNDED = "refunded"
+    VOID = "void"
+
+
+OPEN, PAID, REFUNDED, VOID = (status.value for status in InvoiceStatus)
+_row = by_state(InvoiceStatus)
+
+INVOICE_LIFE = StateTable(
+    InvoiceStatus,
+    {
+        # message              open    paid      refunded  void
+        "ask_for_money":  _row(OPEN,   IGNORE,   IGNORE,   IGNORE),
+        "be_paid":        _row(PAID,   IGNORE,   IGNORE,   VOID),
+        "be_called_off":  _row(VOID,   PAID,     IGNORE,   IGNORE),
+        "be_refunded":    _row(REFUSE, REFUNDED, REFUSE,   VOID),
+    },
+)  # fmt: skip
+
+
+class Invoice(OfOneStory):
+    """What the payer owes for one order."""
+
+    stream = "invoice"
+    parts: ClassVar = {"lines": "line_rows"}
+    life = INVOICE_LIFE
+    lines: "list[InvoiceLine]"
+
+    number = models.CharField(max_length=20, primary_key=True)
+    order = models.CharField(max_length=20, unique=True)
+    payer = models.CharField(max_length=40, db_index=True)
+    payment_method = models.CharField(max_length=80)
+    status = models.CharField(max_length=10, choices=InvoiceStatus, default=InvoiceStatus.OPEN, db_index=True)
+    currency = CurrencyField()
+    discount_minor = MinorUnitsField()
+    total_minor = MinorUnitsField()
+    paid_minor = MinorUnitsField(default=0)
+    refund_owed_minor = MinorUnitsField(default=0)
+    refunded_minor = MinorUnitsField(default=0)
+    refund_count = models.PositiveSmallIntegerField(default=0)
+    discount, total, paid = money("discount_minor"), money("total_minor"), money("paid_minor")
+    refund_owed, refunded = money("refund_owed_minor"), money("refunded_minor")
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    refunded_minor__gte=0,
+                    refunded_minor__lte=F("refund_owed_minor"),
+                    refund_owed_minor__lte=F("paid_minor"),
+                ),
+                name="refunded_at_most_owed_at_most_paid",
+            ),
+            models.CheckConstraint(condition=Q(paid_minor__in=[0, F("total_minor")]), name="paid_in_full_or_not"),
+        ]
+
+    def __str__(self) -> str:
+        return f"invoice {self.number}"
+
+    @classmethod
+    def issue(
+        cls,
+        order: OrderNumber,
+        *,
+        payer: BuyerId,
+        payment_method: PaymentMethodId,
+        lines: Sequence[InvoicedLine],
+        discount: Money,
+        total: Money,
+    ) -> Self:
+        """An order's invoice, open."""
+        invoice = cls()
+        invoice.record(
+            events.InvoiceIssued(
+                invoice=invoice_of(order),
+                order=order,
+                payer=payer,
+                payment_method=payment_method,
+                lines=tuple(lines),
+                discount=discount,
+                total=total,
+            )
+        )
+        return invoice
+
+    @property
+    def _ids(self) -> tuple[InvoiceNumber, OrderNumber]:
+        return InvoiceNumber(self.number), OrderNumber(self.order)
+
+    def be_paid(self, payment: PaymentId, amount: Money) -> None:
+        """Its money came in; if it is void by now, all of that is owed back. Raises `AmountMismatch`."""
+        if not self.accepts("be_paid") or self.paid:
+            return
+        self.require(amount == self.total, AmountMismatch)
+        if self.status == OPEN:
+            self.record(events.InvoicePaid(*self._ids, payment, amount))
+        else:
+            self.record(events.VoidInvoicePaid(*self._ids, payment, amount))
+            self.owe_back(amount, payment, "paid after the order was cancelled")
+
+    def be_called_off(self, reason: str) -> None:
+        """Its order is cancelled: nothing is owed any more, and what was paid is owed back."""
+        if not self.accepts("be_called_off"):
+            return
+        if self.status == OPEN:
+            self.record(events.InvoiceVoided(*self._ids))
+        elif self.paid > self.refund_owed:
+            self.owe_back(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
+
+    def owe_back(self, amount: Money, payment: PaymentId, reason: str) -> None:
+        """Have some of what was paid given back; raises `MoreThanIsLeft`."""
+        self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
+        refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
+        self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
+
+    def be_refunded(self, refund: RefundId, amount: Money) -> None:
+        """Some of what was paid was given back; once it is all, the invoice is refunded."""
+        if self.accepts("be_refunded"):
+            self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
+
+    @applies(events.InvoiceIssued)
+    def _issued(self, event: events.InvoiceIssued) -> None:
+        self.number, self.order, self.payer = event.invoice, event.order, event.payer
+        self.payment_method, self.currency = event.payment_method, event.total.currency
+        self.discount, self.total = event.discount, event.total
+        self.lines = [
+            InvoiceLine(
+                invoice=self,
+                sku=line.sku,
+                name=line.name,
+                quantity=line.quantity,
+                currency=line.unit_price.currency,
+                unit_price_minor=line.unit_price.minor,
+            )
+            for line in event.lines
+        ]
+
+    @applies(events.InvoicePaid)
+    def _paid(self, event: events.InvoicePaid) -> None:
+        self.status, self.paid = InvoiceStatus.PAID, event.amount
+
+    @applies(events.VoidInvoicePaid)
+    def _void_paid(self, event: events.VoidInvoicePaid) -> None:
+        self.paid = event.amount
+
+    @applies(events.InvoiceVoided)
+    def _voided(self, event: events.InvoiceVoided) -> None:
+        self.status = InvoiceStatus.VOID
+
+    @applies(events.InvoiceRefundOwed)
+    def _refund_owed(self, event: events.InvoiceRefundOwed) -> None:
+        self.refund_owed += event.amount
+        self.refund_count += 1
+
+    @applies(events.InvoiceRefunded)
+    def _refunded(self, event: events.InvoiceRefunded) -> None:
+        self.refunded = event.refunded
+        if self.status == PAID and self.refunded == self.paid:
+            self.status = InvoiceStatus.REFUNDED
+
+
+class InvoiceLine(Part):
+    """So many of one sku on an invoice."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows")
+    sku = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField()
+    currency = CurrencyField()
+    unit_price_minor = MinorUnitsField()
+    unit_price = money("unit_price_minor")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "sku"], name="one_invoice_line_a_sku"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="invoice_line_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.sku}"
+
+
+def invoice_of(order: OrderNumber) -> InvoiceNumber:
+    """The number of an order's one invoice."""
+    return InvoiceNumber(sibling("I", order))
+
+
+def payment_of(order: OrderNumber) -> PaymentId:
+    """The identifier of an order's one payment."""
+    return PaymentId(sibling("P", order, 1))

@@ -1,0 +1,138 @@
+"""A payment is one attempt to collect an invoice's money; the provider has the last word about it."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from billing import events
+from billing.models.invoice import Invoice, payment_of
+from integration.domain.aggregate import OfOneStory, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.identifiers import (
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+)
+from integration.domain.states import IGNORE, StateTable, by_state
+
+
+class PaymentStatus(models.TextChoices):
+    """How far a payment has come."""
+
+    REQUESTED = "requested"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+REQUESTED, UNKNOWN, SUCCEEDED, FAILED, ABANDONED = (status.value for status in PaymentStatus)
+_row = by_state(PaymentStatus)
+
+PAYMENT_LIFE = StateTable(
+    PaymentStatus,
+    {
+        # message             requested  unknown    succeeded  failed     abandoned
+        # The provider has the last word: money it says it took was taken, whatever we thought.
+        "succeed":      _row(SUCCEEDED,  SUCCEEDED, IGNORE,    SUCCEEDED, SUCCEEDED),
+        "fail":         _row(FAILED,     FAILED,    IGNORE,    IGNORE,    IGNORE),
+        "lose_outcome": _row(UNKNOWN,    IGNORE,    IGNORE,    IGNORE,    IGNORE),
+        "abandon":      _row(ABANDONED,  ABANDONED, IGNORE,    IGNORE,    IGNORE),
+    },
+)  # fmt: skip
+
+
+class Payment(OfOneStory):
+    """One attempt to collect an invoice's money."""
+
+    stream = "payment"
+    life = PAYMENT_LIFE
+
+    id = models.CharField(max_length=24, primary_key=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
+    order = models.CharField(max_length=20, db_index=True)
+    method = models.CharField(max_length=80)
+    status = models.CharField(max_length=10, choices=PaymentStatus, default=PaymentStatus.REQUESTED, db_index=True)
+    currency = CurrencyField()
+    amount_minor = MinorUnitsField()
+    amount = money("amount_minor")
+    reference = models.CharField("the provider's reference", max_length=80, blank=True)
+    failure = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["invoice"], condition=Q(status="succeeded"), name="one_successful_payment_an_invoice"
+            ),
+            models.CheckConstraint(condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"payment {self.id}"
+
+    @classmethod
+    def request(cls, invoice: Invoice) -> Self:
+        """Ask for an invoice's money."""
+        payment = cls()
+        payment.record(
+            events.PaymentRequested(
+                payment=payment_of(OrderNumber(invoice.order)),
+                invoice=InvoiceNumber(invoice.number),
+                order=OrderNumber(invoice.order),
+                amount=invoice.total,
+                method=PaymentMethodId(invoice.payment_method),
+            )
+        )
+        return payment
+
+    def succeed(self, reference: str) -> None:
+        """The provider took the money."""
+        if self.accepts("succeed"):
+            self.record(
+                events.PaymentSucceeded(
+                    payment=PaymentId(self.id),
+                    invoice=InvoiceNumber(self.invoice_id),
+                    order=OrderNumber(self.order),
+                    amount=self.amount,
+                    reference=reference,
+                )
+            )
+
+    def fail(self, reason: str) -> None:
+        """The provider will not take the money."""
+        if self.accepts("fail"):
+            self.record(events.PaymentFailed(PaymentId(self.id), OrderNumber(self.order), reason))
+
+    def lose_outcome(self) -> None:
+        """The line to the provider was cut."""
+        if self.accepts("lose_outcome"):
+            self.record(events.PaymentOutcomeLost(PaymentId(self.id), OrderNumber(self.order)))
+
+    def abandon(self) -> None:
+        """The money is no longer wanted, and the provider never took it."""
+        if self.accepts("abandon"):
+            self.record(events.PaymentAbandoned(PaymentId(self.id), OrderNumber(self.order)))
+
+    @applies(events.PaymentRequested)
+    def _requested(self, event: events.PaymentRequested) -> None:
+        self.id, self.invoice_id, self.order = event.payment, event.invoice, event.order
+        self.method, self.currency, self.amount = event.method, event.amount.currency, event.amount
+
+    @applies(events.PaymentSucceeded)
+    def _succeeded(self, event: events.PaymentSucceeded) -> None:
+        self.status, self.reference = PaymentStatus.SUCCEEDED, event.reference
+
+    @applies(events.PaymentFailed)
+    def _failed(self, event: events.PaymentFailed) -> None:
+        self.status, self.failure = PaymentStatus.FAILED, event.reason
+
+    @applies(events.PaymentOutcomeLost)
+    def _outcome_lost(self, event: events.PaymentOutcomeLost) -> None:
+        self.status = PaymentStatus.UNKNOWN
+
+    @applies(events.PaymentAbandoned)
+    def _abandoned(self, event: events.PaymentAbandoned) -> None:
+        self.status = PaymentStatus.ABANDONED

@@ -1,0 +1,104 @@
+"""A refund is money given back out of a payment, once."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from billing import events
+from billing.models.invoice import Invoice
+from billing.models.payment import Payment
+from integration.domain.aggregate import OfOneStory, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.identifiers import (
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    RefundId,
+)
+from integration.domain.money import Money
+from integration.domain.states import IGNORE, StateTable, by_state
+
+
+class RefundStatus(models.TextChoices):
+    """How far a refund has come."""
+
+    REQUESTED = "requested"
+    ISSUED = "issued"
+
+
+_row = by_state(RefundStatus)
+
+REFUND_LIFE = StateTable(
+    RefundStatus,
+    {
+        # message             requested  issued
+        "be_issued": _row(RefundStatus.ISSUED.value, IGNORE),
+    },
+)  # fmt: skip
+
+
+class Refund(OfOneStory):
+    """Money given back for an invoice."""
+
+    stream = "refund"
+    life = REFUND_LIFE
+
+    id = models.CharField(max_length=24, primary_key=True)
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    order = models.CharField(max_length=20, db_index=True)
+    status = models.CharField(max_length=10, choices=RefundStatus, default=RefundStatus.REQUESTED, db_index=True)
+    currency = CurrencyField()
+    amount_minor = MinorUnitsField()
+    amount = money("amount_minor")
+    reason = models.CharField(max_length=500, blank=True)
+    reference = models.CharField("the provider's reference", max_length=80, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_of_something"),
+            models.CheckConstraint(condition=~Q(status="issued") | ~Q(reference=""), name="refund_has_a_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund {self.id}"
+
+    @classmethod
+    def request(
+        cls,
+        refund: RefundId,
+        invoice: InvoiceNumber,
+        payment: PaymentId,
+        order: OrderNumber,
+        amount: Money,
+        reason: str,
+    ) -> Self:
+        """Have money given back."""
+        requested = cls()
+        requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason))
+        return requested
+
+    def be_issued(self, reference: str) -> None:
+        """The provider gave the money back."""
+        if self.accepts("be_issued"):
+            self.record(
+                events.RefundIssued(
+                    refund=RefundId(self.id),
+                    invoice=InvoiceNumber(self.invoice_id),
+                    order=OrderNumber(self.order),
+                    amount=self.amount,
+                    reference=reference,
+                )
+            )
+
+    @applies(events.RefundRequested)
+    def _requested(self, event: events.RefundRequested) -> None:
+        self.id, self.invoice_id, self.payment_id = event.refund, event.invoice, event.payment
+        self.order, self.currency, self.amount = event.order, event.amount.currency, event.amount
+        self.reason = event.reason
+
+    @applies(events.RefundIssued)
+    def _issued(self, event: events.RefundIssued) -> None:
+        self.status, self.reference = RefundStatus.ISSUED, event.reference

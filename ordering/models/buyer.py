@@ -1,0 +1,91 @@
+"""A buyer is whoever orders; what they spent decides what their next order costs."""
+
+from typing import ClassVar, Self
+
+import msgspec
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from integration.domain.address import Address
+from integration.domain.aggregate import Aggregate, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.identifiers import BuyerId, OrderNumber
+from integration.domain.money import Money
+from ordering import events
+
+
+class Buyer(Aggregate):
+    """Whoever orders, with or without a user of this shop."""
+
+    stream = "buyer"
+
+    id = models.CharField(max_length=40, primary_key=True)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="buyer", db_constraint=True
+    )
+    name = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(blank=True)
+    default_shipping_address = models.JSONField(null=True)
+    locale = models.CharField(max_length=10, default="en")
+    email_notifications = models.BooleanField(default=True)
+    currency = CurrencyField()
+    spend_minor = MinorUnitsField(default=0)
+    spend = money("spend_minor")
+    discount_percent = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(discount_percent__lte=100), name="discount_at_most_everything")
+        ]
+
+    def __str__(self) -> str:
+        return f"buyer {self.id}"
+
+    @classmethod
+    def register(cls, buyer: BuyerId, *, user: int | None, name: str, email: str) -> Self:
+        """A buyer new to the shop, who has spent nothing yet."""
+        registered = cls()
+        registered.record(events.BuyerRegistered(buyer, user, name, email, settings.SHOP_CURRENCY))
+        return registered
+
+    def change_profile(
+        self,
+        *,
+        name: str,
+        email: str,
+        default_shipping_address: Address | None,
+        locale: str,
+        email_notifications: bool,
+    ) -> None:
+        """What the buyer tells of themselves, all of it."""
+        self.record(events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications))
+
+    def change_spend(self, order: OrderNumber, change: Money) -> None:
+        """Count an order in, or out again; other currencies than the shop's are not counted."""
+        if change.currency == self.currency:
+            self.record(events.BuyerSpendChanged(BuyerId(self.id), order, change, self.spend + change))
+
+    def grant_discount(self, percent: int, reason: str) -> None:
+        """From now on every new order of this buyer costs `percent` hundredths less; 0 ends it."""
+        if percent != self.discount_percent:
+            self.record(events.BuyerDiscountChanged(percent, reason))
+
+    @applies(events.BuyerRegistered)
+    def _registered(self, event: events.BuyerRegistered) -> None:
+        self.id, self.user_id, self.name, self.email = event.buyer, event.user, event.name, event.email
+        self.currency = event.currency
+
+    @applies(events.BuyerProfileChanged)
+    def _profile_changed(self, event: events.BuyerProfileChanged) -> None:
+        self.name, self.email, self.locale = event.name, event.email, event.locale
+        self.email_notifications = event.email_notifications
+        self.default_shipping_address = msgspec.to_builtins(event.default_shipping_address)
+
+    @applies(events.BuyerSpendChanged)
+    def _spend_changed(self, event: events.BuyerSpendChanged) -> None:
+        self.spend = event.spend
+
+    @applies(events.BuyerDiscountChanged)
+    def _discount_changed(self, event: events.BuyerDiscountChanged) -> None:
+        self.discount_percent = event.percent

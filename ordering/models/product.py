@@ -1,0 +1,92 @@
+"""A product is something for sale, at a price of more than nothing."""
+
+from decimal import Decimal
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from integration.domain.aggregate import Aggregate, applies
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.errors import Unacceptable
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from ordering import events
+
+MAX_PRICE = Decimal(10_000_000)
+
+
+class PriceOutOfBounds(Unacceptable):
+    """A price is more than nothing and at most ten million."""
+
+
+class Availability(models.TextChoices):
+    """How much of a product there seems to be; inventory knows exactly."""
+
+    IN_STOCK = "in_stock"
+    LOW_STOCK = "low_stock"
+    OUT_OF_STOCK = "out_of_stock"
+
+
+class Product(Aggregate):
+    """Something for sale, at a price."""
+
+    stream = "product"
+
+    sku = models.CharField(max_length=40, primary_key=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    currency = CurrencyField()
+    price_minor = MinorUnitsField()
+    price = money("price_minor")
+    on_sale = models.BooleanField(default=True)
+    availability = models.CharField(max_length=12, choices=Availability, default=Availability.OUT_OF_STOCK)
+    availability_sequence = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["sku"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_is_positive")
+        ]
+
+    def __str__(self) -> str:
+        return f"product {self.sku}"
+
+    @classmethod
+    def list_for_sale(cls, sku: Sku, name: str, description: str, price: Money) -> Self:
+        """A product new to the shop; raises `PriceOutOfBounds`."""
+        cls._check_price(price)
+        product = cls()
+        product.record(events.ProductListed(sku, name, description, price))
+        return product
+
+    def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
+        """Offer it differently from now on; orders placed keep their prices. Raises `PriceOutOfBounds`."""
+        self._check_price(price)
+        changed = events.ProductChanged(name, description, price, on_sale)
+        if changed != events.ProductChanged(self.name, self.description, self.price, self.on_sale):
+            self.record(changed)
+
+    def show_availability(self, availability: Availability, sequence: int) -> None:
+        """Take over what inventory says, unless something later was heard already."""
+        if sequence > self.availability_sequence:
+            self.record(events.ProductAvailabilityChanged(availability.value, sequence))
+
+    @staticmethod
+    def _check_price(price: Money) -> None:
+        if not 0 < price.amount <= MAX_PRICE:
+            raise PriceOutOfBounds(pointer="/price/amount")
+
+    @applies(events.ProductListed)
+    def _listed(self, event: events.ProductListed) -> None:
+        self.sku, self.name, self.description = event.sku, event.name, event.description
+        self.currency, self.price = event.price.currency, event.price
+
+    @applies(events.ProductChanged)
+    def _changed(self, event: events.ProductChanged) -> None:
+        self.name, self.description, self.on_sale = event.name, event.description, event.on_sale
+        self.currency, self.price = event.price.currency, event.price
+
+    @applies(events.ProductAvailabilityChanged)
+    def _availability_changed(self, event: events.ProductAvailabilityChanged) -> None:
+        self.availability, self.availability_sequence = event.availability, event.sequence
