@@ -8,11 +8,11 @@ from integration.domain.identifiers import (
     InvoiceNumber,
     OrderNumber,
     PaymentId,
-    PaymentMethodId,
     RefundId,
     Sku,
 )
 from integration.domain.money import Money
+from integration.domain.personal import PersonalPaymentMethod
 
 
 class InvoicedLine(Struct, frozen=True):
@@ -32,7 +32,7 @@ class InvoiceIssued(DomainEvent):
     invoice: InvoiceNumber
     order: OrderNumber
     payer: BuyerId
-    payment_method: PaymentMethodId
+    payment_method: PersonalPaymentMethod
     lines: tuple[InvoicedLine, ...]
     discount: Money
     total: Money
@@ -74,6 +74,16 @@ class InvoiceRefundOwed(DomainEvent):
     reason: str
 
 
+@domain_event("billing.invoice_refund_granted")
+class InvoiceRefundGranted(DomainEvent):
+    """Somebody decided to give some of what was paid back, though the order stands; that much less is owed for it."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    amount: Money
+    reason: str
+
+
 @domain_event("billing.invoice_refunded")
 class InvoiceRefunded(DomainEvent):
     """Some or all of what was paid was given back; `refunded` is all of it so far."""
@@ -85,6 +95,14 @@ class InvoiceRefunded(DomainEvent):
     refunded: Money
 
 
+@domain_event("billing.invoice_anonymized")
+class InvoiceAnonymized(DomainEvent):
+    """Its payer was erased: how they meant to pay is forgotten, what they owed and paid is not."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+
+
 # --- Payment ---
 
 
@@ -94,7 +112,7 @@ class PaymentRequested(DomainEvent):
     invoice: InvoiceNumber
     order: OrderNumber
     amount: Money
-    method: PaymentMethodId
+    method: PersonalPaymentMethod
 
 
 @domain_event("billing.payment_succeeded")
@@ -124,6 +142,14 @@ class PaymentOutcomeLost(DomainEvent):
 @domain_event("billing.payment_abandoned")
 class PaymentAbandoned(DomainEvent):
     """Its invoice was voided before the provider was asked for the money."""
+
+    payment: PaymentId
+    order: OrderNumber
+
+
+@domain_event("billing.payment_anonymized")
+class PaymentAnonymized(DomainEvent):
+    """Its payer was erased: how they paid is forgotten, that they did is not."""
 
     payment: PaymentId
     order: OrderNumber

@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from integration.domain.address import Address
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.personal import PersonalAddress
 
 
 class LineToPack(Struct, frozen=True):
@@ -19,7 +19,7 @@ class LineToPack(Struct, frozen=True):
 class ShipmentArranged(DomainEvent):
     shipment: ShipmentId
     order: OrderNumber
-    recipient: Address
+    recipient: PersonalAddress
     lines: tuple[LineToPack, ...]
 
 
@@ -48,6 +48,14 @@ class ShipmentCancelled(DomainEvent):
 @domain_event("fulfillment.cancellation_refused")
 class CancellationRefused(DomainEvent):
     """The goods had left already."""
+
+    shipment: ShipmentId
+    order: OrderNumber
+
+
+@domain_event("fulfillment.shipment_anonymized")
+class ShipmentAnonymized(DomainEvent):
+    """Its recipient was erased: only the country it went to is left."""
 
     shipment: ShipmentId
     order: OrderNumber

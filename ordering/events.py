@@ -4,10 +4,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from integration.domain.address import Address
 from integration.domain.events import DomainEvent, domain_event
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.domain.personal import PersonalAddress, PersonalAddressIfAny, PersonalPaymentMethod, PersonalText
 
 
 class PlacedLine(Struct, frozen=True):
@@ -56,16 +56,16 @@ class ProductAvailabilityChanged(DomainEvent):
 class BuyerRegistered(DomainEvent):
     buyer: BuyerId
     user: int | None
-    name: str
-    email: str
+    name: PersonalText
+    email: PersonalText
     currency: str
 
 
 @domain_event("ordering.buyer_profile_changed")
 class BuyerProfileChanged(DomainEvent):
-    name: str
-    email: str
-    default_shipping_address: Address | None
+    name: PersonalText
+    email: PersonalText
+    default_shipping_address: PersonalAddressIfAny
     locale: str
     email_notifications: bool
 
@@ -86,6 +86,14 @@ class BuyerDiscountChanged(DomainEvent):
     reason: str
 
 
+@domain_event("ordering.buyer_erased")
+class BuyerErased(DomainEvent):
+    """All that was personal of the buyer is gone, and of these orders of theirs as well."""
+
+    buyer: BuyerId
+    orders: tuple[OrderNumber, ...]
+
+
 # --- Order ---
 
 
@@ -94,8 +102,8 @@ class OrderPlaced(DomainEvent):
     order: OrderNumber
     buyer: BuyerId
     lines: tuple[PlacedLine, ...]
-    shipping_address: Address
-    payment_method: PaymentMethodId
+    shipping_address: PersonalAddress
+    payment_method: PersonalPaymentMethod
     subtotal: Money
     discount: Money
     total: Money
@@ -128,7 +136,7 @@ class OrderPaidTooLate(DomainEvent):
 class OrderCancellationRequested(DomainEvent):
     order: OrderNumber
     reason: str
-    note: str
+    note: PersonalText
 
 
 @domain_event("ordering.order_cancellation_refused")
@@ -141,7 +149,7 @@ class OrderCancelled(DomainEvent):
     order: OrderNumber
     buyer: BuyerId
     reason: str
-    note: str
+    note: PersonalText
     total: Money
     was_confirmed: bool
 
@@ -167,3 +175,10 @@ class OrderRefunded(DomainEvent):
 
     order: OrderNumber
     refunded: Money
+
+
+@domain_event("ordering.order_anonymized")
+class OrderAnonymized(DomainEvent):
+    """Its buyer was erased: only what the books need is left of it, and the country it was sent to."""
+
+    order: OrderNumber

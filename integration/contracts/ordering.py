@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.address import Address
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.domain.money import Money
+from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 
 
 class OrderedLine(Struct, frozen=True):
@@ -39,7 +39,7 @@ class OrderPlaced(IntegrationEvent):
 
     order: OrderNumber
     buyer: BuyerId
-    payment_method: PaymentMethodId
+    payment_method: PersonalPaymentMethod
     lines: tuple[OrderedLine, ...]
     discount: Money
     total: Money
@@ -57,7 +57,7 @@ class ShippingRequested(IntegrationEvent):
     """A confirmed order is to be sent: the one contract that carries an address, made for fulfillment."""
 
     order: OrderNumber
-    recipient: Address
+    recipient: PersonalAddress
     lines: tuple[LineToShip, ...]
 
 
@@ -75,3 +75,14 @@ class OrderCancelled(IntegrationEvent):
 
     order: OrderNumber
     reason: str
+
+
+@contract("ordering.buyer-erased")
+class BuyerErased(IntegrationEvent):
+    """A buyer is to be forgotten: whoever keeps anything personal of these orders, all of them at their end, erases it.
+
+    A buyer of many orders is told of in several of these.
+    """
+
+    buyer: BuyerId
+    orders: tuple[OrderNumber, ...]

@@ -1,0 +1,106 @@
+"""What may change in a schema without a new version: a new optional field may come, and nothing else.
+
+Then whoever reads finds in what was stored before all that is required of it, and means the same by it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+Schema = dict[str, Any]
+
+ONLY_WORDS = {"$schema", "$id", "$defs", "title", "description", "examples"}
+"""They say what a schema means to people, and nothing about what fits it; as does any key that begins with `x-`."""
+
+
+class Change(NamedTuple):
+    """One difference between two schemas.
+
+    Args:
+        what: a clause, such as "`lines[].quantity` was removed".
+        remedy: what to do about it other than to publish a new version; empty when the change is compatible.
+    """
+
+    what: str
+    remedy: str = ""
+
+
+def changes(old: Schema, new: Schema) -> list[Change]:
+    """How the new schema differs from the old one, which `plain` has to have made both."""
+    return list(_compare("", old, new))
+
+
+def plain(schema: Schema) -> Schema:
+    """The schema with its references followed and without its words; raises `RecursionError` for one within itself."""
+    return _plain(schema, schema.get("$defs", {}))
+
+
+def _plain(schema: Any, definitions: dict[str, Schema]) -> Any:
+    match schema:
+        case {"$ref": str(reference)}:
+            rest = {key: value for key, value in schema.items() if key != "$ref"}
+            return _plain({**definitions[reference.rpartition("/")[2]], **rest}, definitions)
+        case {"properties": dict(properties)}:
+            fields = {name: _plain(field, definitions) for name, field in properties.items()}
+            rest = {key: value for key, value in schema.items() if key != "properties"}
+            return {**_plain(rest, definitions), "properties": fields}
+        case dict():
+            told = {key for key in schema if key not in ONLY_WORDS and not key.startswith("x-")}
+            return {key: _plain(value, definitions) for key, value in schema.items() if key in told}
+        case list():
+            return [_plain(each, definitions) for each in schema]
+        case _:
+            return schema
+
+
+def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
+    match old, new:
+        case {"properties": dict()}, {"properties": dict()}:
+            yield from _compare_fields(path, old, new)
+        case {"items": dict()}, {"items": dict()}:
+            yield from _compare(f"{path}[]", old["items"], new["items"])
+        case {"anyOf": list()}, {"anyOf": list()} if len(old["anyOf"]) == len(new["anyOf"]):
+            for each, other in zip(old["anyOf"], new["anyOf"], strict=True):
+                yield from _compare(path, each, other)
+    inside = {"properties", "required", "items", "anyOf"} if _alike(old, new) else set()
+    before, after = ({key: value for key, value in side.items() if key not in inside} for side in (old, new))
+    if before != after:
+        was, becomes = _brief(before), _brief(after)
+        yield Change(
+            f"`{path}` changed from {was} to {becomes}" if path else f"it changed from {was} to {becomes}", PUT_BACK
+        )
+
+
+PUT_BACK = "put it back"
+
+
+def _alike(old: Schema, new: Schema) -> bool:
+    """Whether they are built alike, so that their parts have been compared one by one."""
+    if "anyOf" in old and "anyOf" in new:
+        return len(old["anyOf"]) == len(new["anyOf"])
+    return all((part in old) == (part in new) for part in ("properties", "items", "anyOf"))
+
+
+def _compare_fields(path: str, old: Schema, new: Schema) -> Iterator[Change]:
+    before, after = old["properties"], new["properties"]
+    needed_before, needed_now = set(old.get("required", ())), set(new.get("required", ()))
+    for name in sorted(before.keys() | after.keys()):
+        field = f"{path}.{name}".lstrip(".")
+        if name not in after:
+            yield Change(f"`{field}` was removed", PUT_BACK)
+        elif name not in before:
+            yield (
+                Change(f"`{field}` is new, and required", "give it a default")
+                if name in needed_now
+                else Change(f"`{field}` is new, and optional")
+            )
+        else:
+            if (name in needed_before) != (name in needed_now):
+                yield Change(f"`{field}` is {'required now' if name in needed_now else 'optional now'}", PUT_BACK)
+            yield from _compare(field, before[name], after[name])
+
+
+def _brief(schema: Schema) -> str:
+    """What a schema allows, in few words."""
+    if set(schema) <= {"type", "format"} and schema:
+        return " ".join(map(str, (schema.get("format"), schema.get("type")) if "format" in schema else schema.values()))
+    return str(schema)

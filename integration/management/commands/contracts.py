@@ -1,0 +1,60 @@
+"""`manage.py contracts`: whether the code still keeps what it promised of its events, and the promises themselves."""
+
+import json
+from typing import Any, TextIO, cast
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from integration.contracts import registry
+from integration.contracts.contract import contracts
+from integration.documents.asyncapi import asyncapi
+from integration.messaging.consumers import consumers_of
+
+
+class Command(BaseCommand):
+    """Checks, writes and lists the published language."""
+
+    help = "The published language: check it against the committed schemas, commit what is new, list it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+        verbs.add_parser("check", help="fail unless every change since the committed schemas is compatible")
+        verbs.add_parser("write", help="write the schemas of new events, new versions and compatible changes")
+        verbs.add_parser("asyncapi", help="print the AsyncAPI 3 document of all contracts, as JSON")
+        verbs.add_parser("list", help="every contract: its version, publisher, consumers and meaning")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        {"check": self._check, "write": self._write, "asyncapi": self._asyncapi, "list": self._list}[verb]()
+
+    def _check(self) -> None:
+        verdicts = list(registry.verdicts())
+        for verdict in verdicts:
+            for sentence in verdict.news:
+                self.stdout.write(f"{verdict.name}: {sentence}")
+        wrong = [f"{verdict.name}: {sentence}" for verdict in verdicts for sentence in verdict.wrong]
+        if wrong:
+            raise CommandError("\n".join(wrong), returncode=1)
+        self.stdout.write(f"{len(verdicts)} events keep what was promised of them.")
+
+    def _write(self) -> None:
+        try:
+            written = registry.write()
+        except registry.BrokenPromise as error:
+            raise CommandError(str(error), returncode=1) from error
+        for path in written:
+            self.stdout.write(str(path))
+        self.stdout.write(f"{len(written)} schemas written.")
+
+    def _asyncapi(self) -> None:
+        self.stdout.write(json.dumps(asyncapi(), indent=2, ensure_ascii=False))
+
+    def _list(self) -> None:
+        table = Table("Contract", "Version", "Publisher", "Consumers", "Meaning")
+        for name, event in contracts.items():
+            consumers = "\n".join(consumer.name for consumer in consumers_of(event)) or "–"
+            cells = (name, str(event.schema_version), registry.context_of(name), consumers, registry.meaning_of(event))
+            table.add_row(*map(Text, cells))
+        Console(file=cast(TextIO, self.stdout), width=None if self.stdout.isatty() else 160).print(table)

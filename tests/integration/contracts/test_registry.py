@@ -1,0 +1,280 @@
+"""What was promised of an event is kept: only a new optional field may come without a new version."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from django.conf import settings as real_settings
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from integration.contracts import registry
+from integration.contracts.contract import IntegrationEvent, contract, contracts
+from integration.domain import versions
+from integration.domain.events import DomainEvent, domain_event, domain_events
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.money import Money
+from integration.domain.naming import WireNames
+from integration.domain.versions import Versioned, from_data, upcast
+
+OURS = {"config", "integration", *real_settings.CONTEXTS}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """So many of one sku."""
+
+    sku: Sku
+    quantity: int
+
+
+class LineInWords(msgspec.Struct, frozen=True):
+    sku: Sku
+    quantity: str
+
+
+class LineWithNote(msgspec.Struct, frozen=True):
+    sku: Sku
+    quantity: int
+    note: str = ""
+
+
+BEFORE: dict[str, Any] = {"order": OrderNumber, "lines": tuple[Line, ...], "total": Money, "gift": (bool, False)}
+
+
+@pytest.fixture(autouse=True)
+def own_language(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> None:
+    """A language of the test's own, and a house with no schemas in it."""
+    for names in (contracts, domain_events):
+        monkeypatch.setattr(names, "_by_name", {})
+    monkeypatch.setattr(versions, "_upcasters", {})
+    for folder in ("integration/contracts", "ordering"):
+        (tmp_path / folder).mkdir(parents=True)
+    settings.BASE_DIR = tmp_path
+
+
+Publish = Callable[..., type[Versioned]]
+
+
+@pytest.fixture(params=["contract", "domain event"])
+def publish(request: pytest.FixtureRequest) -> Publish:
+    """Have the code say that there is an event of these fields: `publish(order=OrderNumber, note=(str, ""))`."""
+    kinds: dict[str, tuple[WireNames[Any], type[Versioned], Callable[..., Any], str]] = {
+        "contract": (contracts, IntegrationEvent, contract, "ordering.order-boxed"),
+        "domain event": (domain_events, DomainEvent, domain_event, "ordering.order_boxed"),
+    }
+    names, base, decorator, usual_name = kinds[request.param]
+
+    def declare(*, name: str = usual_name, version: int = 1, words: str = "It was boxed.", **fields: Any) -> Any:
+        names._by_name.clear()
+        columns = [(field, *kind) if isinstance(kind, tuple) else (field, kind) for field, kind in fields.items()]
+        event = msgspec.defstruct(
+            "OrderBoxed", columns, bases=(base,), frozen=True, kw_only=True, namespace={"__doc__": words}
+        )
+        return decorator(name, version)(event)
+
+    return declare
+
+
+@pytest.fixture
+def published(publish: Publish) -> Publish:
+    """The same, where version 1 is committed already."""
+    publish(**BEFORE)
+    call_command("contracts", "write")
+    return publish
+
+
+def check() -> str:
+    """What `contracts check` says when it fails."""
+    with pytest.raises(CommandError) as failure:
+        call_command("contracts", "check")
+    assert failure.value.returncode == 1
+    return str(failure.value)
+
+
+# --- What is refused, and what to do about it ---
+
+ADVICE = "publish version 2 with an upcaster from 1, or put it back"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"total": None}, f"`total` was removed: {ADVICE}"),
+        ({"order": int}, f"`order` changed from string to integer: {ADVICE}"),
+        ({"lines": tuple[LineInWords, ...]}, f"`lines[].quantity` changed from integer to string: {ADVICE}"),
+        ({"lines": Line}, "`lines` changed from "),
+        ({"total": str}, "`total` changed from "),
+        ({"total": (Money | None, None)}, "`total` is optional now: "),
+        ({"gift": bool}, f"`gift` is required now: {ADVICE}"),
+        ({"gift": (bool, True)}, "`gift` changed from "),
+        ({"box": str}, "`box` is new, and required: publish version 2 with an upcaster from 1, or give it a default"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_change_that_breaks_the_promise_is_refused_with_what_to_do(
+    published: Publish, changed: dict[str, Any], sentence: str
+) -> None:
+    event = published(**{name: kind for name, kind in {**BEFORE, **changed}.items() if kind is not None})
+
+    told = check()
+
+    assert f"{event.wire_name}: {sentence}" in told
+    assert "publish version 2 with an upcaster from 1" in told
+
+
+def test_a_renamed_field_is_one_removed_and_one_added(published: Publish) -> None:
+    published(**{("amount" if name == "total" else name): kind for name, kind in BEFORE.items()})
+
+    assert "`total` was removed" in (told := check())
+    assert "`amount` is new, and required" in told
+
+
+def test_a_renamed_event_is_missed(published: Publish) -> None:
+    old = published(**BEFORE).wire_name
+    published(name=f"{old}d", **BEFORE)
+
+    told = check()
+
+    assert told.startswith(
+        f"{old}: no event has this name any more, and what is stored has it: give its class the name"
+    )
+    assert ("delete its schemas in integration/contracts/schemas" in told) == ("-" in old)
+    assert ("history is kept for good" in told) == ("_" in old)
+
+
+def test_a_version_does_not_go_back(published: Publish) -> None:
+    second = published(version=2, **BEFORE)
+    upcast(second, from_version=1)(dict)
+    call_command("contracts", "write")
+    published(version=1, **BEFORE)
+
+    assert "version 2 was published, and the code is back at 1: put version 2 back, or publish version 3" in check()
+
+
+def test_what_an_older_version_stored_must_still_be_read(published: Publish) -> None:
+    second = published(version=2, **BEFORE, box=str)
+    assert "what version 1 stored cannot be read any more (UnknownVersion: no upcaster leads on" in check()
+
+    @upcast(second, from_version=1)
+    def wrong(data: dict[str, Any]) -> dict[str, Any]:
+        return {**data, "box": data["carton"]}
+
+    assert "cannot be read any more (KeyError: 'carton'): mend the upcasters from version 1 on" in check()
+
+
+def test_nothing_is_written_over_a_broken_promise(published: Publish, tmp_path: Path) -> None:
+    published(order=OrderNumber)
+    before = {path: path.read_text() for path in tmp_path.rglob("*.json")}
+
+    with pytest.raises(CommandError, match="nothing was written"):
+        call_command("contracts", "write")
+
+    assert {path: path.read_text() for path in tmp_path.rglob("*.json")} == before
+
+
+# --- What is allowed ---
+
+
+@pytest.mark.parametrize(
+    ("changed", "news"),
+    [
+        ({"note": (str, "")}, "`note` is new, and optional"),
+        ({"note": (str | None, None)}, "`note` is new, and optional"),
+        ({"lines": tuple[LineWithNote, ...]}, "`lines[].note` is new, and optional"),
+    ],
+    ids=["text", "text or nothing", "within a line"],
+)
+def test_a_new_optional_field_passes_and_is_written(
+    published: Publish, changed: dict[str, Any], news: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = published(**{**BEFORE, **changed})
+
+    call_command("contracts", "check")
+    assert f"{event.wire_name}: {news}: run `manage.py contracts write`" in capsys.readouterr().out
+
+    call_command("contracts", "write")
+    assert registry.judge(event) == (event.wire_name, [], [])
+    example = registry.committed(event)[1]["examples"][0]
+    assert "note" not in json.dumps(example), "the example is no longer what version 1 stored at first"
+
+
+def test_a_new_version_with_an_upcaster_passes_and_the_old_schema_stays(published: Publish, tmp_path: Path) -> None:
+    first = {path: path.read_text() for path in tmp_path.rglob("*.json")}
+    second = published(version=2, order=OrderNumber, box=str)
+    upcast(second, from_version=1)(lambda data: {"order": data["order"], "box": "the usual"})
+
+    call_command("contracts", "check")
+    call_command("contracts", "write")
+
+    written = {path: path.read_text() for path in tmp_path.rglob("*.json")}
+    assert written.items() > first.items()
+    assert sorted(registry.committed(second)) == [1, 2]
+    assert registry.judge(second) == (second.wire_name, [], [])
+
+
+def test_the_class_may_be_called_anything_and_described_anew(
+    published: Publish, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(words="It was put into a box.", **BEFORE)
+
+    call_command("contracts", "check")
+
+    assert "its words changed: run `manage.py contracts write`" in capsys.readouterr().out
+
+
+def test_a_field_may_be_marked(published: Publish, capsys: pytest.CaptureFixture[str]) -> None:
+    marked = Annotated[OrderNumber, msgspec.Meta(extra_json_schema={"x-personal": True})]
+    event = published(**{**BEFORE, "order": marked})
+
+    call_command("contracts", "check")
+    assert "its words changed: run `manage.py contracts write`" in capsys.readouterr().out
+    call_command("contracts", "write")
+    assert registry.committed(event)[1]["properties"]["order"] == {"type": "string", "x-personal": True}
+
+
+# --- The language as it is ---
+
+
+@pytest.fixture
+def whole_language(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[type[Versioned]]:
+    """All events of the house, with their committed schemas."""
+    monkeypatch.undo()
+    settings.BASE_DIR = Path(__file__).resolve().parents[3]
+    return [event for event in registry.events() if event.__module__.partition(".")[0] in OURS]
+
+
+def test_every_promise_is_kept_and_committed(whole_language: list[type[Versioned]]) -> None:
+    assert len(whole_language) > 60
+    assert [verdict for verdict in map(registry.judge, whole_language) if verdict.wrong or verdict.news] == []
+
+
+def test_every_example_of_every_version_is_read_by_this_code(whole_language: list[type[Versioned]]) -> None:
+    for event in whole_language:
+        for version, schema in registry.committed(event).items():
+            assert schema["examples"]
+            for example in schema["examples"]:
+                assert isinstance(from_data(event, example, version), event)
+
+
+def test_every_contract_says_what_it_means(whole_language: list[type[Versioned]]) -> None:
+    told = [event for event in whole_language if issubclass(event, IntegrationEvent)]
+    assert [event.wire_name for event in told if not event.__doc__] == []
+
+
+def test_the_list_names_publisher_consumers_and_meaning(
+    whole_language: list[type[Versioned]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("contracts", "list")
+
+    row = next(line for line in capsys.readouterr().out.splitlines() if "inventory.stock-reserved" in line)
+    cells = [cell.strip() for cell in row.split("│")[1:-1]]
+    assert cells == [
+        "inventory.stock-reserved",
+        "1",
+        "inventory",
+        "ordering.await-payment",
+        "All the goods of the order are set aside for it.",
+    ]
