@@ -3,22 +3,29 @@
 `record` applies an event and remembers it; applying an aggregate's history from nothing gives the aggregate again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from integration.domain import clock
 from integration.domain.errors import DomainError, StaleVersion
 from integration.domain.events import DomainEvent, Recorded
-from integration.domain.history import HistoryEntry
+from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
+from integration.domain.personal_data import recall
+from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
 E = TypeVar("E", bound=DomainEvent)
+
+NEVER = 2**31 - 1
+"""A version no stream reaches: the largest that its column takes."""
 
 
 def applies(event_type: type[E]) -> Callable[[Callable[[Any, E], None]], Callable[[Any, E], None]]:
@@ -29,6 +36,10 @@ def applies(event_type: type[E]) -> Callable[[Callable[[Any, E], None]], Callabl
         return method
 
     return mark
+
+
+class PastIsFixed(RuntimeError):
+    """An aggregate as it was can be looked at, not changed."""
 
 
 class Remembers(Protocol):
@@ -67,6 +78,7 @@ class Aggregate(models.Model):
     objects: ClassVar[models.Manager[Any]]
     _appliers: ClassVar[dict[type[DomainEvent], Callable[[Any, Any], None]]] = {}
     _work: Remembers | None = None
+    _is_past = False
 
     class Meta:
         abstract = True
@@ -76,13 +88,24 @@ class Aggregate(models.Model):
         own = {m.applies_event: m for m in vars(cls).values() if hasattr(m, "applies_event")}
         cls._appliers = {**cls._appliers, **own}
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.refuse_if_past()
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        self.refuse_if_past()
+        return super().delete(*args, **kwargs)
+
     def record(self, event: DomainEvent) -> None:
-        """Change the state by what happened, and remember that it did."""
+        """Change the state by what happened, and remember that it did; raises `PastIsFixed`."""
+        self.refuse_if_past()
         cause = current_cause()
         self.apply(event)
         metadata = Metadata(
             id=new_event_id(),
-            occurred_at=clock.now(),
+            # A machine whose clock is behind must not tell that this happened before what it builds upon. What that
+            # clock said is still to be read in the id.
+            occurred_at=max(clock.now(), self.updated_at) if self.version else clock.now(),
             version=self.version + 1,
             correlation_id=self.correlation_id or cause.correlation_id,
             causation_id=cause.causation_id,
@@ -91,6 +114,8 @@ class Aggregate(models.Model):
             chain=cause.chain,
         )
         self._stamp(metadata.version, metadata.occurred_at, metadata.correlation_id)
+        if self.version % EVERY == 0:
+            self.snapshots.append(Snapshot.of(self))
         recorded = Recorded(event, self.stream, str(self.pk), metadata)
         if self._work is None:
             self.recorded_events.append(recorded)
@@ -102,6 +127,11 @@ class Aggregate(models.Model):
         """What was recorded before a unit of work took charge of the aggregate."""
         return self.__dict__.setdefault("_recorded", [])
 
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """What the aggregate was on the way to what it is, at versions that are to be kept."""
+        return self.__dict__.setdefault("_snapshots", [])
+
     def apply(self, event: DomainEvent) -> None:
         """Change the state by what happened; raises `TypeError` for an event that is not of this kind of aggregate."""
         try:
@@ -111,12 +141,61 @@ class Aggregate(models.Model):
         applier(self, event)
 
     @classmethod
+    def as_of(cls, key: str, moment: datetime) -> Self | None:
+        """The aggregate with its parts as it was at a moment: after its last event that had happened by then.
+
+        An event happened at the moment it was recorded with, and within an aggregate's life moments never go
+        backwards, whatever the clocks of the machines say. At most a snapshot and the events up to the next are read.
+
+        Args:
+            moment: aware; what happened at that very moment is included.
+
+        Returns:
+            None before its birth. It is read-only: what would change it raises `PastIsFixed`.
+        """
+        return cls._was(key, "moment", moment, lambda entry: entry.occurred_at <= moment)
+
+    @classmethod
+    def at_version(cls, key: str, version: int) -> Self | None:
+        """The aggregate as it was after so many events, read-only as by `as_of`; None if there were not so many."""
+        aggregate = cls._was(key, "version", version, lambda entry: entry.version <= version)
+        return aggregate if aggregate and aggregate.version == version else None
+
+    @classmethod
+    def _was(cls, key: str, axis: str, limit: Any, had_happened: Callable[[HistoryEntry], bool]) -> Self | None:
+        """The aggregate as it was.
+
+        Args:
+            axis, limit: which snapshots tell of no later state: those whose `axis` is at most the limit.
+            had_happened: whether it is to be told of an event.
+        """
+        kept = Snapshot.usable(cls).filter(stream_id=key).order_by(axis, "version")
+        start = kept.filter(**{f"{axis}__lte": limit}).last()
+        following = kept.filter(**{f"{axis}__gt": limit}).values("version")[:1]
+        history = history_of(cls._meta.app_label).objects.filter(
+            stream=cls.stream,
+            stream_id=key,
+            version__gt=start.version if start else 0,
+            version__lt=Coalesce(models.Subquery(following), models.Value(NEVER)),
+        )
+        aggregate = restore(cls, start.state) if start else cls()
+        for entry in recall(takewhile(had_happened, history.order_by("version"))):
+            aggregate.apply_entry(entry)
+        aggregate._is_past = True
+        return aggregate if aggregate.version else None
+
+    @classmethod
     def rebuild(cls, history: Iterable[HistoryEntry]) -> Self:
         """The aggregate as its history, oldest first, tells it."""
         aggregate = cls()
-        for entry in history:
+        for entry in recall(history):
             aggregate.apply_entry(entry)
         return aggregate
+
+    def refuse_if_past(self) -> None:
+        """Raise `PastIsFixed` if this is an aggregate as it was."""
+        if self._is_past:
+            raise PastIsFixed(PastIsFixed.__doc__)
 
     def apply_entry(self, entry: HistoryEntry) -> None:
         """Go one step of the history: become what the aggregate was after it."""
@@ -140,9 +219,9 @@ class Aggregate(models.Model):
             raise TypeError(f"{type(self).__name__} has no table of states")
         return self.life.accepts(message, self.status, str(self))
 
-    def expect_version(self, version: int | None) -> None:
-        """Raise `StaleVersion` unless the aggregate is in the version somebody has read; None expects nothing."""
-        self.require(version in (None, self.version), StaleVersion)
+    def expect_version(self, versions: Collection[int] | None) -> None:
+        """Raise `StaleVersion` unless the aggregate is in one of the versions somebody knows; None expects nothing."""
+        self.require(versions is None or self.version in versions, StaleVersion)
 
     @staticmethod
     def require(holds: bool, otherwise: type[DomainError] | DomainError) -> None:
@@ -163,7 +242,7 @@ class Aggregate(models.Model):
     def load_parts(cls, aggregates: Sequence[Self]) -> None:
         """Give each of the aggregates its parts, in the order they were made; one query per kind of part."""
         for attribute, accessor in cls.parts.items():
-            relation = cast(models.ManyToOneRel, cls._meta.get_field(accessor))
+            relation = relation_of(cls, accessor)
             rows = relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": aggregates})
             by_owner: dict[Any, list[Part]] = {aggregate.pk: [] for aggregate in aggregates}
             for row in rows.order_by("pk"):

@@ -5,19 +5,18 @@ What happened is the event; who, when, why and in which order is its `Metadata`.
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from integration.domain.metadata import Metadata
 from integration.domain.naming import WireNames
+from integration.domain.personal import personal_fields
+from integration.domain.versions import Versioned
 
 
-class DomainEvent(msgspec.Struct, frozen=True):
+class DomainEvent(Versioned, frozen=True):
     """What happened to one aggregate. Subclasses add its facts and are named with `@domain_event`."""
-
-    wire_name: ClassVar[str]
-    schema_version: ClassVar[int] = 1
 
     @property
     def summary(self) -> str:
@@ -26,16 +25,20 @@ class DomainEvent(msgspec.Struct, frozen=True):
 
 
 E_ = TypeVar("E_", bound=type[DomainEvent])
-T = TypeVar("T", bound=msgspec.Struct)
 
 domain_events: WireNames[type[DomainEvent]] = WireNames("domain event")
 
 
 def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
-    """Give a domain event its wire name, `context.what_happened`, and the version of its fields."""
+    """Give a domain event its wire name, `context.what_happened`, and the version of its fields.
+
+    Raises:
+        NestedPersonalData: when something within one of its fields is marked as personal.
+    """
 
     def register(event: E_) -> E_:
         event.wire_name, event.schema_version = name, version
+        personal_fields(event)
         domain_events.add(name, event)
         return event
 
@@ -49,13 +52,3 @@ class Recorded(msgspec.Struct, frozen=True):
     stream: str
     stream_id: str
     metadata: Metadata
-
-
-def to_data(event: msgspec.Struct) -> dict[str, Any]:
-    """An event's facts as JSON knows them."""
-    return msgspec.to_builtins(event)
-
-
-def from_data(event_type: type[T], data: dict[str, Any]) -> T:
-    """The event that `to_data` was made from; raises `msgspec.ValidationError`. Unknown fields are passed over."""
-    return msgspec.convert(data, type=event_type)

@@ -1,4 +1,4 @@
-"""Every domain event is kept for good, in full, in its context's append-only table.
+"""Every domain event is kept for good, in its context's append-only table, and what is personal of it beside that.
 
 A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of work writes to it and nothing changes it.
 """
@@ -13,15 +13,21 @@ from uuid import UUID
 from django.apps import apps
 from django.db import models
 
-from integration.domain.events import DomainEvent, Recorded, domain_events, from_data, to_data
+from integration.domain.events import DomainEvent, Recorded, domain_events
+from integration.domain.naming import UnknownName
+from integration.domain.personal import apart
+from integration.domain.personal_data import Kept, recall
+from integration.domain.versions import from_data
 
 
 class HistoryIsAppendOnly(RuntimeError):
     """What happened is not changed or deleted."""
 
 
-class HistoryEntry(models.Model):
+class HistoryEntry(Kept, models.Model):
     """One domain event of one aggregate (`stream`, `stream_id`); `version` counts that aggregate's events from 1."""
+
+    kinds = domain_events
 
     id = models.UUIDField(primary_key=True)
     stream = models.CharField(max_length=40)
@@ -63,25 +69,32 @@ class HistoryEntry(models.Model):
     def of(cls, recorded: Recorded) -> "HistoryEntry":
         """The row that keeps a recorded event."""
         event, metadata = recorded.event, recorded.metadata
-        return cls(
+        data, personal = apart(event)
+        entry = cls(
             id=metadata.id,
             stream=recorded.stream,
             stream_id=recorded.stream_id,
             version=metadata.version,
             name=event.wire_name,
             schema_version=event.schema_version,
-            data=to_data(event),
+            data=data,
             occurred_at=metadata.occurred_at,
             correlation_id=metadata.correlation_id,
             causation_id=metadata.causation_id,
             actor=metadata.actor,
             traceparent=metadata.traceparent,
         )
+        entry.personal = personal
+        return entry
+
+    @property
+    def data_version(self) -> int:
+        return self.schema_version
 
     @property
     def event(self) -> DomainEvent:
-        """The fact itself; raises `UnknownName` for an event this code has no class for."""
-        return from_data(domain_events.get(self.name), self.data)
+        """The fact itself, in its newest version; raises `UnknownName` for what this code cannot read."""
+        return from_data(domain_events.get(self.name), self.facts, self.schema_version)
 
     @property
     def context(self) -> str:
@@ -90,8 +103,11 @@ class HistoryEntry(models.Model):
 
     @property
     def summary(self) -> str:
-        """The fact as a sentence, for people."""
-        return self.event.summary
+        """The fact as a sentence, for people; also of a fact that only newer code can read."""
+        try:
+            return self.event.summary
+        except UnknownName as unknown:
+            return f"{self.name} ({unknown})"
 
 
 def history_of(context: str) -> type[HistoryEntry]:
@@ -100,9 +116,11 @@ def history_of(context: str) -> type[HistoryEntry]:
 
 
 def story(correlation_id: UUID) -> list[HistoryEntry]:
-    """Every domain event of one story, in all contexts, each after what caused it; one query per context."""
+    """Every domain event of one story, in all contexts, each after what caused it; one query per context, and one for
+    what is personal."""
     tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
-    return in_order([entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)])
+    entries = [entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)]
+    return in_order(recall(entries))
 
 
 def in_order(told: Iterable[HistoryEntry]) -> list[HistoryEntry]:

@@ -4,6 +4,8 @@ They are strings a person can read out on the telephone. What belongs to one ord
 an invoice or a shipment is named without asking the database for another number.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NewType
 from uuid import UUID
 
@@ -30,9 +32,23 @@ ShipmentId = NewType("ShipmentId", str)
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"
 
 
+_make_event_id: Callable[[], UUID] = uuid7
+
+
 def new_event_id() -> UUID:
     """A UUIDv7: unique everywhere, and sorting by the moment it was made."""
-    return uuid7()
+    return _make_event_id()
+
+
+@contextmanager
+def event_ids_made_by(make: Callable[[], UUID]) -> Iterator[None]:
+    """Let `make` make this process' event ids, so that a simulation makes the same ones every time."""
+    global _make_event_id
+    before, _make_event_id = _make_event_id, make
+    try:
+        yield
+    finally:
+        _make_event_id = before
 
 
 def next_order_number() -> OrderNumber:

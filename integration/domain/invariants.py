@@ -4,10 +4,12 @@ One statement sees one moment of the database, so the checks hold on a system at
 waiting. Contexts give theirs in `invariants.py`; what is about more than one context is in `config/invariants.py`.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import OperationalError, connection
 from msgspec import Struct
 
 from integration.domain.naming import WireNames
@@ -15,12 +17,16 @@ from integration.domain.naming import WireNames
 MOST_NAMED = 1_000
 """More offenders than this are counted as this many: by then it is not the single one that matters."""
 
+QUERY_CANCELED, INTERRUPTED = "57014", "SQLITE_INTERRUPT"
+"""What a statement ends with that was given up. Sources: PostgreSQL, appendix A; SQLite, result codes."""
+
 
 class Finding(NamedTuple):
-    """What a check found: how many rows it looked at, and those that are wrong, each as a sentence."""
+    """What a check found: how many rows it looked at, the wrong ones as sentences, and whether it came to its end."""
 
     looked_at: int
     offenders: list[str]
+    finished: bool = True
 
 
 class Invariant(Struct, frozen=True):
@@ -29,6 +35,10 @@ class Invariant(Struct, frozen=True):
     name: str
     sentence: str
     check: Callable[[], Finding]
+
+
+class TookTooLong(RuntimeError):
+    """A statement was still running when its time was up."""
 
 
 invariants: WireNames[Invariant] = WireNames("invariant")
@@ -46,6 +56,44 @@ def always(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
         return sql
 
     return register
+
+
+@contextmanager
+def no_statement_longer_than(seconds: float) -> Iterator[None]:
+    """Have the database give up a statement that takes longer; raises `TookTooLong`.
+
+    No transaction of its own: on SQLite that would keep everybody from writing for as long as it lasts.
+    """
+    try:
+        with _postgresql_limit(seconds) if connection.vendor == "postgresql" else _sqlite_limit(seconds):
+            yield
+    except OperationalError as error:
+        cause = error.__cause__
+        if getattr(cause, "sqlstate", "") != QUERY_CANCELED and getattr(cause, "sqlite_errorname", "") != INTERRUPTED:
+            raise
+        raise TookTooLong(TookTooLong.__doc__) from error
+
+
+@contextmanager
+def _postgresql_limit(seconds: float) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(max(1, round(seconds * 1_000)))])
+        try:
+            yield
+        finally:
+            cursor.execute("RESET statement_timeout")
+
+
+@contextmanager
+def _sqlite_limit(seconds: float) -> Iterator[None]:
+    """SQLite has no such limit, but asks now and then whether to go on; here all statements share the time."""
+    connection.ensure_connection()
+    until = time.monotonic() + seconds
+    connection.connection.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+    try:
+        yield
+    finally:
+        connection.connection.set_progress_handler(None, 0)
 
 
 def json_number(column: str, key: str) -> str:

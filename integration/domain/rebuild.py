@@ -1,19 +1,24 @@
-"""Applying an aggregate's history from nothing gives its row, field by field, by a path of its table of states.
+"""Applying an aggregate's history from nothing gives its row, field by field, by a path of its table of states, and
+on the way there each snapshot in use.
 
 The row and its history are two queries, and on a system at work a command may come between them: whatever seems to
 differ is looked at again before it is called an offender.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 
 from django.apps import apps
-from django.db import models
+from django.db.models import QuerySet, Subquery
 
 from integration.domain.aggregate import Aggregate
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.invariants import Finding
+from integration.domain.naming import UnknownName
+from integration.domain.personal_data import recall
+from integration.domain.snapshots import EVERY, Snapshot, keep, state_of
 
 CHUNK = 500
 LOOKS = 3
@@ -63,42 +68,74 @@ def _differences(model: type[Aggregate], keys: Sequence[str]) -> list[str]:
 def _compare(model: type[Aggregate], keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=keys)
     entries: dict[str, list[HistoryEntry]] = defaultdict(list)
-    for entry in history.order_by("stream_id", "version"):
+    for entry in recall(history.order_by("stream_id", "version")):
         entries[entry.stream_id].append(entry)
+    snapshots: dict[str, dict[int, Snapshot]] = defaultdict(dict)
+    for snapshot in Snapshot.usable(model).filter(stream_id__in=keys):
+        snapshots[snapshot.stream_id][snapshot.version] = snapshot
     rows = list(model.objects.filter(pk__in=keys))
     model.load_parts(rows)
     for row in rows:
-        difference = _difference(row, entries[str(row.pk)])
-        if difference:
-            yield str(row.pk), f"{row}: {difference}"
+        found = difference(row, entries[str(row.pk)], snapshots[str(row.pk)])
+        if found:
+            yield str(row.pk), f"{row}: {found}"
 
 
-def _difference(row: Aggregate, history: Sequence[HistoryEntry]) -> str | None:
+def difference(
+    row: Aggregate, history: Sequence[HistoryEntry], snapshots: Mapping[int, Snapshot] = MappingProxyType({})
+) -> str | None:
+    """How an aggregate differs from what its history makes of it; None if it does not.
+
+    Args:
+        history: all of it, oldest first.
+        snapshots: those in use, by version: they are to be what the history tells, too.
+    """
     if [entry.version for entry in history] != list(range(1, row.version + 1)):
         return f"version {row.version}, but {len(history)} events"
     rebuilt = type(row)()
     for entry in history:
-        before = getattr(rebuilt, "status", None)
-        rebuilt.apply_entry(entry)
-        if row.life and entry.version > 1 and not row.life.leads(before, rebuilt.status):
-            return f"{entry.name} led from {before} to {rebuilt.status}, which no table of states allows"
-    mine, told = _fields(row), _fields(rebuilt)
+        status, moment = getattr(rebuilt, "status", None), rebuilt.updated_at
+        try:
+            rebuilt.apply_entry(entry)
+        except UnknownName as unknown:
+            return f"cannot be rebuilt by this code: {unknown}"
+        if row.life and entry.version > 1 and not row.life.leads(status, rebuilt.status):
+            return f"{entry.name} led from {status} to {rebuilt.status}, which no table of states allows"
+        if entry.version > 1 and entry.occurred_at < moment:
+            return f"version {entry.version} is told to have happened before version {entry.version - 1}"
+        snapshot = snapshots.get(entry.version)
+        if snapshot and (snapshot.moment, snapshot.state) != (entry.occurred_at, state_of(rebuilt)):
+            return f"its snapshot of version {entry.version} is not what its history tells"
+    mine, told = state_of(row), state_of(rebuilt)
     differing = [
         f"{name} is {mine[name]!r}, by its history {told[name]!r}" for name in mine if mine[name] != told[name]
     ]
     return "; ".join(differing) or None
 
 
-def _fields(aggregate: Aggregate) -> dict[str, Any]:
-    """All that is stored of an aggregate, its parts as lists of theirs."""
-    fields = dict(_columns(aggregate))
-    for name in aggregate.parts:
-        fields[name] = [
-            [value for column, value in _columns(part) if column != "id"] for part in getattr(aggregate, name)
-        ]
-    return fields
+def rebuild_snapshots(model: type[Aggregate]) -> int:
+    """Make all snapshots of a kind of aggregate anew, from nothing but their histories; returns how many there are.
+
+    Safe at any time: what is at work meanwhile makes its own, and would make the same.
+    """
+    long = model.objects.filter(version__gte=EVERY).values("pk")
+    history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=Subquery(long))
+    made, batch, aggregate = 0, [], model()
+    for entry in _recalled(history.order_by("stream_id", "version")):
+        if entry.version == 1:
+            aggregate = model()
+        aggregate.apply_entry(entry)
+        if entry.version % EVERY == 0:
+            batch.append(Snapshot.of(aggregate))
+        if len(batch) == CHUNK:
+            keep(batch)
+            made, batch = made + len(batch), []
+    keep(batch)
+    return made + len(batch)
 
 
-def _columns(row: models.Model) -> Iterator[tuple[str, Any]]:
-    for field in row._meta.concrete_fields:
-        yield field.name, field.to_python(field.value_from_object(row))
+def _recalled(history: QuerySet[HistoryEntry]) -> Iterator[HistoryEntry]:
+    """The entries with their personal values, never more than a chunk of them in memory."""
+    entries = history.iterator(chunk_size=CHUNK)
+    while some := list(islice(entries, CHUNK)):
+        yield from recall(some)

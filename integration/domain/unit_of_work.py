@@ -18,6 +18,8 @@ from integration.domain.errors import NotFound
 from integration.domain.events import Recorded
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
+from integration.domain.personal_data import PersonalData, keep_values
+from integration.domain.snapshots import keep
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -31,6 +33,7 @@ class UnitOfWork:
 
     def __init__(self) -> None:
         self._aggregates: dict[tuple[type[Aggregate], Any], Aggregate] = {}
+        self._absent: set[tuple[type[Aggregate], Any]] = set()
         self._undispatched: deque[Recorded] = deque()
         self._dispatched: list[Recorded] = []
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
@@ -49,7 +52,7 @@ class UnitOfWork:
 
     def get_many(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
         """Those of the aggregates that exist, by key, locked in the order of their keys so that none deadlock."""
-        missing = [key for key in keys if (model, key) not in self._aggregates]
+        missing = [key for key in keys if (model, key) not in self._aggregates and (model, key) not in self._absent]
         if missing:
             # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
             found = list(model.objects.select_for_update(no_key=True).filter(pk__in=missing).order_by("pk"))
@@ -60,8 +63,19 @@ class UnitOfWork:
         in_use = cast(dict[tuple[type[A], str], A], self._aggregates)
         return {key: in_use[model, key] for key in keys if (model, key) in in_use}
 
+    def prefetch(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
+        """As `get_many`, for commands that are going to ask one by one: what is not there is not looked for again.
+
+        Should somebody else make it meanwhile, ours cannot be inserted, and all is tried again.
+        """
+        found = self.get_many(model, keys)
+        self._absent.update((model, key) for key in keys if key not in found)
+        return found
+
     def add(self, aggregate: Aggregate) -> None:
-        """Take charge of an aggregate: what it recorded already and what it will record."""
+        """Take charge of an aggregate: what it recorded already and what it will record; raises `PastIsFixed`."""
+        aggregate.refuse_if_past()
+        self._absent.discard((type(aggregate), aggregate.pk))
         self._aggregates[type(aggregate), aggregate.pk] = aggregate
         aggregate._work = self
         if isinstance(aggregate, OfOneStory) and aggregate.correlation_id:
@@ -91,6 +105,7 @@ class UnitOfWork:
             raise UnitFailed(UnitFailed.__doc__)
         self._write_aggregates()
         self._write_history()
+        keep([snapshot for aggregate in self._aggregates.values() for snapshot in aggregate.snapshots])
         for store, items in self._deferred.items():
             store(items)
 
@@ -111,7 +126,10 @@ class UnitOfWork:
         contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}
         for recorded in self._dispatched:
             table = history_of(contexts[recorded.stream])
-            by_table[table].append(table.of(recorded))
+            entry = table.of(recorded)
+            by_table[table].append(entry)
+            if entry.personal:
+                self.defer(keep_values, PersonalData(id=entry.id, event_id=entry.id, values=entry.personal))
         for table, entries in by_table.items():
             table.objects.bulk_create(entries)
 

@@ -84,9 +84,10 @@ def test_another_kinds_event_is_not_applied(mugs: StockItem) -> None:
 
 def test_what_somebody_read_may_be_out_of_date(mugs: StockItem) -> None:
     mugs.expect_version(None)
-    mugs.expect_version(3)
+    mugs.expect_version({3})
+    mugs.expect_version({2, 3})
     with pytest.raises(StaleVersion):
-        mugs.expect_version(2)
+        mugs.expect_version({2})
 
 
 def test_a_refusal_may_be_a_class_or_say_more(mugs: StockItem) -> None:

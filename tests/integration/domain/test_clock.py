@@ -32,3 +32,17 @@ def test_a_test_that_fails_gives_the_time_back() -> None:
         _ = 1 / 0
 
     assert _offset() == timedelta()
+
+
+def test_time_that_stands_passes_only_when_it_is_told_to() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    with clock.standing_at(noon):
+        assert (clock.now(), clock.now()) == (noon, noon)
+        began = clock.stopwatch()
+        clock.advance(HOUR)
+        with clock.moved(HOUR):
+            assert clock.now() == noon + 2 * HOUR
+        assert clock.now() == noon + HOUR
+        assert clock.stopwatch() - began == HOUR.total_seconds()
+
+    assert _offset() == timedelta()

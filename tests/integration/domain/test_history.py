@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from integration.domain.history import HistoryIsAppendOnly, in_order, story
 from integration.domain.identifiers import Sku, new_event_id
 from integration.domain.naming import UnknownName
+from integration.domain.rebuild import rows_are_their_histories
 from inventory.commands import open_stock_item, receive_stock
-from inventory.models import History
+from inventory.models import History, StockItem
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -46,7 +47,36 @@ def test_an_entry_gives_back_its_event_and_says_whose_it_is(opened: History) -> 
 
 def test_an_event_this_code_does_not_know_says_so() -> None:
     with pytest.raises(UnknownName, match=r"inventory\.shelf_painted"):
-        _ = History(name="inventory.shelf_painted", data={}).event
+        _ = History(name="inventory.shelf_painted", schema_version=1, data={}).event
+
+
+def test_a_story_can_be_read_though_newer_code_wrote_a_part_of_it(opened: History) -> None:
+    History(stream="shelf", stream_id="1", version=1, **_newer(opened, name="inventory.shelf_painted")).save(
+        force_insert=True
+    )
+    History(stream="stock_item", stream_id="MUG", version=2, **_newer(opened, schema_version=2)).save(force_insert=True)
+
+    assert [entry.summary for entry in story(opened.correlation_id)] == [
+        "Stock item opened",
+        "inventory.shelf_painted (no domain event is named 'inventory.shelf_painted')",
+        "inventory.stock_item_opened (inventory.stock_item_opened is known up to version 1, and this is version 2)",
+    ]
+
+
+def test_an_aggregate_that_newer_code_changed_cannot_be_rebuilt_and_verify_says_so(opened: History) -> None:
+    StockItem.objects.update(version=2)
+    History(stream="stock_item", stream_id="MUG", version=2, **_newer(opened, schema_version=2)).save(force_insert=True)
+
+    assert rows_are_their_histories().offenders == [
+        "stock of MUG: cannot be rebuilt by this code: "
+        "inventory.stock_item_opened is known up to version 1, and this is version 2"
+    ]
+
+
+def _newer(entry: History, **changes: Any) -> dict[str, Any]:
+    """What a later event of the same story is made of."""
+    columns = ("name", "schema_version", "data", "occurred_at", "correlation_id", "actor")
+    return {"id": new_event_id(), **{column: getattr(entry, column) for column in columns}, **changes}
 
 
 def test_a_story_is_found_in_all_contexts_and_no_other_story_is(opened: History) -> None:

@@ -1,6 +1,7 @@
 """Identifiers are unique, sort by their making, and can be read out on the telephone."""
 
 import re
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -8,6 +9,7 @@ from django.db import transaction
 from integration.domain.identifiers import (
     SKU_PATTERN,
     OrderNumber,
+    event_ids_made_by,
     new_event_id,
     next_order_number,
     sibling,
@@ -21,6 +23,13 @@ def test_event_ids_are_unique_and_sort_by_their_making() -> None:
     assert len(set(ids)) == len(ids)
     assert sorted(ids) == ids
     assert {id.version for id in ids} == {7}
+
+
+def test_a_simulation_can_make_the_same_event_ids_again() -> None:
+    with event_ids_made_by(lambda: UUID(int=7)):
+        assert new_event_id() == UUID(int=7)
+
+    assert new_event_id().version == 7
 
 
 def test_what_belongs_to_an_order_carries_its_digits() -> None:

@@ -1,0 +1,130 @@
+"""The database itself refuses to change what happened: a table's triggers let rows in, and never out or over again.
+
+A context asks for them in a migration: `operations = [AppendOnly("History")]`. SQLite makes a table anew to alter it,
+and its triggers go with the old one: a later migration that alters the table asks for them again. `verify` sees to it
+that no table of histories goes without.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.db.migrations.operations.base import Operation, OperationCategory
+
+from integration.domain.history import HistoryEntry
+from integration.domain.invariants import always
+
+
+def protect(table: str, vendor: str) -> list[str]:
+    """The SQL that makes a table append-only, on a database of this vendor."""
+    return _protect_postgresql(table) if vendor == "postgresql" else _protect_sqlite(table)
+
+
+def unprotect(table: str, vendor: str) -> list[str]:
+    """The SQL that lets a table's rows be changed and deleted again; on PostgreSQL for the table's owner alone."""
+    if vendor == "postgresql":
+        return [
+            f'DROP TRIGGER "{table}_is_append_only" ON "{table}"',
+            f'DROP FUNCTION "{table}_is_append_only"()',
+        ]
+    return [f'DROP TRIGGER "{name}"' for name in _names(table)]
+
+
+class AppendOnly(Operation):
+    """A migration's step: from now on the model's table is append-only.
+
+    Args:
+        model_name: the model of the migration's own context, such as `History`.
+    """
+
+    category = OperationCategory.SQL
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Models know nothing of triggers."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run(protect, app_label, schema_editor, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run(unprotect, app_label, schema_editor, to_state)
+
+    def describe(self) -> str:
+        return f"Refuse to change or delete rows of {self.model_name}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"{self.model_name.lower()}_is_append_only"
+
+    def _run(self, statements: Any, app_label: str, schema_editor: Any, state: Any) -> None:
+        model = state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            for statement in statements(model._meta.db_table, schema_editor.connection.vendor):
+                schema_editor.execute(statement)
+
+
+@always("events.history_is_append_only")
+def history_is_append_only() -> str:
+    """The database refuses to change or delete what is in a history."""
+    return " UNION ALL ".join(
+        f"SELECT '{table} can be changed: it lacks its triggers' AS what, {_is_unprotected(table)} AS bad"
+        for table in histories()
+    )
+
+
+def histories() -> list[str]:
+    """The tables of all contexts' histories."""
+    return [model._meta.db_table for model in apps.get_models() if issubclass(model, HistoryEntry)]
+
+
+def _is_unprotected(table: str) -> str:
+    if connection.vendor == "postgresql":
+        return f"""NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = '"{table}"'::regclass
+            AND tgname = '{table}_is_append_only' AND tgenabled IN ('O', 'A'))"""  # noqa: S608 - names of the code only
+    names = ", ".join(f"'{name}'" for name in _names(table))
+    return f"""(SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'
+        AND name IN ({names})) <> {len(_names(table))}"""  # noqa: S608 - names of the code only
+
+
+def _protect_postgresql(table: str) -> list[str]:
+    # For each statement, not each row: only so TRUNCATE is seen as well.
+    return [
+        f"""
+        CREATE FUNCTION "{table}_is_append_only"() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION '{_refusal(table)}' USING ERRCODE = 'restrict_violation';
+        END $$
+        """,
+        f"""
+        CREATE TRIGGER "{table}_is_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "{table}"
+        FOR EACH STATEMENT EXECUTE FUNCTION "{table}_is_append_only"()
+        """,
+    ]
+
+
+def _protect_sqlite(table: str) -> list[str]:
+    update, delete, replace = _names(table)
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{_refusal(table)}'); END"
+    # INSERT OR REPLACE deletes what stands in its way without any trigger for DELETE.
+    taken = (
+        f'EXISTS (SELECT 1 FROM "{table}" WHERE id = NEW.id)'  # noqa: S608 - names of the code only
+        f' OR EXISTS (SELECT 1 FROM "{table}" WHERE stream = NEW.stream'
+        " AND stream_id = NEW.stream_id AND version = NEW.version)"
+    )
+    return [
+        f'CREATE TRIGGER "{update}" BEFORE UPDATE ON "{table}" {refuse}',
+        f'CREATE TRIGGER "{delete}" BEFORE DELETE ON "{table}" {refuse}',
+        f'CREATE TRIGGER "{replace}" BEFORE INSERT ON "{table}" WHEN {taken} {refuse}',
+    ]
+
+
+def _names(table: str) -> tuple[str, ...]:
+    """SQLite's triggers are each for one kind of statement."""
+    return tuple(f"{table}_refuses_{what}" for what in ("update", "delete", "replace"))
+
+
+def _refusal(table: str) -> str:
+    return f"{table} is append-only: what happened is not changed or deleted"

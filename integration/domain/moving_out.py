@@ -1,0 +1,96 @@
+"""A migration's step that moves personal values which lie in the log itself out of it, as today's code writes them.
+
+A context asks for it when a field that was stored before is marked as personal. What the fields are is said in the
+migration, and not asked of the code, which goes on.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.migrations.operations.base import Operation, OperationCategory
+
+from integration.domain.address import ERASED
+from integration.domain.append_only import protect, unprotect
+
+CHUNK = 500
+"""As many rows are read, and then written by one statement each way."""
+
+LEFT: Mapping[str, Callable[[Any], Any]] = {
+    "text": lambda value: "",
+    "address": lambda value: {**dict.fromkeys(value, ERASED), "country": value["country"]},
+}
+"""What the log keeps of a value, by its kind."""
+
+Fields = Mapping[str, Mapping[str, str]]
+
+
+class MovePersonalDataOut(Operation):
+    """From now on the log keeps these fields' values beside itself.
+
+    Args:
+        model_name: the table's model in the migration's own context, such as `History`, which is append-only.
+        fields: by the event's wire name, the kind of each of its personal fields, `text` or `address`.
+        append_only: whether the table is; then its triggers are lifted for as long as it takes.
+    """
+
+    category = OperationCategory.PYTHON
+    reduces_to_sql = False
+
+    def __init__(self, model_name: str, fields: Fields, append_only: bool = True) -> None:
+        self.model_name, self.fields, self.append_only = model_name, fields, append_only
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """No table changes."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run(self._move_out, app_label, schema_editor, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._run(self._move_in, app_label, schema_editor, to_state)
+
+    def describe(self) -> str:
+        return f"Keep personal values beside {self.model_name}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"{self.model_name.lower()}_without_personal_data"
+
+    def _run(self, move: Callable[[Any, Any, list[Any]], None], app_label: str, schema_editor: Any, state: Any) -> None:
+        log = state.apps.get_model(app_label, self.model_name)
+        beside = state.apps.get_model("integration", "PersonalData")
+        table, vendor = log._meta.db_table, schema_editor.connection.vendor
+        if not self.allow_migrate_model(schema_editor.connection.alias, log):
+            return
+        for statement in unprotect(table, vendor) if self.append_only else ():
+            schema_editor.execute(statement)
+        last = UUID(int=0)
+        while rows := list(log.objects.filter(name__in=self.fields, pk__gt=last).order_by("pk")[:CHUNK]):
+            move(log, beside, rows)
+            last = rows[-1].pk
+        for statement in protect(table, vendor) if self.append_only else ():
+            schema_editor.execute(statement)
+
+    def _move_out(self, log: Any, beside: Any, rows: list[Any]) -> None:
+        moved = []
+        for row in rows:
+            kept = {name: self._left(row, name) for name in self.fields[row.name] if row.data.get(name) is not None}
+            values = {name: row.data[name] for name, left in kept.items() if row.data[name] != left}
+            if values:
+                row.data = {**row.data, **kept}
+                event_id = row.pk if self.append_only else row.causation_id or row.pk
+                moved.append(beside(id=row.pk, event_id=event_id, values=values))
+        beside.objects.bulk_create(moved)
+        moved_keys = {each.pk for each in moved}
+        log.objects.bulk_update([row for row in rows if row.pk in moved_keys], ["data"])
+
+    def _left(self, row: Any, name: str) -> Any:
+        return LEFT[self.fields[row.name][name]](row.data[name])
+
+    def _move_in(self, log: Any, beside: Any, rows: list[Any]) -> None:
+        values = beside.objects.in_bulk([row.pk for row in rows])
+        back = [row for row in rows if row.pk in values]
+        for row in back:
+            row.data = {**row.data, **values[row.pk].values}
+        log.objects.bulk_update(back, ["data"])
+        beside.objects.filter(pk__in=list(values)).delete()

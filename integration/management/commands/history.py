@@ -1,0 +1,159 @@
+"""`manage.py history Order R-1001`: an aggregate's life, or what it was at a moment of it."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TextIO, cast
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import is_naive, make_aware
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from integration.domain.aggregate import Aggregate
+from integration.domain.biography import Step, life
+from integration.domain.naming import UnknownName
+from integration.domain.rebuild import aggregates
+from integration.domain.snapshots import state_of
+
+WIDTH_OF_A_FILE = 160
+
+
+class Command(BaseCommand):
+    """Tells an aggregate's life."""
+
+    help = (
+        "The life of an aggregate: a line for each event, with what it changed. With --at or --version: what the "
+        "aggregate was then."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        # Ours takes the place of Django's own --version, which is for manage.py.
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **options)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("kind", metavar="KIND", help="such as Order, StockItem or stock_item")
+        parser.add_argument("key", metavar="KEY", help="such as R-1001")
+        then = parser.add_mutually_exclusive_group()
+        then.add_argument("--at", metavar="MOMENT", help="such as 2026-03-01T12:00:00Z; without an offset it is UTC")
+        then.add_argument("--version", type=int, metavar="N", help="after its Nth event")
+        parser.add_argument("--last", type=int, default=200, metavar="N", help="so many events (default: 200; 0: all)")
+        parser.add_argument("--json", action="store_true", help="for machines")
+
+    def handle(
+        self, *, kind: str, key: str, at: str | None, version: int | None, last: int, json: bool, **options: Any
+    ) -> None:
+        model = _kind(kind)
+        if last < 0:
+            raise CommandError("--last must be 0 or more.")
+        try:
+            if at is None and version is None:
+                self._tell_life(model, key, last, json)
+            else:
+                self._tell_state(model, key, at, version, json)
+        except (UnknownName, msgspec.ValidationError) as error:
+            raise CommandError(f"This code cannot read the whole of its history: {error}.") from error
+
+    def _tell_state(self, model: type[Aggregate], key: str, at: str | None, version: int | None, as_json: bool) -> None:
+        then = model.as_of(key, _moment(at)) if at is not None else model.at_version(key, version or 0)
+        if then is None:
+            when = f"at {at}" if at is not None else f"in version {version}"
+            raise CommandError(f"There was no {model._meta.verbose_name} {key} {when}.")
+        self._print_json(state_of(then)) if as_json else self._print(_table_of_state(state_of(then)))
+
+    def _tell_life(self, model: type[Aggregate], key: str, last: int, as_json: bool) -> None:
+        version = model.objects.values_list("version", flat=True).filter(pk=key).first()
+        if version is None:
+            raise CommandError(f"There is no {model._meta.verbose_name} {key}.")
+        first = max(1, version - last + 1) if last else 1
+        steps = life(model, key, first)
+        if as_json:
+            self._print_json([_as_data(step) for step in steps])
+            return
+        self._print(_table_of_life(steps))
+        if first > 1:
+            self.stdout.write(f"{first - 1:,} earlier events are not shown; --last 0 shows all.\n")
+
+    def _print_json(self, told: Any) -> None:
+        self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+
+    def _print(self, table: Table) -> None:
+        self.stdout.ending = ""  # rich ends its lines itself
+        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
+        Console(file=cast(TextIO, self.stdout), width=width).print(table)
+
+
+def _kind(name: str) -> type[Aggregate]:
+    """The kind of aggregate of that name; raises `CommandError`."""
+    kinds = {model.__name__: model for model in aggregates()}
+    found = [model for model in kinds.values() if name.lower() in (model.__name__.lower(), model.stream)]
+    if not found:
+        raise CommandError(f"There is no kind of aggregate named {name}. There are: {', '.join(sorted(kinds))}.")
+    return found[0]
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text) or _midnight(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{text} is no moment: write it as 2026-03-01T12:00:00Z.")
+    return make_aware(moment) if is_naive(moment) else moment
+
+
+def _midnight(text: str) -> datetime | None:
+    day = parse_date(text)
+    return datetime(day.year, day.month, day.day) if day else None  # noqa: DTZ001 - made aware where it is used
+
+
+def _as_data(step: Step) -> dict[str, Any]:
+    entry = step.entry
+    return {
+        "version": entry.version,
+        "occurred_at": entry.occurred_at.isoformat(),
+        "event": entry.name,
+        "data": entry.data,
+        "actor": entry.actor,
+        "event_id": str(entry.id),
+        "correlation_id": str(entry.correlation_id),
+        "causation_id": str(entry.causation_id) if entry.causation_id else None,
+        "changes": {name: {"before": before, "after": after} for name, (before, after) in step.changes.items()},
+    }
+
+
+def _table_of_life(steps: Iterable[Step]) -> Table:
+    table = Table()
+    for heading in ("Version", "When", "Event", "By"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("Facts", "What it changed"):
+        table.add_column(heading, overflow="fold")
+    for step in steps:
+        entry = step.entry
+        facts = "\n".join(f"{name}: {_short(value)}" for name, value in entry.data.items())
+        changes = "\n".join(_change(name, *values) for name, values in step.changes.items())
+        when = f"{entry.occurred_at:%Y-%m-%d %H:%M:%S.%f}"
+        table.add_row(*map(Text, (str(entry.version), when, entry.name, entry.actor, facts, changes)))
+    return table
+
+
+def _table_of_state(state: dict[str, Any]) -> Table:
+    table = Table("What", "Then")
+    for name, value in state.items():
+        table.add_row(Text(name), Text(_short(value)))
+    return table
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    if isinstance(after, list) and isinstance(before, list | None):
+        return f"{name}: {len(before or [])} → {len(after)}" if len(before or []) != len(after) else f"{name}: changed"
+    return f"{name}: {_short(after)}" if before is None else f"{name}: {_short(before)} → {_short(after)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(map(_short, value)) if len(value) <= 5 else f"{len(value)} of them"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)

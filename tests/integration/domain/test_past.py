@@ -1,0 +1,387 @@
+"""An aggregate's past: what it was at a moment or a version, told by its history, quickly by its snapshots."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, models
+
+from config.management.commands.verify import verify
+from integration.domain import clock
+from integration.domain.aggregate import Aggregate, PastIsFixed, applies
+from integration.domain.events import DomainEvent
+from integration.domain.history import HistoryEntry
+from integration.domain.identifiers import OrderNumber, Sku, new_event_id
+from integration.domain.rebuild import rebuild_snapshots
+from integration.domain.snapshots import EVERY, Snapshot, restore, shape_of, state_of
+from integration.domain.unit_of_work import unit_of_work
+from inventory.commands import open_stock_item, receive_stock
+from inventory.models import History, StockItem
+from ordering.models import Order
+
+MUG = Sku("MUG")
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[[int], None]]:
+    """Stop the clock at so many seconds past noon."""
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with mock.patch.object(clock, "now", return_value=noon) as now:
+
+        def stop(seconds: int) -> datetime:
+            now.return_value = noon + timedelta(seconds=seconds)
+            return now.return_value
+
+        yield stop
+
+
+@pytest.fixture
+def received(at: Callable[[int], datetime]) -> list[datetime]:
+    """Ten mugs come in at each of three moments, which are returned."""
+    open_stock_item(MUG)
+    moments = [at(seconds) for seconds in (10, 20, 30)]
+    for seconds in 10, 20, 30:
+        at(seconds)
+        receive_stock(MUG, 10)
+    return moments
+
+
+@pytest.fixture
+def busy() -> StockItem:
+    """An item of 500 versions and more, recorded by commands of many movements and of one."""
+    open_stock_item(MUG)
+    for movements in 150, 150, 1, 1, 199:
+        with unit_of_work() as work:
+            item = work.get(StockItem, MUG)
+            for _ in range(movements):
+                item.receive(1, "")
+    return item
+
+
+@contextmanager
+def entries_read() -> Iterator[list[int]]:
+    """The versions of the events that are read from histories."""
+    read: list[int] = []
+    from_db = HistoryEntry.from_db.__func__
+
+    def watch(cls: Any, *args: Any) -> Any:
+        entry = from_db(cls, *args)
+        read.append(entry.version)
+        return entry
+
+    with mock.patch.object(HistoryEntry, "from_db", classmethod(watch)):
+        yield read
+
+
+def on_hand(moment: datetime) -> int | None:
+    item = StockItem.as_of(MUG, moment)
+    return item and item.on_hand
+
+
+# --- Moments and versions ---
+
+
+def test_it_is_what_it_was_after_the_last_event_by_then(received: list[datetime]) -> None:
+    a_moment = timedelta(microseconds=1)
+    assert [on_hand(moment) for moment in received] == [10, 20, 30]
+    assert [on_hand(moment - a_moment) for moment in received] == [0, 10, 20]
+    assert on_hand(received[-1] + timedelta(days=1000)) == 30
+
+
+def test_before_its_birth_there_was_nothing(received: list[datetime]) -> None:
+    assert on_hand(received[0] - timedelta(seconds=11)) is None
+    assert StockItem.as_of("NEVER", received[0]) is None
+
+
+def test_every_version_is_told(received: list[datetime]) -> None:
+    # It was opened, received, became in stock, and received twice more.
+    told = [StockItem.at_version(MUG, version) for version in range(1, 6)]
+    assert [(item and (item.version, item.on_hand)) for item in told] == [(1, 0), (2, 10), (3, 10), (4, 20), (5, 30)]
+
+
+@pytest.mark.parametrize("version", [-1, 0, 6, 10**6])
+def test_a_version_there_never_was_is_none(received: list[datetime], version: int) -> None:
+    assert StockItem.at_version(MUG, version) is None
+
+
+def test_parts_are_as_they_were(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+    number = placed({"MUG": 3, "LAMP": 1})
+    before = clock.now()
+    drain()
+    order = Order.as_of(number, before)
+    assert order is not None
+    assert (order.status, order.paid.minor) == ("pending", 0)
+    assert [(line.sku, line.quantity, line.order) for line in order.lines] == [("MUG", 3, order), ("LAMP", 1, order)]
+
+
+def test_a_clock_that_is_behind_never_tells_of_an_effect_before_its_cause(at: Callable[[int], datetime]) -> None:
+    """The second machine is five seconds behind: what it records happened no earlier than what it builds upon."""
+    at(10)
+    open_stock_item(MUG)
+    receive_stock(MUG, 10)
+    at(5)
+    receive_stock(MUG, 1)
+    at(11)
+    receive_stock(MUG, 100)
+
+    moments = list(History.objects.order_by("version").values_list("occurred_at", flat=True))
+    assert moments == sorted(moments)
+    assert [on_hand(at(second)) for second in (9, 10, 11)] == [None, 11, 111]
+    assert verify(["events."])["events.rows_are_their_histories"].offenders == []
+
+
+def test_a_later_look_never_sees_less(busy: StockItem) -> None:
+    moments = list(History.objects.order_by("version").values_list("occurred_at", flat=True))
+    seen = [StockItem.as_of(MUG, moment).version for moment in moments[::17]]
+    assert seen == sorted(seen)
+    assert StockItem.as_of(MUG, moments[-1]).version == busy.version
+
+
+# --- Read-only ---
+
+
+def test_the_past_cannot_be_changed(received: list[datetime]) -> None:
+    past = StockItem.as_of(MUG, received[0])
+    assert past is not None
+    attempts: list[Callable[[], object]] = [
+        lambda: past.receive(1, ""),
+        past.save,
+        past.delete,
+        lambda: _take_charge_of(past),
+    ]
+    for attempt in attempts:
+        with pytest.raises(PastIsFixed):
+            attempt()
+    assert StockItem.objects.get().on_hand == 30
+
+
+def _take_charge_of(aggregate: Aggregate) -> None:
+    with unit_of_work() as work:
+        work.add(aggregate)
+
+
+# --- Snapshots ---
+
+
+def test_a_snapshot_is_kept_whenever_a_stream_comes_by(busy: StockItem) -> None:
+    assert list(Snapshot.objects.order_by("version").values_list("version", flat=True)) == [EVERY, 2 * EVERY]
+
+
+def test_a_command_that_fails_keeps_none(busy: StockItem) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _receive_and_fail()
+    assert Snapshot.objects.count() == 2
+
+
+def _receive_and_fail() -> None:
+    with unit_of_work() as work:
+        item = work.get(StockItem, MUG)
+        for _ in range(EVERY):
+            item.receive(1, "")
+        raise ZeroDivisionError
+
+
+def test_only_a_command_that_comes_by_writes_one(statements: Any) -> None:
+    open_stock_item(MUG)
+    counts = []
+    for movements in 10, 10, EVERY, 2 * EVERY:
+        with statements() as seen, unit_of_work() as work:
+            item = work.get(StockItem, MUG)
+            for _ in range(movements):
+                item.receive(1, "")
+        counts.append(len([sql for sql in seen if "integration_snapshot" in sql]))
+    assert counts == [0, 0, 1, 1]
+    assert Snapshot.objects.count() == 3
+
+
+def test_what_is_kept_is_what_was(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+    number = placed({"MUG": 3, "LAMP": 1})
+    drain()
+    order = Order.objects.get(pk=number)
+    Order.load_parts([order])
+    again = restore(Order, Snapshot.of(order).state)
+    assert state_of(again) == state_of(order)
+    assert (again.total, again.created_at) == (order.total, order.created_at)
+    assert [line.total for line in again.lines] == [line.total for line in order.lines]
+
+
+def test_all_versions_are_told_alike_with_and_without_snapshots(busy: StockItem) -> None:
+    versions = [1, 2, EVERY - 1, EVERY, EVERY + 1, 2 * EVERY, busy.version - 1, busy.version]
+    moments = list(History.objects.filter(version__in=versions).values_list("occurred_at", flat=True))
+    told = [state_of(StockItem.at_version(MUG, version)) for version in versions]
+    then = [state_of(StockItem.as_of(MUG, moment)) for moment in moments]
+    Snapshot.objects.all().delete()
+    assert told == [state_of(StockItem.at_version(MUG, version)) for version in versions]
+    assert then == [state_of(StockItem.as_of(MUG, moment)) for moment in moments]
+    assert [state["version"] for state in told] == versions
+
+
+def test_snapshots_of_other_code_are_passed_over(busy: StockItem) -> None:
+    Snapshot.objects.update(shape="another", state={"sku": MUG, "on_hand": -1, "nonsense": True})
+    with entries_read() as read:
+        assert StockItem.at_version(MUG, EVERY).on_hand == EVERY - 3  # it was opened, became low, and in stock
+    assert read[0] == 1
+    assert verify(["events."])["events.rows_are_their_histories"].offenders == []
+
+
+def test_a_wrong_snapshot_is_named_and_made_anew(busy: StockItem) -> None:
+    Snapshot.objects.filter(version=EVERY).update(state={**state_of(busy), "on_hand": 1})
+    [offender] = verify(["events."])["events.rows_are_their_histories"].offenders
+    assert offender == f"stock of MUG: its snapshot of version {EVERY} is not what its history tells"
+
+    call_command("rebuild_snapshots", stdout=StringIO())
+    assert verify(["events."])["events.rows_are_their_histories"].offenders == []
+
+
+def test_snapshots_made_anew_are_those_that_were_kept(busy: StockItem) -> None:
+    kept = list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state"))
+    Snapshot.objects.all().delete()
+    assert rebuild_snapshots(StockItem) == 2
+    assert list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state")) == kept
+
+
+# --- The shape of the code ---
+
+
+class Counted(DomainEvent, frozen=True):
+    wire_name = "tests.counted"
+    by: int
+
+
+def _counter(**body: Any) -> type[Aggregate]:
+    """A kind of aggregate whose class says the same, but for its body."""
+    told: dict[str, Any] = {
+        "__module__": "inventory.models",
+        "Meta": type("Meta", (), {"app_label": "inventory", "abstract": True}),
+        "stream": "counter",
+        "parts": {},
+        **body,
+    }
+    return type(Aggregate)("Counter", (Aggregate,), told)
+
+
+def _plus(self: Any, event: Counted) -> None:
+    self.total += event.by
+
+
+def _minus(self: Any, event: Counted) -> None:
+    self.total -= event.by
+
+
+def _plus_again(self: Any, event: Counted) -> None:
+    # It says the same, elsewhere.
+    self.total += event.by
+
+
+def test_code_that_means_something_else_has_another_shape() -> None:
+    number = models.IntegerField
+
+    def shape(applier: Any, **fields: Any) -> str:
+        return shape_of(_counter(count=applies(Counted)(applier), **fields))
+
+    assert shape(_plus, total=number()) == shape(_plus_again, total=number())
+    others = [
+        shape(_plus, total=number()),
+        shape(_minus, total=number()),
+        shape(_plus, total=number(default=1)),
+        shape(_plus, total=models.BigIntegerField()),
+        shape(_plus, total=number(), more=number()),
+        shape_of(_counter(total=number())),
+    ]
+    assert len(set(others)) == len(others)
+
+
+def test_an_upcaster_belongs_to_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counted, "schema_version", 2)
+    monkeypatch.setattr("integration.domain.versions._upcasters", {})
+    shapes = [shape_of(_counter(count=applies(Counted)(_plus)))]
+    for factor in 1, 2:
+        upcasters = {(Counted, 1): _upcaster(factor)}
+        monkeypatch.setattr("integration.domain.versions._upcasters", upcasters)
+        shapes.append(shape_of(_counter(count=applies(Counted)(_plus))))
+    assert len(set(shapes)) == 3
+
+
+def _upcaster(factor: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    if factor == 1:
+        return lambda facts: {"by": facts["number"]}
+    return lambda facts: {"by": 2 * facts["number"]}
+
+
+def test_a_shape_is_the_same_in_every_process() -> None:
+    tell = "from integration.domain.rebuild import *; from integration.domain.snapshots import *;"
+    tell = f"import django; django.setup(); {tell} print([shape_of(model) for model in aggregates()])"
+
+    def told(seed: str) -> str:
+        process = subprocess.run(
+            [sys.executable, "-c", tell],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    assert told("1") == told("2") != ""
+
+
+# --- A long life ---
+
+MOVEMENTS = 100_000
+
+
+@pytest.fixture
+def long_life() -> Sequence[datetime]:
+    """A stock item of 100,000 movements, a second apart; returns the moments of all its versions."""
+    open_stock_item(MUG)
+    [birth] = History.objects.filter(stream="stock_item")
+    moments = [birth.occurred_at + timedelta(seconds=n) for n in range(MOVEMENTS + 1)]
+    History.objects.bulk_create(
+        [
+            History(
+                id=new_event_id(),
+                stream="stock_item",
+                stream_id=MUG,
+                version=n + 1,
+                name="inventory.stock_received",
+                schema_version=1,
+                data={"quantity": 1, "reference": ""},
+                occurred_at=moments[n],
+                correlation_id=birth.correlation_id,
+                actor="system",
+            )
+            for n in range(1, MOVEMENTS + 1)
+        ],
+        batch_size=1_000,
+    )
+    StockItem.objects.update(version=MOVEMENTS + 1, on_hand=MOVEMENTS, updated_at=moments[-1])
+    assert rebuild_snapshots(StockItem) == MOVEMENTS // EVERY
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return moments
+
+
+def test_a_hundred_thousand_movements_answer_out_of_a_bounded_number_of_rows(
+    long_life: Sequence[datetime], statements: Any
+) -> None:
+    versions = [1, 2, EVERY, EVERY + 1, 50_000, 77_777, MOVEMENTS, MOVEMENTS + 1]
+    for version in versions:
+        with entries_read() as read, statements() as seen:
+            item = StockItem.as_of(MUG, long_life[version - 1] + timedelta(milliseconds=1))
+        assert (item.version, item.on_hand) == (version, version - 1)
+        assert len(read) <= EVERY
+        assert len(seen) == 2
+        with entries_read() as read, statements() as seen:
+            assert state_of(StockItem.at_version(MUG, version)) == state_of(item)
+        assert len(read) <= EVERY
+        assert len(seen) == 2
+    assert verify(["events.rows"])["events.rows_are_their_histories"].offenders == []

@@ -1,0 +1,205 @@
+"""What an event's type marks as personal is kept beside the log, which stays whole without it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Annotated, Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from msgspec import Meta, Struct
+
+from fulfillment.events import ShipmentArranged
+from integration.contracts.contract import IntegrationEvent, contract, contracts
+from integration.domain.address import ERASED, Address
+from integration.domain.append_only import history_is_append_only
+from integration.domain.events import DomainEvent, domain_event, domain_events
+from integration.domain.history import history_of
+from integration.domain.identifiers import BuyerId, OrderNumber, ShipmentId
+from integration.domain.personal import (
+    NestedPersonalData,
+    PersonalAddress,
+    PersonalAddressIfAny,
+    PersonalText,
+    apart,
+    personal_fields,
+)
+from integration.domain.personal_data import PersonalData, recall
+from integration.domain.rebuild import rows_are_their_histories
+from integration.domain.versions import Versioned, from_data, upcast
+from integration.messaging.models import Message
+from ordering.commands import change_profile, register_buyer_if_new
+from ordering.events import BuyerProfileChanged, BuyerRegistered
+from ordering.models import Buyer, History
+
+Statements = Callable[[], AbstractContextManager[list[str]]]
+
+EMPTY = BuyerProfileChanged("", "", None, "en", True)
+
+
+class Note(Struct, frozen=True):
+    text: PersonalText
+
+
+@pytest.fixture
+def forgotten() -> Any:
+    """What a test names is not named any more afterwards."""
+    before = {names: dict(names._by_name) for names in (domain_events, contracts)}
+    yield
+    for names, known in before.items():
+        names._by_name = known
+
+
+# --- In the type ---
+
+
+def test_what_is_left_stays_in_the_log_and_the_value_goes_beside_it(address: Address) -> None:
+    facts, values = apart(BuyerProfileChanged("Ada", "", address, "en", True))
+
+    assert values == {"name": "Ada", "default_shipping_address": {**facts_of(address)}}
+    assert (facts["name"], facts["email"], facts["locale"]) == ("", "", "en")
+    assert facts["default_shipping_address"] == facts_of(address.erased())
+    assert from_data(BuyerProfileChanged, facts, 1).default_shipping_address == address.erased()
+
+
+def facts_of(address: Address) -> dict[str, str]:
+    return {part: getattr(address, part) for part in address.__struct_fields__}
+
+
+def test_nothing_goes_beside_the_log_of_what_says_nothing() -> None:
+    assert apart(EMPTY)[1] == {}
+
+
+def test_an_erased_address_keeps_its_country_and_is_not_erased_again(address: Address) -> None:
+    assert address.erased() == Address(ERASED, ERASED, ERASED, ERASED, "GB")
+    assert apart(ShipmentArranged(ShipmentId("S-1"), OrderNumber("R-1"), address.erased(), ()))[1] == {}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Note, tuple[Note, ...], dict[str, PersonalText], PersonalText | None, list[PersonalAddress | None]],
+    ids=["a structure", "structures", "by key", "or nothing", "several"],
+)
+@pytest.mark.parametrize(("base", "name"), [(DomainEvent, domain_event), (IntegrationEvent, contract)])
+@pytest.mark.usefixtures("forgotten")
+def test_what_is_marked_within_a_field_is_refused(base: Any, name: Any, kind: Any) -> None:
+    event = type("Noted", (base,), {"__annotations__": {"notes": kind}}, frozen=True)
+    with pytest.raises(NestedPersonalData, match=r"Noted\.notes: Only a field of the event itself"):
+        name("ordering.noted")(event)
+
+
+def test_other_notes_on_a_type_are_no_marks() -> None:
+    class Counted(Versioned, frozen=True):
+        count: Annotated[int, Meta(ge=0, extra={"unit": "piece"})]
+        where: PersonalAddressIfAny = None
+
+    assert personal_fields(Counted).keys() == {"where"}
+
+
+# --- Beside the log ---
+
+
+@pytest.fixture
+def ada(db: None, address: Address) -> Buyer:
+    """A buyer who told of themselves."""
+    register_buyer_if_new(BuyerId("B-1"))
+    change_profile(BuyerId("B-1"), {"name": "Ada", "default_shipping_address": address})
+    return Buyer.objects.get()
+
+
+def test_a_row_tells_all_it_is_asked_for(ada: Buyer, statements: Statements) -> None:
+    entry = History.objects.get(name=BuyerProfileChanged.wire_name)
+    assert entry.data["name"] == ""
+    with statements() as seen:
+        assert entry.event.name == entry.facts["name"] == "Ada"  # type: ignore[attr-defined]
+    assert len(seen) == 1
+
+
+def test_many_rows_are_asked_for_at_once_and_only_those_that_may_have_any(ada: Buyer, statements: Statements) -> None:
+    for n in range(3):
+        change_profile(BuyerId("B-1"), {"name": f"Ada {n}"})
+    entries = list(History.objects.all())
+    with statements() as seen:
+        assert [entry.event.name for entry in recall(entries)] == ["", "Ada", "Ada 0", "Ada 1", "Ada 2"]  # type: ignore[attr-defined]
+    assert len(seen) == 1
+    plain = History(id=uuid4(), name="ordering.product_changed", schema_version=1, data={})
+    unknown = History(id=uuid4(), name="ordering.of_tomorrow", schema_version=1, data={})
+    plain._state.adding = unknown._state.adding = False
+    with statements() as seen:
+        recall([plain, unknown])
+    assert seen == []
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("forgotten")
+def test_what_only_an_older_version_knew_to_be_personal_is_found() -> None:
+    @domain_event("ordering.parcel_left", version=2)
+    class ParcelLeft(DomainEvent):
+        where: str
+
+    upcast(ParcelLeft, from_version=1)(lambda facts: {"where": f"with {facts['neighbour']}"})
+    entry = History(id=uuid4(), name="ordering.parcel_left", schema_version=1, data={"neighbour": ""})
+    entry._state.adding = False
+    PersonalData.objects.create(id=entry.id, event_id=entry.id, values={"neighbour": "Bob"})
+
+    assert entry.event == ParcelLeft("with Bob")
+
+
+# --- Out of the log, where it lay before ---
+
+
+def _put_back_inline() -> None:
+    call_command("migrate", "ordering", "0003", verbosity=0)
+    call_command("migrate", "fulfillment", "0003", verbosity=0)
+    call_command("migrate", "billing", "0004", verbosity=0)
+    call_command("migrate", "integration", "0005", verbosity=0)
+
+
+def _inline() -> dict[str, list[Any]]:
+    tables = [*(history_of(context) for context in ("ordering", "billing", "fulfillment")), Message]
+    return {table._meta.label: list(table.objects.order_by("pk").values("pk", "name", "data")) for table in tables}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_values_within_the_log_are_read_and_moved_out_of_it(
+    placed: Callable[..., OrderNumber],
+    drain: Callable[..., int],
+    address: Address,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("integration.domain.moving_out.CHUNK", 2)
+    placed()
+    placed({"RELIC": 1})
+    drain()
+    change_profile(BuyerId("B-1"), {"name": "Ada", "default_shipping_address": address})
+    beside = {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()}
+    apart_before = _inline()
+    assert len(beside) > 8
+    _put_back_inline()
+    try:
+        assert PersonalData.objects.count() == 0
+        assert rows_are_their_histories().offenders == []
+        assert Message.objects.get(name="ordering.shipping-requested").data["recipient"]["street"] == address.street
+    finally:
+        call_command("migrate", verbosity=0)
+
+    assert {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()} == beside
+    assert _inline() == apart_before
+    assert rows_are_their_histories().offenders == []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT what FROM ({history_is_append_only()}) AS tables WHERE bad")  # noqa: S608
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.django_db
+def test_what_was_erased_stays_erased_when_the_rest_is_put_back(ada: Buyer) -> None:
+    PersonalData.objects.all().delete()
+    assert History.objects.get(name=BuyerProfileChanged.wire_name).event == BuyerProfileChanged(
+        "", "", Address(ERASED, ERASED, ERASED, ERASED, "GB"), "en", True
+    )
+    assert isinstance(History.objects.get(name=BuyerRegistered.wire_name).event, BuyerRegistered)
+
+
+def test_a_mark_reads_the_same_in_every_process() -> None:
+    assert " at 0x" not in repr([event.__annotations__ for _, event in domain_events.items()])

@@ -1,0 +1,107 @@
+"""Whatever version a fact was written in, today's code reads it in the newest."""
+
+from typing import Any
+
+import pytest
+
+from integration.contracts.contract import IntegrationEvent, contract, contracts
+from integration.domain import versions
+from integration.domain.events import DomainEvent, domain_event, domain_events
+from integration.domain.versions import UnknownVersion, Versioned, from_data, missing_upcasters, upcast
+from integration.messaging.checks import every_version_leads_to_the_newest
+
+
+@pytest.fixture(autouse=True)
+def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the events of a test be forgotten after it."""
+    for names in (contracts, domain_events):
+        monkeypatch.setattr(names, "_by_name", dict(names.items()))
+    monkeypatch.setattr(versions, "_upcasters", dict(versions._upcasters))
+
+
+def third(kind: str) -> type[Versioned]:
+    """An event that is in version 3: of old it had a `door` and a `speed` in words."""
+    if kind == "contract":
+
+        @contract("shop.door-opened", version=3)
+        class DoorTold(IntegrationEvent):
+            gate: str
+            by: str
+            speed: int = 0
+
+        return DoorTold
+
+    @domain_event("shop.door_opened", version=3)
+    class DoorOpened(DomainEvent):
+        gate: str
+        by: str
+        speed: int = 0
+
+    return DoorOpened
+
+
+def with_upcasters(event: type[Versioned]) -> type[Versioned]:
+    @upcast(event, from_version=1)
+    def a_door_is_a_gate(data: dict[str, Any]) -> dict[str, Any]:
+        data["gate"] = data.pop("door")
+        return data
+
+    @upcast(event, from_version=2)
+    def somebody_opened_it(data: dict[str, Any]) -> dict[str, Any]:
+        return {**data, "by": "somebody"}
+
+    return event
+
+
+@pytest.mark.parametrize("kind", ["contract", "domain event"])
+@pytest.mark.parametrize(
+    ("version", "data"),
+    [
+        (1, {"door": "north", "speed": 3, "colour": "red"}),
+        (2, {"gate": "north", "speed": 3, "colour": "red"}),
+        (3, {"gate": "north", "by": "somebody", "speed": 3, "colour": "red"}),
+    ],
+)
+def test_every_version_is_read_as_the_newest(kind: str, version: int, data: dict[str, Any]) -> None:
+    event = with_upcasters(third(kind))
+    before = dict(data)
+
+    assert from_data(event, data, version) == event(gate="north", by="somebody", speed=3)  # type: ignore[call-arg]
+    assert data == before, "what is stored was changed"
+
+
+def test_a_newer_version_is_not_guessed_at() -> None:
+    with pytest.raises(UnknownVersion, match=r"shop\.door-opened is known up to version 3, and this is version 4"):
+        from_data(with_upcasters(third("contract")), {"gate": "north", "by": "somebody"}, 4)
+
+
+def test_a_version_that_nothing_leads_on_from_is_not_guessed_at() -> None:
+    with pytest.raises(UnknownVersion, match=r"no upcaster leads on from version 2 of shop\.door-opened"):
+        from_data(third("contract"), {"gate": "north"}, 2)
+
+
+@pytest.mark.parametrize("version", [0, 3, 4])
+def test_an_upcaster_leads_to_a_version_there_is(version: int) -> None:
+    with pytest.raises(ValueError, match=f"is in version 3: nothing leads on from {version}"):
+        upcast(third("contract"), from_version=version)(lambda data: data)
+
+
+def test_two_upcasters_from_one_version_are_refused() -> None:
+    event = with_upcasters(third("contract"))
+    with pytest.raises(ValueError, match=r"two upcasters lead on from version 1 of shop\.door-opened"):
+        upcast(event, from_version=1)(lambda data: data)
+
+
+@pytest.mark.parametrize("kind", ["contract", "domain event"])
+def test_a_gap_in_the_chain_refuses_to_start(kind: str) -> None:
+    event = third(kind)
+    assert every_version_leads_to_the_newest(None)[0].id == "waybill.E010"
+    assert missing_upcasters(event) == [1, 2]
+
+    upcast(event, from_version=1)(lambda data: data)
+    (error,) = every_version_leads_to_the_newest(None)
+    assert error.msg == f"no upcaster leads on from version 2 of {event.wire_name}, which is in version 3"
+    assert "@upcast(" in str(error.hint)
+
+    upcast(event, from_version=2)(lambda data: data)
+    assert every_version_leads_to_the_newest(None) == []
