@@ -5,6 +5,7 @@ missing stays where it is, for that is an error that must not be put away.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -52,6 +53,16 @@ def archive_batch(limit: int) -> int:
     return len(whole)
 
 
+def bring_back(archived: Sequence[ArchivedMessage]) -> None:
+    """Put messages back where they came from, with their deliveries; in the transaction of whoever has locked them."""
+    columns = [field.attname for field in Message._meta.concrete_fields]
+    Message.objects.bulk_create([Message(**{name: getattr(each, name) for name in columns}) for each in archived])
+    Delivery.objects.bulk_create(
+        [Delivery(message_id=each.pk, **_from_facts(facts)) for each in archived for facts in each.deliveries]
+    )
+    ArchivedMessage.objects.filter(pk__in=[each.pk for each in archived])._raw_delete(using=connection.alias)
+
+
 def _settled_before(moment: datetime) -> QuerySet[Message]:
     """The messages none of whose deliveries is unsettled or was settled only since the moment; oldest first."""
     settled = Q(status=Status.DONE, done_at__lt=moment) | Q(status=Status.SKIPPED, skipped_at__lt=moment)
@@ -89,6 +100,12 @@ def _facts(delivery: Delivery, but: str) -> dict[str, Any]:
     """Every column but one, as JSON can hold it: a moment with all its microseconds."""
     columns = [field.attname for field in Delivery._meta.concrete_fields if field.attname != but]
     return msgspec.to_builtins({column: getattr(delivery, column) for column in columns})
+
+
+def _from_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """What `_facts` was made from."""
+    fields = {field.attname: field for field in Delivery._meta.concrete_fields}
+    return {name: fields[name].to_python(value) for name, value in facts.items()}
 
 
 def _delete(messages: list[Message]) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Count, Min, Q
 
 from integration.domain import clock
 from integration.messaging.consumers import consumers
-from integration.messaging.models import Delivery, Status
+from integration.messaging.models import PARKED, Delivery, Status
 
 
 class Backlog(NamedTuple):
@@ -19,6 +19,7 @@ class Backlog(NamedTuple):
         consumer: its wire name.
         pending: deliveries that are due and nobody has claimed: the depth.
         waiting: those that are due later: being handled now, or waiting for their next attempt.
+        parked: those among the waiting and the pending that this code does not know, and leaves to code that does.
         dead: those that were given up, and wait for an operator.
         lag: for how many seconds the oldest pending one has been due; 0 when there is none.
     """
@@ -26,6 +27,7 @@ class Backlog(NamedTuple):
     consumer: str
     pending: int = 0
     waiting: int = 0
+    parked: int = 0
     dead: int = 0
     lag: float = 0.0
 
@@ -43,12 +45,13 @@ def backlog() -> list[Backlog]:
         .annotate(
             due_now=Count("pk", filter=due),
             due_later=Count("pk", filter=pending & Q(due_at__gt=now)),
+            parked=Count("pk", filter=PARKED),
             given_up=Count("pk", filter=dead),
             oldest=Min("due_at", filter=due),
         )
     )
     found = {name: Backlog(name) for name, _ in consumers.items()}
-    for consumer, due_now, due_later, given_up, oldest in rows:
+    for consumer, due_now, due_later, parked, given_up, oldest in rows:
         lag = (now - oldest).total_seconds() if oldest else 0.0
-        found[consumer] = Backlog(consumer, due_now, due_later, given_up, lag)
+        found[consumer] = Backlog(consumer, due_now, due_later, parked, given_up, lag)
     return sorted(found.values())

@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from integration.contracts.contract import contracts
+from integration.domain.events import domain_events
+from integration.domain.versions import missing_upcasters
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.schedule import Routine, routines
 
@@ -18,6 +21,20 @@ def contexts_exist(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(f"{name!r} is named after none of {rooms}", id="waybill.E001")
         for name, entry in named
         if entry.context not in rooms
+    ]
+
+
+@register
+def every_version_leads_to_the_newest(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Upcasters lead from every version of every event to its newest, or what is stored could not be read."""
+    return [
+        Error(
+            f"no upcaster leads on from version {version} of {name}, which is in version {event.schema_version}",
+            hint=f"Write one below the class: @upcast({event.__name__}, from_version={version})",
+            id="waybill.E010",
+        )
+        for name, event in [*contracts.items(), *domain_events.items()]
+        for version in missing_upcasters(event)
     ]
 
 

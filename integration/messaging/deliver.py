@@ -3,14 +3,16 @@
 Claiming counts the attempt in a transaction of its own, so that even a worker that is killed has been counted. Several
 waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back
 and each is tried alone, so that none is held up by its neighbour.
+
+What this code does not know, a contract, a version or a consumer of tomorrow or of yesterday, has not failed: it is
+*parked*, without being charged an attempt, until code that knows it comes by.
 """
 
 import logging
 import random
-import time
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,18 +20,26 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 
+from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
+from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
+from integration.domain.naming import UnknownName
+from integration.domain.personal_data import recall
 from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.doorbell import Lane, ring
-from integration.messaging.models import Delivery, Status
+from integration.messaging.models import PARKED_BECAUSE, Delivery, Status
+from integration.messaging.schedule import Routine, register
 
 log = logging.getLogger(__name__)
 
 BATCH = 50
 """As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
+
+SECOND_BATCH = 6
+"""As many are claimed together for their second attempt: one of them may have killed the worker of all."""
 
 LONGEST_HANDLING = 1.0
 """Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
@@ -37,6 +47,12 @@ nobody should wait for fifty of them to write a row."""
 
 LEASE = timedelta(seconds=8)
 """After this long a claimed delivery of which nothing was heard is claimed again."""
+
+LONGEST_BACK_OFF = timedelta(minutes=10)
+"""No failed attempt is tried again later than this."""
+
+PARKED_FOR = timedelta(minutes=1)
+"""How long a parked delivery waits to be looked at again: by then a worker of another version may take it."""
 
 LONGEST_WAKE = 10.0
 """Seconds after which a woken worker makes room for others and rings for itself."""
@@ -64,21 +80,25 @@ def deliver_due(lane: Lane) -> int:
     Returns:
         How many attempts were made.
     """
-    began = time.monotonic()
+    began = clock.stopwatch()
     attempts = 0
     limit = 1 if lane.outside else BATCH
     while claims := claim(lane, limit):
         attempts += len(claims)
         for consumer, of_consumer in _by_consumer(claims).items():
-            _handle(consumer, of_consumer)
-        if time.monotonic() - began > LONGEST_WAKE:
+            _attempt(consumer, of_consumer)
+        if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break
     return attempts
 
 
 def claim(lane: Lane, limit: int) -> list[Claim]:
-    """Take up to `limit` due deliveries of a lane, oldest first, and count the attempt; one statement, committed."""
+    """Take up to `limit` due deliveries of a lane, oldest first, and count the attempt; one statement, committed.
+
+    Only what was tried equally often is claimed together, and the more often, the less of it: a delivery that kills its
+    worker has its neighbours charged with the attempt twice at most, and from then on dies alone.
+    """
     skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     now = clock.now()
     with connection.cursor() as cursor:
@@ -86,14 +106,20 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
         cursor.execute(
             f"""
             WITH due AS MATERIALIZED (
-                SELECT id FROM integration_delivery
+                SELECT id, attempts, due_at FROM integration_delivery
                 WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
-                ORDER BY id LIMIT %s {skip_locked}
+                ORDER BY due_at, id LIMIT %s {skip_locked}
+            ), oldest AS MATERIALIZED (
+                SELECT attempts FROM due ORDER BY due_at, id LIMIT 1
+            ), together AS MATERIALIZED (
+                SELECT id FROM due WHERE attempts = (SELECT attempts FROM oldest) ORDER BY due_at, id
+                LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
+                                FROM oldest), 0)
             )
             UPDATE integration_delivery SET attempts = attempts + 1, due_at = %s
-            WHERE status = 'pending' AND id IN (SELECT id FROM due)
+            WHERE status = 'pending' AND id IN (SELECT id FROM together)
             RETURNING id, consumer, attempts
-            """,  # noqa: S608 - the one thing formatted in is a constant
+            """,  # noqa: S608 - what is formatted in are constants
             [lane.context, lane.outside, _sql_moment(now), limit, _sql_moment(now + LEASE)],
         )
         return sorted(Claim(*row) for row in cursor.fetchall())
@@ -105,18 +131,13 @@ def due_lanes() -> list[Lane]:
     return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
 
 
-def _handle(name: str, claims: Sequence[Claim]) -> None:
-    fresh = [claim for claim in claims if claim.attempt == 1]
-    # What failed before is tried alone, or it would have its neighbours taken back with it again and again.
-    for together in [fresh, *([claim] for claim in claims if claim.attempt > 1)]:
-        if together:
-            _attempt(name, together)
-
-
 def _attempt(name: str, claims: Sequence[Claim]) -> None:
     try:
         if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
             raise WorkerDied(WorkerDied.__doc__)
+        if name not in consumers:
+            _park([(delivery, f"no consumer is named {name!r}") for delivery in _claimed(claims)], claims)
+            return
         consumer = consumers.get(name)
         if consumer.outside:
             _handle_outside(consumer, claims)
@@ -136,29 +157,52 @@ def _attempt(name: str, claims: Sequence[Claim]) -> None:
 
 def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     """Handle as many as fit into one short transaction; returns those that are left for the next."""
-    began = time.monotonic()
+    began = clock.stopwatch()
     with unit_of_work():
-        deliveries = list(_claimed(claims).select_for_update(of=("self",), skip_locked=True))
-        events = [delivery.message.event for delivery in deliveries]
-        if consumer.prepare:
-            consumer.prepare(events)
+        deliveries = _readable(claims, _claimed(claims).select_for_update(of=("self",), skip_locked=True))
+        if consumer.prepare and deliveries:
+            consumer.prepare([event for _, event in deliveries])
         handled: list[Delivery] = []
-        for delivery, event in zip(deliveries, events, strict=True):
+        for delivery, event in deliveries:
             with caused_by(delivery.message.cause):
                 consumer.handle(event)
             handled.append(delivery)
-            if time.monotonic() - began > LONGEST_HANDLING:
+            if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
         _mark_done(handled)
-    left = {delivery.pk for delivery in deliveries[len(handled) :]}
+    left = {delivery.pk for delivery, _ in deliveries[len(handled) :]}
     return [claim for claim in claims if claim.id in left]
 
 
 def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> None:
-    for delivery in _claimed(claims):
+    for delivery, event in _readable(claims, _claimed(claims)):
         with caused_by(delivery.message.cause):
-            consumer.handle(delivery.message.event)
+            consumer.handle(event)
         _mark_done([delivery])
+
+
+def _readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[tuple[Delivery, IntegrationEvent]]:
+    """The deliveries this code can read, with their events; the others are parked."""
+    readable, unknown, found = [], [], list(deliveries)
+    recall(delivery.message for delivery in found)
+    for delivery in found:
+        try:
+            readable.append((delivery, delivery.message.event))
+        except UnknownName as error:
+            unknown.append((delivery, str(error)))
+    _park(unknown, claims)
+    return readable
+
+
+def _park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> None:
+    """Put off what this code does not know, with the reason, as if it had not been claimed; one statement."""
+    for delivery, reason in unknown:
+        log.warning("%s is parked: %s", delivery, reason)
+        delivery.attempts -= 1
+        delivery.due_at = clock.now() + PARKED_FOR
+        delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
+    parked = [delivery for delivery, _ in unknown]
+    _claimed(claims).order_by().bulk_update(parked, ["attempts", "due_at", "error", "traceback"])
 
 
 def _claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
@@ -202,14 +246,27 @@ def _record_failure(failed: Claim, error: Exception) -> None:
 
 
 def _storable(text: str) -> str:
-    """What no database keeps in a text, half characters and NUL, spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    """What no database keeps in a text, half characters and NUL, spelled out; and what none should, left out."""
+    return without_rows(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00"))
 
 
 def back_off(attempt: int) -> timedelta:
     """How long to wait after the attempt failed: doubling from a second to ten minutes, the last half of it random."""
-    longest = min(2 ** (attempt - 1), 600)
+    longest = min(2 ** (attempt - 1), LONGEST_BACK_OFF.total_seconds())
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
+
+
+def bring_forward() -> None:
+    """Have due now whatever is due later than any back-off lasts: some machine's clock was ahead when that was written,
+    and nobody's order waits until the others catch up with it."""
+    written_ahead = Delivery.objects.filter(status=Status.PENDING, due_at__gt=clock.now() + LONGEST_BACK_OFF)
+    brought = written_ahead.update(due_at=clock.now())
+    if brought:
+        log.warning("%s deliveries were due far ahead, as a clock that was wrong would have it", brought)
+
+
+# Not `every`: policies lie above the way between contexts.
+register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))
 
 
 def _by_consumer(claims: Sequence[Claim]) -> dict[str, list[Claim]]:

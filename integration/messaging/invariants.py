@@ -1,6 +1,17 @@
-"""What must always be true of messages and deliveries."""
+"""What must always be true of messages and deliveries, and of all that is told."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import connection
+
+from integration.contracts.contract import contracts
+from integration.domain.address import ERASED
+from integration.domain.append_only import histories
+from integration.domain.events import domain_events
 from integration.domain.invariants import always
+from integration.domain.personal import personal_fields
+from integration.messaging.models import ArchivedMessage, Message
 
 
 @always("events.each_consumer_has_one_delivery")
@@ -14,3 +25,52 @@ def each_consumer_has_one_delivery() -> str:
         LEFT JOIN integration_delivery AS delivery ON delivery.message_id = message.id
         GROUP BY message.id, message.name, message.addressed_to
     """
+
+
+@always("events.nothing_personal_is_told")
+def nothing_personal_is_told() -> str:
+    """Histories and messages hold nothing personal: that lies beside them, where it can be erased."""
+    messages = {kind._meta.db_table: contracts.items() for kind in (Message, ArchivedMessage)}
+    selects = (_of_table(table, _personal(kinds)) for table, kinds in (*_of_histories(), *messages.items()))
+    return " UNION ALL ".join(filter(None, selects))
+
+
+def _of_histories() -> Iterable[tuple[str, list[tuple[str, Any]]]]:
+    for table in histories():
+        context = table.removesuffix("history").replace("_", ".")
+        yield table, [(name, event) for name, event in domain_events.items() if name.startswith(context)]
+
+
+def _personal(kinds: Iterable[tuple[str, Any]]) -> dict[str, Mapping[str, str]]:
+    """The personal fields of those events that have any."""
+    return {name: fields for name, event in kinds if (fields := personal_fields(event))}
+
+
+def _of_table(table: str, events: Mapping[str, Mapping[str, str]]) -> str:
+    """The SELECT of all rows of a table that are about somebody; nothing if none can be."""
+    if not events:
+        return ""
+    names = ", ".join(f"'{name}'" for name in events)
+    cases = " ".join(f"WHEN '{name}' THEN {_says(fields)}" for name, fields in events.items())
+    return f"""
+        SELECT '{table}: ' || name || ' ' || CAST(id AS text) || ' says it itself' AS what,
+               CASE name {cases} END AS bad
+        FROM {table} WHERE name IN ({names})
+    """  # noqa: S608 - names of the code only
+
+
+def _says(fields: Mapping[str, str]) -> str:
+    """SQL for whether any of these fields has more than what is left of a value."""
+    return " OR ".join(
+        f"coalesce({_text(name)}, '') <> ''"
+        if left == "nothing"
+        else f"coalesce({_text(name, 'street')}, '{ERASED}') <> '{ERASED}'"
+        for name, left in fields.items()
+    )
+
+
+def _text(*path: str) -> str:
+    """SQL for a text in the facts, as it is in the column `data`."""
+    if connection.vendor == "postgresql":
+        return f"data #>> '{{{','.join(path)}}}'"
+    return f"json_extract(data, '$.{'.'.join(path)}')"

@@ -6,16 +6,19 @@ settled long ago is one row in the archive.
 
 from typing import ClassVar
 
-import msgspec
 from django.db import models
 from django.db.models import Q
 
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.domain.metadata import Cause
+from integration.domain.personal_data import Kept
+from integration.domain.versions import from_data
 
 
-class Published(models.Model):
+class Published(Kept, models.Model):
     """An integration event as it was published; never changed."""
+
+    kinds = contracts
 
     id = models.UUIDField(primary_key=True, editable=False)
     name = models.CharField("contract", max_length=80)
@@ -36,9 +39,18 @@ class Published(models.Model):
         return f"{self.name} {self.id}"
 
     @property
+    def data_version(self) -> int:
+        return self.version
+
+    @property
     def event(self) -> IntegrationEvent:
-        """The event itself; raises `UnknownName`, or `msgspec.ValidationError` for facts that don't fit it."""
-        return msgspec.convert(self.data, type=contracts.get(self.name))
+        """The event itself, in its newest version.
+
+        Raises:
+            UnknownName: for a name or a version that this code cannot read.
+            msgspec.ValidationError: for facts that don't fit it.
+        """
+        return from_data(contracts.get(self.name), self.facts, self.version)
 
     @property
     def cause(self) -> Cause:
@@ -71,11 +83,19 @@ class Status(models.TextChoices):
     SKIPPED = "skipped"
 
 
+PARKED_BECAUSE = "Parked: "
+"""How the error of a parked delivery begins."""
+
+PARKED = Q(status=Status.PENDING, error__startswith=PARKED_BECAUSE)
+"""Waiting for code that knows its contract, its version or its consumer."""
+
+
 class Delivery(models.Model):
     """One message on its way to one consumer.
 
     A pending delivery is handled once `due_at` has come. Claiming it counts the attempt and moves `due_at` to the next
-    one, before anything is done: whoever is killed has been counted, and the delivery comes up again by itself.
+    one, before anything is done: whoever is killed has been counted, and the delivery comes up again by itself. What is
+    settled keeps the `due_at` of its last claim, which says nothing any more.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")

@@ -1,12 +1,13 @@
 """Publishing stores an event and its deliveries in the publisher's transaction, and rings the bell after the commit."""
 
-import msgspec
 from django.db import transaction
 
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
+from integration.domain.personal import apart
+from integration.domain.personal_data import PersonalData, keep_values
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.consumers import consumers_of
 from integration.messaging.doorbell import Lane, ring
@@ -21,11 +22,12 @@ def publish(event: IntegrationEvent) -> None:
     """
     cause = current_cause()
     consumers = consumers_of(type(event))
+    data, personal = apart(event)
     message = Message(
         id=new_event_id(),
         name=event.wire_name,
-        version=event.version,
-        data=msgspec.to_builtins(event),
+        version=event.schema_version,
+        data=data,
         occurred_at=clock.now(),
         correlation_id=cause.correlation_id,
         causation_id=cause.causation_id,
@@ -43,7 +45,11 @@ def publish(event: IntegrationEvent) -> None:
         )
         for consumer in consumers
     ]
-    current_unit_of_work().defer(_store, (message, deliveries))
+    work = current_unit_of_work()
+    work.defer(_store, (message, deliveries))
+    if personal:
+        event_id = message.causation_id or message.id
+        work.defer(keep_values, PersonalData(id=message.id, event_id=event_id, values=personal))
 
 
 def _store(published: list[tuple[Message, list[Delivery]]]) -> None:

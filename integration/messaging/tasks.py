@@ -1,6 +1,8 @@
 """The three things a worker can be asked for over the broker; each does only what is due, so a forged or doubled one is
 harmless."""
 
+from datetime import timedelta
+
 from celery import shared_task
 from celery.signals import task_prerun
 from django.db import close_old_connections
@@ -8,6 +10,7 @@ from django.db import close_old_connections
 from integration.messaging import schedule
 from integration.messaging.deliver import deliver_due, due_lanes
 from integration.messaging.doorbell import Lane, ring
+from integration.read_models.follow import follow_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
@@ -26,6 +29,10 @@ def sweep() -> None:
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
     schedule.routines.get(routine).run()
+
+
+# By time, not by wake-up: a batch costs little more than one event.
+schedule.register(schedule.Routine("integration.follow-read-models", timedelta(seconds=1), follow_all))
 
 
 @task_prerun.connect

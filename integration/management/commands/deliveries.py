@@ -12,9 +12,8 @@ from rich.text import Text
 
 from integration.domain.errors import DomainError
 from integration.messaging.backlog import Backlog, backlog
-from integration.messaging.dead_letters import replay_one, skip_one
+from integration.messaging.dead_letters import replay, replay_one, skip_one
 from integration.messaging.models import Delivery, Status
-from integration.messaging.replay import replay
 
 ACTOR = "command line"
 """Who skips with this command: whoever may run it, which the house knows no better."""
@@ -27,7 +26,7 @@ class Command(BaseCommand):
 
     help = (
         "Without a verb: how many deliveries each consumer has pending (due now), waiting (being handled, or due "
-        "later) and dead, and for how long the oldest has been due."
+        "later), parked (among those: what this code does not know) and dead, and for how long the oldest has been due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -94,11 +93,13 @@ def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:
 
 def _table_of_backlog(rows: Iterable[Backlog]) -> Table:
     table = Table("Consumer")
-    for heading in ("Pending", "Waiting", "Dead", "Oldest due for"):
+    for heading in ("Pending", "Waiting", "Parked", "Dead", "Oldest due for"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         lag = f"{row.lag:,.1f} s" if row.pending else "–"
-        table.add_row(Text(row.consumer), f"{row.pending:,}", f"{row.waiting:,}", f"{row.dead:,}", lag)
+        table.add_row(
+            Text(row.consumer), f"{row.pending:,}", f"{row.waiting:,}", f"{row.parked:,}", f"{row.dead:,}", lag
+        )
     return table
 
 

@@ -1,7 +1,7 @@
 """An empty house, in which only a test's own consumers listen."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -42,10 +42,10 @@ def deliver() -> Callable[[], int]:
 
 
 @pytest.fixture
-def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped_clock() -> Iterator[None]:
     """Let time pass only when the test moves it, so that a slow machine retries nothing by itself."""
-    moment = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: moment + clock._offset)
+    with clock.standing_at(clock.now()):
+        yield
 
 
 @pytest.fixture

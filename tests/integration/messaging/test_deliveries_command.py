@@ -49,8 +49,8 @@ def test_it_prints_the_backlog_of_every_consumer(dead: Callable[..., None], run_
 
     cells = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
     assert list(cells) == ["billing.idle", "billing.mail", "inventory.reorder"]
-    assert cells["billing.mail"][:3] == cells["inventory.reorder"][:3] == ["1", "0", "2"]
-    assert cells["billing.mail"][3].endswith(" s")
+    assert cells["billing.mail"][:4] == cells["inventory.reorder"][:4] == ["1", "0", "0", "2"]
+    assert cells["billing.mail"][4].endswith(" s")
 
 
 def test_a_backlog_of_nothing_has_no_age(listen: Listen) -> None:

@@ -139,3 +139,13 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
     assert doorbell._quiet_until > began
     assert first < 2.0
     assert second < 0.1
+
+
+def test_a_simulation_can_have_the_wake_ups_instead_of_the_broker(broker: Broker) -> None:
+    heard: list[Lane] = []
+    with doorbell.answered_by(heard.append):
+        ring([INSIDE, OUTSIDE])
+    ring([OUTSIDE])
+
+    assert heard == [INSIDE, OUTSIDE]
+    assert len(broker.rings) == 1

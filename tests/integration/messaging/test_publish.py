@@ -134,7 +134,7 @@ def test_whatever_the_broker_does_a_request_that_committed_has_succeeded(
 
 
 def test_a_message_of_tomorrow_is_read_as_far_as_it_is_known() -> None:
-    message = Message(name="inventory.stock-ran-out", data={"sku": "MUG", "sequence": 3, "colour": "blue"})
+    message = Message(name="inventory.stock-ran-out", version=1, data={"sku": "MUG", "sequence": 3, "colour": "blue"})
 
     assert message.event == MUGS_RAN_OUT
 

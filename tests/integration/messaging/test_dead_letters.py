@@ -13,12 +13,19 @@ from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.invariants import invariants
-from integration.messaging.dead_letters import AlreadySettled, NoSuchDelivery, NotFailed, replay_one, skip_one
+from integration.messaging.dead_letters import (
+    AlreadySettled,
+    NoReason,
+    NoSuchDelivery,
+    NotFailed,
+    replay,
+    replay_one,
+    skip,
+    skip_one,
+)
 from integration.messaging.deliver import LEASE, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
-from integration.messaging.replay import replay
-from integration.messaging.skip import NoReason, skip
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,124 @@
+"""A consumer that was added today can be given the past: a delivery of each message it would have had.
+
+They are deliveries like any other: workers handle them, failures are tried again, and what gives up is a dead letter.
+A message has at most one for each consumer, so giving the past twice gives it once. A message that is in the archive
+comes back out of it, with the deliveries it had, and returns there when the new one has been settled for long enough.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from integration.domain import clock
+from integration.messaging.archive import bring_back
+from integration.messaging.consumers import Consumer
+from integration.messaging.doorbell import Lane, ring
+from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+
+BATCH = 500
+"""As many messages are given in one transaction."""
+
+
+class Past(NamedTuple):
+    """What a consumer has not had: how many messages, and how many of them are in the archive."""
+
+    messages: int
+    archived: int
+
+
+def missed(consumer: Consumer, since: datetime, until: datetime | None = None) -> Past:
+    """What the consumer would be given."""
+    archived = _missed_archived(consumer, since, until).count()
+    return Past(_missed_live(consumer, since, until).count() + archived, archived)
+
+
+def give_past(
+    consumer: Consumer,
+    since: datetime,
+    until: datetime | None = None,
+    on_progress: Callable[[int], None] = lambda given: None,
+) -> int:
+    """Give the consumer a delivery of every message of its contract that it has not had, oldest first.
+
+    Args:
+        since: from messages of this moment on.
+        until: up to messages before this moment; to the newest without.
+        on_progress: told after each batch how many have been given; it may wait, so that nothing piles up.
+
+    Returns:
+        How many were given.
+    """
+    given = 0
+    # The archive again after the rest: what was archived meanwhile is found there.
+    for give in (_give_archived, _give_live, _give_archived):
+        while some := give(consumer, since, until):
+            given += some
+            on_progress(given)
+    return given
+
+
+def waiting(consumer: Consumer) -> int:
+    """How many deliveries the consumer has before it."""
+    return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING).count()
+
+
+def _give_live(consumer: Consumer, since: datetime, until: datetime | None) -> int:
+    with transaction.atomic():
+        missed = _missed_live(consumer, since, until).select_for_update().order_by("pk")
+        return _give(consumer, list(missed.values_list("pk", flat=True)[:BATCH]))
+
+
+def _give_archived(consumer: Consumer, since: datetime, until: datetime | None) -> int:
+    with transaction.atomic():
+        archived = list(_missed_archived(consumer, since, until).select_for_update().order_by("pk")[:BATCH])
+        bring_back(archived)
+        return _give(consumer, [message.pk for message in archived])
+
+
+def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
+    """One delivery for each of these messages, unless another gave it while we waited for the lock."""
+    had = set(Delivery.objects.filter(consumer=consumer.name, message__in=locked).values_list("message_id", flat=True))
+    missing = [key for key in locked if key not in had]
+    Delivery.objects.bulk_create(
+        [
+            Delivery(
+                message_id=key,
+                consumer=consumer.name,
+                context=consumer.context,
+                outside=consumer.outside,
+                due_at=clock.now(),
+            )
+            for key in missing
+        ]
+    )
+    Message.objects.filter(pk__in=missing).update(addressed_to=F("addressed_to") + 1)
+    lane = Lane(consumer.context, consumer.outside)
+    if missing:
+        transaction.on_commit(lambda: ring([lane]), robust=True)
+    return len(missing)
+
+
+def _missed_live(consumer: Consumer, since: datetime, until: datetime | None) -> QuerySet[Message]:
+    had = Delivery.objects.filter(message=OuterRef("pk"), consumer=consumer.name)
+    return Message.objects.filter(_of_its_contract(consumer, since, until), ~Exists(had))
+
+
+def _missed_archived(consumer: Consumer, since: datetime, until: datetime | None) -> QuerySet[ArchivedMessage]:
+    had = (
+        "EXISTS (SELECT 1 FROM jsonb_array_elements(deliveries) AS had WHERE had ->> 'consumer' = %s)"
+        if connection.vendor == "postgresql"
+        else "EXISTS (SELECT 1 FROM json_each(deliveries) AS had WHERE json_extract(had.value, '$.consumer') = %s)"
+    )
+    messages = ArchivedMessage.objects.filter(_of_its_contract(consumer, since, until))
+    had_it: Any = RawSQL(had, [consumer.name])  # noqa: S611 - a constant; its parameter is passed
+    return messages.alias(had_it=had_it).filter(had_it=False)
+
+
+def _of_its_contract(consumer: Consumer, since: datetime, until: datetime | None) -> Q:
+    of_contract = Q(name=consumer.listens_to.wire_name, occurred_at__gte=since)
+    return of_contract & Q(occurred_at__lt=until) if until else of_contract

@@ -1,0 +1,208 @@
+"""A consumer added today is given the past: once, in the usual deliveries, out of the archive too."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from integration.domain import clock
+from integration.domain.invariants import invariants
+from integration.management.commands.replay import moment
+from integration.messaging.archive import archive_messages
+from integration.messaging.consumers import consumers
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.messaging.past import give_past
+
+pytestmark = pytest.mark.django_db
+
+Listen = Callable[..., None]
+RunOut = Callable[..., None]
+Deliver = Callable[[], int]
+Later = Callable[[timedelta], None]
+
+NEW = "inventory.count-shortages"
+
+
+@pytest.fixture
+def past(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> list[str]:
+    """Three messages: one in the archive, one done a while ago, one waiting. Returns what the new consumer hears."""
+    listen(lambda event: None)
+    run_out("OLD")
+    deliver()
+    later(timedelta(days=91))
+    archive_messages()
+    run_out("DONE")
+    deliver()
+    later(timedelta(days=1))
+    run_out("WAITING")
+    heard: list[str] = []
+    listen(lambda event: heard.append(event.sku), name=NEW)
+    assert ArchivedMessage.objects.count() == 1
+    return heard
+
+
+def replay(since: str = "2020-01-01", consumer: str = NEW, **options: Any) -> str:
+    said = StringIO()
+    call_command("replay", f"--consumer={consumer}", f"--since={since}", stdout=said, **options)
+    return said.getvalue()
+
+
+def sound() -> bool:
+    return invariants.get("events.each_consumer_has_one_delivery").check().offenders == []
+
+
+def test_it_hears_all_of_the_past_once_oldest_first(past: list[str], deliver: Deliver) -> None:
+    assert "3 messages of inventory.stock-ran-out, 1 of them archived" in replay()
+    deliver()
+
+    assert past == ["OLD", "DONE", "WAITING"]
+    assert {delivery.status for delivery in Delivery.objects.filter(consumer=NEW)} == {Status.DONE}
+    assert sound()
+
+
+def test_doing_it_again_does_nothing_twice(past: list[str], deliver: Deliver) -> None:
+    replay()
+    deliver()
+    assert "0 given" in replay()
+    assert deliver() == 0
+    assert len(past) == 3
+    assert sound()
+
+
+def test_what_comes_out_of_the_archive_is_whole_and_goes_back(past: list[str], deliver: Deliver, later: Later) -> None:
+    (before,) = ArchivedMessage.objects.values_list("deliveries", flat=True)
+    replay()
+    message = Message.objects.get(data__sku="OLD")
+    assert message.addressed_to == message.deliveries.count() == 2
+    deliver()
+    archive_messages()
+    assert not ArchivedMessage.objects.exists()
+    later(timedelta(days=91))
+    archive_messages()
+
+    back = ArchivedMessage.objects.get(data__sku="OLD")
+    assert back.deliveries[0] == before[0]
+    assert [each["consumer"] for each in back.deliveries] == ["inventory.reorder", NEW]
+    assert "0 messages" in replay(dry_run=True)
+
+
+def test_only_what_was_told_between_two_moments_is_given(past: list[str], deliver: Deliver) -> None:
+    a_day_ago = (clock.now() - timedelta(hours=30)).isoformat()
+    an_hour_ago = (clock.now() - timedelta(hours=1)).isoformat()
+    assert "1 given" in replay(a_day_ago, until=moment(an_hour_ago))
+    deliver()
+    assert past == ["DONE"]
+    assert "1 given" in replay(an_hour_ago)
+    assert ArchivedMessage.objects.count() == 1
+
+
+def test_a_dry_run_only_counts(past: list[str], deliver: Deliver) -> None:
+    assert "would be given 3 messages" in replay(dry_run=True)
+    assert not Delivery.objects.filter(consumer=NEW).exists()
+    assert ArchivedMessage.objects.count() == 1
+
+
+def test_workers_are_woken(past: list[str], rung: list[Lane], django_capture_on_commit_callbacks: Any) -> None:
+    rung.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        replay()
+    assert set(rung) == {Lane("inventory", False)}
+
+
+def test_a_failure_is_tried_again_like_any_other(
+    listen: Listen, run_out: RunOut, deliver: Deliver, stopped_clock: None, later: Later
+) -> None:
+    listen(lambda event: None)
+    run_out("MUG")
+    deliver()
+    listen(lambda event: 1 / 0, name=NEW)
+    replay()
+    deliver()
+    failed = Delivery.objects.get(consumer=NEW)
+    assert (failed.status, failed.attempts) == (Status.PENDING, 1)
+    assert "ZeroDivisionError" in failed.error
+
+
+def test_who_talks_to_the_outside_is_only_given_the_past_when_that_is_said(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
+    listen(lambda event: None)
+    run_out("MUG")
+    letters: list[str] = []
+    listen(lambda event: letters.append(event.sku), name="inventory.write-letters", outside=True)
+    with pytest.raises(CommandError, match="--even-outside"):
+        replay(consumer="inventory.write-letters")
+    assert not Delivery.objects.filter(consumer="inventory.write-letters").exists()
+    replay(consumer="inventory.write-letters", even_outside=True)
+    deliver()
+    assert letters == ["MUG"]
+
+
+def test_in_several_batches_nothing_is_left_out(
+    past: list[str], deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration.messaging.past.BATCH", 1)
+    told: list[int] = []
+    assert give_past(consumers.get(NEW), clock.now() - timedelta(days=999), on_progress=told.append) == 3
+    assert told == [1, 2, 3]
+    assert sound()
+
+
+def test_it_stops_when_nobody_handles_what_it_gives(past: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integration.messaging.past.BATCH", 1)
+    monkeypatch.setattr("integration.management.commands.replay.MOST_WAITING", 1)
+    monkeypatch.setattr("integration.management.commands.replay.PAUSE", 0)
+    with pytest.raises(CommandError, match="Is a worker running"):
+        replay(patience=0.01)
+    assert Delivery.objects.filter(consumer=NEW).update(status=Status.DEAD) == 2
+    replay()
+    assert Delivery.objects.filter(consumer=NEW).count() == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--consumer=inventory.nobody", "--since=2026-01-01"], "No consumer is named 'inventory.nobody'"),
+        ([f"--consumer={NEW}", "--since=yesterday"], "'yesterday' is no moment"),
+        ([f"--consumer={NEW}", "--since=2026-02-01", "--until=2026-01-01"], "--until must be after --since"),
+        ([f"--consumer={NEW}"], "--since"),
+    ],
+)
+def test_bad_input_is_told(past: list[str], arguments: list[str], told: str) -> None:
+    with pytest.raises(CommandError, match=told) as error:
+        call_command("replay", *arguments)
+    if "nobody" in arguments[0]:
+        assert NEW in str(error.value)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_give_it_once(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> None:
+    listen(lambda event: None)
+    run_out(*(f"S-{n}" for n in range(30)))
+    deliver()
+    later(timedelta(days=91))
+    archive_messages()
+    run_out(*(f"T-{n}" for n in range(30)))
+    listen(lambda event: None, name=NEW)
+    start, given = Barrier(3), []
+
+    def give() -> None:
+        start.wait()
+        given.append(give_past(consumers.get(NEW), clock.now() - timedelta(days=999)))
+        connections.close_all()
+
+    threads = [Thread(target=give) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert sum(given) == Delivery.objects.filter(consumer=NEW).count() == 60
+    assert sound()
