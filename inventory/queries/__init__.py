@@ -1,10 +1,13 @@
 """What can be asked of inventory; nothing here changes anything."""
 
+from datetime import datetime
+
 from django.db.models import F, QuerySet
 
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import Sku
 from inventory.models import StockItem
+from inventory.queries import levels  # noqa: F401 - it keeps a read model
 
 
 def stock_item(sku: Sku) -> StockItem:
@@ -12,6 +15,14 @@ def stock_item(sku: Sku) -> StockItem:
     found = StockItem.objects.filter(pk=sku).first()
     if found is None:
         raise NotFound(f"there is no stock of {sku}")
+    return found
+
+
+def stock_item_as_of(sku: Sku, moment: datetime) -> StockItem:
+    """The stock of a sku as it was at a moment; raises `NotFound` before there was any."""
+    found = StockItem.as_of(sku, moment)
+    if found is None:
+        raise NotFound(f"there was no stock of {sku} at {moment.isoformat()}")
     return found
 
 

@@ -1,0 +1,153 @@
+"""A projection is a function of a batch: it loads the rows the batch touches once, and writes them once.
+
+Each event comes once to each build, an aggregate's in the order of its versions. What shows an aggregate keeps the
+version it shows besides, and passes over what is older; what adds up needs no order.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from integration.domain.events import DomainEvent
+from integration.domain.history import HistoryEntry
+from integration.domain.naming import WireNames
+from integration.read_models.models import Row
+
+R = TypeVar("R", bound=Row)
+
+AT_ONCE = 5_000
+"""As many rows are loaded by one query: SQLite takes some thirty thousand parameters."""
+
+
+class Batch:
+    """Events that follow one another, and the rows of the build they are for.
+
+    Args:
+        rows: the table of the rows.
+        build: which build's rows are read and written.
+        entries: the events, oldest first.
+    """
+
+    def __init__(self, rows: type[Row], build: int, entries: Sequence[HistoryEntry]) -> None:
+        self.entries = entries
+        self._rows, self._build = rows, build
+
+    def load(self, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+        """The row of each key, by it; a new one where there is none yet."""
+        found = {row.key_values: row for some in _chunks(keys) for row in self._among(some)}
+        return {key: found.get(key) or self.new(*key) for key in keys}
+
+    def new(self, *key: Any, **values: Any) -> Any:
+        """A row that is not there yet."""
+        return self._rows(build=self._build, **dict(zip(self._rows.key, key, strict=True)), **values)
+
+    def find(self, **among: Any) -> Any:
+        """The build's rows of which this is true."""
+        return self._rows.of_all_builds.filter(build=self._build, **among)
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Keep the rows as they are now; one statement."""
+        fields = [field.name for field in self._rows._meta.concrete_fields if not field.primary_key]
+        unique = ["build", *self._rows.key]
+        told_apart_by_key = list(rows)
+        for row in told_apart_by_key:
+            row.pk = None  # or new and old would be two statements
+        self._rows.of_all_builds.bulk_create(
+            told_apart_by_key,
+            update_conflicts=True,
+            unique_fields=unique,
+            update_fields=[name for name in fields if name not in unique],
+        )
+
+    def totals(self) -> "Totals":
+        """Sums to be added to, and written once."""
+        return Totals(self)
+
+    def _among(self, keys: Collection[tuple[Any, ...]]) -> Iterable[Row]:
+        # Of a key of several fields, every combination is asked for: more than needed, by one range of the index.
+        columns = zip(*keys, strict=True)
+        return self.find(**{f"{name}__in": set(values) for name, values in zip(self._rows.key, columns, strict=True)})
+
+
+class Totals:
+    """What is to be added to rows that are sums; a row all of whose sums are zero again is taken away."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._changes: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+
+    def add(self, *key: Any, **changes: int) -> None:
+        """Add to the row of this key; what is less than zero is taken away."""
+        for name, change in changes.items():
+            self._changes[key][name] += change
+
+    def write(self) -> None:
+        """Add it all up: one query and one or two statements."""
+        rows = self._batch.load(self._changes) if self._changes else {}
+        for key, changes in self._changes.items():
+            for name, change in changes.items():
+                setattr(rows[key], name, getattr(rows[key], name) + change)
+        nothing = {key for key, row in rows.items() if not any(getattr(row, name) for name in self._changes[key])}
+        self._batch.write([row for key, row in rows.items() if key not in nothing])
+        gone = [rows[key].pk for key in nothing if rows[key].pk]
+        if gone:
+            self._batch.find(pk__in=gone).delete()
+
+
+class ReadModel(Struct, frozen=True):
+    """A projection and the rows it keeps.
+
+    Args:
+        rows: the table of its rows; `rows.read_model` is its name.
+        stream: the kind of aggregate whose events it is made of.
+        events: the wire names of those events; empty for all of the stream.
+        project: makes the rows of a build show a batch.
+    """
+
+    rows: type[Row]
+    stream: str
+    events: frozenset[str]
+    project: Callable[[Batch], None]
+
+    @property
+    def name(self) -> str:
+        """Its wire name, `context.what-it-shows`."""
+        return self.rows.read_model
+
+    @property
+    def context(self) -> str:
+        """The context whose history it follows."""
+        return self.name.partition(".")[0]
+
+    def wants(self, stream: str, name: str) -> bool:
+        """Whether an event is one of those it is made of."""
+        return stream == self.stream and (not self.events or name in self.events)
+
+
+read_models: WireNames[ReadModel] = WireNames("read model")
+
+P = TypeVar("P", bound=Callable[[Batch], None])
+
+
+def read_model(rows: type[Row], *, stream: str, events: Iterable[type[DomainEvent]] = ()) -> Callable[[P], P]:
+    """Have the function below keep these rows, of the events of one kind of aggregate, or of some of them."""
+
+    def register(project: P) -> P:
+        names = frozenset(event.wire_name for event in events)
+        read_models.add(rows.read_model, ReadModel(rows, stream, names, project))
+        return project
+
+    return register
+
+
+def of_context(context: str) -> list[ReadModel]:
+    """The read models of a context, by name."""
+    return [model for _, model in read_models.items() if model.context == context]
+
+
+def _chunks(keys: Collection[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
+    # Sorted, so that a chunk's combinations are few.
+    ordered = sorted(keys)
+    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))

@@ -1,0 +1,65 @@
+"""Stock per day: what lay on the shelf at the end of each day on which something moved, and what moved."""
+
+from datetime import UTC, date
+from functools import singledispatch
+
+from integration.domain.events import DomainEvent
+from integration.read_models.batch import Batch, read_model
+from inventory import events
+from inventory.models import StockItem, StockOfDay
+
+
+@read_model(StockOfDay, stream=StockItem.stream)
+def keep_stock_per_day(batch: Batch) -> None:
+    latest = {row.sku: row for row in batch.find(sku__in={entry.stream_id for entry in batch.entries}, latest=True)}
+    touched: dict[tuple[str, date], StockOfDay] = {}
+    for entry in batch.entries:
+        row = latest.get(entry.stream_id)
+        if row and entry.version <= row.version:
+            continue
+        day = entry.occurred_at.astimezone(UTC).date()
+        # A day is over with the next day's first movement: a clock that goes wrong does not open it again.
+        if row is None:
+            row = batch.new(entry.stream_id, day)
+        elif day > row.day:
+            # The old day is written before the new: only one is the latest.
+            row.latest, touched[row.key_values] = False, row
+            row = batch.new(row.sku, day, on_hand=row.on_hand, reserved=row.reserved)
+        move(entry.event, row)
+        row.version = entry.version
+        latest[row.sku] = touched[row.key_values] = row
+    batch.write(touched.values())
+
+
+@singledispatch
+def move(event: DomainEvent, row: StockOfDay) -> None:
+    """Count a movement; what is not named below moves nothing."""
+
+
+@move.register
+def _(event: events.StockReceived, row: StockOfDay) -> None:
+    row.on_hand += event.quantity
+    row.received += event.quantity
+
+
+@move.register
+def _(event: events.StockAdjusted, row: StockOfDay) -> None:
+    row.on_hand += event.delta
+    row.adjusted += event.delta
+
+
+@move.register
+def _(event: events.StockSetAside, row: StockOfDay) -> None:
+    row.reserved += event.quantity
+
+
+@move.register
+def _(event: events.StockFreed, row: StockOfDay) -> None:
+    row.reserved -= event.quantity
+
+
+@move.register
+def _(event: events.StockShipped, row: StockOfDay) -> None:
+    row.on_hand -= event.quantity
+    row.reserved -= event.quantity
+    row.shipped += event.quantity

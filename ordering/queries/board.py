@@ -1,0 +1,106 @@
+"""The order board: every order in one row, with all that a list of orders shows. The aggregate decides; this shows."""
+
+from functools import singledispatch
+
+import msgspec
+
+from integration.domain.address import Address
+from integration.domain.events import DomainEvent
+from integration.domain.history import HistoryEntry
+from integration.read_models.batch import Batch, read_model
+from ordering import events
+from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
+
+
+@read_model(OrderBoard, stream=Order.stream)
+def keep_board(batch: Batch) -> None:
+    rows = batch.load({(entry.stream_id,) for entry in batch.entries})
+    for entry in batch.entries:
+        row = rows[entry.stream_id,]
+        if entry.version > row.version:
+            show(entry.event, row)
+            _stamp(row, entry)
+    batch.write(rows.values())
+
+
+def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
+    if entry.version == 1:
+        row.created_at, row.correlation_id = entry.occurred_at, entry.correlation_id
+    row.version, row.updated_at = entry.version, entry.occurred_at
+    row.payment_status = payment_status_of(row)
+
+
+@singledispatch
+def show(event: DomainEvent, row: OrderBoard) -> None:
+    """Make the row show what happened; of what is not named below it shows only that something did."""
+
+
+@show.register
+def _(event: events.OrderPlaced, row: OrderBoard) -> None:
+    row.buyer, row.currency, row.payment_method = event.buyer, event.total.currency, event.payment_method
+    row.subtotal, row.discount, row.total = event.subtotal, event.discount, event.total
+    row.shipping_address = msgspec.to_builtins(event.shipping_address)
+    row.line_facts = [
+        {
+            "sku": line.sku,
+            "name": line.name,
+            "quantity": line.quantity,
+            "shipped": 0,
+            "unit_price": line.unit_price.minor,
+        }
+        for line in event.lines
+    ]
+
+
+@show.register
+def _(event: events.OrderGoodsReserved, row: OrderBoard) -> None:
+    row.status = OrderStatus.PAYMENT_PENDING
+
+
+@show.register
+def _(event: events.OrderConfirmed, row: OrderBoard) -> None:
+    row.status, row.paid = OrderStatus.CONFIRMED, event.paid
+
+
+@show.register
+def _(event: events.OrderPaidTooLate, row: OrderBoard) -> None:
+    row.paid = event.paid
+
+
+@show.register
+def _(event: events.OrderCancelled, row: OrderBoard) -> None:
+    row.status, row.cancellation_reason = OrderStatus.CANCELLED, event.reason
+
+
+@show.register
+def _(event: events.OrderShipped, row: OrderBoard) -> None:
+    row.status, row.shipment_status = OrderStatus.SHIPPED, ShipmentStatus.DISPATCHED
+    sent = {
+        "id": event.shipment,
+        "status": ShipmentStatus.DISPATCHED.value,
+        "carrier": event.carrier,
+        "tracking_number": event.tracking_number,
+    }
+    row.shipments = [*row.shipments, sent]
+    for line in row.line_facts:
+        line["shipped"] += event.quantities.get(line["sku"], 0)
+
+
+@show.register
+def _(event: events.OrderDelivered, row: OrderBoard) -> None:
+    row.status, row.shipment_status = OrderStatus.DELIVERED, ShipmentStatus.DELIVERED
+    row.shipments = [
+        {**sent, "status": ShipmentStatus.DELIVERED.value} if sent["id"] == event.shipment else sent
+        for sent in row.shipments
+    ]
+
+
+@show.register
+def _(event: events.OrderRefunded, row: OrderBoard) -> None:
+    row.refunded = event.refunded
+
+
+@show.register
+def _(event: events.OrderAnonymized, row: OrderBoard) -> None:
+    row.shipping_address = msgspec.to_builtins(Address(**row.shipping_address).erased())
+    row.payment_method = ""

@@ -1,0 +1,61 @@
+"""What was sold, and to whom: sums over orders that were confirmed, less those that were cancelled afterwards."""
+
+from collections.abc import Collection
+from datetime import UTC, date
+
+from integration.domain.history import HistoryEntry
+from integration.read_models.batch import Batch, read_model
+from ordering import events
+from ordering.models import History, LifetimeSpend, Order, SalesOfDay
+
+CONFIRMED_OR_TAKEN_BACK = (events.OrderConfirmed, events.OrderCancelled)
+
+
+@read_model(LifetimeSpend, stream=Order.stream, events=CONFIRMED_OR_TAKEN_BACK)
+def keep_lifetime_spend(batch: Batch) -> None:
+    totals = batch.totals()
+    for entry in batch.entries:
+        match entry.event:
+            case events.OrderConfirmed(buyer=buyer, paid=paid):
+                totals.add(buyer, paid.currency, orders=1, spend_minor=paid.minor)
+            case events.OrderCancelled(was_confirmed=True, buyer=buyer, total=total):
+                totals.add(buyer, total.currency, orders=-1, spend_minor=-total.minor)
+    totals.write()
+
+
+@read_model(SalesOfDay, stream=Order.stream, events=CONFIRMED_OR_TAKEN_BACK)
+def keep_sales_per_day(batch: Batch) -> None:
+    changes = [(entry.stream_id, sign) for entry in batch.entries if (sign := _sign(entry))]
+    lines, days = _what_was_ordered_and_when_confirmed({order for order, _ in changes})
+    totals = batch.totals()
+    for order, sign in changes:
+        for line in lines[order]:
+            key = (days[order], line.sku, line.unit_price.currency)
+            totals.add(*key, orders=sign, quantity=sign * line.quantity, amount_minor=sign * line.total.minor)
+    totals.write()
+
+
+def _sign(entry: HistoryEntry) -> int:
+    """1 for an order to count in, -1 for one to count out again, 0 for one that never counted."""
+    match entry.event:
+        case events.OrderConfirmed():
+            return 1
+        case events.OrderCancelled(was_confirmed=True):
+            return -1
+    return 0
+
+
+def _what_was_ordered_and_when_confirmed(
+    orders: Collection[str],
+) -> tuple[dict[str, tuple[events.PlacedLine, ...]], dict[str, date]]:
+    """The lines of these orders and the days of their confirmation, by order; one query."""
+    names = [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name]
+    told = History.objects.filter(stream=Order.stream, stream_id__in=orders, name__in=names)
+    lines, days = {}, {}
+    for entry in told if orders else ():
+        match entry.event:
+            case events.OrderPlaced(lines=placed):
+                lines[entry.stream_id] = placed
+            case events.OrderConfirmed():
+                days[entry.stream_id] = entry.occurred_at.astimezone(UTC).date()
+    return lines, days

@@ -1,0 +1,360 @@
+"""A read model made again from nothing equals the live one, whatever happens while it is made."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+
+from billing import commands as billing
+from billing.models import invoice_of
+from config.management.commands.verify import verify
+from fulfillment import commands as fulfillment
+from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.money import Money
+from integration.messaging.tasks import run as run_routine
+from integration.read_models import rebuild as rebuilding
+from integration.read_models.batch import read_models
+from integration.read_models.follow import apply_next, follow_all, follow_context, freshen, lock_live
+from integration.read_models.lag import lag
+from integration.read_models.models import ReadModelBuild
+from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
+from inventory.models import StockOfDay
+from ordering.commands import cancel_order
+from ordering.models import Buyer, CancellationReason, LifetimeSpend, Order, OrderBoard, SalesOfDay
+
+Place = Callable[..., OrderNumber]
+Drain = Callable[..., int]
+
+ALL = [name for name, _ in read_models.items()]
+
+
+@pytest.fixture
+def at_work(placed: Place, drain: Drain) -> list[OrderNumber]:
+    """Orders at every stage: delivered, cancelled after payment, declined, out of stock, refunded in part, pending."""
+    orders = [
+        placed(),
+        placed({"MUG": 1}, buyer="B-2"),
+        placed(method="pm_card_chargeDeclined"),
+        placed({"RELIC": 1}),
+        placed({"LAMP": 2}, buyer="B-3"),
+    ]
+    drain()
+    follow_all()
+    fulfillment.dispatch_shipment(ShipmentId(f"S{orders[0][1:]}-1"), "DHL", "1")
+    cancel_order(orders[1], CancellationReason.BY_BUYER)
+    drain()
+    fulfillment.deliver_shipment(ShipmentId(f"S{orders[0][1:]}-1"))
+    drain()
+    billing.refund_in_part(invoice_of(orders[4]), Money("9.50", "USD"), "scratched")
+    drain()
+    orders.append(placed({"MUG": 3}))
+    follow_all()
+    return orders
+
+
+def all_rows(name: str) -> list[Any]:
+    model = read_models.get(name).rows
+    columns = [field.name for field in model._meta.concrete_fields if field.name not in ("id", "build")]
+    return sorted(map(repr, model.objects.values_list(*columns)))
+
+
+def run(command: str, *args: str, **options: Any) -> str:
+    said = StringIO()
+    call_command(command, *args, stdout=said, stderr=StringIO(), **options)
+    return said.getvalue()
+
+
+# --- What they show ---
+
+
+@pytest.mark.django_db
+def test_the_board_shows_every_order_as_it_is(at_work: list[OrderNumber]) -> None:
+    board = {row.number: row for row in OrderBoard.objects.all()}
+    assert set(board) == set(at_work)
+    for order in Order.objects.all():
+        Order.load_parts([order])
+        row = board[OrderNumber(order.number)]
+        for name in ("status", "cancellation_reason", "payment_status", "total", "paid", "refunded", "shipments"):
+            assert getattr(row, name) == getattr(order, name), (order, name)
+        assert [(line.sku, line.shipped) for line in row.lines] == [(line.sku, line.shipped) for line in order.lines]
+        assert (row.version, row.updated_at) == (order.version, order.updated_at)
+    assert board[at_work[0]].shipment_status == "delivered"
+
+
+@pytest.mark.django_db
+def test_sales_count_what_was_confirmed_less_what_was_cancelled(at_work: list[OrderNumber]) -> None:
+    sold = {row.sku: (row.orders, row.quantity, row.amount_minor) for row in SalesOfDay.objects.all()}
+    assert sold == {"MUG": (1, 2, 2_500), "LAMP": (2, 3, 24_000)}
+
+
+@pytest.mark.django_db
+def test_a_cancellation_takes_back_from_the_day_of_the_confirmation(
+    placed: Place, drain: Drain, later: Callable[[timedelta], None]
+) -> None:
+    kept, lost = placed({"MUG": 1}), placed({"MUG": 5})
+    drain()
+    follow_all()
+    assert SalesOfDay.objects.get().quantity == 6
+    later(timedelta(days=3))
+    cancel_order(lost, CancellationReason.BY_BUYER)
+    drain()
+    follow_all()
+
+    sale = SalesOfDay.objects.get()
+    assert (sale.quantity, sale.orders, sale.day) == (1, 1, Order.objects.get(pk=kept).created_at.date())
+    assert differences(read_models.get(SalesOfDay.read_model)) == []
+
+
+@pytest.mark.django_db
+def test_lifetime_spend_is_what_the_buyers_count_themselves(at_work: list[OrderNumber]) -> None:
+    spent = {row.buyer: row.spend for row in LifetimeSpend.objects.all()}
+    assert spent == {buyer.id: buyer.spend for buyer in Buyer.objects.all() if buyer.spend}
+
+
+# --- Each event once ---
+
+
+@pytest.mark.django_db
+def test_following_again_changes_nothing(at_work: list[OrderNumber]) -> None:
+    before = {name: all_rows(name) for name in ALL}
+    for _ in range(3):
+        follow_all()
+    assert {name: all_rows(name) for name in ALL} == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [OrderBoard.read_model, StockOfDay.read_model])
+def test_what_shows_an_aggregate_passes_over_what_it_knows(at_work: list[OrderNumber], name: str) -> None:
+    before = all_rows(name)
+    ReadModelBuild.objects.filter(read_model=name).update(mark=0)  # as if it had never read any of it
+    follow_all()
+    assert all_rows(name) == before
+
+
+@pytest.mark.django_db
+def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed()
+    drain()
+    with monkeypatch.context() as patch:
+        patch.setattr(ReadModelBuild, "save", lambda *args, **kwargs: 1 / 0)
+        follow_all()
+        assert {len(all_rows(name)) for name in ALL} == {0}
+        assert {each.error for each in lag()} == {"ZeroDivisionError: division by zero"}
+        assert "ZeroDivisionError" in run("read_models")
+    follow_all()
+    assert [found for model in ALL for found in differences(read_models.get(model))] == []
+
+
+@pytest.mark.django_db
+def test_beat_has_all_read_models_follow(placed: Place) -> None:
+    placed()
+    assert {each.events for each in lag()} != {0}
+    run_routine("integration.follow-read-models")
+    assert OrderBoard.objects.count() == 1
+    assert {each.events for each in lag()} == {0}
+
+
+# --- Lag ---
+
+
+@pytest.mark.django_db
+def test_lag_is_told_in_events_and_seconds_by_one_query(
+    at_work: list[OrderNumber], placed: Place, later: Callable[[timedelta], None], statements: Callable[..., Any]
+) -> None:
+    assert {(each.events, each.seconds) for each in lag()} == {(0, 0.0)}
+    placed(buyer="B-9")  # registers a buyer, and places an order
+    later(timedelta(seconds=90))
+    with statements() as seen:
+        late = {each.read_model: each for each in lag()}
+    assert len(seen) == 1
+    assert [late[name].events for name in ALL] == [0, 2, 2, 2]
+    assert 90 <= late[OrderBoard.read_model].seconds < 95
+    assert "ordering.order-board" in run("read_models")
+    follow_context("ordering")
+    assert {each.events for each in lag()} == {0}
+
+
+# --- Rebuilding ---
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ALL)
+def test_rebuilt_from_nothing_it_equals_the_live_one(at_work: list[OrderNumber], name: str) -> None:
+    before = all_rows(name)
+    assert before
+    progress: list[int] = []
+    rebuild(read_models.get(name), progress.append)
+    assert all_rows(name) == before
+    assert progress[-1] == rebuilding.events_to_read(read_models.get(name))
+    assert ReadModelBuild.objects.get(read_model=name).live
+    assert read_models.get(name).rows.of_all_builds.count() == len(before)
+
+
+@pytest.mark.django_db
+def test_a_wrong_row_is_told_and_then_right(at_work: list[OrderNumber]) -> None:
+    right = all_rows(OrderBoard.read_model)
+    OrderBoard.objects.filter(number=at_work[0]).update(status="pending")
+    OrderBoard.objects.filter(number=at_work[1]).delete()
+    with pytest.raises(CommandError, match="3 differences"):
+        run("rebuild", "ordering.order-board", check=True)
+    assert len(all_rows(OrderBoard.read_model)) == len(right) - 1
+    assert "6 rows" in run("rebuild", "ordering.order-board")
+    assert all_rows(OrderBoard.read_model) == right
+    assert "is what its history tells" in run("rebuild", "ordering.order-board", check=True)
+
+
+@pytest.mark.django_db
+def test_stopped_half_way_the_live_one_is_as_it_was_and_the_next_starts_clean(
+    at_work: list[OrderNumber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: all_rows(name) for name in ALL}
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilding, "_catch_up", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(read_models.get(OrderBoard.read_model))
+    assert OrderBoard.of_all_builds.count() == 2 * len(at_work)
+    assert {name: all_rows(name) for name in ALL} == before
+    follow_all()
+    run("rebuild", all=True)
+    assert {name: all_rows(name) for name in ALL} == before
+    assert OrderBoard.of_all_builds.count() == len(at_work)
+    assert ReadModelBuild.objects.count() == len(ALL)
+
+
+def _interrupt(*args: Any) -> int:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.django_db
+def test_of_two_rebuilds_the_second_goes_on(at_work: list[OrderNumber]) -> None:
+    model = read_models.get(OrderBoard.read_model)
+    before = all_rows(model.name)
+
+    def begin_another(applied: int) -> None:
+        if not begun:
+            begun.append(applied)
+            rebuild(model)
+
+    begun: list[int] = []
+    with pytest.raises(RebuiltByAnother):
+        rebuild(model, begin_another)
+    assert all_rows(model.name) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [((), "Say which"), (("ordering.order-bored",), "No read model is named 'ordering.order-bored'")],
+)
+def test_what_there_is_to_rebuild_is_told(args: tuple[str, ...], told: str) -> None:
+    with pytest.raises(CommandError, match=told) as error:
+        run("rebuild", *args)
+    assert all(name in str(error.value) for name in ALL)
+
+
+@pytest.mark.django_db
+def test_verify_names_what_a_read_model_shows_wrongly(at_work: list[OrderNumber]) -> None:
+    def offenders() -> dict[str, int]:
+        found = verify(["read_models."])
+        assert all(finding.looked_at for finding in found.values())
+        return {name.partition(".")[2]: len(finding.offenders) for name, finding in found.items() if finding.offenders}
+
+    assert offenders() == {}
+    OrderBoard.objects.filter(number=at_work[0]).update(paid_minor=1)
+    OrderBoard.objects.filter(number=at_work[1]).delete()
+    SalesOfDay.objects.filter(sku="MUG").update(quantity=7)
+    LifetimeSpend.objects.filter(buyer="B-1").delete()
+    StockOfDay.objects.filter(sku="MUG").update(reserved=77)
+    assert offenders() == {
+        "order_board_is_the_orders": 2,
+        "sales_are_what_was_ordered": 1,
+        "lifetime_spend_is_what_buyers_spent": 1,
+        "stock_per_day_is_the_stock": 1,
+    }
+
+
+@pytest.mark.django_db
+def test_verify_takes_no_offence_at_what_is_only_late(at_work: list[OrderNumber], placed: Place, drain: Drain) -> None:
+    placed()
+    drain()
+    assert [what for finding in verify(["read_models."]).values() for what in finding.offenders] == []
+
+
+# --- While the system runs ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
+    for_threads: None, placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration.read_models.follow.BATCH", 5)
+    for _ in range(5):
+        placed({"MUG": 1})
+    drain()
+    follow_all()
+    over = threading.Event()
+    failures: list[BaseException] = []
+
+    def keep_placing() -> None:
+        try:
+            while not over.is_set():
+                placed({"MUG": 1}, buyer="B-2")
+                drain()
+                follow_all()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=keep_placing)
+    thread.start()
+    try:
+        for name in ALL * 2:
+            rebuild(read_models.get(name))
+            freshen(name)
+            assert len(all_rows(name)) > 0
+    finally:
+        over.set()
+        thread.join(60)
+    follow_all()
+
+    assert failures == []
+    assert OrderBoard.objects.count() == Order.objects.count() > 5
+    assert [what for name in ALL for what in differences(read_models.get(name))] == []
+    assert [what for finding in verify(["read_models."]).values() for what in finding.offenders] == []
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite there is one writer anyway")
+@pytest.mark.django_db(transaction=True)
+def test_who_finds_another_following_leaves_it_and_a_request_waits_a_moment(placed: Place, drain: Drain) -> None:
+    placed()
+    follow_all()
+    model = read_models.get(OrderBoard.read_model)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            build = lock_live(model)
+            held.set()
+            let_go.wait(20)
+            apply_next(model, build)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(20)
+    placed()
+    follow_context("ordering")
+    assert OrderBoard.objects.count() == 1
+    freshen(model.name)  # for half a second
+    assert OrderBoard.objects.count() == 1
+    threading.Timer(0.1, let_go.set).start()
+    freshen(model.name)
+    assert OrderBoard.objects.count() == 2
+    thread.join(20)
