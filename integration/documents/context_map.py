@@ -1,0 +1,51 @@
+"""Who tells whom what: a column for each context, and a line for each contract from who publishes it to who reacts.
+
+Nothing can overlap: every contract has a row of its own, and its name stands left of all columns.
+"""
+
+from collections.abc import Sequence
+
+from integration.contracts.contract import IntegrationEvent
+from integration.contracts.registry import context_of
+from integration.documents.svg import COLOURS, QUIET, Picture, width_of
+from integration.messaging.consumers import Consumer
+
+TOP, LEFT, ROW, COLUMN = 80, 20, 26, 150
+
+
+def draw(contexts: Sequence[str], told: Sequence[tuple[type[IntegrationEvent], Sequence[Consumer]]]) -> str:
+    """The map as SVG.
+
+    Args:
+        contexts: the columns, in this order.
+        told: the contracts with their consumers, in the order of the rows.
+    """
+    picture = Picture("Context map: who tells whom what")
+    names = max((width_of(event.wire_name) for event, _ in told), default=0)
+    columns = {context: LEFT + names + COLUMN * place + COLUMN // 2 for place, context in enumerate(contexts)}
+    end = TOP + ROW * len(told)
+    picture.text(LEFT, 26, picture.title, bold=True)
+    for colour, (context, x) in zip(COLOURS, columns.items(), strict=False):
+        picture.line((x, TOP - 12), (x, end), ink=QUIET)
+        picture.box(x - COLUMN // 2 + 12, TOP - 40, COLUMN - 24, 28, colour)
+        picture.text(x, TOP - 22, context, anchor="middle", bold=True)
+    for row, (event, consumers) in enumerate(told):
+        _draw_row(picture, TOP + ROW * row + ROW // 2 + 4, event.wire_name, consumers, columns)
+    legend = "A dot publishes, an arrow reacts, a ring around the dot: the publisher itself reacts, later."
+    picture.text(LEFT, end + 30, legend)
+    return str(picture)
+
+
+def _draw_row(picture: Picture, y: int, name: str, consumers: Sequence[Consumer], columns: dict[str, int]) -> None:
+    start = columns[context_of(name)]
+    picture.text(LEFT, y + 4, name)
+    picture.dot(start, y)
+    for context in sorted({consumer.context for consumer in consumers}):
+        x = columns[context]
+        if x == start:
+            picture.dot(x, y, radius=9, hollow=True)
+        else:
+            picture.line((start, y), (x, y), arrow=True)
+    outside = sorted({consumer.context for consumer in consumers if consumer.outside})
+    if outside:
+        picture.text(max(columns.values()) + COLUMN // 2, y + 4, f"{', '.join(outside)} → outside")

@@ -1,0 +1,124 @@
+"""A table of states as a picture: the states one below the other, what leads to the next one straight down, and what
+leads elsewhere along a lane of its own on the right.
+
+Nothing can overlap: every arrow leaves and enters a box at a height that no other has, its words stand above its own
+line, and all lanes lie beyond all words.
+"""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from integration.documents.svg import COLOURS, LINE, Picture, width_of
+from integration.domain.states import StateTable
+
+TOP, LEFT, LANE = 50, 60, 18
+
+
+class Arrow(NamedTuple):
+    """What leads from one state to another: the messages, in the order of the table."""
+
+    source: str
+    target: str
+    messages: list[str]
+
+
+class Row:
+    """A state's box, and the heights at which arrows leave and enter it.
+
+    Args:
+        leaving: the arrows that leave it by a lane, and the words above each take room.
+        entering: the arrows that enter it by a lane.
+        staying: the messages that are noted and change nothing.
+    """
+
+    def __init__(self, y: int, leaving: list[Arrow], entering: list[Arrow], staying: list[str]) -> None:
+        self.y, self.heights = y, {}
+        reach = y + 6
+        for arrow in leaving:
+            reach += LINE * len(arrow.messages) + 6
+            self.heights[arrow.source, arrow.target] = reach
+        for arrow in entering:
+            reach += LINE
+            self.heights[arrow.source, arrow.target] = reach
+        self.height = max(reach + 10 - y, 24 + LINE * (1 + len(staying)))
+
+    @property
+    def end(self) -> int:
+        return self.y + self.height
+
+
+def draw(title: str, table: StateTable) -> str:
+    """The table as SVG; what is ignored, refused or too early is not in it."""
+    arrows, staying = _arrows(table)
+    down = {(a.source, a.target) for a in arrows if _leads_on(table, a)}
+    by_lane = [arrow for arrow in arrows if (arrow.source, arrow.target) not in down]
+    wide = max(width_of(_words(state)) for state in table.states)
+    wide = max([wide, *(width_of(f"noted: {_words(each)}") for told in staying.values() for each in told)]) + 24
+    words = max((width_of(_words(message)) for arrow in arrows for message in arrow.messages), default=0)
+    first_lane = LEFT + max(wide + 10, wide // 2 + 20) + words + LANE
+    picture = Picture(title)
+    picture.text(LEFT, 26, title, bold=True)
+    rows: dict[str, Row] = {}
+    y = TOP
+    for state in table.states:
+        leaving = [arrow for arrow in by_lane if arrow.source == state]
+        entering = [arrow for arrow in by_lane if arrow.target == state]
+        rows[state] = Row(y, leaving, entering, staying[state])
+        onward = [arrow for arrow in arrows if arrow.source == state and (arrow.source, arrow.target) in down]
+        y = rows[state].end + max(30, sum(LINE * len(arrow.messages) + 16 for arrow in onward))
+        for arrow in onward:
+            _draw_down(picture, arrow, LEFT + wide // 2, rows[state].end, y)
+    for lane, arrow in enumerate(sorted(by_lane, key=lambda arrow: _span(table, arrow))):
+        _draw_lane(picture, arrow, rows, LEFT + wide, first_lane + LANE * lane)
+    for number, state in enumerate(table.states):
+        _draw_state(picture, table, state, rows[state], wide, staying[state], COLOURS[number % len(COLOURS)])
+    return str(picture)
+
+
+def _arrows(table: StateTable) -> tuple[list[Arrow], dict[str, list[str]]]:
+    """What leads from state to state, and what is noted in a state without leading anywhere."""
+    leading: dict[tuple[str, str], list[str]] = defaultdict(list)
+    staying: dict[str, list[str]] = defaultdict(list)
+    for source, message, target in table.transitions():
+        (staying[source] if source == target else leading[source, target]).append(message)
+    return [Arrow(source, target, messages) for (source, target), messages in leading.items()], staying
+
+
+def _leads_on(table: StateTable, arrow: Arrow) -> bool:
+    return table.states.index(arrow.target) == table.states.index(arrow.source) + 1
+
+
+def _span(table: StateTable, arrow: Arrow) -> int:
+    return abs(table.states.index(arrow.target) - table.states.index(arrow.source))
+
+
+def _draw_down(picture: Picture, arrow: Arrow, x: int, start: int, end: int) -> None:
+    picture.line((x, start), (x, end), arrow=True)
+    for number, message in enumerate(arrow.messages):
+        picture.text(x + 10, start + 20 + LINE * number, _words(message))
+
+
+def _draw_lane(picture: Picture, arrow: Arrow, rows: dict[str, Row], edge: int, lane: int) -> None:
+    key = (arrow.source, arrow.target)
+    out, into = rows[arrow.source].heights[key], rows[arrow.target].heights[key]
+    picture.line((edge, out), (lane, out), (lane, into), (edge, into), arrow=True)
+    for number, message in enumerate(reversed(arrow.messages)):
+        picture.text(edge + 10, out - 4 - LINE * number, _words(message))
+
+
+def _draw_state(
+    picture: Picture, table: StateTable, state: str, row: Row, wide: int, staying: list[str], colour: str
+) -> None:
+    picture.box(LEFT, row.y, wide, row.height, colour, double=state in table.final_states())
+    base = row.y + row.height // 2 + 4 - LINE * len(staying) // 2
+    picture.text(LEFT + wide // 2, base, _words(state), anchor="middle", bold=True)
+    for number, message in enumerate(staying, 1):
+        picture.text(LEFT + wide // 2, base + LINE * number, f"noted: {_words(message)}", anchor="middle")
+    if all(target != state for source, _, target in table.transitions() if source != target):
+        # Nothing leads here: an aggregate is born so.
+        picture.dot(LEFT - 36, row.y + row.height // 2)
+        picture.line((LEFT - 30, row.y + row.height // 2), (LEFT, row.y + row.height // 2), arrow=True)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

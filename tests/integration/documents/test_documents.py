@@ -1,0 +1,189 @@
+"""What is generated is what the code says, reads well, and is not stale."""
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from enum import Enum
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings as real_settings
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from integration.contracts.contract import contracts
+from integration.documents import state_diagram
+from integration.documents.catalogue import all_contracts, words
+from integration.documents.documents import documents, pictures
+from integration.domain.aggregate import Aggregate
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from integration.domain.rebuild import aggregates
+from integration.domain.states import IGNORE, StateTable
+from integration.messaging.consumers import consumers_of
+
+ROOT = Path(__file__).resolve().parents[3]
+SVG = "{http://www.w3.org/2000/svg}"
+LIVES = [model for model in aggregates() if model.life]
+
+
+def test_no_generated_document_is_stale() -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "document", "--check"]  # without what tests register
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stale_a_missing_and_a_left_over_document_are_named_and_written_anew(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.BASE_DIR = tmp_path
+    for context in ["integration/contracts", *settings.CONTEXTS]:
+        (tmp_path / context).mkdir(parents=True)
+        (tmp_path / context / "schemas").symlink_to(ROOT / context / "schemas")
+    call_command("document")
+    call_command("document", "--check")
+
+    (tmp_path / "docs/events.md").write_text("# Events of yesterday")
+    (tmp_path / "docs/pictures/context-map.svg").unlink()
+    (tmp_path / "docs/pictures/states-of-cart.svg").write_text("<svg/>")
+    with pytest.raises(CommandError) as failure:
+        call_command("document", "--check")
+    assert str(failure.value) == (
+        "stale: docs/events.md, docs/pictures/context-map.svg, docs/pictures/states-of-cart.svg; "
+        "run `manage.py document`"
+    )
+
+    call_command("document")
+    call_command("document", "--check")
+    assert not (tmp_path / "docs/pictures/states-of-cart.svg").exists()
+
+
+def test_the_same_code_gives_the_same_documents() -> None:
+    assert documents() == documents()
+
+
+# --- Pictures ---
+
+
+class Box(NamedTuple):
+    """Where a text or a state's box stands."""
+
+    what: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: "Box") -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+
+def texts(picture: str) -> list[Box]:
+    boxes = []
+    for text in ET.fromstring(picture).iter(f"{SVG}text"):
+        x, y, width = float(text.get("x", 0)), float(text.get("y", 0)), 6.5 * len(text.text or "")
+        left = x - width / 2 if text.get("text-anchor") == "middle" else x
+        boxes.append(Box(text.text or "", left, y - 9, left + width, y + 2))
+    return boxes
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_no_two_texts_of_a_picture_overlap_and_none_is_cut_off(name: str) -> None:
+    picture = pictures()[name]
+    boxes = texts(picture)
+    assert len(boxes) > 3
+    assert [(a.what, b.what) for a, b in combinations(boxes, 2) if a.overlaps(b)] == []
+    width, height = (float(ET.fromstring(picture).get(side, 0)) for side in ("width", "height"))
+    assert [box.what for box in boxes if box.left < 0 or box.right > width or box.bottom > height] == []
+
+
+@pytest.mark.parametrize("model", LIVES, ids=lambda model: model.__name__)
+def test_a_state_diagram_has_every_state_and_every_way(model: type[Aggregate]) -> None:
+    assert model.life
+    picture = ET.fromstring(pictures()[f"states-of-{model.stream.replace('_', '-')}"])
+    told = [text.text for text in picture.iter(f"{SVG}text")]
+    for state in model.life.states:
+        assert told.count(state.replace("_", " ")) == 1
+    ways = [(source, target) for source, _, target in model.life.transitions()]
+    moving = {way for way in ways if way[0] != way[1]}
+    births = set(model.life.states) - {target for _, target in moving}
+    arrows = [line for line in picture.iter(f"{SVG}polyline") if line.get("marker-end")]
+    assert len(arrows) == len(moving) + len(births)
+    assert len(told) == 1 + len(model.life.states) + len(ways)
+    # A final state has a double rim; the other rectangle is the paper.
+    assert len(list(picture.iter(f"{SVG}rect"))) == 1 + len(model.life.states) + len(model.life.final_states())
+
+
+def test_a_state_diagram_says_what_the_table_says() -> None:
+    class Door(Enum):
+        SHUT = "shut"
+        OPEN = "open"
+
+    table = StateTable(Door, {"be_opened": {"shut": "open", "open": IGNORE}, "slam": {"shut": IGNORE, "open": "shut"}})
+    picture = state_diagram.draw("Door <1>", table)
+
+    assert [box.what for box in texts(picture)] == ["Door <1>", "be opened", "slam", "shut", "open"]
+    assert "Door &lt;1&gt;" in picture
+
+
+def test_the_context_map_has_an_arrow_for_each_context_that_reacts() -> None:
+    picture = ET.fromstring(pictures()["context-map"])
+    arrows = [line for line in picture.iter(f"{SVG}polyline") if line.get("marker-end")]
+    told = {
+        (name, consumer.context)
+        for name, event in contracts.items()
+        for consumer in consumers_of(event)
+        if consumer.context != name.partition(".")[0]
+    }
+    assert len(arrows) == len(told) > 10
+    names = {text.text for text in picture.iter(f"{SVG}text")}
+    assert names >= {name for name, _ in contracts.items()} | set(real_settings.CONTEXTS)
+
+
+# --- The catalogue ---
+
+
+def test_the_page_tells_all_of_every_contract() -> None:
+    page = documents()["docs/events.md"]
+    for entry in all_contracts():
+        section = page.partition(f"### {entry.name}\n")[2].partition("\n### ")[0]
+        assert entry.meaning in section
+        assert f"Published by {entry.publisher}" in section
+        for consumer in entry.consumers:
+            assert f"`{consumer}`" in section
+        for field in entry.fields:
+            assert re.search(rf"\| `{field.name}` \| {re.escape(field.kind)}", section)
+            assert f'"{field.name}": ' in section
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (Sku, "Sku"),
+        (str | None, "text or nothing"),
+        (tuple[Money, ...], "list of Money"),
+        (dict[str, int], "whole number by text"),
+    ],
+)
+def test_a_type_is_told_in_words(kind: object, told: str) -> None:
+    assert words(kind) == told
+
+
+def test_the_admin_has_the_catalogue_for_all_staff_and_nobody_else(client: Client, admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:integration_events"))
+
+    text = page.content.decode()
+    for name, _ in contracts.items():
+        assert f'id="{name}"' in text
+    assert "billing.invoice_paid" in text
+    assert text.count('role="img"') == 1 + len(LIVES)
+    assert reverse("admin:integration_events") in admin_client.get(reverse("admin:index")).content.decode()
+    assert client.get(reverse("admin:integration_events")).status_code == 302
