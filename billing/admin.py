@@ -16,6 +16,7 @@ from billing.models import Discrepancy, History, Invoice, InvoiceLine, Payment, 
 from integration.admin.columns import Shown, amount, column, figure, link, linked, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import PartInline, Question, ReadOnlyAdmin, RowInline, StoryAdmin
+from integration.domain.identifiers import InvoiceNumber
 from integration.domain.money import Money
 
 admin.site.register(History, HistoryAdmin)
@@ -50,6 +51,13 @@ class RefundInline(RowInline):
     fields = (linked(Refund, "pk", "refund"), "status", amount("amount"), "reason", "reference", moment("updated_at"))
 
 
+class Goodwill(Question):
+    """How much of each invoice is given back, and why."""
+
+    reason = forms.CharField(max_length=500, help_text="Kept with the refund.")
+    each = forms.DecimalField(label="amount in the invoice's currency", max_digits=19)
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(StoryAdmin):
     """What is owed for an order."""
@@ -69,11 +77,24 @@ class InvoiceAdmin(StoryAdmin):
     search_fields = ("number__contains",)
     search_help_text = "A number, an order's number, a payer's identifier, or the id of a story."
     identifiers = ("number", "order", "payer")
+    actions = ("refund_in_part",)
+    asks_for = {"refund_in_part": "refund_in_part"}
     inlines = (LineInline, PaymentInline, RefundInline)
     fieldsets = (
         (None, {"fields": (("number", "order", "status"), ("payer", "payment_method"))}),
-        ("Money", {"fields": (("discount", "total", "paid"), ("refund_owed", "refunded"))}),
+        ("Money", {"fields": (("discount", "total", "paid"), ("granted", "refund_owed", "refunded"))}),
     )
+
+    @admin.action(description="Refund in part …", permissions=["act"])
+    def refund_in_part(self, request: HttpRequest, chosen: QuerySet[Invoice]) -> HttpResponse | None:
+        """Give some of what was paid back, though the order stands."""
+        return self.ask(request, chosen, "refund_in_part", Goodwill, _refund_in_part)
+
+
+def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
+    amount = Money(question.answer(invoice), invoice.currency)
+    commands.refund_in_part(InvoiceNumber(invoice.number), amount, question.cleaned_data["reason"])
+    return f"{invoice}: {amount} is being given back"
 
 
 @column("in the sandbox's books")

@@ -3,7 +3,7 @@
 Most are one unit of work. Those that talk to the payment provider do so outside of any transaction, between two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
@@ -20,6 +20,7 @@ from billing.models import (
     payment_of,
 )
 from integration.domain import clock
+from integration.domain.erasure import forget
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import (
     BuyerId,
@@ -50,6 +51,19 @@ def issue_invoice(
                     order, payer=payer, payment_method=payment_method, lines=lines, discount=discount, total=total
                 )
             )
+
+
+def lock_invoices(orders: Collection[OrderNumber]) -> None:
+    """Lock the invoices of several orders."""
+    with unit_of_work() as work:
+        work.prefetch(Invoice, [invoice_of(order) for order in orders])
+
+
+def lock_invoices_and_payments(orders: Collection[OrderNumber]) -> None:
+    """Lock the invoices of several orders, and then their payments."""
+    with unit_of_work() as work:
+        work.prefetch(Invoice, [invoice_of(order) for order in orders])
+        work.prefetch(Payment, [payment_of(order) for order in orders])
 
 
 def request_payment(order: OrderNumber) -> None:
@@ -114,6 +128,21 @@ def call_off_invoice(order: OrderNumber, reason: str) -> None:
         _invoice(work, order).be_called_off(reason)
 
 
+def refund_in_part(number: InvoiceNumber, amount: Money, reason: str) -> Invoice:
+    """Give some of what was paid for an invoice back, though its order stands; asked twice, it is given twice.
+
+    Raises:
+        NotFound: there is no such invoice.
+        NotAllowed: nothing was paid, or all of it is given back.
+        MoreThanIsLeft: it is more than was paid and is not owed back yet, or nothing at all.
+        CurrencyMismatch: the invoice is in another currency.
+    """
+    with unit_of_work() as work:
+        invoice = work.get(Invoice, number)
+        invoice.refund_in_part(amount, reason)
+    return invoice
+
+
 def request_refund(
     refund: RefundId, invoice: InvoiceNumber, payment: PaymentId, order: OrderNumber, amount: Money, reason: str
 ) -> None:
@@ -171,6 +200,19 @@ def _asked_under(work: UnitOfWork, booked: Booked) -> Payment | Refund:
     if isinstance(booked.outcome, Refunded):
         return work.get(Refund, booked.key)
     return work.get(Payment, booked.key)
+
+
+def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
+    """Forget how these orders, all of them at their end, were paid; no more statements for many than for one."""
+    with unit_of_work() as work:
+        payments = work.get_many(Payment, [payment_of(order) for order in orders])
+        invoices = work.get_many(Invoice, [invoice_of(order) for order in orders])
+        for payment in payments.values():
+            payment.be_anonymized()
+        for invoice in invoices.values():
+            invoice.be_anonymized()
+        forget(Payment, payments)
+        forget(Invoice, invoices)
 
 
 def settle_discrepancy(subject: str, settlement: str) -> None:

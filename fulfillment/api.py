@@ -10,7 +10,7 @@ from fulfillment import commands, queries
 from fulfillment.models import Shipment, ShipmentStatus
 from integration.domain.identifiers import ShipmentId
 from integration.domain.metadata import join_story
-from integration.rest.etags import CHANGING, READING, etag, version_expected
+from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Input, Text
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, staff_with
@@ -95,7 +95,7 @@ class Dispatch(View):
         wanted = self.valid(request)
         return _represent(
             commands.dispatch_shipment(
-                ShipmentId(id), wanted["carrier"], wanted["tracking_number"], version_expected(request)
+                ShipmentId(id), wanted["carrier"], wanted["tracking_number"], versions_expected(request)
             )
         )
 
@@ -115,7 +115,7 @@ class Deliver(View):
     def post(self, request: Request, id: str) -> Response:
         """Note that the recipient has the shipment."""
         self.valid(request)
-        return _represent(commands.deliver_shipment(ShipmentId(id), version_expected(request)))
+        return _represent(commands.deliver_shipment(ShipmentId(id), versions_expected(request)))
 
 
 def _represent(shipment: Shipment) -> Response:

@@ -1,10 +1,11 @@
 """What can be done in fulfillment: one function a use case, one unit of work each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fulfillment.events import LineToPack
 from fulfillment.models import Shipment
 from integration.domain.address import Address
+from integration.domain.erasure import forget
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, sibling
 from integration.domain.unit_of_work import unit_of_work
@@ -13,6 +14,12 @@ from integration.domain.unit_of_work import unit_of_work
 def shipment_of(order: OrderNumber) -> ShipmentId:
     """The identifier of an order's one shipment."""
     return ShipmentId(sibling("S", order, 1))
+
+
+def lock_shipments(orders: Collection[OrderNumber]) -> None:
+    """Lock the shipments of several orders."""
+    with unit_of_work() as work:
+        work.prefetch(Shipment, [shipment_of(order) for order in orders])
 
 
 def arrange_shipment(order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> None:
@@ -32,14 +39,14 @@ def stop_shipment(order: OrderNumber, reason: str) -> None:
 
 
 def dispatch_shipment(
-    shipment: ShipmentId, carrier: str, tracking_number: str, if_version: int | None = None
+    shipment: ShipmentId, carrier: str, tracking_number: str, if_version: Collection[int] | None = None
 ) -> Shipment:
     """Hand a shipment to its carrier.
 
     Raises:
         NotFound: there is no such shipment.
         NotAllowed: it is not waiting to be dispatched.
-        StaleVersion: the shipment is no longer in `if_version`.
+        StaleVersion: the shipment is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         found = work.get(Shipment, shipment)
@@ -48,10 +55,19 @@ def dispatch_shipment(
     return found
 
 
-def deliver_shipment(shipment: ShipmentId, if_version: int | None = None) -> Shipment:
+def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = None) -> Shipment:
     """Note that a shipment reached its recipient; raises as `dispatch_shipment` does."""
     with unit_of_work() as work:
         found = work.get(Shipment, shipment)
         found.expect_version(if_version)
         found.be_delivered()
     return found
+
+
+def anonymize_shipments(orders: Collection[OrderNumber]) -> None:
+    """Forget who these orders, all of them at their end, were sent to; no more statements for many than for one."""
+    with unit_of_work() as work:
+        shipments = work.get_many(Shipment, [shipment_of(order) for order in orders])
+        for shipment in shipments.values():
+            shipment.be_anonymized()
+        forget(Shipment, shipments)

@@ -103,6 +103,15 @@ class Shipment(OfOneStory):
         else:
             self.record(events.CancellationRefused(*self._ids))
 
+    def be_anonymized(self) -> None:
+        """Its recipient is erased: forget who they are, and where, but for the country."""
+        if self.recipient != self._erased_recipient:
+            self.record(events.ShipmentAnonymized(*self._ids))
+
+    @property
+    def _erased_recipient(self) -> dict[str, str]:
+        return msgspec.to_builtins(Address(**self.recipient).erased())
+
     @applies(events.ShipmentArranged)
     def _arranged(self, event: events.ShipmentArranged) -> None:
         self.id, self.order, self.recipient = event.shipment, event.order, msgspec.to_builtins(event.recipient)
@@ -126,6 +135,10 @@ class Shipment(OfOneStory):
     @applies(events.CancellationRefused)
     def _cancellation_refused(self, event: events.CancellationRefused) -> None:
         """It stays as it is: on its way, or there."""
+
+    @applies(events.ShipmentAnonymized)
+    def _anonymized(self, event: events.ShipmentAnonymized) -> None:
+        self.recipient = self._erased_recipient
 
 
 class ShipmentLine(Part):

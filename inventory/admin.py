@@ -7,12 +7,13 @@ from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from integration.admin.columns import Shown, column, figure, link, list_url, moment, story_column
+from integration.admin.columns import Shown, column, figure, link, linked, list_url, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import AggregateAdmin, PartInline, Question, StoryAdmin
+from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import Sku
 from inventory import commands
-from inventory.models import MAX_QUANTITY, History, Level, Reservation, ReservationLine, StockItem
+from inventory.models import MAX_QUANTITY, History, Level, Reservation, ReservationLine, StockItem, StockOfDay
 
 admin.site.register(History, HistoryAdmin)
 
@@ -127,3 +128,24 @@ class ReservationAdmin(StoryAdmin):
     identifiers = ("order", "line_rows__sku")
     inlines = (LineInline,)
     fieldsets = ((None, {"fields": (("order", "status"),)}),)
+
+
+@admin.register(StockOfDay)
+class StockOfDayAdmin(RowsAdmin):
+    """What lay on the shelf at the end of a day."""
+
+    list_display = (
+        "day",
+        linked(StockItem, "sku", "sku"),
+        figure("on_hand"),
+        figure("reserved"),
+        figure("received"),
+        figure("adjusted"),
+        figure("shipped"),
+    )
+    list_filter = ("latest",)
+    date_hierarchy = "day"
+    ordering = ("-day", "sku")
+    search_fields = ("sku__contains",)
+    search_help_text = "A sku, or a part of one."
+    identifiers = ("sku",)

@@ -1,5 +1,6 @@
 """Inventory over REST, for staff: what lies on the shelves, and how it came and went."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import django_filters
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.rest.etags import CHANGING, READING, etag, version_expected
+from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import Input, Text, WholeNumber
 from integration.rest.filters import YesNoFilter
 from integration.rest.idempotency import idempotent
@@ -33,7 +34,7 @@ class StockOutput(serializers.Serializer):
 
     @extend_schema_field(OpenApiTypes.DATETIME)
     def get_as_of(self, item: StockItem) -> str:
-        return clock.now().isoformat().replace("+00:00", "Z")
+        return (self.context.get("as_of") or clock.now()).isoformat().replace("+00:00", "Z")
 
 
 class StockFilter(django_filters.FilterSet):
@@ -44,6 +45,19 @@ class StockFilter(django_filters.FilterSet):
     def filter_low(self, items: QuerySet[StockItem], name: str, wanted: bool) -> QuerySet[StockItem]:
         low = queries.running_low()
         return low if wanted else items.exclude(pk__in=low)
+
+
+class Then(serializers.Serializer):
+    """A moment to look at."""
+
+    as_of = serializers.DateTimeField(
+        required=False, default_timezone=UTC, help_text="How it was at this moment, which has passed; without it, now."
+    )
+
+    def validate_as_of(self, moment: datetime) -> datetime:
+        if moment > clock.now():
+            raise serializers.ValidationError("Nobody knows yet how it will be then.", "in_the_future")
+        return moment
 
 
 class Stock(View):
@@ -67,11 +81,16 @@ class OneStockItem(View):
 
     permission_classes = (staff_with("inventory.view_stockitem"),)
     serializer_class = StockOutput
+    query_parameters = tuple(Then().fields)
 
-    @extend_schema(responses=StockOutput, parameters=READING)
+    @extend_schema(responses=StockOutput, parameters=[Then, *READING])
     def get(self, request: Request, sku: str) -> Response:
-        """How much there is of a sku, and how much of that is promised."""
-        return _represent(queries.stock_item(Sku(sku)))
+        """How much there is of a sku, or was at a moment, and how much of that is promised."""
+        then = Then(data=request.query_params.dict())
+        then.is_valid(raise_exception=True)
+        moment = then.validated_data.get("as_of")
+        item = queries.stock_item_as_of(Sku(sku), moment) if moment else queries.stock_item(Sku(sku))
+        return _represent(item, as_of=moment)
 
 
 class Receipt(Input):
@@ -91,7 +110,7 @@ class Receipts(View):
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Note goods that came in."""
-        item = commands.receive_stock(Sku(sku), **self.valid(request), if_version=version_expected(request))
+        item = commands.receive_stock(Sku(sku), **self.valid(request), if_version=versions_expected(request))
         return _represent(item, status=201)
 
 
@@ -112,9 +131,9 @@ class Adjustments(View):
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
         """Correct what is on hand; goods set aside for orders stay."""
-        item = commands.adjust_stock(Sku(sku), **self.valid(request), if_version=version_expected(request))
+        item = commands.adjust_stock(Sku(sku), **self.valid(request), if_version=versions_expected(request))
         return _represent(item, status=201)
 
 
-def _represent(item: StockItem, **answer: Any) -> Response:
-    return Response(StockOutput(item).data, headers=etag(item), **answer)
+def _represent(item: StockItem, as_of: datetime | None = None, **answer: Any) -> Response:
+    return Response(StockOutput(item, context={"as_of": as_of}).data, headers=etag(item), **answer)

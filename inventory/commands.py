@@ -23,7 +23,7 @@ def open_stock_item(sku: Sku) -> None:
             work.add(StockItem.open(sku))
 
 
-def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: int | None = None) -> StockItem:
+def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: Collection[int] | None = None) -> StockItem:
     """Goods came in; raises `NotFound`, `QuantityOutOfBounds`, `StaleVersion`."""
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
@@ -44,7 +44,7 @@ def stock_up(quantities: Sequence[tuple[Sku, int]], reference: str = "") -> None
             item.receive(quantity, reference)
 
 
-def adjust_stock(sku: Sku, delta: int, reason: str, if_version: int | None = None) -> StockItem:
+def adjust_stock(sku: Sku, delta: int, reason: str, if_version: Collection[int] | None = None) -> StockItem:
     """Somebody counted; raises `NotFound`, `NothingAdjusted`, `ReservedGoods`, `StaleVersion`."""
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
@@ -53,16 +53,23 @@ def adjust_stock(sku: Sku, delta: int, reason: str, if_version: int | None = Non
     return item
 
 
-def lock_stock(skus: Collection[Sku]) -> None:
-    """Lock the stock that several orders are going to need, in the order of the skus."""
+def lock_stock(orders: Collection[OrderNumber], skus: Collection[Sku]) -> None:
+    """Lock the reservations there are for several orders, and then the stock they are going to need."""
     with unit_of_work() as work:
-        work.get_many(StockItem, skus)
+        work.prefetch(Reservation, orders)
+        work.prefetch(StockItem, skus)
+
+
+def lock_reservations(orders: Collection[OrderNumber]) -> None:
+    """Lock the reservations of several orders."""
+    with unit_of_work() as work:
+        work.prefetch(Reservation, orders)
 
 
 def lock_reserved_stock(orders: Collection[OrderNumber]) -> None:
     """Lock the reservations of several orders, and then the stock they are about."""
     with unit_of_work() as work:
-        reservations = work.get_many(Reservation, orders)
+        reservations = work.prefetch(Reservation, orders)
         work.get_many(StockItem, {line.sku for reservation in reservations.values() for line in reservation.lines})
 
 

@@ -1,6 +1,7 @@
 """What must always be true of stock and reservations."""
 
 from integration.domain.invariants import always, json_number
+from integration.read_models.verify import live_build, shown
 
 
 @always("inventory.on_hand_is_what_moved")
@@ -19,7 +20,7 @@ def on_hand_is_what_moved() -> str:
                 ELSE 0 END) AS total
             FROM inventory_history WHERE stream = 'stock_item' GROUP BY stream_id
         ) AS moved ON moved.stream_id = item.sku
-    """  # noqa: S608
+    """  # noqa: S608 - made of constants in the code only
 
 
 @always("inventory.reserved_is_what_orders_hold")
@@ -55,3 +56,19 @@ def a_reservation_ends_once() -> str:
             GROUP BY stream_id
         ) AS ended ON ended.stream_id = reservation."order"
     """
+
+
+@always("read_models.stock_per_day_is_the_stock")
+def stock_per_day_is_the_stock() -> str:
+    """The last day of each stock item shows what lies on the shelf now, if it has been told."""
+    return f"""
+        SELECT item.sku || ': ' || item.on_hand || ' on hand, ' || item.reserved || ' reserved, but its last day shows '
+                 || coalesce(day.on_hand || ' and ' || day.reserved, 'nothing') AS what,
+               CASE WHEN coalesce(day.version, 0) < item.version
+                    THEN {shown("inventory.stock-per-day", "stock_item", "item.sku", "item.version")}
+                    ELSE day.version <> item.version OR day.on_hand <> item.on_hand OR day.reserved <> item.reserved
+                    END AS bad
+        FROM inventory_stockitem AS item
+        LEFT JOIN inventory_stockofday AS day
+            ON day.sku = item.sku AND day.latest AND day.build = {live_build("inventory.stock-per-day")}
+    """  # noqa: S608 - names of the code only

@@ -12,6 +12,7 @@ from integration.domain.errors import Refused, Unacceptable
 from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
+from integration.read_models.models import Row
 from inventory import events
 from inventory.events import ReservedLine
 
@@ -278,3 +279,33 @@ class ReservationLine(Part):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.sku}"
+
+
+class StockOfDay(Row):
+    """A row of a read model: one sku at the end of a day (UTC) on which it moved, and how much of it did."""
+
+    read_model = "inventory.stock-per-day"
+    key = ("sku", "day")
+
+    sku = models.CharField(max_length=40)
+    day = models.DateField()
+    version = models.PositiveIntegerField(default=0)
+    latest = models.BooleanField(default=True, help_text="nothing of it has moved since")
+    on_hand = models.BigIntegerField(default=0)
+    reserved = models.BigIntegerField(default=0)
+    received = models.BigIntegerField(default=0)
+    adjusted = models.BigIntegerField(default=0)
+    shipped = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "stock per day"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "sku", "day"], name="stock_of_a_day_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["build", "sku"], name="stock_of_the_latest_day", condition=Q(latest=True)),
+            models.Index(fields=["build", "-day"], name="stock_by_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"stock of {self.sku} on {self.day}"

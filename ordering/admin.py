@@ -22,9 +22,21 @@ from integration.admin.columns import (
 )
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import AggregateAdmin, PartInline, Question, StoryAdmin
-from integration.domain.identifiers import OrderNumber
+from integration.admin.read_models import RowsAdmin
+from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering import commands
-from ordering.models import Buyer, CancellationReason, History, Order, OrderLine, OrderStatus, Product
+from ordering.models import (
+    Buyer,
+    CancellationReason,
+    History,
+    LifetimeSpend,
+    Order,
+    OrderBoard,
+    OrderLine,
+    OrderStatus,
+    Product,
+    SalesOfDay,
+)
 
 admin.site.register(History, HistoryAdmin)
 
@@ -47,6 +59,20 @@ class ProductAdmin(AggregateAdmin):
         return [("Orders", list_url(Order, {"q": row.sku})), *super().tools(request, row)]
 
 
+class Erasure(Question):
+    """Whether they are really to be forgotten."""
+
+    sure = forms.BooleanField(
+        label="I am sure",
+        help_text="Their account is closed. Names, addresses, notes and ways to pay go for good, of their orders too.",
+    )
+
+
+def _erase(buyer: Buyer, question: Erasure) -> str:
+    orders = commands.erase_buyer(BuyerId(buyer.pk)).orders
+    return f"{buyer} is erased, and {orders} of their orders anonymized"
+
+
 @admin.register(Buyer)
 class BuyerAdmin(AggregateAdmin):
     """Who buys."""
@@ -56,6 +82,7 @@ class BuyerAdmin(AggregateAdmin):
     search_fields = ("name__icontains", "email__icontains", "id__contains")
     search_help_text = "A buyer's identifier, or a part of a name or an e-mail address."
     identifiers = ("id", "user__username")
+    actions = ("erase_for_good",)
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": (("id", "user"), ("name", "email"), address("default_shipping_address"))}),
@@ -65,6 +92,11 @@ class BuyerAdmin(AggregateAdmin):
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         return [("Orders", list_url(Order, {"buyer": row.pk})), *super().tools(request, row)]
+
+    @admin.action(description="Erase, for good …", permissions=["act"])
+    def erase_for_good(self, request: HttpRequest, chosen: QuerySet[Buyer]) -> HttpResponse | None:
+        """Forget who the buyers are."""
+        return self.ask(request, chosen, "erase_for_good", Erasure, _erase)
 
 
 @column("sku", "sku")
@@ -134,3 +166,56 @@ def _cancel(order: Order, question: Cancellation) -> str:
     if cancelled.status == OrderStatus.CANCELLED:
         return f"{order} is cancelled"
     return f"{order}: fulfillment is asked to stop its shipment"
+
+
+# --- Read models ---
+
+
+@admin.register(OrderBoard)
+class OrderBoardAdmin(RowsAdmin):
+    """Every order in one row, with its payment and its shipment."""
+
+    list_display = (
+        linked(Order, "number", "order"),
+        linked(Buyer, "buyer", "buyer"),
+        "status",
+        "payment_status",
+        "shipment_status",
+        amount("total"),
+        moment("created_at", "placed"),
+        story_column(),
+    )
+    list_display_links = None
+    list_filter = ("status", "payment_status", "shipment_status", "cancellation_reason")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    search_fields = ("number__contains",)
+    search_help_text = "A number, a buyer's identifier, or the id of a story."
+    identifiers = ("number", "buyer")
+    uuids = ("correlation_id",)
+
+
+@admin.register(SalesOfDay)
+class SalesOfDayAdmin(RowsAdmin):
+    """What was sold, by day and product."""
+
+    list_display = ("day", linked(Product, "sku", "sku"), figure("orders"), figure("quantity"), amount("amount"))
+    list_filter = ("currency",)
+    date_hierarchy = "day"
+    ordering = ("-day", "-amount_minor")
+    search_fields = ("sku__contains",)
+    search_help_text = "A sku, or a part of one."
+    identifiers = ("sku",)
+
+
+@admin.register(LifetimeSpend)
+class LifetimeSpendAdmin(RowsAdmin):
+    """What each buyer spent."""
+
+    list_display = (linked(Buyer, "buyer", "buyer"), figure("orders"), amount("spend"))
+    list_display_links = None
+    list_filter = ("currency",)
+    ordering = ("-spend_minor",)
+    search_fields = ("buyer__contains",)
+    search_help_text = "A buyer's identifier, or a part of one."
+    identifiers = ("buyer",)

@@ -15,7 +15,7 @@ from rest_framework.throttling import ScopedRateThrottle
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import join_story
-from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, version_expected
+from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Email, Input, MoneyField, Pattern, SkuField, Text, WholeNumber, YesNo
 from integration.rest.filters import MomentFilter, YesNoFilter
 from integration.rest.idempotency import idempotent
@@ -28,8 +28,11 @@ from ordering.models import (
     Buyer,
     CancellationReason,
     Order,
+    OrderBoard,
     OrderStatus,
+    PaymentStatus,
     Product,
+    ShipmentStatus,
 )
 
 # --- Customers ---
@@ -125,7 +128,7 @@ class Me(View):
         """Change some of the profile; what is not named stays, among the preferences too."""
         changes = self.valid(request)
         changes.update(changes.pop("preferences", {}))
-        buyer = commands.change_profile(BuyerId(self._buyer().id), changes, version_expected(request))
+        buyer = commands.change_profile(BuyerId(self._buyer().id), changes, versions_expected(request))
         return self._represent(buyer)
 
     def _buyer(self) -> Buyer:
@@ -234,7 +237,7 @@ class OneProduct(View):
     @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
         """Offer a product differently from now on (staff)."""
-        product = commands.change_product(Sku(sku), self.valid(request), version_expected(request))
+        product = commands.change_product(Sku(sku), self.valid(request), versions_expected(request))
         return Response(ProductOutput(product).data, headers=etag(product))
 
 
@@ -270,7 +273,7 @@ class LineOutput(serializers.Serializer):
 class PaymentOutput(serializers.Serializer):
     """How an order is paid."""
 
-    status = serializers.ChoiceField(choices=["pending", "paid", "failed", "refunded", "cancelled"])
+    status = serializers.ChoiceField(choices=PaymentStatus.choices)
     method = serializers.CharField()
     paid = MoneyField()
     refunded = MoneyField()
@@ -286,7 +289,7 @@ class OrderShipment(serializers.Serializer):
 
 
 class OrderOutput(serializers.Serializer):
-    """An order."""
+    """An order, as the aggregate or its row on the order board tells it."""
 
     number = serializers.CharField()
     status = serializers.ChoiceField(choices=OrderStatus.choices)
@@ -302,11 +305,11 @@ class OrderOutput(serializers.Serializer):
     updated_at = serializers.DateTimeField()
 
     @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
-    def get_cancellation_reason(self, order: Order) -> str | None:
+    def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:
         return order.cancellation_reason or None
 
     @extend_schema_field(PaymentOutput)
-    def get_payment(self, order: Order) -> dict[str, Any]:
+    def get_payment(self, order: Order | OrderBoard) -> dict[str, Any]:
         payment = {
             "status": order.payment_status,
             "method": order.payment_method,
@@ -320,18 +323,17 @@ class OrderFilter(django_filters.FilterSet):
     """Which orders to list."""
 
     status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
+    payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
+    shipment_status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
     placed_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this moment or after.")
     placed_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this moment.")
-    buyer = django_filters.CharFilter(method="filter_buyer", help_text="Staff only.")
-
-    def filter_buyer(self, orders: QuerySet[Order], name: str, buyer: str) -> QuerySet[Order]:
-        return orders.filter(buyer=buyer)
+    buyer = django_filters.CharFilter(help_text="Staff only.")
 
 
 class OrderView(View):
     """A view of orders: a buyer's own, or for staff everyone's."""
 
-    queryset = Order.objects.none()
+    queryset: QuerySet[Any] = Order.objects.none()
 
     def get_queryset(self) -> QuerySet[Order]:
         if self.sees_all:
@@ -350,16 +352,18 @@ class OrderView(View):
 
 
 class Orders(OrderView):
-    """Orders."""
+    """Orders; the list is read from the order board."""
 
+    queryset: QuerySet[Any] = OrderBoard.objects.none()
     filterset_class = OrderFilter
     serializer_class = OrderInput
+    told_apart_by = "number"
 
     @extend_schema(responses=OrderOutput(many=True))
     def get(self, request: Request) -> Response:
         """The caller's orders, newest first; staff see everyone's."""
-        page = self.page_of(self.get_queryset())
-        Order.load_parts(page)
+        board = queries.order_board()
+        page = self.page_of(board if self.sees_all else board.filter(buyer=_caller(request)))
         return self.get_paginated_response(OrderOutput(page, many=True).data)
 
     @extend_schema(request=OrderInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
@@ -441,7 +445,7 @@ class Cancel(OrderView):
         self.check_object_permissions(request, seen)
         own = seen.buyer_id == _caller(request)
         reason = CancellationReason.BY_BUYER if own else CancellationReason.BY_OPERATOR
-        order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], version_expected(request))
+        order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], versions_expected(request))
         return Response(OrderOutput(order).data, status=202, headers=etag(order))
 
 

@@ -1,8 +1,8 @@
 """What can be done in ordering: one function a use case, one unit of work each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -14,6 +14,7 @@ from integration.contracts.billing import TEST_METHODS
 from integration.contracts.ordering import LineToShip, ShippingRequested
 from integration.domain import clock
 from integration.domain.address import Address
+from integration.domain.erasure import forget
 from integration.domain.errors import Refused, Unacceptable, UnacceptableInput
 from integration.domain.identifiers import (
     BuyerId,
@@ -24,8 +25,12 @@ from integration.domain.identifiers import (
     Sku,
     next_order_number,
 )
+from integration.domain.metadata import caused_by, current_cause
 from integration.domain.money import Money
 from integration.domain.unit_of_work import unit_of_work
+from integration.messaging.erasure import forget_errors
+from integration.rest.erasure import close_account, forget_answers
+from integration.rest.middleware import actor_of
 from ordering.events import PlacedLine
 from ordering.gateways import send_letter
 from ordering.models import (
@@ -38,7 +43,7 @@ from ordering.models import (
     QuantityOutOfBounds,
     TooManyLines,
 )
-from ordering.queries import discount_percent_of
+from ordering.queries import discount_percent_of, orders_under_way, orders_with_a_name, stories_of_profile
 
 
 class SkuTaken(Refused):
@@ -47,6 +52,10 @@ class SkuTaken(Refused):
 
 class UsernameTaken(Refused):
     """There is a user of this name already."""
+
+
+class OrdersUnderWay(Refused):
+    """The buyer has orders that are under way: they must be delivered or cancelled first."""
 
 
 class WeakPassword(Unacceptable):
@@ -89,12 +98,12 @@ def list_products(goods: Sequence[tuple[Sku, str, str, Money]]) -> int:
     return len(new)
 
 
-def change_product(sku: Sku, changes: Mapping[str, Any], if_version: int | None = None) -> Product:
+def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Product:
     """Change some of `name`, `description`, `price` and `on_sale`.
 
     Raises:
         NotFound, PriceOutOfBounds: as they say.
-        StaleVersion: the product is no longer in `if_version`.
+        StaleVersion: the product is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         product = work.get(Product, sku)
@@ -135,12 +144,12 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
     return buyer
 
 
-def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: int | None = None) -> Buyer:
+def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Buyer:
     """Change some of `name`, `email`, `default_shipping_address`, `locale` and `email_notifications`.
 
     Raises:
         NotFound: there is no such buyer.
-        StaleVersion: the profile is no longer in `if_version`.
+        StaleVersion: the profile is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         known = work.get(Buyer, buyer)
@@ -195,7 +204,7 @@ def place_order(
 
     Raises:
         UnacceptableInput: with one error for each sku that is unknown or not on sale, and for the payment method.
-        TooManyLines, QuantityOutOfBounds, MixedCurrencies: as they say.
+        TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as they say.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     with unit_of_work() as work:
@@ -243,6 +252,12 @@ def cancel_for_shortage(number: OrderNumber) -> None:
         work.get(Order, number).run_out_of_stock()
 
 
+def lock_orders(numbers: Sequence[OrderNumber]) -> None:
+    """Lock several orders, in the order of their keys."""
+    with unit_of_work() as work:
+        work.prefetch(Order, numbers)
+
+
 def lock_orders_and_buyers(numbers: Sequence[OrderNumber]) -> None:
     """Lock several orders and then their buyers, each in the order of their keys."""
     with unit_of_work() as work:
@@ -280,14 +295,14 @@ def cancel_for_missed_deadline(number: OrderNumber) -> None:
 
 
 def cancel_order(
-    number: OrderNumber, reason: CancellationReason, note: str = "", if_version: int | None = None
+    number: OrderNumber, reason: CancellationReason, note: str = "", if_version: Collection[int] | None = None
 ) -> Order:
     """Someone no longer wants the order.
 
     Raises:
         NotFound: there is no such order.
         NotAllowed: it is shipped, or cancelled already.
-        StaleVersion: the order is no longer in `if_version`.
+        StaleVersion: the order is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         order = work.get(Order, number)
@@ -355,3 +370,64 @@ def grant_discount(buyer: BuyerId, percent: int, reason: str) -> None:
     """Let every new order of the buyer cost `percent` hundredths less; 0 ends it."""
     with unit_of_work() as work:
         work.get(Buyer, buyer).grant_discount(percent, reason)
+
+
+ERASED_AT_ONCE = 200
+"""As many orders are anonymized in one unit of work: SQLite lets nobody else write for so long."""
+
+
+class Erased(NamedTuple):
+    """What there was to erase: whether of the buyer themselves, and in how many of their orders."""
+
+    buyer: bool
+    orders: int
+
+
+def erase_buyer(buyer: BuyerId) -> Erased:
+    """Forget who a buyer is: their account, their profile, and of their orders all but what the books need.
+
+    It takes some fifteen statements for each 200 orders. The other contexts hear of it and follow. If it is cut off,
+    calling it again goes on; when all is done, it finds nothing.
+
+    Raises:
+        NotFound: there is no such buyer.
+        OrdersUnderWay: some order of theirs is neither delivered nor cancelled.
+    """
+    erased = _erase_profile(buyer)
+    orders = 0
+    while some := _anonymize_some_orders(buyer):
+        orders += some
+    return Erased(erased, orders)
+
+
+def _erase_profile(buyer: BuyerId) -> bool:
+    with unit_of_work() as work:
+        known = work.get(Buyer, buyer)
+        under_way = orders_under_way(buyer)
+        if under_way:
+            raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} {', '.join(under_way)}")
+        before = known.version
+        known.be_erased([])
+        forget(Buyer, [buyer])
+        stories = stories_of_profile(buyer)
+        forget_errors(stories)
+        forget_answers(stories, actor_of(known.user) if known.user else None)
+        if known.user:
+            close_account(known.user)
+    return known.version > before
+
+
+def _anonymize_some_orders(buyer: BuyerId) -> int:
+    with unit_of_work() as work:
+        cause = current_cause()
+        orders = work.get_many(Order, orders_with_a_name(buyer, ERASED_AT_ONCE))
+        if orders:
+            for order in orders.values():
+                order.be_anonymized()
+            with caused_by(cause):  # and not as a part of the last order's story
+                work.get(Buyer, buyer).be_erased([OrderNumber(number) for number in orders])
+            forget(Order, orders)
+            stories = [order.correlation_id for order in orders.values()]
+            forget_errors(stories)
+            forget_answers(stories)
+    return len(orders)

@@ -1,6 +1,7 @@
 """What must always be true of orders and buyers."""
 
 from integration.domain.invariants import always
+from integration.read_models.verify import caught_up, live_build, shown
 
 
 @always("ordering.total_is_its_lines_less_discount")
@@ -53,3 +54,56 @@ def spend_is_its_confirmed_orders() -> str:
             WHERE status IN ('confirmed', 'shipped', 'delivered') GROUP BY buyer_id, currency
         ) AS orders ON orders.buyer_id = buyer.id AND orders.currency = buyer.currency
     """
+
+
+@always("read_models.order_board_is_the_orders")
+def order_board_is_the_orders() -> str:
+    """The order board shows every order it has been told of, and as the order is."""
+    return f"""
+        SELECT o.number || ' (' || o.status || ', version ' || o.version || '): the board shows '
+                 || coalesce(b.status || ', version ' || b.version, 'nothing') AS what,
+               CASE WHEN coalesce(b.version, 0) < o.version
+                    THEN {shown("ordering.order-board", "order", "o.number", "o.version")}
+                    ELSE b.version <> o.version OR b.status <> o.status OR b.buyer <> o.buyer_id
+                      OR b.cancellation_reason <> o.cancellation_reason OR b.total_minor <> o.total_minor
+                      OR b.paid_minor <> o.paid_minor OR b.refunded_minor <> o.refunded_minor
+                      OR b.updated_at <> o.updated_at END AS bad
+        FROM ordering_order AS o
+        LEFT JOIN ordering_orderboard AS b
+            ON b.number = o.number AND b.build = {live_build("ordering.order-board")}
+    """  # noqa: S608 - names of the code only
+
+
+@always("read_models.lifetime_spend_is_what_buyers_spent")
+def lifetime_spend_is_what_buyers_spent() -> str:
+    """In the shop's currency, lifetime spend is what the buyers themselves count; looked at when it is not behind."""
+    return f"""
+        SELECT buyer.id || ': spent ' || buyer.spend_minor || ', lifetime spend ' || coalesce(spend.spend_minor, 0)
+                 AS what,
+               buyer.spend_minor <> coalesce(spend.spend_minor, 0) AS bad
+        FROM ordering_buyer AS buyer
+        LEFT JOIN ordering_lifetimespend AS spend
+            ON spend.buyer = buyer.id AND spend.currency = buyer.currency
+            AND spend.build = {live_build("ordering.lifetime-spend")}
+        WHERE {caught_up("ordering.lifetime-spend")}
+    """  # noqa: S608 - names of the code only
+
+
+@always("read_models.sales_are_what_was_ordered")
+def sales_are_what_was_ordered() -> str:
+    """What was sold of a product over all days is what its confirmed orders take; looked at when it is not behind."""
+    return f"""
+        SELECT sku || ' (' || currency || '): ' || sum(sold) || ' sold for ' || sum(taken) || ', but ' || sum(ordered)
+                 || ' ordered for ' || sum(worth) AS what,
+               sum(sold) <> sum(ordered) OR sum(taken) <> sum(worth) AS bad
+        FROM (
+            SELECT sku, currency, quantity AS sold, amount_minor AS taken, 0 AS ordered, 0 AS worth
+            FROM ordering_salesofday WHERE build = {live_build("ordering.sales-per-day")}
+            UNION ALL
+            SELECT line.sku, line.currency, 0, 0, line.quantity, line.quantity * line.unit_price_minor
+            FROM ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id
+            WHERE o.status IN ('confirmed', 'shipped', 'delivered')
+        ) AS both_sides
+        WHERE {caught_up("ordering.sales-per-day")}
+        GROUP BY sku, currency
+    """  # noqa: S608 - names of the code only

@@ -51,6 +51,7 @@ INVOICE_LIFE = StateTable(
         "ask_for_money":  _row(OPEN,   IGNORE,   IGNORE,   IGNORE),
         "be_paid":        _row(PAID,   IGNORE,   IGNORE,   VOID),
         "be_called_off":  _row(VOID,   PAID,     IGNORE,   IGNORE),
+        "refund_in_part": _row(REFUSE, PAID,     REFUSE,   REFUSE),
         "be_refunded":    _row(REFUSE, REFUNDED, REFUSE,   VOID),
     },
 )  # fmt: skip
@@ -73,11 +74,12 @@ class Invoice(OfOneStory):
     discount_minor = MinorUnitsField()
     total_minor = MinorUnitsField()
     paid_minor = MinorUnitsField(default=0)
+    granted_minor = MinorUnitsField(default=0)
     refund_owed_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
     refund_count = models.PositiveSmallIntegerField(default=0)
     discount, total, paid = money("discount_minor"), money("total_minor"), money("paid_minor")
-    refund_owed, refunded = money("refund_owed_minor"), money("refunded_minor")
+    granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -89,6 +91,10 @@ class Invoice(OfOneStory):
                     refund_owed_minor__lte=F("paid_minor"),
                 ),
                 name="refunded_at_most_owed_at_most_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(granted_minor__gte=0, granted_minor__lte=F("refund_owed_minor")),
+                name="granted_at_most_owed_back",
             ),
             models.CheckConstraint(condition=Q(paid_minor__in=[0, F("total_minor")]), name="paid_in_full_or_not"),
         ]
@@ -146,9 +152,21 @@ class Invoice(OfOneStory):
         elif self.paid > self.refund_owed:
             self.owe_back(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
+    def refund_in_part(self, amount: Money, reason: str) -> None:
+        """Give some of what was paid back though the order stands: a decision, not a consequence.
+
+        Raises:
+            MoreThanIsLeft: it is more than is left, or nothing at all.
+            NotAllowed: nothing was paid, or all of it is given back.
+        """
+        if self.accepts("refund_in_part"):
+            self._require_left(amount)
+            self.record(events.InvoiceRefundGranted(*self._ids, amount, reason))
+            self.owe_back(amount, payment_of(OrderNumber(self.order)), reason)
+
     def owe_back(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Have some of what was paid given back; raises `MoreThanIsLeft`."""
-        self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
+        self._require_left(amount)
         refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
         self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
 
@@ -156,6 +174,14 @@ class Invoice(OfOneStory):
         """Some of what was paid was given back; once it is all, the invoice is refunded."""
         if self.accepts("be_refunded"):
             self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
+
+    def be_anonymized(self) -> None:
+        """Its payer is erased: forget how they meant to pay."""
+        if self.payment_method:
+            self.record(events.InvoiceAnonymized(*self._ids))
+
+    def _require_left(self, amount: Money) -> None:
+        self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
 
     @applies(events.InvoiceIssued)
     def _issued(self, event: events.InvoiceIssued) -> None:
@@ -186,6 +212,10 @@ class Invoice(OfOneStory):
     def _voided(self, event: events.InvoiceVoided) -> None:
         self.status = InvoiceStatus.VOID
 
+    @applies(events.InvoiceRefundGranted)
+    def _refund_granted(self, event: events.InvoiceRefundGranted) -> None:
+        self.granted += event.amount
+
     @applies(events.InvoiceRefundOwed)
     def _refund_owed(self, event: events.InvoiceRefundOwed) -> None:
         self.refund_owed += event.amount
@@ -196,6 +226,10 @@ class Invoice(OfOneStory):
         self.refunded = event.refunded
         if self.status == PAID and self.refunded == self.paid:
             self.status = InvoiceStatus.REFUNDED
+
+    @applies(events.InvoiceAnonymized)
+    def _anonymized(self, event: events.InvoiceAnonymized) -> None:
+        self.payment_method = ""
 
 
 class InvoiceLine(Part):

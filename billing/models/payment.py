@@ -116,6 +116,11 @@ class Payment(OfOneStory):
         if self.accepts("abandon"):
             self.record(events.PaymentAbandoned(PaymentId(self.id), OrderNumber(self.order)))
 
+    def be_anonymized(self) -> None:
+        """Its payer is erased: forget how they paid."""
+        if self.method:
+            self.record(events.PaymentAnonymized(PaymentId(self.id), OrderNumber(self.order)))
+
     @applies(events.PaymentRequested)
     def _requested(self, event: events.PaymentRequested) -> None:
         self.id, self.invoice_id, self.order = event.payment, event.invoice, event.order
@@ -136,3 +141,7 @@ class Payment(OfOneStory):
     @applies(events.PaymentAbandoned)
     def _abandoned(self, event: events.PaymentAbandoned) -> None:
         self.status = PaymentStatus.ABANDONED
+
+    @applies(events.PaymentAnonymized)
+    def _anonymized(self, event: events.PaymentAnonymized) -> None:
+        self.method = ""

@@ -1,5 +1,7 @@
 """Billing's part of an order's way from placing to its end."""
 
+from collections.abc import Sequence
+
 from billing import commands, events
 from billing.events import InvoicedLine
 from integration import contracts
@@ -55,7 +57,17 @@ def tell_of_refund(event: events.InvoiceRefunded) -> None:
 # --- What billing does when the others tell something ---
 
 
-@whenever(contracts.ordering.OrderPlaced, name="billing.issue-invoice")
+def lock_invoices(about: Sequence[contracts.ordering.OrderPlaced | contracts.ordering.OrderCancelled]) -> None:
+    """Lock the invoices of a whole batch at once."""
+    commands.lock_invoices([event.order for event in about])
+
+
+def lock_invoices_and_payments(reserved: Sequence[contracts.inventory.StockReserved]) -> None:
+    """Lock the invoices of a whole batch at once, and then their payments."""
+    commands.lock_invoices_and_payments([event.order for event in reserved])
+
+
+@whenever(contracts.ordering.OrderPlaced, name="billing.issue-invoice", prepare=lock_invoices)
 def issue_invoice(event: contracts.ordering.OrderPlaced) -> None:
     commands.issue_invoice(
         event.order,
@@ -67,12 +79,12 @@ def issue_invoice(event: contracts.ordering.OrderPlaced) -> None:
     )
 
 
-@whenever(contracts.inventory.StockReserved, name="billing.request-payment")
+@whenever(contracts.inventory.StockReserved, name="billing.request-payment", prepare=lock_invoices_and_payments)
 def request_payment(event: contracts.inventory.StockReserved) -> None:
     commands.request_payment(event.order)
 
 
-@whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice")
+@whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice", prepare=lock_invoices)
 def call_off_invoice(event: contracts.ordering.OrderCancelled) -> None:
     commands.call_off_invoice(event.order, event.reason)
 

@@ -1,5 +1,7 @@
 """Fulfillment's part of an order's way from placing to its end."""
 
+from collections.abc import Sequence
+
 from fulfillment import commands, events
 from fulfillment.events import LineToPack
 from integration import contracts
@@ -43,12 +45,19 @@ def tell_of_refusal(event: events.CancellationRefused) -> None:
 # --- What fulfillment does when the others tell something ---
 
 
-@whenever(contracts.ordering.ShippingRequested, name="fulfillment.arrange-shipment")
+def lock_shipments(
+    about: Sequence[contracts.ordering.ShippingRequested | contracts.ordering.OrderCancellationRequested],
+) -> None:
+    """Lock the shipments of a whole batch at once."""
+    commands.lock_shipments([event.order for event in about])
+
+
+@whenever(contracts.ordering.ShippingRequested, name="fulfillment.arrange-shipment", prepare=lock_shipments)
 def arrange_shipment(event: contracts.ordering.ShippingRequested) -> None:
     lines = [LineToPack(line.sku, line.name, line.quantity) for line in event.lines]
     commands.arrange_shipment(event.order, event.recipient, lines)
 
 
-@whenever(contracts.ordering.OrderCancellationRequested, name="fulfillment.stop-shipment")
+@whenever(contracts.ordering.OrderCancellationRequested, name="fulfillment.stop-shipment", prepare=lock_shipments)
 def stop_shipment(event: contracts.ordering.OrderCancellationRequested) -> None:
     commands.stop_shipment(event.order, event.reason)

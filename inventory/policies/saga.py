@@ -26,7 +26,12 @@ def tell_of_shortage(event: events.ReservationRefused) -> None:
 
 def lock_ordered_stock(placed: Sequence[contracts.ordering.OrderPlaced]) -> None:
     """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
-    commands.lock_stock({line.sku for event in placed for line in event.lines})
+    commands.lock_stock([event.order for event in placed], {line.sku for event in placed for line in event.lines})
+
+
+def lock_reservations(confirmed: Sequence[contracts.ordering.OrderConfirmed]) -> None:
+    """Lock the reservations of a whole batch at once."""
+    commands.lock_reservations([event.order for event in confirmed])
 
 
 def lock_reserved_stock(
@@ -46,7 +51,7 @@ def reserve_stock_for_order(event: contracts.ordering.OrderPlaced) -> None:
     commands.reserve_stock(event.order, [ReservedLine(line.sku, line.quantity) for line in event.lines])
 
 
-@whenever(contracts.ordering.OrderConfirmed, name="inventory.commit-reservation")
+@whenever(contracts.ordering.OrderConfirmed, name="inventory.commit-reservation", prepare=lock_reservations)
 def commit_reservation(event: contracts.ordering.OrderConfirmed) -> None:
     commands.commit_reservation(event.order)
 

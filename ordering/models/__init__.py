@@ -5,6 +5,7 @@ from ordering.models.history import History
 from ordering.models.order import (
     MAX_LINES,
     MAX_QUANTITY,
+    MAX_TOTAL_MINOR,
     ORDER_LIFE,
     AmountMismatch,
     CancellationReason,
@@ -12,27 +13,39 @@ from ordering.models.order import (
     Order,
     OrderLine,
     OrderStatus,
+    PaymentStatus,
     QuantityOutOfBounds,
+    TooExpensive,
     TooManyLines,
+    payment_status_of,
 )
 from ordering.models.product import MAX_PRICE, Availability, PriceOutOfBounds, Product
+from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay, ShipmentStatus
 
 __all__ = [
     "MAX_LINES",
     "MAX_PRICE",
     "MAX_QUANTITY",
+    "MAX_TOTAL_MINOR",
     "ORDER_LIFE",
     "AmountMismatch",
     "Availability",
     "Buyer",
     "CancellationReason",
     "History",
+    "LifetimeSpend",
     "MixedCurrencies",
     "Order",
+    "OrderBoard",
     "OrderLine",
     "OrderStatus",
+    "PaymentStatus",
     "PriceOutOfBounds",
     "Product",
     "QuantityOutOfBounds",
+    "SalesOfDay",
+    "ShipmentStatus",
+    "TooExpensive",
     "TooManyLines",
+    "payment_status_of",
 ]

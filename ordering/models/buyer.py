@@ -1,5 +1,6 @@
 """A buyer is whoever orders; what they spent decides what their next order costs."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import msgspec
@@ -58,8 +59,16 @@ class Buyer(Aggregate):
         locale: str,
         email_notifications: bool,
     ) -> None:
-        """What the buyer tells of themselves, all of it."""
-        self.record(events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications))
+        """What the buyer tells of themselves, all of it; nothing happens if it is what we know."""
+        changed = events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications)
+        if changed != self._profile:
+            self.record(changed)
+
+    @property
+    def _profile(self) -> events.BuyerProfileChanged:
+        address = self.default_shipping_address
+        known = msgspec.convert(address, Address | None)
+        return events.BuyerProfileChanged(self.name, self.email, known, self.locale, self.email_notifications)
 
     def change_spend(self, order: OrderNumber, change: Money) -> None:
         """Count an order in, or out again; other currencies than the shop's are not counted."""
@@ -71,6 +80,11 @@ class Buyer(Aggregate):
         if percent != self.discount_percent:
             self.record(events.BuyerDiscountChanged(percent, reason))
 
+    def be_erased(self, orders: Sequence[OrderNumber]) -> None:
+        """Forget who they are, and that of these orders of theirs; nothing happens if there is nothing to forget."""
+        if orders or self.name or self.email or self.default_shipping_address:
+            self.record(events.BuyerErased(BuyerId(self.id), tuple(orders)))
+
     @applies(events.BuyerRegistered)
     def _registered(self, event: events.BuyerRegistered) -> None:
         self.id, self.user_id, self.name, self.email = event.buyer, event.user, event.name, event.email
@@ -81,6 +95,10 @@ class Buyer(Aggregate):
         self.name, self.email, self.locale = event.name, event.email, event.locale
         self.email_notifications = event.email_notifications
         self.default_shipping_address = msgspec.to_builtins(event.default_shipping_address)
+
+    @applies(events.BuyerErased)
+    def _erased(self, event: events.BuyerErased) -> None:
+        self.name, self.email, self.default_shipping_address = "", "", None
 
     @applies(events.BuyerSpendChanged)
     def _spend_changed(self, event: events.BuyerSpendChanged) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from django.db import models
@@ -20,6 +20,8 @@ from ordering.models.buyer import Buyer
 
 MAX_LINES = 2_000
 MAX_QUANTITY = 100_000
+MAX_TOTAL_MINOR = 10**16
+"""Even hundreds of such orders add up to what a column of minor units holds, whatever the currency's decimals."""
 
 
 class MixedCurrencies(Unacceptable):
@@ -32,6 +34,10 @@ class TooManyLines(Unacceptable):
 
 class QuantityOutOfBounds(Unacceptable):
     """A quantity is a whole number from 1 to 100,000."""
+
+
+class TooExpensive(Unacceptable):
+    """An order costs at most 10,000,000,000,000,000 of its currency's smallest unit."""
 
 
 class AmountMismatch(Refused):
@@ -59,6 +65,16 @@ class CancellationReason(models.TextChoices):
     BY_OPERATOR = "by_operator"
 
 
+class PaymentStatus(models.TextChoices):
+    """What became of an order's money, as a buyer would say."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+
+
 PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
 
 
@@ -79,6 +95,7 @@ ORDER_LIFE = StateTable(
         "be_shipped":           _row(NOT_YET,         NOT_YET,         SHIPPED,   IGNORE,    IGNORE,    REFUSE),
         "be_delivered":         _row(NOT_YET,         NOT_YET,         NOT_YET,   DELIVERED, IGNORE,    REFUSE),
         "be_refunded":          _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, CANCELLED),
+        "be_anonymized":        _row(REFUSE,          REFUSE,          REFUSE,    REFUSE,    DELIVERED, CANCELLED),
     },
 )  # fmt: skip
 
@@ -152,7 +169,7 @@ class Order(OfOneStory):
         """A new order.
 
         Raises:
-            TooManyLines, QuantityOutOfBounds, MixedCurrencies: as their sentences say.
+            TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as their sentences say.
         """
         cls.require(1 <= len(lines) <= MAX_LINES, TooManyLines(pointer="/lines"))
         for line in lines:
@@ -160,6 +177,7 @@ class Order(OfOneStory):
         currency = lines[0].unit_price.currency
         cls.require(all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines"))
         subtotal = Money.sum((line.total for line in lines), currency)
+        cls.require(subtotal.minor <= MAX_TOTAL_MINOR, TooExpensive(pointer="/lines"))
         discount = subtotal.percent(discount_percent)
         order = cls()
         order.record(
@@ -179,12 +197,8 @@ class Order(OfOneStory):
 
     @property
     def payment_status(self) -> str:
-        """What became of its money, as a buyer would say."""
-        if self.paid:
-            return "refunded" if self.refunded else "paid"
-        if self.status != CANCELLED:
-            return "pending"
-        return "failed" if self.cancellation_reason == CancellationReason.PAYMENT_FAILED else "cancelled"
+        """What became of its money, as a buyer would say; what was given back of it in part is `refunded`."""
+        return payment_status_of(self).value
 
     @property
     def _number(self) -> OrderNumber:
@@ -260,6 +274,16 @@ class Order(OfOneStory):
         if self.accepts("be_refunded") and refunded > self.refunded:
             self.require(refunded <= self.paid, NotYet("the refund came before its payment"))
             self.record(events.OrderRefunded(self._number, refunded))
+
+    def be_anonymized(self) -> None:
+        """Its buyer is erased: forget all of it but what the books need; raises `NotAllowed` before its end."""
+        if self.accepts("be_anonymized") and not self.is_anonymous:
+            self.record(events.OrderAnonymized(self._number))
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nothing personal is left of it: no order is placed without a method of payment."""
+        return not self.payment_method
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:
         self.record(
@@ -343,6 +367,21 @@ class Order(OfOneStory):
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:
         self.refunded = event.refunded
+
+    @applies(events.OrderAnonymized)
+    def _anonymized(self, event: events.OrderAnonymized) -> None:
+        self.shipping_address = msgspec.to_builtins(Address(**self.shipping_address).erased())
+        self.payment_method = self.note = ""
+
+
+def payment_status_of(order: Any) -> PaymentStatus:
+    """What became of the money of an order, or of a row that shows one."""
+    if order.paid:
+        return PaymentStatus.REFUNDED if order.refunded == order.paid else PaymentStatus.PAID
+    if order.status != CANCELLED:
+        return PaymentStatus.PENDING
+    failed = order.cancellation_reason == CancellationReason.PAYMENT_FAILED
+    return PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
 
 
 class OrderLine(Part):

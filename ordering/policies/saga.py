@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from integration import contracts
 from integration.contracts.ordering import OrderedLine
@@ -61,53 +62,67 @@ def tell_of_cancellation(event: events.OrderCancelled) -> None:
 # --- What ordering does when the others tell something ---
 
 
-def lock_orders(about: Sequence[contracts.billing.PaymentSucceeded | contracts.fulfillment.ShipmentCancelled]) -> None:
+class AboutAnOrder(Protocol):
+    """A contract that names an order."""
+
+    @property
+    def order(self) -> OrderNumber: ...
+
+
+def lock_orders(about: Sequence[AboutAnOrder]) -> None:
+    """Lock the orders of a batch at once."""
+    commands.lock_orders([event.order for event in about])
+
+
+def lock_orders_and_buyers(about: Sequence[AboutAnOrder]) -> None:
     """Lock the orders of a batch and their buyers in one order each, so that two batches never wait for each other."""
     commands.lock_orders_and_buyers([event.order for event in about])
 
 
-@whenever(contracts.inventory.StockReserved, name="ordering.await-payment")
+@whenever(contracts.inventory.StockReserved, name="ordering.await-payment", prepare=lock_orders)
 def await_payment_for_reserved_order(event: contracts.inventory.StockReserved) -> None:
     commands.await_payment(event.order)
 
 
-@whenever(contracts.inventory.StockReservationFailed, name="ordering.cancel-for-shortage")
+@whenever(contracts.inventory.StockReservationFailed, name="ordering.cancel-for-shortage", prepare=lock_orders)
 def cancel_order_out_of_stock(event: contracts.inventory.StockReservationFailed) -> None:
     commands.cancel_for_shortage(event.order)
 
 
-@whenever(contracts.billing.PaymentSucceeded, name="ordering.confirm-paid-order", prepare=lock_orders)
+@whenever(contracts.billing.PaymentSucceeded, name="ordering.confirm-paid-order", prepare=lock_orders_and_buyers)
 def confirm_paid_order(event: contracts.billing.PaymentSucceeded) -> None:
     commands.confirm_order(event.order, event.payment, event.amount)
 
 
-@whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order")
+@whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order", prepare=lock_orders)
 def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
     commands.cancel_for_declined_payment(event.order, event.reason)
 
 
-@whenever(contracts.billing.RefundIssued, name="ordering.note-refund")
+@whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders)
 def note_refund(event: contracts.billing.RefundIssued) -> None:
     commands.note_refund(event.order, event.refunded)
 
 
-@whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch")
+@whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch", prepare=lock_orders)
 def note_dispatch(event: contracts.fulfillment.ShipmentDispatched) -> None:
     quantities = {line.sku: line.quantity for line in event.lines}
     commands.note_dispatch(event.order, event.shipment, event.carrier, event.tracking_number, quantities)
 
 
-@whenever(contracts.fulfillment.ShipmentDelivered, name="ordering.note-delivery")
+@whenever(contracts.fulfillment.ShipmentDelivered, name="ordering.note-delivery", prepare=lock_orders)
 def note_delivery(event: contracts.fulfillment.ShipmentDelivered) -> None:
     commands.note_delivery(event.order, event.shipment)
 
 
-@whenever(contracts.fulfillment.ShipmentCancelled, name="ordering.complete-cancellation", prepare=lock_orders)
+@whenever(
+    contracts.fulfillment.ShipmentCancelled, name="ordering.complete-cancellation", prepare=lock_orders_and_buyers
+)
 def complete_cancellation(event: contracts.fulfillment.ShipmentCancelled) -> None:
     commands.complete_cancellation(event.order, CancellationReason(event.reason))
 
 
-@whenever(contracts.fulfillment.CancellationRefused, name="ordering.give-up-cancellation")
+@whenever(contracts.fulfillment.CancellationRefused, name="ordering.give-up-cancellation", prepare=lock_orders)
 def give_up_cancellation(event: contracts.fulfillment.CancellationRefused) -> None:
     commands.give_up_cancellation(event.order)
 

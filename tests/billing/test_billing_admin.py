@@ -83,7 +83,60 @@ def test_the_books_are_for_those_who_may_see_payments(refunded: Invoice) -> None
     assert "Transactions" in client.get("/admin/").content.decode()
 
 
-def test_billing_offers_no_action(refunded: Invoice, admin_client: Client) -> None:
-    for kind, row in (("invoice", refunded), ("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
+def refund_in_part(client: Client, invoice: Invoice, amount: str) -> str:
+    """Answer the action's question; returns the page that follows."""
+    asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "answered": "1", "reason": "scratched"}
+    answer = client.post(f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount}, follow=True)
+    return answer.content.decode()
+
+
+def test_an_operator_refunds_in_part(
+    placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
+) -> None:
+    placed()
+    drain()
+    invoice = Invoice.objects.get()
+    question = {"action": "refund_in_part", "_selected_action": invoice.pk}
+    assert "amount in the invoice" in admin_client.post(f"{BILLING}invoice/", question).content.decode()
+    assert not Refund.objects.exists()
+
+    shown = refund_in_part(admin_client, invoice, "5.50")
+    drain()
+
+    assert "5.50 USD is being given back" in shown
+    refund = Refund.objects.get()
+    assert (str(refund.amount), refund.reason, refund.status) == ("5.50 USD", "scratched", "issued")
+    assert str(Invoice.objects.get().refunded) == "5.50 USD"
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        ("105.01", "No more can be given back"),
+        ("0", "No more can be given back"),
+        ("0.001", "finer than the currency"),
+        ("1" * 20, "Ensure that there are no more than 19 digits in total"),
+        ("much", "Enter a number"),
+    ],
+)
+def test_an_operator_is_told_why_nothing_is_refunded(
+    amount: str, told: str, placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
+) -> None:
+    placed()
+    drain()
+    assert told in refund_in_part(admin_client, Invoice.objects.get(), amount)
+    assert not Refund.objects.exists()
+
+
+def test_only_a_paid_invoice_offers_a_refund(refunded: Invoice, admin_client: Client) -> None:
+    offered = {
+        invoice.status: admin_client.get(f"{BILLING}invoice/{invoice.pk}/change/").context["row_actions"]
+        for invoice in Invoice.objects.all()
+    }
+    assert offered == {"paid": [("refund_in_part", "Refund in part …")], "refunded": [], "void": []}
+
+
+def test_payments_and_refunds_offer_no_action(refunded: Invoice, admin_client: Client) -> None:
+    for kind, row in (("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
         assert admin_client.get(f"{BILLING}{kind}/").context["action_form"] is None
         assert admin_client.get(f"{BILLING}{kind}/{row.pk}/change/").context["row_actions"] == []

@@ -1,6 +1,7 @@
 """What can be done in billing, by its commands and by what the other contexts tell, and what it tells them."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -9,19 +10,29 @@ from pytest_django import Settings
 
 from billing import commands
 from billing.gateways import Charged, Declined, OutcomeUnknown, Refunded, provider
-from billing.models import Invoice, Payment, Refund
+from billing.models import Invoice, Payment, Refund, invoice_of
 from integration.contracts import IntegrationEvent
 from integration.contracts import billing as contracts
 from integration.contracts import inventory as from_inventory
 from integration.contracts import ordering as from_ordering
-from integration.domain.errors import NotYet
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, RefundId, Sku
+from integration.domain.errors import NotYet, Refused
+from integration.domain.identifiers import (
+    BuyerId,
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+    RefundId,
+    Sku,
+)
 from integration.domain.money import Money
 from integration.messaging.models import Delivery, Message
 
 pytestmark = pytest.mark.django_db
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
+STATEMENTS = 7
+"""How many it takes to refund in part."""
 TOTAL, NOTHING = Money("105", "USD"), Money.zero("USD")
 PLACED = from_ordering.OrderPlaced(
     order=ORDER,
@@ -84,7 +95,7 @@ def _states() -> tuple[str, str | None, str | None]:
 def _moved() -> list[tuple[str, Money]]:
     """What the provider did, by its own books: the charges it took, and then the refunds."""
     names = {Charged: "charge", Refunded: "refund"}
-    books = provider().books(datetime(2020, 1, 1, tzinfo=UTC))
+    books = sorted(provider().books(datetime(2020, 1, 1, tzinfo=UTC)), key=lambda booked: booked.key)
     done = [
         (names[type(booked.outcome)], booked.amount) for booked in books if not isinstance(booked.outcome, Declined)
     ]
@@ -374,3 +385,74 @@ def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: Tell, cut_lin
     commands.collect_payment(PAYMENT)
     assert _states() == ("paid", "succeeded", None)
     assert _moved() == [("charge", TOTAL)]
+
+
+# --- What is given back by decision ---
+
+
+def _paid_order(hear: Tell) -> None:
+    hear(PLACED, RESERVED)
+
+
+def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(hear: Tell, told: Told, persist) -> None:
+    _paid_order(hear)
+
+    commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
+    persist()
+    commands.refund_in_part(InvoiceNumber("I-1"), Money("7", "USD"), "and dented")
+    persist()
+
+    assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("7", "USD"))]
+    assert [refund.id for refund in Refund.objects.order_by("id")] == ["F-1-1", "F-1-2"]
+    assert told(contracts.RefundIssued) == [
+        contracts.RefundIssued(ORDER, RefundId("F-1-1"), Money("5", "USD"), Money("5", "USD")),
+        contracts.RefundIssued(ORDER, RefundId("F-1-2"), Money("7", "USD"), Money("12", "USD")),
+    ]
+    assert Invoice.objects.get().status == "paid"
+
+
+def test_an_order_cancelled_after_a_refund_in_part_gives_back_the_rest(hear: Tell, persist) -> None:
+    _paid_order(hear)
+    commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
+    hear(CANCELLED)
+    persist()
+
+    assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("100", "USD"))]
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.granted, invoice.refunded) == ("refunded", Money("5", "USD"), TOTAL)
+
+
+def test_a_refund_whose_answer_was_lost_is_given_once(hear: Tell, persist, cut_line: Cut) -> None:
+    _paid_order(hear)
+    commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
+    cut_line(False, True)
+    persist()
+
+    assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD"))]
+    assert Refund.objects.get().status == "issued"
+
+
+@pytest.mark.parametrize("earlier", [[PLACED], [PLACED, CANCELLED], [PLACED, RESERVED, CANCELLED]])
+def test_what_is_not_paid_or_given_back_already_is_not_refunded_in_part(
+    earlier: list[IntegrationEvent], hear: Tell
+) -> None:
+    hear(*earlier)
+    refunds = Refund.objects.count()
+
+    with pytest.raises(Refused):
+        commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
+
+    assert Refund.objects.count() == refunds
+
+
+def test_a_refund_in_part_takes_the_same_number_of_statements_however_long_the_invoice(
+    placed: Callable[..., OrderNumber], drain: Drain, statements: Callable[..., AbstractContextManager[list[str]]]
+) -> None:
+    counts = []
+    for lines in ({"MUG": 1}, {"MUG": 2, "LAMP": 1, "ATLAS": 1}):
+        order = placed(lines)
+        drain()
+        with statements() as seen:
+            commands.refund_in_part(invoice_of(order), Money("5", "USD"), "scratched")
+        counts.append(len(seen))
+    assert counts == [STATEMENTS, STATEMENTS]

@@ -12,7 +12,7 @@ from billing.models import INVOICE_LIFE, AmountMismatch, Invoice, MoreThanIsLeft
 from integration.domain.aggregate import Aggregate
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, RefundId, Sku
-from integration.domain.money import Money
+from integration.domain.money import CurrencyMismatch, Money
 from integration.domain.states import NotAllowed
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
@@ -63,9 +63,16 @@ def _void_and_paid() -> Invoice:
     return invoice
 
 
+def _owed_back_nearly() -> Invoice:
+    """All but fifty cents."""
+    invoice = _paid()
+    invoice.owe_back(TOTAL - Money("0.50", "USD"), PAYMENT, "scratched")
+    return invoice
+
+
 BROUGHT_TO: dict[str, Callable[[], Invoice]] = {
     "open": _open,
-    "paid": _owed_back,
+    "paid": _owed_back_nearly,
     "refunded": _refunded,
     "void": _void,
 }
@@ -73,6 +80,7 @@ SEND: dict[str, Callable[[Invoice], object]] = {
     "ask_for_money": lambda invoice: invoice.accepts("ask_for_money"),
     "be_paid": lambda invoice: invoice.be_paid(PAYMENT, TOTAL),
     "be_called_off": lambda invoice: invoice.be_called_off("by_buyer"),
+    "refund_in_part": lambda invoice: invoice.refund_in_part(Money("0.50", "USD"), "scratched"),
     "be_refunded": lambda invoice: invoice.be_refunded(REFUND, TOTAL),
 }
 
@@ -107,7 +115,7 @@ def test_every_message_in_every_state_does_what_the_table_says(
 MESSAGES = st.one_of(
     st.just(("be_paid", 0)),
     st.just(("be_called_off", 0)),
-    st.tuples(st.sampled_from(["owe_back", "be_refunded"]), st.integers(-5, 110)),
+    st.tuples(st.sampled_from(["owe_back", "refund_in_part", "be_refunded"]), st.integers(-5, 110)),
 )
 
 
@@ -118,7 +126,9 @@ def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tu
         amount = Money.of_minor(cents * 100, "USD")
         try:
             if message == "owe_back":
-                invoice.owe_back(amount, PAYMENT, "goodwill")
+                invoice.owe_back(amount, PAYMENT, "returned")
+            elif message == "refund_in_part":
+                invoice.refund_in_part(amount, "goodwill")
             elif message == "be_refunded" and outstanding:
                 # The provider gives back what it was asked for, and nothing else.
                 asked: object = _recorded(invoice, events.InvoiceRefundOwed)[-outstanding]
@@ -131,6 +141,7 @@ def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tu
         owed = len(_recorded(invoice, events.InvoiceRefundOwed))
         outstanding = owed - len(_recorded(invoice, events.InvoiceRefunded))
         assert NOTHING <= invoice.refunded <= invoice.refund_owed <= invoice.paid <= invoice.total
+        assert NOTHING <= invoice.granted <= invoice.refund_owed
         assert invoice.paid in (NOTHING, invoice.total)
         assert invoice.refund_count == owed
         assert invoice.status != "refunded" or invoice.refunded == invoice.paid
@@ -279,3 +290,33 @@ def test_an_invoice_refunded_in_part_stays_paid_until_it_is_refunded_in_full() -
     invoice.be_called_off("by_buyer")
     invoice.be_refunded(RefundId("F-1-2"), Money("90", "USD"))
     assert (invoice.status, invoice.refunded) == ("refunded", TOTAL)
+
+
+def test_what_is_given_back_by_decision_is_told_apart_from_what_a_cancellation_gives_back() -> None:
+    invoice = _paid()
+    invoice.refund_in_part(Money("4.50", "USD"), "scratched")
+
+    invoice.be_called_off("by_buyer")
+
+    assert (invoice.granted, invoice.refund_owed) == (Money("4.50", "USD"), TOTAL)
+    assert [event.reason for event in _recorded(invoice, events.InvoiceRefundGranted)] == ["scratched"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "94.51"])
+def test_no_more_is_given_back_by_decision_than_was_paid(amount: str) -> None:
+    invoice = _paid()
+
+    with pytest.raises(MoreThanIsLeft):
+        invoice.refund_in_part(Money(amount, "USD"), "scratched")
+
+    assert (invoice.granted, invoice.refund_owed) == (NOTHING, NOTHING)
+
+
+def test_nothing_is_given_back_by_decision_of_what_a_cancellation_gives_back_already() -> None:
+    with pytest.raises(MoreThanIsLeft):
+        _owed_back().refund_in_part(Money("0.01", "USD"), "scratched")
+
+
+def test_an_invoice_and_a_refund_are_in_one_currency() -> None:
+    with pytest.raises(CurrencyMismatch):
+        _paid().refund_in_part(Money("1", "EUR"), "scratched")

@@ -160,6 +160,13 @@ def test_the_books_tell_all_that_was_done(sandbox: SandboxProvider, charged: str
     assert list(sandbox.books(clock.now() + timedelta(minutes=1))) == []
 
 
+def test_the_books_are_kept_by_the_only_clock_there_is(sandbox: SandboxProvider) -> None:
+    with clock.moved(timedelta(days=-7)):
+        sandbox.charge("P-1-1", VISA, TOTAL)
+
+    assert list(sandbox.books(clock.now() - timedelta(days=1))) == []
+
+
 # --- A line that breaks ---
 
 

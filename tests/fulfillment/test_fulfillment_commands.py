@@ -116,10 +116,10 @@ def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, told: Told) -> 
 
 def test_a_shipment_is_handled_only_in_the_version_somebody_read(arranged: ShipmentId) -> None:
     with pytest.raises(StaleVersion):
-        commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version=2)
-    commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version=1)
+        commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version={2})
+    commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version={1})
     with pytest.raises(StaleVersion):
-        commands.deliver_shipment(arranged, if_version=1)
+        commands.deliver_shipment(arranged, if_version={1})
 
     assert queries.shipment(arranged).status == "dispatched"
 

@@ -18,13 +18,16 @@ from ordering import events
 from ordering.events import PlacedLine
 from ordering.models import (
     MAX_LINES,
+    MAX_PRICE,
     MAX_QUANTITY,
+    MAX_TOTAL_MINOR,
     ORDER_LIFE,
     AmountMismatch,
     CancellationReason,
     MixedCurrencies,
     Order,
     QuantityOutOfBounds,
+    TooExpensive,
     TooManyLines,
 )
 
@@ -103,6 +106,7 @@ SEND: dict[str, Callable[[Order], object]] = {
     "be_shipped": lambda order: order.be_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
     "be_delivered": lambda order: order.be_delivered(SHIPMENT),
     "be_refunded": lambda order: order.be_refunded(order.paid),
+    "be_anonymized": lambda order: order.be_anonymized(),
 }
 
 
@@ -221,6 +225,17 @@ def test_an_order_has_a_bounded_number_of_lines(number: int) -> None:
             payment_method=PaymentMethodId("pm_card_visa"),
             payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
+
+
+@pytest.mark.parametrize("currency", ["CLF", "KWD", "USD", "JPY"])
+def test_an_order_that_no_column_could_hold_is_refused_whatever_the_decimals(currency: str) -> None:
+    dearest = Money(str(MAX_PRICE), currency)
+    lines = [PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, dearest) for n in range(MAX_LINES)]
+    most = MAX_TOTAL_MINOR // (lines[0].total.minor)
+    assert _placed(*lines[:most]).total.minor <= MAX_TOTAL_MINOR
+    if most < MAX_LINES:
+        with pytest.raises(TooExpensive):
+            _placed(*lines[: most + 1])
 
 
 def test_the_largest_order_is_accepted() -> None:

@@ -147,10 +147,10 @@ def test_a_price_is_more_than_nothing_and_not_absurd(price: str) -> None:
 
 
 def test_a_product_is_changed_only_in_the_version_somebody_read(goods: None) -> None:
-    commands.change_product(MUG, {"name": "Cup"}, if_version=1)
+    commands.change_product(MUG, {"name": "Cup"}, if_version={1})
 
     with pytest.raises(StaleVersion):
-        commands.change_product(MUG, {"name": "Beaker"}, if_version=1)
+        commands.change_product(MUG, {"name": "Beaker"}, if_version={1})
 
     assert Product.objects.get(pk=MUG).name == "Cup"
 
@@ -223,13 +223,13 @@ def test_a_weak_password_is_refused(settings: Settings) -> None:
 def test_a_buyer_changes_some_of_their_profile(address: Address) -> None:
     buyer = commands.register_customer("ada", "correct horse battery", "Ada", "ada@example.org")
     commands.change_profile(BuyerId(buyer.id), {"default_shipping_address": address})
-    commands.change_profile(BuyerId(buyer.id), {"locale": "de"}, if_version=2)
+    commands.change_profile(BuyerId(buyer.id), {"locale": "de"}, if_version={2})
 
     known = queries.buyer(BuyerId(buyer.id))
     assert (known.name, known.email, known.locale) == ("Ada", "ada@example.org", "de")
     assert Address(**known.default_shipping_address) == address
     with pytest.raises(StaleVersion):
-        commands.change_profile(BuyerId(buyer.id), {"locale": "fr"}, if_version=2)
+        commands.change_profile(BuyerId(buyer.id), {"locale": "fr"}, if_version={2})
 
 
 def test_whoever_orders_first_becomes_a_buyer(place: Callable[..., Order]) -> None:
@@ -478,7 +478,7 @@ def test_a_shipped_order_is_not_cancelled(shipped: OrderNumber) -> None:
 
 def test_an_order_is_cancelled_only_in_the_version_somebody_read(order: OrderNumber) -> None:
     with pytest.raises(StaleVersion):
-        commands.cancel_order(order, CancellationReason.BY_BUYER, if_version=2)
+        commands.cancel_order(order, CancellationReason.BY_BUYER, if_version={2})
 
     assert _status(order) == "pending"
 

@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from uuid import uuid4
 
 import msgspec
 from django.conf import settings
@@ -27,7 +26,7 @@ from billing.gateways import (
 from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import PaymentMethodId
+from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
 
 SIGNATURE_HEADER = "Sandbox-Signature"
@@ -134,7 +133,7 @@ def _outcome(entry: Transaction) -> Charged | Declined:
 
 
 def _reference(kind: str) -> str:
-    return f"{kind}_{uuid4().hex[:24]}"
+    return f"{kind}_{new_event_id().hex}"
 
 
 adapter = SandboxProvider()

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from integration.domain import clock
 from integration.domain.columns import CurrencyField, MinorUnitsField, money
 
 
@@ -21,7 +22,7 @@ class Transaction(models.Model):
     amount_minor = MinorUnitsField()
     amount = money("amount_minor")
     decline_code = models.CharField(max_length=40, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]

@@ -1,0 +1,134 @@
+"""The rows of ordering's read models; `queries/` keeps them, and nothing else writes them."""
+
+from typing import ClassVar
+
+from django.db import models
+from msgspec import Struct
+
+from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.domain.money import Money
+from integration.read_models.models import Row
+from ordering.models.order import CancellationReason, OrderStatus, PaymentStatus
+
+
+class ShipmentStatus(models.TextChoices):
+    """How far an order's goods have come."""
+
+    NONE = "none"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+
+
+class BoardLine(Struct, frozen=True):
+    """One line of an order, as the board shows it."""
+
+    sku: str
+    name: str
+    quantity: int
+    shipped: int
+    unit_price: Money
+
+    @property
+    def total(self) -> Money:
+        """What the line costs before any discount."""
+        return self.unit_price * self.quantity
+
+
+class OrderBoard(Row):
+    """An order with its lines, its payment and its shipment in one row, as of its `version`."""
+
+    read_model = "ordering.order-board"
+    key = ("number",)
+
+    number = models.CharField(max_length=20)
+    version = models.PositiveIntegerField(default=0)
+    buyer = models.CharField(max_length=40)
+    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING)
+    cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
+    payment_status = models.CharField("payment", max_length=16, choices=PaymentStatus, default=PaymentStatus.PENDING)
+    shipment_status = models.CharField("shipment", max_length=16, choices=ShipmentStatus, default=ShipmentStatus.NONE)
+    currency = CurrencyField()
+    subtotal_minor = MinorUnitsField()
+    discount_minor = MinorUnitsField()
+    total_minor = MinorUnitsField()
+    paid_minor = MinorUnitsField(default=0)
+    refunded_minor = MinorUnitsField(default=0)
+    subtotal, discount, total = money("subtotal_minor"), money("discount_minor"), money("total_minor")
+    paid, refunded = money("paid_minor"), money("refunded_minor")
+    payment_method = models.CharField(max_length=80)
+    shipping_address = models.JSONField()
+    line_facts = models.JSONField()
+    shipments = models.JSONField(default=list)
+    correlation_id = models.UUIDField()
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "order board"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["build", "number"], name="board_shows_an_order_once")]
+        indexes: ClassVar = [
+            models.Index(fields=["build", "created_at"], name="board_by_moment"),
+            models.Index(fields=["build", "buyer", "created_at"], name="board_by_buyer"),
+            models.Index(fields=["build", "status", "created_at"], name="board_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.number}"
+
+    @property
+    def lines(self) -> list[BoardLine]:
+        """Its lines, in the order they were ordered in."""
+        return [
+            BoardLine(**{**facts, "unit_price": Money.of_minor(facts["unit_price"], self.currency)})
+            for facts in self.line_facts
+        ]
+
+
+class SalesOfDay(Row):
+    """What was sold of one product on one day (UTC) in one currency: by orders confirmed then, and not cancelled since.
+
+    Amounts are those of the lines, before an order's discount.
+    """
+
+    read_model = "ordering.sales-per-day"
+    key = ("day", "sku", "currency")
+
+    day = models.DateField()
+    sku = models.CharField(max_length=40)
+    currency = CurrencyField()
+    orders = models.BigIntegerField(default=0)
+    quantity = models.BigIntegerField(default=0)
+    amount_minor = MinorUnitsField(default=0)
+    amount = money("amount_minor")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "sales per day"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "day", "sku", "currency"], name="sales_of_a_day_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sku} on {self.day}"
+
+
+class LifetimeSpend(Row):
+    """What a buyer spent in one currency: on orders that were confirmed, and not cancelled since."""
+
+    read_model = "ordering.lifetime-spend"
+    key = ("buyer", "currency")
+
+    buyer = models.CharField(max_length=40)
+    currency = CurrencyField()
+    orders = models.BigIntegerField(default=0)
+    spend_minor = MinorUnitsField(default=0)
+    spend = money("spend_minor")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "lifetime spend"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "buyer", "currency"], name="spend_of_a_buyer_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["build", "-spend_minor"], name="spend_biggest_first")]
+
+    def __str__(self) -> str:
+        return f"spend of {self.buyer}"

@@ -1,0 +1,121 @@
+"""Whatever happens to a shelf and the orders that want its goods, a ledger of a few numbers agrees with it."""
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from integration.contracts.inventory import Shortage
+from integration.domain.errors import NotYet
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.states import NotAllowed
+from inventory.events import ReservedLine, StockLevelChanged
+from inventory.models import NothingAdjusted, NotThatMany, Reservation, ReservedGoods, StockItem
+from tests.histories import assert_is_its_history
+
+MUG = Sku("MUG")
+quantities = st.integers(1, 12)
+
+
+class StockMachine(RuleBasedStateMachine):
+    """The ledger: how many lie there, and how many of them each order that is not at its end was promised."""
+
+    orders: Bundle = Bundle("orders")
+
+    @initialize(reorder_point=st.integers(0, 10))
+    def open(self, reorder_point: int) -> None:
+        self.item = StockItem.open(MUG, reorder_point)
+        self.lying, self.promised = 0, dict[str, int]()
+        self.status, self.wanted = dict[str, str](), dict[str, int]()
+        self.reservations: dict[str, Reservation] = {}
+
+    @property
+    def free(self) -> int:
+        return self.lying - sum(self.promised.values())
+
+    @rule(quantity=quantities)
+    def goods_come_in(self, quantity: int) -> None:
+        self.item.receive(quantity, "")
+        self.lying += quantity
+
+    @rule(delta=st.integers(-15, 15))
+    def somebody_counts(self, delta: int) -> None:
+        refusal = NothingAdjusted if delta == 0 else ReservedGoods if self.free + delta < 0 else None
+        if refusal:
+            with pytest.raises(refusal):
+                self.item.adjust(delta, "counted")
+        else:
+            self.item.adjust(delta, "counted")
+            self.lying += delta
+
+    @rule(target=orders, quantity=quantities)
+    def an_order_wants_some(self, quantity: int) -> str:
+        order = OrderNumber(f"R-{len(self.status) + 1}")
+        line = ReservedLine(MUG, quantity)
+        if quantity <= self.free:
+            self.item.set_aside(order, quantity)
+            self.reservations[order] = Reservation.hold(order, [line])
+            self.status[order], self.promised[order] = "held", quantity
+        else:
+            with pytest.raises(NotThatMany):
+                self.item.set_aside(order, quantity)
+            shortage = Shortage(MUG, quantity, self.free)
+            self.reservations[order] = Reservation.refuse(order, [line], [shortage])
+            self.status[order] = "refused"
+        self.wanted[order] = quantity
+        return order
+
+    @rule(order=orders)
+    def it_is_confirmed(self, order: str) -> None:
+        if self.status[order] in ("expired", "refused"):
+            with pytest.raises(NotAllowed):
+                self.reservations[order].commit()
+        elif self.reservations[order].commit():
+            assert self.status[order] == "held"
+            self.status[order] = "committed"
+
+    @rule(order=orders, too_late=st.booleans())
+    def it_is_cancelled(self, order: str, too_late: bool) -> None:
+        reservation, before = self.reservations[order], self.status[order]
+        if before == "shipped" or (too_late and before == "committed"):
+            with pytest.raises(NotAllowed):
+                reservation.expire() if too_late else reservation.release("by_buyer")
+        elif reservation.expire() if too_late else reservation.release("by_buyer"):
+            self.item.free(OrderNumber(order), self.promised.pop(order))
+            self.status[order] = "expired" if too_late else "released"
+        else:
+            assert before in ("released", "expired", "refused")
+
+    @rule(order=orders)
+    def it_is_shipped(self, order: str) -> None:
+        reservation, before = self.reservations[order], self.status[order]
+        refusals = {"held": NotYet, "released": NotAllowed, "expired": NotAllowed, "refused": NotAllowed}
+        if before in refusals:
+            with pytest.raises(refusals[before]):
+                reservation.ship(ShipmentId("S-1-1"))
+        elif reservation.ship(ShipmentId("S-1-1")):
+            quantity = self.promised.pop(order)
+            self.item.ship(OrderNumber(order), quantity)
+            self.lying -= quantity
+            self.status[order] = "shipped"
+
+    @invariant()
+    def the_ledger_agrees(self) -> None:
+        assert (self.item.on_hand, self.item.reserved) == (self.lying, sum(self.promised.values()))
+        assert 0 <= self.item.reserved <= self.item.on_hand
+        for order, status in self.status.items():
+            assert self.reservations[order].status == status
+            assert (order in self.promised) == (status in ("held", "committed"))
+            assert [line.quantity for line in self.reservations[order].lines] == [self.wanted[order]]
+
+    @invariant()
+    def the_level_last_told_is_the_level(self) -> None:
+        told = [r.event.level for r in self.item.recorded_events if isinstance(r.event, StockLevelChanged)]
+        assert self.item.level == (told[-1] if told else "out")
+
+    @invariant()
+    def all_are_their_histories(self) -> None:
+        for aggregate in (self.item, *self.reservations.values()):
+            assert_is_its_history(aggregate)
+
+
+TestStock = StockMachine.TestCase

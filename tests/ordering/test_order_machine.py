@@ -1,0 +1,162 @@
+"""Whatever an order is told, in any order and any number of times, it is where a much simpler model says."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from integration.domain.address import Address
+from integration.domain.errors import NotYet
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
+from integration.domain.states import NotAllowed
+from ordering.events import PlacedLine
+from ordering.models import AmountMismatch, CancellationReason, Order
+from tests.histories import assert_is_its_history
+
+PENDING, AWAITING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = range(6)
+NAMES = ["pending", "payment_pending", "confirmed", "shipped", "delivered", "cancelled"]
+LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+PAYMENT, SHIPMENT = PaymentId("P-1-1"), ShipmentId("S-1-1")
+
+lines = st.lists(
+    st.builds(
+        PlacedLine,
+        st.sampled_from([Sku("MUG"), Sku("LAMP"), Sku("ROPE")]),
+        st.just("Thing"),
+        st.integers(1, 100_000),
+        st.builds(Money.of_minor, st.integers(1, 10_000_000), st.just("USD")),
+    ),
+    min_size=1,
+    unique_by=lambda line: line.sku,
+)
+
+
+class OrderMachine(RuleBasedStateMachine):
+    """The model: how far, what was paid, what went back, and whether somebody asked for a cancellation."""
+
+    @initialize(lines=lines, percent=st.integers(0, 99))
+    def place(self, lines: list[PlacedLine], percent: int) -> None:
+        self.order = Order.place(
+            OrderNumber("R-1"),
+            buyer=BuyerId("B-1"),
+            lines=lines,
+            discount_percent=percent,
+            shipping_address=LONDON,
+            payment_method=PaymentMethodId("pm_card_visa"),
+            payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
+        self.stage, self.reason, self.paid, self.refunded, self.asked = PENDING, "", 0, 0, False
+
+    def told(self, tell: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
+        expected: AbstractContextManager[Any] = pytest.raises(refusal) if refusal else nullcontext()
+        before = self.order.version
+        with expected:
+            tell()
+        if refusal:
+            assert self.order.version == before
+
+    def cancelled(self, reason: str) -> None:
+        self.stage, self.reason, self.asked = CANCELLED, reason, False
+
+    @rule()
+    def goods_are_reserved(self) -> None:
+        self.told(self.order.reserve_goods)
+        if self.stage == PENDING:
+            self.stage = AWAITING
+
+    @rule()
+    def goods_run_out(self) -> None:
+        self.told(self.order.run_out_of_stock)
+        if self.stage == PENDING:
+            self.cancelled("out_of_stock")
+
+    @rule(mistake=st.sampled_from([0, 0, 0, 1, -1]))
+    def money_comes_in(self, mistake: int) -> None:
+        counts = self.stage in (AWAITING, CANCELLED)
+        refusal = NotYet if self.stage == PENDING else AmountMismatch if counts and mistake else None
+        amount = Money.of_minor(self.total + mistake, "USD")
+        self.told(lambda: self.order.be_paid(PAYMENT, amount), refusal)
+        if counts and not refusal:
+            self.paid = self.total
+            self.stage = CONFIRMED if self.stage == AWAITING else CANCELLED
+
+    @rule()
+    def money_is_declined(self) -> None:
+        self.told(lambda: self.order.be_declined("no"), NotYet if self.stage == PENDING else None)
+        if self.stage == AWAITING:
+            self.cancelled("payment_failed")
+
+    @rule()
+    def the_deadline_passes(self) -> None:
+        self.told(self.order.miss_its_deadline)
+        if self.stage in (PENDING, AWAITING):
+            self.cancelled("payment_timeout")
+
+    @rule(reason=st.sampled_from([CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR]))
+    def somebody_cancels(self, reason: CancellationReason) -> None:
+        self.told(lambda: self.order.be_cancelled(reason), NotAllowed if self.stage > CONFIRMED else None)
+        if self.stage in (PENDING, AWAITING):
+            self.cancelled(reason.value)
+        elif self.stage == CONFIRMED:
+            self.asked = True
+
+    @rule()
+    def fulfillment_stopped_it(self) -> None:
+        refusals = {PENDING: NotYet, AWAITING: NotYet, SHIPPED: NotAllowed, DELIVERED: NotAllowed}
+        self.told(
+            lambda: self.order.stay_in_the_house(CancellationReason.BY_BUYER),
+            refusals.get(self.stage),
+        )
+        if self.stage == CONFIRMED:
+            self.cancelled("by_buyer")
+
+    @rule()
+    def fulfillment_could_not_stop_it(self) -> None:
+        self.told(self.order.be_past_cancelling, NotYet if self.stage < CONFIRMED else None)
+        if self.stage >= CONFIRMED:
+            self.asked = False
+
+    @rule()
+    def goods_leave(self) -> None:
+        quantities = {Sku(line.sku): line.quantity for line in self.order.lines}
+        refusals = {PENDING: NotYet, AWAITING: NotYet, CANCELLED: NotAllowed}
+        self.told(lambda: self.order.be_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
+        if self.stage == CONFIRMED:
+            self.stage = SHIPPED
+
+    @rule()
+    def goods_arrive(self) -> None:
+        refusal = NotYet if self.stage < SHIPPED else NotAllowed if self.stage == CANCELLED else None
+        self.told(lambda: self.order.be_delivered(SHIPMENT), refusal)
+        if self.stage == SHIPPED:
+            self.stage = DELIVERED
+
+    @rule(share=st.integers(0, 110))
+    def money_goes_back(self, share: int) -> None:
+        refunded = self.total * share // 100
+        early = self.stage < CONFIRMED or refunded > max(self.paid, self.refunded)
+        self.told(lambda: self.order.be_refunded(Money.of_minor(refunded, "USD")), NotYet if early else None)
+        if not early:
+            self.refunded = max(self.refunded, refunded)
+
+    @invariant()
+    def order_is_where_the_model_is(self) -> None:
+        order = self.order
+        assert (order.status, order.cancellation_reason) == (NAMES[self.stage], self.reason)
+        assert (order.total_minor, order.paid_minor, order.refunded_minor) == (self.total, self.paid, self.refunded)
+        left = self.stage in (SHIPPED, DELIVERED)
+        assert all(line.shipped == (line.quantity if left else 0) for line in order.lines)
+        assert order.cancellation_requested == (self.asked and self.stage in (CONFIRMED, SHIPPED, DELIVERED))
+
+    @invariant()
+    def order_is_its_history(self) -> None:
+        assert_is_its_history(self.order)
+
+
+TestOrder = OrderMachine.TestCase
