@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
@@ -15,6 +16,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+
+from integration.domain.history import HistoryEntry
 
 NOTHING = "–"
 
@@ -167,3 +170,12 @@ def actor_link(actor: str) -> Shown:
     """Who began it: a link, if it was a user of this shop."""
     kind, _, key = actor.partition(":")
     return link(get_user_model(), key, actor) if kind == "user" and key.isdecimal() else actor
+
+
+@column("what happened")
+def told(entry: HistoryEntry) -> str:
+    """The fact as a sentence; its bare name where its facts do not fit."""
+    try:
+        return entry.summary
+    except msgspec.ValidationError:
+        return entry.name

@@ -2,16 +2,24 @@
 
 from typing import Any
 
-import msgspec
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from integration.admin.columns import Shown, actor_column, cause_column, column, facts, link, moment, story_column
+from integration.admin.columns import (
+    Shown,
+    actor_column,
+    cause_column,
+    column,
+    facts,
+    link,
+    moment,
+    story_column,
+    told,
+)
 from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin
-from integration.admin.relatives import aggregates, streams_of
+from integration.admin.relatives import aggregates_by_stream, streams_of
 from integration.domain.events import domain_events
 from integration.domain.history import HistoryEntry
-from integration.domain.naming import UnknownName
 
 
 class StreamFilter(ChoiceFilter):
@@ -37,18 +45,9 @@ class EventFilter(ChoiceFilter):
 @column("of")
 def about(entry: HistoryEntry) -> Shown:
     """The aggregate an event happened to."""
-    model = aggregates().get((entry.context, entry.stream))
+    model = aggregates_by_stream().get((entry.context, entry.stream))
     text = f"{entry.stream.replace('_', ' ')} {entry.stream_id}"
     return link(model, entry.stream_id, text) if model else text
-
-
-@column("what happened")
-def told(entry: HistoryEntry) -> str:
-    """The fact as a sentence; its bare name where this code knows no such event any more."""
-    try:
-        return entry.summary
-    except (UnknownName, msgspec.ValidationError):
-        return entry.name
 
 
 class HistoryAdmin(ReadOnlyAdmin):

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.text import Truncator
 
+from integration.admin.catalogue import page_of_events, url_of_event
 from integration.admin.columns import (
     NOTHING,
     Shown,
@@ -26,13 +28,14 @@ from integration.admin.columns import (
     preformatted,
     story_column,
 )
-from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin, RowInline
+from integration.admin.pages import ChoiceFilter, Question, ReadOnlyAdmin, RowInline
 from integration.admin.relatives import stories_of
 from integration.admin.story import page_of_story
 from integration.contracts.contract import contracts
+from integration.domain.metadata import current_cause
 from integration.messaging.consumers import consumers
-from integration.messaging.models import Delivery, Message, Status
-from integration.messaging.replay import replay
+from integration.messaging.dead_letters import SKIPPABLE, replay, skip_one
+from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 
 
 class ContractFilter(ChoiceFilter):
@@ -139,7 +142,16 @@ class MessageAdmin(ReadOnlyAdmin):
         story = path(
             "story/<uuid:correlation_id>/", self.admin_site.admin_view(self.story_view), name="integration_story"
         )
-        return [story, *super().get_urls()]
+        events = path("events/", self.admin_site.admin_view(self.events_view), name="integration_events")
+        return [story, events, *super().get_urls()]
+
+    def tools(self, request: HttpRequest, row: Message) -> list[tuple[str, str]]:
+        return [*super().tools(request, row), ("What it means", url_of_event(row.name))]
+
+    def events_view(self, request: HttpRequest) -> HttpResponse:
+        """The event catalogue; all staff may read it, for it is about no order in particular."""
+        context = {**self.admin_site.each_context(request), **page_of_events()}
+        return TemplateResponse(request, "admin/waybill/events.html", context)
 
     def story_view(self, request: HttpRequest, correlation_id: UUID) -> HttpResponse:
         """The page of a whole story."""
@@ -147,6 +159,38 @@ class MessageAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "opts": self.opts, **page_of_story(correlation_id)}
         return TemplateResponse(request, "admin/waybill/story.html", context)
+
+
+@admin.register(ArchivedMessage)
+class ArchivedMessageAdmin(ReadOnlyAdmin):
+    """What was told and settled long ago, with what became of it."""
+
+    list_display = (moment("occurred_at", "when"), "name", actor_column(), story_column(), moment("archived_at"))
+    list_display_links = ("name",)
+    list_filter = (ContractFilter,)
+    search_fields = ("name__contains",)
+    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a contract."
+    sortable_by = ()
+    uuids = ("id", "correlation_id")
+    story_path = "correlation_id"
+    fieldsets = (
+        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
+        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("What", {"fields": ("id", facts("data"))}),
+        ("Who was told", {"fields": (("addressed_to", moment("archived_at")), facts("deliveries"))}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("data", "deliveries")
+
+    def exact_matches(self, term: str) -> list[Q]:
+        return [*super().exact_matches(term), Q(correlation_id__in=stories_of(term))]
+
+
+class Skipping(Question):
+    """Why what failed need not be handled."""
+
+    reason = forms.CharField(max_length=2_000, widget=forms.Textarea, help_text="Kept with the delivery, for good.")
 
 
 @admin.register(Delivery)
@@ -171,11 +215,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
     sortable_by = ()
     uuids = ("message_id", "message__correlation_id")
     story_path = "message__correlation_id"
-    actions = ("try_again_now",)
+    actions = ("try_again_now", "skip_for_good")
     fieldsets = (
         (None, {"fields": (message_column, ("consumer", "context", "outside"))}),
         ("How it stands", {"fields": (("status", "attempts", due, moment("done_at")),)}),
         ("What went wrong last", {"fields": ("error", traceback)}),
+        ("Skipped", {"fields": ("skip_reason", ("skipped_by", moment("skipped_at")))}),
         ("Why", {"fields": (cause_column("message"), actor_column("message.actor"))}),
         ("What", {"fields": (facts("message.data", "data"),)}),
     )
@@ -187,6 +232,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return [*super().exact_matches(term), Q(message__correlation_id__in=stories_of(term))]
 
     def makes_sense(self, action: str, row: Delivery) -> bool:
+        if action == "skip_for_good":
+            return Delivery.objects.filter(SKIPPABLE, pk=row.pk).exists()
         return row.status in (Status.DEAD, Status.PENDING)
 
     @admin.display(description="contract")
@@ -203,3 +250,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
             f"{replayed} to be tried again now; what is done stays done.",
             messages.SUCCESS if replayed else messages.WARNING,
         )
+
+    @admin.action(description="Skip, for good …", permissions=["act"])
+    def skip_for_good(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> HttpResponse | None:
+        """Give up what failed."""
+        return self.ask(request, chosen, "skip_for_good", Skipping, _skip)
+
+
+def _skip(delivery: Delivery, question: Skipping) -> str:
+    skip_one(delivery.pk, question.cleaned_data["reason"], current_cause().actor)
+    return f"{delivery} is skipped, for good"

@@ -8,20 +8,25 @@ from copy import deepcopy
 from typing import Any, ClassVar
 from uuid import UUID
 
+import msgspec
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.auth import get_permission_codename
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.html import format_html_join
 
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
+from integration.admin.life import page_of_life
 from integration.admin.relatives import namesakes, of_story
 from integration.domain.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
+from integration.domain.naming import UnknownName
 from integration.domain.states import Answer
 
 LONGEST_SEARCH = 100
@@ -196,7 +201,36 @@ class AggregateAdmin(ReadOnlyAdmin):
         return [*super().get_fieldsets(request, obj), ("Trail", {"fields": self.trail})]
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
-        return [*super().tools(request, row), ("History", self._history_url(row.pk))]
+        tools = [*super().tools(request, row), ("History", self._history_url(row.pk))]
+        if self._may_see_history(request):
+            tools.append(("Through time", reverse(f"admin:{self._name_of_life}", args=[quote(row.pk)])))
+        return tools
+
+    def get_urls(self) -> list[Any]:
+        life = path("<path:object_id>/life/", self.admin_site.admin_view(self.life_view), name=self._name_of_life)
+        return [life, *super().get_urls()]
+
+    def life_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The aggregate after each of its events, to step through."""
+        if not self.has_view_permission(request) or not self._may_see_history(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        try:
+            page = page_of_life(row, request.GET.get("version", ""))
+        except (UnknownName, msgspec.ValidationError) as error:
+            self.message_user(request, f"It cannot be told what it was: {error}.", messages.ERROR)
+            return HttpResponseRedirect(self._history_url(row.pk))
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **page}
+        return TemplateResponse(request, "admin/waybill/life.html", context)
+
+    @property
+    def _name_of_life(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_life"
+
+    def _may_see_history(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.view_history")
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

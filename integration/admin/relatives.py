@@ -3,24 +3,22 @@
 from functools import lru_cache
 from uuid import UUID
 
-from django.apps import apps
-
 from integration.domain.aggregate import Aggregate, OfOneStory
+from integration.domain.rebuild import aggregates
 
 MOST_OF_A_KIND = 20
 """Of one kind of aggregate, so many are named."""
 
 
 @lru_cache
-def aggregates() -> dict[tuple[str, str], type[Aggregate]]:
+def aggregates_by_stream() -> dict[tuple[str, str], type[Aggregate]]:
     """Every kind of aggregate, by its context and the stream its events are kept under."""
-    models = [model for model in apps.get_models() if issubclass(model, Aggregate)]
-    return {(model._meta.app_label, model.stream): model for model in models}
+    return {(model._meta.app_label, model.stream): model for model in aggregates()}
 
 
 def streams_of(context: str) -> list[str]:
     """The streams of a context, by name."""
-    return sorted(stream for owner, stream in aggregates() if owner == context)
+    return sorted(stream for owner, stream in aggregates_by_stream() if owner == context)
 
 
 def of_story(correlation_id: UUID) -> list[OfOneStory]:
@@ -37,9 +35,9 @@ def stories_of(key: str) -> set[UUID]:
 def namesakes(row: Aggregate) -> list[Aggregate]:
     """What is kept elsewhere under the same identifier: a product's stock item, a stock item's product."""
     kind = row._meta.pk.name
-    alike = [model for model in aggregates().values() if model._meta.pk.name == kind != "id"]
+    alike = [model for model in aggregates_by_stream().values() if model._meta.pk.name == kind != "id"]
     return [other for model in alike if model is not type(row) for other in model.objects.filter(pk=row.pk)]
 
 
 def _kinds() -> list[type[OfOneStory]]:
-    return [model for model in aggregates().values() if issubclass(model, OfOneStory)]
+    return [model for model in aggregates_by_stream().values() if issubclass(model, OfOneStory)]

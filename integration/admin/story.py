@@ -1,18 +1,19 @@
 """A story on one page: what happened, each event below the one that caused it, and what is still on its way."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Prefetch
+from django.db.models import Prefetch, QuerySet
 
-from integration.admin.columns import Shown, actor_link, exact_moment, link
-from integration.admin.history import about, told
+from integration.admin.columns import actor_link, exact_moment, link, told
+from integration.admin.history import about
 from integration.admin.relatives import of_story
 from integration.domain.history import HistoryEntry, story
-from integration.messaging.models import Delivery, Message
+from integration.messaging.models import ArchivedMessage, Delivery, Message
 
 LONGEST_PAGE = 1_000
 """So many events, and so many messages, are shown; a delivery of 2,000 skus is a long story."""
@@ -22,15 +23,16 @@ def page_of_story(correlation_id: UUID) -> dict[str, Any]:
     """What the page shows of a story."""
     entries = story(correlation_id)
     messages = Message.objects.filter(correlation_id=correlation_id)
+    archived = ArchivedMessage.objects.filter(correlation_id=correlation_id)
     return {
         "title": "The whole story",
         "subtitle": correlation_id,
         "aggregates": [(link(type(row), row.pk, str(row)), row.status) for row in of_story(correlation_id)],
-        "standing": _standing(correlation_id),
+        "standing": _standing(correlation_id, archived),
         "events": [_event(depth, entry) for depth, entry in islice(by_cause(entries), LONGEST_PAGE)],
         "events_left_out": max(0, len(entries) - LONGEST_PAGE),
-        "messages_sent": _messages(messages),
-        "messages_left_out": max(0, messages.count() - LONGEST_PAGE),
+        "messages_sent": _messages(archived, messages),
+        "messages_left_out": max(0, archived.count() + messages.count() - LONGEST_PAGE),
     }
 
 
@@ -59,34 +61,47 @@ def _event(depth: int, entry: HistoryEntry) -> dict[str, Any]:
     }
 
 
-def _messages(messages: Any) -> list[dict[str, Any]]:
+def _messages(archived: QuerySet[ArchivedMessage], messages: QuerySet[Message]) -> list[dict[str, Any]]:
+    """Oldest first; what is archived was settled long ago and comes before the rest."""
     deliveries = Prefetch("deliveries", Delivery.objects.defer("traceback").order_by("pk"))
-    shown = messages.defer("data").prefetch_related(deliveries).order_by("pk")[:LONGEST_PAGE]
-    return [
-        {
-            "what": link(Message, message.id, message.name),
-            "at": exact_moment(message.occurred_at, "milliseconds"),
-            "deliveries": [
-                {
-                    "consumer": link(Delivery, delivery.pk, delivery.consumer),
-                    "status": delivery.status,
-                    "attempts": delivery.attempts,
-                    "error": delivery.error,
-                    "moment": _moment(delivery),
-                }
-                for delivery in message.deliveries.all()
-            ],
-        }
-        for message in shown
-    ]
+    old = archived.defer("data").order_by("pk")[:LONGEST_PAGE]
+    shown = [_message(row, map(_archived, row.deliveries)) for row in old]
+    rest = messages.defer("data").prefetch_related(deliveries).order_by("pk")[: LONGEST_PAGE - len(shown)]
+    return shown + [_message(row, map(_delivery, row.deliveries.all())) for row in rest]
 
 
-def _moment(delivery: Delivery) -> Shown:
-    return exact_moment(delivery.done_at or delivery.due_at, "milliseconds")
+def _message(row: Message | ArchivedMessage, deliveries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "what": link(type(row), row.id, row.name),
+        "at": exact_moment(row.occurred_at, "milliseconds"),
+        "deliveries": list(deliveries),
+    }
 
 
-def _standing(correlation_id: UUID) -> str:
-    """How many of the story's deliveries are done, pending and dead."""
-    deliveries = Delivery.objects.filter(message__correlation_id=correlation_id).order_by("status")
-    counts = deliveries.values_list("status").annotate(Count("pk"))
-    return ", ".join(f"{count} {status}" for status, count in counts)
+def _delivery(row: Delivery) -> dict[str, Any]:
+    return {
+        "consumer": link(Delivery, row.pk, row.consumer),
+        "status": row.status,
+        "attempts": row.attempts,
+        "error": row.skip_reason or row.error,
+        "moment": exact_moment(row.done_at or row.skipped_at or row.due_at, "milliseconds"),
+    }
+
+
+def _archived(row: Mapping[str, Any]) -> dict[str, Any]:
+    settled_at = datetime.fromisoformat(row["done_at"] or row["skipped_at"])
+    return {
+        "consumer": row["consumer"],
+        "status": row["status"],
+        "attempts": row["attempts"],
+        "error": row["skip_reason"] or row["error"],
+        "moment": exact_moment(settled_at, "milliseconds"),
+    }
+
+
+def _standing(correlation_id: UUID, archived: QuerySet[ArchivedMessage]) -> str:
+    """How many of the story's deliveries are done, pending, dead and skipped."""
+    deliveries = Delivery.objects.filter(message__correlation_id=correlation_id)
+    counts = Counter(deliveries.values_list("status", flat=True))
+    counts.update(row["status"] for rows in archived.values_list("deliveries", flat=True) for row in rows)
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))

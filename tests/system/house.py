@@ -57,7 +57,9 @@ def free_port() -> int:
 class Program:
     """A program in a process group of its own, and all it said."""
 
-    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, user: str | None = None
+    ) -> None:
         self._log = log
         self._said_before = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
@@ -69,7 +71,21 @@ class Program:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                user=user,
             )
+
+    @property
+    def pid(self) -> int:
+        """Its process, which leads its group."""
+        return self._process.pid
+
+    @property
+    def children(self) -> list[int]:
+        """The processes it started itself."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
 
     @property
     def exit_code(self) -> int | None:
@@ -128,11 +144,17 @@ class Client:
     def post(self, path: str, body: object = None) -> Answer:
         return self.ask("POST", f"/api/v1{path}", {} if body is None else body)
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
-        """One request on a connection of its own; raises `OSError` or `HTTPException` when nobody answers."""
+    def ask(self, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None) -> Answer:
+        """One request on a connection of its own; raises `OSError` or `HTTPException` when nobody answers.
+
+        Args:
+            body: sent as JSON, but bytes as they are.
+            more: headers.
+        """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        headers = {**self._headers, "Content-Type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        headers = {**self._headers, "Content-Type": "application/json", **(more or {})}
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        connection.request(method, path, sent, headers)
         with connection.getresponse() as answer:
             text = answer.read()
         connection.close()
@@ -202,17 +224,17 @@ class House:
         self.environment = environment
         self.port = port
         self.programs: dict[str, Program] = {}
-        self._commands = commands
+        self.commands = commands
         self.visitor = Client(port)
 
     @property
     def worker(self) -> str:
         """The name of the process that does what is delivered."""
-        return "worker" if "worker" in self._commands else "serve"
+        return "worker" if "worker" in self.commands else "serve"
 
     def open(self) -> None:
         """Start every process, and wait until an order placed now would find the whole house awake."""
-        for name in self._commands:
+        for name in self.commands:
             self.start(name)
         self.wait_until_ready()
         buyer = self.visitor.log_in("buyer", "buyer")
@@ -225,7 +247,28 @@ class House:
     def start(self, name: str) -> None:
         """Start one of its processes."""
         log = self.folder / f"{name}.log"
-        self.programs[name] = Program(self._commands[name], self.folder, self.environment, log)
+        self.programs[name] = Program(self.commands[name], self.folder, self.environment, log)
+
+    def deploy(self, code: Path) -> None:
+        """Have whatever is started from now on run the code in another folder."""
+        self.environment = {**self.environment, "PYTHONPATH": str(code)}
+        self.commands = {
+            name: [str(code / "manage.py") if Path(part).name == "manage.py" else part for part in command]
+            for name, command in self.commands.items()
+        }
+
+    def run(self, code: Path, *arguments: str) -> str:
+        """What a `manage.py` command of the code in a folder says, over the house's data; it must succeed."""
+        done = subprocess.run(
+            [*PYTHON, str(code / "manage.py"), *arguments],
+            cwd=self.folder,
+            env={**self.environment, "PYTHONPATH": str(code)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def kill(self, name: str) -> None:
         """End one of its processes, with its children, as a power cut does."""

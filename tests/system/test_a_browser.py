@@ -1,12 +1,13 @@
 """What people see: the page that explains the API, and the operators' pages, in a real browser."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from house import Client, House
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 pytestmark = [pytest.mark.system, pytest.mark.browser]
 
@@ -119,6 +120,40 @@ def test_an_operator_finds_the_whole_story_by_the_id_a_client_was_given(desk: Pa
     desk.get_by_role("link", name="Whole story").click()
     for sentence in ("Order placed", "Goods reserved", "Payment succeeded", "Order confirmed", "Shipment arranged"):
         expect(desk.locator("#content")).to_contain_text(sentence)
+
+
+def test_an_operator_slides_through_an_orders_life(desk: Page, buyer: Client) -> None:
+    number = buyer.place({MUG: 2})
+    buyer.order_once(number, "confirmed")
+
+    desk.goto(f"/admin/ordering/order/{number}/change/")
+    desk.get_by_role("link", name="Through time").click()
+    life, slider = desk.locator("#life"), desk.get_by_label("Event")
+    expect(life).to_contain_text("3 of 3: Order confirmed")
+    slider.press("Home")
+    expect(life).to_contain_text("1 of 3: Order placed")
+    slider.press("ArrowRight")
+    expect(life.locator("tr.changed")).to_have_text(["Status Pending Payment Pending"], use_inner_text=True)
+    life.get_by_role("link", name="after").click()
+    expect(life.locator("tr.changed")).to_have_count(2)
+    expect(slider).to_have_value("3")
+    expect(desk).to_have_url(re.compile(r"version=3$"))
+
+
+def test_a_slider_moved_before_its_script_has_arrived_is_followed(desk: Page, buyer: Client) -> None:
+    number = buyer.place({MUG: 2})
+    buyer.order_once(number, "confirmed")
+    held: list[Route] = []
+    desk.route("**/time_slider*.js", lambda route: held.append(route))
+
+    desk.goto(f"/admin/ordering/order/{number}/life/", wait_until="commit")
+    desk.get_by_label("Event").press("Home")
+    life = desk.locator("#life")
+    expect(life).to_contain_text("3 of 3: Order confirmed")
+    while not held:
+        desk.wait_for_timeout(10)
+    held[0].continue_()
+    expect(life).to_contain_text("1 of 3: Order placed")
 
 
 def test_an_operator_cancels_an_order(desk: Page, buyer: Client) -> None:

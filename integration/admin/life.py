@@ -1,0 +1,103 @@
+"""An aggregate's life on one page, to step through: what it was after each event, and what that event changed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import models
+
+from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, told
+from integration.domain.aggregate import Aggregate
+from integration.domain.biography import TOLD_BY_THE_EVENT, Step, life
+from integration.domain.columns import MinorUnitsField
+from integration.domain.history import history_of
+from integration.domain.money import Money
+from integration.domain.personal_data import recall
+from integration.domain.snapshots import relation_of
+
+NEIGHBOURS = 8
+"""So many events before and after are listed."""
+MOST_PARTS = 200
+"""So many parts of a kind are shown."""
+
+
+def page_of_life(row: Aggregate, asked: str) -> dict[str, Any]:
+    """What the page shows of an aggregate.
+
+    Args:
+        asked: the version to show; the nearest there is, and for what is no number the last.
+    """
+    version = min(max(int(asked), 1), row.version) if asked.isdecimal() and len(asked) < 10 else row.version
+    model, key = type(row), str(row.pk)
+    [step] = life(model, key, version, version)
+    return {
+        "title": f"{str(row)[:1].upper()}{str(row)[1:]} through time",
+        "row": link(model, key, str(row)),
+        "version": version,
+        "last": row.version,
+        "event": link(type(step.entry), step.entry.id, told(step.entry)),
+        "name": step.entry.name,
+        "at": exact_moment(step.entry.occurred_at, "milliseconds"),
+        "actor": actor_link(step.entry.actor),
+        "fields": [
+            {"label": _label(field), "before": before, "after": after, "changed": before != after}
+            for field, before, after in _fields(model, step)
+        ],
+        "parts": [_parts(model, name, step) for name in model.parts],
+        "neighbours": _neighbours(model, key, version),
+    }
+
+
+def _fields(model: type[models.Model], step: Step) -> Iterator[tuple[Any, Shown, Shown]]:
+    for field in model._meta.concrete_fields:
+        if field.attname not in TOLD_BY_THE_EVENT:
+            yield field, _shown(field, step.before), _shown(field, step.after)
+
+
+def _parts(model: type[Aggregate], name: str, step: Step) -> dict[str, Any]:
+    relation = relation_of(model, model.parts[name])
+    hidden = {relation.field.attname, relation.related_model._meta.pk.attname}
+    fields = [field for field in relation.related_model._meta.concrete_fields if field.attname not in hidden]
+    before, after = step.before.get(name, []), step.after[name]
+    return {
+        "name": name,
+        "labels": [_label(field) for field in fields],
+        "rows": [
+            [{"after": _shown(field, part), "changed": _shown(field, part) != _shown(field, was)} for field in fields]
+            for part, was in zip(after[:MOST_PARTS], _padded(before, len(after)), strict=False)
+        ],
+        "left_out": max(0, len(after) - MOST_PARTS),
+    }
+
+
+def _padded(parts: Sequence[dict[str, Any]], length: int) -> list[dict[str, Any]]:
+    return [*parts, *({} for _ in range(length - len(parts)))]
+
+
+def _neighbours(model: type[Aggregate], key: str, version: int) -> list[dict[str, Any]]:
+    history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key)
+    near = history.filter(version__gte=version - NEIGHBOURS, version__lte=version + NEIGHBOURS)
+    return [
+        {"version": entry.version, "what": told(entry), "at": exact_moment(entry.occurred_at)}
+        for entry in recall(near.order_by("version"))
+    ]
+
+
+def _label(field: Any) -> str:
+    return str(field.verbose_name).removesuffix(" minor")
+
+
+def _shown(field: Any, state: dict[str, Any]) -> Shown:
+    """A column's value for people; nothing where the row was not there yet."""
+    value = state.get(field.attname)
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(field, MinorUnitsField):
+        return str(Money.of_minor(value, state["currency"]))
+    if isinstance(field, models.DateTimeField):
+        return exact_moment(field.to_python(value))
+    if isinstance(field, models.JSONField):
+        return preformatted(json.dumps(value, indent=2, ensure_ascii=False)) if value else NOTHING
+    if isinstance(field, models.BooleanField):
+        return "yes" if value else "no"
+    return str(dict(field.flatchoices).get(value, value))
