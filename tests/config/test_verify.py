@@ -1,6 +1,8 @@
 """`manage.py verify` is quiet about a sound shop, and names each planted inconsistency."""
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
 from json import loads
@@ -10,9 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from billing.commands import refund_in_part
+from billing.models import Discrepancy, Payment, invoice_of
 from fulfillment import commands as fulfillment
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.invariants import always, invariants
+from integration.domain.money import Money
 
 PLANTED = {
     "a stock row edited by hand": (
@@ -101,6 +107,18 @@ def test_a_sound_shop_has_no_offenders(at_rest: OrderNumber, drain: Callable[...
     assert findings["events.rows_are_their_histories"]["looked_at"] > 10
 
 
+def test_a_refund_in_part_lowers_what_the_order_owes_by_just_that_much(
+    at_rest: OrderNumber, drain: Callable[..., int]
+) -> None:
+    refund_in_part(invoice_of(at_rest), Money("5", "USD"), "scratched")
+    drain()
+    assert all(finding["offenders"] == [] for finding in loads(verify(json=True)).values())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_invoice SET granted_minor = granted_minor - 1 WHERE granted_minor > 0")
+    assert f"{at_rest} (confirmed): captured 10500, refunded 500, owes 10001" in verify()
+
+
+@pytest.mark.usefixtures("unprotected_history")
 @pytest.mark.parametrize(("sql", "named"), PLANTED.values(), ids=PLANTED)
 def test_a_planted_inconsistency_is_named(at_rest: OrderNumber, sql: str, named: str) -> None:
     with connection.cursor() as cursor:
@@ -109,6 +127,11 @@ def test_a_planted_inconsistency_is_named(at_rest: OrderNumber, sql: str, named:
     said = verify()
     assert named in said
     assert said.rstrip().endswith("offenders")
+
+
+@pytest.mark.usefixtures("unprotected_history")
+def test_a_history_that_can_be_changed_is_named(db: None) -> None:
+    assert "events.history_is_append_only: ordering_history can be changed" in verify()
 
 
 def test_an_order_whose_deadline_has_passed_long_ago_is_named(placed: Callable[..., OrderNumber]) -> None:
@@ -122,3 +145,84 @@ def test_an_order_whose_deadline_has_passed_long_ago_is_named(placed: Callable[.
 
 def test_a_part_can_be_asked_alone(at_rest: OrderNumber) -> None:
     assert set(loads(verify(json=True, only=["money."]))) == {"money.captured_less_refunded_is_what_orders_owe"}
+
+
+# --- The provider's books ---
+
+
+def books(**options: Any) -> str:
+    """What the comparison with the provider's books says, once all is old enough to be compared."""
+    with clock.moved(timedelta(hours=1)):
+        return verify(provider=True, only=["money.books"], **options)
+
+
+def test_the_books_are_compared_only_when_asked_for(at_rest: OrderNumber) -> None:
+    assert "money.books_are_the_providers" not in verify()
+    assert "money.books_are_the_providers │ 2" in books()
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("UPDATE sandbox_transaction SET amount_minor = 1", "we have 105.00 USD, the provider 0.01 USD"),
+        ("UPDATE sandbox_transaction SET reference = 'ch_other' WHERE decline_code = ''", "the provider ch_other"),
+        ("DELETE FROM sandbox_transaction", "we think it was paid, the provider never heard of it"),
+        ("UPDATE sandbox_transaction SET \"key\" = 'P-9-1' WHERE decline_code = ''", "P-9-1: the provider did what"),
+        (
+            "UPDATE billing_payment SET status = 'unknown', reference = '' WHERE status = 'succeeded'",
+            "we have it unknown, the provider charged",
+        ),
+    ],
+)
+def test_what_differs_from_the_providers_books_is_named_and_nothing_is_changed(
+    at_rest: OrderNumber, sql: str, told: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    before = list(Payment.objects.order_by("pk").values())
+    assert told in books()
+    assert list(Payment.objects.order_by("pk").values()) == before
+    assert not Discrepancy.objects.exists()
+
+
+def test_how_far_back_the_books_are_compared_can_be_said(at_rest: OrderNumber) -> None:
+    with clock.moved(timedelta(days=3)):
+        assert "money.books_are_the_providers │ 0" in verify(provider=True, only=["money.books"], days=2)
+        assert "money.books_are_the_providers │ 2" in verify(provider=True, only=["money.books"], days=4)
+
+
+def test_a_provider_that_does_not_answer_is_told_as_such(at_rest: OrderNumber, cut_line: Callable[..., None]) -> None:
+    cut_line(True)
+    assert "the provider could not be asked" in books()
+
+
+# --- Time ---
+
+
+@pytest.fixture
+def slow_check() -> Iterator[None]:
+    """An invariant that takes for ever."""
+    sql = """
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)
+        SELECT 'x' AS what, count(*) < 0 AS bad FROM n
+    """
+    always("slow.counting")(lambda: sql)
+    yield
+    del invariants._by_name["slow.counting"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_check_that_takes_too_long_is_given_up_and_said_to_be_unfinished(
+    at_rest: OrderNumber, slow_check: None
+) -> None:
+    began = time.monotonic()
+    said = verify(patience=0.5)
+    assert time.monotonic() - began < 20
+    assert re.search(r"slow.counting +│ +\? +│ not finished", said)
+    assert said.endswith("0 offenders, and 1 checks not finished in time")
+    assert said.count("not finished") == 2, "the others are"
+
+
+@pytest.mark.parametrize("wrong", [{"newest": -1}, {"days": -1}, {"patience": 0.0}])
+def test_options_that_make_no_sense_are_refused(db: None, wrong: dict[str, Any]) -> None:
+    assert "is more than 0" in verify(**wrong)

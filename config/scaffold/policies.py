@@ -1,0 +1,105 @@
+"""A new reaction is a file of its own in the policies of its context, and a test of its own."""
+
+import re
+
+from django.conf import settings
+
+from config.scaffold.writing import CannotStart, create, tidy
+from integration.contracts.contract import IntegrationEvent, contracts
+from integration.domain.events import domain_events
+from integration.domain.versions import Versioned
+from integration.messaging.consumers import consumers
+
+POLICY = '''"""{sentence} whenever {name} is told."""
+
+import logging
+
+{imports}
+from integration.policies import whenever
+
+log = logging.getLogger(__name__)
+
+
+@whenever({event}{named})
+def {function}(event: {event}) -> None:
+    log.info("{function}: %s", event)
+'''
+
+TEST = '''"""{sentence} whenever {name} is told."""
+
+import pytest
+
+{imports}
+from integration.contracts.examples import example_of
+from integration.domain.versions import from_data
+{import_registry}
+from {module} import {function}
+
+EVENT = from_data({event}, example_of({event}), {event}.schema_version)
+
+
+def test_it_hears_of_every_{short}() -> None:
+    {registered}
+
+
+def test_what_it_does(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        {function}(EVENT)
+
+    assert [record.message for record in caplog.records] == [f"{function}: {{EVENT}}"]
+'''
+
+
+def start_policy(name: str, event_name: str) -> str:
+    """Write a new reaction and its test; returns what was written, as a sentence.
+
+    Args:
+        name: `context.what-it-does`.
+        event_name: the wire name of a contract, or of a domain event of the same context.
+
+    Raises:
+        CannotStart: for a name that will not do, or an event the context cannot hear.
+    """
+    context, _, what = name.partition(".")
+    if context not in settings.CONTEXTS or not re.fullmatch(r"[a-z]+(-[a-z]+)+", what):
+        raise CannotStart(
+            f"{name!r} is no name for a reaction: write context.what-it-does, the context being one of "
+            f"{', '.join(settings.CONTEXTS)}"
+        )
+    if name in consumers:
+        raise CannotStart(f"there is a reaction named {name!r}")
+    event = _event(context, event_name)
+    is_contract = issubclass(event, IntegrationEvent)
+    function = what.replace("-", "_")
+    home = event.__module__.rpartition(".")[2]
+    words = {
+        "sentence": what.replace("-", " ").capitalize(),
+        "name": event_name,
+        "imports": "from integration import contracts" if is_contract else f"from {context} import events",
+        "event": f"contracts.{home}.{event.__name__}" if is_contract else f"events.{event.__name__}",
+        "named": f', name="{name}"' if is_contract else "",
+        "function": function,
+        "module": f"{context}.policies.{function}",
+        "short": re.sub(r"\W", "_", event_name.partition(".")[2]),
+        "import_registry": "from integration.messaging.consumers import consumers"
+        if is_contract
+        else "from integration.domain.dispatcher import handlers_of",
+    }
+    words["registered"] = (
+        f'assert consumers.get("{name}").listens_to is {words["event"]}'
+        if is_contract
+        else f"assert {function} in handlers_of({words['event']})"
+    )
+    policy, test = f"{context}/policies/{function}.py", f"tests/{context}/test_{function}.py"
+    tidy([create(policy, POLICY.format(**words)), create(test, TEST.format(**words))])
+    return f"{policy} reacts to {event_name}, and {test} says so. Now let it do what it is named after."
+
+
+def _event(context: str, name: str) -> type[Versioned]:
+    if name in contracts:
+        return contracts.get(name)
+    if name not in domain_events:
+        raise CannotStart(f"no event is named {name!r}; docs/events.md lists all of them")
+    if name.partition(".")[0] != context:
+        raise CannotStart(f"{name} is {name.partition('.')[0]}'s own affair: {context} can only hear its contracts")
+    return domain_events.get(name)

@@ -1,0 +1,117 @@
+"""A simulation runs until its shop is at rest, and then every check there is must find nothing."""
+
+import json
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import Count
+from msgspec import Struct
+
+from billing.reconciliation import reconcile
+from config.management.commands.verify import verify
+from config.simulation.people import Buyers, Provider, furnish
+from config.simulation.workers import Workers
+from config.simulation.world import BEGINNING, World
+from integration.domain import clock
+from integration.domain.history import HistoryEntry
+from integration.messaging.doorbell import answered_by
+from integration.messaging.models import Delivery, Status
+from integration.read_models.follow import follow_all
+from ordering.models import Order
+
+LONGEST = timedelta(hours=12)
+"""Of virtual time after the last order: a shop that is not at rest by then never will be."""
+FACTS = (
+    *("id", "stream", "stream_id", "version", "name", "schema_version", "data"),
+    *("occurred_at", "correlation_id", "causation_id", "actor"),
+)
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a simulation.
+
+    Args:
+        history: the hash of every domain event of every context, with all that is known of it.
+        orders: how many ended how.
+        deliveries: how many are in which state.
+        tally: how often what went wrong on purpose did.
+        virtual_time: how long it took, on the simulation's own clock.
+        checks: how many rows each check looked at.
+        offenders: whatever is wrong, as sentences.
+    """
+
+    history: str
+    orders: dict[str, int]
+    deliveries: dict[str, int]
+    tally: dict[str, int]
+    virtual_time: timedelta
+    checks: dict[str, int]
+    offenders: list[str]
+
+
+def simulate(seed: int, orders: int) -> Outcome:
+    """Run a shop with so many orders in an empty, migrated database, from its opening to its rest."""
+    world, failure_rate = World(seed), settings.SANDBOX_FAILURE_RATE
+    with world.begun():
+        workers = Workers(world)
+        try:
+            with answered_by(workers.wake):
+                furnish(orders)
+                Buyers(world, orders)
+                Provider(world, orders)
+                _run_until_at_rest(world)
+        finally:
+            settings.SANDBOX_FAILURE_RATE = failure_rate
+        return _judge(world, orders)
+
+
+def _run_until_at_rest(world: World) -> None:
+    while world.awaits_something or Delivery.objects.filter(status__in=[Status.PENDING, Status.DEAD]).exists():
+        if world.elapsed > LONGEST:
+            world.offenders.append(f"the shop is not at rest after {world.elapsed}")
+            return
+        world.go_on()
+
+
+def _judge(world: World, orders: int) -> Outcome:
+    history, virtual_time = _hash_of_history(), world.elapsed
+    settings_rate, settings.SANDBOX_FAILURE_RATE = settings.SANDBOX_FAILURE_RATE, 0.0
+    clock.advance(timedelta(hours=1))  # by then nothing is too young to be compared with the provider's books
+    follow_all()
+    findings = verify()
+    books = reconcile(BEGINNING)
+    settings.SANDBOX_FAILURE_RATE = settings_rate
+    ends = _counted(Order.objects.values_list("status", "cancellation_reason"))
+    if sum(ends.values()) != orders:
+        world.offenders.append(f"{sum(ends.values())} orders, but {orders} were wanted")
+    return Outcome(
+        history=history,
+        orders=ends,
+        deliveries=_counted(Delivery.objects.values_list("status")),
+        tally=dict(sorted(world.tally.items())),
+        virtual_time=virtual_time,
+        checks={**{name: finding.looked_at for name, finding in findings.items()}, "provider": books.looked_at},
+        offenders=[
+            *world.offenders,
+            *(f"{name}: {what}" for name, finding in findings.items() for what in finding.offenders),
+            *(f"provider: {key}: {what}" for key, what in books.discrepancies.items()),
+            *(f"provider: {key}: had to be repaired at rest" for key in books.repaired),
+        ],
+    )
+
+
+def _counted(rows: Any) -> dict[str, int]:
+    counted = rows.order_by().annotate(n=Count("pk"))
+    return {" ".join(filter(None, names)): n for *names, n in sorted(counted)}
+
+
+def _hash_of_history() -> str:
+    digest = blake2b(digest_size=16)
+    for table in apps.get_models():
+        if issubclass(table, HistoryEntry):
+            for facts in table.objects.order_by("id").values_list(*FACTS):
+                digest.update(json.dumps([table._meta.label, *facts], sort_keys=True, default=str).encode())
+    return digest.hexdigest()

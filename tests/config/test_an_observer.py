@@ -1,0 +1,215 @@
+"""Whoever wrote down what the tables held at some moments, finds that the past is told exactly so, for every aggregate.
+
+A shop's sales are replayed, with buyers who change their minds and counts that are corrected, while a clock of the
+test's own runs on. The observer knows nothing of events or snapshots: it copies rows by SELECT. In the suite it is a
+hundred orders made up for it; `OBSERVED_ORDERS=2000 OBSERVED_SALES=export.csv.gz` takes as many of a real export.
+"""
+
+import csv
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import models
+
+from config.management.commands.verify import verify
+from config.shop import carry, replay
+from config.shop.sales_export import COLUMNS
+from integration.domain import aggregate as aggregate_module
+from integration.domain import clock
+from integration.domain.aggregate import Aggregate
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.rebuild import aggregates
+from integration.domain.snapshots import EVERY, Snapshot
+from inventory.commands import adjust_stock
+from inventory.models import StockItem
+from ordering.commands import cancel_order
+from ordering.models import CancellationReason, Order
+
+ORDERS = int(os.environ.get("OBSERVED_ORDERS", "100"))
+SALES = os.environ.get("OBSERVED_SALES")
+LOOKS = 20
+STOCK = 500 if SALES else 200
+"""So many of each product, which is too few of what sells best."""
+SNAPSHOT_EVERY = EVERY if SALES else 3
+"""In the suite snapshots are made so often that most answers come from one."""
+
+Copy = dict[str, str]
+"""By key, the digest of an aggregate's row and of its parts' rows."""
+
+
+class Observer:
+    """Looks at the tables at random moments of a replay, and lets time pass and things happen meanwhile."""
+
+    def __init__(self, seed: int, later: Callable[[timedelta], None]) -> None:
+        self.looks: dict[datetime, dict[type[Aggregate], Copy]] = {}
+        self._chance, self._later = Random(seed), later
+
+    def meanwhile(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """Do the same and, after it, whatever else happens in a shop."""
+
+        def acting(*args: Any, **options: Any) -> Any:
+            result = act(*args, **options)
+            self._something_happens()
+            if len(self.looks) < LOOKS and self._chance.random() < LOOKS / ORDERS / 1.5:
+                self.look()
+            return result
+
+        return acting
+
+    def look(self) -> None:
+        """Write down what there is; what happens after this happens at a later moment."""
+        self.looks[clock.now()] = {model: copy_of(model) for model in aggregates()}
+
+    def _something_happens(self) -> None:
+        self._later(timedelta(seconds=self._chance.uniform(0, 30)))
+        try:
+            if self._chance.random() < 0.05:
+                order = self._one_of(Order)
+                cancel_order(OrderNumber(order), CancellationReason.BY_BUYER, "I changed my mind")
+            if self._chance.random() < 0.05:
+                adjust_stock(Sku(self._one_of(StockItem)), self._chance.choice([-2, 1, 40]), "counted")
+        except DomainError:
+            return  # too late for that: it happens
+
+    def _one_of(self, model: type[Aggregate]) -> str:
+        return self._chance.choice(list(model.objects.order_by("pk").values_list("pk", flat=True)) or ["R-0"])
+
+
+def copy_of(model: type[Aggregate]) -> Copy:
+    """What the tables of a kind of aggregate hold."""
+    columns = names_of(model)
+    told: dict[str, list[Any]] = {row[0]: [row[1:]] for row in model.objects.values_list("pk", *columns).iterator()}
+    for accessor in model.parts.values():
+        relation: Any = model._meta.get_field(accessor)
+        rows = relation.related_model.objects.order_by("pk")
+        of: dict[str, list[Any]] = defaultdict(list)
+        for owner, *row in rows.values_list(relation.field.attname, *names_of(relation.related_model)).iterator():
+            of[owner].append(tuple(row))
+        for key, row_and_parts in told.items():
+            row_and_parts.append(of[key])
+    return {key: digest(row_and_parts) for key, row_and_parts in told.items()}
+
+
+def names_of(model: type[models.Model]) -> list[str]:
+    return [
+        field.attname for field in model._meta.concrete_fields if field.attname != "id" or issubclass(model, Aggregate)
+    ]
+
+
+def facts_of(aggregate: Aggregate) -> str:
+    """The same of an aggregate in memory."""
+
+    def values(row: models.Model) -> tuple[Any, ...]:
+        return tuple(getattr(row, name) for name in names_of(type(row)))
+
+    return digest(
+        [values(aggregate), *[[values(part) for part in getattr(aggregate, name)] for name in aggregate.parts]]
+    )
+
+
+def digest(told: Any) -> str:
+    return sha256(repr(_plain(told)).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """The same for an enum's member and its value, and for a moment whatever its time zone is called."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return sorted((key, _plain(each)) for key, each in value.items())
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return str(value) if isinstance(value, str) else value
+
+
+@pytest.fixture
+def sales(tmp_path: Path) -> Path:
+    """A shop's export: a real one if it is named, and otherwise one made up, with as many long orders as real ones."""
+    if SALES:
+        return Path(SALES)
+    chance = Random(1)
+    goods = [
+        (f"{10_000 + n}{chance.choice(['', 'A', 'B'])}", f"THING {n}", chance.choice(["0.85", "2.55", "12.75"]))
+        for n in range(40)
+    ]
+    with (tmp_path / "sales.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for invoice in range(536_365, 536_365 + ORDERS):
+            customer = 12_346 + chance.randrange(ORDERS // 3)
+            for sku, name, price in chance.sample(goods, min(40, 1 + int(chance.lognormvariate(1.2, 1)))):
+                quantity = min(1_000, 1 + int(chance.lognormvariate(1.8, 1.2)))
+                row = (invoice, sku, name, quantity, "2010-12-01 08:26:00", price, customer, "United Kingdom")
+                writer.writerow(row)
+    return tmp_path / "sales.csv"
+
+
+@pytest.fixture
+def observer(later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch) -> Observer:
+    """At work wherever a replay places an order, or handles what is due."""
+    observer = Observer(2026, later)
+    monkeypatch.setattr(replay, "place", observer.meanwhile(replay.place))
+    monkeypatch.setattr(carry, "deliver_due", observer.meanwhile(carry.deliver_due))
+    monkeypatch.setattr(aggregate_module, "EVERY", SNAPSHOT_EVERY)
+    return observer
+
+
+def differences(observer: Observer) -> tuple[int, list[str]]:
+    """How many answers about the past were compared with what was observed, and those that differ."""
+    compared, differing = 0, []
+    for model in aggregates():
+        for key in model.objects.values_list("pk", flat=True):
+            for moment, look in observer.looks.items():
+                told = model.as_of(key, moment)
+                compared += 1
+                if (told and facts_of(told)) != look[model].get(key):
+                    differing.append(f"{model.stream} {key} at {moment}: told to be {told and vars(told)}")
+    return compared, differing
+
+
+@pytest.mark.django_db
+def test_the_past_is_told_as_it_was_observed(observer: Observer, sales: Path) -> None:
+    call_command("replay_sales", sales, limit=ORDERS, stock=STOCK, ship=True, stdout=StringIO())
+    while len(observer.looks) < LOOKS:
+        observer.look()
+        observer._something_happens()
+
+    ends = Counter(Order.objects.values_list("status", "cancellation_reason"))
+    assert sum(ends.values()) == ORDERS
+    assert {("delivered", ""), ("cancelled", "out_of_stock"), ("cancelled", "by_buyer")} <= set(ends)
+    compared, differing = differences(observer)
+    print(f"\n{compared:,} answers about {len(observer.looks)} moments of {ORDERS:,} orders, {len(differing):,} differ;"
+          f" {Snapshot.objects.count():,} snapshots; {dict(ends)}")  # fmt: skip
+    assert differing == []
+    assert compared > LOOKS * ORDERS * 4
+    assert len({frozenset(look[Order].items()) for look in observer.looks.values()}) > LOOKS / 2
+    assert verify(["events."])["events.rows_are_their_histories"].offenders == []
+
+
+@pytest.mark.django_db
+def test_an_observer_finds_a_past_that_is_told_wrong(
+    observer: Observer, sales: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregate_module, "EVERY", EVERY)
+    call_command("replay_sales", sales, limit=3, stock=STOCK, stdout=StringIO())
+    observer.look()
+    assert differences(observer)[1] == []
+
+    monkeypatch.setattr(Order, "_appliers", {**Order._appliers, **_deaf(Order, "OrderConfirmed")})
+    differing = differences(observer)[1]
+    assert differing != []
+    assert all(line.startswith("order R-") for line in differing)
+
+
+def _deaf(model: type[Aggregate], event_name: str) -> dict[Any, Any]:
+    return {event: lambda self, event: None for event in model._appliers if event.__name__ == event_name}

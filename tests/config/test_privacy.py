@@ -1,0 +1,129 @@
+"""Personal data is where it is needed and nowhere else: markers planted through the API are searched for everywhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+from unittest import mock
+
+import msgspec
+import pytest
+from markers import API, MAIL, NAME, PASSWORD, STREET, TOKEN, places
+from rest_framework.test import APIClient
+
+from fulfillment import commands as fulfillment
+from fulfillment.models import Shipment
+from integration.domain.discretion import without_rows
+from integration.domain.unit_of_work import unit_of_work
+from integration.messaging.consumers import consumers
+from integration.messaging.models import Delivery
+from ordering.models import Order
+
+BESIDE = "integration_personaldata: values"
+"""Beside the log: no history and no message has anything personal."""
+OWN = {"ordering_buyer", BESIDE, "auth_user", "integration_idempotencykey: body"}
+"""Where a buyer is known: to ordering, to whoever logs them in, and in what they were answered, kept for a week."""
+ADDRESSED = {"ordering_order", BESIDE, "fulfillment_shipment"}
+"""Where a recipient is known as well: in the order, and with whoever sends it, by the contract made for it."""
+WHERE = {
+    NAME: OWN | ADDRESSED,
+    STREET: OWN - {"auth_user"} | ADDRESSED,
+    MAIL: OWN,
+    TOKEN: {
+        "ordering_order",
+        BESIDE,
+        "integration_idempotencykey: body",
+        "billing_invoice",
+        "billing_payment",
+        "sandbox_transaction",
+    },
+    PASSWORD: set(),
+}
+"""Where each marker may be."""
+
+
+@contextmanager
+def all_fail_once() -> Iterator[None]:
+    """Every consumer fails at the first things it hears, together and alone."""
+    whole = {name: consumer.handle for name, consumer in consumers.items()}
+
+    def failing(handle: Callable[..., None]) -> Callable[..., None]:
+        fails = iter([True] * 3)
+
+        def once(event: Any) -> None:
+            if next(fails, False):
+                raise RuntimeError("the lights went out")
+            handle(event)
+
+        return once
+
+    for name, handle in whole.items():
+        msgspec.structs.force_setattr(consumers.get(name), "handle", failing(handle))
+    try:
+        yield
+    finally:
+        for name, handle in whole.items():
+            msgspec.structs.force_setattr(consumers.get(name), "handle", handle)
+
+
+@contextmanager
+def shipments_that_the_database_refuses() -> Iterator[None]:
+    """The row of a shipment cannot be written, and PostgreSQL says so with all that is in it."""
+    arrange = fulfillment.arrange_shipment
+
+    def arrange_badly(*args: Any, **kwargs: Any) -> None:
+        with unit_of_work() as work:
+            arrange(*args, **kwargs)
+            for aggregate in work._aggregates.values():
+                if isinstance(aggregate, Shipment):
+                    aggregate.carrier = None
+
+    with mock.patch.object(fulfillment, "arrange_shipment", arrange_badly):
+        yield
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
+    buyer: APIClient,
+    order: Callable[..., str],
+    persist: Callable[[], None],
+    logged: StringIO,
+    rung: list[Any],
+    settings: Any,
+) -> None:
+    with all_fail_once():
+        sent, cancelled = order(), order("LAMP")
+        order("RELIC")
+        order("MUG", "pm_card_chargeDeclined")
+        persist()
+    buyer.post(f"{API}/orders/{cancelled}/cancel", {"reason": "changed my mind"})
+    fulfillment.dispatch_shipment(fulfillment.shipment_of(sent), "DHL", "1")
+    persist()
+    fulfillment.deliver_shipment(fulfillment.shipment_of(sent))
+    settings.DELIVERY_MAX_ATTEMPTS = 2
+    with shipments_that_the_database_refuses():
+        order()
+        persist()
+
+    assert {*Order.objects.values_list("status", flat=True)} == {"delivered", "cancelled", "confirmed"}
+    assert "carrier" in Delivery.objects.get(status="dead").error, "it must still say what is wrong"
+    assert logged.getvalue().count("failed at attempt") > 10
+    assert rung
+    for marker, allowed in WHERE.items():
+        assert places(marker) - allowed == set(), marker
+        assert marker not in logged.getvalue()
+        assert marker not in repr(rung)
+    assert places(STREET) >= ADDRESSED, "a search that finds nothing shows nothing"
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("null value\nDETAIL:  Failing row contains (1, Ada).", "null value"),
+        ("IntegrityError('null value\\nDETAIL:  Failing row contains (Ada).')", "IntegrityError('null value"),
+        ("null value\nDETAIL:  (a\nb).\n\nThe above exception", "null value\n\nThe above exception"),
+        ("nothing of the kind", "nothing of the kind"),
+    ],
+)
+def test_what_a_database_tells_of_a_row_is_left_out(said: str, left: str) -> None:
+    assert without_rows(said) == left

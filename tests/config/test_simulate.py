@@ -1,0 +1,110 @@
+"""A simulation tells the same history for the same seed, touches nothing of the shop, and finds what is broken."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from config.management.commands.simulate import INSIDE
+from config.simulation.run import simulate
+from integration.domain.unit_of_work import unit_of_work
+from inventory import commands as inventory
+from inventory.models import Reservation
+
+
+def run(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, whose own shop is a database that cannot even be opened."""
+    mine = {"DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder/shop.sqlite3", "WAYBILL_VAR": str(tmp_path)}
+    return subprocess.run(
+        [sys.executable, "manage.py", "simulate", *options],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "CELERY_BROKER_URL": "memory://", **mine, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def outcome(tmp_path: Path, seed: int, **environment: str) -> dict[str, Any]:
+    """What came of a small simulation."""
+    done = run(tmp_path, "--seed", str(seed), "--orders", "10", "--json", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_same_seed_tells_the_same_history_and_another_seed_another(tmp_path: Path) -> None:
+    first, again = outcome(tmp_path, 5), outcome(tmp_path, 5, SANDBOX_FAILURE_RATE="1", PAYMENT_DEADLINE_MINUTES="1")
+
+    assert again == first
+    assert outcome(tmp_path, 6)["history"] != first["history"]
+
+
+def test_everything_goes_wrong_and_nothing_comes_of_it(tmp_path: Path) -> None:
+    done = outcome(tmp_path, 7)
+
+    assert done["offenders"] == []
+    assert sum(done["orders"].values()) == 10
+    assert set(done["deliveries"]) == {"done"}
+    for trouble in ("dropped", "doubled", "delayed", "overtaken"):
+        assert done["tally"][f"wake-ups {trouble}"] > 0
+    assert done["tally"]["crashes"] > 0
+    assert min(done["checks"].values()) > 0
+
+
+def test_the_shop_itself_is_not_touched(tmp_path: Path) -> None:
+    done = run(tmp_path, "--orders", "2")
+
+    assert done.returncode == 0, done.stderr
+    assert "history " in done.stdout
+    assert not (tmp_path / "no").exists()
+
+
+def test_no_orders_are_no_simulation(tmp_path: Path) -> None:
+    done = run(tmp_path, "--orders", "0")
+
+    assert done.returncode == 1
+    assert done.stderr == "CommandError: --orders must be 1 or more.\n"
+
+
+def test_a_database_that_is_not_in_memory_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, **{INSIDE: "1"})
+
+    assert done.returncode == 1
+    assert "in memory only" in done.stderr
+
+
+def release_nothing(order: Any, reason: str) -> None:
+    """The reservation is let go of, its stock is not."""
+    with unit_of_work() as work:
+        work.get(Reservation, order).release(reason)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_broken_on_purpose_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "release_reservation", release_nothing)
+
+    found = simulate(seed=1, orders=15).offenders
+
+    assert any(offender.startswith("inventory.reserved_is_what_orders_hold: ") for offender in found)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="the command refuses what is not in memory")
+def test_the_command_names_what_it_found_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(INSIDE, "1")
+    monkeypatch.setattr(inventory, "release_reservation", release_nothing)
+
+    with pytest.raises(CommandError, match="offenders"):
+        call_command("simulate", seed=1, orders=10)
+
+    assert "inventory.reserved_is_what_orders_hold: " in capsys.readouterr().out
