@@ -1,27 +1,197 @@
-"""`python -m tests.chaos matrix` or `bugs`, on the database of the settings; prints a report as JSON."""
+"""`python -m tests.chaos PART` proves one part and prints its report as JSON; `all` proves all, and writes the page.
+
+`matrix` and `bugs` work on the database of the settings. `all`, `faults`, `loads` and `embedded` bring servers of their
+own and end only those.
+"""
 
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import django
 
-os.environ.setdefault("LOG_LEVEL", "CRITICAL")
-django.setup()
+from tests.chaos import report
+from tests.chaos.servers import PostgreSQL, Redis
+from tests.system.house import ROOT
 
-from tests.chaos.crash_matrix import kill_everywhere  # noqa: E402 - models are there only after setup
-from tests.chaos.planted_bugs import hunt_all  # noqa: E402
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("what", choices=["matrix", "bugs"])
-parser.add_argument("--sample", type=int, help="try so many points of the matrix instead of all of them")
-parser.add_argument("--seed", type=int, default=1)
-parser.add_argument("--only", default="", help="flows whose name has this in it")
-options = parser.parse_args()
+def parse() -> argparse.Namespace:
+    """What is to be proved, and how much of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("part", choices=sorted(PARTS))
+    parser.add_argument("--sample", type=int, help="try so many points of the matrix instead of all of them")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--share", type=_share, default=[1, 1], help="hunt only this share of the bugs, such as 2/6")
+    parser.add_argument("--only", default="", help="flows, faults or loads whose name has this in it")
+    parser.add_argument("--keep", metavar="NAME", help="keep the report for the page, under this name")
+    parser.add_argument("--short", action="store_true", help="a tenth of the faults and loads, for every test run")
+    return parser.parse_args()
 
-began = time.monotonic()
-report = hunt_all() if options.what == "bugs" else kill_everywhere(options.sample, options.seed, options.only)
-print(json.dumps({**report, "seconds": round(time.monotonic() - began)}, indent=2))
-sys.exit(1 if report["violations"] else 0)
+
+def _share(text: str) -> list[int]:
+    return [int(number) for number in text.split("/")]
+
+
+def matrix(options: argparse.Namespace) -> dict[str, Any]:
+    """Kill every flow at every statement and commit."""
+    from tests.chaos.crash_matrix import kill_everywhere
+
+    return kill_everywhere(options.sample, options.seed, options.only)
+
+
+def bugs(options: argparse.Namespace) -> dict[str, Any]:
+    """Hunt the planted bugs."""
+    from tests.chaos.planted_bugs import hunt_all
+
+    return hunt_all(*options.share)
+
+
+def faults(options: argparse.Namespace) -> dict[str, Any]:
+    """Do its worst to a house on PostgreSQL and Redis."""
+    from tests.chaos.faults import FAULTS, SHORT, WHOLE, do_all
+    from tests.chaos.live import Live
+
+    live = Live(options.folder, options.postgresql, options.redis)
+    options.ends.callback(live.house.tear_down)
+    return do_all(live, SHORT if options.short else WHOLE, FAULTS, options.only)
+
+
+def embedded(options: argparse.Namespace) -> dict[str, Any]:
+    """Do its worst to a house that is one process."""
+    from tests.chaos.faults import EMBEDDED_FAULTS, SHORT, WHOLE, do_all
+    from tests.chaos.live import Live
+
+    live = Live(options.folder)
+    options.ends.callback(live.house.tear_down)
+    return do_all(live, SHORT if options.short else WHOLE, EMBEDDED_FAULTS, options.only)
+
+
+def loads(options: argparse.Namespace) -> dict[str, Any]:
+    """Let everybody come at once."""
+    from tests.chaos.faults import SHORT, WHOLE, do_all
+    from tests.chaos.live import Live
+    from tests.chaos.loads import LOADS
+
+    live = Live(options.folder, options.postgresql, options.redis)
+    options.ends.callback(live.house.tear_down)
+    return do_all(live, SHORT if options.short else WHOLE, LOADS, options.only)
+
+
+def simulations(options: argparse.Namespace) -> dict[str, Any]:
+    """Simulate a shop from one seed after the other."""
+    found, orders = {}, 20 if options.short else 100
+    for seed in range(options.seed, options.seed + (2 if options.short else 30)):
+        command = [sys.executable, "manage.py", "simulate", "--seed", str(seed), "--orders", str(orders), "--json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        found[seed] = json.loads(done.stdout)
+    wrong = [f"seed {seed}: {what}" for seed, one in found.items() for what in one["offenders"]]
+    n = {"seeds": len(found), "orders each": orders, "histories": len({one["history"] for one in found.values()})}
+    holds = {"what": "A whole shop, simulated from a seed.", "must hold": "no invariant is broken"}
+    return {"simulations": {**holds, "n": n, "violations": wrong}}
+
+
+def everything(options: argparse.Namespace) -> dict[str, Any]:
+    """Prove every part, each in a process of its own, and write the page."""
+    # What is killed here are clients, so nothing hangs on the server's own durability.
+    server = PostgreSQL(options.folder / "pg", durable=False)
+    server.start()
+    options.ends.callback(server.kill)
+    on_sqlite = {"DATABASE_URL": f"sqlite:///{options.folder}/crash.sqlite3"}
+    on_postgresql = {"DATABASE_URL": server.url("waybill_crash")}
+    # Both matrices at once: either keeps one core busy.
+    matrices = {"matrix on SQLite": on_sqlite, "matrix on PostgreSQL": on_postgresql}
+    running = {name: start(name, options, own) for name, own in matrices.items()}
+    codes = {name: process.wait() for name, process in running.items()}
+    bugs_on = {"DATABASE_URL": server.url("waybill_crash_bugs")}
+    rest = {"bugs": bugs_on, "faults": {}, "embedded": {}, "loads": {}, "simulations": {}}
+    for name, own in rest.items():
+        codes[name] = start(name, options, own).wait()
+    report.write_page()
+    return {"violations": [f"{name} does not hold" for name, code in codes.items() if code]}
+
+
+def start(name: str, options: argparse.Namespace, own: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Begin to prove a part, under a name its report is kept by."""
+    environment = {**os.environ, "WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://", **own}
+    command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name]
+    command += ["--short", "--sample", "100"] if options.short else []
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
+
+
+PARTS = {
+    "all": everything,
+    "matrix": matrix,
+    "bugs": bugs,
+    "faults": faults,
+    "embedded": embedded,
+    "loads": loads,
+    "simulations": simulations,
+}
+LIVE = {"faults", "loads"}
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Set the environment before Django reads it: servers of our own for what is live."""
+    options.folder = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
+    options.folder.chmod(0o755)
+    own = {"EMAIL_URL": "dummymail://", "LOG_LEVEL": "CRITICAL", "WAYBILL_VAR": str(options.folder / "var")}
+    if options.part in LIVE:
+        options.postgresql, options.redis = PostgreSQL(options.folder / "pg"), Redis(options.folder / "redis")
+        for server in (options.postgresql, options.redis):
+            server.start()
+            options.ends.callback(server.kill)
+        options.postgresql.ask("CREATE DATABASE waybill_live")
+        own |= {
+            "DATABASE_URL": options.postgresql.url("waybill_live"),
+            "CELERY_BROKER_URL": options.redis.url,
+            "QUEUE_PREFIX": "live",
+            "SECRET_KEY": "not a secret, only what a house signs with: 0123456789",
+            "PAYMENT_PROVIDER": "sandbox",
+        }
+    elif options.part == "embedded":
+        mount_a_small_disk(options)
+        own |= {"DATABASE_URL": f"sqlite:///{options.folder}/live.sqlite3", "CELERY_BROKER_URL": "memory://"}
+    os.environ.update(own if options.part in {*LIVE, "embedded"} else {"LOG_LEVEL": "CRITICAL"})
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    options.folder = options.folder / "house"
+    if options.part != "all":
+        django.setup()
+
+
+def mount_a_small_disk(options: argparse.Namespace) -> None:
+    """A disk that can be filled without harm, which only root can have; without it, that fault is not done."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256m", "waybill-chaos", str(options.folder)], check=False
+    )
+    if mounted.returncode == 0:
+        options.ends.callback(subprocess.run, ["umount", "--lazy", str(options.folder)], check=False)
+
+
+def main() -> int:
+    """Prove a part; 1 when something did not hold."""
+    options = parse()
+    began = time.monotonic()
+    with ExitStack() as options.ends:
+        prepare(options)
+        found = PARTS[options.part](options)
+    parts = [(name, part) for name, part in found.items() if isinstance(part, dict)]
+    found.setdefault("violations", [f"{name}: {what}" for name, part in parts for what in part.get("violations", [])])
+    found["seconds"] = round(time.monotonic() - began)
+    print(json.dumps(found, indent=2))
+    if options.keep:
+        report.keep(options.keep, found)
+    if not found["violations"]:
+        shutil.rmtree(options.folder.parent, ignore_errors=True)
+    return 1 if found["violations"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

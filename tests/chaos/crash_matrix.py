@@ -23,6 +23,8 @@ from billing.reconciliation import reconcile
 from config.management.commands.verify import verify
 from integration.domain import clock
 from integration.messaging.models import Delivery
+from integration.read_models.batch import read_models
+from integration.read_models.rebuild import differences
 from ordering.models import Order
 from tests.chaos.databases import Fresh
 from tests.chaos.flows import FLOWS, PATIENCE, World, drain, open_shop
@@ -116,9 +118,16 @@ def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
     world = World(tag)
     flow(world)
     drain(patience=PATIENCE)
+    return judge(world, ends)
+
+
+def judge(world: World, ends: set[str]) -> list[str]:
+    """What is wrong with the one order of a world at rest: every check there is, and where it ended."""
     violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
     with clock.moved(timedelta(hours=1)):
         books = reconcile(clock.now() - timedelta(days=1)).discrepancies
+    for name, model in read_models.items():
+        violations += [f"{name}, not what a rebuild makes of it: {what}" for what in differences(model)]
     violations += [f"the provider's books, {key}: {what}" for key, what in books.items()]
     if world.end not in ends:
         violations.append(f"{world.order} ended {world.end}")

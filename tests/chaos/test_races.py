@@ -1,23 +1,23 @@
 """Races with real connections: whoever comes first, the end is one that could have come without any race."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from at_once import at_once
+from django.db import connection
 
-from billing.commands import settle_payment
+from billing.commands import refund_in_part, settle_payment
 from billing.gateways import Charged
-from billing.models import Invoice
+from billing.models import Invoice, MoreThanIsLeft, Refund
 from config.management.commands.verify import verify
 from fulfillment import commands as fulfillment
 from fulfillment.models import Shipment
 from integration.domain import clock
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.messaging import schedule
 from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
@@ -35,30 +35,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def together(transactional_db: None) -> Callable[..., list[Any]]:
-    """Run functions at the same moment, each with a connection of its own; returns their results or refusals."""
+def together() -> Callable[..., list[Any]]:
+    """Run functions at the same moment; returns their results or refusals, and raises any other error."""
 
     def run(*functions: Callable[[], Any]) -> list[Any]:
-        start = threading.Barrier(len(functions))
-        results: list[Any] = [None] * len(functions)
-
-        def one(i: int, function: Callable[[], Any]) -> None:
-            start.wait()
-            try:
-                results[i] = function()
-            except DomainError as error:
-                results[i] = error
-            except BaseException as error:
-                results[i] = error
-                raise
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=one, args=(i, function)) for i, function in enumerate(functions)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        results = at_once(*functions)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, DomainError):
+                raise result
         return results
 
     return run
@@ -171,6 +155,19 @@ def test_the_same_answer_of_the_provider_heard_many_times_at_once_counts_once(
     together(*[lambda: settle_payment(payment, Charged("ch_told"))] * 8)
     assert Invoice.objects.get(order=order).paid == Invoice.objects.get(order=order).total
     assert [f.offenders for name, f in verify(["billing."]).items() if f.offenders] == []
+
+
+def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, placed, settle, sound) -> None:
+    order = placed()
+    settle()
+    invoice = Invoice.objects.get(order=order)
+    most_of_it = invoice.total.percent(60)
+    results = together(*[partial(refund_in_part, InvoiceNumber(invoice.number), most_of_it, "scratched")] * 50)
+    assert [type(refusal) for refusal in refusals(results)] == [MoreThanIsLeft] * 49
+    settle()
+    assert [refund.amount for refund in Refund.objects.all()] == [most_of_it]
+    assert Invoice.objects.get().refunded == Order.objects.get().refunded == most_of_it
+    sound()
 
 
 def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, placed, drain, settle, sound) -> None:

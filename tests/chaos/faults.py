@@ -1,0 +1,445 @@
+"""The faults that are done to a house at work, each while orders flow, and what must hold all the same.
+
+A fault is a function that takes the house, does its worst, and returns what it did in numbers and what was wrong
+afterwards. Adding one is a function under `@fault`.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.db import connections
+
+from integration.messaging.dead_letters import skip_one
+from integration.messaging.models import Delivery
+from integration.read_models.batch import read_models
+from integration.read_models.rebuild import differences
+from ordering.models import Order
+from tests.chaos.live import CELERY, Live, ends, unfinished, violations
+from tests.chaos.sabotage.apps import CONSUMER, POISON, POISON_THAT_KILLS
+from tests.chaos.traffic import VISA, Traffic
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """How much of it: a short form for every test run, and the whole of it for `make chaos`."""
+
+    orders: int
+    often: int
+
+
+SHORT, WHOLE = Scale(orders=60, often=2), Scale(orders=2_000, often=20)
+
+
+@dataclass
+class Outcome:
+    """What a fault did, in numbers with names, and what did not hold."""
+
+    n: dict[str, Any] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def require(self, holds: bool, otherwise: str) -> None:
+        """Note what does not hold."""
+        if not holds:
+            self.wrong.append(otherwise)
+
+
+Fault = Callable[[Live, Scale], Outcome]
+FAULTS: dict[Fault, str] = {}
+"""Each fault, and what must hold. Sources: `PROOFS`, the table of faults."""
+EMBEDDED_FAULTS: dict[Fault, str] = {}
+
+
+def fault(must_hold: str, table: dict[Fault, str] = FAULTS) -> Callable[[Fault], Fault]:
+    """Have a fault done whenever all of them are."""
+
+    def add(function: Fault) -> Fault:
+        table[function] = must_hold
+        return function
+
+    return add
+
+
+def come_to_an_end(live: Live, traffic: Traffic, outcome: Outcome, before: int) -> None:
+    """What must hold after every fault: all that was acknowledged is there, once, at its end, and the books agree."""
+    placed = traffic.placed
+    outcome.wrong += live.come_to_rest()
+    outcome.wrong += violations()
+    numbers = [order.number for order in placed]
+    there = Order.objects.count() - before
+    outcome.require(len(set(numbers)) == len(placed), "two requests were answered with one order")
+    outcome.require(there == len(placed), f"{len(placed)} orders were acknowledged, {there} are there")
+    outcome.require(not traffic.answers[500], f"{traffic.answers[500]} answers were a 500")
+    outcome.n |= {
+        "orders": len(placed),
+        "orders lost": len(placed) - sum(ends(numbers).values()),
+        "requests repeated": sum(order.requests - 1 for order in placed),
+        "ends": ends(numbers),
+    }
+
+
+def kill_something(live: Live, kind: str) -> dict[int, int]:
+    """SIGKILL a process of the house; returns what it may have held in its hands, and has it started again."""
+    if kind == "worker child":
+        parents = [live.house.programs[name] for name in live.workers if name in live.house.programs]
+        children = [pid for parent in parents for pid in parent.children]
+        with suppress(ProcessLookupError, IndexError):  # one that is just gone, or all of them
+            os.kill(random.choice(children), signal.SIGKILL)
+        return live.in_flight()
+    name = random.choice(live.workers) if kind == "worker" else kind
+    live.house.kill(name)
+    held = live.in_flight()
+    live.house.start(name)
+    return held
+
+
+@fault("no invariant is broken; what was in flight is done again within 10 s")
+def kill_web_worker_child_and_beat(live: Live, scale: Scale) -> Outcome:
+    """SIGKILL web, worker, worker child and beat, again and again."""
+    outcome, killed, seconds, before = Outcome(), Counter[str](), [0.0], Order.objects.count()
+    in_flight = 0
+    with Traffic(live.house, scale.orders // 2, f"kill-{before}") as traffic:
+        while traffic.flowing:
+            kind = ("web", "worker", "worker child", "beat")[killed.total() % 4]
+            held = kill_something(live, kind)
+            killed[kind] += 1
+            if kind.startswith("worker"):
+                in_flight += len(held)
+                seconds.append(live.seconds_until_done_again(held))
+            time.sleep(random.uniform(0.2, 1.0))
+            live.supervise()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.require(max(seconds) <= 10, f"work in flight was done again only after {max(seconds):.1f} s")
+    outcome.n |= {
+        "killed": dict(killed),
+        "deliveries in flight": in_flight,
+        "done again within s": round(max(seconds), 1),
+    }
+    return outcome
+
+
+@fault("every order is in a final state or waits for a named reason, and verify is clean")
+def storm(live: Live, scale: Scale) -> Outcome:
+    """SIGKILL web and workers at random, FLUSHALL twice, Redis gone for 20 s, all while orders flow."""
+    outcome, killed, before = Outcome(), Counter[str](), Order.objects.count()
+    gone = 20 if scale is WHOLE else 3
+    flushed = 0
+    with Traffic(live.house, scale.orders, f"storm-{before}") as traffic:
+        milestones = iter([0.25, 0.5, 0.75])
+        milestone = next(milestones)
+        while traffic.flowing or milestone <= 1:
+            kind = random.choice(["web", "worker", "worker child", "beat"])
+            kill_something(live, kind)
+            killed[kind] += 1
+            if traffic.acknowledged >= milestone * scale.orders:
+                if milestone == 0.5:
+                    live.redis.kill()
+                    time.sleep(gone)
+                    live.redis.start()
+                else:
+                    with live.redis.client() as client:
+                        flushed += bool(client.flushall())
+                milestone = next(milestones, 2.0)
+            time.sleep(random.uniform(0.5, 2.0))
+            live.supervise()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.require(flushed == 2, f"Redis was flushed {flushed} times")
+    outcome.n |= {"killed": dict(killed), "FLUSHALL": flushed, "seconds without Redis": gone}
+    return outcome
+
+
+@fault("every accepted order finishes; nothing is lost")
+def lose_redis(live: Live, scale: Scale) -> Outcome:
+    """Redis SIGKILLed without persistence and restarted, and FLUSHALL, in turn."""
+    outcome, before = Outcome(), Order.objects.count()
+    lost = 0
+    with Traffic(live.house, scale.orders // 4, f"redis-{before}") as traffic:
+        while traffic.flowing or lost < scale.often:
+            if lost % 2:
+                with live.redis.client() as client:
+                    client.flushall()
+            else:
+                live.redis.kill()
+                time.sleep(0.5)
+                live.redis.start()
+            lost += 1
+            time.sleep(1)
+            live.supervise()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n["Redis lost all it had"] = lost
+    return outcome
+
+
+@fault("placing an order succeeds, at most 1.1 s slower")
+def freeze_redis(live: Live, scale: Scale) -> Outcome:
+    """Redis accepts connections but never answers (SIGSTOP)."""
+    outcome, before = Outcome(), Order.objects.count()
+    n = max(scale.orders // 20, 10)
+    # One buyer, one order after the other: what is timed is the wait for the broker, not for each other.
+    with Traffic(live.house, n, f"awake-{before}", buyers=1, carriers=False) as usual:
+        pass
+    outcome.wrong += live.come_to_rest()
+    live.redis.freeze()
+    with Traffic(live.house, n, f"frozen-{before}", buyers=1, carriers=False) as frozen:
+        pass
+    live.redis.thaw()
+    come_to_an_end(live, frozen, outcome, before + n)
+    ordinary, slow = ([order.seconds for order in traffic.placed] for traffic in (usual, frozen))
+    delay = max(slow) - max(ordinary)
+    outcome.require(delay <= 1.1, f"an order took {delay:.2f} s longer")
+    outcome.n |= {
+        "orders before": n,
+        "slowest before s": round(max(ordinary), 2),
+        "slowest while frozen s": round(max(slow), 2),
+        "median before s": round(statistics.median(ordinary), 3),
+        "median while frozen s": round(statistics.median(slow), 3),
+    }
+    return outcome
+
+
+@fault("all acknowledged orders are there; the system heals by itself")
+def kill_postgresql(live: Live, scale: Scale) -> Outcome:
+    """PostgreSQL SIGKILLed and restarted; backends terminated at random in between."""
+    outcome, before = Outcome(), Order.objects.count()
+    killed = terminated = 0
+    a_backend = (
+        "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity "
+        "WHERE datname LIKE 'waybill%' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 2) AS unlucky"
+    )
+    with Traffic(live.house, scale.orders // 4, f"postgres-{before}") as traffic:
+        while traffic.flowing or killed < scale.often // 2:
+            for _ in range(5):
+                terminated += live.postgresql.ask(a_backend)[0][0]
+                time.sleep(0.3)
+            live.postgresql.kill()
+            killed += 1
+            time.sleep(0.5)
+            live.postgresql.start()
+            time.sleep(2)
+            live.supervise()
+    connections.close_all()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n |= {"PostgreSQL killed": killed, "backends terminated": terminated}
+    return outcome
+
+
+@fault("the same final state, no double effect")
+def crowd(live: Live, scale: Scale) -> Outcome:
+    """Two beats, ten workers, every wake-up doubled, in any order."""
+    outcome, before = Outcome(), Order.objects.count()
+    workers = 10 if scale is WHOLE else 4
+    live.rebuild(
+        commands={
+            "web": live.house.commands["web"],
+            **{f"worker{i}": [*CELERY, "worker", "-c", "1", "-P", "solo", "-n", f"{i}@%h"] for i in range(workers)},
+            "beat1": [*CELERY, "beat"],
+            "beat2": [*CELERY, "beat"],
+        }
+    )
+    forged = 0
+    with Traffic(live.house, scale.orders // 4, f"crowd-{before}") as traffic:
+        while traffic.flowing:
+            live.forge_wake_ups()
+            forged += 8
+            time.sleep(0.05)
+    come_to_an_end(live, traffic, outcome, before)
+    handled = Delivery.objects.filter(status="done").count()
+    outcome.n |= {"workers": workers, "beats": 2, "wake-ups forged": forged, "deliveries done so far": handled}
+    live.rebuild()
+    return outcome
+
+
+@fault("no double charge; an unknown outcome is asked about, never charged again under a new key")
+def bad_provider(live: Live, scale: Scale) -> Outcome:
+    """The provider's line cut for 10 % before it charges and for 30 % after; call-backs doubled, late and shuffled."""
+    from billing.gateways.sandbox.adapter import adapter
+    from billing.gateways.sandbox.models import Transaction
+    from billing.models import Payment
+
+    outcome, before = Outcome(), Order.objects.count()
+    known = set(Transaction.objects.values_list("key", flat=True))
+    live.rebuild("provider")
+    told: Counter[int] = Counter()
+    with Traffic(live.house, scale.orders // 4, f"provider-{before}") as traffic:
+        while traffic.flowing or told.total() < scale.orders // 4:
+            keys = [key for key in Transaction.objects.values_list("key", flat=True) if key not in known]
+            for key in random.sample(keys, min(len(keys), 20)) * 2:
+                body, headers = adapter.call_back(key)
+                path = "/api/v1/webhooks/payments/sandbox"
+                with suppress(OSError):
+                    told[live.house.visitor.ask("POST", path, body, headers).status] += 1
+            time.sleep(0.3)
+    come_to_an_end(live, traffic, outcome, before)
+    numbers = [order.number for order in traffic.placed]
+    charged = Counter(
+        Transaction.objects.filter(charge=None, decline_code="").exclude(key__in=known).values_list("key", flat=True)
+    )
+    outcome.require(len(charged) <= len(numbers), f"{len(charged)} charges for {len(numbers)} orders")
+    asked = Delivery.objects.filter(consumer="billing.collect-payment", attempts__gt=1).count()
+    outcome.n |= {
+        "charges": len(charged),
+        "payments": Payment.objects.filter(order__in=numbers).count(),
+        "call-backs sent": told.total(),
+        "call-backs by answer": dict(told),
+        "payments tried more than once": asked,
+    }
+    live.rebuild()
+    return outcome
+
+
+@fault("a dead letter after the last attempt; neighbours are not held up")
+def poison(live: Live, scale: Scale) -> Outcome:
+    """A message its handler fails at for ever, and one that kills its worker each time."""
+    outcome, before = Outcome(), Order.objects.count()
+    live.rebuild("poison", DELIVERY_MAX_ATTEMPTS="3")
+    methods = (VISA,) * 8 + (POISON,)
+    deadly = 1 if scale is SHORT else 3
+    with Traffic(live.house, scale.orders // 8, f"poison-{before}", methods=methods) as traffic:
+        pass
+    with Traffic(live.house, deadly, f"deadly-{before}", methods=(POISON_THAT_KILLS,), carriers=False) as killers:
+        pass
+    come_to_an_end(live, traffic, outcome, before + deadly)
+    outcome.wrong = [what for what in outcome.wrong if CONSUMER not in what]
+    dead = Delivery.objects.filter(consumer=CONSUMER, status="dead")
+    poisonous = Order.objects.filter(pk__in=[o.number for o in traffic.placed], payment_method=POISON).count() + deadly
+    errors = Counter(error.partition(":")[0] for error in dead.values_list("error", flat=True))
+    outcome.require(errors.total() == poisonous, f"{poisonous} poisonous messages, {errors.total()} dead letters")
+    outcome.require(errors["WorkerDied"] >= deadly, f"{deadly} deadly messages, {errors['WorkerDied']} died of them")
+    outcome.require(not unfinished(), f"neighbours were held up: {unfinished()}")
+    outcome.n |= {
+        "poisonous messages": poisonous,
+        "dead letters": dict(errors),
+        "deadly ends": ends([order.number for order in killers.placed]),
+    }
+    for delivery in dead:
+        skip_one(delivery.pk, "a planted poison", "user:0")
+    live.rebuild()
+    return outcome
+
+
+@fault("no acknowledgement without a commit, and nothing waits for the clock to come round again")
+def clock_jumps(live: Live, scale: Scale) -> Outcome:
+    """The machine's clock jumps two hours ahead, and back."""
+    outcome, before = Outcome(), Order.objects.count()
+    live.rebuild("clock")
+    jumps = 0
+    with Traffic(live.house, scale.orders // 8, f"clock-{before}") as traffic:
+        while traffic.flowing or jumps < 2:
+            (live.sabotage / "clock").write_text("0" if jumps % 2 else "7200")
+            jumps += 1
+            time.sleep(2)
+    (live.sabotage / "clock").write_text("0")
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n["jumps of 2 h"] = jumps
+    live.rebuild()
+    return outcome
+
+
+# --- Embedded: one process over SQLite ---
+
+
+@fault("all orders finish", EMBEDDED_FAULTS)
+def kill_the_one_process(live: Live, scale: Scale) -> Outcome:
+    """SIGKILL the one process, again and again, and start it again."""
+    outcome, before, killed = Outcome(), Order.objects.count(), 0
+    with Traffic(live.house, scale.orders // 4, f"one-{before}") as traffic:
+        while traffic.flowing:
+            time.sleep(random.uniform(1.0, 3.0))
+            live.restart("serve")
+            killed += 1
+            live.house.wait_until_ready()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n["killed"] = killed
+    return outcome
+
+
+@fault("no acknowledgement without a commit", EMBEDDED_FAULTS)
+def lock_storm(live: Live, scale: Scale) -> Outcome:
+    """Somebody else keeps the SQLite database locked, for longer than anybody waits."""
+    outcome, before, storms = Outcome(), Order.objects.count(), 0
+    url = live.house.environment["DATABASE_URL"].removeprefix("sqlite:///")
+    with Traffic(live.house, scale.orders // 8, f"lock-{before}") as traffic:
+        while traffic.flowing or storms < 2:
+            # 25 s is more than the 20 for which SQLite is told to wait.
+            for seconds in (25.0, 0.5, 0.5, 0.5):
+                rude = sqlite3.connect(url, timeout=30, isolation_level=None)
+                rude.execute("BEGIN IMMEDIATE")
+                time.sleep(seconds)
+                rude.execute("ROLLBACK")
+                rude.close()
+                time.sleep(0.2)
+            storms += 1
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n |= {"storms": storms, "refused while locked": traffic.answers[503]}
+    return outcome
+
+
+A_SMALL_DISK = 2**30
+
+
+@fault("no acknowledgement without a commit", EMBEDDED_FAULTS)
+def full_disk(live: Live, scale: Scale) -> Outcome:
+    """The disk is full, and then there is room again."""
+    outcome, before, full = Outcome(), Order.objects.count(), 0
+    ballast = live.folder / "ballast"
+    if shutil.disk_usage(live.folder).total > A_SMALL_DISK:
+        return Outcome(wrong=["not done: only root can mount a disk that is small enough to be filled"])
+    with Traffic(live.house, scale.orders // 8, f"disk-{before}") as traffic:
+        while traffic.flowing or full < 2:
+            with suppress(OSError), ballast.open("wb") as file:
+                while True:
+                    file.write(b"\0" * 65_536)
+            time.sleep(2)
+            ballast.unlink()
+            full += 1
+            time.sleep(1)
+            live.supervise()
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n |= {"times full": full, "refused while full": traffic.answers[503]}
+    return outcome
+
+
+def do_all(live: Live, scale: Scale, table: dict[Fault, str], only: str) -> dict[str, Any]:
+    """Do every fault to the house, one after the other; returns the report."""
+    report: dict[str, Any] = {}
+    for function, must_hold in table.items():
+        if only not in function.__name__:
+            continue
+        began = time.monotonic()
+        try:
+            outcome = function(live, scale)
+        except Exception as error:
+            outcome = Outcome(wrong=[f"could not be finished: {error!r}"])
+            live.rebuild()
+        report[function.__name__] = {
+            "what": (function.__doc__ or "").splitlines()[0],
+            "must hold": must_hold,
+            "n": outcome.n,
+            "violations": outcome.wrong,
+            "seconds": round(time.monotonic() - began),
+        }
+    report["read models"] = compare_read_models()
+    return report
+
+
+def compare_read_models() -> dict[str, Any]:
+    """Every read model, made again from nothing, against the one that lived through it all."""
+    began = time.monotonic()
+    connections.close_all()
+    found = {name: differences(model) for name, model in read_models.items()}
+    return {
+        "what": "Every read model rebuilt from nothing, once all of it is over.",
+        "must hold": "it equals the live one",
+        "n": {name: f"{model.rows.objects.count():,} rows" for name, model in read_models.items()},
+        "violations": [f"{name}: {what}" for name, some in found.items() for what in some],
+        "seconds": round(time.monotonic() - began),
+    }

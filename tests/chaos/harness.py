@@ -1,0 +1,34 @@
+"""The harness as a process of its own, on a database of its own, of the kind the suite runs on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
+    """Run `python -m tests.chaos` with these options; returns its report."""
+    name = f"waybill_crash_{os.getpid()}"
+    database = settings.DATABASES["default"]
+    url = f"sqlite:///{tmp_path}/{name}.sqlite3"
+    if connection.vendor == "postgresql":
+        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**database) + name
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "WAYBILL_VAR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "EMAIL_URL": "dummymail://",
+        "LOG_LEVEL": "CRITICAL",
+    }
+    command = [sys.executable, "-m", "tests.chaos", *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)

@@ -1,0 +1,199 @@
+"""A house that works, on servers of the harness's own: what live faults and loads are done to.
+
+Everything is seen from outside: buyers come over REST, processes are killed by signals, and whether all is well is
+asked of the database once the house is at rest.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import OperationalError, connections
+
+from billing.reconciliation import reconcile
+from config.management.commands.verify import verify
+from integration.domain import clock
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.models import Delivery
+from inventory.commands import stock_up
+from ordering.commands import list_products
+from ordering.models import Order
+from tests.chaos.servers import PostgreSQL, Redis
+from tests.chaos.traffic import GONE, GOODS
+from tests.system.house import MANAGE, PYTHON, ROOT, House, free_port
+
+AT_REST_WITHIN = 240.0
+"""Seconds in which a house on a busy machine has done all there is to do."""
+CELERY = [*PYTHON, "-m", "celery", "-A", "config"]
+
+
+class Live:
+    """A shop that is open, and ways to look after it.
+
+    Args:
+        folder: for what its processes say.
+        servers: its PostgreSQL and its Redis; none for the embedded mode.
+    """
+
+    def __init__(self, folder: Path, postgresql: PostgreSQL | None = None, redis: Redis | None = None) -> None:
+        self._postgresql, self._redis = postgresql, redis
+        self.folder = folder
+        self.sabotage = folder / "sabotage"
+        self.sabotage.mkdir(parents=True)
+        self._port = free_port()
+        call_command("migrate", verbosity=0)
+        furnish()
+        self.house = self._build()
+        self.open()
+
+    @property
+    def postgresql(self) -> PostgreSQL:
+        """Its database server."""
+        assert self._postgresql, "embedded, there is none"
+        return self._postgresql
+
+    @property
+    def redis(self) -> Redis:
+        """Its broker."""
+        assert self._redis, "embedded, there is none"
+        return self._redis
+
+    def _build(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> House:
+        serve = [*MANAGE, "serve", "--port", str(self._port)]
+        apart = {
+            "web": serve,
+            **{f"worker{i}": [*CELERY, "worker", "-c", "2", "-n", f"{i}@%h"] for i in (1, 2)},
+            "beat": [*CELERY, "beat"],
+        }
+        own = {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "LOG_LEVEL": "WARNING",
+            "WEB_CONCURRENCY": "2" if self._redis else "1",
+            **changes,
+        }
+        if sabotage:
+            own |= {
+                "DJANGO_SETTINGS_MODULE": "tests.chaos.sabotage.settings",
+                "SABOTAGE": str(self.sabotage),
+                "SABOTAGE_KINDS": sabotage,
+            }
+        inhabitants = commands or (apart if self._redis else {"serve": serve})
+        return House(self.folder, {**os.environ, **own}, inhabitants, self._port)
+
+    def rebuild(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> None:
+        """Close the house and open it again with other settings, or with other processes."""
+        self.house.close()
+        self.house = self._build(sabotage, commands, **changes)
+        self.open()
+
+    def open(self) -> None:
+        """Start whatever does not run, and wait for it."""
+        for name in self.house.commands:
+            if name not in self.house.programs:
+                self.house.start(name)
+        self.house.wait_until_ready()
+
+    def restart(self, name: str) -> None:
+        """What a process manager does about a process that was killed, or has ended by itself."""
+        if name in self.house.programs:
+            self.house.kill(name)
+        self.house.start(name)
+
+    def supervise(self) -> None:
+        """Start again whatever ended by itself."""
+        for name, program in list(self.house.programs.items()):
+            if program.exit_code is not None:
+                self.restart(name)
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the processes that deliver."""
+        return [name for name in self.house.commands if name.startswith(("worker", "serve"))]
+
+    def in_flight(self) -> dict[int, int]:
+        """The deliveries that are claimed, and the number of the attempt."""
+        claimed = f"status = 'pending' AND attempts > 0 AND error = '' AND due_at > '{clock.now():%Y-%m-%d %H:%M:%S}'"
+        rows = self.house.read(f"SELECT id, attempts FROM integration_delivery WHERE {claimed}")  # noqa: S608
+        return dict(rows)
+
+    def seconds_until_done_again(self, left: dict[int, int]) -> float:
+        """How long it takes until each of these is done, or at least tried again; 0 when there are none."""
+        began = time.monotonic()
+        while left and time.monotonic() - began < 60:
+            ids = ",".join(map(str, left))
+            rows = self.house.read(f"SELECT id, status, attempts FROM integration_delivery WHERE id IN ({ids})")  # noqa: S608
+            left = {id: attempts for id, status, attempts in rows if status == "pending" and attempts == left[id]}
+            if left:
+                time.sleep(0.05)
+        return time.monotonic() - began
+
+    def forge_wake_ups(self) -> None:
+        """Wake every lane once more, whether there is anything to do or not."""
+        for context in ("ordering", "inventory", "billing", "fulfillment"):
+            for outside in (False, True):
+                queue = f"{os.environ['QUEUE_PREFIX']}.{context}"
+                current_app.send_task("waybill.deliver", args=[context, outside], queue=queue, ignore_result=True)
+
+    def come_to_rest(self) -> list[str]:
+        """Wait until nothing is pending; returns what still is when patience ends."""
+        deadline = time.monotonic() + AT_REST_WITHIN
+        while time.monotonic() < deadline:
+            self.supervise()
+            try:
+                if not Delivery.objects.filter(status="pending").exists() and not unfinished():
+                    return []
+            except OperationalError:
+                connections.close_all()
+            time.sleep(0.3)
+        waiting = Counter(Delivery.objects.filter(status="pending").values_list("consumer", "error"))
+        return [f"{n} × {consumer} still pending: {error}" for (consumer, error), n in waiting.items()] + [
+            f"{n} orders still {status}" for status, n in unfinished().items()
+        ]
+
+
+def unfinished() -> dict[str, int]:
+    """The orders that wait for their goods or their money, by status."""
+    return Counter(Order.objects.filter(status__in=["pending", "payment_pending"]).values_list("status", flat=True))
+
+
+def furnish() -> None:
+    """Goods without end, a buyer and an operator."""
+    goods = [*GOODS, GONE]
+    list_products([(Sku(sku), sku, "", Money("12.50", "USD")) for sku in goods])
+    stock_up([(Sku(sku), 1_000_000) for sku in GOODS])
+    users = get_user_model().objects
+    if not users.filter(username="buyer").exists():
+        users.create_user("buyer", "buyer@example.com", "buyer")
+        users.create_user("operator", "", "operator", is_staff=True).groups.set(Group.objects.all())
+    while lanes := due_lanes():
+        for lane in lanes:
+            deliver_due(lane)
+
+
+def violations() -> list[str]:
+    """What is wrong with a house at rest: broken invariants, and differences from the provider's books."""
+    connections.close_all()
+    found = [f"{name}: {what}" for name, finding in verify(newest=3_000).items() for what in finding.offenders]
+    with clock.moved(timedelta(hours=1)):
+        books = reconcile(clock.now() - timedelta(days=1)).discrepancies
+    return found + [f"the provider's books, {key}: {what}" for key, what in books.items()]
+
+
+def ends(numbers: list[str]) -> dict[str, int]:
+    """How these orders ended, by status and reason."""
+    by_end: Counter[str] = Counter()
+    for start in range(0, len(numbers), 500):
+        rows: Any = Order.objects.filter(pk__in=numbers[start : start + 500])
+        by_end.update(" ".join(filter(None, row)) for row in rows.values_list("status", "cancellation_reason"))
+    return dict(sorted(by_end.items()))

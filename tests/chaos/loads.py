@@ -1,0 +1,138 @@
+"""Loads: everybody comes at once, for the last units, under the same keys, for the same refund, or just very many."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from django.contrib.auth import get_user_model
+
+from billing.commands import refund_in_part
+from billing.models import Invoice
+from integration.domain.address import Address
+from integration.domain.identifiers import InvoiceNumber, PaymentMethodId, Sku
+from integration.domain.money import Money
+from inventory.commands import stock_up
+from inventory.models import StockItem
+from ordering.commands import buyer_of_user, list_products, place_order
+from ordering.models import Order
+from tests.chaos.at_once import at_once
+from tests.chaos.faults import WHOLE, Fault, Outcome, Scale, come_to_an_end, fault
+from tests.chaos.live import Live, ends, violations
+from tests.chaos.traffic import GOODS, VISA, Traffic, ask_until_answered, persistent
+from tests.system.house import ADDRESS
+
+LOADS: dict[Fault, str] = {}
+T = TypeVar("T")
+
+
+def in_hands(functions: Sequence[Callable[[], T]], hands: int) -> list[T]:
+    """Call all of them, so many at a time, each hand with a connection of its own; returns what they return."""
+    shares = [functions[i::hands] for i in range(hands)]
+    done = at_once(*(partial(_one_after_the_other, share) for share in shares))
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for results in done for result in results]
+
+
+def _one_after_the_other(functions: Sequence[Callable[[], T]]) -> list[T]:
+    return [function() for function in functions]
+
+
+@fault("exactly M are sold, in each of the rounds", LOADS)
+def last_units(live: Live, scale: Scale) -> Outcome:
+    """500 buyers for the last 1, 10 or 100 units, in turn."""
+    outcome, rounds = Outcome(), Counter[int]()
+    buyers, how_often = (500, 100) if scale is WHOLE else (40, 3)
+    buyer = buyer_of_user(get_user_model().objects.get(username="buyer").pk)
+    for i in range(how_often):
+        units = (1, 10, 100)[i % 3]
+        sku = Sku(f"LAST-{units}-{i}-{int(time.time())}")
+        list_products([(sku, sku, "", Money("5.00", "USD"))])
+        stock_up([(sku, units)])
+        place = partial(place_order, buyer, [(sku, 1)], Address(**ADDRESS), PaymentMethodId(VISA))
+        numbers = [order.number for order in in_hands([place] * buyers, 8)]
+        outcome.wrong += live.come_to_rest()
+        by_end, stock = ends(numbers), StockItem.objects.get(pk=sku)
+        sold = min(units, buyers)
+        outcome.require(
+            (by_end.get("confirmed", 0), stock.reserved, stock.on_hand) == (sold, sold, units),
+            f"{sku}: {by_end}, {stock.reserved} of {stock.on_hand} reserved",
+        )
+        rounds[units] += 1
+    outcome.wrong += violations()
+    outcome.n |= {"rounds by M": dict(rounds), "buyers a round": buyers, "orders": buyers * rounds.total()}
+    return outcome
+
+
+@fault("one order for each key, the same answer for each post", LOADS)
+def same_key(live: Live, scale: Scale) -> Outcome:
+    """1,000 idempotency keys, each posted 100 times at once."""
+    outcome, before = Outcome(), Order.objects.count()
+    keys, posts = (1_000, 100) if scale is WHOLE else (10, 20)
+    client, answers = persistent(live.house, "buyer"), Counter[int]()
+    body = {"lines": [{"sku": GOODS[0], "quantity": 1}], "shipping_address": ADDRESS, "payment_method": VISA}
+
+    def post(key: str) -> tuple[str, str]:
+        answer, _ = ask_until_answered(client, "/orders", body, key, answers)
+        return key, answer.body.get("number", str(answer))
+
+    said: dict[str, set[str]] = {}
+    with ThreadPoolExecutor(50) as pool:
+        for i in range(keys):
+            for key, number in pool.map(post, [f"same-{before}-{i}"] * posts):
+                said.setdefault(key, set()).add(number)
+    outcome.wrong += live.come_to_rest()
+    outcome.wrong += violations()
+    there = Order.objects.count() - before
+    outcome.require(there == keys, f"{there} orders for {keys} keys")
+    differing = [numbers for numbers in said.values() if len(numbers) != 1]
+    outcome.require(not differing, f"different answers under one key: {differing[:3]}")
+    outcome.n |= {"keys": keys, "posts a key": posts, "orders": there, "answers": dict(answers)}
+    return outcome
+
+
+@fault("one succeeds, in each round", LOADS)
+def refunds_at_once(live: Live, scale: Scale) -> Outcome:
+    """50 simultaneous refunds of 60 % on one invoice."""
+    outcome, before, refused = Outcome(), Order.objects.count(), Counter[str]()
+    rounds = 20 if scale is WHOLE else 2
+    with Traffic(live.house, rounds, f"refunds-{before}", methods=(VISA,), carriers=False) as traffic:
+        pass
+    outcome.wrong += live.come_to_rest()
+    paid = Invoice.objects.filter(order__in=[order.number for order in traffic.placed], status="paid")
+    for invoice in paid:
+        sixty_percent = Money.of_minor(invoice.total_minor * 6 // 10, invoice.currency)
+        answers = at_once(*[partial(refund_in_part, InvoiceNumber(invoice.number), sixty_percent, "load")] * 50)
+        given = sum(isinstance(answer, Invoice) for answer in answers)
+        outcome.require(given == 1, f"{invoice.number}: {given} refunds of 60 %")
+        refused.update(type(answer).__name__ for answer in answers if not isinstance(answer, Invoice))
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.require(set(refused) == {"MoreThanIsLeft"}, f"refused otherwise: {dict(refused)}")
+    outcome.n |= {"invoices": paid.count(), "refunds a round": 50, "refused": dict(refused)}
+    return outcome
+
+
+@fault("all of them finish", LOADS)
+def burst(live: Live, scale: Scale) -> Outcome:
+    """10,000 orders in a burst, Redis down for 60 s in the middle."""
+    outcome, before = Outcome(), Order.objects.count()
+    orders, down = (10_000, 60) if scale is WHOLE else (100, 3)
+    began = time.monotonic()
+    with Traffic(live.house, orders, f"burst-{before}", buyers=16, carriers=False) as traffic:
+        while traffic.acknowledged < orders // 2:
+            time.sleep(0.1)
+        live.redis.kill()
+        time.sleep(down)
+        live.redis.start()
+    placed_after = time.monotonic() - began
+    come_to_an_end(live, traffic, outcome, before)
+    outcome.n |= {
+        "seconds without Redis": down,
+        "placed after s": round(placed_after),
+        "at rest after s": round(time.monotonic() - began),
+    }
+    return outcome

@@ -1,0 +1,212 @@
+"""Checks for bugs that no flow brings to light: each does one thing to a fresh shop, and returns what is wrong or None.
+
+Without a bug each of them is silent, and the hunt sees to that before it plants one.
+"""
+
+import os
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from rest_framework.test import APIClient
+
+from billing import commands as billing
+from billing.gateways import Booked, CallBack, Declined, signatures
+from billing.gateways.sandbox.adapter import SIGNATURE_HEADER
+from billing.models import MoreThanIsLeft, Payment, Refund, invoice_of
+from config.management.commands.verify import verify
+from integration.domain import clock
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.money import Money
+from integration.messaging import tasks
+from integration.messaging.deliver import LEASE, _attempt, claim, deliver_due
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery
+from inventory import commands as inventory
+from inventory.events import ReservedLine
+from inventory.models import Reservation, StockItem
+from ordering.commands import list_products
+from ordering.models import Order
+from tests.chaos.at_once import at_once
+from tests.chaos.crash_matrix import run_in_child
+from tests.chaos.flows import ADDRESS, PATIENCE, World, drain
+
+INVENTORY = Lane("inventory", False)
+
+
+def _placed(lines: dict[str, int] | None = None, tag: str = "own") -> OrderNumber:
+    world = World(tag)
+    world.place(lines or {"MUG": 2})
+    return OrderNumber(world.order)
+
+
+def _client(username: str) -> APIClient:
+    client = APIClient(HTTP_HOST="localhost")
+    users = get_user_model().objects
+    client.force_authenticate(users.filter(username=username).first() or users.create_user(username))
+    return client
+
+
+def _order(**unasked: Any) -> Any:
+    """Place an order with what nobody asked for in it; returns the answer."""
+    line = {"sku": "MUG", "quantity": 2, **unasked.pop("line", {})}
+    body = {"lines": [line], "shipping_address": ADDRESS, "payment_method": "pm_card_visa", **unasked}
+    return _client("buyer").post("/api/v1/orders", body, format="json")
+
+
+def _offenders() -> str | None:
+    wrong = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
+    return wrong[0] if wrong else None
+
+
+def _unexpected(results: list[Any], refusal: type[DomainError] | None = None) -> str | None:
+    """What was raised that is no such refusal."""
+    errors = [r for r in results if isinstance(r, BaseException) and not (refusal and isinstance(r, refusal))]
+    return f"{len(errors)} of {len(results)} failed: {str(errors[0]).splitlines()[0]}" if errors else None
+
+
+# --- Races ---
+
+
+def every_receipt_at_once_is_counted() -> str | None:
+    """Twenty times one mug comes in, all at once."""
+    before = StockItem.objects.get(pk="MUG").on_hand
+    results = at_once(*[partial(inventory.receive_stock, Sku("MUG"), 1, "")] * 20)
+    came = StockItem.objects.get(pk="MUG").on_hand - before
+    return _unexpected(results) or (f"{came} of 20 counted" if came != 20 else None)
+
+
+def orders_for_the_same_goods_never_wait_for_each_other() -> str | None:
+    """Twenty orders for the same ten goods are reserved at once."""
+    skus = [Sku(f"SKU-{n}") for n in range(10)]
+    list_products([(sku, sku, "", Money("1", "USD")) for sku in skus])
+    inventory.stock_up([(sku, 100) for sku in skus])
+    orders = [_placed(dict.fromkeys(skus, 1), f"own-{n}") for n in range(20)]
+    lines = [ReservedLine(sku, 1) for sku in skus]
+    return _unexpected(at_once(*[partial(inventory.reserve_stock, order, lines) for order in orders]))
+
+
+def of_refunds_at_once_one_is_given() -> str | None:
+    """Twenty times sixty percent of one invoice, all at once."""
+    order = _placed()
+    drain(patience=PATIENCE)
+    most_of_it = Order.objects.get(pk=order).total.percent(60)
+    results = at_once(*[partial(billing.refund_in_part, invoice_of(order), most_of_it, "scratched")] * 20)
+    given = Refund.objects.count()
+    return _unexpected(results, MoreThanIsLeft) or (f"{given} refunds given" if given != 1 else None)
+
+
+# --- Workers ---
+
+
+def a_delivery_that_kills_its_workers_is_given_up() -> str | None:
+    """A handler ends its worker at every attempt."""
+    _placed()
+    attempts = settings.DELIVERY_MAX_ATTEMPTS + 1
+    with mock.patch.object(inventory, "reserve_stock", side_effect=lambda *args: os._exit(1)):
+        for _ in range(attempts):
+            run_in_child(lambda world: drain("inventory"), "killer", None)
+            clock._offset += 2 * LEASE
+    status = Delivery.objects.get(consumer="inventory.reserve-stock").status
+    return None if status == "dead" else f"{status} after {attempts} dead workers"
+
+
+def a_claim_that_was_lost_takes_no_effect() -> str | None:
+    """A worker that was away for longer than its lease comes back to what another has handled since."""
+    _placed()
+    before = StockItem.objects.get(pk="MUG").on_hand
+    with mock.patch.object(
+        inventory, "reserve_stock", side_effect=lambda *args: inventory.adjust_stock(Sku("MUG"), -1, "")
+    ):
+        claims = [each for each in claim(INVENTORY, 50) if each.consumer == "inventory.reserve-stock"]
+        clock._offset += 2 * LEASE
+        deliver_due(INVENTORY)
+        _attempt("inventory.reserve-stock", claims)
+    taken = before - StockItem.objects.get(pk="MUG").on_hand
+    return None if taken == 1 else f"handled {taken} times"
+
+
+def what_a_dead_worker_held_is_swept() -> str | None:
+    """A worker claims what is due and is never heard of again."""
+    _placed()
+    claim(INVENTORY, 50)
+    clock._offset += 2 * LEASE
+    with mock.patch.object(tasks, "ring") as ring:
+        tasks.sweep()
+    return None if INVENTORY in ring.call_args.args[0] else "nobody is woken for it"
+
+
+def a_poison_message_holds_nobody_up() -> str | None:
+    """Of two messages to one consumer, one cannot be handled."""
+    poison, neighbour = _placed(tag="poison"), _placed(tag="neighbour")
+    reserve = inventory.reserve_stock
+
+    def fail_for_poison(order: Any, lines: Any) -> None:
+        if order == poison:
+            raise RuntimeError("poison")
+        reserve(order, lines)
+
+    with mock.patch.object(inventory, "reserve_stock", fail_for_poison):
+        drain("inventory", patience=PATIENCE)
+    return None if Reservation.objects.filter(pk=neighbour).exists() else f"{neighbour} is held up by {poison}"
+
+
+# --- Those outside ---
+
+
+def a_late_call_back_changes_nothing() -> str | None:
+    """The payment succeeded; then comes what the provider said before, signed and about the same key."""
+    payment = Payment.objects.get(order=_paid())
+    told = CallBack("evt_late", "declined", Booked(payment.id, Declined("try_again"), payment.amount))
+    body, secret = msgspec.json.encode(told), settings.SANDBOX_WEBHOOK_SECRETS[0]
+    _call_back(body, signatures.sign(body, secret, int(clock.now().timestamp())))
+    return _offenders()
+
+
+def a_call_back_without_a_signature_is_refused() -> str | None:
+    """Anybody says that a payment succeeded."""
+    payment = Payment.objects.get(order=_paid())
+    body = msgspec.json.encode(CallBack("evt_forged", "charged", Booked(payment.id, Declined("x"), payment.amount)))
+    status = _call_back(body, "")
+    return None if status == 400 else f"answered {status}"
+
+
+def _paid() -> OrderNumber:
+    order = _placed()
+    drain(patience=PATIENCE)
+    return order
+
+
+def _call_back(body: bytes, signature: str) -> int:
+    headers = {SIGNATURE_HEADER: signature}
+    client = APIClient(HTTP_HOST="localhost")
+    path = "/api/v1/webhooks/payments/sandbox"
+    return client.post(path, body, content_type="application/json", headers=headers).status_code
+
+
+def an_order_is_its_buyers_alone() -> str | None:
+    """Another buyer asks for an order by its number, for its story, and for all orders."""
+    order, stranger = _placed(), _client("stranger")
+    for path in (f"/orders/{order}", f"/orders/{order}/timeline"):
+        status = stranger.get(f"/api/v1{path}").status_code
+        if status != 404:
+            return f"{path} answers a stranger with {status}"
+    status = stranger.post(f"/api/v1/orders/{order}/cancel", {}, format="json").status_code
+    listed = stranger.get("/api/v1/orders").data["results"]
+    return f"a stranger's cancellation: {status}, list: {len(listed)}" if status != 404 or listed else None
+
+
+def prices_are_the_shops() -> str | None:
+    """A client names its own price."""
+    answer = _order(line={"unit_price": {"amount": "0.01", "currency": "USD"}})
+    return None if answer.status_code == 422 else f"{answer.status_code}, total {answer.data['total']}"
+
+
+def fields_nobody_asked_for_are_refused() -> str | None:
+    """A client names the buyer, the total and the status."""
+    answer = _order(buyer="U-1", total={"amount": "0.01", "currency": "USD"}, status="confirmed")
+    return None if answer.status_code == 422 else f"answered {answer.status_code}"

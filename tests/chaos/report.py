@@ -1,0 +1,121 @@
+"""What was shown, with every zero: each part's report is kept, and all of them together are `docs/proofs.md`."""
+
+import json
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.system.house import ROOT
+
+KEPT = ROOT / "var" / "chaos"
+PAGE = ROOT / "docs" / "proofs.md"
+HEAD = """# What was shown
+
+Written by `make chaos`; the page is the output of real runs, one for each part, and is not edited by hand. What is
+claimed is n: so many times it was tried, so many times it held.
+
+"""
+
+
+def keep(name: str, report: dict[str, Any]) -> None:
+    """Keep a part's report, with the moment, the commit and the machine it is of."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps({**report, "run": _run()}, indent=2))
+
+
+def write_page() -> None:
+    """Make the page of all reports that are kept."""
+    reports = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))}
+    PAGE.write_text(HEAD + "\n".join(_lines(reports)) + "\n")
+
+
+def _run() -> dict[str, Any]:
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    return {
+        "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "commit": git("describe", "--always", "--dirty=, and changes"),
+        "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+    }
+
+
+def _lines(reports: dict[str, Any]) -> Iterator[str]:
+    yield from _table(
+        ["part", "held", "seconds", "when", "commit", "machine"],
+        [
+            [name, "yes" if not report["violations"] else "**no**", report["seconds"], *report["run"].values()]
+            for name, report in reports.items()
+        ],
+    )
+    matrices = {name: report for name, report in reports.items() if "points" in report}
+    if matrices:
+        yield from _crash_matrix(matrices)
+    for name, report in reports.items():
+        if "planted" in report:
+            yield from _planted_bugs(report)
+        elif "points" not in report:
+            yield from _live(name, report)
+
+
+def _crash_matrix(matrices: dict[str, Any]) -> Iterator[str]:
+    yield "\n## The crash matrix\n"
+    yield "Each flow was killed before and after every statement and every commit, and once more at each commit that"
+    yield "was done but reported as failed; then started again, its requests repeated, and every invariant checked.\n"
+    rows = [
+        [name, flow.replace("_", " "), f"{points:,}", f"{report['died'].get(flow, 0):,}", _of(report, flow)]
+        for name, report in matrices.items()
+        for flow, points in report["points"].items()
+    ]
+    total = Counter[str]()
+    for report in matrices.values():
+        total["points"] += sum(report["points"].values())
+        total["died"] += sum(report["died"].values())
+    rows.append(["**all**", "", f"**{total['points']:,}**", f"**{total['died']:,}**", _of_all(matrices)])
+    yield from _table(["run", "flow", "points", "died there", "violations"], rows)
+
+
+def _of(report: dict[str, Any], flow: str) -> str:
+    return str(sum(violation.startswith(flow) for violation in report["violations"]))
+
+
+def _of_all(reports: dict[str, Any]) -> str:
+    return f"**{sum(len(report['violations']) for report in reports.values())}**"
+
+
+def _planted_bugs(report: dict[str, Any]) -> Iterator[str]:
+    yield f"\n## Planted bugs: {report['caught']} of {report['planted']} caught\n"
+    yield from _table(
+        ["bug", "how it showed"], [[bug, how or "**not at all**"] for bug, how in report["shown"].items()]
+    )
+
+
+def _live(name: str, report: dict[str, Any]) -> Iterator[str]:
+    yield f"\n## {name.capitalize()}\n"
+    for part in report.values():
+        if not isinstance(part, dict) or "must hold" not in part:
+            continue
+        yield f"**{part['what']}** Must hold: {part['must hold']}.\n"
+        yield from (f"* {what}: {_told(n)}" for what, n in part["n"].items())
+        yield f"* violations: {len(part['violations'])}\n"
+        yield from (f"    * {_cell(violation)}" for violation in part["violations"][:10])
+
+
+def _told(n: Any) -> str:
+    if isinstance(n, dict):
+        return ", ".join(f"{what} {_told(each)}" for what, each in n.items()) or "none"
+    return f"{n:,}" if isinstance(n, int | float) else str(n)
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    yield from ("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows)
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,167 @@
+"""Orders, stock, money and shipments together, over the database: whatever happens in whatever order, all agree.
+
+Requests, single deliveries by two workers that may die, call-backs, cut lines, routines and time itself come as
+Hypothesis wants them, and shrink to the shortest story that goes wrong.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings as house
+from django.db import transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from rest_framework.test import APIClient
+
+from billing.gateways.sandbox.adapter import adapter
+from billing.gateways.sandbox.models import Transaction
+from billing.reconciliation import reconcile
+from config.management.commands.verify import verify
+from integration.domain import clock
+from integration.domain.identifiers import Sku
+from integration.messaging.dead_letters import replay
+from integration.messaging.deliver import due_lanes
+from integration.messaging.models import Delivery, Status
+from integration.messaging.schedule import routines
+from inventory import commands as inventory
+from inventory.models import StockItem
+from ordering.models import Order, OrderLine
+from tests.chaos import planted_bugs
+from tests.chaos.flows import World, drain, open_shop
+from tests.chaos.scenario import Worker
+
+RELICS = 3
+LONGER = 1 if settings.get_current_profile_name() != "chaos" else 20
+"""How many times the usual number of examples are tried."""
+
+
+class HouseMachine(RuleBasedStateMachine):
+    """The model: so many relics there ever were, and the provider's own books."""
+
+    worlds: Bundle = Bundle("worlds")
+
+    @initialize()
+    def open(self) -> None:
+        self.undo = ExitStack()
+        self.undo.enter_context(transaction.atomic())
+        self.undo.callback(transaction.set_rollback, True)
+        self.undo.enter_context(clock.standing_at(datetime(2026, 1, 5, 8, tzinfo=UTC)))
+        self.undo.callback(setattr, house, "SANDBOX_FAILURE_RATE", house.SANDBOX_FAILURE_RATE)
+        self.api = APIClient(HTTP_HOST="localhost")
+        inventory.stock_up([(Sku("RELIC"), RELICS)])
+        self.workers = [Worker(lambda n: 0), Worker(lambda n: 0)]
+        self.placed = 0
+
+    @rule(
+        target=worlds,
+        lines=st.dictionaries(st.sampled_from(["MUG", "LAMP", "RELIC"]), st.integers(1, 2), min_size=1),
+        method=st.sampled_from(["pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"]),
+    )
+    def somebody_orders(self, lines: dict[str, int], method: str) -> World:
+        self.placed += 1
+        world = World(f"w{self.placed}")
+        world.place(lines, method)
+        return world
+
+    @rule(which=st.integers(0, 1), data=st.data(), steps=st.integers(1, 6), dies=st.booleans())
+    def a_worker_works(self, which: int, data: st.DataObject, steps: int, dies: bool) -> None:
+        worker = self.workers[which]
+        worker.pick = lambda n: data.draw(st.integers(0, n - 1)) if n > 1 else 0
+        worker.crash_at = worker.steps + steps if dies else None
+        for _ in range(steps):
+            worker(sorted(due_lanes()))
+
+    @rule(seconds=st.sampled_from([1, 9, 70, 1_900]))
+    def time_passes(self, seconds: int) -> None:
+        clock.advance(timedelta(seconds=seconds))
+
+    @rule()
+    def overdue_orders_are_looked_for(self) -> None:
+        routines.get("ordering.cancel-overdue-orders").run()
+
+    @rule(world=worlds, what=st.sampled_from(["cancel", "dispatch", "deliver"]))
+    def somebody_asks(self, world: World, what: str) -> None:
+        assert getattr(world, what)().status_code in (200, 202, 404, 409)
+
+    @rule(rate=st.sampled_from([0.0, 0.8, 2.0]))
+    def the_line_is_good_or_bad(self, rate: float) -> None:
+        house.SANDBOX_FAILURE_RATE = rate
+
+    @precondition(lambda self: self.placed and Transaction.objects.exists())
+    @rule(data=st.data())
+    def the_provider_calls_back(self, data: st.DataObject) -> None:
+        keys = Transaction.objects.order_by("pk").values_list("pk", flat=True)
+        body, headers = adapter.call_back(data.draw(st.sampled_from(list(keys))))
+        path = "/api/v1/webhooks/payments/sandbox"
+        assert self.api.post(path, body, content_type="application/json", headers=headers).status_code == 204
+
+    @precondition(lambda self: self.placed)
+    @rule()
+    def all_come_to_rest(self) -> None:
+        house.SANDBOX_FAILURE_RATE = 0.0
+        replay(Delivery.objects.filter(status=Status.DEAD))
+        while waiting := Delivery.objects.filter(status=Status.PENDING).order_by("due_at").first():
+            clock.advance(max(waiting.due_at - clock.now(), timedelta()))
+            drain()
+            routines.get("ordering.cancel-overdue-orders").run()
+        self.judge()
+
+    def judge(self) -> None:
+        assert [str(dead) for dead in Delivery.objects.filter(status=Status.DEAD)] == []
+        wrong = {name: found.offenders for name, found in verify().items() if found.offenders}
+        assert not wrong, wrong
+        with clock.moved(timedelta(hours=1)):
+            books = reconcile(clock.now() - timedelta(days=7))
+        assert (books.repaired, books.discrepancies) == ([], {})
+
+        charges = Transaction.objects.filter(decline_code="")
+        taken = charges.filter(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
+        given_back = charges.exclude(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
+        sold = Order.objects.filter(status__in=["confirmed", "shipped", "delivered"])
+        assert taken - given_back == sold.aggregate(n=Sum("total_minor", default=0))["n"]
+
+        relics = OrderLine.objects.filter(sku="RELIC").aggregate(n=Sum("shipped", default=0))["n"]
+        assert StockItem.objects.get(pk="RELIC").on_hand == RELICS - relics
+        assert Order.objects.count() == self.placed
+
+    def teardown(self) -> None:
+        with self.undo:
+            if self.placed:
+                self.all_come_to_rest()
+
+
+@pytest.fixture
+def shop(db: None) -> Iterator[None]:
+    with clock.standing_at(datetime(2026, 1, 5, 8, tzinfo=UTC)):
+        open_shop()
+        yield
+
+
+def run(examples: int, phases: Collection[Phase] = tuple(Phase)) -> None:
+    run_state_machine_as_test(
+        HouseMachine,
+        settings=settings(
+            max_examples=examples * LONGER,
+            stateful_step_count=20 if LONGER == 1 else 60,
+            deadline=None,
+            database=None,
+            phases=phases,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_whatever_happens_in_whatever_order_all_contexts_agree_at_rest(shop: None) -> None:
+    run(30)
+
+
+def test_a_house_that_forgets_to_free_cancelled_goods_is_found(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "release_reservation", planted_bugs.release_nothing)
+
+    with pytest.raises(AssertionError, match=r"inventory\.reserved_is_what_orders_hold"):
+        run(100, [Phase.generate])

@@ -1,0 +1,92 @@
+"""Every flow ends where it must, whichever way its deliveries go; with HYPOTHESIS_PROFILE=chaos, in many more ways."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import settings
+
+from integration.messaging.models import Delivery
+from inventory import commands as inventory
+from tests.chaos import planted_bugs
+from tests.chaos.flows import FLOWS, World, open_shop, place_and_pay
+from tests.chaos.scenario import Scenario
+
+MANY = settings.get_current_profile_name() == "chaos"
+SEEDS = range(1, 31) if MANY else range(1, 3)
+CRASHES = 1_000 if MANY else 2
+"""So many of a flow's steps a worker dies at."""
+
+pytestmark = pytest.mark.django_db
+
+Flow = Callable[[World], None]
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+def test_a_flow_ends_the_same_whichever_way_its_deliveries_go(flow: Flow) -> None:
+    open_shop()
+    wrong: dict[Scenario, list[str]] = {}
+
+    def play(scenario: Scenario) -> int:
+        steps, violations = scenario.play(flow)
+        if violations:
+            wrong[scenario] = violations
+        return steps
+
+    in_order = Scenario.in_order()
+    steps = play(in_order)
+    play(in_order.twice())
+    for at in sorted(Random(1).sample(range(1, steps + 1), min(CRASHES, steps))):
+        play(in_order.crashing(at))
+    for seed in SEEDS:
+        shuffled = Scenario.shuffled(seed)
+        steps = play(shuffled)
+        play(shuffled.twice())
+        play(shuffled.crashing(Random(seed).randint(1, steps)))
+
+    assert wrong == {}
+
+
+def test_a_crash_at_a_step_really_takes_it_back() -> None:
+    open_shop()
+    usual, _ = Scenario.in_order().play(place_and_pay)
+    crashed, _ = Scenario.in_order().crashing(1).play(place_and_pay)
+
+    assert crashed > usual
+
+
+def test_what_is_handled_twice_takes_twice_the_steps() -> None:
+    open_shop()
+    usual, _ = Scenario.in_order().play(place_and_pay)
+    twice, _ = Scenario.in_order().twice().play(place_and_pay)
+
+    assert twice == 2 * usual
+
+
+def test_a_shuffle_changes_the_order_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_shop()
+    from integration.messaging import deliver
+
+    attempt, orders = deliver._attempt, []
+
+    def note(name: str, claims: list[deliver.Claim]) -> None:
+        orders[-1].append(name)
+        attempt(name, claims)
+
+    monkeypatch.setattr(deliver, "_attempt", note)
+    for scenario in (Scenario.in_order(), Scenario.shuffled(1), Scenario.shuffled(1), Scenario.shuffled(2)):
+        orders.append([])
+        scenario.play(place_and_pay)
+
+    assert orders[1] == orders[2]
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_a_reaction_that_cannot_bear_to_be_told_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_shop()
+    monkeypatch.setattr(inventory, "reserve_stock", planted_bugs.reserve_without_looking)
+
+    _, violations = Scenario.in_order().twice().play(place_and_pay)
+
+    assert any(violation.startswith("inventory.") for violation in violations)
+    assert Delivery.objects.filter(status="pending").count() == 0
