@@ -1,0 +1,51 @@
+"""Takes orders through the bare chain, one after the other, as many as it is told to."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from tests.bench.baselines.models import Product  # noqa: E402
+from tests.bench.baselines.orders import confirm, place, record_payment, reserve  # noqa: E402
+from tests.bench.crew import work  # noqa: E402
+from tests.system.house import ADDRESS  # noqa: E402
+
+STOCK = 1_000_000
+
+
+def furnish(skus: int) -> None:
+    """Tables, and goods on the shelf."""
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    goods = (f"BENCH-{i:04}" for i in range(skus))
+    # Two measurements may come to the same tables.
+    Product.objects.bulk_create(
+        (Product(sku=sku, name=sku, price_minor=125, on_hand=STOCK) for sku in goods), ignore_conflicts=True
+    )
+
+
+def do(orders: int, lines: int, skus: int) -> None:
+    """Take orders all the way, one after the other."""
+    for _ in range(orders):
+        quantities = dict.fromkeys(_some(lines, skus), 1)
+        order = place(f"B-{random.randrange(500)}", quantities, ADDRESS, "pm_card_visa")
+        reserve(order, quantities)
+        record_payment(order)
+        confirm(order)
+
+
+def _some(lines: int, skus: int) -> Sequence[str]:
+    return [f"BENCH-{i:04}" for i in random.sample(range(skus), lines)]
+
+
+def told(what: str = "do", **how: Any) -> None:
+    """Furnish, or do."""
+    {"do": do, "furnish": furnish}[what](**how)
+
+
+if __name__ == "__main__":
+    work(told)

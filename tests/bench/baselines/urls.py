@@ -1,0 +1,7 @@
+"""The one address there is."""
+
+from django.urls import path
+
+from tests.bench.baselines.view import Orders
+
+urlpatterns = [path("api/v1/orders", Orders.as_view())]

@@ -1,0 +1,38 @@
+"""Furnishes a house to be measured: its tables, its goods on the shelf, its buyers, and a user to log in as."""
+
+import sys
+
+import django
+
+django.setup()
+
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+
+from integration.domain.money import Money  # noqa: E402
+from integration.domain.unit_of_work import unit_of_work  # noqa: E402
+from integration.messaging.deliver import deliver_due, due_lanes  # noqa: E402
+from integration.read_models.follow import follow_all  # noqa: E402
+from inventory.commands import stock_up  # noqa: E402
+from ordering.commands import list_products, register_buyer_if_new  # noqa: E402
+from tests.bench.ours.goods import BUYERS, STOCK, buyer, sku  # noqa: E402
+
+
+def furnish(skus: int) -> None:
+    """All of it, with everything delivered."""
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    goods = [sku(i) for i in range(skus)]
+    list_products([(each, each, "", Money("1.25", "USD")) for each in goods])
+    stock_up([(each, STOCK) for each in goods])
+    with unit_of_work():
+        for i in range(BUYERS):
+            register_buyer_if_new(buyer(i))
+    get_user_model().objects.create_user("buyer", "buyer@example.com", "buyer")
+    while lanes := due_lanes():
+        for lane in lanes:
+            deliver_due(lane)
+    follow_all()
+
+
+if __name__ == "__main__":
+    furnish(int(sys.argv[1]))

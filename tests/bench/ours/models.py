@@ -1,0 +1,12 @@
+"""The row that the measured consumer inserts."""
+
+from django.db import models
+
+
+class Note(models.Model):
+    """One event that arrived."""
+
+    number = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"event {self.number}"

@@ -1,0 +1,17 @@
+"""A contract, and a transactional consumer that inserts a row for each event of it, through the ORM."""
+
+from integration.contracts.contract import IntegrationEvent, contract
+from integration.policies import whenever
+from tests.bench.ours.models import Note
+
+
+@contract("bench.happened")
+class Happened(IntegrationEvent, frozen=True):
+    """Something that only matters for how fast it is told."""
+
+    number: int
+
+
+@whenever(Happened, name="integration.bench-note")
+def note(event: Happened) -> None:
+    Note.objects.create(number=event.number)

@@ -1,0 +1,67 @@
+"""Places orders by command, as many as it is told to, in a process that does nothing else."""
+
+import random
+import time
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connection  # noqa: E402
+
+from ordering.commands import place_order  # noqa: E402
+from tests.bench.crew import work  # noqa: E402
+from tests.bench.ours.goods import ADDRESS, BUYERS, METHOD, buyer, sku  # noqa: E402
+
+PATIENCE = 60.0
+LOOK_EVERY = 0.001
+
+
+def do(orders: int, lines: int, skus: int, one_for_all: bool = False) -> None:
+    """Place orders.
+
+    Args:
+        orders, lines: how many, with how many lines each.
+        skus: over so many skus they are spread.
+        one_for_all: whether one of the lines is always of the same sku.
+    """
+    for _ in range(orders):
+        place(lines, skus, one_for_all)
+
+
+def place(lines: int, skus: int, one_for_all: bool = False) -> str:
+    """Place one order; returns its number."""
+    wanted = random.sample(range(1, skus), lines - one_for_all) + [0] * one_for_all
+    return place_order(buyer(random.randrange(BUYERS)), [(sku(i), 1) for i in wanted], ADDRESS, METHOD).number
+
+
+def watch(orders: int, skus: int, pause: float) -> list[float]:
+    """Place orders one at a time, with a pause between them; returns the seconds from each one's being placed, and
+    committed, to its being seen confirmed."""
+    seconds = []
+    for _ in range(orders):
+        time.sleep(pause)
+        number = place(3, skus)
+        began = time.perf_counter()
+        while not _is_confirmed(number):
+            if time.perf_counter() - began > PATIENCE:
+                raise TimeoutError(f"{number} was not confirmed within {PATIENCE:g} s")
+            time.sleep(LOOK_EVERY)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _is_confirmed(number: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT status FROM ordering_order WHERE number = %s", [number])
+        return cursor.fetchone() == ("confirmed",)
+
+
+def told(what: str = "do", **how: Any) -> Any:
+    """Either of the two."""
+    return {"do": do, "watch": watch}[what](**how)
+
+
+if __name__ == "__main__":
+    work(told)

@@ -1,0 +1,82 @@
+"""Places orders over HTTP, by several hands at once, on connections that stay open; it does as little as it can itself.
+
+Every order has an Idempotency-Key, as a client's that means to repeat what it got no answer to.
+"""
+
+import json
+import random
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+from tests.bench.crew import work
+from tests.system.house import ADDRESS
+
+
+class NotCreated(RuntimeError):
+    """An order was answered with something else than 201."""
+
+
+def do(requests: int, port: int, skus: int, lines: int = 3, token: str = "", hands: int = 8) -> None:
+    """Place so many orders.
+
+    Args:
+        requests: how many, in all.
+        port: of whoever takes them.
+        skus, lines: each order's lines are so many different ones of so many skus.
+        token: what to authenticate with, if at all.
+        hands: so many ask at once.
+    """
+    bodies = [_request(port, skus, lines, token) for _ in range(requests)]
+    with ThreadPoolExecutor(hands) as pool:
+        for done in [pool.submit(_send, port, bodies[i::hands]) for i in range(hands)]:
+            done.result()
+
+
+def _request(port: int, skus: int, lines: int, token: str) -> bytes:
+    wanted = [{"sku": f"BENCH-{i:04}", "quantity": 1} for i in random.sample(range(skus), lines)]
+    body = json.dumps({"lines": wanted, "shipping_address": ADDRESS, "payment_method": "pm_card_visa"}).encode()
+    head = [
+        "POST /api/v1/orders HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"Idempotency-Key: {uuid4()}",
+        *([f"Authorization: Bearer {token}"] if token else []),
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def _send(port: int, requests: list[bytes]) -> None:
+    connection: socket.socket | None = None
+    for request in requests:
+        connection = connection or socket.create_connection(("127.0.0.1", port), timeout=60)
+        connection.sendall(request)
+        head, _, body = _read_until(connection, b"", b"\r\n\r\n").partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 201"):
+            raise NotCreated((head + body).decode(errors="replace")[:500])
+        headers = dict(line.split(b": ", 1) for line in head.lower().split(b"\r\n")[1:])
+        if b"content-length" in headers:
+            left = int(headers[b"content-length"]) - len(body)
+            while left:
+                left -= len(connection.recv(left))
+        else:
+            _read_until(connection, body, b"0\r\n\r\n")  # in chunks, of which the last is empty
+        if headers.get(b"connection") == b"close":
+            connection.close()
+            connection = None
+    if connection:
+        connection.close()
+
+
+def _read_until(connection: socket.socket, answer: bytes, end: bytes) -> bytes:
+    while end not in answer:
+        got = connection.recv(65_536)
+        if not got:
+            raise NotCreated("the connection was closed before an answer came")
+        answer += got
+    return answer
+
+
+if __name__ == "__main__":
+    work(do)

@@ -1,0 +1,103 @@
+"""What `make bench` measures runs, on servers of its own; how fast anything is, is no test's business."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.bench import report
+from tests.bench.pairing import Goal, Pair, Side, in_turn
+
+ROOT = Path(__file__).parents[2]
+ON_SERVERS = {"a": 1, "b": 1, "c": 1, "d": 2, "f": 2, "g": 1, "h": 1, "k": 2}
+"""How many figures each row that needs servers has."""
+IN_ONE_PROCESS = {"e": 2, "i": 1}
+
+
+@pytest.mark.system
+def test_every_row_of_the_table_is_measured_beside_its_baseline() -> None:
+    # Each brings its own servers: once is enough, in the run that has them.
+    rows = IN_ONE_PROCESS if settings.EMBEDDED else ON_SERVERS
+    done = run("tests.bench", "--short", "--only", ",".join(rows))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {name: len(row["figures"]) for name, row in told.items()} == rows
+    for figure in (figure for row in told.values() for figure in row["figures"]):
+        assert_measured(figure)
+
+
+def assert_measured(figure: dict[str, Any]) -> None:
+    sides = figure["rounds"]
+    assert len(sides["ours"]) == len(sides["baseline"]) == 1
+    assert min(sides["ours"] + sides["baseline"]) > 0
+    assert figure["ratio"] == pytest.approx(sides["ours"][0] / sides["baseline"][0])
+    assert isinstance(figure["met"], bool)
+
+
+def test_the_page_shows_each_ratio_with_its_spread_beside_its_goal_met_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "KEPT", tmp_path)
+    monkeypatch.setattr(report, "PAGE", tmp_path / "performance.md")
+    twice, half = Pair([200.0, 220.0, 180.0], [100.0, 100.0, 100.0]), Pair([4.0, 5.0, 6.0], [10.0, 10.0, 10.0])
+    run_of = {"at": "today", "commit": "abc", "machine": "a machine", "load": "0.1"}
+    for name, pair in {"a": twice, "i": half}.items():
+        figure = {**pair.told("the flow", "orders/s", Goal(0.7)), "baseline": "a chain"}
+        report.keep(name, {"figures": [figure], "n": "9 orders", "run": run_of})
+    page = report.write_page().read_text()
+    assert "| a | the flow | a chain | ≥ 0.7 | **2.00** (1.80–2.20) | met | 200 (180–220) | 100 (100–100) |" in page
+    assert "| i | the flow | a chain | ≥ 0.7 | **0.50** (0.40–0.60) | **not met** | 5.0 (4.0–6.0) |" in page
+    assert "| a | 9 orders | 3 | today | abc | a machine | 0.1 |" in page
+    assert "Not measured: b, c, d, e, f, g, h, j, k." in page
+
+
+def test_sides_are_measured_in_turn_after_one_of_each_that_does_not_count() -> None:
+    turns: list[str] = []
+
+    def side(name: str) -> Side:
+        def measure() -> dict[str, float]:
+            turns.append(name)
+            return {"": float(len(turns))}
+
+        return measure
+
+    pairs = in_turn(side("A"), side("B"), rounds=3)
+    assert "".join(turns) == "AB" + "ABABAB"
+    assert pairs[""] == Pair([3.0, 5.0, 7.0], [4.0, 6.0, 8.0])
+    assert pairs[""].ratio == 5 / 6
+    assert Goal(3.0, at_most=True).is_met(3.0)
+    assert not Goal(1.0).is_met(0.99)
+
+
+def test_without_a_package_index_the_peer_is_said_to_be_missing(tmp_path: Path) -> None:
+    unreachable = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
+    done = run("tests.bench.peers", WAYBILL_PEERS=str(tmp_path / "peers"), **unreachable)
+    assert done.returncode == 1
+    assert "django-oscar" in done.stderr
+    assert "row j is not measured" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--only", "a,x"], "there is no row x"),
+        (["--rounds", "0"], "0 is less than 1"),
+        (["--memory", "50,5"], "the smaller first"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_with_a_sentence(options: list[str], complaint: str) -> None:
+    done = run("tests.bench", *options)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def run(module: str, *options: str, **own: str) -> "subprocess.CompletedProcess[str]":
+    environment, command = {**os.environ, **own}, [sys.executable, "-m", module, *options]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
