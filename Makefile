@@ -14,19 +14,15 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
 
-CRASH_DATABASE_URL ?= sqlite:///$(CURDIR)/var/crash.sqlite3
-CHAOS = DATABASE_URL=$(CRASH_DATABASE_URL) DJANGO_SETTINGS_MODULE=config.settings EMAIL_URL=dummymail:// \
-	$(BIN)/python -m tests.chaos
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chaos check pytest format migrations venv clean
+.PHONY: help run test chaos bench bench-peers check pytest format migrations venv clean
 
 help: ## List what make can do (the default)
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PORT=8000   where 'make run' serves"
-	@echo "  ARGS=...    more arguments for run (serve), test and pytest (pytest), migrations (makemigrations)"
+	@echo "  ARGS=...    more arguments for run (serve), test and pytest (pytest), chaos, bench, migrations (makemigrations)"
 	@echo "  PYTHON=...  the Python that .venv is made with (3.11 or newer)"
 
 run: $(RUNTIME) ## Run the whole of Waybill: database, demo shop, web, worker and beat (Ctrl-C stops it)
@@ -36,18 +32,24 @@ run: $(RUNTIME) ## Run the whole of Waybill: database, demo shop, web, worker an
 
 test: check pytest ## Run all checks, then all tests, on what DATABASE_URL and CELERY_BROKER_URL name
 
-chaos: $(DEVELOPMENT) ## Kill every flow at every statement, then hunt the planted bugs (CRASH_DATABASE_URL=... elsewhere)
-	@mkdir -p var
-	$(CHAOS) matrix
-	$(CHAOS) bugs
+chaos: $(DEVELOPMENT) ## Prove what is promised: crashes, faults, loads, planted bugs; writes docs/proofs.md
+	$(BIN)/python -m tests.chaos all $(ARGS)
 
-check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations
+bench: $(DEVELOPMENT) ## Measure what is promised beside programs that promise nothing; writes docs/performance.md
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-peers: $(DEVELOPMENT) ## The same beside django-oscar, which it installs into var/bench/peers
+	$(BIN)/python -m tests.bench.peers
+	$(BIN)/python -m tests.bench --only j $(ARGS)
+
+check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations, promises of events
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo
 	$(MANAGE) check
 	$(MANAGE) makemigrations --check --dry-run
+	$(MANAGE) contracts check
 
 pytest: $(DEVELOPMENT) ## Run only the tests, on all cores
 	$(BIN)/python -m pytest -n auto $(ARGS)

@@ -1,6 +1,7 @@
 """How a context joins the house: its policies are found by being there."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
 from typing import Any
@@ -12,15 +13,22 @@ from django.db.models.signals import post_migrate
 
 
 class Context(AppConfig):
-    """A bounded context: every module in its `policies` folder is imported at start, so a new rule is a new file."""
+    """A bounded context: its events, and every module in its `policies` folder, are imported at start.
+
+    So a new rule is a new file, and whatever is stored of the context finds its class. So are its invariants, and its
+    queries with the read models they keep.
+    """
 
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import_module(f"{self.name}.events")
         policies = import_module(f"{self.name}.policies")
         for module in sorted(iter_modules(policies.__path__), key=lambda module: module.name):
             import_module(f"{policies.__name__}.{module.name}")
         import_module(f"{self.name}.invariants")
+        if find_spec(f"{self.name}.queries"):
+            import_module(f"{self.name}.queries")
         post_migrate.connect(_ensure_group, sender=self)
 
 
@@ -32,7 +40,8 @@ class IntegrationConfig(AppConfig):
 
     def ready(self) -> None:
         # They register what they hold: checks, invariants and routines.
-        from integration.messaging import archive, checks, invariants  # noqa: F401
+        from integration.domain import append_only  # noqa: F401
+        from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import idempotency  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)

@@ -3,21 +3,25 @@
 Nothing here leaves the process: the doorbell is recorded instead of rung, except for tests of the whole system.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import connection, models
+from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
 from integration.contracts import IntegrationEvent
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.aggregate import Aggregate
+from integration.domain.append_only import histories, protect, unprotect
 from integration.domain.errors import NotYet
 from integration.domain.history import history_of
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
@@ -31,6 +35,10 @@ from integration.messaging.models import Message
 from integration.messaging.publish import publish
 from inventory.commands import stock_up
 from ordering.commands import list_products, place_order
+
+hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100, deadline=None)
+if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: whatever is left to chance is tried much longer
+    hypothesis_settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 GOODS = {"MUG": ("12.50", 100), "LAMP": ("80.00", 20), "ATLAS": ("1000.00", 9), "RELIC": ("49.99", 0)}
 """By sku: the price in USD, and how many there are."""
@@ -58,6 +66,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "system" if nodeid.startswith("tests/system/") else nodeid
 
     return OneHouseAtATime(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tests_with_transactions_may_empty_histories() -> Iterator[None]:
+    """Django empties all tables after a test that commits; for that statement alone, as an owner may, we let it."""
+    operations = type(connection.ops)
+    flush = operations.sql_flush
+
+    def sql_flush(self: Any, style: Any, tables: Sequence[str], **options: Any) -> list[str]:
+        return [*_all(unprotect), *flush(self, style, tables, **options), *_all(protect)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "sql_flush", sql_flush)
+        yield
+
+
+@pytest.fixture
+def unprotected_history(db: None) -> None:
+    """Until the end of the test the database lets what happened be changed, as if an owner had asked for it."""
+    with connection.cursor() as cursor:
+        for statement in _all(unprotect):
+            cursor.execute(statement)
+
+
+def _all(statements: Callable[[str, str], list[str]]) -> list[str]:
+    return [sql for table in histories() for sql in statements(table, connection.vendor)]
 
 
 # --- The shop ---
@@ -229,3 +263,20 @@ def _facts(aggregate: Aggregate) -> dict[str, Any]:
 def _fields(row: models.Model, but: str = "") -> dict[str, Any]:
     columns: Sequence[Any] = row._meta.concrete_fields
     return {field.attname: getattr(row, field.attname) for field in columns if field.attname != but}
+
+
+@pytest.fixture
+def for_threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """A database that threads can share, to be asked for first: SQLite's in memory is none, so it moves into a file."""
+    if connection.vendor == "postgresql":
+        yield
+        return
+    in_memory, name = connection.connection, connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(tmp_path / "shared.sqlite3")])
+    connection.settings_dict["NAME"], connection.connection = str(tmp_path / "shared.sqlite3"), None
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"], connection.connection = name, in_memory

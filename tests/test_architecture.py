@@ -23,7 +23,19 @@ from ordering.models import Order
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ["config", "integration", *settings.CONTEXTS]
-ROOMS = {"__init__", "admin", "api", "apps", "commands", "events", "invariants", "migrations", "models", "policies"}
+ROOMS = {
+    "__init__",
+    "admin",
+    "api",
+    "apps",
+    "commands",
+    "events",
+    "invariants",
+    "migrations",
+    "models",
+    "policies",
+    "schemas",
+}
 ROOMS_SOME_NEED = {"gateways", "queries", "reconciliation"}
 
 

@@ -23,10 +23,10 @@ from ordering.models import Order
 pytestmark = pytest.mark.django_db
 
 STATEMENTS = {
-    "placing": 11,
-    "reserving": 12,
+    "placing": 12,
+    "reserving": 13,
     "charging": 14,
-    "confirming": 12,
+    "confirming": 13,
     "committing": 8,
     "taking off the shelf": 10,
     "noting the dispatch": 9,

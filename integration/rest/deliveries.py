@@ -11,7 +11,6 @@ from rest_framework.response import Response
 
 from integration.messaging import dead_letters
 from integration.messaging.models import Delivery, Status
-from integration.messaging.replay import replay
 from integration.rest.fields import Input, Text
 from integration.rest.idempotency import idempotent
 from integration.rest.middleware import actor_of
@@ -130,7 +129,7 @@ class Replay(View):
     @idempotent
     def post(self, request: Request) -> Response:
         """The dead and the pending ones among those named are due at once, as if never tried."""
-        return Response({"replayed": replay(_named(self.valid(request)))}, status=202)
+        return Response({"replayed": dead_letters.replay(_named(self.valid(request)))}, status=202)
 
 
 class SkipInput(Input):

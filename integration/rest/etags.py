@@ -6,7 +6,6 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from integration.domain.aggregate import Aggregate
-from integration.domain.errors import StaleVersion
 
 ETAG = OpenApiParameter(
     "ETag",
@@ -40,16 +39,12 @@ def etag(aggregate: Aggregate) -> dict[str, str]:
     return {"ETag": f'"{aggregate.version}"'}
 
 
-def version_expected(request: Request) -> int | None:
-    """The version the client wants to change; None when any will do.
+def versions_expected(request: Request) -> set[int] | None:
+    """The versions any of which the client wants to change; None when any at all will do.
 
-    Raises:
-        StaleVersion: for an `If-Match` that is no `ETag` of ours.
+    An `ETag` that is none of ours, or a weak one, matches nothing.
     """
     wanted = request.headers.get("If-Match")
     if wanted is None or wanted.strip() == "*":
         return None
-    match = re.fullmatch(r'\s*"([0-9]{1,9})"\s*', wanted)
-    if match is None:
-        raise StaleVersion
-    return int(match[1])
+    return {int(tag) for tag in re.findall(r'(?:^|,)\s*"([0-9]{1,9})"\s*(?=,|$)', wanted)}

@@ -1,7 +1,7 @@
 """Lists come in pages with cursors, so that nothing is missed or doubled while rows are added.
 
-A cursor names the row a page ends with: its value in the list's order and, because several rows may have the same, its
-key. Cursors are signed for their list and its order, so whatever comes back is what was given out.
+A cursor names the row a page ends with: its value in the list's order and, because several rows may have the same, what
+tells it apart. Cursors are signed for their list and its order, so whatever comes back is what was given out.
 """
 
 import re
@@ -17,6 +17,7 @@ from rest_framework.utils.urls import replace_query_param
 
 LARGEST = 200
 DEFAULT_SIZE = 50
+PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 
 
 class Cursor(NamedTuple):
@@ -35,6 +36,7 @@ class Pages(BasePagination):
         self._url = request.build_absolute_uri()
         size, ordering = _size(request), _ordering(request, view)
         self._field = queryset.model._meta.get_field(ordering.lstrip("-"))
+        self._key = view.told_apart_by
         self._salt = f"{queryset.model._meta.label} {ordering}"
         cursor = self._cursor_of(request)
         backwards = cursor is not None and cursor.backwards
@@ -42,7 +44,7 @@ class Pages(BasePagination):
         if cursor:
             queryset = queryset.filter(self._beyond(cursor, "lt" if descending else "gt"))
         sign = "-" if descending else ""
-        rows = list(queryset.order_by(f"{sign}{self._field.name}", f"{sign}pk")[: size + 1])
+        rows = list(queryset.order_by(f"{sign}{self._field.name}", f"{sign}{self._key}")[: size + 1])
         more, page = len(rows) > size, rows[:size]
         if backwards:
             page.reverse()
@@ -54,7 +56,7 @@ class Pages(BasePagination):
         name, value = self._field.name, self._field.to_python(cursor.value)
         # The first condition follows from the others; it is the one an index serves.
         return Q(**{f"{name}__{lookup}e": value}) & (
-            Q(**{f"{name}__{lookup}": value}) | Q(**{f"pk__{lookup}": cursor.key})
+            Q(**{f"{name}__{lookup}": value}) | Q(**{f"{self._key}__{lookup}": cursor.key})
         )
 
     def _cursor_of(self, request: Request) -> Cursor | None:
@@ -69,7 +71,7 @@ class Pages(BasePagination):
             ) from None
 
     def _link(self, row: Model, backwards: bool) -> str:
-        cursor = Cursor(backwards, self._field.value_to_string(row), str(row.pk))
+        cursor = Cursor(backwards, self._field.value_to_string(row), str(getattr(row, self._key)))
         return replace_query_param(self._url, "cursor", signing.dumps(cursor, salt=self._salt))
 
     def get_paginated_response(self, data: Any) -> Response:

@@ -3,6 +3,7 @@
 Source: RFC 9457.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -26,6 +27,8 @@ from integration.domain.errors import (
     UnacceptableInput,
 )
 from integration.domain.money import CurrencyMismatch, NotMoney
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 MOST_ERRORS = 2_000
@@ -57,6 +60,7 @@ TITLES = {
     422: "Not acceptable input",
     429: "Too many requests",
     500: "Server error",
+    503: "Not available just now",
 }
 
 
@@ -96,6 +100,11 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | No
     if isinstance(error, RequestDataTooBig):
         most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
         return 413, problem(413, "too_large", f"The body of a request has at most {most}."), {}
+    if isinstance(error, OperationalError | InterfaceError):
+        # Even a commit may have been done and its answer lost: so we don't say that nothing was changed.
+        log.error("the database is out of reach", exc_info=error)
+        detail = "The database cannot be reached. Ask again in a moment, and under the same Idempotency-Key."
+        return 503, problem(503, "database_unavailable", detail), {"Retry-After": "1"}
     if isinstance(error, IntegrityError) and _is_taken(error):
         return 409, problem(409, "made_by_another", "Somebody else made the same at the same moment."), {}
     return None

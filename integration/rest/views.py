@@ -5,14 +5,17 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from integration.domain.metadata import act_as
 from integration.rest.authentication import BearerToken
+from integration.rest.fields import MOST_UNKNOWN
 from integration.rest.middleware import actor_of
+from integration.rest.pagination import PAGE_PARAMETERS
 
 M = TypeVar("M", bound=Model)
 
@@ -25,14 +28,36 @@ class JsonOnly(DefaultContentNegotiation):
 
 
 class View(GenericAPIView):
-    """A view of the API; `orderings` are the orders its list comes in, the first by default."""
+    """A view of the API.
+
+    Subclasses may give `orderings`, the orders their list comes in, the first by default; `told_apart_by`, a unique
+    field that tells rows apart which are alike in that order; and `query_parameters`, what they understand in a query
+    beside filters and pages: anything else in it is refused.
+    """
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
     content_negotiation_class = JsonOnly
+    query_parameters: ClassVar[tuple[str, ...]] = ()
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
+    told_apart_by: ClassVar[str] = "pk"
 
     def perform_authentication(self, request: Request) -> None:
         act_as(actor_of(request.user))
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        unknown = sorted(set(request.query_params) - self._parameters(request))[:MOST_UNKNOWN]
+        if unknown:
+            raise ValidationError({name: ["There is no such parameter here."] for name in unknown}, "unknown_parameter")
+
+    def _parameters(self, request: Request) -> set[str]:
+        """The query parameters there are: a list's filters, where its page begins, and what the view names itself."""
+        if request.method not in SAFE_METHODS:
+            return set()
+        filters = getattr(self, "filterset_class", None)
+        return (
+            {*self.query_parameters, *filters.base_filters, *PAGE_PARAMETERS} if filters else {*self.query_parameters}
+        )
 
     def page_of(self, rows: QuerySet[M]) -> list[M]:
         """The page of the filtered rows that the request asks for."""

@@ -1,8 +1,7 @@
 """What tests of the API share: clients of every kind, a shop with an order on its way, a photograph of all tables."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db import connection, models
+from django.db import models
 from django.http import HttpResponse
 from knox.models import get_token_model
 from rest_framework.test import APIClient
@@ -107,23 +106,6 @@ def house(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callab
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])
     Delivery.objects.filter(pk__in=dead).update(status=Status.DEAD, attempts=8, done_at=None, error="OSError: no line")
     return House(number, shipment_of(OrderNumber(number)), order_body, dead)
-
-
-@pytest.fixture
-def for_threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """A database that threads can share, to be asked for first: SQLite's in memory is none, so it moves into a file."""
-    if connection.vendor == "postgresql":
-        yield
-        return
-    in_memory, name = connection.connection, connection.settings_dict["NAME"]
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM INTO %s", [str(tmp_path / "shared.sqlite3")])
-    connection.settings_dict["NAME"], connection.connection = str(tmp_path / "shared.sqlite3"), None
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"], connection.connection = name, in_memory
 
 
 @pytest.fixture

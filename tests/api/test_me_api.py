@@ -80,3 +80,14 @@ def test_what_a_profile_cannot_be(
 
     assert errors_of(buyer.patch(ME, change)) == {error}
     assert photograph() == before
+
+
+def test_a_change_that_changes_nothing_is_no_event(buyer: Any, photograph: Callable[[], object]) -> None:
+    buyer.patch(ME, {"default_shipping_address": ADDRESS, "preferences": {"locale": "de"}})
+    tag, before = buyer.get(ME).headers["ETag"], photograph()
+
+    for nothing in ({}, {"preferences": {}}, {"default_shipping_address": ADDRESS, "preferences": {"locale": "de"}}):
+        answer = buyer.patch(ME, nothing)
+        assert (answer.status_code, answer.headers["ETag"]) == (200, tag)
+
+    assert photograph() == before

@@ -73,6 +73,18 @@ def test_only_the_etag_that_was_given_out_matches(operator: Any, shop: object, t
     assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": tag}).status_code == 412
 
 
+@pytest.mark.parametrize("tags", ['"9","{}"', '"x", {}', '  "7" ,"8" , {} ', 'W/"1", {}'])
+def test_of_several_etags_one_need_match(operator: Any, shop: object, tags: str) -> None:
+    seen = operator.get(f"{PRODUCTS}/MUG").headers["ETag"]
+    either = tags.replace('"{}"', seen).replace("{}", seen)
+    assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": either}).status_code == 200
+
+
+def test_of_several_etags_none_may_match(operator: Any, shop: object) -> None:
+    answer = operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": '"7", "8", W/"1"'})
+    assert answer.status_code == 412
+
+
 def test_a_star_matches_whatever_there_is(operator: Any, shop: object) -> None:
     assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 200
     assert operator.patch(f"{PRODUCTS}/NONE", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 404

@@ -1,10 +1,13 @@
 """Stock is for staff of inventory: what lies on the shelves, and what came and went."""
 
 from collections.abc import Callable
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
 from api_calls import errors_of, kind_of
+
+from integration.domain import clock
 
 STOCK = "/api/v1/stock"
 
@@ -105,6 +108,76 @@ def test_there_is_no_stock_of_what_was_never_listed(operator: Any, shop: object)
     ]
 
     assert [(answer.status_code, kind_of(answer)) for answer in answers] == [(404, "not_found")] * 3
+
+
+class TestThePast:
+    def test_is_told_as_of_a_moment(self, operator: Any, shop: object) -> None:
+        before = operator.get(f"{STOCK}/MUG").json()
+        operator.post(f"{STOCK}/MUG/receipts", {"quantity": 7})
+        after = operator.get(f"{STOCK}/MUG").json()
+
+        assert (before["on_hand"], after["on_hand"]) == (100, 107)
+        for told in before, after:
+            answer = operator.get(f"{STOCK}/MUG", {"as_of": told["as_of"]})
+            assert answer.status_code == 200
+            assert answer.json() == told
+
+    def test_has_the_versions_it_had(self, operator: Any, shop: object) -> None:
+        before = operator.get(f"{STOCK}/MUG")
+        operator.post(f"{STOCK}/MUG/receipts", {"quantity": 7})
+        then = operator.get(f"{STOCK}/MUG", {"as_of": before.json()["as_of"]})
+
+        assert then.headers["ETag"] == before.headers["ETag"]
+        stale = operator.post(f"{STOCK}/MUG/receipts", {"quantity": 1}, headers={"If-Match": then.headers["ETag"]})
+        assert stale.status_code == 412
+
+    def test_is_told_in_utc_wherever_it_is_asked_from(self, operator: Any, shop: object) -> None:
+        now = clock.now()
+        there = now.astimezone(timezone(timedelta(hours=5, minutes=45))).isoformat()
+
+        answer = operator.get(f"{STOCK}/MUG", {"as_of": there})
+
+        assert answer.json()["as_of"] == now.isoformat().replace("+00:00", "Z")
+
+    @pytest.mark.parametrize("sku", ["MUG", "NONE"])
+    def test_begins_when_the_sku_was_listed(self, operator: Any, shop: object, sku: str) -> None:
+        answer = operator.get(f"{STOCK}/{sku}", {"as_of": "2001-01-01T00:00:00Z"})
+
+        assert (answer.status_code, kind_of(answer)) == (404, "not_found")
+
+    def test_ends_now(self, operator: Any, shop: object) -> None:
+        answer = operator.get(f"{STOCK}/MUG", {"as_of": (clock.now() + timedelta(hours=1)).isoformat()})
+
+        assert errors_of(answer) == {("#/as_of", "in_the_future")}
+
+    @pytest.mark.parametrize(
+        ("moment", "code"),
+        [
+            ("", "invalid"),
+            ("yesterday", "invalid"),
+            ("2026-13-01T00:00:00Z", "invalid"),
+            ("2026-01-01T25:00:00Z", "invalid"),
+            ("1767225600", "invalid"),
+            ("0001-01-01T00:00:00+14:00", "overflow"),
+            ("\x00", "invalid"),
+        ],
+    )
+    def test_is_asked_for_by_a_moment(self, operator: Any, shop: object, moment: str, code: str) -> None:
+        assert errors_of(operator.get(f"{STOCK}/MUG", {"as_of": moment})) == {("#/as_of", code)}
+
+    def test_is_for_staff(self, buyer: Any, shop: object) -> None:
+        assert buyer.get(f"{STOCK}/MUG", {"as_of": "2026-01-01T00:00:00Z"}).status_code == 403
+
+    def test_takes_as_many_statements_as_the_present_and_one_more(
+        self, operator: Any, shop: object, statements: Callable[..., Any]
+    ) -> None:
+        now = operator.get(f"{STOCK}/MUG").json()["as_of"]
+        with statements() as present:
+            operator.get(f"{STOCK}/MUG")
+        with statements() as past:
+            operator.get(f"{STOCK}/MUG", {"as_of": now})
+
+        assert len(past) == len(present) + 1
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import escape, strip_tags
 
 from billing.commands import note_call_back
 from billing.gateways.sandbox.adapter import adapter as sandbox
@@ -31,10 +31,12 @@ from integration.domain import clock
 from integration.domain.history import HistoryEntry, story
 from integration.domain.identifiers import OrderNumber, PaymentMethodId
 from integration.domain.money import Money
+from integration.messaging.archive import archive_batch
 from integration.messaging.consumers import consumers
+from integration.messaging.dead_letters import replay
 from integration.messaging.doorbell import Lane
-from integration.messaging.models import Delivery, Message, Status
-from integration.messaging.replay import replay
+from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.read_models.follow import follow_all
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
 
@@ -95,7 +97,10 @@ def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> C
         note_call_back("sandbox", sandbox.read_call_back(body, headers))
         sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money("5", "USD"))
         reconcile(clock.now() - timedelta(days=1))
+        with clock.moved(timedelta(days=100)):
+            archive_batch(1)
         placed()
+        follow_all()
 
     return happen
 
@@ -309,7 +314,8 @@ def test_a_correlation_id_finds_what_belongs_to_the_story(
         with subtests.test(model._meta.label):
             for written in (str(id), id.hex, str(id).upper(), f"  {id} "):
                 found = admin_client.get(list_of(model), {"q": written}).context["cl"].queryset
-                if model._meta.label != "billing.Refund":  # nothing was given back in this story
+                # Nothing was given back in this story, and nothing of it is old.
+                if model._meta.label not in ("billing.Refund", "integration.ArchivedMessage"):
                     assert set(found.values_list(path, flat=True)) == {id}
 
 
@@ -423,6 +429,7 @@ def test_a_story_is_for_those_who_may_see_messages(order: Order, staff: Callable
     assert staff("integration.view_message").get(_story_of(order)).status_code == 200
 
 
+@pytest.mark.usefixtures("unprotected_history")
 def test_an_event_this_code_no_longer_knows_is_told_by_its_name(order: Order, admin_client: Client) -> None:
     entry = story(order.correlation_id)[0]
     type(entry).objects.filter(pk=entry.pk).update(name="ordering.order_dreamt_of")
@@ -523,3 +530,55 @@ def test_only_what_is_not_done_offers_to_be_tried_again(
     assert "Try again now" in admin_client.get(page_of(dead_letter())).content.decode()
     done = Delivery.objects.filter(status=Status.DONE).latest("id")
     assert "Try again now" not in admin_client.get(page_of(done)).content.decode()
+
+
+def skip(client: Client, delivery: Delivery, reason: str) -> str:
+    """Answer the action's question; returns the page that follows."""
+    answered = {"action": "skip_for_good", "_selected_action": [delivery.pk], "answered": "yes", "reason": reason}
+    return client.post(list_of(Delivery), answered, follow=True).content.decode()
+
+
+def test_an_operator_skips_a_dead_letter_for_a_reason_and_for_good(
+    dead_letter: Callable[[], Delivery], staff: Callable[..., Client]
+) -> None:
+    delivery = dead_letter()
+    skip(staff("integration.view_delivery"), delivery, "refunded by hand")
+    delivery.refresh_from_db()
+    assert delivery.status == Status.DEAD
+    operator = staff("integration.change_delivery", "integration.view_delivery")
+
+    assert "This field is required" in skip(operator, delivery, " ")
+    assert "is skipped, for good" in skip(operator, delivery, "refunded by hand")
+
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.skip_reason) == (Status.SKIPPED, "refunded by hand")
+    assert delivery.skipped_by.startswith("user:")
+    assert "refunded by hand" in operator.get(page_of(delivery)).content.decode()
+    assert "and stays so" in skip(operator, delivery, "again")
+
+
+def test_only_what_has_failed_offers_to_be_skipped(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+    assert "Skip, for good" in admin_client.get(page_of(dead_letter())).content.decode()
+    done = Delivery.objects.filter(status=Status.DONE).latest("id")
+    assert "Skip, for good" not in admin_client.get(page_of(done)).content.decode()
+
+
+def test_what_is_archived_can_still_be_read_on_its_own_and_in_its_story(order: Order, admin_client: Client) -> None:
+    story = reverse("admin:integration_story", args=[order.correlation_id])
+    before = admin_client.get(story).context
+    with clock.moved(timedelta(days=100)):
+        assert archive_batch(1_000) > 0
+    kept = ArchivedMessage.objects.filter(correlation_id=order.correlation_id).earliest("pk")
+
+    after = admin_client.get(story).context
+
+    assert after["standing"] == before["standing"]
+    assert [strip_tags(row["what"]) for row in after["messages_sent"]] == [
+        strip_tags(row["what"]) for row in before["messages_sent"]
+    ]
+    assert [len(row["deliveries"]) for row in after["messages_sent"]] == [
+        len(row["deliveries"]) for row in before["messages_sent"]
+    ]
+    assert f"{kept.pk}/change/" in admin_client.get(story).content.decode()
+    assert kept.deliveries[0]["consumer"] in admin_client.get(page_of(kept)).content.decode()
+    assert kept in admin_client.get(list_of(ArchivedMessage), {"q": order.number}).context["cl"].queryset

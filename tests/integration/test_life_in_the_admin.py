@@ -1,0 +1,150 @@
+"""Operators step through an aggregate's life: what it was after each event, and what that event changed."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from fulfillment.commands import dispatch_shipment, shipment_of
+from integration.admin.life import NEIGHBOURS
+from integration.domain.identifiers import OrderNumber
+from integration.domain.snapshots import EVERY
+from integration.domain.unit_of_work import unit_of_work
+from inventory.models import StockItem
+from ordering.models import History
+
+Page = Callable[..., str]
+
+
+@pytest.fixture
+def order(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> OrderNumber:
+    number = placed({"MUG": 2})
+    drain()
+    return number
+
+
+@pytest.fixture
+def page(admin_client: Client) -> Page:
+    """What the page says of an aggregate after one of its events."""
+
+    def get(path: str, version: Any = "") -> str:
+        answer = admin_client.get(f"/admin/{path}/life/", {"version": version} if version else {})
+        assert answer.status_code == 200
+        return answer.content.decode().partition('<div id="content-main">')[2]
+
+    return get
+
+
+def changed(page: str) -> dict[str, tuple[str, str]]:
+    """The fields that are highlighted: before and after."""
+    rows = re.findall(r'<tr class="changed">(.*?)</tr>', page, re.S)
+    cells = [[text(cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.S)] for row in rows]
+    return {label: (before, after) for label, before, after in cells}
+
+
+def text(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def links(page: str) -> list[int]:
+    return [int(version) for version in re.findall(r'href="\?version=(\d+)"', page)]
+
+
+def test_each_event_shows_what_it_changed(order: OrderNumber, page: Page) -> None:
+    born, reserved, confirmed = (page(f"ordering/order/{order}", version) for version in (1, 2, 3))
+
+    assert changed(born)["Total"] == ("–", "25.00 USD")
+    assert changed(reserved) == {"Status": ("Pending", "Payment Pending")}
+    assert changed(confirmed) == {"Status": ("Payment Pending", "Confirmed"), "Paid": ("0.00 USD", "25.00 USD")}
+    assert "2 of 3: Order goods reserved" in text(reserved)
+
+
+def test_it_begins_with_today(order: OrderNumber, page: Page) -> None:
+    assert page(f"ordering/order/{order}") == page(f"ordering/order/{order}", 3)
+
+
+def test_it_works_by_links_alone(order: OrderNumber, page: Page) -> None:
+    assert links(page(f"ordering/order/{order}", 1)) == [2, 1, 2, 3]
+    assert links(page(f"ordering/order/{order}", 2)) == [1, 3, 1, 2, 3]
+    assert links(page(f"ordering/order/{order}", 3)) == [2, 1, 2, 3]
+
+
+def test_parts_are_shown_as_they_were(order: OrderNumber, page: Page, drain: Callable[..., int]) -> None:
+    dispatch_shipment(shipment_of(order), "DHL", "1")
+    drain()
+    shipped = page(f"ordering/order/{order}", 4)
+    assert re.search(r'<td class="changed">2</td>', shipped)
+    assert not re.search(r'<td class="changed">', page(f"ordering/order/{order}", 3))
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("0", 1), ("4", 3), ("9" * 40, 3), ("-1", 3), ("x", 3), ("²", 3)])
+def test_a_version_there_is_not_is_the_nearest(order: OrderNumber, page: Page, asked: str, shown: int) -> None:
+    assert page(f"ordering/order/{order}", asked) == page(f"ordering/order/{order}", shown)
+
+
+def test_every_kind_of_aggregate_has_one(order: OrderNumber, page: Page) -> None:
+    digits = order.partition("-")[2]
+    theirs = [
+        "billing/invoice/I-{}",
+        "billing/payment/P-{}-1",
+        "fulfillment/shipment/S-{}-1",
+        "inventory/reservation/R-{}",
+    ]
+    ours = ["ordering/buyer/B-1", "ordering/product/MUG", "inventory/stockitem/MUG"]
+    for path in [*ours, *theirs]:
+        assert "1 of " in page(path.format(digits), 1)
+
+
+def test_an_aggregate_leads_there(order: OrderNumber, admin_client: Client) -> None:
+    assert f"/admin/ordering/order/{order}/life/" in admin_client.get(f"/admin/ordering/order/{order}/change/").text
+
+
+def test_nobody_has_lived_that_is_not_there(db: None, admin_client: Client) -> None:
+    assert admin_client.get("/admin/ordering/order/R-9/life/").status_code == 404
+
+
+def test_a_long_life_takes_as_many_statements_as_a_short_one(
+    order: OrderNumber, page: Page, statements: Any, shop: object
+) -> None:
+    def count(version: int) -> int:
+        with statements() as seen:
+            said = page("inventory/stockitem/MUG", version)
+        assert len(links(said)) <= 2 * NEIGHBOURS + 3
+        return len(seen)
+
+    page("inventory/stockitem/MUG", 2)
+    short = count(2)
+    with unit_of_work() as work:
+        item = work.get(StockItem, "MUG")
+        for _ in range(3 * EVERY):
+            item.receive(1, "")
+    assert count(2) == count(2 * EVERY + 50) == short <= 10
+    assert changed(page("inventory/stockitem/MUG", EVERY)) == {"On hand": ("295", "296")}
+
+
+def test_it_is_for_those_who_may_see_both_the_row_and_its_history(order: OrderNumber) -> None:
+    def seen_with(*permissions: str) -> int:
+        user = get_user_model().objects.create(username="-".join(permissions), is_staff=True)
+        user.user_permissions.set(
+            Permission.objects.filter(codename__in=permissions, content_type__app_label="ordering")
+        )
+        client = Client()
+        client.force_login(user)
+        return client.get(f"/admin/ordering/order/{order}/life/").status_code
+
+    assert Client().get(f"/admin/ordering/order/{order}/life/").status_code == 302
+    assert [seen_with("view_order"), seen_with("view_history")] == [403, 403]
+    assert seen_with("view_order", "view_history") == 200
+
+
+@pytest.mark.usefixtures("unprotected_history")
+def test_an_event_this_code_no_longer_knows_leads_to_the_bare_history(order: OrderNumber, admin_client: Client) -> None:
+    History.objects.filter(stream="order", version=2).update(name="ordering.order_dreamt_of")
+    answer = admin_client.get(f"/admin/ordering/order/{order}/life/", follow=True)
+    assert answer.redirect_chain[0][0].startswith("/admin/ordering/history/")
+    assert "no domain event is named &#x27;ordering.order_dreamt_of&#x27;" in answer.content.decode()
