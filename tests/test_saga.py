@@ -23,8 +23,9 @@ from integration.domain.invariants import invariants
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from integration.messaging import deliver, schedule
+from integration.messaging.claim import LEASE, Claim
 from integration.messaging.consumers import consumers_of
-from integration.messaging.deliver import Claim, deliver_due
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from inventory.models import History, Reservation, StockItem
@@ -86,7 +87,7 @@ class Road:
         if self.chosen is None:
             return []
         chosen, self.chosen = self.chosen, None
-        Delivery.objects.filter(pk=chosen.pk).update(attempts=F("attempts") + 1, due_at=clock.now() + deliver.LEASE)
+        Delivery.objects.filter(pk=chosen.pk).update(attempts=F("attempts") + 1, due_at=clock.now() + LEASE)
         return [Claim(chosen.pk, chosen.consumer, chosen.attempts + 1)]
 
 

@@ -57,7 +57,7 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     undone = Delivery.objects.filter(pk__in=deliveries.values("pk"), status__in=[Status.DEAD, Status.PENDING])
     with transaction.atomic():
         lanes = [Lane(*lane) for lane in undone.order_by().values_list("context", "outside").distinct()]
-        replayed = undone.order_by().update(status=Status.PENDING, attempts=0, due_at=clock.now())
+        replayed = undone.order_by().update(status=Status.PENDING, attempts=0, in_hand=False, due_at=clock.now())
         transaction.on_commit(lambda: ring(lanes), robust=True)
     return replayed
 
@@ -94,7 +94,9 @@ def skip(deliveries: QuerySet[Delivery], reason: str, actor: str) -> int:
         raise NoReason(pointer="/reason")
     # What is asked of the row itself is asked again once a worker that held it lets go; the subquery is not.
     failed = Delivery.objects.filter(SKIPPABLE, pk__in=deliveries.order_by().values("pk")).order_by()
-    skipped = failed.update(status=Status.SKIPPED, skip_reason=reason, skipped_by=actor, skipped_at=clock.now())
+    skipped = failed.update(
+        status=Status.SKIPPED, in_hand=False, skip_reason=reason, skipped_by=actor, skipped_at=clock.now()
+    )
     log.warning("%s skipped %s deliveries: %s", actor, skipped, reason)
     return skipped
 

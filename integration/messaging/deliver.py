@@ -13,11 +13,9 @@ import random
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import QuerySet
 
 from integration.contracts.contract import IntegrationEvent
@@ -28,6 +26,7 @@ from integration.domain.metadata import caused_by
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
 from integration.domain.unit_of_work import unit_of_work
+from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Status
@@ -35,18 +34,9 @@ from integration.messaging.schedule import Routine, register
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-"""As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
-
-SECOND_BATCH = 6
-"""As many are claimed together for their second attempt: one of them may have killed the worker of all."""
-
 LONGEST_HANDLING = 1.0
 """Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
 nobody should wait for fifty of them to write a row."""
-
-LEASE = timedelta(seconds=8)
-"""After this long a claimed delivery of which nothing was heard is claimed again."""
 
 LONGEST_BACK_OFF = timedelta(minutes=10)
 """No failed attempt is tried again later than this."""
@@ -54,8 +44,8 @@ LONGEST_BACK_OFF = timedelta(minutes=10)
 PARKED_FOR = timedelta(minutes=1)
 """How long a parked delivery waits to be looked at again: by then a worker of another version may take it."""
 
-LONGEST_WAKE = 10.0
-"""Seconds after which a woken worker makes room for others and rings for itself."""
+LONGEST_WAKE = 0.5
+"""Seconds after which a woken worker rings for itself and makes room for other lanes, whose work may be older."""
 
 
 class ClaimLost(RuntimeError):
@@ -64,14 +54,6 @@ class ClaimLost(RuntimeError):
 
 class WorkerDied(RuntimeError):
     """Every attempt at this delivery ended with its worker."""
-
-
-class Claim(NamedTuple):
-    """One attempt at one delivery."""
-
-    id: int
-    consumer: str
-    attempt: int
 
 
 def deliver_due(lane: Lane) -> int:
@@ -91,38 +73,6 @@ def deliver_due(lane: Lane) -> int:
             ring([lane])
             break
     return attempts
-
-
-def claim(lane: Lane, limit: int) -> list[Claim]:
-    """Take up to `limit` due deliveries of a lane, oldest first, and count the attempt; one statement, committed.
-
-    Only what was tried equally often is claimed together, and the more often, the less of it: a delivery that kills its
-    worker has its neighbours charged with the attempt twice at most, and from then on dies alone.
-    """
-    skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
-    now = clock.now()
-    with connection.cursor() as cursor:
-        # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit.
-        cursor.execute(
-            f"""
-            WITH due AS MATERIALIZED (
-                SELECT id, attempts, due_at FROM integration_delivery
-                WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
-                ORDER BY due_at, id LIMIT %s {skip_locked}
-            ), oldest AS MATERIALIZED (
-                SELECT attempts FROM due ORDER BY due_at, id LIMIT 1
-            ), together AS MATERIALIZED (
-                SELECT id FROM due WHERE attempts = (SELECT attempts FROM oldest) ORDER BY due_at, id
-                LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
-                                FROM oldest), 0)
-            )
-            UPDATE integration_delivery SET attempts = attempts + 1, due_at = %s
-            WHERE status = 'pending' AND id IN (SELECT id FROM together)
-            RETURNING id, consumer, attempts
-            """,  # noqa: S608 - what is formatted in are constants
-            [lane.context, lane.outside, _sql_moment(now), limit, _sql_moment(now + LEASE)],
-        )
-        return sorted(Claim(*row) for row in cursor.fetchall())
 
 
 def due_lanes() -> list[Lane]:
@@ -199,10 +149,10 @@ def _park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> N
     for delivery, reason in unknown:
         log.warning("%s is parked: %s", delivery, reason)
         delivery.attempts -= 1
-        delivery.due_at = clock.now() + PARKED_FOR
+        delivery.due_at, delivery.in_hand = clock.now() + PARKED_FOR, False
         delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
     parked = [delivery for delivery, _ in unknown]
-    _claimed(claims).order_by().bulk_update(parked, ["attempts", "due_at", "error", "traceback"])
+    _claimed(claims).order_by().bulk_update(parked, ["attempts", "in_hand", "due_at", "error", "traceback"])
 
 
 def _claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
@@ -214,7 +164,7 @@ def _claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
 def _mark_done(deliveries: Sequence[Delivery]) -> None:
     """Mark done what is still pending; that the count is right is the claim, where a database ignores row locks."""
     pending = Delivery.objects.filter(pk__in=[d.pk for d in deliveries], status=Status.PENDING)
-    done = pending.update(status=Status.DONE, done_at=clock.now(), error="", traceback="")
+    done = pending.update(status=Status.DONE, done_at=clock.now(), in_hand=False, error="", traceback="")
     if done != len(deliveries):
         raise ClaimLost(ClaimLost.__doc__)
 
@@ -239,6 +189,7 @@ def _record_failure(failed: Claim, error: Exception) -> None:
     _claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
+        in_hand=False,
         due_at=delivery.due_at,
         error=delivery.error,
         traceback=delivery.traceback,
@@ -274,8 +225,3 @@ def _by_consumer(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
     for each in claims:
         by_consumer[each.consumer].append(each)
     return by_consumer
-
-
-def _sql_moment(moment: datetime) -> Any:
-    """A moment as the database's driver wants it in SQL of our own."""
-    return connection.ops.adapt_datetimefield_value(moment)

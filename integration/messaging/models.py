@@ -104,6 +104,8 @@ class Delivery(models.Model):
     outside = models.BooleanField(default=False, editable=False)
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Claimed, and neither settled nor let go of since: once it is due again, it was lost with its worker.
+    in_hand = models.BooleanField(default=False, db_default=False, editable=False)
     due_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
@@ -130,7 +132,9 @@ class Delivery(models.Model):
         indexes: ClassVar = [
             # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
             models.Index(
-                fields=["context", "outside", "due_at"], name="pending_by_lane", condition=Q(status="pending")
+                fields=["context", "outside", "-in_hand", "due_at"],
+                name="pending_by_lane_lost_first",
+                condition=Q(status="pending"),
             ),
             models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
             models.Index(fields=["consumer"], name="skipped_by_consumer", condition=Q(status="skipped")),

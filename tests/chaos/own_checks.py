@@ -23,7 +23,8 @@ from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
 from integration.messaging import tasks
-from integration.messaging.deliver import LEASE, _attempt, claim, deliver_due
+from integration.messaging.claim import LEASE, claim
+from integration.messaging.deliver import _attempt, deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
 from inventory import commands as inventory

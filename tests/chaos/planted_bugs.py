@@ -30,7 +30,7 @@ from integration.domain.aggregate import Aggregate
 from integration.domain.history import HistoryEntry
 from integration.domain.money import Money
 from integration.domain.unit_of_work import UnitOfWork
-from integration.messaging import deliver, tasks
+from integration.messaging import claim, deliver, tasks
 from integration.messaging.models import Delivery
 from integration.rest import idempotency
 from integration.rest.fields import Input
@@ -76,7 +76,7 @@ def publish_after_the_commit(self: UnitOfWork, store: Callable[[list[Any]], None
 def claim_as_done(lane: Any, limit: int) -> Any:
     """Acknowledge first, handle later: at most once."""
     claims = _claim(lane, limit)
-    Delivery.objects.filter(pk__in=[claim.id for claim in claims]).update(due_at="2999-01-01T00:00:00Z")
+    Delivery.objects.filter(pk__in=[each.id for each in claims]).update(due_at="2999-01-01T00:00:00Z")
     return claims
 
 
@@ -204,8 +204,8 @@ def fail_in_any_state(self: Payment, reason: str) -> None:
 def count_no_attempt(lane: Any, limit: int) -> Any:
     """An attempt counts when it has failed, so one that ends with its worker does not."""
     claims = _claim(lane, limit)
-    Delivery.objects.filter(pk__in=[claim.id for claim in claims]).update(attempts=F("attempts") - 1)
-    return [claim._replace(attempt=claim.attempt - 1) for claim in claims]
+    Delivery.objects.filter(pk__in=[each.id for each in claims]).update(attempts=F("attempts") - 1)
+    return [each._replace(attempt=each.attempt - 1) for each in claims]
 
 
 @contextmanager
@@ -237,13 +237,14 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
         try:
             deliver._handle_together(deliver.consumers.get(name), claims)
         except Exception as error:
-            for claim in claims:
-                deliver._record_failure(claim, error)
+            for each in claims:
+                deliver._record_failure(each, error)
 
     # Two attempts, both with all neighbours: at the third, each would be alone.
     with (
         override_settings(DELIVERY_MAX_ATTEMPTS=2),
-        mock.patch.multiple(deliver, _attempt=fail_together, SECOND_BATCH=deliver.BATCH),
+        mock.patch.object(deliver, "_attempt", fail_together),
+        mock.patch.object(claim, "SECOND_BATCH", claim.BATCH),
     ):
         yield
 
@@ -267,7 +268,7 @@ def take_the_clients_price() -> Iterator[None]:
         yield
 
 
-_claim = deliver.claim
+_claim = claim.claim
 _get_many = UnitOfWork.get_many
 _history_of = HistoryEntry.__dict__["of"].__func__
 

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from integration.domain import clock
 from integration.messaging import deliver
-from integration.messaging.deliver import BATCH, Claim, claim
+from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
 from tests.chaos.crash_matrix import judge

@@ -9,7 +9,7 @@ from django.db import connection
 
 from integration.domain import clock
 from integration.messaging.backlog import Backlog, backlog
-from integration.messaging.deliver import LEASE
+from integration.messaging.claim import LEASE
 from integration.messaging.models import Delivery, Status
 
 pytestmark = pytest.mark.django_db

@@ -13,6 +13,7 @@ from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.invariants import invariants
+from integration.messaging.claim import LEASE, claim
 from integration.messaging.dead_letters import (
     AlreadySettled,
     NoReason,
@@ -23,7 +24,6 @@ from integration.messaging.dead_letters import (
     skip,
     skip_one,
 )
-from integration.messaging.deliver import LEASE, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
 

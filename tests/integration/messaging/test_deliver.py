@@ -16,7 +16,8 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging import deliver as delivering
-from integration.messaging.deliver import BATCH, LEASE, back_off, claim, deliver_due, due_lanes
+from integration.messaging.claim import BATCH, LEASE, claim
+from integration.messaging.deliver import back_off, deliver_due, due_lanes
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from inventory.commands import open_stock_item
@@ -693,6 +694,39 @@ def test_what_is_new_does_not_hold_up_what_was_tried_before(listen: Listen, run_
 
     assert [[each.attempt for each in claimed] for claimed in claims] == [[2], [1, 1], []]
     assert claims[0][0].id == held_by_a_dead_worker[0].id
+
+
+def test_what_was_lost_with_its_worker_goes_before_what_has_been_due_longer(
+    listen: Listen, run_out: RunOut, later: Later
+) -> None:
+    listen(_open)
+    run_out("MUG")
+    later(AFTER_THE_LEASE)
+    (held_by_a_dead_worker,) = claim(INSIDE, BATCH)
+    with clock.moved(-AFTER_THE_LEASE):
+        run_out("LAMP", "JUG")
+    later(AFTER_THE_LEASE)
+
+    assert [each.id for each in claim(INSIDE, BATCH)] == [held_by_a_dead_worker.id]
+    assert len(claim(INSIDE, BATCH)) == 2
+
+
+@pytest.mark.parametrize("error", [Trouble, NotYet])
+def test_what_failed_was_not_lost(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, error: type[Exception]
+) -> None:
+    def fail(event: StockRanOut) -> None:
+        raise error
+
+    listen(fail)
+    run_out("MUG")
+    claim(INSIDE, BATCH)
+    assert delivery().in_hand
+    Delivery.objects.update(due_at=clock.now())
+
+    deliver()
+
+    assert not delivery().in_hand
 
 
 # --- A clock that was wrong ---

@@ -1,0 +1,68 @@
+"""Claiming: one committed statement by which a worker takes deliveries into its hands, for a while.
+
+It counts the attempt before anything is done, so that even a worker that is killed has been counted, and it says when
+the delivery is due again: what its worker neither marked done nor let go of by then was lost with it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from integration.domain import clock
+from integration.messaging.doorbell import Lane
+
+BATCH = 50
+"""As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
+
+SECOND_BATCH = 6
+"""As many are claimed together for their second attempt: one of them may have killed the worker of all."""
+
+LEASE = timedelta(seconds=6)
+"""After this long a claimed delivery of which nothing was heard is claimed again."""
+
+
+class Claim(NamedTuple):
+    """One attempt at one delivery."""
+
+    id: int
+    consumer: str
+    attempt: int
+
+
+def claim(lane: Lane, limit: int) -> list[Claim]:
+    """Take up to `limit` due deliveries of a lane, and count the attempt; one statement, committed.
+
+    What was lost with its worker goes first, for somebody has waited for it longest; then comes what has been due
+    longest. Only what was tried equally often is claimed together, and the more often, the less of it: a delivery that
+    kills its worker has its neighbours charged with the attempt twice at most, and from then on dies alone.
+    """
+    skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit.
+        cursor.execute(
+            f"""
+            WITH due AS MATERIALIZED (
+                SELECT id, attempts, in_hand, due_at FROM integration_delivery
+                WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
+                ORDER BY in_hand DESC, due_at, id LIMIT %s {skip_locked}
+            ), first AS MATERIALIZED (
+                SELECT attempts FROM due ORDER BY in_hand DESC, due_at, id LIMIT 1
+            ), together AS MATERIALIZED (
+                SELECT id FROM due WHERE attempts = (SELECT attempts FROM first) ORDER BY in_hand DESC, due_at, id
+                LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
+                                FROM first), 0)
+            )
+            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %s, due_at = %s
+            WHERE status = 'pending' AND id IN (SELECT id FROM together)
+            RETURNING id, consumer, attempts
+            """,  # noqa: S608 - what is formatted in are constants
+            [lane.context, lane.outside, _sql_moment(now), limit, True, _sql_moment(now + LEASE)],
+        )
+        return sorted(Claim(*row) for row in cursor.fetchall())
+
+
+def _sql_moment(moment: datetime) -> Any:
+    """A moment as the database's driver wants it in SQL of our own."""
+    return connection.ops.adapt_datetimefield_value(moment)
