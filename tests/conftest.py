@@ -28,7 +28,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
 from integration.domain.unit_of_work import unit_of_work
-from integration.messaging import doorbell
+from integration.messaging import deliver, doorbell
 from integration.messaging.deliver import deliver_due, due_lanes
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Message
@@ -54,6 +54,12 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
             doorbell.current_app, "send_task", lambda name, args=(), **kwargs: lanes.append(Lane(*args))
         )
     return lanes
+
+
+@pytest.fixture(autouse=True)
+def all_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one wake-up handle all that is due, on a slow machine too."""
+    monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
 
 
 @pytest.hookimpl(optionalhook=True)

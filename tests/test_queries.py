@@ -12,7 +12,6 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
-from integration.messaging import deliver
 from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
@@ -79,7 +78,6 @@ def _placing_and_all_that_follows(lines: int, address: Address, statements: Coun
 
 @pytest.mark.parametrize("lines", [3, 300, 2_000])
 def test_an_order_takes_the_same_number_of_statements_whatever_its_length(
-    lines: int, address: Address, statements: Count, monkeypatch: pytest.MonkeyPatch
+    lines: int, address: Address, statements: Count
 ) -> None:
-    monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))  # A slow machine would stop before the last look.
     assert _placing_and_all_that_follows(lines, address, statements) == STATEMENTS
