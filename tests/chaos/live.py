@@ -123,7 +123,7 @@ class Live:
 
     def in_flight(self) -> dict[int, int]:
         """The deliveries that are claimed, and the number of the attempt."""
-        claimed = f"status = 'pending' AND attempts > 0 AND error = '' AND due_at > '{clock.now():%Y-%m-%d %H:%M:%S}'"
+        claimed = f"status = 'pending' AND in_hand AND due_at > '{clock.now():%Y-%m-%d %H:%M:%S}'"
         rows = self.house.read(f"SELECT id, attempts FROM integration_delivery WHERE {claimed}")  # noqa: S608
         return dict(rows)
 
