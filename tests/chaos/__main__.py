@@ -98,6 +98,14 @@ def simulations(options: argparse.Namespace) -> dict[str, Any]:
     return {"simulations": {**holds, "n": n, "violations": wrong}}
 
 
+def machines(options: argparse.Namespace) -> dict[str, Any]:
+    """Leave state machines and mutated messages to Hypothesis for long."""
+    from tests.chaos.machines import try_long
+
+    options.folder.mkdir(exist_ok=True)
+    return try_long(options.folder, options.short)
+
+
 def everything(options: argparse.Namespace) -> dict[str, Any]:
     """Prove every part, each in a process of its own, and write the page."""
     # What is killed here are clients, so nothing hangs on the server's own durability.
@@ -111,7 +119,7 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     running = {name: start(name, options, own) for name, own in matrices.items()}
     codes = {name: process.wait() for name, process in running.items()}
     bugs_on = {"DATABASE_URL": server.url("waybill_crash_bugs")}
-    rest = {"bugs": bugs_on, "faults": {}, "embedded": {}, "loads": {}, "simulations": {}}
+    rest = {"bugs": bugs_on, "faults": {}, "embedded": {}, "loads": {}, "simulations": {}, "machines": {}}
     for name, own in rest.items():
         codes[name] = start(name, options, own).wait()
     report.write_page()
@@ -134,6 +142,7 @@ PARTS = {
     "embedded": embedded,
     "loads": loads,
     "simulations": simulations,
+    "machines": machines,
 }
 LIVE = {"faults", "loads"}
 

@@ -4,7 +4,7 @@ Requests, single deliveries by two workers that may die, call-backs, cut lines, 
 Hypothesis wants them, and shrink to the shortest story that goes wrong.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +43,7 @@ class HouseMachine(RuleBasedStateMachine):
     """The model: so many relics there ever were, and the provider's own books."""
 
     worlds: Bundle = Bundle("worlds")
+    lived = 0
 
     @initialize()
     def open(self) -> None:
@@ -132,6 +133,7 @@ class HouseMachine(RuleBasedStateMachine):
         with self.undo:
             if self.placed:
                 self.all_come_to_rest()
+        HouseMachine.lived += 1
 
 
 @pytest.fixture
@@ -156,8 +158,11 @@ def run(examples: int, phases: Collection[Phase] = tuple(Phase)) -> None:
     )
 
 
-def test_whatever_happens_in_whatever_order_all_contexts_agree_at_rest(shop: None) -> None:
+def test_whatever_happens_in_whatever_order_all_contexts_agree_at_rest(
+    shop: None, record_property: Callable[[str, object], None]
+) -> None:
     run(30)
+    record_property("examples", HouseMachine.lived)
 
 
 def test_a_house_that_forgets_to_free_cancelled_goods_is_found(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
