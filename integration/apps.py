@@ -42,7 +42,7 @@ class IntegrationConfig(AppConfig):
         # They register what they hold: checks, invariants and routines.
         from integration.domain import append_only  # noqa: F401
         from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
-        from integration.rest import idempotency  # noqa: F401
+        from integration.rest import authentication, idempotency  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)

@@ -11,6 +11,8 @@ from django.test import override_settings
 from knox.models import get_token_model
 from rest_framework.settings import api_settings
 
+from integration.messaging.schedule import routines
+
 CUSTOMERS, TOKENS = "/api/v1/customers", "/api/v1/auth/tokens"
 GRACE = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
 
@@ -112,6 +114,31 @@ def test_a_token_ends_after_thirty_days(buyer: Any) -> None:
     token.save()
 
     assert buyer.get("/api/v1/orders").status_code == 401
+
+
+def test_expired_tokens_are_forgotten_and_no_others(buyer: Any) -> None:
+    model = get_token_model()
+    expired, _ = model.objects.create(buyer.user, expiry=timedelta(days=-1))
+    model.objects.create(buyer.user, expiry=None)
+
+    routines.get("integration.forget-expired-tokens").run()
+
+    assert model.objects.filter(user=buyer.user).count() == 2
+    assert not model.objects.filter(pk=expired.pk).exists()
+
+
+def test_who_has_many_tokens_waits_no_longer(buyer: Any, statements: Callable[[], Any]) -> None:
+    def to_be_known() -> int:
+        with statements() as seen:
+            assert buyer.get("/api/v1/me").status_code == 200
+        return len(seen)
+
+    to_be_known()  # The first request registers the buyer.
+    few = to_be_known()
+    for _ in range(5):
+        get_token_model().objects.create(buyer.user, expiry=timedelta(days=-1))
+
+    assert to_be_known() == few
 
 
 def test_the_token_of_a_user_who_was_locked_out_is_worth_nothing(buyer: Any) -> None:
