@@ -3,7 +3,8 @@
 Most are one unit of work. Those that talk to the payment provider do so outside of any transaction, between two.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
@@ -66,6 +67,20 @@ def lock_invoices_and_payments(orders: Collection[OrderNumber]) -> None:
         work.prefetch(Payment, [payment_of(order) for order in orders])
 
 
+def lock_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
+    """Lock the payments of several orders, and then their invoices: so does whoever settles a payment."""
+    with unit_of_work() as work:
+        work.prefetch(Payment, [payment_of(order) for order in orders])
+        work.prefetch(Invoice, [invoice_of(order) for order in orders])
+
+
+def lock_refunds_and_invoices(refunds: Mapping[RefundId, OrderNumber]) -> None:
+    """Lock several refunds, and then the invoices of their orders: so does whoever settles a refund."""
+    with unit_of_work() as work:
+        work.prefetch(Refund, refunds)
+        work.prefetch(Invoice, {invoice_of(order) for order in refunds.values()})
+
+
 def request_payment(order: OrderNumber) -> None:
     """The order's goods are set aside: ask for its money, once. Raises `NotYet` before the invoice is issued."""
     with unit_of_work() as work:
@@ -74,23 +89,30 @@ def request_payment(order: OrderNumber) -> None:
             work.add(Payment.request(invoice))
 
 
-def collect_payment(id: PaymentId) -> None:
-    """Have the provider take the money, and write down what came of it.
+def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
+    """Payments with their invoices, as they are now; one query."""
+    return Payment.objects.select_related("invoice").in_bulk(ids)
+
+
+def collect_payment(payment: Payment) -> Callable[[], None]:
+    """Have the provider take the money.
 
     If the line was cut before, or the order was cancelled in the meantime, the provider is first asked whether it took
     the money already.
 
+    Returns:
+        What writes down what came of it.
+
     Raises:
-        OutcomeUnknown: the line was cut; to be tried again, under the same key.
+        OutcomeUnknown: the line was cut, and that is written down; to be tried again, under the same key.
     """
-    payment = Payment.objects.select_related("invoice").get(pk=id)
+    id = PaymentId(payment.id)
     try:
-        outcome = _ask_for_money(payment)
+        return partial(settle_payment, id, _ask_for_money(payment))
     except OutcomeUnknown:
         with unit_of_work() as work:
             work.get(Payment, id).lose_outcome()
         raise
-    settle_payment(id, outcome)
 
 
 def _ask_for_money(payment: Payment) -> Charged | Declined | None:
@@ -151,14 +173,19 @@ def request_refund(
         work.add(Refund.request(refund, invoice, payment, order, amount, reason))
 
 
-def issue_refund(id: RefundId) -> None:
-    """Have the provider give money back, and write down that it did.
+def refunds_to_issue(ids: Collection[RefundId]) -> Mapping[RefundId, Refund]:
+    """Refunds with the payments they are given back out of; one query."""
+    return Refund.objects.select_related("payment").in_bulk(ids)
+
+
+def issue_refund(refund: Refund) -> Callable[[], None]:
+    """Have the provider give money back; returns what writes down that it did.
 
     Raises:
         OutcomeUnknown: the line was cut; to be tried again, under the same key.
     """
-    refund = Refund.objects.select_related("payment").get(pk=id)
-    settle_refund(id, provider().refund(refund.id, refund.payment.reference, refund.amount))
+    reference = provider().refund(refund.id, refund.payment.reference, refund.amount)
+    return partial(settle_refund, RefundId(refund.id), reference)
 
 
 def settle_refund(id: RefundId, reference: str) -> None:

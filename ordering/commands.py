@@ -1,6 +1,7 @@
 """What can be done in ordering: one function a use case, one unit of work each."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.mail.backends.base import BaseEmailBackend
 
 from integration.contracts.billing import TEST_METHODS
 from integration.contracts.ordering import LineToShip, ShippingRequested
@@ -32,7 +34,7 @@ from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_answers
 from integration.rest.middleware import actor_of
 from ordering.events import PlacedLine
-from ordering.gateways import send_letter
+from ordering.gateways import mail_server, send_letter
 from ordering.models import (
     MAX_QUANTITY,
     Availability,
@@ -347,17 +349,33 @@ def note_refund(number: OrderNumber, refunded: Money) -> None:
         work.get(Order, number).be_refunded(refunded)
 
 
-def write_to_buyer(number: OrderNumber, subject: str, body: str) -> None:
+class Letters(NamedTuple):
+    """What it takes to write to buyers: name and address of those who want letters, by order, and a mail server."""
+
+    buyers: Mapping[OrderNumber, tuple[str, str]]
+    server: BaseEmailBackend
+
+
+@contextmanager
+def letters_about(numbers: Collection[OrderNumber]) -> Iterator[Letters]:
+    """Be ready to write to the buyers of some orders; one query, and at most one connection to the mail server."""
+    wanted = Order.objects.filter(pk__in=numbers, buyer__email_notifications=True).exclude(buyer__email="")
+    rows = wanted.order_by().values_list("number", "buyer__name", "buyer__email")
+    with mail_server() as server:
+        yield Letters({OrderNumber(number): (name, email) for number, name, email in rows}, server)
+
+
+def write_to_buyer(letters: Letters, number: OrderNumber, subject: str, body: str) -> None:
     """Send the buyer of an order a letter, outside of any transaction; nothing if they don't want any.
 
     Raises:
         OSError: the letter could not be sent; to be tried again.
     """
-    buyer = Buyer.objects.get(orders=number)
-    if buyer.email and buyer.email_notifications:
-        greeting = f"Hello {buyer.name}," if buyer.name else "Hello,"
+    if number in letters.buyers:
+        name, email = letters.buyers[number]
+        greeting = f"Hello {name}," if name else "Hello,"
         key = blake2b(f"{number} {subject}".encode(), digest_size=12).hexdigest()
-        send_letter(to=buyer.email, subject=subject, body=f"{greeting}\n\n{body}\n", key=key)
+        send_letter(letters.server, to=email, subject=subject, body=f"{greeting}\n\n{body}\n", key=key)
 
 
 def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:

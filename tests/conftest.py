@@ -57,9 +57,10 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
 
 
 @pytest.fixture(autouse=True)
-def all_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one wake-up handle all that is due, on a slow machine too."""
+def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One wake-up handles all that is due, however slow the machine, and whatever the test before has waited for."""
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
+    deliver._paces.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,10 +1,12 @@
 """Billing's part of an order's way from placing to its end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from billing import commands, events
 from billing.events import InvoicedLine
+from billing.models import Payment, Refund
 from integration import contracts
+from integration.domain.identifiers import PaymentId, RefundId
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
@@ -92,11 +94,45 @@ def call_off_invoice(event: contracts.ordering.OrderCancelled) -> None:
 # --- What billing asks of the payment provider, outside of any transaction ---
 
 
-@whenever(contracts.billing.PaymentRequested, name="billing.collect-payment", outside=True)
-def collect_payment(event: contracts.billing.PaymentRequested) -> None:
-    commands.collect_payment(event.payment)
+def payments_to_collect(requested: Sequence[contracts.billing.PaymentRequested]) -> Mapping[PaymentId, Payment]:
+    """Read the payments of a whole batch at once."""
+    return commands.payments_to_collect([event.payment for event in requested])
 
 
-@whenever(contracts.billing.RefundRequested, name="billing.issue-refund", outside=True)
-def issue_refund(event: contracts.billing.RefundRequested) -> None:
-    commands.issue_refund(event.refund)
+def lock_payments_and_invoices(requested: Sequence[contracts.billing.PaymentRequested]) -> None:
+    """Lock the payments of a whole batch at once, and then their invoices."""
+    commands.lock_payments_and_invoices([event.order for event in requested])
+
+
+@whenever(
+    contracts.billing.PaymentRequested,
+    name="billing.collect-payment",
+    outside=True,
+    read=payments_to_collect,
+    prepare=lock_payments_and_invoices,
+)
+def collect_payment(
+    event: contracts.billing.PaymentRequested, payments: Mapping[PaymentId, Payment]
+) -> Callable[[], None]:
+    return commands.collect_payment(payments[event.payment])
+
+
+def refunds_to_issue(requested: Sequence[contracts.billing.RefundRequested]) -> Mapping[RefundId, Refund]:
+    """Read the refunds of a whole batch at once."""
+    return commands.refunds_to_issue([event.refund for event in requested])
+
+
+def lock_refunds_and_invoices(requested: Sequence[contracts.billing.RefundRequested]) -> None:
+    """Lock the refunds of a whole batch at once, and then their invoices."""
+    commands.lock_refunds_and_invoices({event.refund: event.order for event in requested})
+
+
+@whenever(
+    contracts.billing.RefundRequested,
+    name="billing.issue-refund",
+    outside=True,
+    read=refunds_to_issue,
+    prepare=lock_refunds_and_invoices,
+)
+def issue_refund(event: contracts.billing.RefundRequested, refunds: Mapping[RefundId, Refund]) -> Callable[[], None]:
+    return commands.issue_refund(refunds[event.refund])

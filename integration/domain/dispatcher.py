@@ -16,7 +16,7 @@ from integration.domain.metadata import caused_by
 LONGEST_CHAIN = 50
 """More events than any real reaction needs one after the other; a longer chain is a loop."""
 
-Handler = Callable[[Any], None]
+Handler = Callable[[Any], object]
 
 _handlers: dict[type[DomainEvent], list[Handler]] = defaultdict(list)
 

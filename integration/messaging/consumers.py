@@ -16,16 +16,20 @@ class Consumer(Struct, frozen=True):
     Args:
         name: its wire name, `context.what-it-does`; deliveries are stored under it.
         listens_to: the contract.
-        handle: what it does, with the event.
+        handle: what it does, with the event and, if it has a `read`, what that gave; outside, it may return what
+            writes down what came of it.
         outside: whether it talks to the outside world, and so must run outside of any transaction.
-        prepare: called once with all events of a batch before they are handled, to lock in one order what they need.
+        prepare: called once with all events of a batch in the unit of work that changes something because of them,
+            before it does, to lock in one order what they need.
+        read: outside, called once with all events of a batch before the first is handled.
     """
 
     name: str
     listens_to: type[IntegrationEvent]
-    handle: Callable[[Any], None]
+    handle: Callable[..., Any]
     outside: bool = False
     prepare: Callable[[Sequence[Any]], None] | None = None
+    read: Callable[[Sequence[Any]], Any] | None = None
 
     @property
     def context(self) -> str:

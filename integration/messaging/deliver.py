@@ -4,6 +4,9 @@ Claiming counts the attempt in a transaction of its own, so that even a worker t
 waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back
 and each is tried alone, so that none is held up by its neighbour.
 
+What talks to the outside world does so one delivery after the other, outside of any transaction and for a short time;
+then all that was answered is written down and marked done in one. What there was no time for is given back.
+
 What this code does not know, a contract, a version or a consumer of tomorrow or of yesterday, has not failed: it is
 *parked*, without being charged an attempt, until code that knows it comes by.
 """
@@ -12,11 +15,14 @@ import logging
 import random
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Least
 
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
@@ -29,7 +35,7 @@ from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.doorbell import Lane, ring
-from integration.messaging.models import PARKED_BECAUSE, Delivery, Status
+from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.schedule import Routine, register
 
 log = logging.getLogger(__name__)
@@ -37,6 +43,10 @@ log = logging.getLogger(__name__)
 LONGEST_HANDLING = 1.0
 """Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
 nobody should wait for fifty of them to write a row."""
+
+LONGEST_TALK = 0.25
+"""Seconds after which nobody else outside is called before what was answered is written down: with a slow provider a
+batch is one call, and whoever waits for its answer waits for no other."""
 
 LONGEST_BACK_OFF = timedelta(minutes=10)
 """No failed attempt is tried again later than this."""
@@ -46,6 +56,10 @@ PARKED_FOR = timedelta(minutes=1)
 
 LONGEST_WAKE = 0.5
 """Seconds after which a woken worker rings for itself and makes room for other lanes, whose work may be older."""
+
+
+Readable = tuple[Delivery, IntegrationEvent]
+"""A delivery whose event this code can read."""
 
 
 class ClaimLost(RuntimeError):
@@ -64,15 +78,29 @@ def deliver_due(lane: Lane) -> int:
     """
     began = clock.stopwatch()
     attempts = 0
-    limit = 1 if lane.outside else BATCH
-    while claims := claim(lane, limit):
-        attempts += len(claims)
+    while claims := claim(lane, _paces[lane]):
+        claimed_at = clock.stopwatch()
+        left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():
-            _attempt(consumer, of_consumer)
+            left += of_consumer if left else _attempt(consumer, of_consumer)
+        attempts += len(claims) - len(left)
+        if lane.outside:
+            _keep_pace(lane, len(claims) - len(left), clock.stopwatch() - claimed_at)
+        if left:
+            _give_back(lane, left)
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break
     return attempts
+
+
+_paces: dict[Lane, int] = defaultdict(lambda: BATCH)
+"""How many deliveries of a lane this process claims together."""
+
+
+def _keep_pace(lane: Lane, attempts: int, seconds: float) -> None:
+    """Claim no more together than the outside world lately answered in time: others could have done the rest."""
+    _paces[lane] = max(attempts, 1) if seconds > LONGEST_TALK else min(2 * _paces[lane], BATCH)
 
 
 def due_lanes() -> list[Lane]:
@@ -81,28 +109,35 @@ def due_lanes() -> list[Lane]:
     return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
 
 
-def _attempt(name: str, claims: Sequence[Claim]) -> None:
+def _attempt(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
+    """Handle deliveries of one consumer, together or else each alone; returns those there was no time for."""
     try:
-        if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
-            raise WorkerDied(WorkerDied.__doc__)
-        if name not in consumers:
-            _park([(delivery, f"no consumer is named {name!r}") for delivery in _claimed(claims)], claims)
-            return
-        consumer = consumers.get(name)
-        if consumer.outside:
-            _handle_outside(consumer, claims)
-        else:
-            left = list(claims)
-            while left:
-                left = _handle_together(consumer, left)
-    except ClaimLost:
-        log.info("%s: another worker was faster", name)
+        return _handle(name, claims)
     except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
         if len(claims) == 1:
-            _record_failure(claims[0], error)
-        else:
-            for claim in claims:
-                _attempt(name, [claim])
+            _note_failure(claims[0], error)
+            return []
+    began = clock.stopwatch()
+    for n, each in enumerate(claims):
+        if clock.stopwatch() - began > LONGEST_HANDLING:
+            return claims[n:]
+        _attempt(name, [each])
+    return []
+
+
+def _handle(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
+    if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
+        raise WorkerDied(WorkerDied.__doc__)
+    if name not in consumers:
+        _park([(delivery, f"no consumer is named {name!r}") for delivery in _claimed(claims)], claims)
+        return []
+    consumer = consumers.get(name)
+    if consumer.outside:
+        return _handle_outside(consumer, claims)
+    left = claims
+    while left:
+        left = _handle_together(consumer, left)
+    return []
 
 
 def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
@@ -124,14 +159,80 @@ def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]
     return [claim for claim in claims if claim.id in left]
 
 
-def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> None:
-    for delivery, event in _readable(claims, _claimed(claims)):
-        with caused_by(delivery.message.cause):
-            consumer.handle(event)
-        _mark_done([delivery])
+class Answer(NamedTuple):
+    """What came of talking to the outside world about a delivery."""
+
+    delivery: Delivery
+    event: IntegrationEvent
+    write_down: Callable[[], object] | None
 
 
-def _readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[tuple[Delivery, IntegrationEvent]]:
+def _handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
+    """Talk to the outside world for a short time, and write down what it said; returns those there was no time for."""
+    deliveries = _readable(claims, _claimed(claims))
+    if not deliveries:
+        return []
+    answers, left = _talk(consumer, deliveries)
+    if answers:
+        _write_down(consumer, answers)
+    return [_claim_of(delivery) for delivery, _ in left]
+
+
+def _talk(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list[Answer], Sequence[Readable]]:
+    """Call the outside world about one delivery after the other; returns its answers, and those it was not asked."""
+    answers: list[Answer] = []
+    with _read(consumer, [event for _, event in deliveries]) as given:
+        began = clock.stopwatch()
+        for n, (delivery, event) in enumerate(deliveries):
+            if n and clock.stopwatch() - began > LONGEST_TALK:
+                return answers, deliveries[n:]
+            try:
+                with caused_by(delivery.message.cause):
+                    answers.append(Answer(delivery, event, consumer.handle(event, *given)))
+            except Exception as error:  # and nobody else's: the others were answered, or will be
+                _note_failure(_claim_of(delivery), error)
+    return answers, []
+
+
+@contextmanager
+def _read(consumer: Consumer, events: Sequence[IntegrationEvent]) -> Iterator[tuple[Any, ...]]:
+    """What the consumer's calls are given besides the event: what it read for all of them, entered if it can be."""
+    if consumer.read is None:
+        yield ()
+        return
+    read = consumer.read(events)
+    with read if isinstance(read, AbstractContextManager) else nullcontext(read) as given:
+        yield (given,)
+
+
+def _write_down(consumer: Consumer, answers: Sequence[Answer]) -> None:
+    """Write down what was answered, and that it is done, in one unit of work; if that fails, in one for each of them.
+
+    Nobody is called again for what a neighbour's outcome could not be written down.
+    """
+    about = [answer.event for answer in answers if answer.write_down]
+    try:
+        with unit_of_work():
+            if consumer.prepare and about:
+                consumer.prepare(about)
+            for delivery, _, write_down in answers:
+                if write_down:
+                    with caused_by(delivery.message.cause):
+                        write_down()
+            _mark_done([answer.delivery for answer in answers])
+    except Exception as error:
+        if len(answers) == 1:
+            _note_failure(_claim_of(answers[0].delivery), error)
+        else:
+            for answer in answers:
+                _write_down(consumer, [answer])
+
+
+def _claim_of(delivery: Delivery) -> Claim:
+    return Claim(delivery.pk, delivery.consumer, delivery.attempts)
+
+
+def _readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
     """The deliveries this code can read, with their events; the others are parked."""
     readable, unknown, found = [], [], list(deliveries)
     recall(delivery.message for delivery in found)
@@ -167,6 +268,22 @@ def _mark_done(deliveries: Sequence[Delivery]) -> None:
     done = pending.update(status=Status.DONE, done_at=clock.now(), in_hand=False, error="", traceback="")
     if done != len(deliveries):
         raise ClaimLost(ClaimLost.__doc__)
+
+
+def _give_back(lane: Lane, claims: Sequence[Claim]) -> None:
+    """Let others have what there was no time for, in its old place and as if it had not been claimed; one statement."""
+    published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
+    due_at = Least(Subquery(published), clock.now())
+    _claimed(claims).order_by().update(attempts=F("attempts") - 1, in_hand=False, due_at=due_at)
+    ring([lane])
+
+
+def _note_failure(failed: Claim, error: Exception) -> None:
+    """End an attempt, and tell why in its row unless that is another worker's by now."""
+    if isinstance(error, ClaimLost):
+        log.info("%s: another worker was faster", failed.consumer)
+    else:
+        _record_failure(failed, error)
 
 
 def _record_failure(failed: Claim, error: Exception) -> None:

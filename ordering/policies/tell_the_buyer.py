@@ -1,10 +1,15 @@
 """Buyers are told by mail what became of their order, if they left an address and want to be."""
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
 from integration import contracts
 from integration.domain.identifiers import OrderNumber
 from integration.policies import whenever
 from ordering import commands
+from ordering.commands import Letters
 from ordering.models import CancellationReason
+from ordering.policies.saga import AboutAnOrder
 
 WHY_CANCELLED = {
     CancellationReason.OUT_OF_STOCK: "some of the goods are out of stock",
@@ -15,27 +20,40 @@ WHY_CANCELLED = {
 }
 
 
-@whenever(contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", outside=True)
-def tell_of_confirmation(event: contracts.ordering.OrderConfirmed) -> None:
-    _tell(event.order, "confirmed", "It is paid for, and we are packing it.")
+def letters_about(what: Sequence[AboutAnOrder]) -> AbstractContextManager[Letters]:
+    """Be ready to write to the buyers of a whole batch."""
+    return commands.letters_about([event.order for event in what])
 
 
-@whenever(contracts.ordering.OrderCancelled, name="ordering.tell-buyer-of-cancellation", outside=True)
-def tell_of_cancellation(event: contracts.ordering.OrderCancelled) -> None:
+@whenever(
+    contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", outside=True, read=letters_about
+)
+def tell_of_confirmation(event: contracts.ordering.OrderConfirmed, letters: Letters) -> None:
+    _tell(letters, event.order, "confirmed", "It is paid for, and we are packing it.")
+
+
+@whenever(
+    contracts.ordering.OrderCancelled, name="ordering.tell-buyer-of-cancellation", outside=True, read=letters_about
+)
+def tell_of_cancellation(event: contracts.ordering.OrderCancelled, letters: Letters) -> None:
     why = WHY_CANCELLED[CancellationReason(event.reason)]
-    _tell(event.order, "cancelled", f"It was cancelled because {why}. If you have paid already, we give it back.")
+    _tell(
+        letters, event.order, "cancelled", f"It was cancelled because {why}. If you have paid already, we give it back."
+    )
 
 
-@whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.tell-buyer-of-dispatch", outside=True)
-def tell_of_dispatch(event: contracts.fulfillment.ShipmentDispatched) -> None:
+@whenever(
+    contracts.fulfillment.ShipmentDispatched, name="ordering.tell-buyer-of-dispatch", outside=True, read=letters_about
+)
+def tell_of_dispatch(event: contracts.fulfillment.ShipmentDispatched, letters: Letters) -> None:
     how = f"{event.carrier} is bringing it; the tracking number is {event.tracking_number}."
-    _tell(event.order, f"on its way ({event.shipment})", how)
+    _tell(letters, event.order, f"on its way ({event.shipment})", how)
 
 
-@whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", outside=True)
-def tell_of_refund(event: contracts.billing.RefundIssued) -> None:
-    _tell(event.order, f"refunded ({event.refund})", f"We have given {event.amount} back.")
+@whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", outside=True, read=letters_about)
+def tell_of_refund(event: contracts.billing.RefundIssued, letters: Letters) -> None:
+    _tell(letters, event.order, f"refunded ({event.refund})", f"We have given {event.amount} back.")
 
 
-def _tell(order: OrderNumber, what: str, sentence: str) -> None:
-    commands.write_to_buyer(order, f"Your order {order} is {what}", sentence)
+def _tell(letters: Letters, order: OrderNumber, what: str, sentence: str) -> None:
+    commands.write_to_buyer(letters, order, f"Your order {order} is {what}", sentence)

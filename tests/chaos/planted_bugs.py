@@ -22,7 +22,7 @@ from rest_framework.serializers import Serializer
 from billing import commands as billing
 from billing import events as payment_events
 from billing.gateways import signatures
-from billing.models import Invoice, Payment, Refund
+from billing.models import Invoice, Payment
 from fulfillment.models import Shipment
 from integration.domain import clock
 from integration.domain import unit_of_work as uow
@@ -126,9 +126,9 @@ def ship_off_no_shelf(order: Any, shipment: Any) -> None:
         work.get(Reservation, order).ship(shipment)
 
 
-def issue_no_refund(id: Any) -> None:
+def issue_no_refund(refund: Any) -> Callable[[], None]:
     """The refund is written down and never asked of the provider."""
-    billing.settle_refund(id, f"re_{id}")
+    return partial(billing.settle_refund, refund.id, f"re_{refund.id}")
 
 
 def call_nothing_off(self: Invoice, reason: str) -> None:
@@ -189,11 +189,11 @@ def refund_without_the_lock(number: Any, amount: Any, reason: str) -> None:
         invoice.refund_in_part(amount, reason)
 
 
-def refund_under_a_new_key(id: Any) -> None:
+def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
     """Each attempt to give money back is a new wish to the provider."""
-    refund = Refund.objects.select_related("payment").get(pk=id)
-    key = f"{id}-{uuid4()}"
-    billing.settle_refund(id, billing.provider().refund(key, refund.payment.reference, refund.amount))
+    key = f"{refund.id}-{uuid4()}"
+    reference = billing.provider().refund(key, refund.payment.reference, refund.amount)
+    return partial(billing.settle_refund, refund.id, reference)
 
 
 def fail_in_any_state(self: Payment, reason: str) -> None:
@@ -233,12 +233,13 @@ def due_and_never_claimed() -> Any:
 def give_batches_up_as_a_whole() -> Iterator[None]:
     """When one of a batch fails, the batch has failed, again, and is given up."""
 
-    def fail_together(name: str, claims: Any) -> None:
+    def fail_together(name: str, claims: Any) -> Any:
         try:
             deliver._handle_together(deliver.consumers.get(name), claims)
         except Exception as error:
             for each in claims:
                 deliver._record_failure(each, error)
+        return []
 
     # Two attempts, both with all neighbours: at the third, each would be alone.
     with (

@@ -557,9 +557,10 @@ def test_a_buyer_is_told_why_an_order_was_cancelled_and_of_the_refund(
 
 
 def test_a_letter_sent_twice_is_recognised_as_the_same(ada: OrderNumber) -> None:
-    commands.write_to_buyer(ada, "Your order", "It is there.")
-    commands.write_to_buyer(ada, "Your order", "It is there.")
-    commands.write_to_buyer(ada, "Your other letter", "It is there.")
+    with commands.letters_about([ada]) as letters:
+        commands.write_to_buyer(letters, ada, "Your order", "It is there.")
+        commands.write_to_buyer(letters, ada, "Your order", "It is there.")
+        commands.write_to_buyer(letters, ada, "Your other letter", "It is there.")
 
     keys = [letter.extra_headers["Message-ID"] for letter in mail.outbox]
     assert keys[0] == keys[1] != keys[2]

@@ -267,23 +267,11 @@ def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
     assert len(claims) == Delivery.objects.filter(attempts=1).count() == limit
 
 
-def test_the_outside_world_is_talked_to_one_at_a_time(listen: Listen, run_out: RunOut) -> None:
-    claimed_meanwhile: list[int] = []
-    listen(
-        lambda event: claimed_meanwhile.append(Delivery.objects.filter(status=Status.PENDING, attempts=1).count()),
-        outside=True,
-    )
-    run_out("MUG", "LAMP", "ATLAS")
-
-    deliver_due(OUTSIDE)
-
-    assert claimed_meanwhile == [1, 1, 1]
-
-
 def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
     listen: Listen, run_out: RunOut, rung: list[Lane], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
+    monkeypatch.setitem(delivering._paces, OUTSIDE, 1)
     listen(_open, outside=True)
     run_out("MUG", "LAMP")
 
@@ -629,6 +617,49 @@ def test_a_worker_that_was_overtaken_takes_back_what_it_did(
     assert deliver() == 1
     assert _skus() == set()
     assert delivery().error == ""
+
+
+def test_neighbours_of_what_another_worker_did_are_handled(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
+    def be_overtaken(event: StockRanOut) -> None:
+        _open(event)
+        if event.sku == "LAMP":
+            Delivery.objects.filter(message__data__sku="LAMP").update(status=Status.DONE, done_at=clock.now())
+
+    listen(be_overtaken)
+    run_out("MUG", "LAMP", "ATLAS")
+
+    deliver()
+
+    assert _skus() == {"MUG", "ATLAS"}
+    assert {delivery(sku).status for sku in ("MUG", "ATLAS")} == {Status.DONE}
+
+
+def test_what_is_tried_alone_for_too_long_is_given_back(
+    listen: Listen, run_out: RunOut, rung: list[Lane], delivery: Find
+) -> None:
+    heard: list[str] = []
+
+    def take_a_second_each(event: StockRanOut) -> None:
+        if event.sku == "BAD":
+            raise Trouble
+        clock.advance(timedelta(seconds=1.1))
+        heard.append(event.sku)
+
+    listen(take_a_second_each)
+    run_out("BAD", "MUG", "LAMP")
+    claims = claim(INSIDE, BATCH)
+
+    left = delivering._attempt("inventory.reorder", claims)
+    assert [each.id for each in left] == [delivery("LAMP").pk]
+
+    delivering._give_back(INSIDE, left)
+
+    assert heard == ["MUG"]
+    assert (delivery("LAMP").status, delivery("LAMP").attempts) == (Status.PENDING, 0)
+    assert claim(INSIDE, BATCH) == claims[2:]
+    assert rung == [INSIDE]
 
 
 def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(

@@ -45,7 +45,16 @@ def test_a_reaction_to_a_contract_needs_a_name() -> None:
     assert consumers.consumers_of(StockRanOut) == []
 
 
-@pytest.mark.parametrize("option", [{"name": "inventory.count"}, {"outside": True}, {"prepare": _do_nothing}])
+def test_only_a_talk_with_the_outside_world_is_read_for() -> None:
+    with pytest.raises(TypeError, match="is for what talks to the outside world"):
+        whenever(StockRanOut, name="inventory.count", read=list)(_do_nothing)
+
+    assert consumers.consumers_of(StockRanOut) == []
+
+
+@pytest.mark.parametrize(
+    "option", [{"name": "inventory.count"}, {"outside": True}, {"prepare": _do_nothing}, {"read": list}]
+)
 def test_a_reaction_to_a_domain_event_has_neither_name_nor_options(option: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="neither name nor options"):
         whenever(StockReceived, **option)(_do_nothing)

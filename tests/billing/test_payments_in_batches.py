@@ -1,0 +1,178 @@
+"""Many payments at once: one look, one call each, one commit for all that came of it; and each fails for itself."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from billing.gateways import OutcomeUnknown
+from billing.gateways.sandbox.adapter import SandboxProvider
+from billing.gateways.sandbox.models import Transaction
+from billing.models import Invoice, Payment, Refund
+from config.management.commands.verify import verify
+from integration.domain.identifiers import OrderNumber
+from integration.messaging import deliver as delivering
+from integration.messaging.claim import LEASE
+from integration.messaging.deliver import deliver_due
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery
+from ordering.commands import cancel_order
+from ordering.models import CancellationReason
+
+pytestmark = pytest.mark.django_db
+
+INSIDE, OUTSIDE = Lane("billing", False), Lane("billing", True)
+MANY = 20
+
+Statements = Callable[[], AbstractContextManager[list[str]]]
+Requested = Callable[[int], list[Payment]]
+
+
+@pytest.fixture
+def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Requested:
+    """So many payments the provider is still to be asked for."""
+
+    def request(number: int) -> list[Payment]:
+        orders = [placed({"MUG": 1}, buyer=f"B-{n}") for n in range(number)]
+        drain("inventory")
+        while deliver_due(INSIDE):
+            pass
+        return list(Payment.objects.filter(order__in=orders).order_by("id"))
+
+    return request
+
+
+@pytest.fixture
+def refunds_requested(requested: Requested, drain: Callable[..., int]) -> Callable[[int], None]:
+    """So many refunds the provider is still to be asked for."""
+
+    def request(number: int) -> None:
+        payments = requested(number)
+        drain()
+        for payment in payments:
+            cancel_order(OrderNumber(payment.order), CancellationReason.BY_BUYER)
+        drain("fulfillment", "ordering")
+        while deliver_due(INSIDE):
+            pass
+
+    return request
+
+
+def _ours(seen: list[str]) -> list[str]:
+    """The statements but for those the sandbox makes, which stands for another house."""
+    return [sql for sql in seen if Transaction._meta.db_table not in sql]
+
+
+def _statuses(model: type[Any]) -> list[str]:
+    return list(model.objects.order_by("pk").values_list("status", flat=True))
+
+
+def _offenders() -> list[str]:
+    return [what for finding in verify().values() for what in finding.offenders]
+
+
+def test_many_payments_take_as_many_statements_as_one(requested: Requested, statements: Statements) -> None:
+    counts = []
+    for number in (1, MANY):
+        requested(number)
+        with statements() as seen:
+            assert deliver_due(OUTSIDE) == number
+        counts.append(len(_ours(seen)))
+
+    assert counts[0] == counts[1]
+    assert set(_statuses(Invoice)) == {"paid"}
+
+
+def test_many_refunds_take_as_many_statements_as_one(
+    refunds_requested: Callable[[int], None], statements: Statements
+) -> None:
+    counts = []
+    for number in (1, MANY):
+        refunds_requested(number)
+        with statements() as seen:
+            assert deliver_due(OUTSIDE) == number
+        counts.append(len(_ours(seen)))
+
+    assert counts[0] == counts[1]
+    assert _statuses(Refund) == ["issued"] * (MANY + 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_payments_are_one_commit_besides_the_providers(
+    requested: Requested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requested(MANY)
+    commits: list[int] = []
+    commit = connections["default"].commit
+    monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
+
+    deliver_due(OUTSIDE)
+
+    assert len(commits) == MANY + 1
+    assert _statuses(Payment) == ["succeeded"] * MANY
+
+
+def test_a_line_that_is_cut_for_one_payment_is_cut_for_no_other(
+    requested: Requested, monkeypatch: pytest.MonkeyPatch, later: Callable[[timedelta], None]
+) -> None:
+    payments = requested(5)
+    charge = SandboxProvider.charge
+    keys: list[str] = []
+
+    def charge_and_lose(self: SandboxProvider, key: str, *args: Any) -> Any:
+        keys.append(key)
+        outcome = charge(self, key, *args)
+        if key == payments[2].id:
+            raise OutcomeUnknown
+        return outcome
+
+    monkeypatch.setattr(SandboxProvider, "charge", charge_and_lose)
+    deliver_due(OUTSIDE)
+    assert _statuses(Payment) == ["succeeded", "succeeded", "unknown", "succeeded", "succeeded"]
+
+    later(timedelta(seconds=2))
+    deliver_due(OUTSIDE)
+
+    assert _statuses(Payment) == ["succeeded"] * 5
+    assert keys == [payment.id for payment in payments], "the provider was asked what came of it, not for the money"
+    assert _offenders() == []
+
+
+def test_an_outcome_that_cannot_be_written_down_holds_up_no_other(requested: Requested) -> None:
+    payments = requested(5)
+    Payment.objects.filter(pk=payments[1].pk).update(amount_minor=1)
+
+    deliver_due(OUTSIDE)
+
+    assert _statuses(Payment) == ["succeeded", "requested", "succeeded", "succeeded", "succeeded"]
+    assert Delivery.objects.get(context="billing", status="pending").error.startswith("AmountMismatch")
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+def test_what_was_charged_when_the_worker_was_killed_is_not_charged_again(
+    requested: Requested, monkeypatch: pytest.MonkeyPatch, later: Callable[[timedelta], None]
+) -> None:
+    def die(*args: object) -> None:
+        raise Killed
+
+    requested(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivering, "_write_down", die)
+        with pytest.raises(Killed):
+            deliver_due(OUTSIDE)
+    assert _statuses(Payment) == ["requested"] * 5
+    charges = set(Transaction.objects.values_list("key", "reference"))
+
+    later(LEASE)
+    assert deliver_due(OUTSIDE) == 5
+
+    assert _statuses(Invoice) == ["paid"] * 5
+    assert set(Transaction.objects.values_list("key", "reference")) == charges
+    assert set(Payment.objects.values_list("id", "reference")) == charges
+    assert _offenders() == []
