@@ -10,11 +10,11 @@ from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 from integration.domain.aggregate import Aggregate, OfOneStory
 from integration.domain.dispatcher import dispatch
-from integration.domain.errors import NotFound
+from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
@@ -37,7 +37,7 @@ class UnitOfWork:
         self._undispatched: deque[Recorded] = deque()
         self._dispatched: list[Recorded] = []
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
-        self.failed = False
+        self._failure: BaseException | None = None
 
     def get(self, model: type[A], key: str) -> A:
         """The aggregate with this key, locked until the end; raises `NotFound`."""
@@ -91,18 +91,45 @@ class UnitOfWork:
         """Have `store` called once, just before the commit, with everything deferred for it."""
         self._deferred[store].append(item)
 
+    def fail(self, error: BaseException) -> None:
+        """Note that a command that had joined failed: nothing is written any more, whoever swallows its error."""
+        self._failure = self._failure or error
+
+    def came_too_early(self, step: Callable[[], None]) -> NotYet | None:
+        """Take a step; returns the `NotYet` it raised, if that changed nothing: then the unit goes on without it.
+
+        Raises:
+            whatever else the step raises, and a `NotYet` that comes after a change or another failure.
+        """
+        before, writes = self._changes, _Writes()
+        try:
+            with connection.execute_wrapper(writes):
+                step()
+        except NotYet as too_early:
+            if writes.count or self._changes != before or self._failure not in (None, too_early):
+                raise
+            self._failure = None
+            return too_early
+        return None
+
+    @property
+    def _changes(self) -> tuple[int, ...]:
+        """How much is to be written, told and done so far; it only grows until the unit is completed."""
+        waiting = len(connection.run_on_commit)
+        return waiting, len(self._undispatched), sum(map(len, self._deferred.values()))
+
     def complete(self) -> None:
         """Dispatch until no event is left, then write everything.
 
         Raises:
             UnitFailed: when a command that joined this unit failed and its error was swallowed.
         """
-        while self._undispatched and not self.failed:
+        while self._undispatched and not self._failure:
             recorded = self._undispatched.popleft()
             self._dispatched.append(recorded)
             dispatch(recorded)
-        if self.failed:
-            raise UnitFailed(UnitFailed.__doc__)
+        if self._failure:
+            raise UnitFailed(UnitFailed.__doc__) from self._failure
         self._write_aggregates()
         self._write_history()
         keep([snapshot for aggregate in self._aggregates.values() for snapshot in aggregate.snapshots])
@@ -132,6 +159,17 @@ class UnitOfWork:
                 self.defer(keep_values, PersonalData(id=entry.id, event_id=entry.id, values=entry.personal))
         for table, entries in by_table.items():
             table.objects.bulk_create(entries)
+
+
+class _Writes:
+    """Counts the statements that may have changed something: all that do not begin as a query does."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+        self.count += not str(sql).startswith("SELECT")
+        return execute(sql, params, many, context)
 
 
 def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
@@ -180,8 +218,8 @@ def unit_of_work() -> Iterator[UnitOfWork]:
     if outer is not None:
         try:
             yield outer
-        except BaseException:
-            outer.failed = True
+        except BaseException as error:
+            outer.fail(error)
             raise
         return
     with nullcontext() if has_cause() else new_story(), transaction.atomic():

@@ -2,7 +2,7 @@
 
 Claiming counts the attempt in a transaction of its own, so that even a worker that is killed has been counted. Several
 waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back
-and each is tried alone, so that none is held up by its neighbour.
+and each is tried alone, so that none is held up by its neighbour. One that only came too early is set aside.
 
 What talks to the outside world does so one delivery after the other, outside of any transaction and for a short time;
 then all that was answered is written down and marked done in one. What there was no time for is given back.
@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -60,6 +61,9 @@ LONGEST_WAKE = 0.5
 
 Readable = tuple[Delivery, IntegrationEvent]
 """A delivery whose event this code can read."""
+
+PUT_OFF = ["attempts", "in_hand", "due_at", "error", "traceback"]
+"""The columns in which a delivery differs that is to be tried later, as if it had not been claimed."""
 
 
 class ClaimLost(RuntimeError):
@@ -143,19 +147,28 @@ def _handle(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
 def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     """Handle as many as fit into one short transaction; returns those that are left for the next."""
     began = clock.stopwatch()
-    with unit_of_work():
+    with unit_of_work() as work:
         deliveries = _readable(claims, _claimed(claims).select_for_update(of=("self",), skip_locked=True))
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
         handled: list[Delivery] = []
+        early: list[Delivery] = []
         for delivery, event in deliveries:
             with caused_by(delivery.message.cause):
-                consumer.handle(event)
-            handled.append(delivery)
+                too_early = work.came_too_early(partial(consumer.handle, event))
+            if too_early is None:
+                handled.append(delivery)
+            elif _is_early(delivery, too_early):
+                _put_off(delivery)
+                _tell_why(delivery, too_early)
+                early.append(delivery)
+            else:
+                raise too_early
             if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
         _mark_done(handled)
-    left = {delivery.pk for delivery, _ in deliveries[len(handled) :]}
+        _claimed(claims).order_by().bulk_update(early, PUT_OFF)
+    left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(early) :]}
     return [claim for claim in claims if claim.id in left]
 
 
@@ -253,7 +266,19 @@ def _park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> N
         delivery.due_at, delivery.in_hand = clock.now() + PARKED_FOR, False
         delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
     parked = [delivery for delivery, _ in unknown]
-    _claimed(claims).order_by().bulk_update(parked, ["attempts", "in_hand", "due_at", "error", "traceback"])
+    _claimed(claims).order_by().bulk_update(parked, PUT_OFF)
+
+
+def _is_early(delivery: Delivery, error: Exception) -> bool:
+    """Whether all that is wrong with a delivery is that it came too early, and there still is patience with it."""
+    return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_PATIENCE
+
+
+def _put_off(delivery: Delivery) -> None:
+    """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged."""
+    delivery.attempts -= 1
+    delivery.in_hand = False
+    delivery.due_at = clock.now() + timedelta(seconds=random.uniform(0.2, 0.6))  # noqa: S311
 
 
 def _claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
@@ -290,19 +315,15 @@ def _record_failure(failed: Claim, error: Exception) -> None:
     delivery = _claimed([failed]).first()
     if delivery is None:
         return
-    age = clock.now() - delivery.message.occurred_at
-    if isinstance(error, NotYet) and age < settings.NOT_YET_PATIENCE:
-        # Too early is nobody's fault: no attempt is charged, and it is tried again soon.
-        delivery.attempts -= 1
-        delivery.due_at = clock.now() + timedelta(seconds=random.uniform(0.2, 0.6))  # noqa: S311
+    if _is_early(delivery, error):
+        _put_off(delivery)
     elif failed.attempt >= settings.DELIVERY_MAX_ATTEMPTS:
         delivery.status = Status.DEAD
         log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
     else:
         delivery.due_at = clock.now() + back_off(failed.attempt)
         log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
-    delivery.error = _storable(f"{type(error).__name__}: {error}")
-    delivery.traceback = _storable("".join(traceback.format_exception(error)))
+    _tell_why(delivery, error)
     _claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
@@ -311,6 +332,11 @@ def _record_failure(failed: Claim, error: Exception) -> None:
         error=delivery.error,
         traceback=delivery.traceback,
     )
+
+
+def _tell_why(delivery: Delivery, error: Exception) -> None:
+    delivery.error = _storable(f"{type(error).__name__}: {error}")
+    delivery.traceback = _storable("".join(traceback.format_exception(error)))
 
 
 def _storable(text: str) -> str:

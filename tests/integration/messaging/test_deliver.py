@@ -2,25 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 from pytest_django import Settings
 
-from integration.contracts.inventory import StockRanOut
+from integration.contracts.inventory import StockRanOut, StockReplenished
 from integration.domain import clock
-from integration.domain.errors import NotYet
+from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
-from integration.domain.unit_of_work import current_unit_of_work
+from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.messaging import deliver as delivering
 from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.deliver import back_off, deliver_due, due_lanes
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
-from inventory.commands import open_stock_item
+from integration.messaging.publish import publish
+from inventory.commands import open_stock_item, receive_stock
 from inventory.models import History, StockItem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
@@ -487,6 +489,116 @@ def test_what_came_too_early_does_not_hold_up_what_came_in_time(
 
     assert delivery("LAMP").status == Status.DONE
     assert (delivery("MUG").status, delivery("MUG").attempts) == (Status.PENDING, 0)
+
+
+def _wait_for_mugs(event: StockRanOut) -> None:
+    """Find, as a command that joined, that it is too early for mugs; open the others."""
+    with unit_of_work() as work:
+        if event.sku.startswith("MUG"):
+            work.find(StockItem, event.sku)
+            raise NotYet("no mugs yet")
+    _open(event)
+
+
+def test_what_came_too_early_is_set_aside_and_its_neighbours_are_handled_in_one_transaction(
+    listen: Listen, run_out: RunOut, delivery: Find, later: Later
+) -> None:
+    batches: list[list[str]] = []
+    listen(_wait_for_mugs, prepare=lambda events: batches.append([event.sku for event in events]))
+    run_out("A", "MUG-1", "B", "MUG-2", "C")
+
+    assert deliver_due(INSIDE) == 5
+
+    assert batches == [["A", "MUG-1", "B", "MUG-2", "C"]]
+    assert _skus() == {"A", "B", "C"}
+    assert {delivery(sku).status for sku in "ABC"} == {Status.DONE}
+    for sku in ("MUG-1", "MUG-2"):
+        waiting = delivery(sku)
+        assert (waiting.status, waiting.attempts, waiting.error) == (Status.PENDING, 0, "NotYet: no mugs yet")
+        assert "_wait_for_mugs" in waiting.traceback
+        assert 0.2 <= _due_in(waiting) <= 0.6
+
+    later(timedelta(seconds=1))
+    assert deliver_due(INSIDE) == 2
+    assert batches[1:] == [["MUG-1", "MUG-2"]]
+
+
+def test_setting_aside_takes_as_many_statements_for_many_as_for_one(
+    listen: Listen, run_out: RunOut, statements: Callable[[], Any]
+) -> None:
+    def wait_for_mugs(event: StockRanOut) -> None:
+        if event.sku.startswith("MUG"):
+            raise NotYet
+
+    listen(wait_for_mugs)
+    counts = []
+    for number in (1, 20):
+        run_out("LAMP", *(f"MUG-{n}" for n in range(number)))
+        with statements() as seen:
+            deliver_due(INSIDE)
+        counts.append(len(seen))
+        Delivery.objects.filter(status=Status.PENDING).update(status=Status.DONE, done_at=clock.now())
+
+    # claim, read, mark done, put off; and a claim that finds nothing more
+    assert counts == [5, 5]
+
+
+def _publish(event: StockRanOut) -> None:
+    publish(StockReplenished(event.sku, 1, 1))
+
+
+def _write_a_row(event: StockRanOut) -> None:
+    StockItem.objects.filter(pk="LAMP").update(on_hand=77)
+
+
+def _call_after_the_commit(event: StockRanOut) -> None:
+    transaction.on_commit(lambda: None)
+
+
+def _swallow(event: StockRanOut) -> None:
+    with suppress(NotFound):
+        receive_stock(Sku("NO-SUCH"), 1)
+
+
+@pytest.mark.parametrize("change", [_open, _publish, _write_a_row, _call_after_the_commit, _swallow])
+def test_what_changed_something_before_it_found_that_it_came_too_early_is_taken_back_with_its_batch(
+    change: Callable[[StockRanOut], None], listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    batches: list[list[str]] = []
+
+    def change_and_wait(event: StockRanOut) -> None:
+        if event.sku == "MUG":
+            change(event)
+            raise NotYet("no mugs yet")
+        _open(event)
+
+    open_stock_item(Sku("LAMP"))
+    listen(change_and_wait, prepare=lambda events: batches.append([event.sku for event in events]))
+    run_out("A", "MUG", "B")
+
+    deliver_due(INSIDE)
+
+    assert batches == [["A", "MUG", "B"], ["A"], ["MUG"], ["B"]]
+    assert _skus() == {"A", "B", "LAMP"}
+    assert StockItem.objects.get(pk="LAMP").on_hand == 0
+    assert not Message.objects.filter(name=StockReplenished.wire_name).exists()
+    assert {delivery(sku).status for sku in "AB"} == {Status.DONE}
+    waiting = delivery("MUG")
+    assert (waiting.status, waiting.attempts, waiting.error) == (Status.PENDING, 0, "NotYet: no mugs yet")
+
+
+def test_one_whose_patience_is_over_is_charged_and_its_neighbours_are_handled(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
+) -> None:
+    listen(_wait_for_mugs)
+    run_out("MUG")
+    later(timedelta(minutes=6))
+    run_out("A", "B")
+
+    deliver()
+
+    assert _skus() == {"A", "B"}
+    assert (delivery("MUG").status, delivery("MUG").attempts) == (Status.PENDING, 1)
 
 
 # --- What does not fit its contract ---
