@@ -1,8 +1,10 @@
 """Races with real connections: whoever comes first, the end is one that could have come without any race."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,16 +13,20 @@ from django.db import connection
 
 from billing.commands import refund_in_part, settle_payment
 from billing.gateways import Charged
-from billing.models import Invoice, MoreThanIsLeft, Refund
+from billing.gateways.sandbox.adapter import adapter
+from billing.models import Invoice, MoreThanIsLeft, Payment, Refund
 from config.management.commands.verify import verify
 from fulfillment import commands as fulfillment
 from fulfillment.models import Shipment
 from integration.domain import clock
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.unit_of_work import unit_of_work
+from integration.messaging import deliver as delivering
 from integration.messaging import schedule
-from integration.messaging.deliver import deliver_due
+from integration.messaging.deliver import LEASE, _attempt, claim, deliver_due
 from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery
 from inventory.commands import adjust_stock, reserve_stock
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
@@ -155,6 +161,73 @@ def test_the_same_answer_of_the_provider_heard_many_times_at_once_counts_once(
     together(*[lambda: settle_payment(payment, Charged("ch_told"))] * 8)
     assert Invoice.objects.get(order=order).paid == Invoice.objects.get(order=order).total
     assert [f.offenders for name, f in verify(["billing."]).items() if f.offenders] == []
+
+
+def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circle(
+    together, shop, placed, drain, settle, sound, monkeypatch
+) -> None:
+    for i in range(3):
+        placed({"MUG": 1}, buyer=f"B-{i}")
+    drain("inventory", "ordering")
+    while deliver_due(Lane("billing", False)):
+        pass
+    payment = Payment.objects.earliest("id")
+    charged = adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
+    written_together: list[int] = []
+    write_down = delivering._write_down
+    monkeypatch.setattr(
+        delivering,
+        "_write_down",
+        lambda consumer, answers: (written_together.append(len(answers)), write_down(consumer, answers)),
+    )
+
+    def call_back() -> None:
+        with unit_of_work() as work:
+            work.get(Payment, payment.id)
+            has_the_payment.set()
+            wait_until_somebody_waits()
+            settle_payment(PaymentId(payment.id), charged)
+
+    def batch() -> None:
+        has_the_payment.wait(10)
+        deliver_due(Lane("billing", True))
+
+    has_the_payment = Event()
+    together(call_back, batch)
+
+    assert written_together == [3], "whoever waits in a circle is thrown out, and tries each alone"
+    assert {payment.status for payment in Payment.objects.all()} == {"succeeded"}
+    settle()
+    sound()
+
+
+def wait_until_somebody_waits() -> None:
+    """Until another connection waits for the transaction of this one; it gives up after ten seconds."""
+    patience = time.monotonic() + 10
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+    with connection.cursor() as cursor:
+        while time.monotonic() < patience:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+
+
+def test_a_batch_of_payments_that_two_workers_hold_is_written_down_once(
+    together, shop, placed, drain, settle, sound
+) -> None:
+    orders = [placed({"MUG": 1}, buyer=f"B-{i}") for i in range(10)]
+    drain("inventory", "ordering")
+    while deliver_due(Lane("billing", False)):
+        pass
+    lane = Lane("billing", True)
+    slow = claim(lane, 5)
+    with clock.moved(LEASE):
+        together(partial(_attempt, "billing.collect-payment", slow), *[lambda: deliver_due(lane)] * 3)
+        settle()
+    assert {status_of(order) for order in orders} == {"confirmed"}
+    assert Delivery.objects.exclude(status="done").count() == 0
+    sound()
 
 
 def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, placed, settle, sound) -> None:
