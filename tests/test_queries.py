@@ -25,9 +25,9 @@ pytestmark = pytest.mark.django_db
 STATEMENTS = {
     "placing": 12,
     "reserving": 13,
-    "charging": 14,
+    "charging": 13,
     "confirming": 13,
-    "committing": 8,
+    "committing": 7,
     "taking off the shelf": 10,
     "noting the dispatch": 9,
 }

@@ -58,6 +58,19 @@ class Part(models.Model):
         abstract = True
 
 
+class Parts:
+    """The attribute that holds an aggregate's parts: read when it is first asked for, for all that were got with it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, aggregate: "Aggregate | None", model: "type[Aggregate]") -> Any:
+        if aggregate is None:
+            return self
+        model.load_parts([each for each in aggregate._got_with or [aggregate] if self.name not in vars(each)])
+        return vars(aggregate)[self.name]
+
+
 class Aggregate(models.Model):
     """What is changed as one, by recording domain events.
 
@@ -79,6 +92,7 @@ class Aggregate(models.Model):
     _appliers: ClassVar[dict[type[DomainEvent], Callable[[Any, Any], None]]] = {}
     _work: Remembers | None = None
     _is_past = False
+    _got_with: Sequence[Self] = ()
 
     class Meta:
         abstract = True
@@ -87,6 +101,8 @@ class Aggregate(models.Model):
         super().__init_subclass__(**kwargs)
         own = {m.applies_event: m for m in vars(cls).values() if hasattr(m, "applies_event")}
         cls._appliers = {**cls._appliers, **own}
+        for name in cls.parts:
+            setattr(cls, name, Parts(name))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.refuse_if_past()

@@ -1,7 +1,7 @@
 """One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent, or none of it.
 
-Aggregates are locked when they are got and written once, at the end, in a number of statements that does not grow with
-the number of aggregates, lines or events.
+Aggregates are locked when they are got, their parts are read when they are first asked for, and all is written once, at
+the end, in a number of statements that does not grow with the number of aggregates, lines or events.
 """
 
 from collections import defaultdict, deque
@@ -56,9 +56,8 @@ class UnitOfWork:
         if missing:
             # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
             found = list(model.objects.select_for_update(no_key=True).filter(pk__in=missing).order_by("pk"))
-            if found:
-                model.load_parts(found)
             for aggregate in found:
+                aggregate._got_with = found
                 self.add(aggregate)
         in_use = cast(dict[tuple[type[A], str], A], self._aggregates)
         return {key: in_use[model, key] for key in keys if (model, key) in in_use}

@@ -104,6 +104,22 @@ def test_aggregates_are_locked_together_in_the_order_of_their_keys(statements: C
     assert ("FOR NO KEY UPDATE" in lock) == (connection.vendor == "postgresql")
 
 
+def test_parts_are_read_when_they_are_asked_for_and_for_all_that_were_got_together(
+    placed: Callable[..., OrderNumber], statements: Callable[[], Any]
+) -> None:
+    numbers = [placed({"MUG": 1}), placed({"MUG": 2, "LAMP": 3})]
+    with unit_of_work() as work:
+        with statements() as seen:
+            first, second = work.get_many(Order, numbers).values()
+        assert len(seen) == 1
+
+        with statements() as seen:
+            assert [(line.sku, line.quantity) for line in second.lines] == [("MUG", 2), ("LAMP", 3)]
+            assert [(line.sku, line.quantity) for line in first.lines] == [("MUG", 1)]
+            assert first.lines[0] is work.get(Order, numbers[0]).lines[0]
+        assert len(seen) == 1
+
+
 def test_version_and_history_agree(mugs: None) -> None:
     with unit_of_work() as work:
         item = work.get(StockItem, MUG)
