@@ -225,7 +225,7 @@ def _write_down(consumer: Consumer, answers: Sequence[Answer]) -> None:
     """
     about = [answer.event for answer in answers if answer.write_down]
     try:
-        with unit_of_work():
+        with unit_of_work() if about else nullcontext():
             if consumer.prepare and about:
                 consumer.prepare(about)
             for delivery, _, write_down in answers:
