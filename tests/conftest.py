@@ -49,7 +49,9 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
     """The lanes somebody rang for, in order; only tests marked `system` ring a real broker."""
     lanes: list[Lane] = []
     monkeypatch.setattr(doorbell, "_quiet_until", 0.0)
+    monkeypatch.setattr(doorbell._bell, "producer", None)
     if request.node.get_closest_marker("system") is None:
+        monkeypatch.setattr(doorbell, "_redis", lambda: None)
         monkeypatch.setattr(
             doorbell.current_app, "send_task", lambda name, args=(), **kwargs: lanes.append(Lane(*args))
         )

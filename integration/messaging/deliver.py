@@ -83,6 +83,8 @@ def deliver_due(lane: Lane) -> int:
     began = clock.stopwatch()
     attempts = 0
     while claims := claim(lane, _paces[lane]):
+        if not attempts and len(claims) == BATCH:
+            ring([lane])  # there may be work for two
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():

@@ -2,19 +2,28 @@
 
 A request that has committed is neither failed nor held up by a broker that is down or silent: ringing has a short
 time-out, and after a failure the bell is left alone for a while. The sweep finds what nobody rang for.
+
+On Redis, at most one wake-up a lane is on its way: a key says that there is one, and whoever finds it set need not
+ring. A worker deletes it before it looks for what is due. So whoever found it set had committed before that look, which
+finds what they committed; whoever commits later finds it deleted, and rings. A key whose wake-up was lost silences
+nobody for long: it expires, and before that the sweep deletes it and rings anew for what is still due. A key that is
+missing, and a Redis that will not keep any, cost wake-ups too many, each of which does only what is due.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import wraps
+from typing import Any, NamedTuple
 
 from celery import current_app
 from django.conf import settings
 from kombu import Producer
 from kombu.exceptions import OperationalError
+from redis import Redis, RedisError, ResponseError
 
 log = logging.getLogger(__name__)
 
@@ -35,24 +44,47 @@ class _Bell(threading.local):
 _bell = _Bell()
 _quiet_until = 0.0
 
+ON_ITS_WAY = timedelta(seconds=2)
+"""For this long a wake-up that was lost may keep others from being sent."""
+
 
 def queue_of(context: str) -> str:
     """The name of the Celery queue a context's workers listen to."""
     return f"{settings.QUEUE_PREFIX}.{context}"
 
 
-def ring(lanes: Iterable[Lane]) -> None:
-    """Wake a worker for each lane; never raises for the broker's sake."""
-    global _quiet_until
-    if time.monotonic() < _quiet_until:
-        return
-    try:
-        for lane in lanes:
-            _wake(lane)
-    except (OperationalError, OSError) as error:
-        _bell.producer = None
-        _quiet_until = time.monotonic() + settings.BROKER_QUIET_SECONDS
-        log.warning("broker unreachable, left to the sweep for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
+def _unless_the_broker_is_away(talk: Callable[[Collection[Lane]], None]) -> Callable[[Collection[Lane]], None]:
+    """Let `talk` never raise for the broker's sake, and leave a broker that could not be reached alone for a while."""
+
+    @wraps(talk)
+    def try_to_talk(lanes: Collection[Lane]) -> None:
+        global _quiet_until
+        if not lanes or time.monotonic() < _quiet_until:
+            return
+        try:
+            talk(lanes)
+        except (OperationalError, OSError, RedisError) as error:
+            _bell.producer = None
+            _quiet_until = time.monotonic() + settings.BROKER_QUIET_SECONDS
+            log.warning("broker unreachable, left to the sweep for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
+
+    return try_to_talk
+
+
+@_unless_the_broker_is_away
+def ring(lanes: Collection[Lane]) -> None:
+    """Wake a worker for each lane for which no wake-up is on its way yet."""
+    for lane in lanes:
+        _wake(lane)
+
+
+@_unless_the_broker_is_away
+def answer(lanes: Collection[Lane]) -> None:
+    """Say that these lanes are about to be looked at: whoever commits from now on rings anew."""
+    redis = _redis()
+    if redis:
+        with suppress(ResponseError):
+            redis.delete(*map(_key_of, lanes))
 
 
 @contextmanager
@@ -67,6 +99,8 @@ def answered_by(wake: Callable[[Lane], None]) -> Iterator[None]:
 
 
 def _send(lane: Lane) -> None:
+    if _is_on_its_way(lane):
+        return
     current_app.send_task(
         "waybill.deliver",
         args=list(lane),
@@ -78,6 +112,24 @@ def _send(lane: Lane) -> None:
 
 
 _wake: Callable[[Lane], None] = _send
+
+
+def _is_on_its_way(lane: Lane) -> bool:
+    """Whether a wake-up for the lane is; if not, one is to be sent now."""
+    redis = _redis()
+    with suppress(ResponseError):  # it is full, say: whether it takes a wake-up is to be seen
+        return redis is not None and not redis.set(_key_of(lane), 1, nx=True, px=ON_ITS_WAY)
+    return False
+
+
+def _key_of(lane: Lane) -> str:
+    return f"{queue_of(lane.context)}.{'outside' if lane.outside else 'inside'}"
+
+
+def _redis() -> Redis | None:
+    """The broker, if it is one that keeps keys."""
+    channel: Any = _producer().channel
+    return channel.client if channel.connection.driver_type == "redis" else None
 
 
 def _producer() -> Producer:

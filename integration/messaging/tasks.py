@@ -9,20 +9,24 @@ from django.db import close_old_connections
 
 from integration.messaging import schedule
 from integration.messaging.deliver import deliver_due, due_lanes
-from integration.messaging.doorbell import Lane, ring
+from integration.messaging.doorbell import Lane, answer, ring
 from integration.read_models.follow import follow_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
 def deliver(context: str, outside: bool) -> None:
     """Handle what is due for one context."""
-    deliver_due(Lane(str(context), bool(outside)))
+    lane = Lane(str(context), bool(outside))
+    answer([lane])
+    deliver_due(lane)
 
 
 @shared_task(name="waybill.sweep", ignore_result=True)
 def sweep() -> None:
     """Wake a worker for whatever is due: what a crash, a flushed or an unreachable broker left behind, and retries."""
-    ring(due_lanes())
+    lanes = due_lanes()
+    answer(lanes)  # in the place of a worker that was rung for and never came
+    ring(lanes)
 
 
 @shared_task(name="waybill.run", ignore_result=True)

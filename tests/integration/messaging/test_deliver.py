@@ -282,6 +282,18 @@ def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
     assert deliver_due(OUTSIDE) == 1
 
 
+@pytest.mark.parametrize(("waiting", "rings"), [(BATCH - 1, 0), (BATCH, 1), (3 * BATCH, 1)])
+def test_a_worker_that_finds_a_whole_batch_rings_once_for_a_colleague(
+    listen: Listen, run_out: RunOut, rung: list[Lane], waiting: int, rings: int
+) -> None:
+    listen(lambda event: None)
+    run_out(*(f"S{n}" for n in range(waiting)))
+    rung.clear()
+
+    assert deliver_due(INSIDE) == waiting
+    assert rung == [INSIDE] * rings
+
+
 # --- Failure ---
 
 

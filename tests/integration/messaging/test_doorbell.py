@@ -2,17 +2,26 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from celery import Celery
+from django.conf import settings
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis, ResponseError
+from redis import TimeoutError as RedisTimeoutError
 
-from integration.messaging import doorbell
-from integration.messaging.doorbell import Lane, queue_of, ring
+from integration.messaging import doorbell, tasks
+from integration.messaging.doorbell import ON_ITS_WAY, Lane, answer, queue_of, ring
+from tests.system.house import eventually
 
 INSIDE, OUTSIDE = Lane("inventory", False), Lane("billing", True)
+ASK_FOR_REDIS = doorbell._redis
+"""As it is before a test is kept from talking to any."""
 
 
 class Broker:
@@ -99,6 +108,102 @@ def test_a_bug_is_not_taken_for_a_broker_that_is_down(broker: Broker) -> None:
         ring([INSIDE])
 
 
+# --- One wake-up is enough ---
+
+
+class Keys:
+    """A Redis' keys, on good and bad days."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+        self.trouble: Exception | None = None
+
+    def set(self, key: str, value: int, nx: bool, px: timedelta) -> bool | None:
+        if self.trouble:
+            raise self.trouble
+        is_new = key not in self.kept
+        self.kept.add(key)
+        return is_new or None
+
+    def delete(self, *keys: str) -> int:
+        if self.trouble:
+            raise self.trouble
+        self.kept -= set(keys)
+        return len(keys)
+
+
+@pytest.fixture
+def keys(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Keys:
+    keys = Keys()
+    monkeypatch.setattr(doorbell, "_redis", lambda: keys)
+    return keys
+
+
+def test_while_a_wake_up_is_on_its_way_nobody_rings_for_its_lane(broker: Broker, keys: Keys) -> None:
+    for _ in range(3):
+        ring([INSIDE, OUTSIDE])
+
+    assert [args for _, args, _ in broker.rings] == [list(INSIDE), list(OUTSIDE)]
+
+
+def test_once_it_is_answered_whoever_commits_rings_anew(broker: Broker, keys: Keys) -> None:
+    ring([INSIDE, OUTSIDE])
+    answer([INSIDE])
+    ring([INSIDE, OUTSIDE])
+
+    assert [args for _, args, _ in broker.rings] == [list(INSIDE), list(OUTSIDE), list(INSIDE)]
+
+
+def test_a_worker_answers_before_it_looks(broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Somebody commits while the worker looks: after its look, for all it knows.
+    monkeypatch.setattr(tasks, "deliver_due", lambda lane: ring([lane]))
+    ring([INSIDE])
+
+    tasks.deliver(*INSIDE)
+
+    assert len(broker.rings) == 2
+
+
+def test_a_wake_up_that_was_lost_does_not_silence_the_sweep(
+    broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "due_lanes", lambda: [INSIDE])
+    ring([INSIDE, OUTSIDE])
+    broker.rings.clear()
+
+    tasks.sweep()
+    ring([INSIDE])
+
+    assert [args for _, args, _ in broker.rings] == [list(INSIDE)]
+
+
+def test_a_redis_that_keeps_no_key_is_rung_each_time(broker: Broker, keys: Keys) -> None:
+    keys.trouble = ResponseError("OOM command not allowed when used memory > 'maxmemory'")
+
+    ring([INSIDE])
+    answer([INSIDE])
+    ring([INSIDE])
+
+    assert len(broker.rings) == 2
+
+
+@pytest.mark.parametrize("talk", [ring, answer])
+@pytest.mark.parametrize("trouble", [RedisConnectionError("gone"), RedisTimeoutError("silent")])
+def test_a_redis_that_is_down_is_left_alone_for_a_while(
+    broker: Broker, keys: Keys, talk: Callable[[list[Lane]], None], trouble: Exception
+) -> None:
+    keys.trouble = trouble
+    talk([INSIDE])
+    keys.trouble = None
+
+    ring([INSIDE])
+    assert broker.tried == 0
+
+    broker.now += 5.0
+    ring([INSIDE])
+    assert broker.tried == 1
+
+
 # --- Against sockets: what Celery and Redis make of it ---
 
 
@@ -118,27 +223,63 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("port", ["deaf_port", "closed_port"])
+@pytest.mark.parametrize("first_thing", [ring, answer])
 def test_a_redis_that_does_not_answer_holds_nobody_up(
-    port: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    first_thing: Callable[[list[Lane]], None],
+    port: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> None:
     # Celery would prefer the broker of the environment.
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     url = f"redis://127.0.0.1:{request.getfixturevalue(port)}/0"
     monkeypatch.setattr(doorbell, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(doorbell._bell, "producer", None)
+    monkeypatch.setattr(doorbell, "_redis", ASK_FOR_REDIS)
     settings.DOORBELL_TRANSPORT_OPTIONS = {
         "socket_timeout": 0.2, "socket_connect_timeout": 0.2, "max_retries": 1, "interval_start": 0,
     }  # fmt: skip
 
     began = time.monotonic()
-    ring([INSIDE])
+    first_thing([INSIDE])
     first = time.monotonic() - began
     ring([INSIDE, OUTSIDE])
+    answer([INSIDE])
     second = time.monotonic() - began - first
 
     assert doorbell._quiet_until > began
     assert first < 2.0
     assert second < 0.1
+
+
+@pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is the memory of the one process")
+def test_one_wake_up_a_lane_waits_in_redis_until_it_is_answered_or_was_lost(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    app = Celery("test", broker=settings.CELERY_BROKER_URL, set_as_current=False)
+    monkeypatch.setattr(doorbell, "current_app", app)
+    monkeypatch.setattr(doorbell, "_redis", ASK_FOR_REDIS)
+    settings.QUEUE_PREFIX = f"test-{uuid4()}"
+    key, queue = f"{settings.QUEUE_PREFIX}.inventory.inside", f"{settings.QUEUE_PREFIX}.inventory"
+    with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
+        try:
+            for _ in range(3):
+                ring([INSIDE])
+            assert (redis.llen(queue), redis.exists(key)) == (1, 1)
+            assert 0 < redis.pttl(key) <= ON_ITS_WAY.total_seconds() * 1000
+
+            answer([INSIDE])
+            assert redis.exists(key) == 0
+            for _ in range(3):
+                ring([INSIDE])
+            assert redis.llen(queue) == 2
+
+            redis.pexpire(key, 1)
+            eventually(lambda: redis.exists(key), lambda exists: not exists, "the key to expire")
+            ring([INSIDE])
+            assert redis.llen(queue) == 3
+        finally:
+            redis.delete(key, queue)
 
 
 def test_a_simulation_can_have_the_wake_ups_instead_of_the_broker(broker: Broker) -> None:
