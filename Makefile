@@ -16,7 +16,7 @@ DEVELOPMENT := .venv/.installed-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chaos bench bench-peers check pytest format migrations venv clean
+.PHONY: help run test chaos bench bench-peers costs check pytest format migrations venv clean
 
 help: ## List what make can do (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ bench: $(DEVELOPMENT) ## Measure what is promised beside programs that promise n
 bench-peers: $(DEVELOPMENT) ## The same beside django-oscar, which it installs into var/bench/peers
 	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench --only j $(ARGS)
+
+costs: $(DEVELOPMENT) ## Count what each command and reaction costs now, and write it into docs/costs.md
+	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py --record-costs
 
 check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations, promises of events
 	$(BIN)/python -m ruff check .

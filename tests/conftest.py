@@ -44,6 +44,12 @@ GOODS = {"MUG": ("12.50", 100), "LAMP": ("80.00", 20), "ATLAS": ("1000.00", 9), 
 """By sku: the price in USD, and how many there are."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record-costs", action="store_true", help="write docs/costs.json anew: what everything costs now"
+    )
+
+
 @pytest.fixture(autouse=True)
 def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
     """The lanes somebody rang for, in order; only tests marked `system` ring a real broker."""

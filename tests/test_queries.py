@@ -1,10 +1,17 @@
-"""Statements in constant number: an order of 300 lines costs the database as many round trips as one of three."""
+"""What everything costs the database and the broker is counted, told in docs/costs.md, and does not creep up.
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+An order of 2,000 lines takes as many round trips as one of three.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection, transaction
 
 from fulfillment.commands import dispatch_shipment
 from fulfillment.models import Shipment
@@ -12,72 +19,126 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.messaging.consumers import consumers
 from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
 from inventory.commands import stock_up
 from inventory.models import Reservation
 from ordering.commands import list_products, place_order
-from ordering.models import Order
+from ordering.models import Order, Product
+from tests import costs
+from tests.costs import BATCH, Cost, Meter, Walk, only
 
-pytestmark = pytest.mark.django_db
+READS = {"ordering.buyer_of_user", "ordering.register_buyer_if_new"}
+"""What screens call of the commands, that is no command of its own there."""
 
-STATEMENTS = {
-    "placing": 12,
-    "reserving": 13,
-    "charging": 13,
-    "confirming": 13,
-    "committing": 7,
-    "taking off the shelf": 10,
-    "noting the dispatch": 9,
-}
-"""How many statements each step of an order takes, claims included; on SQLite and on PostgreSQL alike."""
+WAY = [
+    ("inventory.reserve-stock", False),
+    ("billing.issue-invoice", False),
+    ("billing.request-payment", False),
+    ("ordering.await-payment", False),
+    ("billing.collect-payment", True),
+    ("ordering.confirm-paid-order", False),
+    ("inventory.commit-reservation", False),
+    ("fulfillment.arrange-shipment", False),
+    ("inventory.take-off-the-shelf", False),
+    ("ordering.note-dispatch", False),
+]
+"""The reactions on an order's way, in turn, and whether each talks to the outside."""
 
 Count = Callable[[], Any]
 
 
-@contextmanager
-def _only(consumer: str) -> Iterator[None]:
-    """Let nothing but one consumer's deliveries be due."""
-    others = Delivery.objects.filter(status=Status.PENDING).exclude(consumer=consumer)
-    held_back = list(others.values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=held_back).update(status=Status.DEAD)
-    yield
-    Delivery.objects.filter(pk__in=held_back).update(status=Status.PENDING)
+@pytest.fixture
+def committing(transactional_db: None) -> Iterator[None]:
+    """Transactions that commit, and on PostgreSQL do not wait for the disk: how long they take is not asked here."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET synchronous_commit = off")
+        yield
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET synchronous_commit")
+
+
+def test_what_everything_costs_is_what_is_told(
+    committing: None, rung: list[Lane], request: pytest.FixtureRequest
+) -> None:
+    alone, together = (Walk(Meter(rung), orders, tag) for orders, tag in ((1, "A"), (BATCH, "B")))
+    for walk in (alone, together):
+        walk.take_every_way()
+    seen = costs.told(alone, together)
+    if request.config.getoption("--record-costs"):
+        costs.record(seen)
+    assert json.loads(json.dumps(seen)) == costs.kept(), "if that is as it should be: make costs"
+    assert set(alone.reactions) >= _reactions_of_contexts(), "a reaction is on none of the ways in tests/costs.py"
+    assert {name.partition(",")[0] for name in alone.commands} >= _commands_of_screens() - READS
+
+
+def _reactions_of_contexts() -> set[str]:
+    """All that this house registers; other tests may have registered some of their own."""
+    ours = {name for name, each in consumers.items() if each.handle.__module__.partition(".")[0] in settings.CONTEXTS}
+    assert len(ours) > 20
+    return ours
+
+
+def _commands_of_screens() -> set[str]:
+    """The commands that people and other systems give: by the API, the admin or the command line."""
+    root, given = Path(settings.BASE_DIR), set()
+    for context in settings.CONTEXTS:
+        for screen in (root / context / "api.py", root / context / "admin.py"):
+            given |= {f"{context}.{name}" for name in re.findall(r"\bcommands\.(\w+)\(", screen.read_text())}
+    assert len(given) > 10
+    return given
+
+
+# --- What is counted ---
+
+
+def test_a_commit_is_a_transaction_that_changed_something(committing: None, rung: list[Lane]) -> None:
+    list_products([(Sku("MUG"), "Mug", "", Money("1", "USD"))])
+    mug = Product.objects.filter(pk="MUG")
+
+    def several() -> None:
+        mug.update(name="one of its own")
+        mug.exists()
+        with transaction.atomic():
+            mug.update(name="two in")
+            mug.update(name="one")
+        with transaction.atomic():
+            mug.filter(name="no such name").update(name="nothing")
+        with transaction.atomic():
+            mug.update(name="taken back")
+            transaction.set_rollback(True)
+
+    assert Meter(rung).cost_of(several) == Cost(statements=6, commits=2, messages=0, wake_ups=0)
+
+
+# --- Lines ---
 
 
 def _handling(consumer: str, statements: Count, outside: bool = False) -> int:
     """How many statements it takes to handle what waits for a consumer."""
-    with _only(consumer), statements() as seen:
+    with only(consumer), statements() as seen:
         assert deliver_due(Lane(consumer.partition(".")[0], outside)) == 1
     assert Delivery.objects.get(consumer=consumer).status == Status.DONE
     return len(seen)
 
 
-def _placing_and_all_that_follows(lines: int, address: Address, statements: Count) -> Mapping[str, int]:
-    skus = [Sku(f"SKU-{n}") for n in range(lines)]
+@pytest.mark.django_db
+def test_an_order_of_many_lines_takes_no_more_statements(address: Address, statements: Count) -> None:
+    skus = [Sku(f"SKU-{n}") for n in range(2_000)]
     list_products([(sku, sku, "", Money("1", "USD")) for sku in skus])
     stock_up([(sku, 1_000) for sku in skus])
     Delivery.objects.update(status=Status.DONE, done_at=clock.now())
-    wanted = [(sku, 2) for sku in skus]
     with statements() as placing:
-        place_order(BuyerId("B-1"), wanted, address, PaymentMethodId("pm_card_visa"))
-    counts = {"placing": len(placing), "reserving": _handling("inventory.reserve-stock", statements)}
-    for consumer in ("billing.issue-invoice", "billing.request-payment", "ordering.await-payment"):
-        _handling(consumer, statements)
-    counts["charging"] = _handling("billing.collect-payment", statements, outside=True)
-    counts["confirming"] = _handling("ordering.confirm-paid-order", statements)
-    counts["committing"] = _handling("inventory.commit-reservation", statements)
-    _handling("fulfillment.arrange-shipment", statements)
-    dispatch_shipment(ShipmentId(Shipment.objects.get().id), "DHL", "JD0143")
-    counts["taking off the shelf"] = _handling("inventory.take-off-the-shelf", statements)
-    counts["noting the dispatch"] = _handling("ordering.note-dispatch", statements)
+        place_order(BuyerId("B-1"), [(sku, 2) for sku in skus], address, PaymentMethodId("pm_card_visa"))
+    reactions = {}
+    for consumer, outside in WAY:
+        if consumer == "inventory.take-off-the-shelf":
+            dispatch_shipment(ShipmentId(Shipment.objects.get().id), "DHL", "JD0143")
+        reactions[consumer] = _handling(consumer, statements, outside)
     assert (Order.objects.get().status, Reservation.objects.get().status) == ("shipped", "shipped")
-    return counts
-
-
-@pytest.mark.parametrize("lines", [3, 300, 2_000])
-def test_an_order_takes_the_same_number_of_statements_whatever_its_length(
-    lines: int, address: Address, statements: Count
-) -> None:
-    assert _placing_and_all_that_follows(lines, address, statements) == STATEMENTS
+    promised = costs.kept()
+    assert len(placing) == Cost(*promised["commands"]["ordering.place_order, the buyer's first"]["alone"]).statements
+    assert reactions == {name: Cost(*promised["reactions"][name]["alone"]).statements for name in reactions}

@@ -8,6 +8,7 @@ from integration.contracts.contract import contracts
 from integration.contracts.registry import context_of
 from integration.documents import context_map, state_diagram
 from integration.documents.asyncapi import asyncapi
+from integration.documents.costs_page import costs_page
 from integration.documents.events_page import events_page
 from integration.domain.rebuild import aggregates
 from integration.messaging.consumers import consumers_of
@@ -17,6 +18,7 @@ def documents() -> dict[str, str]:
     """The texts of all documents, by their path below the project's folder."""
     return {
         "docs/events.md": events_page(),
+        "docs/costs.md": costs_page(),
         "docs/asyncapi.json": json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n",
         **{f"docs/pictures/{name}.svg": picture for name, picture in pictures().items()},
     }

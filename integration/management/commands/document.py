@@ -12,7 +12,7 @@ from integration.documents.documents import documents
 class Command(BaseCommand):
     """Writes the generated documents."""
 
-    help = "Write docs/events.md, docs/asyncapi.json and docs/pictures/ from the code."
+    help = "Write docs/events.md, docs/costs.md, docs/asyncapi.json and docs/pictures/ from the code."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="write nothing; fail if a document is stale")

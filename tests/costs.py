@@ -1,0 +1,354 @@
+"""What each command, each reaction and a whole order cost, counted while real transactions commit.
+
+A walk takes some orders, buyers and goods every way they can go, and counts on its way. What it counts is kept in
+`docs/costs.json`, from which `manage.py document` writes `docs/costs.md`; `--record-costs` writes the former anew.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Count
+
+from billing.commands import note_call_back, refund_in_part, settle_discrepancy
+from billing.gateways import Booked, CallBack, Charged
+from billing.models import Discrepancy, Invoice, Payment
+from fulfillment.commands import deliver_shipment, dispatch_shipment
+from fulfillment.models import Shipment
+from integration.domain import clock
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
+from integration.messaging.deliver import deliver_due
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Message, Status
+from inventory.commands import adjust_stock, receive_stock, stock_up
+from ordering.commands import (
+    cancel_order,
+    change_product,
+    change_profile,
+    erase_buyer,
+    list_product,
+    list_products,
+    place_order,
+    register_customer,
+)
+from ordering.models import CancellationReason, Order
+from ordering.policies.saga import cancel_overdue_orders
+
+ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+GOOD, DECLINED = PaymentMethodId("pm_card_visa"), PaymentMethodId("pm_card_chargeDeclined")
+PLENTY = 1_000
+ALL_ROUNDS = 9
+"""More than any story has reactions one after the other."""
+CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|WITH\b.*\b(INSERT|UPDATE|DELETE)\b)", re.DOTALL)
+NO_STATEMENT = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
+
+
+class Cost(NamedTuple):
+    """What something costs: statements, transactions that changed something, messages published, wake-ups sent."""
+
+    statements: int
+    commits: int
+    messages: int
+    wake_ups: int
+
+
+class Meter:
+    """Counts what is done while it is asked to.
+
+    Args:
+        rung: where each wake-up that is sent is found.
+    """
+
+    def __init__(self, rung: list[Lane]) -> None:
+        self.rung = rung
+
+    def cost_of(self, do: Callable[[], Any]) -> Cost:
+        """Do it, outside of any transaction, and say what it cost."""
+        messages, wake_ups = Message.objects.count(), len(self.rung)
+        with self._watching() as seen:
+            do()
+        told, woken = Message.objects.count() - messages, len(self.rung) - wake_ups
+        return Cost(seen.statements, seen.commits, told, woken)
+
+    @contextmanager
+    def _watching(self) -> Iterator["Seen"]:
+        seen = Seen()
+        with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(seen.see):
+            for name, commits in (("_commit", True), ("_rollback", False)):
+                patch.setattr(BaseDatabaseWrapper, name, _then(getattr(BaseDatabaseWrapper, name), seen.end, commits))
+            yield seen
+            seen.end()
+
+
+class Seen:
+    """The statements and the commits there were: BEGIN and the like are none, nor is a commit that changes nothing."""
+
+    def __init__(self) -> None:
+        self.statements = self.commits = 0
+        self._is_alone = False
+        self._rows = 0
+        self._before = self._changed()
+
+    def see(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        """Run a statement, as Django's connection wants its wrappers to."""
+        if self._is_alone:
+            self.end()
+        self._is_alone = not connection.in_atomic_block
+        self.statements += not sql.startswith(NO_STATEMENT)
+        done = execute(sql, params, many, context)
+        if CHANGES.match(sql):
+            self._rows += max(context["cursor"].rowcount, 0)
+        return done
+
+    def end(self, commits: bool = True) -> None:
+        """A transaction ends, and is a commit if it changed something and was not taken back."""
+        changed = self._changed()
+        self.commits += commits and changed > self._before
+        self._before, self._is_alone = changed, False
+
+    def _changed(self) -> int:
+        # SQLite tells a cursor how many rows its RETURNING has changed when they are fetched, or not at all.
+        return connection.connection.total_changes if connection.vendor == "sqlite" else self._rows
+
+
+def _then(do: Callable[[Any], None], end: Callable[[bool], None], commits: bool) -> Callable[[Any], None]:
+    def both(connection: Any) -> None:
+        do(connection)
+        end(commits)
+
+    return both
+
+
+class Walk:
+    """So many of everything, each taken every way there is.
+
+    Args:
+        orders: how many of each; every one of them has goods and a buyer of its own.
+        tag: what all its goods and buyers are called by, so that two walks don't meet.
+        lines: of an order.
+    """
+
+    def __init__(self, meter: Meter, orders: int, tag: str, lines: int = 3) -> None:
+        self.meter, self.orders, self.tag, self.lines = meter, orders, tag, lines
+        self.first: list[OrderNumber] = []
+        self.through: list[OrderNumber] = []
+        self.commands: dict[str, Cost] = {}
+        self.reactions: dict[str, Cost] = {}
+
+    def take_every_way(self) -> None:
+        """Measure every command and every reaction, in the order in which a shop would come to them."""
+        self.open_the_shop()
+        self.serve_new_buyers()
+        self.whole_order()
+        self.ship()
+        self.change_their_minds()
+        self.fall_short()
+        self.settle_by_hand()
+        self.erase()
+
+    # --- The ways ---
+
+    def open_the_shop(self) -> None:
+        measured = [self._skus_of(i)[0] for i in range(self.orders)]
+        others = [sku for i in range(self.orders) for sku in self._skus_of(i)[1:]]
+        for sku in measured:
+            self._command(list_product, sku, sku, "", Money("10", "USD"))
+            self._command(change_product, sku, {"name": f"{sku}, better"})
+        self._react()
+        for delta in (0, -(PLENTY - 3), -3, 0):  # from plenty to few, to none, and back
+            for sku in measured:
+                if delta:
+                    self._command(adjust_stock, sku, delta, "counted")
+                else:
+                    self._command(receive_stock, sku, PLENTY)
+            self._react()
+        list_products([(sku, sku, "", Money("10", "USD")) for sku in others])
+        stock_up([(sku, PLENTY) for sku in others])
+        self._react()
+
+    def serve_new_buyers(self) -> None:
+        self._command(register_customer, f"ada-{self.tag}", "a password of hers", "Ada", "ada@example.com")
+        for i in range(self.orders):
+            self.first.append(self._place(i, called="ordering.place_order, the buyer's first"))
+            self._command(change_profile, self._buyer(i), {"name": "Ada", "email": f"ada{i}@example.com"})
+        self._react()
+
+    def ship(self) -> None:
+        """And, afterwards, give some of the money back."""
+        numbers = self._placed()
+        self._react()
+        for shipment in self._shipments(numbers):
+            self._command(dispatch_shipment, shipment, "DHL", "JD0143")
+        self._react()
+        self._expect(numbers, "shipped")
+        for shipment in self._shipments(numbers):
+            self._command(deliver_shipment, shipment)
+        self._react()
+        self._expect(numbers, "delivered")
+        for invoice in Invoice.objects.filter(order__in=numbers).order_by("number"):
+            self._command(refund_in_part, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
+        self._react()
+
+    def change_their_minds(self) -> None:
+        """Before the payment, after it, and when the parcel has gone and ordering does not know it yet."""
+        unpaid = self._placed()
+        self._react(rounds=1)
+        for when, numbers in (("before the payment", unpaid), ("once confirmed", self.first)):
+            for number in numbers:
+                called = f"ordering.cancel_order, {when}"
+                self._command(cancel_order, number, CancellationReason.BY_BUYER, called=called)
+            self._react()
+            self._expect(numbers, "cancelled")
+        for shipment in self._shipments(self.through):
+            dispatch_shipment(shipment, "DHL", "JD0143")
+        for number in self.through:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        self._react()
+        self._expect(self.through, "shipped")
+
+    def fall_short(self) -> None:
+        """Of goods, of money, of time."""
+        short = self._placed(quantity=PLENTY)
+        self._react()
+        declined = self._placed(method=DECLINED)
+        self._react()
+        overdue = self._placed()
+        self._react(rounds=1)
+        with clock.moved(timedelta(hours=1)):
+            self.reactions["ordering.cancel-overdue-orders"] = self.meter.cost_of(cancel_overdue_orders)
+            self._react()
+        self._expect([*short, *declined, *overdue], "cancelled")
+
+    def settle_by_hand(self) -> None:
+        payment = Payment.objects.filter(status="succeeded").order_by("pk")[0]
+        booked = Booked(payment.pk, Charged(payment.reference), payment.amount)
+        self._command(note_call_back, "sandbox", CallBack(f"evt_{self.tag}", "charged", booked))
+        Discrepancy.objects.create(subject=self.tag, finding="they have it, we don't", found_at=clock.now())
+        self._command(settle_discrepancy, self.tag, "seen to")
+
+    def erase(self) -> None:
+        for shipment in self._shipments(self.through):
+            deliver_shipment(shipment)
+        self._react()
+        for i in range(self.orders):
+            self._command(erase_buyer, self._buyer(i))
+        self._react()
+
+    def whole_order(self) -> None:
+        """Place orders, then answer every wake-up in the order they were sent in, as one worker would, until the
+        shipments are arranged."""
+        del self.meter.rung[:]
+
+        def go() -> None:
+            for i in range(self.orders):
+                self.through.append(OrderNumber(place_order(self._buyer(i), self._lines_of(i), ADDRESS, GOOD).number))
+            for lane in self.meter.rung:  # grows meanwhile
+                deliver_due(lane)
+
+        self.whole = self.meter.cost_of(go)
+        assert not Delivery.objects.filter(status=Status.PENDING).exists(), "something was left to the sweep"
+        self._expect(self.through, "confirmed")
+        assert Shipment.objects.filter(order__in=self.through).count() == self.orders
+
+    # --- Steps ---
+
+    def _command(self, command: Callable[..., Any], *args: Any, called: str = "") -> Any:
+        answers = []
+        cost = self.meter.cost_of(lambda: answers.append(command(*args)))
+        name = called or f"{command.__module__.partition('.')[0]}.{command.__name__}"
+        _keep_dearest(self.commands, name, cost)
+        return answers[0]
+
+    def _place(self, i: int, method: PaymentMethodId = GOOD, quantity: int = 1, called: str = "") -> OrderNumber:
+        lines = self._lines_of(i, quantity)
+        return OrderNumber(self._command(place_order, self._buyer(i), lines, ADDRESS, method, called=called).number)
+
+    def _placed(self, **how: Any) -> list[OrderNumber]:
+        return [self._place(i, **how) for i in range(self.orders)]
+
+    def _react(self, rounds: int = ALL_ROUNDS) -> None:
+        """Have every reaction handle what waits for it, one after the other; and again what waits then."""
+        pending = Delivery.objects.filter(status=Status.PENDING).order_by("consumer")
+        for _ in range(rounds):
+            for consumer, outside, n in list(pending.values_list("consumer", "outside").annotate(n=Count("pk"))):
+                with only(consumer):
+                    lane = Lane(consumer.partition(".")[0], outside)
+                    cost = self.meter.cost_of(lambda lane=lane: deliver_due(lane))
+                assert not Delivery.objects.filter(consumer=consumer).exclude(status=Status.DONE), consumer
+                if n == self.orders:
+                    _keep_dearest(self.reactions, consumer, cost)
+
+    def _buyer(self, i: int) -> BuyerId:
+        return BuyerId(f"{self.tag}-{i}")
+
+    def _skus_of(self, i: int) -> list[Sku]:
+        return [Sku(f"{self.tag}-{i}-{line}") for line in range(self.lines)]
+
+    def _lines_of(self, i: int, quantity: int = 1) -> list[tuple[Sku, int]]:
+        return [(sku, quantity) for sku in self._skus_of(i)]
+
+    def _shipments(self, orders: Any) -> list[ShipmentId]:
+        found = Shipment.objects.filter(order__in=list(orders)).order_by("pk")
+        return [ShipmentId(id) for id in found.values_list("pk", flat=True)]
+
+    def _expect(self, numbers: list[OrderNumber], status: str) -> None:
+        assert set(Order.objects.filter(pk__in=numbers).values_list("status", flat=True)) == {status}
+
+
+def _keep_dearest(costs: dict[str, Cost], name: str, cost: Cost) -> None:
+    costs[name] = max(costs.get(name, cost), cost)
+
+
+@contextmanager
+def only(consumer: str) -> Iterator[None]:
+    """Let nothing but one consumer's deliveries be due."""
+    others = Delivery.objects.filter(status=Status.PENDING).exclude(consumer=consumer)
+    held_back = list(others.values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=held_back).update(status=Status.DEAD)
+    yield
+    Delivery.objects.filter(pk__in=held_back).update(status=Status.PENDING)
+
+
+# --- What is kept of it ---
+
+KEPT = Path(settings.BASE_DIR) / "docs" / "costs.json"
+BATCH = 20
+
+
+def kept() -> dict[str, Any]:
+    """What is promised: `commands`, `reactions` and the whole `order`, each alone or in a batch."""
+    return json.loads(KEPT.read_text())
+
+
+def told(alone: Walk, together: Walk) -> dict[str, Any]:
+    """What two walks counted, as it is kept."""
+    reactions = {
+        name: {"alone": alone.reactions[name], f"of {BATCH}": together.reactions[name]}
+        for name in sorted(alone.reactions)
+    }
+    return {
+        "commands": {name: {"alone": cost} for name, cost in sorted(alone.commands.items())},
+        "reactions": reactions,
+        "order": {"placed to shipment": {"alone": alone.whole, f"of {BATCH}": together.whole}},
+    }
+
+
+def record(costs: dict[str, Any]) -> None:
+    """Keep it: a line for each, so that a diff shows what has become dearer."""
+    groups = []
+    for group, of_group in costs.items():
+        lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(cost)}" for name, cost in of_group.items())
+        groups.append(f"  {json.dumps(group)}: {{\n{lines}\n  }}")
+    KEPT.write_text("{\n" + ",\n".join(groups) + "\n}\n")
+    call_command("document", verbosity=0)
