@@ -37,8 +37,9 @@ def environment() -> str:
     """The interpreter of an environment with django-oscar in it, made unless it is there; raises `PeerNotToBeHad`."""
     python = HOME / "bin" / "python"
     if not _has_oscar(python):
-        venv.create(HOME, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
+        venv.create(HOME, with_pip=False, clear=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]  # ours: it need not be installed there first
+        install = [*pip, "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = "\n".join(done.stderr.strip().splitlines()[-3:])
