@@ -17,11 +17,11 @@ from typing import Any
 from tests.bench import report
 from tests.bench.history import NoRoom
 from tests.bench.peers import PeerNotToBeHad
-from tests.bench.rows import ROWS, Row
+from tests.bench.rows import ROWS, SECTIONS, Row
 from tests.bench.stage import SHORT, WHOLE, Scale, Stage
 from tests.chaos.servers import MissingServer
 
-UNASKED = [name for name in ROWS if name != "j"]
+UNASKED = [*(name for name in ROWS if name != "j"), *SECTIONS]
 """What is measured unless something else is asked for: a peer needs an environment of its own."""
 
 
@@ -34,13 +34,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--orders", type=_whole, help="in a round of a, f, g, h and j")
     parser.add_argument("--history", type=_whole, help="orders in the past of row f; 2 million without")
     parser.add_argument("--memory", type=_pair, metavar="N,M", help="after how many orders row k looks; 5000,50000")
+    sizes = "orders at which growth looks; 100000,300000,1000000"
+    parser.add_argument("--growth", type=_sizes, metavar="N,M,…", help=sizes)
     return parser.parse_args()
 
 
 def _rows(text: str) -> list[str]:
     rows = text.split(",")
-    if unknown := [row for row in rows if row not in ROWS]:
-        raise argparse.ArgumentTypeError(f"there is no row {', '.join(unknown)}: they are {', '.join(ROWS)}")
+    if unknown := [row for row in rows if row not in {**ROWS, **SECTIONS}]:
+        known = ", ".join([*ROWS, *SECTIONS])
+        raise argparse.ArgumentTypeError(f"there is no row {', '.join(unknown)}: they are {known}")
     return rows
 
 
@@ -49,6 +52,13 @@ def _whole(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = text.split(",")
+    if not all(size.isdecimal() and int(size) for size in sizes) or sorted(map(int, sizes)) != [*map(int, sizes)]:
+        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers, the smallest first")
+    return tuple(map(int, sizes))
 
 
 def _pair(text: str) -> tuple[int, int]:
@@ -60,19 +70,24 @@ def _pair(text: str) -> tuple[int, int]:
 
 def scale_of(options: argparse.Namespace) -> Scale:
     """The usual amounts, but those that were asked for."""
-    asked = {name: getattr(options, name) for name in ("rounds", "orders", "history", "memory")}
+    asked = {name: getattr(options, name) for name in ("rounds", "orders", "history", "memory", "growth")}
     return (SHORT if options.short else WHOLE)._replace(**{name: n for name, n in asked.items() if n})
 
 
-def measure(row: Row, stage: Stage) -> dict[str, Any]:
-    """A row's report."""
+def measure(name: str, stage: Stage) -> dict[str, Any]:
+    """A row's report, or a section's."""
     began, of_run = time.monotonic(), report.run()
+    measured = SECTIONS[name].measure(stage) if name in SECTIONS else _measure_row(ROWS[name], stage)
+    return {**measured, "run": of_run, "seconds": round(time.monotonic() - began)}
+
+
+def _measure_row(row: Row, stage: Stage) -> dict[str, Any]:
     pairs, n = row.measure(stage)
     figures = [
         {**pair.told(f"{row.what}{': ' if name else ''}{name}", row.unit, row.goal), "baseline": row.baseline}
         for name, pair in pairs.items()
     ]
-    return {"figures": figures, "n": n, "run": of_run, "seconds": round(time.monotonic() - began)}
+    return {"figures": figures, "n": n}
 
 
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
@@ -84,16 +99,17 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
         ends.callback(shutil.rmtree, folder, ignore_errors=True)
         shared: Stage | None = None
         for name in options.only:
-            row = ROWS[name]
-            if options.short and row.servers:
+            servers = name in SECTIONS or ROWS[name].servers
+            if options.short and servers:
                 shared = shared or ends.enter_context(Stage(folder / "shared", scale, short=True))
-                found[name] = measure(row, shared)
+                found[name] = measure(name, shared)
                 continue
-            with Stage(folder / name, scale, short=options.short, servers=row.servers) as stage:
-                found[name] = measure(row, stage)
+            with Stage(folder / name, scale, short=options.short, servers=servers) as stage:
+                found[name] = measure(name, stage)
             if not options.short:
                 report.keep(name, found[name])
-                print(f"{name}: {[round(figure['ratio'], 2) for figure in found[name]['figures']]}", file=sys.stderr)
+                ratios = [round(figure["ratio"], 2) for figure in found[name].get("figures", ())]
+                print(f"{name}: {ratios or found[name]['n']}", file=sys.stderr)
     return found
 
 
@@ -109,7 +125,8 @@ def main() -> int:
         return 1
     print(json.dumps(found, indent=2))
     if not options.short:
-        print(f"Written: {report.write_page()}", file=sys.stderr)
+        tellers = {name: section.tell for name, section in SECTIONS.items()}
+        print(f"Written: {report.write_page(tellers)}", file=sys.stderr)
     return 0
 
 

@@ -70,6 +70,11 @@ class Crew:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes."""
+        return [process.pid for process in self._processes]
+
     def do(self, **what: Any) -> list[Any]:
         """Have every process do this at once; returns what each answers, when the last one has."""
         self.begin(**what)

@@ -8,7 +8,7 @@ granted a discount, and the new orders would not be those of an empty database.
 
 import shutil
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -44,6 +44,23 @@ BYTES_EACH = 30_000
 """What an order of the past takes on the disk, with its share of the log that is written meanwhile."""
 
 
+class Repetition(NamedTuple):
+    """How the first orders are repeated.
+
+    Args:
+        models: how many they are.
+        first, last: the numbers of the repetitions, which say what their orders are called.
+        spacing: seconds from one repetition to the next.
+        ago: how long before now the first one is.
+    """
+
+    models: int
+    first: int
+    last: int
+    spacing: float
+    ago: timedelta
+
+
 class NoRoom(RuntimeError):
     """The disk does not hold the past that was asked for."""
 
@@ -72,8 +89,9 @@ def remember_orders(stage: Stage, template: str, name: str, orders: int) -> str:
             database.execute("SET LOCAL session_replication_role = replica")
             database.execute(EARLIER)
             # Orders are the last: by them the others are told whose they are.
+            past = Repetition(models, 1, times, spacing, AGO)
             for table in ["integration_delivery", *OF_A_STORY, *NUMBERED]:
-                _repeat(database, table, models, times, spacing)
+                repeat(database, table, past)
             _catch_up(database, times)
             # What the read models show of it has been repeated with the rest.
             database.execute(
@@ -97,7 +115,7 @@ EARLIER = """
 """A UUIDv7 as it would have been made at another moment."""
 
 
-def _repeat(database: Any, table: str, models: int, times: int, spacing: float) -> None:
+def repeat(database: Any, table: str, past: Repetition) -> None:
     """Repeat a table's rows of these orders."""
     digits, told_by = _digits(table)
     shared = "('" + "', '".join(SHARED) + "')"
@@ -114,7 +132,7 @@ def _repeat(database: Any, table: str, models: int, times: int, spacing: float) 
         [table],
     ):
         names.append(f'"{name}"')
-        values.append(_later(f'model."{name}"', kind, models, spacing))
+        values.append(_later(f'model."{name}"', kind, past))
         if is_history and name == "version":
             # With every repetition as many events more as the first ones are.
             values[-1] = "model.version + k * more"
@@ -122,7 +140,7 @@ def _repeat(database: Any, table: str, models: int, times: int, spacing: float) 
             values[-1] = "model.reference || '-' || k"
     database.execute(
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} "
-        f"FROM generate_series(1, {times}) AS k, model"
+        f"FROM generate_series({past.first}, {past.last}) AS k, model"
     )
     database.execute("DROP TABLE model")
 
@@ -137,11 +155,14 @@ def _digits(table: str) -> tuple[str, str]:
     return "split_part(o.number, '-', 2)", f"{through} JOIN ordering_order AS o ON o.correlation_id = {story}"
 
 
-def _later(column: str, kind: str, models: int, spacing: float) -> str:
+def _later(column: str, kind: str, past: Repetition) -> str:
     """SQL for a column's value in the k-th repetition."""
-    text = f"replace({column}{'::text' if kind == 'jsonb' else ''}, '-' || digits, '-' || (digits::int + k * {models}))"
-    moved = f"pg_temp.moved({column}, ((k * {spacing} - {AGO.total_seconds()}) * 1000)::bigint)"
-    moment = f"{column} + k * interval '{spacing} seconds'"
+    number, as_text = f"(digits::int + k * {past.models})", "::text" if kind == "jsonb" else ""
+    text = f"replace({column}{as_text}, '-' || digits, '-' || {number})"
+    # The keys of the first were made today, and their moments lie as far back as AGO says.
+    since, ago = f"(k - {past.first - 1}) * {past.spacing}", past.ago.total_seconds()
+    moved = f"pg_temp.moved({column}, (({since} - {ago}) * 1000)::bigint)"
+    moment = f"{column} + ({since} - {(past.ago - AGO).total_seconds()}) * interval '1 second'"
     ways = {"uuid": moved, "timestamp with time zone": moment, "character varying": text, "jsonb": f"({text})::jsonb"}
     return ways.get(kind, column)
 

@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,29 @@ def keep(name: str, report: dict[str, Any]) -> None:
     (KEPT / f"{name}.json").write_text(json.dumps(report, indent=2))
 
 
-def write_page() -> Path:
-    """Make the page of all rows that are kept; returns where it is."""
+def write_page(sections: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]]) -> Path:
+    """Make the page of all that is kept.
+
+    Args:
+        sections: by the name of a report that is no row of the table, how to tell it.
+
+    Returns:
+        Where it is.
+    """
     reports = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("?.json"))}
-    PAGE.write_text(HEAD + "\n".join(_lines(reports)) + "\n" + HOW_TO_READ)
+    told = [HEAD + "\n".join(_lines(reports)) + "\n" + HOW_TO_READ]
+    for name, tell in sections.items():
+        if (path := KEPT / f"{name}.json").exists():
+            kept = json.loads(path.read_text())
+            told.append("\n".join([*tell(kept), _of_run(kept)]) + "\n")
+    PAGE.write_text("\n".join(told))
     return PAGE
+
+
+def _of_run(report: dict[str, Any]) -> str:
+    of_run = report["run"]
+    where = f"{of_run['machine']}, load {of_run['load']}"
+    return f"\nMeasured {of_run['at']} at {of_run['commit']}: {report['n']}. {where}."
 
 
 def run() -> dict[str, str]:

@@ -1,8 +1,10 @@
 """The table: what is measured, beside what, and what the ratio is to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from tests.bench import capacity, growth
 from tests.bench.deliveries_alone import deliver_events, low_load
 from tests.bench.in_memory import record_and_dispatch
 from tests.bench.long_past import with_history
@@ -33,6 +35,24 @@ class Row:
     measure: Callable[[Stage], Measurement]
     servers: bool = True
 
+
+@dataclass(frozen=True)
+class Section:
+    """What is measured without a baseline, and told in a section of the page.
+
+    Args:
+        measure: returns a report; `n` in it says how much was done.
+        tell: that section, line by line, of such a report.
+    """
+
+    measure: Callable[[Stage], dict[str, Any]]
+    tell: Callable[[Mapping[str, Any]], Iterator[str]]
+
+
+SECTIONS = {
+    "capacity": Section(capacity.measure, capacity.tell),
+    "growth": Section(growth.measure, growth.tell),
+}
 
 ROWS: dict[str, Row] = {
     "a": Row(

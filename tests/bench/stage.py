@@ -48,13 +48,35 @@ class Scale(NamedTuple):
     embedded_orders: int
     history: int
     memory: tuple[int, int]
+    growth: tuple[int, ...]
+    growth_times: int
+    growth_months: int
     peer_orders: int
     skus: int
     hands: int
 
 
-WHOLE = Scale(5, 1_000, 2_000, 20_000, 5_000, 2_000, 100, 20_000, 40, 400, 2_000_000, (5_000, 50_000), 200, 2_000, 2)
-SHORT = Scale(1, 10, 10, 100, 50, 20, 3, 500, 2, 5, 200, (10, 30), 4, 400, 1)
+WHOLE = Scale(
+    5,
+    1_000,
+    2_000,
+    20_000,
+    5_000,
+    2_000,
+    100,
+    20_000,
+    40,
+    400,
+    2_000_000,
+    (5_000, 50_000),
+    (100_000, 300_000, 1_000_000),
+    50,
+    24,
+    200,
+    2_000,
+    2,
+)
+SHORT = Scale(1, 10, 10, 100, 50, 20, 3, 500, 2, 5, 200, (10, 30), (40, 80), 2, 3, 4, 400, 1)
 """Enough to see that everything runs."""
 
 

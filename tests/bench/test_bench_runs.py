@@ -12,6 +12,8 @@ from django.conf import settings
 
 from tests.bench import report
 from tests.bench.pairing import Goal, Pair, Side, in_turn
+from tests.bench.rows import SECTIONS
+from tests.bench.stage import SHORT
 
 ROOT = Path(__file__).parents[2]
 ON_SERVERS = {"a": 1, "b": 1, "c": 1, "d": 2, "f": 2, "g": 1, "h": 1, "k": 2}
@@ -22,13 +24,33 @@ IN_ONE_PROCESS = {"e": 2, "i": 1}
 @pytest.mark.system
 def test_every_row_of_the_table_is_measured_beside_its_baseline() -> None:
     # Each brings its own servers: once is enough, in the run that has them.
-    rows = IN_ONE_PROCESS if settings.EMBEDDED else ON_SERVERS
-    done = run("tests.bench", "--short", "--only", ",".join(rows))
+    rows, sections = (IN_ONE_PROCESS, {}) if settings.EMBEDDED else (ON_SERVERS, SECTIONS)
+    done = run("tests.bench", "--short", "--only", ",".join([*rows, *sections]))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert {name: len(row["figures"]) for name, row in told.items()} == rows
-    for figure in (figure for row in told.values() for figure in row["figures"]):
+    assert {name: len(told[name]["figures"]) for name in rows} == rows
+    for figure in (figure for name in rows for figure in told[name]["figures"]):
         assert_measured(figure)
+    if sections:
+        assert_an_order_is_accounted_for(told["capacity"])
+        assert_both_layouts_grew(told["growth"])
+    for name, section in sections.items():
+        assert "nan" not in "\n".join(section.tell(told[name]))
+
+
+def assert_an_order_is_accounted_for(report: dict[str, Any]) -> None:
+    rest, command = report["an_order"]["REST"], report["an_order"]["command"]
+    for way, placed_by in ((rest, "web"), (command, "placers")):
+        assert min(way[name] for name in (placed_by, "worker", "PostgreSQL", "wal", "commits")) > 0
+    assert rest["placers"] == 0
+
+
+def assert_both_layouts_grew(report: dict[str, Any]) -> None:
+    for points in report["layouts"].values():
+        assert [point["orders"] for point in points] == list(SHORT.growth)
+        assert min(points[0]["ms"].values()) > 0
+        assert points[1]["table_bytes"] > points[0]["table_bytes"]
+    assert {month["rows"] > 0 for month in report["month"].values()} == {True}
 
 
 def assert_measured(figure: dict[str, Any]) -> None:
@@ -49,11 +71,14 @@ def test_the_page_shows_each_ratio_with_its_spread_beside_its_goal_met_or_not(
     for name, pair in {"a": twice, "i": half}.items():
         figure = {**pair.told("the flow", "orders/s", Goal(0.7)), "baseline": "a chain"}
         report.keep(name, {"figures": [figure], "n": "9 orders", "run": run_of})
-    page = report.write_page().read_text()
+    report.keep("growth", {"n": "3 sizes", "run": run_of})
+    page = report.write_page({"capacity": lambda report: ["never"], "growth": lambda report: ["## Told"]}).read_text()
     assert "| a | the flow | a chain | ≥ 0.7 | **2.00** (1.80–2.20) | met | 200 (180–220) | 100 (100–100) |" in page
     assert "| i | the flow | a chain | ≥ 0.7 | **0.50** (0.40–0.60) | **not met** | 5.0 (4.0–6.0) |" in page
     assert "| a | 9 orders | 3 | today | abc | a machine | 0.1 |" in page
     assert "Not measured: b, c, d, e, f, g, h, j, k." in page
+    assert page.endswith("## Told\n\nMeasured today at abc: 3 sizes. a machine, load 0.1.\n")
+    assert "never" not in page
 
 
 def test_sides_are_measured_in_turn_after_one_of_each_that_does_not_count() -> None:
@@ -89,6 +114,7 @@ def test_without_a_package_index_the_peer_is_said_to_be_missing(tmp_path: Path) 
         (["--only", "a,x"], "there is no row x"),
         (["--rounds", "0"], "0 is less than 1"),
         (["--memory", "50,5"], "the smaller first"),
+        (["--growth", "50,5"], "the smallest first"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_with_a_sentence(options: list[str], complaint: str) -> None:

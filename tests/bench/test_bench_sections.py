@@ -1,0 +1,108 @@
+"""What is reckoned from what was measured: with figures made up here, so that each sentence can be checked by hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.bench import capacity, growth
+from tests.bench.history import NoRoom
+
+AN_ORDER = {
+    **{"web": 10.0, "placers": 0.0, "worker": 20.0, "beat": 0.5, "PostgreSQL": 5.0, "Redis": 1.0},
+    **{"commits": 7.0, "wal": 4096.0, "table": 1024.0, "index": 2048.0},
+}
+MEASURED = {"an_order": {"REST": AN_ORDER, "command": AN_ORDER}, "flushes": {"1": 100.0, "32": 500.0}}
+
+
+def test_what_one_of_each_carries_follows_from_what_an_order_costs() -> None:
+    limits = capacity.limits(MEASURED)
+    assert limits["one core of web"] == pytest.approx(70)  # 0.7 of a second, 10 ms each
+    assert limits["one core of worker"] == pytest.approx(35)
+    assert limits["one PostgreSQL, by its 32 cores"] == pytest.approx(140 * 32)
+    assert limits["one PostgreSQL, by what its disk confirms"] == pytest.approx(50)
+    assert limits["one Redis, which has one core"] == pytest.approx(700)
+
+
+def test_the_page_says_what_gives_out_first_and_what_to_add() -> None:
+    page = "\n".join(capacity.tell(MEASURED))
+    assert "first core to add is for worker, the next for web" in page
+    assert (
+        "one PostgreSQL, by what its disk confirms, at 50 orders/s; then one Redis, which has one core, at 700" in page
+    )
+    assert "To each core of the web belong 2.0 cores of workers and 0.5 of PostgreSQL" in page
+    # 70 orders/s take a core of the web, with 8 connections, and two of workers, with one each.
+    assert f"is due at {300 / 10 * 70:,.0f} orders/s" in page
+    assert "| 100 | 1.4 | 2.9 | 0.7 | 10.0% | 700 | 0.4 MiB/s | 24.7 GiB | 14 |" in page
+    assert "100 commits/s to one connection and 500 to 32 at once" in page
+
+
+def test_a_redis_that_is_the_first_to_give_out_is_told_what_helps() -> None:
+    busy = {**AN_ORDER, "Redis": 100.0}
+    page = "\n".join(capacity.tell({**MEASURED, "an_order": {"REST": busy, "command": busy}}))
+    assert "**: one Redis, which has one core, at 7.0 orders/s" in page
+    assert "a Redis of its own" in page
+
+
+def test_the_time_of_a_process_counts_the_children_it_had() -> None:
+    spin = "import time\nwhile time.process_time() < 0.2: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}]); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        assert capacity.cpu_seconds(parent.pid) >= 0.2 - 2 / capacity.TICKS
+        parent.communicate(b"\n")
+    assert capacity.cpu_seconds(parent.pid) == 0.0
+
+
+def grown(**ms: float) -> list[dict[str, Any]]:
+    """Two sizes, of which the larger takes twice as long for everything."""
+    return [
+        {
+            "orders": n,
+            "ms": dict.fromkeys(growth.WHAT, times),
+            "smallest": dict.fromkeys(growth.WHAT, 2.0),
+            "table_bytes": n * 4096,
+            "index_bytes": n * 2048,
+        }
+        for n, times in ((1_000, ms["at_first"]), (100_000, ms["at_last"]))
+    ]
+
+
+def test_the_page_shows_each_size_beside_the_smallest_and_what_is_extrapolated_as_such() -> None:
+    page = "\n".join(
+        growth.tell(
+            {
+                "layouts": {
+                    "as they are": grown(at_first=2.0, at_last=4.0),
+                    "by month": grown(at_first=3.0, at_last=3.0),
+                },
+                "month": {
+                    "as they are": {"rows": 1_000, "seconds": 8.0},
+                    "by month": {"rows": 1_000, "seconds": 0.5},
+                },
+                "shared_buffers": 100 * 2**20,
+            }
+        )
+    )
+    # Two orders of magnitude for once more: three further ones for one and a half.
+    assert "| one order's history looked up | as they are | 2.00 (1.00) | 4.00 (2.00) | (3.50) |" in page
+    assert "| one order's history looked up | by month | 3.00 (1.50) | 3.00 (1.50) | (1.50) |" in page
+    assert "**not measured**" in page
+    assert "| 100,000 | as they are | 390.6 MiB | 195.3 MiB | 2.0 KiB | 2.0 times |" in page
+    assert "8.00 s by DELETE and VACUUM (1,000 rows), and 0.50 s by detaching" in page
+
+
+def test_more_orders_than_there_is_room_for_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NoRoom, match=r"100,000,000 orders in both layouts take [\d,]+ GiB.*see --growth"):
+        growth.assert_room(SimpleNamespace(folder=tmp_path), 100_000_000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("months", "back"), [(0, 0), (1, 1), (30, 30)])
+def test_months_are_counted_back_from_this_one(months: int, back: int) -> None:
+    now, then = growth.months_ago(0), growth.months_ago(months)
+    assert (now.year - then.year) * 12 + now.month - then.month == back
+    assert then.day == 1
