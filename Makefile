@@ -43,7 +43,7 @@ bench-peers: $(DEVELOPMENT) ## The same beside django-oscar, which it installs i
 	$(BIN)/python -m tests.bench --only j $(ARGS)
 
 costs: $(DEVELOPMENT) ## Count what each command and reaction costs now, and write it into docs/costs.md
-	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py --record-costs
+	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py -k told --record-costs
 
 check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations, promises of events
 	$(BIN)/python -m ruff check .
