@@ -45,7 +45,7 @@ from ordering.models import (
     QuantityOutOfBounds,
     TooManyLines,
 )
-from ordering.queries import discount_percent_of, orders_under_way, orders_with_a_name, stories_of_profile
+from ordering.queries import orders_under_way, orders_with_a_name, stories_of_profile
 
 
 class SkuTaken(Refused):
@@ -177,9 +177,10 @@ def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
         if user is not None:
             # The lock makes two first orders of one user wait for each other; the second finds the buyer.
             account = get_user_model().objects.select_for_update(no_key=True).get(pk=user)
+            if work.find(Buyer, buyer):
+                return
             name, email = account.get_full_name(), account.email
-        if work.find(Buyer, buyer) is None:
-            work.add(Buyer.register(buyer, user=user, name=name, email=email))
+        work.add(Buyer.register(buyer, user=user, name=name, email=email))
 
 
 def buyer_of_user(user_id: int) -> BuyerId:
@@ -210,11 +211,13 @@ def place_order(
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     with unit_of_work() as work:
+        priced = _priced(lines, payment_method)
+        known = work.find(Buyer, buyer)
         order = Order.place(
             next_order_number(),
             buyer=buyer,
-            lines=_priced(lines, payment_method),
-            discount_percent=discount_percent_of(buyer),
+            lines=priced,
+            discount_percent=known.discount_percent if known else 0,
             shipping_address=shipping_address,
             payment_method=payment_method,
             payment_due_at=clock.now() + settings.PAYMENT_DEADLINE,

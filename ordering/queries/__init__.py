@@ -24,11 +24,6 @@ class Ambiguous(Unacceptable):
     """That may be several buyers."""
 
 
-def discount_percent_of(buyer: BuyerId) -> int:
-    """What the buyer's next order costs less, in hundredths; 0 for a buyer not known yet."""
-    return Buyer.objects.filter(pk=buyer).values_list("discount_percent", flat=True).first() or 0
-
-
 def order(number: OrderNumber, orders: QuerySet[Order] | None = None) -> Order:
     """An order with its lines, out of `orders` or of all; raises `NotFound`."""
     found = (Order.objects.all() if orders is None else orders).filter(pk=number).first()
