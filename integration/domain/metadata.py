@@ -68,14 +68,19 @@ def current_cause() -> Cause:
     return cause
 
 
-@contextmanager
-def caused_by(cause: Cause) -> Iterator[Cause]:
+class caused_by:
     """Whatever happens inside happens because of `cause`."""
-    token = _cause.set(cause)
-    try:
-        yield cause
-    finally:
-        _cause.reset(token)
+
+    # No generator, for it is entered for each event, and one would cost as much as two handlers.
+    def __init__(self, cause: Cause) -> None:
+        self._cause = cause
+
+    def __enter__(self) -> Cause:
+        self._token = _cause.set(self._cause)
+        return self._cause
+
+    def __exit__(self, *error: object) -> None:
+        _cause.reset(self._token)
 
 
 @contextmanager
