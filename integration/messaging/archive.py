@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from integration.domain import clock
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
@@ -69,7 +69,9 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     unsettled = Delivery.objects.filter(message=OuterRef("pk")).exclude(settled)
     # By the key too, which is a UUIDv7 and so begins with its moment: it has an index, and `occurred_at` needs none.
     old = Message.objects.filter(occurred_at__lt=moment, pk__lt=_first_key_of(moment))
-    return old.filter(~Exists(unsettled)).order_by("pk")
+    # Not EXISTS, which PostgreSQL turns into a join: with much to archive, each batch would read all that is settled.
+    first_unsettled = Subquery(unsettled.order_by().values("pk")[:1])
+    return old.alias(first_unsettled=first_unsettled).filter(first_unsettled=None).order_by("pk")
 
 
 def _unclaimed(messages: QuerySet[Message]) -> QuerySet[Message]:

@@ -291,3 +291,11 @@ def test_it_does_not_wait_for_a_message_somebody_holds(done: Callable[..., None]
     assert moved == 1
     assert left() == ["MUG"]
     assert Delivery.objects.count() == 2
+
+
+@one_writer
+def test_a_batch_looks_at_its_own_deliveries_not_at_all_that_are_settled() -> None:
+    # As a join, PostgreSQL looks for the first delivery that is not settled among all of them, for each batch again.
+    plan = archive._settled_before(clock.now())[:BATCH].explain()
+    assert "SubPlan" in plan
+    assert "Join" not in plan
