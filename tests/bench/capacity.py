@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from math import ceil
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -184,7 +185,7 @@ def _ladder(report: Mapping[str, Any]) -> Iterator[str]:
         growth = f"{rate * DAY * (cost['table'] + cost['index']) / 2**30:,.1f} GiB"
         redis = f"{rate * cost['Redis'] / 1000:.1%}"
         flushes = f"{rate * cost['commits']:,.0f}"
-        cells = [f"{rate:,}", *cores, redis, flushes, log, growth, f"{connections(report, rate):,.0f}"]
+        cells = [f"{rate:,}", *cores, redis, flushes, log, growth, f"{ceil(connections(report, rate)):,}"]
         yield "| " + " | ".join(cells) + " |"
 
 

@@ -36,7 +36,7 @@ def test_the_page_says_what_gives_out_first_and_what_to_add() -> None:
     assert "To each core of the web belong 2.0 cores of workers and 0.5 of PostgreSQL" in page
     # 70 orders/s take a core of the web, with 8 connections, and two of workers, with one each.
     assert f"is due at {300 / 10 * 70:,.0f} orders/s" in page
-    assert "| 100 | 1.4 | 2.9 | 0.7 | 10.0% | 700 | 0.4 MiB/s | 24.7 GiB | 14 |" in page
+    assert "| 100 | 1.4 | 2.9 | 0.7 | 10.0% | 700 | 0.4 MiB/s | 24.7 GiB | 15 |" in page
     assert "100 commits/s to one connection and 500 to 32 at once" in page
 
 
