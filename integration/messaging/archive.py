@@ -14,6 +14,7 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from integration.domain import clock
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
@@ -70,8 +71,9 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     # By the key too, which is a UUIDv7 and so begins with its moment: it has an index, and `occurred_at` needs none.
     old = Message.objects.filter(occurred_at__lt=moment, pk__lt=_first_key_of(moment))
     # Not EXISTS, which PostgreSQL turns into a join: with much to archive, each batch would read all that is settled.
-    first_unsettled = Subquery(unsettled.order_by().values("pk")[:1])
-    return old.alias(first_unsettled=first_unsettled).filter(first_unsettled=None).order_by("pk")
+    # And `<`, of which it expects many, not `IS NULL`, of which it expects so few that it compiles the search.
+    first_unsettled = Coalesce(Subquery(unsettled.order_by().values("pk")[:1]), 0)
+    return old.alias(first_unsettled=first_unsettled).filter(first_unsettled__lt=1).order_by("pk")
 
 
 def _unclaimed(messages: QuerySet[Message]) -> QuerySet[Message]:
