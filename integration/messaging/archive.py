@@ -35,7 +35,7 @@ def archive_messages() -> None:
 
 
 # Not `every`: policies lie above the way between contexts.
-register(Routine("integration.archive-messages", timedelta(hours=1), archive_messages))
+register(Routine("integration.archive-messages", timedelta(minutes=1), archive_messages))
 
 
 def archive_batch(limit: int) -> int:

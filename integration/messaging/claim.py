@@ -55,8 +55,8 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
                                 FROM first), 0)
             )
             UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %s, due_at = %s
-            WHERE status = 'pending' AND id IN (SELECT id FROM together)
-            RETURNING id, consumer, attempts
+            FROM together WHERE integration_delivery.id = together.id AND status = 'pending'
+            RETURNING integration_delivery.id, consumer, attempts
             """,  # noqa: S608 - what is formatted in are constants
             [lane.context, lane.outside, _sql_moment(now), limit, True, _sql_moment(now + LEASE)],
         )

@@ -132,7 +132,7 @@ class Delivery(models.Model):
         indexes: ClassVar = [
             # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
             models.Index(
-                fields=["context", "outside", "-in_hand", "due_at"],
+                fields=["context", "outside", "-in_hand", "due_at", "id"],
                 name="pending_by_lane_lost_first",
                 condition=Q(status="pending"),
             ),

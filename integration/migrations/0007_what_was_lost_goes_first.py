@@ -21,6 +21,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['context', 'outside', '-in_hand', 'due_at'], name='pending_by_lane_lost_first'),
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['context', 'outside', '-in_hand', 'due_at', 'id'], name='pending_by_lane_lost_first'),
         ),
     ]

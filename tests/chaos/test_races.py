@@ -24,7 +24,8 @@ from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId
 from integration.domain.unit_of_work import unit_of_work
 from integration.messaging import deliver as delivering
 from integration.messaging import schedule
-from integration.messaging.deliver import LEASE, _attempt, claim, deliver_due
+from integration.messaging.claim import LEASE, claim
+from integration.messaging.deliver import _attempt, deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
 from inventory.commands import adjust_stock, reserve_stock

@@ -47,13 +47,13 @@ def all_fail_once() -> Iterator[None]:
     """Every consumer fails at the first things it hears, together and alone."""
     whole = {name: consumer.handle for name, consumer in consumers.items()}
 
-    def failing(handle: Callable[..., None]) -> Callable[..., None]:
+    def failing(handle: Callable[..., Any]) -> Callable[..., Any]:
         fails = iter([True] * 3)
 
-        def once(event: Any) -> None:
+        def once(*heard: Any) -> Any:
             if next(fails, False):
                 raise RuntimeError("the lights went out")
-            handle(event)
+            return handle(*heard)
 
         return once
 

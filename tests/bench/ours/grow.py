@@ -15,8 +15,8 @@ from django.db import transaction  # noqa: E402
 from integration.domain import clock  # noqa: E402
 from integration.domain.identifiers import new_event_id  # noqa: E402
 from integration.messaging.archive import BATCH, archive_batch  # noqa: E402
-from integration.messaging.deliver import BATCH as CLAIMED  # noqa: E402
-from integration.messaging.deliver import claim  # noqa: E402
+from integration.messaging.claim import BATCH as CLAIMED  # noqa: E402
+from integration.messaging.claim import claim  # noqa: E402
 from integration.messaging.doorbell import Lane  # noqa: E402
 from integration.messaging.models import Delivery, Message, Status  # noqa: E402
 from ordering.models import History, Order  # noqa: E402

@@ -242,7 +242,7 @@ def test_a_batch_that_fails_moves_nothing(
 def test_beat_has_it_run() -> None:
     routine = routines.get("integration.archive-messages")
 
-    assert (routine.run, routine.interval) == (archive_messages, timedelta(hours=1))
+    assert (routine.run, routine.interval) == (archive_messages, timedelta(minutes=1))
 
 
 @pytest.mark.postgres
