@@ -29,7 +29,8 @@ from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
 from integration.domain.unit_of_work import unit_of_work
 from integration.messaging import deliver, doorbell
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Message
 from integration.messaging.publish import publish

@@ -36,7 +36,8 @@ from django.core.management import call_command
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.domain.address import Address
 from integration.domain.money import Money
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from inventory.commands import stock_up
 from ordering.commands import list_product, place_order
 from ordering.queries import order

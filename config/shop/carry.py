@@ -12,7 +12,8 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db.models import Count
 
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 
 PATIENCE = timedelta(minutes=2)

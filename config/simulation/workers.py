@@ -8,8 +8,9 @@ from functools import partial
 
 from billing.gateways import OutcomeUnknown
 from config.simulation.world import Died, World
+from integration.messaging.claim import due_lanes
 from integration.messaging.dead_letters import replay
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import Delivery, Status
 from integration.messaging.schedule import Routine, routines

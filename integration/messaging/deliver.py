@@ -109,12 +109,6 @@ def _keep_pace(lane: Lane, attempts: int, seconds: float) -> None:
     _paces[lane] = max(attempts, 1) if seconds > LONGEST_TALK else min(2 * _paces[lane], BATCH)
 
 
-def due_lanes() -> list[Lane]:
-    """The lanes in which something is due; one query."""
-    due = Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now())
-    return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
-
-
 def _attempt(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
     """Handle deliveries of one consumer, together or else each alone; returns those there was no time for."""
     try:

@@ -8,7 +8,8 @@ from celery.signals import task_prerun
 from django.db import close_old_connections
 
 from integration.messaging import schedule
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane, answer, ring
 from integration.read_models.follow import follow_all
 

@@ -24,7 +24,8 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
 from integration.messaging import schedule
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.read_models.follow import follow_all
 from inventory.commands import stock_up

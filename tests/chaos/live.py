@@ -23,7 +23,8 @@ from config.management.commands.verify import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery
 from inventory.commands import stock_up
 from ordering.commands import list_products

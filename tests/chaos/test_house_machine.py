@@ -23,8 +23,8 @@ from billing.reconciliation import reconcile
 from config.management.commands.verify import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
+from integration.messaging.claim import due_lanes
 from integration.messaging.dead_letters import replay
-from integration.messaging.deliver import due_lanes
 from integration.messaging.models import Delivery, Status
 from integration.messaging.schedule import routines
 from inventory import commands as inventory

@@ -11,7 +11,8 @@ from django.core.management import call_command  # noqa: E402
 
 from integration.domain.money import Money  # noqa: E402
 from integration.domain.unit_of_work import unit_of_work  # noqa: E402
-from integration.messaging.deliver import deliver_due, due_lanes  # noqa: E402
+from integration.messaging.claim import due_lanes  # noqa: E402
+from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402
 from inventory.commands import stock_up  # noqa: E402
 from ordering.commands import list_products, register_buyer_if_new  # noqa: E402

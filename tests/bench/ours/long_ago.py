@@ -7,7 +7,8 @@ import django
 django.setup()
 
 from integration.domain import clock  # noqa: E402
-from integration.messaging.deliver import deliver_due, due_lanes  # noqa: E402
+from integration.messaging.claim import due_lanes  # noqa: E402
+from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402
 from tests.bench.history import AGO  # noqa: E402
 from tests.bench.ours.place import place  # noqa: E402

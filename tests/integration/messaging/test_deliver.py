@@ -17,8 +17,8 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.messaging import deliver as delivering
-from integration.messaging.claim import BATCH, LEASE, claim
-from integration.messaging.deliver import back_off, deliver_due, due_lanes
+from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_lanes
+from integration.messaging.deliver import back_off, deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.publish import publish
@@ -810,6 +810,20 @@ def test_a_delivery_comes_when_it_is_due_and_not_before(
     later(timedelta(hours=2))
     assert due_lanes() == [INSIDE]
     assert deliver() == 1
+
+
+def test_what_a_clock_a_little_ahead_published_is_due_at_once(
+    listen: Listen, run_out: RunOut, deliver: Deliver, stopped_clock: None
+) -> None:
+    listen(_open)
+    with clock.moved(CLOCKS_DIFFER):
+        run_out("MUG")
+    with clock.moved(2 * CLOCKS_DIFFER):
+        run_out("LAMP")
+
+    assert due_lanes() == [INSIDE]
+    assert deliver() == 1
+    assert _skus() == {"MUG"}
 
 
 def test_dead_letters_are_not_due(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:

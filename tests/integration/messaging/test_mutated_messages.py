@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from integration.contracts.contract import contracts
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber
-from integration.messaging.deliver import deliver_due, due_lanes
+from integration.messaging.claim import due_lanes
+from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Message, Status
 from inventory.models import Reservation
 from ordering.models import Order
