@@ -28,7 +28,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
 from integration.domain.unit_of_work import unit_of_work
-from integration.messaging import deliver, doorbell
+from integration.messaging import deliver, doorbell, outside
 from integration.messaging.claim import due_lanes
 from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
@@ -69,7 +69,7 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
 def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One wake-up handles all that is due, however slow the machine, and whatever the test before has waited for."""
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
-    deliver._paces.clear()
+    outside.paces.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

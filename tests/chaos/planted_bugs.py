@@ -30,7 +30,9 @@ from integration.domain.aggregate import Aggregate
 from integration.domain.history import HistoryEntry
 from integration.domain.money import Money
 from integration.domain.unit_of_work import UnitOfWork
-from integration.messaging import claim, deliver, tasks
+from integration.messaging import claim, deliver, outcomes, outside, tasks
+from integration.messaging.consumers import consumers
+from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
 from integration.rest import idempotency
 from integration.rest.fields import Input
@@ -219,14 +221,18 @@ def keep_a_claim_for_ever() -> Iterator[None]:
         done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
         done.update(status="done", done_at=clock.now())
 
-    with mock.patch.multiple(deliver, _claimed=claimed, _mark_done=mark):
+    with (
+        mock.patch.multiple(deliver, claimed=claimed, mark_done=mark),
+        mock.patch.multiple(outside, claimed=claimed, mark_done=mark),
+        mock.patch.object(outcomes, "claimed", claimed),
+    ):
         yield
 
 
 def due_and_never_claimed() -> Any:
     """Look only for what nobody has tried yet."""
     due = Delivery.objects.filter(status="pending", attempts=0, due_at__lte=clock.now())
-    return [deliver.Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+    return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
 
 
 @contextmanager
@@ -235,10 +241,10 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
 
     def fail_together(name: str, claims: Any) -> Any:
         try:
-            deliver._handle_together(deliver.consumers.get(name), claims)
+            deliver._handle_together(consumers.get(name), claims)
         except Exception as error:
             for each in claims:
-                deliver._record_failure(each, error)
+                outcomes.record_failure(each, error)
         return []
 
     # Two attempts, both with all neighbours: at the third, each would be alone.
@@ -277,13 +283,13 @@ _history_of = HistoryEntry.__dict__["of"].__func__
 @contextmanager
 def done_in_a_transaction_of_its_own() -> Iterator[None]:
     """Handled and committed, and only then marked done, by a consumer that counts on being called once."""
-    mark = deliver._mark_done
+    mark = outcomes.mark_done
 
     def mark_later(deliveries: Any) -> None:
         transaction.on_commit(partial(mark, deliveries))
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(deliver, "_mark_done", mark_later))
+        stack.enter_context(mock.patch.object(deliver, "mark_done", mark_later))
         stack.enter_context(mock.patch.object(inventory, "reserve_stock", reserve_without_looking))
         yield
 
@@ -296,7 +302,7 @@ BUGS = [
     Bug("done-mark in another transaction", done_in_a_transaction_of_its_own, ALL_THE_WAY),
     Bug(
         "swallow a handler's error",
-        replaced(deliver, "_record_failure", swallow_errors),
+        replaced(outcomes, "record_failure", swallow_errors),
         (flows.lose_the_outcome,),
         True,
     ),

@@ -14,7 +14,7 @@ from unittest import mock
 from django.db import transaction
 
 from integration.domain import clock
-from integration.messaging import deliver
+from integration.messaging import deliver, outcomes, outside
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
@@ -68,8 +68,8 @@ def _dying_before_the_commit() -> Iterator[None]:
         raise Crash
 
     with ExitStack() as stack:
-        for last_thing_done in ("_mark_done", "_record_failure"):
-            stack.enter_context(mock.patch.object(deliver, last_thing_done, die))
+        for room, last_thing_done in ((deliver, "mark_done"), (outside, "mark_done"), (outcomes, "record_failure")):
+            stack.enter_context(mock.patch.object(room, last_thing_done, die))
         yield
 
 

@@ -22,8 +22,7 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.unit_of_work import unit_of_work
-from integration.messaging import deliver as delivering
-from integration.messaging import schedule
+from integration.messaging import outside, schedule
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due
 from integration.messaging.doorbell import Lane
@@ -175,9 +174,9 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
     payment = Payment.objects.earliest("id")
     charged = adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
     written_together: list[int] = []
-    write_down = delivering._write_down
+    write_down = outside._write_down
     monkeypatch.setattr(
-        delivering,
+        outside,
         "_write_down",
         lambda consumer, answers: (written_together.append(len(answers)), write_down(consumer, answers)),
     )

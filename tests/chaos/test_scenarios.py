@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import settings
 
+from integration.messaging.claim import Claim
 from integration.messaging.models import Delivery
 from inventory import commands as inventory
 from tests.chaos import planted_bugs
@@ -69,7 +70,7 @@ def test_a_shuffle_changes_the_order_of_the_steps(monkeypatch: pytest.MonkeyPatc
 
     attempt, orders = deliver._attempt, []
 
-    def note(name: str, claims: list[deliver.Claim]) -> None:
+    def note(name: str, claims: list[Claim]) -> None:
         orders[-1].append(name)
         attempt(name, claims)
 

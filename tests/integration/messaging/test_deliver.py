@@ -17,10 +17,12 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.messaging import deliver as delivering
+from integration.messaging import outcomes, outside
 from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_lanes
-from integration.messaging.deliver import back_off, deliver_due
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.outcomes import back_off
 from integration.messaging.publish import publish
 from inventory.commands import open_stock_item, receive_stock
 from inventory.models import History, StockItem
@@ -99,7 +101,7 @@ def test_done_and_its_effect_are_one_transaction(
     def fail_to_mark(deliveries: object) -> None:
         raise Trouble
 
-    monkeypatch.setattr(delivering, "_mark_done", fail_to_mark)
+    monkeypatch.setattr(delivering, "mark_done", fail_to_mark)
     listen(_open)
     run_out("MUG")
 
@@ -273,7 +275,7 @@ def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
     listen: Listen, run_out: RunOut, rung: list[Lane], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    monkeypatch.setitem(delivering._paces, OUTSIDE, 1)
+    monkeypatch.setitem(outside.paces, OUTSIDE, 1)
     listen(_open, outside=True)
     run_out("MUG", "LAMP")
 
@@ -778,7 +780,7 @@ def test_what_is_tried_alone_for_too_long_is_given_back(
     left = delivering._attempt("inventory.reorder", claims)
     assert [each.id for each in left] == [delivery("LAMP").pk]
 
-    delivering._give_back(INSIDE, left)
+    outcomes.give_back(INSIDE, left)
 
     assert heard == ["MUG"]
     assert (delivery("LAMP").status, delivery("LAMP").attempts) == (Status.PENDING, 0)
@@ -909,7 +911,7 @@ def test_what_a_clock_that_was_ahead_made_due_is_brought_forward(
         run_out("MUG")
     assert deliver() == 0
 
-    delivering.bring_forward()
+    outcomes.bring_forward()
 
     assert deliver() == 1
     assert _skus() == {"MUG"}
@@ -923,6 +925,6 @@ def test_what_waits_for_its_next_attempt_is_not_brought_forward(
     deliver()
     due_at = delivery().due_at
 
-    delivering.bring_forward()
+    outcomes.bring_forward()
 
     assert delivery().due_at == due_at

@@ -15,10 +15,12 @@ from integration.domain import clock
 from integration.domain.metadata import current_cause
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging import deliver as delivering
+from integration.messaging import outside
 from integration.messaging.claim import BATCH, LEASE, SECOND_BATCH
-from integration.messaging.deliver import LONGEST_TALK, deliver_due
+from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.outside import LONGEST_TALK
 from inventory.commands import open_stock_item
 from inventory.models import History, StockItem
 
@@ -91,11 +93,11 @@ def test_a_batch_takes_as_many_statements_as_one_but_for_the_calls(
 def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
     listen: Listen, run_out: RunOut, ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outside: list[bool] = []
+    inside_a_transaction: list[bool] = []
     commits: list[int] = []
 
     def call(event: StockRanOut) -> Callable[[], None]:
-        outside.append(connection.in_atomic_block)
+        inside_a_transaction.append(connection.in_atomic_block)
         return ask(event)
 
     listen(call, outside=True)
@@ -105,7 +107,7 @@ def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
 
     deliver_due(LANE)
 
-    assert outside == [False] * BATCH
+    assert inside_a_transaction == [False] * BATCH
     assert len(commits) == 1
     assert len(_written()) == BATCH
 
@@ -402,7 +404,7 @@ def test_what_a_killed_worker_was_answered_is_asked_for_again(
     listen(ask, outside=True)
     run_out(*_skus(8))
     with monkeypatch.context() as patch:
-        patch.setattr(delivering, "_mark_done", die)
+        patch.setattr(outside, "mark_done", die)
         with pytest.raises(Killed):
             deliver_due(LANE)
     assert _written() == set()

@@ -1,0 +1,173 @@
+"""What becomes of a delivery that was claimed: done, put off, parked, given back, failed, or dead.
+
+Whatever becomes of it is written only as long as it is still ours: whoever claims it again counts another attempt, and
+from then on the outcome is theirs to write.
+"""
+
+import logging
+import random
+import traceback
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Least
+
+from integration.contracts.contract import IntegrationEvent
+from integration.domain import clock
+from integration.domain.discretion import without_rows
+from integration.domain.errors import NotYet
+from integration.domain.naming import UnknownName
+from integration.domain.personal_data import recall
+from integration.messaging.claim import Claim
+from integration.messaging.doorbell import Lane, ring
+from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
+from integration.messaging.schedule import Routine, register
+
+log = logging.getLogger(__name__)
+
+LONGEST_BACK_OFF = timedelta(minutes=10)
+"""No failed attempt is tried again later than this."""
+
+PARKED_FOR = timedelta(minutes=1)
+"""How long a parked delivery waits to be looked at again: by then a worker of another version may take it."""
+
+PUT_OFF = ["attempts", "in_hand", "due_at", "error", "traceback"]
+"""The columns in which a delivery differs that is to be tried later, as if it had not been claimed."""
+
+Readable = tuple[Delivery, IntegrationEvent]
+"""A delivery whose event this code can read."""
+
+
+class ClaimLost(RuntimeError):
+    """Another worker has handled the delivery in the meantime, so this one takes back what it did."""
+
+
+def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
+    """The deliveries that are still ours: whoever claims again counts another attempt."""
+    pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
+    return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
+
+
+def claim_of(delivery: Delivery) -> Claim:
+    return Claim(delivery.pk, delivery.consumer, delivery.attempts)
+
+
+def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
+    """The deliveries this code can read, with their events; the others are parked."""
+    readable, unknown, found = [], [], list(deliveries)
+    recall(delivery.message for delivery in found)
+    for delivery in found:
+        try:
+            readable.append((delivery, delivery.message.event))
+        except UnknownName as error:
+            unknown.append((delivery, str(error)))
+    park(unknown, claims)
+    return readable
+
+
+def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> None:
+    """Put off what this code does not know, with the reason, as if it had not been claimed; one statement."""
+    for delivery, reason in unknown:
+        log.warning("%s is parked: %s", delivery, reason)
+        delivery.attempts -= 1
+        delivery.due_at, delivery.in_hand = clock.now() + PARKED_FOR, False
+        delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
+    parked = [delivery for delivery, _ in unknown]
+    claimed(claims).order_by().bulk_update(parked, PUT_OFF)
+
+
+def mark_done(deliveries: Sequence[Delivery]) -> None:
+    """Mark done what is still pending; that the count is right is the claim, where a database ignores row locks."""
+    pending = Delivery.objects.filter(pk__in=[d.pk for d in deliveries], status=Status.PENDING)
+    done = pending.update(status=Status.DONE, done_at=clock.now(), in_hand=False, error="", traceback="")
+    if done != len(deliveries):
+        raise ClaimLost(ClaimLost.__doc__)
+
+
+def is_early(delivery: Delivery, error: Exception) -> bool:
+    """Whether all that is wrong with a delivery is that it came too early, and there still is patience with it."""
+    return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_PATIENCE
+
+
+def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> None:
+    """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged. One statement."""
+    for delivery, too_early in early:
+        _try_again_soon(delivery)
+        _tell_why(delivery, too_early)
+    claimed(claims).order_by().bulk_update([delivery for delivery, _ in early], PUT_OFF)
+
+
+def _try_again_soon(delivery: Delivery) -> None:
+    delivery.attempts -= 1
+    delivery.in_hand = False
+    delivery.due_at = clock.now() + timedelta(seconds=random.uniform(0.2, 0.6))  # noqa: S311
+
+
+def give_back(lane: Lane, claims: Sequence[Claim]) -> None:
+    """Let others have what there was no time for, in its old place and as if it had not been claimed; one statement."""
+    published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
+    due_at = Least(Subquery(published), clock.now())
+    claimed(claims).order_by().update(attempts=F("attempts") - 1, in_hand=False, due_at=due_at)
+    ring([lane])
+
+
+def note_failure(failed: Claim, error: Exception) -> None:
+    """End an attempt, and tell why in its row unless that is another worker's by now."""
+    if isinstance(error, ClaimLost):
+        log.info("%s: another worker was faster", failed.consumer)
+    else:
+        record_failure(failed, error)
+
+
+def record_failure(failed: Claim, error: Exception) -> None:
+    delivery = claimed([failed]).first()
+    if delivery is None:
+        return
+    if is_early(delivery, error):
+        _try_again_soon(delivery)
+    elif failed.attempt >= settings.DELIVERY_MAX_ATTEMPTS:
+        delivery.status = Status.DEAD
+        log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
+    else:
+        delivery.due_at = clock.now() + back_off(failed.attempt)
+        log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
+    _tell_why(delivery, error)
+    claimed([failed]).update(
+        status=delivery.status,
+        attempts=delivery.attempts,
+        in_hand=False,
+        due_at=delivery.due_at,
+        error=delivery.error,
+        traceback=delivery.traceback,
+    )
+
+
+def _tell_why(delivery: Delivery, error: Exception) -> None:
+    delivery.error = _storable(f"{type(error).__name__}: {error}")
+    delivery.traceback = _storable("".join(traceback.format_exception(error)))
+
+
+def _storable(text: str) -> str:
+    """What no database keeps in a text, half characters and NUL, spelled out; and what none should, left out."""
+    return without_rows(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00"))
+
+
+def back_off(attempt: int) -> timedelta:
+    """How long to wait after the attempt failed: doubling from a second to ten minutes, the last half of it random."""
+    longest = min(2 ** (attempt - 1), LONGEST_BACK_OFF.total_seconds())
+    return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
+
+
+def bring_forward() -> None:
+    """Have due now whatever is due later than any back-off lasts: some machine's clock was ahead when that was written,
+    and nobody's order waits until the others catch up with it."""
+    written_ahead = Delivery.objects.filter(status=Status.PENDING, due_at__gt=clock.now() + LONGEST_BACK_OFF)
+    brought = written_ahead.update(due_at=clock.now())
+    if brought:
+        log.warning("%s deliveries were due far ahead, as a clock that was wrong would have it", brought)
+
+
+# Not `every`: policies lie above the way between contexts.
+register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))
