@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -131,7 +132,9 @@ def start(name: str, options: argparse.Namespace, own: dict[str, str]) -> "subpr
     environment = {**os.environ, "WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://", **own}
     command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name]
     command += ["--short", "--sample", "100"] if options.short else []
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
+    options.ends.callback(process.terminate)  # nothing, if it has ended
+    return process
 
 
 PARTS = {
@@ -187,6 +190,8 @@ def mount_a_small_disk(options: argparse.Namespace) -> None:
 def main() -> int:
     """Prove a part; 1 when something did not hold."""
     options = parse()
+    # Whoever stops it, as a terminal or as a process manager does, has it end what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     with ExitStack() as options.ends:
         prepare(options)

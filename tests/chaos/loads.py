@@ -51,8 +51,8 @@ def last_units(live: Live, scale: Scale) -> Outcome:
     for i in range(how_often):
         units = (1, 10, 100)[i % 3]
         sku = Sku(f"LAST-{units}-{i}-{int(time.time())}")
+        stock_up([(sku, units)])  # first, or inventory hears of the product and opens a place for it meanwhile
         list_products([(sku, sku, "", Money("5.00", "USD"))])
-        stock_up([(sku, units)])
         place = partial(place_order, buyer, [(sku, 1)], Address(**ADDRESS), PaymentMethodId(VISA))
         numbers = [order.number for order in in_hands([place] * buyers, 8)]
         outcome.wrong += live.come_to_rest()

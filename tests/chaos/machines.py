@@ -34,8 +34,9 @@ def try_long(folder: Path, short: bool) -> dict[str, Any]:
         command += ["--junitxml", str(xml), "-o", "faulthandler_timeout=0"]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        if done.returncode and not failed:
-            failed = [f"pytest ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}"]
+        if done.returncode:
+            print(done.stdout, done.stderr, file=sys.stderr)  # the shortest story that goes wrong
+            failed = failed or [f"pytest ended with {done.returncode}"]
         found[what] = {
             "what": f"Hypothesis on {what}.",
             "must hold": "every invariant after every step",

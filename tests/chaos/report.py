@@ -21,6 +21,19 @@ claimed is n: so many times it was tried, so many times it held.
 """
 
 
+ALL = (
+    "matrix on SQLite",
+    "matrix on PostgreSQL",
+    "bugs",
+    "faults",
+    "embedded",
+    "loads",
+    "simulations",
+    "machines",
+)
+"""The parts of a whole run."""
+
+
 def keep(name: str, report: dict[str, Any]) -> None:
     """Keep a part's report, with the moment, the commit and the machine it is of."""
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -52,6 +65,9 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
             for name, report in reports.items()
         ],
     )
+    missing = [name for name in ALL if name not in reports]
+    if missing:
+        yield f"\nNot shown here: {', '.join(missing)}."
     matrices = {name: report for name, report in reports.items() if "points" in report}
     if matrices:
         yield from _crash_matrix(matrices)
