@@ -15,7 +15,7 @@ from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.demo_orders import Kind, wishes
 from config.shop.demo_shop import fill_demo_shop
 from integration.domain.identifiers import OrderNumber, Sku
-from integration.messaging import deliver
+from integration.messaging import outcomes
 from integration.messaging.models import Delivery, Status
 from inventory.models import StockItem
 from ordering.commands import change_product
@@ -165,7 +165,7 @@ class TestPatience:
         self, settings: Any, placed: Placed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
-        monkeypatch.setattr(deliver, "back_off", lambda attempt: timedelta(milliseconds=300))
+        monkeypatch.setattr(outcomes, "back_off", lambda attempt: timedelta(milliseconds=300))
         monkeypatch.setattr(
             "config.shop.carry.time.sleep", lambda seconds: setattr(settings, "SANDBOX_FAILURE_RATE", 0.0)
         )
