@@ -208,15 +208,21 @@ def cut_line(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..
 
 @pytest.fixture
 def statements() -> Callable[[], AbstractContextManager[list[str]]]:
-    """The SQL statements that run inside `with statements() as seen:`, all but savepoints."""
+    """The SQL statements that run inside `with statements() as seen:`, all but savepoints.
+
+    What a unit of work writes is one statement on PostgreSQL; on SQLite only the first of its tables is seen.
+    """
 
     @contextmanager
     def watch() -> Iterator[list[str]]:
         seen: list[str] = []
+        is_written = False
 
         def see(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-            if "SAVEPOINT" not in sql:
+            nonlocal is_written
+            if "SAVEPOINT" not in sql and not (many and is_written):
                 seen.append(sql)
+            is_written = many
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(see):

@@ -96,7 +96,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.statements = self.commits = 0
-        self._is_alone = False
+        self._is_alone = self._is_written = False
         self._rows = 0
         self._before = self._changed()
 
@@ -105,7 +105,9 @@ class Seen:
         if self._is_alone:
             self.end()
         self._is_alone = not connection.in_atomic_block
-        self.statements += not sql.startswith(NO_STATEMENT)
+        # What a unit of work writes is one statement on PostgreSQL, and on SQLite one after the other.
+        self.statements += not (sql.startswith(NO_STATEMENT) or (many and self._is_written))
+        self._is_written = many
         done = execute(sql, params, many, context)
         if CHANGES.match(sql):
             self._rows += max(context["cursor"].rowcount, 0)
@@ -115,7 +117,7 @@ class Seen:
         """A transaction ends, and is a commit if it changed something and was not taken back."""
         changed = self._changed()
         self.commits += commits and changed > self._before
-        self._before, self._is_alone = changed, False
+        self._before, self._is_alone, self._is_written = changed, False, False
 
     def _changed(self) -> int:
         # SQLite tells a cursor how many rows its RETURNING has changed when they are fetched, or not at all.

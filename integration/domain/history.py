@@ -5,6 +5,7 @@ A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of w
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any, ClassVar
@@ -17,7 +18,8 @@ from integration.domain.events import DomainEvent, Recorded, domain_events
 from integration.domain.naming import UnknownName
 from integration.domain.personal import apart
 from integration.domain.personal_data import Kept, recall
-from integration.domain.versions import from_data
+from integration.domain.rows import Row
+from integration.domain.versions import Facts, from_data
 
 
 class HistoryIsAppendOnly(RuntimeError):
@@ -67,23 +69,9 @@ class HistoryEntry(Kept, models.Model):
 
     @classmethod
     def of(cls, recorded: Recorded) -> "HistoryEntry":
-        """The row that keeps a recorded event."""
-        event, metadata = recorded.event, recorded.metadata
-        data, personal = apart(event)
-        entry = cls(
-            id=metadata.id,
-            stream=recorded.stream,
-            stream_id=recorded.stream_id,
-            version=metadata.version,
-            name=event.wire_name,
-            schema_version=event.schema_version,
-            data=data,
-            occurred_at=metadata.occurred_at,
-            correlation_id=metadata.correlation_id,
-            causation_id=metadata.causation_id,
-            actor=metadata.actor,
-            traceparent=metadata.traceparent,
-        )
+        """The entry that keeps a recorded event."""
+        columns, personal = entry_of(recorded)
+        entry = cls(**columns)
         entry.personal = personal
         return entry
 
@@ -110,6 +98,27 @@ class HistoryEntry(Kept, models.Model):
             return f"{self.name} ({unknown})"
 
 
+def entry_of(recorded: Recorded) -> tuple[Row, Facts]:
+    """The row that keeps a recorded event, and the personal values that are kept beside it."""
+    event, metadata = recorded.event, recorded.metadata
+    data, personal = apart(event)
+    return {
+        "id": metadata.id,
+        "stream": recorded.stream,
+        "stream_id": recorded.stream_id,
+        "version": metadata.version,
+        "name": event.wire_name,
+        "schema_version": event.schema_version,
+        "data": data,
+        "occurred_at": metadata.occurred_at,
+        "correlation_id": metadata.correlation_id,
+        "causation_id": metadata.causation_id,
+        "actor": metadata.actor,
+        "traceparent": metadata.traceparent,
+    }, personal
+
+
+@cache
 def history_of(context: str) -> type[HistoryEntry]:
     """The history table of a context."""
     return apps.get_model(context, "History")

@@ -7,11 +7,13 @@ and none for events without personal fields.
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from django.db import models
 
 from integration.domain.naming import WireNames
 from integration.domain.personal import personal_fields
+from integration.domain.rows import Row
 from integration.domain.versions import Facts, Versioned
 
 AT_ONCE = 5_000
@@ -95,6 +97,6 @@ def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
     return found
 
 
-def keep_values(values: Sequence[PersonalData]) -> None:
-    """Write personal values; one statement."""
-    PersonalData.objects.bulk_create(values)
+def values_beside(id: UUID, event_id: UUID, values: Facts) -> Row:
+    """The row that keeps the personal values of the log's row with that id, which came with that domain event."""
+    return {"id": id, "event_id": event_id, "values": values}

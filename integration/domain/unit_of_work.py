@@ -1,7 +1,7 @@
 """One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent, or none of it.
 
 Aggregates are locked when they are got, their parts are read when they are first asked for, and all is written once, at
-the end, in a number of statements that does not grow with the number of aggregates, lines or events.
+the end, and at once: see `rows`.
 """
 
 from collections import defaultdict, deque
@@ -16,9 +16,10 @@ from integration.domain.aggregate import Aggregate, OfOneStory
 from integration.domain.dispatcher import dispatch
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
-from integration.domain.history import HistoryEntry, history_of
+from integration.domain.history import entry_of, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
-from integration.domain.personal_data import PersonalData, keep_values
+from integration.domain.personal_data import PersonalData, values_beside
+from integration.domain.rows import Insert, Row, Update, Write, columns_of, values_of, write
 from integration.domain.snapshots import keep
 
 A = TypeVar("A", bound=Aggregate)
@@ -36,6 +37,7 @@ class UnitOfWork:
         self._absent: set[tuple[type[Aggregate], Any]] = set()
         self._undispatched: deque[Recorded] = deque()
         self._dispatched: list[Recorded] = []
+        self._writes: dict[Write, list[Row]] = defaultdict(list)
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
         self._failure: BaseException | None = None
 
@@ -86,9 +88,13 @@ class UnitOfWork:
         """Queue an event for dispatch; called by the aggregate that recorded it."""
         self._undispatched.append(recorded)
 
-    def defer(self, store: Callable[[list[Any]], None], item: Any) -> None:
-        """Have `store` called once, just before the commit, with everything deferred for it."""
-        self._deferred[store].append(item)
+    def write(self, to: Write, rows: Iterable[Row]) -> None:
+        """Have rows written at the end, along with the aggregates and what happened to them."""
+        self._writes[to].extend(rows)
+
+    def defer(self, do: Callable[[list[Any]], None], item: Any) -> None:
+        """Have `do` called once, just before the commit, with everything deferred for it."""
+        self._deferred[do].append(item)
 
     def fail(self, error: BaseException) -> None:
         """Note that a command that had joined failed: nothing is written any more, whoever swallows its error."""
@@ -115,7 +121,8 @@ class UnitOfWork:
     def _changes(self) -> tuple[int, ...]:
         """How much is to be written, told and done so far; it only grows until the unit is completed."""
         waiting = len(connection.run_on_commit)
-        return waiting, len(self._undispatched), sum(map(len, self._deferred.values()))
+        put_off = [*self._writes.values(), *self._deferred.values()]
+        return waiting, len(self._undispatched), sum(map(len, put_off))
 
     def complete(self) -> None:
         """Dispatch until no event is left, then write everything.
@@ -129,35 +136,29 @@ class UnitOfWork:
             dispatch(recorded)
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
-        self._write_aggregates()
-        self._write_history()
+        self._add_aggregates()
+        self._add_history()
+        write(self._writes)
         keep([snapshot for aggregate in self._aggregates.values() for snapshot in aggregate.snapshots])
-        for store, items in self._deferred.items():
-            store(items)
+        for do, items in self._deferred.items():
+            do(items)
 
-    def _write_aggregates(self) -> None:
+    def _add_aggregates(self) -> None:
         changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
-        by_model: dict[type[Aggregate], list[Aggregate]] = defaultdict(list)
         for aggregate in self._aggregates.values():
             if (aggregate.stream, str(aggregate.pk)) in changed:
-                by_model[type(aggregate)].append(aggregate)
-        for model, aggregates in by_model.items():
-            parts = [part for each in aggregates for part in _parts(each, is_new=each._state.adding)]
-            _write(model, aggregates)
-            for part_model, rows in _by_model(parts).items():
-                _write(part_model, rows)
+                parts = _parts(aggregate, is_new=aggregate._state.adding)
+                for row in (aggregate, *parts):
+                    self.write(_to(row), [values_of(row)])
+                    row._state.adding = False
 
-    def _write_history(self) -> None:
-        by_table: dict[type[HistoryEntry], list[HistoryEntry]] = defaultdict(list)
+    def _add_history(self) -> None:
         contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}
         for recorded in self._dispatched:
-            table = history_of(contexts[recorded.stream])
-            entry = table.of(recorded)
-            by_table[table].append(entry)
-            if entry.personal:
-                self.defer(keep_values, PersonalData(id=entry.id, event_id=entry.id, values=entry.personal))
-        for table, entries in by_table.items():
-            table.objects.bulk_create(entries)
+            entry, personal = entry_of(recorded)
+            self.write(Insert(history_of(contexts[recorded.stream])), [entry])
+            if personal:
+                self.write(Insert(PersonalData), [values_beside(entry["id"], entry["id"], personal)])
 
 
 class _Writes:
@@ -178,25 +179,10 @@ def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
     return list({id(part): part for part in aggregate.touched_parts}.values())
 
 
-def _by_model(rows: Iterable[models.Model]) -> dict[type[models.Model], list[Any]]:
-    by_model: dict[type[models.Model], list[Any]] = defaultdict(list)
-    for row in rows:
-        by_model[type(row)].append(row)
-    return by_model
-
-
-def _write(model: type[models.Model], rows: list[Any]) -> None:
-    """Insert the new and update the old, in one statement each."""
-    new = [row for row in rows if row._state.adding]
-    old = [row for row in rows if not row._state.adding]
-    if new:
-        model._default_manager.bulk_create(new)
-    if old:
-        # An upsert of rows we hold locked: one statement for any number of rows, where bulk_update builds a CASE
-        # for every column of every row.
-        key = model._meta.pk
-        fields = [field.name for field in model._meta.concrete_fields if field is not key]
-        model._default_manager.bulk_create(old, update_conflicts=True, unique_fields=[key.name], update_fields=fields)
+def _to(row: models.Model) -> Write:
+    """Where a row is to be written, as a new one or in the place of the one there is."""
+    model = type(row)
+    return Insert(model) if row._state.adding else Update(model, columns_of(model))
 
 
 _current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)

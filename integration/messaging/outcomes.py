@@ -20,6 +20,8 @@ from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
+from integration.domain.rows import Update
+from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.claim import Claim
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
@@ -42,6 +44,14 @@ Readable = tuple[Delivery, IntegrationEvent]
 
 class ClaimLost(RuntimeError):
     """Another worker has handled the delivery in the meantime, so this one takes back what it did."""
+
+
+MARK_DONE = Update(
+    Delivery,
+    ("status", "done_at", "in_hand", "error", "traceback"),
+    only_if="integration_delivery.status = 'pending'",
+    otherwise=ClaimLost,
+)
 
 
 def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
@@ -79,11 +89,10 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
 
 
 def mark_done(deliveries: Sequence[Delivery]) -> None:
-    """Mark done what is still pending; that the count is right is the claim, where a database ignores row locks."""
-    pending = Delivery.objects.filter(pk__in=[d.pk for d in deliveries], status=Status.PENDING)
-    done = pending.update(status=Status.DONE, done_at=clock.now(), in_hand=False, error="", traceback="")
-    if done != len(deliveries):
-        raise ClaimLost(ClaimLost.__doc__)
+    """Have what is still pending marked done with the rest that the unit of work writes; that all of it is, is the
+    claim, where a database ignores row locks."""
+    done = {"status": Status.DONE, "done_at": clock.now(), "in_hand": False, "error": "", "traceback": ""}
+    current_unit_of_work().write(MARK_DONE, [{"id": delivery.pk, **done} for delivery in deliveries])
 
 
 def is_early(delivery: Delivery, error: Exception) -> bool:

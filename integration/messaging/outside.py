@@ -84,7 +84,7 @@ def _write_down(consumer: Consumer, answers: Sequence[Answer]) -> None:
     """
     about = [answer.event for answer in answers if answer.write_down]
     try:
-        with unit_of_work() if about else nullcontext():
+        with unit_of_work():
             if consumer.prepare and about:
                 consumer.prepare(about)
             for delivery, _, write_down in answers:

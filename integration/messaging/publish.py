@@ -7,9 +7,10 @@ from integration.domain import clock
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
 from integration.domain.personal import apart
-from integration.domain.personal_data import PersonalData, keep_values
+from integration.domain.personal_data import PersonalData, values_beside
+from integration.domain.rows import Insert, Row, blank
 from integration.domain.unit_of_work import current_unit_of_work
-from integration.messaging.consumers import consumers_of
+from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import Delivery, Message
 
@@ -20,47 +21,45 @@ def publish(event: IntegrationEvent) -> None:
     Raises:
         RuntimeError: outside of a unit of work.
     """
-    cause = current_cause()
+    cause, work, id = current_cause(), current_unit_of_work(), new_event_id()
     consumers = consumers_of(type(event))
     data, personal = apart(event)
-    message = Message(
-        id=new_event_id(),
-        name=event.wire_name,
-        version=event.schema_version,
-        data=data,
-        occurred_at=clock.now(),
-        correlation_id=cause.correlation_id,
-        causation_id=cause.causation_id,
-        actor=cause.actor,
-        traceparent=cause.traceparent,
-        addressed_to=len(consumers),
-    )
-    deliveries = [
-        Delivery(
-            message=message,
-            consumer=consumer.name,
-            context=consumer.context,
-            outside=consumer.outside,
-            due_at=message.occurred_at,
-        )
-        for consumer in consumers
-    ]
-    work = current_unit_of_work()
-    work.defer(_store, (message, deliveries))
+    message = {
+        "id": id,
+        "name": event.wire_name,
+        "version": event.schema_version,
+        "data": data,
+        "occurred_at": clock.now(),
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+        "actor": cause.actor,
+        "traceparent": cause.traceparent,
+        "addressed_to": len(consumers),
+    }
+    work.write(Insert(Message), [message])
+    work.write(Insert(Delivery), [_delivery(message, consumer) for consumer in consumers])
     if personal:
-        event_id = message.causation_id or message.id
-        work.defer(keep_values, PersonalData(id=message.id, event_id=event_id, values=personal))
+        work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
+    for consumer in consumers:
+        work.defer(_ring_after_the_commit, Lane(consumer.context, consumer.outside))
 
 
-def _store(published: list[tuple[Message, list[Delivery]]]) -> None:
-    """Two statements for everything one unit of work published, and one ring of the bell for each lane."""
-    Message.objects.bulk_create([message for message, _ in published])
-    deliveries = [delivery for _, of_message in published for delivery in of_message]
-    Delivery.objects.bulk_create(deliveries)
-    lanes = sorted({Lane(delivery.context, delivery.outside) for delivery in deliveries})
+def _delivery(message: Row, consumer: Consumer) -> Row:
+    return {
+        **blank(Delivery),
+        "message_id": message["id"],
+        "consumer": consumer.name,
+        "context": consumer.context,
+        "outside": consumer.outside,
+        "due_at": message["occurred_at"],
+    }
+
+
+def _ring_after_the_commit(lanes: list[Lane]) -> None:
+    """One ring of the bell for each lane in which something will be waiting."""
 
     def ring_for_them() -> None:
-        ring(lanes)
+        ring(sorted(set(lanes)))
 
     # By a name, for Django logs the name of a callback that fails, and a partial has none.
     transaction.on_commit(ring_for_them, robust=True)

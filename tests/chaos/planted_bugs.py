@@ -24,16 +24,15 @@ from billing import events as payment_events
 from billing.gateways import signatures
 from billing.models import Invoice, Payment
 from fulfillment.models import Shipment
-from integration.domain import clock
+from integration.domain import clock, rows
 from integration.domain import unit_of_work as uow
 from integration.domain.aggregate import Aggregate
-from integration.domain.history import HistoryEntry
 from integration.domain.money import Money
 from integration.domain.unit_of_work import UnitOfWork
 from integration.messaging import claim, deliver, outcomes, outside, tasks
 from integration.messaging.consumers import consumers
 from integration.messaging.doorbell import Lane
-from integration.messaging.models import Delivery
+from integration.messaging.models import Delivery, Message
 from integration.rest import idempotency
 from integration.rest.fields import Input
 from inventory import commands as inventory
@@ -70,9 +69,12 @@ def replaced(target: Any, name: str, by: Any) -> Patch:
 # --- What each bug does wrong ---
 
 
-def publish_after_the_commit(self: UnitOfWork, store: Callable[[list[Any]], None], item: Any) -> None:
+def publish_after_the_commit(self: UnitOfWork, to: rows.Write, given: Any) -> None:
     """The outbox that is written when it is too late to be part of the transaction."""
-    transaction.on_commit(partial(store, [item]))
+    if to.model in {Message, Delivery}:
+        transaction.on_commit(partial(rows.write, {to: list(given)}))
+    else:
+        _write(self, to, given)
 
 
 def claim_as_done(lane: Any, limit: int) -> Any:
@@ -153,11 +155,11 @@ def keep_no_history(self: UnitOfWork) -> None:
     """The rows are written, what happened is not."""
 
 
-def tell_it_differently(cls: type[HistoryEntry], recorded: Any) -> HistoryEntry:
+def tell_it_differently(recorded: Any) -> Any:
     """History tells it a little differently."""
-    entry = _history_of(cls, recorded)
-    entry.data = {**entry.data, "quantity": 1} if "quantity" in entry.data else entry.data
-    return entry
+    entry, personal = _entry_of(recorded)
+    data = {**entry["data"], "quantity": 1} if "quantity" in entry["data"] else entry["data"]
+    return {**entry, "data": data}, personal
 
 
 def write_no_lines(self: Aggregate) -> list[Any]:
@@ -277,7 +279,8 @@ def take_the_clients_price() -> Iterator[None]:
 
 _claim = claim.claim
 _get_many = UnitOfWork.get_many
-_history_of = HistoryEntry.__dict__["of"].__func__
+_write = UnitOfWork.write
+_entry_of = uow.entry_of
 
 
 @contextmanager
@@ -285,8 +288,12 @@ def done_in_a_transaction_of_its_own() -> Iterator[None]:
     """Handled and committed, and only then marked done, by a consumer that counts on being called once."""
     mark = outcomes.mark_done
 
+    def mark_now(deliveries: Any) -> None:
+        with uow.unit_of_work():
+            mark(deliveries)
+
     def mark_later(deliveries: Any) -> None:
-        transaction.on_commit(partial(mark, deliveries))
+        transaction.on_commit(partial(mark_now, deliveries))
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(deliver, "mark_done", mark_later))
@@ -297,7 +304,7 @@ def done_in_a_transaction_of_its_own() -> Iterator[None]:
 ALL_THE_WAY = (flows.place_and_pay,)
 
 BUGS = [
-    Bug("publish only after the commit", replaced(UnitOfWork, "defer", publish_after_the_commit), ALL_THE_WAY),
+    Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
     Bug("done-mark in another transaction", done_in_a_transaction_of_its_own, ALL_THE_WAY),
     Bug(
@@ -345,10 +352,10 @@ BUGS = [
     Bug(
         "cancellation not answered", replaced(Shipment, "be_stopped", stop_nothing), (flows.cancel_after_payment,), True
     ),
-    Bug("history not kept", replaced(UnitOfWork, "_write_history", keep_no_history), ALL_THE_WAY, True),
+    Bug("history not kept", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
     Bug(
         "history tells it differently",
-        replaced(HistoryEntry, "of", classmethod(tell_it_differently)),
+        replaced(uow, "entry_of", tell_it_differently),
         ALL_THE_WAY,
         True,
     ),

@@ -1,0 +1,159 @@
+"""All that a unit of work writes goes to the database at once: on PostgreSQL in one statement, whatever it is.
+
+Each table's rows are one JSON document, which the database takes apart itself. So the text of a statement says nothing
+of how many rows there are, and nothing is compiled and quoted for each column of each of them, which costs Django's own
+`bulk_create` eight times as much. SQLite, which is no round trip away, is handed one table after the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import connection, models
+
+Row = Mapping[str, Any]
+"""A row's values, by the names its model's attributes have; what else is in it is passed over."""
+
+
+class RowGone(RuntimeError):
+    """A row that was to be changed is not there any more."""
+
+
+class Insert(NamedTuple):
+    """New rows of a table; a column that the database fills itself is left to it."""
+
+    model: type[models.Model]
+
+
+class Update(NamedTuple):
+    """Other values in some columns of rows that are there.
+
+    Args:
+        columns: the attributes to write; all rows have them, and their key.
+        only_if: an SQL condition that the rows must still meet.
+        otherwise: what is raised when not all of them did.
+    """
+
+    model: type[models.Model]
+    columns: tuple[str, ...]
+    only_if: str = "TRUE"
+    otherwise: type[Exception] = RowGone
+
+
+Write = Insert | Update
+
+
+def write(writes: Mapping[Write, Sequence[Row]]) -> None:
+    """Write all of it, in the transaction in progress.
+
+    Raises:
+        IntegrityError, DataError: as the database says.
+        RowGone, or what an update has instead: when a row to be updated was not there, or no longer as it had to be.
+    """
+    if not writes:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_at_once(tuple(writes)), [_encode(rows).decode() for rows in writes.values()])
+            written = cursor.fetchone()
+        else:
+            written = [_one_table(cursor, each, rows) for each, rows in writes.items()]
+    for (each, rows), count in zip(writes.items(), written, strict=True):
+        if isinstance(each, Update) and count != len(rows):
+            raise each.otherwise(each.otherwise.__doc__)
+
+
+def values_of(row: models.Model) -> dict[str, Any]:
+    """All that a row has in its columns."""
+    values = vars(row)
+    return {name: values[name] for name in _attributes(type(row))}
+
+
+@lru_cache
+def columns_of(model: type[models.Model]) -> tuple[str, ...]:
+    """The attributes of a model that an update may write: all but its key."""
+    return tuple(field.attname for field in model._meta.concrete_fields if not field.primary_key)
+
+
+@lru_cache
+def blank(model: type[models.Model]) -> Row:
+    """The values a new row has unless others are given, in the columns that its model has a default for, or may be
+    empty."""
+    return {field.attname: field.get_default() for field in model._meta.concrete_fields}
+
+
+@lru_cache
+def _attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+def _plain(value: Any) -> str:
+    """A string of a kind of its own, such as Django's safe ones, as the text it is."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{value!r} cannot be stored")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+# --- PostgreSQL: one statement ---
+
+
+@lru_cache(maxsize=512)
+def _at_once(writes: tuple[Write, ...]) -> str:
+    """One statement for all of it, which returns how many rows each wrote."""
+    parts = ", ".join(f"w{n} AS ({_from_json(each)} RETURNING 1)" for n, each in enumerate(writes))
+    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n in range(len(writes)))  # noqa: S608 - a number
+    return f"WITH {parts} SELECT {counts}"
+
+
+def _from_json(each: Write) -> str:
+    table, fields = _quoted(each.model._meta.db_table), _fields(each)
+    kinds = ", ".join(f"{_quoted(field.attname)} {field.rel_db_type(connection)}" for field in fields)
+    given = f"json_to_recordset(%s) AS given({kinds})"
+    if isinstance(each, Insert):
+        columns = ", ".join(_quoted(field.column) for field in fields)
+        values = ", ".join(f"given.{_quoted(field.attname)}" for field in fields)
+        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given}"  # noqa: S608 - names of our own
+    key, *others = fields
+    values = ", ".join(f"{_quoted(field.column)} = given.{_quoted(field.attname)}" for field in others)
+    ours = f"{table}.{_quoted(key.column)} = given.{_quoted(key.attname)}"
+    return f"UPDATE {table} SET {values} FROM {given} WHERE {ours} AND {each.only_if}"  # noqa: S608 - likewise
+
+
+# --- SQLite: a statement a table ---
+
+
+def _one_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
+    sql, prepare = _one_by_one(each)
+    cursor.executemany(sql, [[prep(row[name]) for name, prep in prepare] for row in rows])
+    return cursor.rowcount
+
+
+@lru_cache(maxsize=512)
+def _one_by_one(each: Write) -> tuple[str, list[tuple[str, Any]]]:
+    """The statement that writes one row, and for each of its parameters where it is found and how it is stored."""
+    table, fields = _quoted(each.model._meta.db_table), _fields(each)
+    if isinstance(each, Insert):
+        columns = ", ".join(_quoted(field.column) for field in fields)
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
+    else:
+        key, *others = fields
+        values = ", ".join(f"{_quoted(field.column)} = %s" for field in others)
+        sql = f"UPDATE {table} SET {values} WHERE {_quoted(key.column)} = %s AND {each.only_if}"  # noqa: S608
+        fields = [*others, key]
+    return sql, [(field.attname, partial(field.get_db_prep_save, connection=connection)) for field in fields]
+
+
+def _fields(each: Write) -> list[Any]:
+    """The fields that are written; of an update the key is the first."""
+    meta = each.model._meta
+    if isinstance(each, Insert):
+        return [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
+    return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
+
+
+def _quoted(name: str) -> str:
+    return connection.ops.quote_name(name)

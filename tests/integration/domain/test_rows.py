@@ -1,0 +1,177 @@
+"""What a unit of work writes is in the database as Django itself would have put it there, and in one statement."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils.safestring import SafeString
+
+from integration.domain import clock
+from integration.domain.personal_data import PersonalData
+from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, values_of, write
+from integration.messaging.models import Delivery, Message
+from inventory.models import StockItem
+
+pytestmark = pytest.mark.django_db
+
+AWKWARD = ["", "'", '"', "\\", "%s", "%", "\n", "€", "null", "🚚", "{}", " x ", "\\u0041", "given.name"]
+
+
+def message(**others: Any) -> dict[str, Any]:
+    return {
+        **blank(Message),
+        "id": uuid4(),
+        "name": "billing.payment_succeeded",
+        "version": 1,
+        "data": {"order": "R-1"},
+        "occurred_at": clock.now(),
+        "correlation_id": uuid4(),
+        "actor": "system",
+        "addressed_to": 0,
+        **others,
+    }
+
+
+def stock_item(sku: str, **others: Any) -> dict[str, Any]:
+    return {**blank(StockItem), "sku": sku, "created_at": clock.now(), "updated_at": clock.now(), **others}
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_a_text_is_stored_as_it_is(text: str) -> None:
+    row = message(actor=text, data={"text": text, "nested": [{text: None}]})
+    write({Insert(Message): [row]})
+    stored = Message.objects.get(actor=text)
+    assert (stored.actor, stored.data) == (text, row["data"])
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        datetime(2026, 1, 2, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ],
+)
+def test_every_column_is_read_back_as_the_orm_had_written_it(moment: datetime) -> None:
+    ours, theirs = (message(occurred_at=moment, causation_id=uuid4(), traceparent="00-1-2-01") for _ in range(2))
+    write({Insert(Message): [ours]})
+    Message.objects.create(**theirs)
+    for row in (ours, theirs):
+        stored = Message.objects.get(occurred_at=moment, pk=row["id"])
+        assert values_of(stored) == row
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT occurred_at, length(data) FROM integration_message" if _is_sqlite() else _PLAIN)
+        assert len(set(cursor.fetchall())) == 1, "the two are stored differently"
+
+
+_PLAIN = "SELECT occurred_at, data FROM integration_message"
+
+
+def _is_sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
+def test_whole_numbers_are_exact() -> None:
+    write({Insert(StockItem): [stock_item("MANY", on_hand=2**63 - 1)]})
+    assert StockItem.objects.get().on_hand == 2**63 - 1
+
+
+def test_a_string_of_a_kind_of_its_own_is_stored_as_the_text_it_is() -> None:
+    write({Insert(Message): [message(actor=SafeString("user:1"))]})
+    assert Message.objects.get().actor == "user:1"
+
+
+def test_what_cannot_be_stored_is_refused() -> None:
+    with pytest.raises((TypeError, ValueError)), transaction.atomic():
+        write({Insert(Message): [message(data={"set": object()})]})
+
+
+def test_nul_is_refused_where_the_database_has_none() -> None:
+    if _is_sqlite():
+        return  # it takes NUL, as Django does there
+    with pytest.raises((DatabaseError, ValueError)), transaction.atomic():
+        write({Insert(Message): [message(actor="a\0b")]})
+
+
+def test_all_tables_are_written_at_once(statements: Callable[[], Any]) -> None:
+    told = [message() for _ in range(3)]
+    write({Insert(StockItem): [stock_item("OLD")]})
+    with statements() as seen:
+        write(
+            {
+                Insert(Message): told,
+                Insert(Delivery): [
+                    {
+                        **blank(Delivery),
+                        "message_id": each["id"],
+                        "consumer": "a",
+                        "context": "a",
+                        "due_at": clock.now(),
+                    }
+                    for each in told
+                ],
+                Insert(StockItem): [stock_item("NEW")],
+                Update(StockItem, columns_of(StockItem)): [stock_item("OLD", on_hand=7, version=2)],
+            }
+        )
+    assert len(seen) == 1
+    assert (Message.objects.count(), Delivery.objects.count()) == (3, 3)
+    assert dict(StockItem.objects.values_list("sku", "on_hand")) == {"OLD": 7, "NEW": 0}
+
+
+def test_nothing_to_write_is_no_statement(statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        write({})
+    assert seen == []
+
+
+def test_an_update_writes_its_columns_and_no_others() -> None:
+    write({Insert(StockItem): [stock_item("A", on_hand=5), stock_item("B", on_hand=5)]})
+    write({Update(StockItem, ("on_hand",)): [{"sku": "A", "on_hand": 6, "reserved": 3}]})
+    assert list(StockItem.objects.values_list("sku", "on_hand", "reserved")) == [("A", 6, 0), ("B", 5, 0)]
+
+
+def test_a_row_that_is_gone_is_not_passed_over() -> None:
+    write({Insert(StockItem): [stock_item("A")]})
+    with pytest.raises(RowGone):
+        write({Update(StockItem, columns_of(StockItem)): [stock_item("A"), stock_item("GONE")]})
+
+
+def test_a_row_that_no_longer_is_as_it_had_to_be_is_the_error_the_update_names() -> None:
+    class Sold(RuntimeError):
+        """Somebody was faster."""
+
+    write({Insert(StockItem): [stock_item("A", on_hand=1), stock_item("B", on_hand=0)]})
+    take = Update(StockItem, ("reserved",), only_if="inventory_stockitem.on_hand > 0", otherwise=Sold)
+    with pytest.raises(Sold, match="Somebody was faster"), transaction.atomic():
+        write({take: [{"sku": "A", "reserved": 1}, {"sku": "B", "reserved": 0}]})
+    assert list(StockItem.objects.values_list("reserved", flat=True)) == [0, 0]
+    write({take: [{"sku": "A", "reserved": 1}]})
+
+
+def test_the_database_still_holds_what_it_holds() -> None:
+    write({Insert(StockItem): [stock_item("A")]})
+    for wrong in (stock_item("A"), stock_item("B", reserved=1), stock_item("C", on_hand=None)):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            write({Insert(StockItem): [wrong]})
+
+
+def test_a_reference_to_nothing_is_refused_at_the_latest_by_the_commit() -> None:
+    orphan = {**blank(Delivery), "message_id": uuid4(), "consumer": "a", "context": "a", "due_at": clock.now()}
+
+    def write_and_check() -> None:
+        write({Insert(Delivery): [orphan]})
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        write_and_check()
+
+
+def test_personal_values_are_a_row_like_any_other() -> None:
+    id, values = uuid4(), {"name": "Ada", "address": {"city": "London"}}
+    write({Insert(PersonalData): [{"id": id, "event_id": id, "values": values}]})
+    assert PersonalData.objects.get(pk=id).values == values
