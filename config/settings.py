@@ -145,6 +145,11 @@ else:
     # A connection that lives on: opening one for each request cost three quarters of the request rate.
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A statement that a connection has made so often is planned once and for all. 0 plans it each time, as a pooler
+    # needs it that gives every transaction another connection.
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        server_side_binding=True, prepare_threshold=env.int("PREPARE_STATEMENTS_AFTER", default=3) or None
+    )
 
 # --- Between the contexts -----------------------------------------------------------------------------------------
 

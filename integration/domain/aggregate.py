@@ -19,6 +19,7 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.personal_data import recall
+from integration.domain.rows import read
 from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
@@ -259,9 +260,9 @@ class Aggregate(models.Model):
         """Give each of the aggregates its parts, in the order they were made; one query per kind of part."""
         for attribute, accessor in cls.parts.items():
             relation = relation_of(cls, accessor)
-            rows = relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": aggregates})
+            rows = read(relation.related_model, relation.field.attname, [aggregate.pk for aggregate in aggregates])
             by_owner: dict[Any, list[Part]] = {aggregate.pk: [] for aggregate in aggregates}
-            for row in rows.order_by("pk"):
+            for row in rows:
                 by_owner[getattr(row, relation.field.attname)].append(cast(Part, row))
             for aggregate in aggregates:
                 setattr(aggregate, attribute, by_owner[aggregate.pk])

@@ -18,7 +18,8 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.invariants import Finding
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
-from integration.domain.snapshots import EVERY, Snapshot, keep, state_of
+from integration.domain.rows import values_of, write
+from integration.domain.snapshots import EVERY, KEEP, Snapshot, state_of
 
 CHUNK = 500
 LOOKS = 3
@@ -128,9 +129,9 @@ def rebuild_snapshots(model: type[Aggregate]) -> int:
         if entry.version % EVERY == 0:
             batch.append(Snapshot.of(aggregate))
         if len(batch) == CHUNK:
-            keep(batch)
+            write({KEEP: [values_of(snapshot) for snapshot in batch]})
             made, batch = made + len(batch), []
-    keep(batch)
+    write({KEEP: [values_of(snapshot) for snapshot in batch]})
     return made + len(batch)
 
 

@@ -1,16 +1,19 @@
 """All that a unit of work writes goes to the database at once: on PostgreSQL in one statement, whatever it is.
 
-Each table's rows are one JSON document, which the database takes apart itself. So the text of a statement says nothing
-of how many rows there are, and nothing is compiled and quoted for each column of each of them, which costs Django's own
-`bulk_create` eight times as much. SQLite, which is no round trip away, is handed one table after the other.
+Each table's rows are one JSON document, which the database takes apart itself, and the keys of what is read are one
+array. So the text of a statement says nothing of how many rows there are: it is made once, and the database plans it
+once. Nothing is compiled and quoted for each column of each row, which costs Django's own `bulk_create` eight times as
+much. SQLite, which is no round trip away, is handed one table after the other.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from django.db import connection, models
+
+M = TypeVar("M", bound=models.Model)
 
 Row = Mapping[str, Any]
 """A row's values, by the names its model's attributes have; what else is in it is passed over."""
@@ -24,6 +27,17 @@ class Insert(NamedTuple):
     """New rows of a table; a column that the database fills itself is left to it."""
 
     model: type[models.Model]
+
+
+class Upsert(NamedTuple):
+    """Rows of a table that may be there already, and are then as given.
+
+    Args:
+        unique: the attributes by which a row is known to be there.
+    """
+
+    model: type[models.Model]
+    unique: tuple[str, ...]
 
 
 class Update(NamedTuple):
@@ -41,7 +55,7 @@ class Update(NamedTuple):
     otherwise: type[Exception] = RowGone
 
 
-Write = Insert | Update
+Write = Insert | Upsert | Update
 
 
 def write(writes: Mapping[Write, Sequence[Row]]) -> None:
@@ -51,6 +65,7 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
         IntegrityError, DataError: as the database says.
         RowGone, or what an update has instead: when a row to be updated was not there, or no longer as it had to be.
     """
+    writes = {each: rows for each, rows in writes.items() if rows}
     if not writes:
         return
     with connection.cursor() as cursor:
@@ -64,10 +79,36 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
             raise each.otherwise(each.otherwise.__doc__)
 
 
+def read(model: type[M], attribute: str, values: Sequence[Any], locked: bool = False) -> list[M]:
+    """The rows in which an attribute has one of these values, in the order of their keys; one query.
+
+    Args:
+        locked: whether nobody else is to change them until the transaction ends.
+    """
+    if connection.vendor == "postgresql":
+        return list(model._default_manager.raw(_among(model, attribute, locked), [list(values)]))
+    return list(model._default_manager.filter(**{f"{attribute}__in": values}).order_by("pk"))
+
+
+@lru_cache(maxsize=512)
+def _among(model: type[models.Model], attribute: str, locked: bool) -> str:
+    fields = {field.attname: _quoted(str(field.column)) for field in model._meta.concrete_fields}
+    table, columns = _quoted(model._meta.db_table), ", ".join(fields.values())
+    # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
+    lock = "FOR NO KEY UPDATE" if locked else ""
+    among = f"WHERE {fields[attribute]} = ANY(%s) ORDER BY {fields[key_of(model)]}"
+    return f"SELECT {columns} FROM {table} {among} {lock}"  # noqa: S608 - names of our own
+
+
 def values_of(row: models.Model) -> dict[str, Any]:
     """All that a row has in its columns."""
     values = vars(row)
     return {name: values[name] for name in _attributes(type(row))}
+
+
+def key_of(model: type[models.Model]) -> str:
+    """The attribute that is a model's key."""
+    return str(model._meta.pk.attname)
 
 
 @lru_cache
@@ -113,14 +154,23 @@ def _from_json(each: Write) -> str:
     table, fields = _quoted(each.model._meta.db_table), _fields(each)
     kinds = ", ".join(f"{_quoted(field.attname)} {field.rel_db_type(connection)}" for field in fields)
     given = f"json_to_recordset(%s) AS given({kinds})"
-    if isinstance(each, Insert):
+    if not isinstance(each, Update):
         columns = ", ".join(_quoted(field.column) for field in fields)
         values = ", ".join(f"given.{_quoted(field.attname)}" for field in fields)
-        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given}"  # noqa: S608 - names of our own
+        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
     key, *others = fields
     values = ", ".join(f"{_quoted(field.column)} = given.{_quoted(field.attname)}" for field in others)
     ours = f"{table}.{_quoted(key.column)} = given.{_quoted(key.attname)}"
     return f"UPDATE {table} SET {values} FROM {given} WHERE {ours} AND {each.only_if}"  # noqa: S608 - likewise
+
+
+def _on_conflict(each: Insert | Upsert) -> str:
+    if isinstance(each, Insert):
+        return ""
+    unique = [field.column for field in _fields(each) if field.attname in each.unique]
+    others = [field.column for field in _fields(each) if field.attname not in each.unique]
+    values = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in others)
+    return f"ON CONFLICT ({', '.join(map(_quoted, unique))}) DO UPDATE SET {values}"
 
 
 # --- SQLite: a statement a table ---
@@ -136,9 +186,9 @@ def _one_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
 def _one_by_one(each: Write) -> tuple[str, list[tuple[str, Any]]]:
     """The statement that writes one row, and for each of its parameters where it is found and how it is stored."""
     table, fields = _quoted(each.model._meta.db_table), _fields(each)
-    if isinstance(each, Insert):
-        columns = ", ".join(_quoted(field.column) for field in fields)
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
+    if not isinstance(each, Update):
+        columns, values = ", ".join(_quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608
     else:
         key, *others = fields
         values = ", ".join(f"{_quoted(field.column)} = %s" for field in others)
@@ -150,7 +200,7 @@ def _one_by_one(each: Write) -> tuple[str, list[tuple[str, Any]]]:
 def _fields(each: Write) -> list[Any]:
     """The fields that are written; of an update the key is the first."""
     meta = each.model._meta
-    if isinstance(each, Insert):
+    if not isinstance(each, Update):
         return [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
 

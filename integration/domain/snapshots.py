@@ -4,7 +4,6 @@ It is a cache of the history and nothing else: one is made at every 200th versio
 today's are passed over, and without any the answers are the same.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from inspect import getmro, isfunction
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import msgspec
 from django.db import models
 
+from integration.domain.rows import Upsert
 from integration.domain.versions import upcasters_of
 
 if TYPE_CHECKING:
@@ -66,15 +66,8 @@ class Snapshot(models.Model):
         return cls.objects.filter(stream=model.stream, shape=shape_of(model))
 
 
-def keep(snapshots: Sequence[Snapshot]) -> None:
-    """Write snapshots, in the place of those there are; one statement, and none for none."""
-    if snapshots:
-        Snapshot.objects.bulk_create(
-            snapshots,
-            update_conflicts=True,
-            unique_fields=["stream", "stream_id", "version"],
-            update_fields=["moment", "shape", "state"],
-        )
+KEEP = Upsert(Snapshot, ("stream", "stream_id", "version"))
+"""Written in the place of those there are."""
 
 
 def state_of(aggregate: "Aggregate") -> dict[str, Any]:

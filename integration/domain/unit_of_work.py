@@ -19,8 +19,8 @@ from integration.domain.events import Recorded
 from integration.domain.history import entry_of, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
 from integration.domain.personal_data import PersonalData, values_beside
-from integration.domain.rows import Insert, Row, Update, Write, columns_of, values_of, write
-from integration.domain.snapshots import keep
+from integration.domain.rows import Insert, Row, Update, Write, columns_of, key_of, read, values_of, write
+from integration.domain.snapshots import KEEP
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -56,8 +56,7 @@ class UnitOfWork:
         """Those of the aggregates that exist, by key, locked in the order of their keys so that none deadlock."""
         missing = [key for key in keys if (model, key) not in self._aggregates and (model, key) not in self._absent]
         if missing:
-            # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
-            found = list(model.objects.select_for_update(no_key=True).filter(pk__in=missing).order_by("pk"))
+            found = read(model, key_of(model), missing, locked=True)
             for aggregate in found:
                 aggregate._got_with = found
                 self.add(aggregate)
@@ -139,7 +138,6 @@ class UnitOfWork:
         self._add_aggregates()
         self._add_history()
         write(self._writes)
-        keep([snapshot for aggregate in self._aggregates.values() for snapshot in aggregate.snapshots])
         for do, items in self._deferred.items():
             do(items)
 
@@ -151,6 +149,8 @@ class UnitOfWork:
                 for row in (aggregate, *parts):
                     self.write(_to(row), [values_of(row)])
                     row._state.adding = False
+                if aggregate.snapshots:
+                    self.write(KEEP, map(values_of, aggregate.snapshots))
 
     def _add_history(self) -> None:
         contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}

@@ -66,6 +66,8 @@ def deliver_due(lane: Lane) -> int:
             keep_pace(lane, len(claims) - len(left), clock.stopwatch() - claimed_at)
         if left:
             give_back(lane, left)
+        elif not claims[-1].more:
+            break  # what was published since is rung for
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break

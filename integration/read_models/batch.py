@@ -13,6 +13,7 @@ from msgspec import Struct
 from integration.domain.events import DomainEvent
 from integration.domain.history import HistoryEntry
 from integration.domain.naming import WireNames
+from integration.domain.rows import Upsert, values_of, write
 from integration.read_models.models import Row
 
 R = TypeVar("R", bound=Row)
@@ -49,17 +50,7 @@ class Batch:
 
     def write(self, rows: Iterable[Row]) -> None:
         """Keep the rows as they are now; one statement."""
-        fields = [field.name for field in self._rows._meta.concrete_fields if not field.primary_key]
-        unique = ["build", *self._rows.key]
-        told_apart_by_key = list(rows)
-        for row in told_apart_by_key:
-            row.pk = None  # or new and old would be two statements
-        self._rows.of_all_builds.bulk_create(
-            told_apart_by_key,
-            update_conflicts=True,
-            unique_fields=unique,
-            update_fields=[name for name in fields if name not in unique],
-        )
+        write({Upsert(self._rows, ("build", *self._rows.key)): [values_of(row) for row in rows]})
 
     def totals(self) -> "Totals":
         """Sums to be added to, and written once."""
