@@ -123,10 +123,7 @@ class UnitOfWork:
         Raises:
             UnitFailed: when a command that joined this unit failed and its error was swallowed.
         """
-        while self._undispatched and not self._failure:
-            recorded = self._undispatched.popleft()
-            self._dispatched.append(recorded)
-            dispatch(recorded)
+        dispatch(self._until_none_is_left())
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
         self._write_aggregates()
@@ -134,6 +131,13 @@ class UnitOfWork:
         keep([snapshot for aggregate in self._aggregates.values() for snapshot in aggregate.snapshots])
         for store, items in self._deferred.items():
             store(items)
+
+    def _until_none_is_left(self) -> Iterator[Recorded]:
+        """The events to dispatch, and those that their handlers cause; none after a failure."""
+        while self._undispatched and not self._failure:
+            recorded = self._undispatched.popleft()
+            self._dispatched.append(recorded)
+            yield recorded
 
     def _write_aggregates(self) -> None:
         changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
