@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from integration.domain.events import DomainEvent, Recorded
-from integration.domain.metadata import caused_by
+from integration.domain.metadata import because_of, cause_put_back
 
 LONGEST_CHAIN = 50
 """More events than any real reaction needs one after the other; a longer chain is a loop."""
@@ -51,13 +51,15 @@ def dispatch(events: Iterable[Recorded]) -> None:
     """
     if not connection.in_atomic_block:
         raise OutsideTransaction(OutsideTransaction.__doc__)
-    for recorded in events:
-        handlers = _handlers.get(type(recorded.event))
-        if not handlers:
-            continue
-        cause = recorded.metadata.as_cause(recorded.event.wire_name)
-        if len(cause.chain) > LONGEST_CHAIN:
-            raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {' → '.join(cause.chain[-6:])}")
-        with caused_by(cause):
+    with cause_put_back():
+        for recorded in events:
+            event = recorded.event
+            handlers = _handlers.get(type(event))
+            if not handlers:
+                continue
+            if len(recorded.metadata.chain) >= LONGEST_CHAIN:
+                last = " → ".join(recorded.as_cause().chain[-6:])
+                raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {last}")
+            because_of(recorded)
             for handler in handlers:
-                handler(recorded.event)
+                handler(event)

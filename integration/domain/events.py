@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from integration.domain.metadata import Metadata
+from integration.domain.metadata import Cause, Metadata
 from integration.domain.naming import WireNames
 from integration.domain.personal import personal_fields
 from integration.domain.versions import Versioned
@@ -52,3 +52,7 @@ class Recorded(msgspec.Struct, frozen=True):
     stream: str
     stream_id: str
     metadata: Metadata
+
+    def as_cause(self) -> Cause:
+        """The cause of whatever is done because of this event."""
+        return self.metadata.as_cause(self.event.wire_name)
