@@ -45,7 +45,7 @@ def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
     return register
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A domain event as it was recorded: the fact, the stream it belongs to, and its metadata."""
 
     event: DomainEvent

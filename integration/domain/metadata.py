@@ -17,7 +17,9 @@ from msgspec.structs import replace
 from integration.domain.identifiers import new_event_id
 
 
-class Cause(Struct, frozen=True, kw_only=True):
+# Here, and where an event is recorded: what is frozen and holds only what was there before is part of no cycle, so the
+# garbage collector need not look at it.
+class Cause(Struct, frozen=True, kw_only=True, gc=False):
     """What whatever happens now will name as its reason.
 
     Args:
@@ -35,7 +37,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     chain: tuple[str, ...] = ()
 
 
-class Metadata(Struct, frozen=True, kw_only=True):
+class Metadata(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a domain event besides what happened."""
 
     id: UUID
