@@ -118,20 +118,24 @@ class Aggregate(models.Model):
         self.refuse_if_past()
         cause = current_cause()
         self.apply(event)
-        metadata = Metadata(
-            id=new_event_id(),
+        version, moment = self.version + 1, clock.now()
+        if version > 1 and moment < self.updated_at:
             # A machine whose clock is behind must not tell that this happened before what it builds upon. What that
             # clock said is still to be read in the id.
-            occurred_at=max(clock.now(), self.updated_at) if self.version else clock.now(),
-            version=self.version + 1,
-            correlation_id=self.correlation_id or cause.correlation_id,
+            moment = self.updated_at
+        correlation_id = self.correlation_id or cause.correlation_id
+        metadata = Metadata(
+            id=new_event_id(),
+            occurred_at=moment,
+            version=version,
+            correlation_id=correlation_id,
             causation_id=cause.causation_id,
             actor=cause.actor,
             traceparent=cause.traceparent,
             chain=cause.chain,
         )
-        self._stamp(metadata.version, metadata.occurred_at, metadata.correlation_id)
-        if self.version % EVERY == 0:
+        self._stamp(version, moment, correlation_id)
+        if version % EVERY == 0:
             self.snapshots.append(Snapshot.of(self))
         recorded = Recorded(event, self.stream, self.stream_id, metadata)
         if self._work is None:
