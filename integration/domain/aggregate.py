@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Coalesce
+from django.utils.functional import cached_property
 
 from integration.domain import clock
 from integration.domain.errors import DomainError, StaleVersion
@@ -118,36 +119,45 @@ class Aggregate(models.Model):
         self.refuse_if_past()
         cause = current_cause()
         self.apply(event)
-        metadata = Metadata(
-            id=new_event_id(),
+        version, moment = self.version + 1, clock.now()
+        if version > 1 and moment < self.updated_at:
             # A machine whose clock is behind must not tell that this happened before what it builds upon. What that
             # clock said is still to be read in the id.
-            occurred_at=max(clock.now(), self.updated_at) if self.version else clock.now(),
-            version=self.version + 1,
-            correlation_id=self.correlation_id or cause.correlation_id,
+            moment = self.updated_at
+        correlation_id = self.correlation_id or cause.correlation_id
+        metadata = Metadata(
+            id=new_event_id(),
+            occurred_at=moment,
+            version=version,
+            correlation_id=correlation_id,
             causation_id=cause.causation_id,
             actor=cause.actor,
             traceparent=cause.traceparent,
             chain=cause.chain,
         )
-        self._stamp(metadata.version, metadata.occurred_at, metadata.correlation_id)
-        if self.version % EVERY == 0:
+        self._stamp(version, moment, correlation_id)
+        if version % EVERY == 0:
             self.snapshots.append(Snapshot.of(self))
-        recorded = Recorded(event, self.stream, str(self.pk), metadata)
+        recorded = Recorded(event, self.stream, self.stream_id, metadata)
         if self._work is None:
             self.recorded_events.append(recorded)
         else:
             self._work.remember(recorded)
 
-    @property
+    @cached_property
+    def stream_id(self) -> str:
+        """Which of the streams of its kind is the aggregate's: its key, once it was born, and for good."""
+        return str(self.pk)
+
+    @cached_property
     def recorded_events(self) -> list[Recorded]:
         """What was recorded before a unit of work took charge of the aggregate."""
-        return self.__dict__.setdefault("_recorded", [])
+        return []
 
-    @property
+    @cached_property
     def snapshots(self) -> list[Snapshot]:
         """What the aggregate was on the way to what it is, at versions that are to be kept."""
-        return self.__dict__.setdefault("_snapshots", [])
+        return []
 
     def apply(self, event: DomainEvent) -> None:
         """Change the state by what happened; raises `TypeError` for an event that is not of this kind of aggregate."""
@@ -250,10 +260,10 @@ class Aggregate(models.Model):
         """Remember that a part was changed, so that it is saved with the aggregate."""
         self.touched_parts.append(part)
 
-    @property
+    @cached_property
     def touched_parts(self) -> list[Part]:
         """The parts changed since the aggregate was loaded."""
-        return self.__dict__.setdefault("_touched", [])
+        return []
 
     @classmethod
     def load_parts(cls, aggregates: Sequence[Self]) -> None:

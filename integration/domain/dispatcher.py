@@ -5,13 +5,13 @@ database is full.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import connection
 
 from integration.domain.events import DomainEvent, Recorded
-from integration.domain.metadata import caused_by
+from integration.domain.metadata import because_of, cause_put_back
 
 LONGEST_CHAIN = 50
 """More events than any real reaction needs one after the other; a longer chain is a loop."""
@@ -39,8 +39,11 @@ def handlers_of(event_type: type[DomainEvent]) -> list[Handler]:
     return list(_handlers.get(event_type, ()))
 
 
-def dispatch(recorded: Recorded) -> None:
-    """Hand an event to its handlers; what they cause names this event as its cause.
+def dispatch(events: Iterable[Recorded]) -> None:
+    """Hand events to their handlers, one after the other; what they cause names the event as its cause.
+
+    Args:
+        events: may go on with what the handlers caused.
 
     Raises:
         OutsideTransaction: when no transaction is open.
@@ -48,12 +51,15 @@ def dispatch(recorded: Recorded) -> None:
     """
     if not connection.in_atomic_block:
         raise OutsideTransaction(OutsideTransaction.__doc__)
-    handlers = _handlers.get(type(recorded.event))
-    if not handlers:
-        return
-    cause = recorded.metadata.as_cause(recorded.event.wire_name)
-    if len(cause.chain) > LONGEST_CHAIN:
-        raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {' → '.join(cause.chain[-6:])}")
-    with caused_by(cause):
-        for handler in handlers:
-            handler(recorded.event)
+    with cause_put_back():
+        for recorded in events:
+            event = recorded.event
+            handlers = _handlers.get(type(event))
+            if not handlers:
+                continue
+            if len(recorded.metadata.chain) >= LONGEST_CHAIN:
+                last = " → ".join(recorded.as_cause().chain[-6:])
+                raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {last}")
+            because_of(recorded)
+            for handler in handlers:
+                handler(event)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from integration.domain.metadata import Metadata
+from integration.domain.metadata import Cause, Metadata
 from integration.domain.naming import WireNames
 from integration.domain.personal import personal_fields
 from integration.domain.versions import Versioned
@@ -45,10 +45,14 @@ def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
     return register
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A domain event as it was recorded: the fact, the stream it belongs to, and its metadata."""
 
     event: DomainEvent
     stream: str
     stream_id: str
     metadata: Metadata
+
+    def as_cause(self) -> Cause:
+        """The cause of whatever is done because of this event."""
+        return self.metadata.as_cause(self.event.wire_name)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
@@ -16,7 +17,9 @@ from msgspec.structs import replace
 from integration.domain.identifiers import new_event_id
 
 
-class Cause(Struct, frozen=True, kw_only=True):
+# Here, and where an event is recorded: what is frozen and holds only what was there before is part of no cycle, so the
+# garbage collector need not look at it.
+class Cause(Struct, frozen=True, kw_only=True, gc=False):
     """What whatever happens now will name as its reason.
 
     Args:
@@ -34,7 +37,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     chain: tuple[str, ...] = ()
 
 
-class Metadata(Struct, frozen=True, kw_only=True):
+class Metadata(Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a domain event besides what happened."""
 
     id: UUID
@@ -57,36 +60,51 @@ class Metadata(Struct, frozen=True, kw_only=True):
         )
 
 
-_cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
+class HasCause(Protocol):
+    """What becomes a `Cause` when somebody asks for it; most handlers of an event never do."""
+
+    def as_cause(self) -> Cause:
+        """The cause of whatever is done because of this."""
+
+
+_cause: ContextVar[Cause | HasCause | None] = ContextVar("cause", default=None)
+
+because_of = _cause.set
+"""Whatever happens from now on happens because of this; for whoever has the cause put back."""
 
 
 def current_cause() -> Cause:
     """The cause in force; where nobody set one, a story begins here."""
     cause = _cause.get()
     if cause is None:
-        cause = Cause(correlation_id=new_event_id())
-    return cause
+        return Cause(correlation_id=new_event_id())
+    return cause if isinstance(cause, Cause) else cause.as_cause()
 
 
 class caused_by:
     """Whatever happens inside happens because of `cause`."""
 
-    # No generator, for it is entered for each event, and one would cost as much as two handlers.
-    def __init__(self, cause: Cause) -> None:
+    # No generator, for one would cost as much as all that is done to record an event.
+    def __init__(self, cause: Cause | HasCause | None) -> None:
         self._cause = cause
 
-    def __enter__(self) -> Cause:
+    def __enter__(self) -> None:
         self._token = _cause.set(self._cause)
-        return self._cause
 
     def __exit__(self, *error: object) -> None:
         _cause.reset(self._token)
 
 
+def cause_put_back() -> caused_by:
+    """Have the cause in force afterwards that is in force now."""
+    return caused_by(_cause.get())
+
+
 @contextmanager
 def new_story(actor: str = "system", traceparent: str | None = None) -> Iterator[Cause]:
     """Whatever happens inside belongs to a story that begins here."""
-    with caused_by(Cause(correlation_id=new_event_id(), actor=actor, traceparent=traceparent)) as cause:
+    cause = Cause(correlation_id=new_event_id(), actor=actor, traceparent=traceparent)
+    with caused_by(cause):
         yield cause
 
 
@@ -97,7 +115,7 @@ def join_story(correlation_id: UUID) -> None:
     A cause that is itself an event stays what it is.
     """
     cause = _cause.get()
-    if cause is not None and cause.causation_id is None:
+    if isinstance(cause, Cause) and cause.causation_id is None:
         _cause.set(replace(cause, correlation_id=correlation_id))
 
 
@@ -109,5 +127,5 @@ def has_cause() -> bool:
 def act_as(actor: str) -> None:
     """Name who began what happens now, once that is known; what an event caused keeps its actor."""
     cause = _cause.get()
-    if cause is not None and cause.causation_id is None:
+    if isinstance(cause, Cause) and cause.causation_id is None:
         _cause.set(replace(cause, actor=actor))

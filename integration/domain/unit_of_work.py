@@ -129,10 +129,7 @@ class UnitOfWork:
         Raises:
             UnitFailed: when a command that joined this unit failed and its error was swallowed.
         """
-        while self._undispatched and not self._failure:
-            recorded = self._undispatched.popleft()
-            self._dispatched.append(recorded)
-            dispatch(recorded)
+        dispatch(self._until_none_is_left())
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
         self._add_aggregates()
@@ -141,10 +138,17 @@ class UnitOfWork:
         for do, items in self._deferred.items():
             do(items)
 
+    def _until_none_is_left(self) -> Iterator[Recorded]:
+        """The events to dispatch, and those that their handlers cause; none after a failure."""
+        while self._undispatched and not self._failure:
+            recorded = self._undispatched.popleft()
+            self._dispatched.append(recorded)
+            yield recorded
+
     def _add_aggregates(self) -> None:
         changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
         for aggregate in self._aggregates.values():
-            if (aggregate.stream, str(aggregate.pk)) in changed:
+            if (aggregate.stream, aggregate.stream_id) in changed:
                 parts = _parts(aggregate, is_new=aggregate._state.adding)
                 for row in (aggregate, *parts):
                     self.write(_to(row), [values_of(row)])

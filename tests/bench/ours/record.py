@@ -40,8 +40,7 @@ def do(times: int) -> dict[str, float]:
         for _ in range(times):
             item.record(StockReceived(1, ""))
         recorded = time.perf_counter()
-        for each in item.recorded_events[-times:]:
-            dispatcher.dispatch(each)
+        dispatcher.dispatch(item.recorded_events[-times:])
         return {"all": time.perf_counter() - began, "dispatch": time.perf_counter() - recorded}
 
 

@@ -1,7 +1,8 @@
 """Identifiers are unique, sort by their making, and can be read out on the telephone."""
 
 import re
-from uuid import UUID
+from copy import deepcopy
+from uuid import UUID, SafeUUID
 
 import pytest
 from django.db import transaction
@@ -23,6 +24,13 @@ def test_event_ids_are_unique_and_sort_by_their_making() -> None:
     assert len(set(ids)) == len(ids)
     assert sorted(ids) == ids
     assert {id.version for id in ids} == {7}
+
+
+def test_an_event_id_is_a_uuid_like_any_other() -> None:
+    made = new_event_id()
+
+    assert (type(made), made.is_safe) == (UUID, SafeUUID.unknown)
+    assert made == UUID(str(made)) == deepcopy(made)
 
 
 def test_a_simulation_can_make_the_same_event_ids_again() -> None:

@@ -1,10 +1,13 @@
 """Whatever happens names its story, its cause and its actor, and no function has to hand them on."""
 
+from integration.domain.events import Recorded
 from integration.domain.identifiers import Sku, new_event_id
 from integration.domain.metadata import (
     Cause,
     Metadata,
     act_as,
+    because_of,
+    cause_put_back,
     caused_by,
     current_cause,
     has_cause,
@@ -17,9 +20,12 @@ from ordering.models import Product
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+def _event() -> Recorded:
+    return Product.list_for_sale(Sku("MUG"), "Mug", "", Money("1", "USD")).recorded_events[0]
+
+
 def _metadata_of_an_event() -> Metadata:
-    product = Product.list_for_sale(Sku("MUG"), "Mug", "", Money("1", "USD"))
-    return product.recorded_events[0].metadata
+    return _event().metadata
 
 
 def test_where_nobody_set_a_cause_a_story_begins() -> None:
@@ -73,6 +79,23 @@ def test_what_an_event_caused_stays_in_its_story_and_keeps_its_actor() -> None:
         join_story(new_event_id())
         act_as("user:2")
         assert current_cause() == cause
+
+
+def test_an_event_stands_for_the_cause_that_is_made_of_it_when_somebody_asks() -> None:
+    recorded = _event()
+
+    with caused_by(recorded):
+        join_story(new_event_id())
+        act_as("user:2")
+        assert current_cause() == recorded.metadata.as_cause("ordering.product_listed")
+
+
+def test_what_was_said_to_be_the_cause_meanwhile_is_taken_back() -> None:
+    with new_story() as story:
+        with cause_put_back():
+            because_of(_event())
+            because_of(_event())
+        assert current_cause() is story
 
 
 def test_who_acts_may_become_known_after_the_story_began() -> None:

@@ -302,7 +302,7 @@ def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
 
     assert not connection.in_atomic_block
     with pytest.raises(OutsideTransaction):
-        dispatch(recorded)
+        dispatch([recorded])
 
     assert handled == []
 
