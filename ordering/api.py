@@ -19,7 +19,7 @@ from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, vers
 from integration.rest.fields import AddressField, Email, Input, MoneyField, Pattern, SkuField, Text, WholeNumber, YesNo
 from integration.rest.filters import MomentFilter, YesNoFilter
 from integration.rest.idempotency import idempotent
-from integration.rest.views import View, is_staff_with, staff_with
+from integration.rest.views import View, is_staff_with, represent, staff_with
 from ordering import commands, queries
 from ordering.models import (
     MAX_LINES,
@@ -74,7 +74,7 @@ class Customers(View):
     def post(self, request: Request) -> Response:
         """Register: from now on a user who can log in and order."""
         buyer = commands.register_customer(**self.valid(request))
-        return Response(CustomerOutput(buyer).data, status=201)
+        return Response(represent(CustomerOutput, buyer), status=201)
 
 
 class PreferencesInput(Input):
@@ -141,7 +141,7 @@ class Me(View):
             return queries.buyer(caller)
 
     def _represent(self, buyer: Buyer) -> Response:
-        return Response(ProfileOutput(buyer).data, headers=etag(buyer))
+        return Response(represent(ProfileOutput, buyer), headers=etag(buyer))
 
 
 # --- Products ---
@@ -217,7 +217,7 @@ class Products(View):
         """Offer a new product (staff)."""
         product = commands.list_product(**self.valid(request))
         location = reverse("product", [product.sku], request=request)
-        return Response(ProductOutput(product).data, status=201, headers={**etag(product), "Location": location})
+        return Response(represent(ProductOutput, product), status=201, headers={**etag(product), "Location": location})
 
 
 class OneProduct(View):
@@ -232,13 +232,13 @@ class OneProduct(View):
     def get(self, request: Request, sku: str) -> Response:
         """A product, on sale or not."""
         product = queries.product(Sku(sku))
-        return Response(ProductOutput(product).data, headers=etag(product))
+        return Response(represent(ProductOutput, product), headers=etag(product))
 
     @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
         """Offer a product differently from now on (staff)."""
         product = commands.change_product(Sku(sku), self.valid(request), versions_expected(request))
-        return Response(ProductOutput(product).data, headers=etag(product))
+        return Response(represent(ProductOutput, product), headers=etag(product))
 
 
 # --- Orders ---
@@ -273,8 +273,8 @@ class LineOutput(serializers.Serializer):
 class PaymentOutput(serializers.Serializer):
     """How an order is paid."""
 
-    status = serializers.ChoiceField(choices=PaymentStatus.choices)
-    method = serializers.CharField()
+    status = serializers.ChoiceField(choices=PaymentStatus.choices, source="payment_status")
+    method = serializers.CharField(source="payment_method")
     paid = MoneyField()
     refunded = MoneyField()
 
@@ -299,7 +299,7 @@ class OrderOutput(serializers.Serializer):
     discount = MoneyField()
     total = MoneyField()
     shipping_address = AddressField()
-    payment = serializers.SerializerMethodField()
+    payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True)
     placed_at = serializers.DateTimeField(source="created_at")
     updated_at = serializers.DateTimeField()
@@ -307,16 +307,6 @@ class OrderOutput(serializers.Serializer):
     @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
     def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:
         return order.cancellation_reason or None
-
-    @extend_schema_field(PaymentOutput)
-    def get_payment(self, order: Order | OrderBoard) -> dict[str, Any]:
-        payment = {
-            "status": order.payment_status,
-            "method": order.payment_method,
-            "paid": order.paid,
-            "refunded": order.refunded,
-        }
-        return PaymentOutput(payment).data
 
 
 class OrderFilter(django_filters.FilterSet):
@@ -378,7 +368,7 @@ class Orders(OrderView):
             PaymentMethodId(wanted["payment_method"]),
         )
         location = reverse("order", [order.number], request=request)
-        return Response(OrderOutput(order).data, status=201, headers={**etag(order), "Location": location})
+        return Response(represent(OrderOutput, order), status=201, headers={**etag(order), "Location": location})
 
 
 class OneOrder(OrderView):
@@ -388,7 +378,7 @@ class OneOrder(OrderView):
     def get(self, request: Request, number: str) -> Response:
         """An order."""
         order = self.order(number)
-        return Response(OrderOutput(order).data, headers=etag(order))
+        return Response(represent(OrderOutput, order), headers=etag(order))
 
 
 class TimelineEntry(serializers.Serializer):
@@ -446,7 +436,7 @@ class Cancel(OrderView):
         own = seen.buyer_id == _caller(request)
         reason = CancellationReason.BY_BUYER if own else CancellationReason.BY_OPERATOR
         order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], versions_expected(request))
-        return Response(OrderOutput(order).data, status=202, headers=etag(order))
+        return Response(represent(OrderOutput, order), status=202, headers=etag(order))
 
 
 def _caller(request: Request) -> BuyerId:
