@@ -29,6 +29,8 @@ from integration.rest.models import IdempotencyKey
 
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)
+KEPT = "SELECT * FROM integration_idempotencykey WHERE caller = %s AND key = %s"
+"""Hardly ever is there one, and having the ORM put the question took longer than having it answered."""
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -75,7 +77,7 @@ def idempotent(post: Handler) -> Handler:
         caller, fingerprint = actor_of(request.user), _fingerprint(request)
         with unit_of_work():
             _hold(caller, key)
-            known = IdempotencyKey.objects.filter(caller=caller, key=key).first()
+            known = next(iter(IdempotencyKey.objects.raw(KEPT, [caller, key])), None)
             if known:
                 return _replay(known, fingerprint)
             response = post(view, request, *args, **kwargs)
