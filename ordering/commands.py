@@ -171,7 +171,7 @@ def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Colle
 def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
     """Know a buyer from now on: a user by their name and address, anyone else by nothing but their identifier."""
     with unit_of_work() as work:
-        if work.find(Buyer, buyer):
+        if work.look_at(Buyer, [buyer]):
             return
         name = email = ""
         if user is not None:
@@ -211,8 +211,9 @@ def place_order(
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     with unit_of_work() as work:
-        priced = _priced(lines, payment_method)
-        known = work.find(Buyer, buyer)
+        priced = _priced(work.look_at(Product, {sku for sku, _ in lines}), lines, payment_method)
+        # Not locked: orders of one buyer, such as a marketplace, need not wait for each other's commits.
+        known = work.look_at(Buyer, [buyer]).get(buyer)
         order = Order.place(
             next_order_number(),
             buyer=buyer,
@@ -226,9 +227,10 @@ def place_order(
     return order
 
 
-def _priced(lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId) -> list[PlacedLine]:
+def _priced(
+    products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId
+) -> list[PlacedLine]:
     """The lines at the server's own prices, one a sku, in the order the skus were first named."""
-    products = Product.objects.in_bulk({sku for sku, _ in lines})
     quantities: dict[Sku, int] = {}
     errors: list[Unacceptable] = []
     for i, (sku, quantity) in enumerate(lines):

@@ -34,6 +34,7 @@ class UnitOfWork:
 
     def __init__(self) -> None:
         self._aggregates: dict[tuple[type[Aggregate], Any], Aggregate] = {}
+        self._seen: dict[tuple[type[Aggregate], str], Aggregate | None] = {}
         self._absent: set[tuple[type[Aggregate], Any]] = set()
         self._undispatched: deque[Recorded] = deque()
         self._dispatched: list[Recorded] = []
@@ -71,6 +72,17 @@ class UnitOfWork:
         found = self.get_many(model, keys)
         self._absent.update((model, key) for key in keys if key not in found)
         return found
+
+    def look_at(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
+        """Those of the aggregates that exist, by key, as they are now: not locked, and so not to be changed."""
+        unseen = [key for key in keys if (model, key) not in self._seen]
+        if unseen:
+            found = {each.pk: each for each in read(model, key_of(model), unseen)}
+            for each in found.values():
+                each._is_past = True
+            self._seen.update({(model, key): found.get(key) for key in unseen})
+        seen = cast(dict[tuple[type[A], str], A | None], self._seen)
+        return {key: aggregate for key in keys if (aggregate := seen[model, key])}
 
     def add(self, aggregate: Aggregate) -> None:
         """Take charge of an aggregate: what it recorded already and what it will record; raises `PastIsFixed`."""

@@ -112,6 +112,14 @@ def test_two_orders_for_the_same_goods_in_opposite_order_do_not_deadlock(
     sound()
 
 
+def test_an_order_does_not_wait_for_another_of_the_same_buyer(placed) -> None:
+    placed()
+    with unit_of_work():
+        placed()
+        [meanwhile] = at_once(placed)
+    assert isinstance(meanwhile, str), "it was placed before the other was committed"
+
+
 def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(
     together, shop, placed, drain, settle, sound
 ) -> None:

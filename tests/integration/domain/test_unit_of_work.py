@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.contracts import inventory as contracts
 from integration.domain import dispatcher
+from integration.domain.aggregate import PastIsFixed
 from integration.domain.dispatcher import EndlessCascade, OutsideTransaction, dispatch, subscribe
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
@@ -414,3 +415,17 @@ def test_what_was_prefetched_and_is_not_there_is_not_looked_for_again(django_ass
             assert work.find(StockItem, "MUG") is None
         work.add(StockItem.open(Sku("MUG")))
         assert work.get(StockItem, "MUG").sku == "MUG"
+
+
+def test_what_is_only_looked_at_is_read_once_and_neither_locked_nor_changed(
+    mugs: None, statements: Callable[[], Any]
+) -> None:
+    with statements() as seen, unit_of_work() as work:
+        for _ in range(2):
+            looked_at = work.look_at(StockItem, [MUG, Sku("NO-SUCH")])
+
+    assert list(looked_at) == [MUG]
+    (look,) = seen
+    assert "FOR" not in look
+    with pytest.raises(PastIsFixed):
+        looked_at[MUG].receive(1, "")
