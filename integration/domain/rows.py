@@ -71,11 +71,13 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(_at_once(tuple(writes)), [_encode(rows).decode() for rows in writes.values()])
-            written = cursor.fetchone()
+            updated = cursor.fetchone()
         else:
-            written = [_one_table(cursor, each, rows) for each, rows in writes.items()]
-    for (each, rows), count in zip(writes.items(), written, strict=True):
-        if isinstance(each, Update) and count != len(rows):
+            written = {each: _one_table(cursor, each, rows) for each, rows in writes.items()}
+            updated = [count for each, count in written.items() if isinstance(each, Update)]
+    updates = [(each, rows) for each, rows in writes.items() if isinstance(each, Update)]
+    for (each, rows), count in zip(updates, updated, strict=True):
+        if count != len(rows):
             raise each.otherwise(each.otherwise.__doc__)
 
 
@@ -144,9 +146,10 @@ _encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 @lru_cache(maxsize=512)
 def _at_once(writes: tuple[Write, ...]) -> str:
-    """One statement for all of it, which returns how many rows each wrote."""
-    parts = ", ".join(f"w{n} AS ({_from_json(each)} RETURNING 1)" for n, each in enumerate(writes))
-    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n in range(len(writes)))  # noqa: S608 - a number
+    """One statement for all of it, which returns how many rows each of the updates found."""
+    parts = ", ".join(f"w{n} AS ({_from_json(each)})" for n, each in enumerate(writes))
+    updates = [n for n, each in enumerate(writes) if isinstance(each, Update)]
+    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n in updates)  # noqa: S608 - a number
     return f"WITH {parts} SELECT {counts}"
 
 
@@ -161,7 +164,7 @@ def _from_json(each: Write) -> str:
     key, *others = fields
     values = ", ".join(f"{_quoted(field.column)} = given.{_quoted(field.attname)}" for field in others)
     ours = f"{table}.{_quoted(key.column)} = given.{_quoted(key.attname)}"
-    return f"UPDATE {table} SET {values} FROM {given} WHERE {ours} AND {each.only_if}"  # noqa: S608 - likewise
+    return f"UPDATE {table} SET {values} FROM {given} WHERE {ours} AND {each.only_if} RETURNING 1"  # noqa: S608 - likewise
 
 
 def _on_conflict(each: Insert | Upsert) -> str:
