@@ -31,7 +31,7 @@ from integration.messaging.models import Delivery, Message
 pytestmark = pytest.mark.django_db
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
-STATEMENTS = 6
+STATEMENTS = 2
 """How many it takes to refund in part."""
 TOTAL, NOTHING = Money("105", "USD"), Money.zero("USD")
 PLACED = from_ordering.OrderPlaced(
