@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from math import ceil
 from typing import Any
 from unittest import mock
 
@@ -25,7 +26,7 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
 from integration.messaging import schedule
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import CLOCKS_DIFFER, due_lanes
 from integration.messaging.deliver import deliver_due
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
@@ -89,10 +90,15 @@ def drain(*contexts: str, patience: timedelta = timedelta(0)) -> None:
 
 
 def _until_next_due(contexts: Sequence[str]) -> timedelta:
-    """How long nothing will be due. To look every second instead would be a fifth of a flow, and show nothing new."""
+    """The whole seconds for which nothing will be due. To look in each of them would be a fifth of a flow.
+
+    Whole ones, as of a worker that looks every second: what failed together is so tried again together.
+    """
     waiting = Delivery.objects.filter(status=Status.PENDING, **({"context__in": contexts} if contexts else {}))
     next_due = waiting.aggregate(Min("due_at"))["due_at__min"]
-    return max(next_due - clock.now(), timedelta(0)) if next_due else timedelta.max
+    if next_due is None:
+        return timedelta.max
+    return timedelta(seconds=max(1, ceil((next_due - CLOCKS_DIFFER - clock.now()).total_seconds())))
 
 
 @dataclass
