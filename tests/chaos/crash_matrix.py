@@ -5,15 +5,17 @@ killed before and after each statement, before and after each commit, and once m
 reported as failed.
 """
 
+import gc
 import json
 import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -86,11 +88,15 @@ def points(counts: Counter[str]) -> Iterator[Point]:
 
 def run_in_child(flow: Callable[[Any], None], tag: str, point: Point | None) -> tuple[int, Counter[str]]:
     """Run the flow in a forked process; returns how it ended, and what it counted if it came to its end."""
-    connections.close_all()
+    if connection.vendor == "sqlite":
+        connections.close_all()  # its locks are the process's, and are not to be carried over a fork
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
+        gc.disable()  # to look through all that was inherited would be to copy it
+        _ours = connections["default"]  # kept, for to be rid of it would be to close it
+        del connections["default"]
         os._exit(_run_and_report(flow, tag, point, writer))
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -141,8 +147,12 @@ def judge(world: World, ends: set[str]) -> list[str]:
     return violations
 
 
-def kill_everywhere(sample: int | None, seed: int, only: str) -> dict[str, Any]:
-    """Try every point of every flow, or a sample of them; returns the report."""
+def kill_everywhere(sample: int | None, seed: int, only: str, hands: int = 1) -> dict[str, Any]:
+    """Try every point of every flow, or a sample of them; returns the report.
+
+    Args:
+        hands: so many processes share the points, each with a database of its own.
+    """
     fresh = Fresh(open_shop)
     todo = []
     for flow in FLOWS:
@@ -154,18 +164,45 @@ def kill_everywhere(sample: int | None, seed: int, only: str) -> dict[str, Any]:
             todo += [(flow, point) for point in points(counts)]
     if sample is not None:
         todo = random.Random(seed).sample(todo, min(sample, len(todo)))
-    tried: Counter[str] = Counter()
-    died: Counter[str] = Counter()
-    violations = []
+    if hands == 1:
+        reports = [kill_at_each(todo, fresh)]
+    else:
+        fresh.remove()
+        with get_context("fork").Pool(hands) as pool:
+            reports = pool.starmap(_lend_a_hand, [(hand, todo[hand::hands]) for hand in range(hands)])
+    return {
+        "points": dict(sum((report.tried for report in reports), Counter[str]())),
+        "died": dict(sum((report.died for report in reports), Counter[str]())),
+        "violations": [what for report in reports for what in report.violations],
+    }
+
+
+class Tried(NamedTuple):
+    """How many points of each flow were tried, how many died there, and what was wrong afterwards."""
+
+    tried: Counter[str]
+    died: Counter[str]
+    violations: list[str]
+
+
+def kill_at_each(todo: Sequence[tuple[Callable[[World], None], Point]], fresh: Fresh) -> Tried:
+    """Try these points of these flows, and leave no database behind."""
+    done = Tried(Counter(), Counter(), [])
+    gc.freeze()  # what is there by now stays: no collection need look through it
     for i, (flow, point) in enumerate(todo):
         fresh.restore()
         status, _ = run_in_child(flow, f"t{i}", point)
-        tried[flow.__name__] += 1
-        died[flow.__name__] += status == DIED or point.when == REPORTED_AS_FAILED
+        done.tried[flow.__name__] += 1
+        done.died[flow.__name__] += status == DIED or point.when == REPORTED_AS_FAILED
         try:
             found = finish(flow, f"t{i}", FLOWS[flow])
         except Exception as error:
             found = [f"could not be finished: {error!r}"]
-        violations += [f"{flow.__name__}, {point.when} {point.n}: {what}" for what in found]
+        done.violations.extend(f"{flow.__name__}, {point.when} {point.n}: {what}" for what in found)
     fresh.remove()
-    return {"points": dict(tried), "died": dict(died), "violations": violations}
+    return done
+
+
+def _lend_a_hand(hand: int, todo: Sequence[tuple[Callable[[World], None], Point]]) -> Tried:
+    connection.settings_dict["NAME"] = f"{connection.settings_dict['NAME']}_{hand}"
+    return kill_at_each(todo, Fresh(open_shop))
