@@ -30,6 +30,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("part", choices=sorted(PARTS))
     parser.add_argument("--sample", type=int, help="try so many points of the matrix instead of all of them")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hands", type=int, default=1, help="have so many processes share the points of the matrix")
     parser.add_argument("--share", type=_share, default=[1, 1], help="hunt only this share of the bugs, such as 2/6")
     parser.add_argument("--only", default="", help="flows, faults or loads whose name has this in it")
     parser.add_argument("--keep", metavar="NAME", help="keep the report for the page, under this name")
@@ -45,7 +46,7 @@ def matrix(options: argparse.Namespace) -> dict[str, Any]:
     """Kill every flow at every statement and commit."""
     from tests.chaos.crash_matrix import kill_everywhere
 
-    return kill_everywhere(options.sample, options.seed, options.only)
+    return kill_everywhere(options.sample, options.seed, options.only, options.hands)
 
 
 def bugs(options: argparse.Namespace) -> dict[str, Any]:
@@ -115,9 +116,11 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     options.ends.callback(server.kill)
     on_sqlite = {"DATABASE_URL": f"sqlite:///{options.folder}/crash.sqlite3"}
     on_postgresql = {"DATABASE_URL": server.url("waybill_crash")}
-    # Both matrices at once: either keeps one core busy.
-    matrices = {"matrix on SQLite": on_sqlite, "matrix on PostgreSQL": on_postgresql}
-    running = {name: start(name, options, own) for name, own in matrices.items()}
+    # Both matrices at once, for one hand keeps one core busy; the longer of them by two, to be done as early.
+    running = {
+        "matrix on SQLite": start("matrix on SQLite", options, on_sqlite),
+        "matrix on PostgreSQL": start("matrix on PostgreSQL", options, on_postgresql, "--hands", "2"),
+    }
     codes = {name: process.wait() for name, process in running.items()}
     bugs_on = {"DATABASE_URL": server.url("waybill_crash_bugs")}
     rest = {"bugs": bugs_on, "faults": {}, "embedded": {}, "loads": {}, "simulations": {}, "machines": {}}
@@ -127,10 +130,10 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     return {"violations": [f"{name} does not hold" for name, code in codes.items() if code]}
 
 
-def start(name: str, options: argparse.Namespace, own: dict[str, str]) -> "subprocess.Popen[bytes]":
+def start(name: str, options: argparse.Namespace, own: dict[str, str], *more: str) -> "subprocess.Popen[bytes]":
     """Begin to prove a part, under a name its report is kept by."""
     environment = {**os.environ, "WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://", **own}
-    command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name]
+    command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name, *more]
     command += ["--short", "--sample", "100"] if options.short else []
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
     options.ends.callback(process.terminate)  # nothing, if it has ended
