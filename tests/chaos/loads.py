@@ -1,11 +1,12 @@
 """Loads: everybody comes at once, for the last units, under the same keys, for the same refund, or just very many."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.contrib.auth import get_user_model
 
@@ -42,30 +43,56 @@ def _one_after_the_other(functions: Sequence[Callable[[], T]]) -> list[T]:
     return [function() for function in functions]
 
 
+class Round(NamedTuple):
+    """The last units of something, and the orders of all who wanted one of them."""
+
+    sku: Sku
+    units: int
+    orders: list[str]
+
+    def wrong(self) -> list[str]:
+        """What is not as it must be, once the house is at rest."""
+        by_end, stock, sold = ends(self.orders), StockItem.objects.get(pk=self.sku), min(self.units, len(self.orders))
+        if (by_end.get("confirmed", 0), stock.reserved, stock.on_hand) == (sold, sold, self.units):
+            return []
+        return [f"{self.sku}: {by_end}, {stock.reserved} of {stock.on_hand} reserved"]
+
+
+def rush(i: int, buyers: int) -> Round:
+    """One round: all of them order one and the same thing at once, of which there are 1, 10 or 100."""
+    units = (1, 10, 100)[i % 3]
+    sku = Sku(f"LAST-{units}-{i}-{int(time.time())}")
+    stock_up([(sku, units)])  # first, or inventory hears of the product and opens a place for it meanwhile
+    list_products([(sku, sku, "", Money("5.00", "USD"))])
+    buyer = buyer_of_user(get_user_model().objects.get(username="buyer").pk)
+    place = partial(place_order, buyer, [(sku, 1)], Address(**ADDRESS), PaymentMethodId(VISA))
+    return Round(sku, units, [order.number for order in in_hands([place] * buyers, 8)])
+
+
 @fault("exactly M are sold, in each of the rounds", LOADS)
 def last_units(live: Live, scale: Scale) -> Outcome:
-    """500 buyers for the last 1, 10 or 100 units, in turn."""
+    """500 buyers for the last M units: in each of 100 rounds in all, M being 1, 10 and 100 in turn."""
     outcome, rounds = Outcome(), Counter[int]()
     buyers, how_often = (500, 100) if scale is WHOLE else (40, 3)
-    buyer = buyer_of_user(get_user_model().objects.get(username="buyer").pk)
-    for i in range(how_often):
-        units = (1, 10, 100)[i % 3]
-        sku = Sku(f"LAST-{units}-{i}-{int(time.time())}")
-        stock_up([(sku, units)])  # first, or inventory hears of the product and opens a place for it meanwhile
-        list_products([(sku, sku, "", Money("5.00", "USD"))])
-        place = partial(place_order, buyer, [(sku, 1)], Address(**ADDRESS), PaymentMethodId(VISA))
-        numbers = [order.number for order in in_hands([place] * buyers, 8)]
+    # Of ten rounds the later ones begin while the house has yet to do with the earlier ones; more would pile up.
+    for first in range(0, how_often, 10):
+        ten = [rush(i, buyers) for i in range(first, min(first + 10, how_often))]
         outcome.wrong += live.come_to_rest()
-        by_end, stock = ends(numbers), StockItem.objects.get(pk=sku)
-        sold = min(units, buyers)
-        outcome.require(
-            (by_end.get("confirmed", 0), stock.reserved, stock.on_hand) == (sold, sold, units),
-            f"{sku}: {by_end}, {stock.reserved} of {stock.on_hand} reserved",
-        )
-        rounds[units] += 1
+        for one in ten:
+            outcome.wrong += one.wrong()
+            rounds[one.units] += 1
     outcome.wrong += violations()
-    outcome.n |= {"rounds by M": dict(rounds), "buyers a round": buyers, "orders": buyers * rounds.total()}
+    outcome.n |= {
+        "rounds": rounds.total(),
+        "of them by M": dict(rounds),
+        "buyers a round": buyers,
+        "orders": buyers * rounds.total(),
+    }
     return outcome
+
+
+CROWDS = 4
+"""So many keys are in use at a time: while the last of one crowd wait for their answers, the others come."""
 
 
 @fault("one order for each key, the same answer for each post", LOADS)
@@ -76,23 +103,35 @@ def same_key(live: Live, scale: Scale) -> Outcome:
     client, answers = persistent(live.house, "buyer"), Counter[int]()
     body = {"lines": [{"sku": GOODS[0], "quantity": 1}], "shipping_address": ADDRESS, "payment_method": VISA}
 
-    def post(key: str) -> tuple[str, str]:
+    def post(key: str) -> str:
         answer, _ = ask_until_answered(client, "/orders", body, key, answers)
-        return key, answer.body.get("number", str(answer))
+        return answer.body.get("number", str(answer))
 
-    said: dict[str, set[str]] = {}
-    with ThreadPoolExecutor(50) as pool:
-        for i in range(keys):
-            for key, number in pool.map(post, [f"same-{before}-{i}"] * posts):
-                said.setdefault(key, set()).add(number)
+    wanted = [f"same-{before}-{i}" for i in range(keys)]
+    with ThreadPoolExecutor(CROWDS) as pool:
+        crowds = list(pool.map(lambda crowd: in_a_crowd(post, wanted[crowd::CROWDS], posts), range(CROWDS)))
+    said = [numbers for crowd in crowds for numbers in crowd]
     outcome.wrong += live.come_to_rest()
     outcome.wrong += violations()
     there = Order.objects.count() - before
     outcome.require(there == keys, f"{there} orders for {keys} keys")
-    differing = [numbers for numbers in said.values() if len(numbers) != 1]
+    differing = [numbers for numbers in said if len(set(numbers)) != 1]
     outcome.require(not differing, f"different answers under one key: {differing[:3]}")
-    outcome.n |= {"keys": keys, "posts a key": posts, "orders": there, "answers": dict(answers)}
+    posted = sum(map(len, said))
+    outcome.n |= {"keys": keys, "posts a key": posts, "posts": posted, "orders": there, "answers": dict(answers)}
     return outcome
+
+
+def in_a_crowd(post: Callable[[str], T], keys: Sequence[str], times: int) -> list[list[T]]:
+    """Post each key so many times at the same moment, one key after the other; returns what each post returned."""
+    start = threading.Barrier(times)
+
+    def one(key: str) -> T:
+        start.wait()
+        return post(key)
+
+    with ThreadPoolExecutor(times) as pool:
+        return [list(pool.map(one, [key] * times)) for key in keys]
 
 
 @fault("one succeeds, in each round", LOADS)

@@ -133,7 +133,7 @@ def ask_until_answered(client: Client, path: str, body: Any, key: str, answers: 
         NobodyAnswers: after minutes of trying.
     """
     deadline = time.monotonic() + TIRELESS
-    requests = 0
+    requests, wait = 0, 0.1
     while time.monotonic() < deadline:
         requests += 1
         try:
@@ -145,5 +145,6 @@ def ask_until_answered(client: Client, path: str, body: Any, key: str, answers: 
             in_use = answer.status == 409 and answer.body["type"].endswith("idempotency_key_in_use")
             if answer.status < 500 and not in_use:
                 return answer, requests
-        time.sleep(0.1)
+            wait = 0.5 if in_use else 0.1  # to ask all the time would hold up what is being done
+        time.sleep(wait)
     raise NobodyAnswers(f"POST {path} under {key}: {dict(answers)}")
