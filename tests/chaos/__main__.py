@@ -62,7 +62,7 @@ def faults(options: argparse.Namespace) -> dict[str, Any]:
     from tests.chaos.live import Live
 
     live = Live(options.folder, options.postgresql, options.redis)
-    options.ends.callback(live.house.tear_down)
+    options.ends.callback(live.tear_down)
     return do_all(live, SHORT if options.short else WHOLE, FAULTS, options.only)
 
 
@@ -72,7 +72,7 @@ def embedded(options: argparse.Namespace) -> dict[str, Any]:
     from tests.chaos.live import Live
 
     live = Live(options.folder)
-    options.ends.callback(live.house.tear_down)
+    options.ends.callback(live.tear_down)
     return do_all(live, SHORT if options.short else WHOLE, EMBEDDED_FAULTS, options.only)
 
 
@@ -83,7 +83,7 @@ def loads(options: argparse.Namespace) -> dict[str, Any]:
     from tests.chaos.loads import LOADS
 
     live = Live(options.folder, options.postgresql, options.redis)
-    options.ends.callback(live.house.tear_down)
+    options.ends.callback(live.tear_down)
     return do_all(live, SHORT if options.short else WHOLE, LOADS, options.only)
 
 

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection
@@ -14,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
-    """Run `python -m tests.chaos` with these options; returns its report."""
+    """Run `python -m tests.chaos` with these options; returns its report, once all it started has ended."""
+    mark = f"STARTED_BY={uuid4()}"
     name = f"waybill_crash_{os.getpid()}"
     database = settings.DATABASES["default"]
     url = f"sqlite:///{tmp_path}/{name}.sqlite3"
@@ -27,8 +30,20 @@ def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "EMAIL_URL": "dummymail://",
         "LOG_LEVEL": "CRITICAL",
+        "STARTED_BY": mark.partition("=")[2],
     }
     command = [sys.executable, "-m", "tests.chaos", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.stdout, done.stderr
+    assert left_behind(mark) == []
     return json.loads(done.stdout)
+
+
+def left_behind(mark: str) -> list[str]:
+    """The processes that still run with this in their environment; Linux tells."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it is another user's, or has just ended
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found

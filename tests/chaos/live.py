@@ -105,6 +105,10 @@ class Live:
                 self.house.start(name)
         self.house.wait_until_ready()
 
+    def tear_down(self) -> None:
+        """End whatever of it still runs, now, however often it was built anew."""
+        self.house.tear_down()
+
     def restart(self, name: str) -> None:
         """What a process manager does about a process that was killed, or has ended by itself."""
         if name in self.house.programs:
