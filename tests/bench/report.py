@@ -38,7 +38,8 @@ HOW_TO_READ = """
   threads in two processes, and the workers behind are held still: what they do is row a.
 * d: from the commit of placing until another connection sees the order confirmed, and from sending the first task
   until the last has told so through Redis. Orders of 3 lines, one at a time.
-* e: *the dispatch alone* leaves out what makes an event one that can be kept: its id, moment, version, cause.
+* e: *the dispatch alone* leaves out what makes an event one that can be kept: its id, moment, version, cause. All
+  events are dispatched in one unit of work, which asks once whether a transaction is open.
 * f: the past is made in the database from orders that went the whole way, see `tests/bench/history.py`; PostgreSQL
   has its defaults, 128 MB of shared buffers.
 * h: per line: so many lines a second.
