@@ -54,8 +54,15 @@ def test_the_time_of_a_process_counts_the_children_it_had() -> None:
         assert parent.stdout is not None
         parent.stdout.readline()
         assert capacity.cpu_seconds(parent.pid) >= 0.2 - 2 / capacity.TICKS
+        assert capacity.cpu_seconds(parent.pid) < 2
         parent.communicate(b"\n")
     assert capacity.cpu_seconds(parent.pid) == 0.0
+
+
+def test_a_process_that_has_done_next_to_nothing_has_taken_some_time() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as idle:
+        assert 0 < capacity.cpu_seconds(idle.pid) < 1 / capacity.TICKS * 10
+        idle.communicate(b"")
 
 
 def grown(**ms: float) -> list[dict[str, Any]]:
