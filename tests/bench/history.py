@@ -108,11 +108,11 @@ def remember_orders(stage: Stage, template: str, name: str, orders: int) -> str:
 
 EARLIER = """
     CREATE FUNCTION pg_temp.moved(id uuid, ms bigint) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT AS $$
-        SELECT (lpad(to_hex(('x' || left(hex, 12))::bit(48)::bigint + ms), 12, '0') || substr(hex, 13))::uuid
-        FROM replace(id::text, '-', '') AS hex
+        SELECT (lpad(to_hex(('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint + ms), 12, '0')
+            || right(id::text, 22))::uuid
     $$
 """
-"""A UUIDv7 as it would have been made at another moment."""
+"""A UUIDv7 as it would have been made at another moment; an expression alone, so that PostgreSQL calls no function."""
 
 
 def repeat(database: Any, table: str, past: Repetition) -> None:

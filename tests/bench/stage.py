@@ -153,7 +153,11 @@ class Stage:
 
     @contextmanager
     def house(self, template: str = "furnished") -> Iterator["Measured"]:
-        """A house of its own: web, a worker with two processes, and beat."""
+        """A house of its own: web, a worker with two processes, and beat.
+
+        Args:
+            template: the database it begins with; any but the furnished one becomes its own, and is there no more.
+        """
         if self.short and template == "furnished":
             if self._shared is None:
                 self._shared = self._open(template)
@@ -171,7 +175,10 @@ class Stage:
     def _open(self, template: str) -> House:
         self._houses += 1
         name, port = f"house_{self._houses}", free_port()
-        self.postgresql.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
+        if template == "furnished":
+            self.postgresql.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
+        else:  # made for this house alone, and perhaps larger than what is left of the disk
+            self.postgresql.ask(f"ALTER DATABASE {template} RENAME TO {name}")
         folder = self.folder / name
         folder.mkdir()
         commands = {
