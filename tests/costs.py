@@ -28,7 +28,7 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
-from integration.messaging.deliver import deliver_due
+from integration.messaging.deliver import deliver_due, deliver_onward
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from inventory.commands import adjust_stock, receive_stock, stock_up
@@ -256,7 +256,7 @@ class Walk:
             for i in range(self.orders):
                 self.through.append(OrderNumber(place_order(self._buyer(i), self._lines_of(i), ADDRESS, GOOD).number))
             for lane in self.meter.rung:  # grows meanwhile
-                deliver_due(lane)
+                deliver_onward(lane)
 
         self.whole = self.meter.cost_of(go)
         assert not Delivery.objects.filter(status=Status.PENDING).exists(), "something was left to the sweep"

@@ -20,7 +20,7 @@ from integration.domain.metadata import caused_by
 from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
-from integration.messaging.doorbell import Lane, ring
+from integration.messaging.doorbell import Lane, going_on, pass_on, ring
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
     claimed,
@@ -44,6 +44,15 @@ LONGEST_WAKE = 0.5
 
 class WorkerDied(RuntimeError):
     """Every attempt at this delivery ended with its worker."""
+
+
+def deliver_onward(lane: Lane) -> None:
+    """Handle what is due in a lane, and go on with a lane that this called for, and so on, for a short time."""
+    began = clock.stopwatch()
+    with going_on() as kept:
+        kept.add(lane)
+        while kept and clock.stopwatch() - began < LONGEST_WAKE:
+            deliver_due(kept.pop())
 
 
 def deliver_due(lane: Lane) -> int:
@@ -71,6 +80,7 @@ def deliver_due(lane: Lane) -> int:
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break
+        pass_on()
     return attempts
 
 

@@ -8,6 +8,9 @@ ring. A worker deletes it before it looks for what is due. So whoever found it s
 finds what they committed; whoever commits later finds it deleted, and rings. A key whose wake-up was lost silences
 nobody for long: it expires, and before that the sweep deletes it and rings anew for what is still due. A key that is
 missing, and a Redis that will not keep any, cost wake-ups too many, each of which does only what is due.
+
+A worker that is done with a lane goes on with one that it would have rung for, so an order that is alone takes one
+wake-up and not one for each step. Should it be killed before it gets there, that is a wake-up lost.
 """
 
 import logging
@@ -36,9 +39,10 @@ class Lane(NamedTuple):
 
 
 class _Bell(threading.local):
-    """Each thread's own connection to the broker."""
+    """Each thread's own connection to the broker, and the lane it goes on with, if it goes on at all."""
 
     producer: Producer | None = None
+    kept: set[Lane] | None = None
 
 
 _bell = _Bell()
@@ -76,6 +80,42 @@ def ring(lanes: Collection[Lane]) -> None:
     """Wake a worker for each lane for which no wake-up is on its way yet."""
     for lane in lanes:
         _wake(lane)
+
+
+def call_for(lanes: Collection[Lane]) -> None:
+    """Have each lane looked at: one of them by this thread, if it is going on, the others by whoever is woken."""
+    others = []
+    for lane in sorted(lanes):
+        if _bell.kept is not None and _bell.kept <= {lane} and _is_served_here(lane):
+            _bell.kept.add(lane)
+        else:
+            others.append(lane)
+    ring(others)
+
+
+@contextmanager
+def going_on() -> Iterator[set[Lane]]:
+    """Have this thread keep one lane that is called for: it is in the set, to be taken out and looked at."""
+    kept: set[Lane] = set()
+    _bell.kept = kept
+    try:
+        yield kept
+    finally:
+        _bell.kept = None
+        ring(kept)
+
+
+def pass_on() -> None:
+    """Have another look at the lane this thread has kept: it is not done with its own yet."""
+    if _bell.kept:
+        lanes = [*_bell.kept]
+        _bell.kept.clear()
+        ring(lanes)
+
+
+def _is_served_here(lane: Lane) -> bool:
+    """Whether this worker listens for the lane's context: others may have what it takes, such as a way outside."""
+    return queue_of(lane.context) in current_app.amqp.queues.consume_from
 
 
 @_unless_the_broker_is_away

@@ -11,7 +11,7 @@ from integration.domain.personal_data import PersonalData, values_beside
 from integration.domain.rows import Insert, Row, blank
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.consumers import Consumer, consumers_of
-from integration.messaging.doorbell import Lane, ring
+from integration.messaging.doorbell import Lane, call_for
 from integration.messaging.models import Delivery, Message
 
 
@@ -41,7 +41,7 @@ def publish(event: IntegrationEvent) -> None:
     if personal:
         work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
     for consumer in consumers:
-        work.defer(_ring_after_the_commit, Lane(consumer.context, consumer.outside))
+        work.defer(_call_after_the_commit, Lane(consumer.context, consumer.outside))
 
 
 def _delivery(message: Row, consumer: Consumer) -> Row:
@@ -55,11 +55,11 @@ def _delivery(message: Row, consumer: Consumer) -> Row:
     }
 
 
-def _ring_after_the_commit(lanes: list[Lane]) -> None:
-    """One ring of the bell for each lane in which something will be waiting."""
+def _call_after_the_commit(lanes: list[Lane]) -> None:
+    """One call for each lane in which something will be waiting."""
 
-    def ring_for_them() -> None:
-        ring(sorted(set(lanes)))
+    def call_for_them() -> None:
+        call_for(set(lanes))
 
     # By a name, for Django logs the name of a callback that fails, and a partial has none.
-    transaction.on_commit(ring_for_them, robust=True)
+    transaction.on_commit(call_for_them, robust=True)

@@ -9,17 +9,17 @@ from django.db import close_old_connections
 
 from integration.messaging import schedule
 from integration.messaging.claim import due_lanes
-from integration.messaging.deliver import deliver_due
+from integration.messaging.deliver import deliver_onward
 from integration.messaging.doorbell import Lane, answer, ring
 from integration.read_models.follow import follow_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
 def deliver(context: str, outside: bool) -> None:
-    """Handle what is due for one context."""
+    """Handle what is due for one context, and what follows from it."""
     lane = Lane(str(context), bool(outside))
     answer([lane])
-    deliver_due(lane)
+    deliver_onward(lane)
 
 
 @shared_task(name="waybill.sweep", ignore_result=True)

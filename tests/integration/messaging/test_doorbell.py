@@ -15,8 +15,8 @@ from redis import ConnectionError as RedisConnectionError
 from redis import Redis, ResponseError
 from redis import TimeoutError as RedisTimeoutError
 
-from integration.messaging import doorbell, tasks
-from integration.messaging.doorbell import ON_ITS_WAY, Lane, answer, queue_of, ring
+from integration.messaging import deliver, doorbell, tasks
+from integration.messaging.doorbell import ON_ITS_WAY, Lane, answer, call_for, pass_on, queue_of, ring
 from tests.system.house import eventually
 
 INSIDE, OUTSIDE = Lane("inventory", False), Lane("billing", True)
@@ -156,7 +156,7 @@ def test_once_it_is_answered_whoever_commits_rings_anew(broker: Broker, keys: Ke
 
 def test_a_worker_answers_before_it_looks(broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     # Somebody commits while the worker looks: after its look, for all it knows.
-    monkeypatch.setattr(tasks, "deliver_due", lambda lane: ring([lane]))
+    monkeypatch.setattr(deliver, "deliver_due", lambda lane: ring([lane]))
     ring([INSIDE])
 
     tasks.deliver(*INSIDE)
@@ -202,6 +202,108 @@ def test_a_redis_that_is_down_is_left_alone_for_a_while(
     broker.now += 5.0
     ring([INSIDE])
     assert broker.tried == 1
+
+
+# --- A worker goes on ---
+
+
+class Reactions:
+    """What handling a lane calls for; and in which order lanes were looked at."""
+
+    def __init__(self, **causes: list[Lane]) -> None:
+        self.looked_at: list[Lane] = []
+        self._causes = causes
+
+    def handle(self, lane: Lane) -> None:
+        self.looked_at.append(lane)
+        call_for(self._causes.get(lane.context, []))
+
+
+@pytest.fixture
+def reactions(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Reactions]]:
+    """Have lanes cause others: `reactions(inventory=[OUTSIDE])`, by their context."""
+
+    def cause(**causes: list[Lane]) -> Reactions:
+        reactions = Reactions(**causes)
+        monkeypatch.setattr(deliver, "deliver_due", reactions.handle)
+        return reactions
+
+    queues = {queue_of(context): {} for context in ("ordering", "inventory", "billing")}
+    monkeypatch.setattr(doorbell.current_app.amqp.queues, "_consume_from", queues)
+    return cause
+
+
+def test_a_worker_goes_on_with_what_it_called_for_and_wakes_nobody(
+    broker: Broker, reactions: Callable[..., Reactions]
+) -> None:
+    done = reactions(inventory=[OUTSIDE], billing=[Lane("ordering", False)])
+
+    tasks.deliver(*INSIDE)
+
+    assert done.looked_at == [INSIDE, OUTSIDE, Lane("ordering", False)]
+    assert broker.rings == []
+
+
+def test_of_several_lanes_it_keeps_one_and_has_others_do_the_rest(
+    broker: Broker, reactions: Callable[..., Reactions]
+) -> None:
+    done = reactions(inventory=[Lane("ordering", False), OUTSIDE])
+
+    tasks.deliver(*INSIDE)
+
+    assert done.looked_at == [INSIDE, OUTSIDE]
+    assert [args for _, args, _ in broker.rings] == [["ordering", False]]
+
+
+def test_it_does_not_go_on_with_what_it_does_not_listen_for(
+    broker: Broker, reactions: Callable[..., Reactions]
+) -> None:
+    done = reactions(inventory=[Lane("fulfillment", False)])
+
+    tasks.deliver(*INSIDE)
+
+    assert done.looked_at == [INSIDE]
+    assert [args for _, args, _ in broker.rings] == [["fulfillment", False]]
+
+
+def test_it_does_not_go_on_forever(
+    broker: Broker, reactions: Callable[..., Reactions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = reactions(inventory=[OUTSIDE], billing=[INSIDE])
+    monkeypatch.setattr(deliver, "LONGEST_WAKE", 0.5)
+    monkeypatch.setattr(deliver.clock, "stopwatch", lambda: 0.2 * len(done.looked_at))
+
+    tasks.deliver(*INSIDE)
+
+    assert done.looked_at == [INSIDE, OUTSIDE, INSIDE]
+    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE)]
+
+
+def test_what_it_kept_is_rung_for_when_it_fails_or_is_not_done_with_its_own(
+    broker: Broker, reactions: Callable[..., Reactions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never_done(lane: Lane) -> None:
+        call_for([OUTSIDE])
+        pass_on()
+        call_for([Lane("ordering", False)])
+        raise RuntimeError("the database is gone")
+
+    reactions()
+    monkeypatch.setattr(deliver, "deliver_due", never_done)
+
+    with pytest.raises(RuntimeError, match="the database is gone"):
+        tasks.deliver(*INSIDE)
+
+    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE), ["ordering", False]]
+
+
+def test_who_does_not_go_on_rings_for_all_of_it(broker: Broker, reactions: Callable[..., Reactions]) -> None:
+    reactions()
+
+    call_for([OUTSIDE, INSIDE])
+    pass_on()
+
+    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE), list(INSIDE)]
 
 
 # --- Against sockets: what Celery and Redis make of it ---
