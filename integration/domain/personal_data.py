@@ -13,7 +13,7 @@ from django.db import models
 
 from integration.domain.naming import WireNames
 from integration.domain.personal import personal_fields
-from integration.domain.rows import Row
+from integration.domain.rows import Row, read
 from integration.domain.versions import Facts, Versioned
 
 AT_ONCE = 5_000
@@ -90,11 +90,8 @@ def recall(rows: Iterable[K]) -> list[K]:
 
 
 def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
-    found: dict[Any, Facts] = {}
-    for start in range(0, len(keys), AT_ONCE):
-        some = PersonalData.objects.filter(pk__in=keys[start : start + AT_ONCE])
-        found.update(some.values_list("pk", "values"))
-    return found
+    chunks = (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+    return {row.id: row.values for chunk in chunks for row in read(PersonalData, "id", chunk)}
 
 
 def values_beside(id: UUID, event_id: UUID, values: Facts) -> Row:

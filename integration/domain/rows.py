@@ -6,12 +6,14 @@ once. Nothing is compiled and quoted for each column of each row, which costs Dj
 much. SQLite, which is no round trip away, is handed one table after the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from django.db import connection, models
+from psycopg.pq import Format
 
 M = TypeVar("M", bound=models.Model)
 
@@ -88,18 +90,39 @@ def read(model: type[M], attribute: str, values: Sequence[Any], locked: bool = F
         locked: whether nobody else is to change them until the transaction ends.
     """
     if connection.vendor == "postgresql":
-        return list(model._default_manager.raw(_among(model, attribute, locked), [list(values)]))
+        return [row for (row,) in select(_among(model, attribute, locked), [list(values)], model)]
     return list(model._default_manager.filter(**{f"{attribute}__in": values}).order_by("pk"))
+
+
+def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
+    """What a query of our own finds on PostgreSQL: of each row an instance of each of these models, whose columns it
+    must give one model after the other, in the order of `selected`."""
+    attributes = [_attributes(model) for model in kinds]
+    ends = [*accumulate(map(len, attributes))]
+    cuts = [slice(end - len(names), end) for names, end in zip(attributes, ends, strict=True)]
+    made = [*zip(kinds, attributes, cuts, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.cursor.format = Format.BINARY  # text would be parsed in Python, each moment by a regular expression
+        cursor.execute(sql, parameters)
+        for row in cursor.fetchall():
+            yield tuple(model.from_db(connection.alias, names, row[cut]) for model, names, cut in made)
+
+
+@lru_cache
+def selected(model: type[models.Model]) -> str:
+    """SQL for all columns of a model, by its table's name."""
+    table = _quoted(model._meta.db_table)
+    return ", ".join(f"{table}.{_quoted(str(field.column))}" for field in model._meta.concrete_fields)
 
 
 @lru_cache(maxsize=512)
 def _among(model: type[models.Model], attribute: str, locked: bool) -> str:
     fields = {field.attname: _quoted(str(field.column)) for field in model._meta.concrete_fields}
-    table, columns = _quoted(model._meta.db_table), ", ".join(fields.values())
+    table = _quoted(model._meta.db_table)
     # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
     lock = "FOR NO KEY UPDATE" if locked else ""
     among = f"WHERE {fields[attribute]} = ANY(%s) ORDER BY {fields[key_of(model)]}"
-    return f"SELECT {columns} FROM {table} {among} {lock}"  # noqa: S608 - names of our own
+    return f"SELECT {selected(model)} FROM {table} {among} {lock}"  # noqa: S608 - names of our own
 
 
 def values_of(row: models.Model) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from integration.messaging.outcomes import (
     park,
     put_off,
     readable,
+    take,
 )
 from integration.messaging.outside import handle_outside, keep_pace, paces
 
@@ -119,7 +120,7 @@ def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]
     """Handle as many as fit into one short transaction; returns those that are left for the next."""
     began = clock.stopwatch()
     with unit_of_work() as work:
-        deliveries = readable(claims, claimed(claims).select_for_update(of=("self",), skip_locked=True))
+        deliveries = readable(claims, take(claims, locked=True))
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
         handled: list[Delivery] = []

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
@@ -20,7 +21,7 @@ from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
-from integration.domain.rows import Update
+from integration.domain.rows import Update, select, selected
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.claim import Claim
 from integration.messaging.doorbell import Lane, ring
@@ -58,6 +59,30 @@ def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
     """The deliveries that are still ours: whoever claims again counts another attempt."""
     pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
     return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
+
+
+def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
+    """The deliveries that are still ours, with their messages; one query.
+
+    Args:
+        locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out.
+    """
+    if connection.vendor != "postgresql":
+        return list(claimed(claims))
+    found = []
+    ours = [[claim.id for claim in claims], claims[0].attempt]
+    for delivery, message in select(TAKE + (LOCKED if locked else ""), ours, Delivery, Message):
+        delivery.message = message
+        found.append(delivery)
+    return found
+
+
+TAKE = f"""
+    SELECT {selected(Delivery)}, {selected(Message)} FROM integration_delivery
+    JOIN integration_message ON integration_message.id = message_id
+    WHERE integration_delivery.id = ANY(%s) AND status = 'pending' AND attempts = %s ORDER BY integration_delivery.id
+"""  # noqa: S608 - names of our own
+LOCKED = "FOR UPDATE OF integration_delivery SKIP LOCKED"
 
 
 def claim_of(delivery: Delivery) -> Claim:

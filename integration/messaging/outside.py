@@ -16,7 +16,7 @@ from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
-from integration.messaging.outcomes import Readable, claim_of, claimed, mark_done, note_failure, readable
+from integration.messaging.outcomes import Readable, claim_of, mark_done, note_failure, readable, take
 
 LONGEST_TALK = 0.25
 """Seconds after which nobody else outside is called before what was answered is written down: with a slow provider a
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 def handle_outside(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     """Talk to the outside world for a short time, and write down what it said; returns those there was no time for."""
-    deliveries = readable(claims, claimed(claims))
+    deliveries = readable(claims, take(claims))
     if not deliveries:
         return []
     answers, left = _talk(consumer, deliveries)

@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, transaction
 from integration.domain import clock
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.personal_data import recall
+from integration.domain.rows import read
 from integration.read_models.batch import Batch, ReadModel, of_context, read_models
 from integration.read_models.feed import Told, not_handed_out, read_on
 from integration.read_models.models import ReadModelBuild
@@ -137,7 +138,7 @@ def _begin(model: ReadModel) -> None:
 
 
 def _entries(history: type[HistoryEntry], told: Sequence[Told]) -> list[HistoryEntry]:
-    entries = history.objects.in_bulk([each.id for each in told])
+    entries = {entry.id: entry for entry in read(history, "id", [each.id for each in told])}
     return recall(entries[each.id] for each in told)
 
 
