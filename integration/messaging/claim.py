@@ -48,15 +48,23 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
     # Nobody waits for the disk: a claim that the database itself forgets in a crash is one that nothing came of, for
     # what comes of it is committed later, and never without it.
     unhurried = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS unhurried" if _is_postgresql() else ""
+    # Two ranges of the index, so that neither begins with what others have in hand, nor with what is left of their
+    # claims until the database has cleared it away.
+    search = f"""
+        SELECT id, attempts, in_hand, due_at FROM integration_delivery
+        WHERE status = 'pending' AND context = %(context)s AND outside = %(outside)s AND in_hand = {{}}
+            AND due_at <= %(now)s
+        ORDER BY due_at, id LIMIT %(limit)s {skip_locked}
+        """  # noqa: S608 - a constant
     now = clock.now()
     with connection.cursor() as cursor:
         # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit.
         cursor.execute(
             f"""
-            WITH due AS MATERIALIZED (
-                SELECT id, attempts, in_hand, due_at FROM integration_delivery
-                WHERE status = 'pending' AND context = %s AND outside = %s AND due_at <= %s
-                ORDER BY in_hand DESC, due_at, id LIMIT %s {skip_locked}
+            WITH lost AS MATERIALIZED ({search.format(True)}), waiting AS MATERIALIZED ({search.format(False)}),
+            due AS MATERIALIZED (
+                SELECT * FROM (SELECT * FROM lost UNION ALL SELECT * FROM waiting) AS either
+                ORDER BY in_hand DESC, due_at, id LIMIT %(limit)s
             ), first AS MATERIALIZED (
                 SELECT attempts FROM due ORDER BY in_hand DESC, due_at, id LIMIT 1
             ), together AS MATERIALIZED (
@@ -64,20 +72,19 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
                 LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
                                 FROM first), 0)
             )
-            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %s, due_at = %s
+            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_hand)s, due_at = %(until)s
             FROM together{unhurried} WHERE integration_delivery.id = together.id AND status = 'pending'
             RETURNING integration_delivery.id, consumer, attempts,
-                (SELECT count(*) FROM due) = %s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
+                (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
             """,  # noqa: S608 - what is formatted in are constants
-            [
-                lane.context,
-                lane.outside,
-                _sql_moment(now + CLOCKS_DIFFER),
-                limit,
-                True,
-                _sql_moment(now + LEASE),
-                limit,
-            ],
+            {
+                "context": lane.context,
+                "outside": lane.outside,
+                "now": _sql_moment(now + CLOCKS_DIFFER),
+                "limit": limit,
+                "in_hand": True,
+                "until": _sql_moment(now + LEASE),
+            },
         )
         return sorted(Claim(*row) for row in cursor.fetchall())
 

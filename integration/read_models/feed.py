@@ -111,10 +111,12 @@ def number(table: str = "") -> str:
     return f"{table}.{column}" if table else column
 
 
-def not_handed_out(table: str, mark: str, ahead: str) -> str:
-    """SQL for whether a row of a history, known as `table`, lies beyond a position, given as SQL for its two parts."""
-    beyond = f"{number(table)} > {mark}"
-    return f"{beyond} AND NOT ({ahead} @> to_jsonb({number(table)}))" if _has_gaps() else beyond
+def not_handed_out(history: type[HistoryEntry], mark: str, ahead: str) -> str:
+    """SQL for whether a row of a history, known as `history`, lies beyond a position, whose parts are given as SQL."""
+    seq = number("history")
+    # With an end as well, PostgreSQL takes it for a short range, and does not go through all there ever was.
+    beyond = f"{seq} > {mark} AND {seq} <= (SELECT max({number()}) FROM {history._meta.db_table})"  # noqa: S608 - names of the code only
+    return f"{beyond} AND NOT ({ahead} @> to_jsonb({seq}))" if _has_gaps() else beyond
 
 
 def _has_gaps() -> bool:

@@ -67,12 +67,12 @@ def behind(models: Sequence[ReadModel]) -> list[ReadModel]:
     """Those of a context's read models for which there is something new, or that have not begun; one query."""
     if not models:
         return []
-    history, names = history_of(models[0].context)._meta.db_table, [model.name for model in models]
-    beyond = not_handed_out("history", "build.mark", "build.ahead")
+    history, names = history_of(models[0].context), [model.name for model in models]
+    beyond = not_handed_out(history, "build.mark", "build.ahead")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT build.read_model, EXISTS (SELECT 1 FROM {history} AS history WHERE {beyond})
+            SELECT build.read_model, EXISTS (SELECT 1 FROM {history._meta.db_table} AS history WHERE {beyond})
             FROM integration_readmodelbuild AS build
             WHERE build.live AND build.read_model IN ({", ".join(["%s"] * len(names))})
             """,  # noqa: S608 - names of the code only

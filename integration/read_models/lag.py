@@ -46,12 +46,12 @@ def lag() -> list[Lag]:
 
 def _part_of(name: str) -> str:
     """SQL for the lag of one: before it has begun, all of its history is before it."""
-    history = history_of(read_models.get(name).context)._meta.db_table
+    history = history_of(read_models.get(name).context)
     mark, ahead = f"coalesce({of_live('mark', name)}, 0)", f"coalesce({of_live('ahead', name)}, '[]')"
     return f"""
         SELECT %s AS read_model, count(*), min(history.occurred_at), coalesce({of_live("error", name)}, ''),
                {of_live("count(*)", name)}
-        FROM {history} AS history WHERE {not_handed_out("history", mark, ahead)}
+        FROM {history._meta.db_table} AS history WHERE {not_handed_out(history, mark, ahead)}
     """  # noqa: S608 - names of the code only
 
 

@@ -30,5 +30,6 @@ def shown(name: str, stream: str, stream_id: str, version: str) -> str:
 
 def _beyond(name: str) -> str:
     """SQL for the events that a read model has not been shown."""
-    table = history_of(read_models.get(name).context)._meta.db_table
-    return f"{table} AS history WHERE {not_handed_out('history', of_live('mark', name), of_live('ahead', name))}"
+    history = history_of(read_models.get(name).context)
+    beyond = not_handed_out(history, of_live("mark", name), of_live("ahead", name))
+    return f"{history._meta.db_table} AS history WHERE {beyond}"
