@@ -1,0 +1,112 @@
+"""What is asked all the time looks at what it is about, and not at all there ever was; PostgreSQL's own counts tell."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from integration.domain import clock
+from integration.domain.identifiers import Sku, new_event_id
+from integration.domain.rows import Insert, Update, blank, read, write
+from integration.messaging.claim import LEASE, claim
+from integration.messaging.doorbell import Lane
+from integration.messaging.models import Delivery, Message
+from integration.read_models.batch import of_context
+from integration.read_models.follow import behind, follow_all, freshen
+from integration.read_models.lag import lag
+from inventory.commands import stock_up
+from inventory.models import History, StockItem
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite counts no rows"),
+]
+
+MANY = 5_000
+OFTEN = range(12)
+"""So often that PostgreSQL has settled for a plan that does for all values."""
+
+
+@pytest.fixture
+def looked_at() -> Callable[[type[Any], Callable[[], object]], int]:
+    """How many rows of a table are looked at meanwhile, by way of an index or without."""
+
+    def rows_of(model: type[Any]) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = %s",
+                [model._meta.db_table],
+            )
+            return int(cursor.fetchone()[0])
+
+    def count(model: type[Any], do: Callable[[], object]) -> int:
+        before = rows_of(model)
+        do()
+        return rows_of(model) - before
+
+    return count
+
+
+@pytest.fixture
+def many_items() -> list[str]:
+    """A great many goods, each with an event of its own, all shown by the read models."""
+    skus = [f"SKU-{i}" for i in range(MANY)]
+    stock_up([(Sku(sku), 1) for sku in skus])
+    follow_all()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return skus
+
+
+def test_whoever_looks_for_news_does_not_go_through_the_history(
+    many_items: list[str], looked_at: Callable[[type[Any], Callable[[], object]], int]
+) -> None:
+    def look() -> None:
+        for _ in OFTEN:
+            assert behind(of_context("inventory")) == []
+            assert not any(each.events for each in lag())
+            freshen("inventory.stock-per-day")
+
+    assert looked_at(History, look) < MANY / 10
+
+
+def test_rows_are_read_and_changed_by_their_keys(
+    many_items: list[str], looked_at: Callable[[type[Any], Callable[[], object]], int]
+) -> None:
+    few = many_items[:3]
+
+    def read_and_change() -> None:
+        for _ in OFTEN:
+            assert len(read(StockItem, "sku", few, locked=True)) == 3
+            write({Update(StockItem, ("reserved",)): [{"sku": sku, "reserved": 1} for sku in few]})
+
+    assert looked_at(StockItem, read_and_change) < MANY / 10
+
+
+def test_a_claim_does_not_look_at_what_others_have_in_hand(
+    looked_at: Callable[[type[Any], Callable[[], object]], int],
+) -> None:
+    now, message = clock.now(), {**blank(Message), "id": new_event_id(), "name": "test", "version": 1, "data": {}}
+    message |= {"occurred_at": now, "correlation_id": new_event_id(), "actor": "system", "addressed_to": MANY}
+    delivery = {**blank(Delivery), "message_id": message["id"], "context": "inventory", "outside": False}
+    in_hand = {"attempts": 1, "in_hand": True, "due_at": now + LEASE}
+    waiting = {"due_at": now - timedelta(seconds=1)}
+    write(
+        {
+            Insert(Message): [message],
+            Insert(Delivery): [
+                {**delivery, "consumer": f"inventory.{i}", **(waiting if i % 100 == 0 else in_hand)}
+                for i in range(MANY)
+            ],
+        }
+    )
+    claims: list[Any] = []
+
+    def claim_some() -> None:
+        for _ in OFTEN:
+            claims.extend(claim(Lane("inventory", False), 4))
+
+    assert looked_at(Delivery, claim_some) < MANY / 10
+    assert len(claims) == 4 * len(OFTEN)
