@@ -184,7 +184,7 @@ class _Writes:
         self.count = 0
 
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        self.count += not str(sql).startswith("SELECT")
+        self.count += not str(sql).lstrip().startswith("SELECT")
         return execute(sql, params, many, context)
 
 

@@ -21,7 +21,7 @@ from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
-from integration.domain.rows import Update, select, selected
+from integration.domain.rows import Update, each_of, select, selected, wanted
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.claim import Claim
 from integration.messaging.doorbell import Lane, ring
@@ -75,18 +75,23 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
         return list(claimed(claims))
     found = []
     ours = [[claim.id for claim in claims], claims[0].attempt]
-    for delivery, message in select(TAKE + (LOCKED if locked else ""), ours, Delivery, Message):
+    for delivery, message in select(TAKE_LOCKED if locked else TAKE, ours, Delivery, Message):
         delivery.message = message
         found.append(delivery)
     return found
 
 
-TAKE = f"""
-    SELECT {selected(Delivery)}, {selected(Message)} FROM integration_delivery
-    JOIN integration_message ON integration_message.id = message_id
-    WHERE integration_delivery.id = ANY(%s) AND {STILL_PENDING} AND attempts = %s ORDER BY integration_delivery.id
-"""  # noqa: S608 - names of our own
-LOCKED = "FOR UPDATE OF integration_delivery SKIP LOCKED"
+def _taking(lock: str) -> str:
+    ours = f"id = key AND {STILL_PENDING} AND attempts = %s"
+    return f"""
+        SELECT {selected(Delivery)}, {selected(Message)}
+        FROM {wanted("bigint")}, {each_of("integration_delivery", ours, lock)},
+            {each_of("integration_message", "id = integration_delivery.message_id")}
+        ORDER BY integration_delivery.id
+    """  # noqa: S608 - names of our own
+
+
+TAKE, TAKE_LOCKED = _taking(""), _taking("FOR UPDATE SKIP LOCKED")
 
 
 def claim_of(delivery: Delivery) -> Claim:

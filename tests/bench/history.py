@@ -123,7 +123,8 @@ def repeat(database: Any, table: str, past: Repetition) -> None:
     is_history = table.endswith("_history")
     database.execute(
         f"CREATE TEMP TABLE model ON COMMIT DROP AS "
-        f"SELECT t.*, {digits} AS digits, {more if is_history else 0} AS more FROM {table} AS t {told_by}"
+        f"SELECT t.*, {digits} AS digits, {more if is_history else 0} AS more FROM {table} AS t {told_by} "
+        f"WHERE {digits}::int > {FIRST_NUMBER}"
     )
     names, values = [], []
     for name, kind in database.execute(

@@ -11,7 +11,7 @@ from tests.bench.stage import Stage
 
 
 def with_history(stage: Stage) -> Measurement:
-    """Row f: a and b in a shop with a long past beside the same in a new one."""
+    """Row f: a and b in a shop with a long past beside the same in one that has hardly any."""
     scale = stage.scale
     remembered = remember_orders(stage, "furnished", "old", scale.history)
     with ExitStack() as ends:

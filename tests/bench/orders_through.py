@@ -46,9 +46,9 @@ def bare_chain(stage: Stage) -> Iterator[Crew]:
 
 
 def furnish_plain(stage: Stage) -> None:
-    """Give the plain programs their tables, and goods to sell."""
+    """Give the plain programs their tables, goods to sell, and some orders behind them."""
     with stage.crew("tests.bench.baselines.chain", 1, stage.plain()) as one:
-        one.do(what="furnish", skus=stage.scale.skus)
+        one.do(what="furnish", skus=stage.scale.skus, past=stage.scale.past)
 
 
 def whole_flow(stage: Stage) -> Measurement:
@@ -94,14 +94,12 @@ def embedded(stage: Stage) -> Measurement:
     n = stage.scale.embedded_orders
     house = {**os.environ, **embedded_environment(stage), "DATABASE_URL": f"sqlite:///{stage.folder}/embedded.sqlite3"}
     plain = plain_environment(f"sqlite:///{stage.folder}/plain.sqlite3", stage.folder / "var")
-    stage.run(
-        "tests.bench.ours.furnish", str(stage.scale.skus), environment={**house, "PYTHONPATH": plain["PYTHONPATH"]}
-    )
+    stage.furnish({**house, "PYTHONPATH": plain["PYTHONPATH"]})
     with (
         stage.crew("tests.bench.ours.embedded", 1, house) as ours,
         stage.crew("tests.bench.baselines.chain", 1, plain) as chain,
     ):
-        chain.do(what="furnish", skus=stage.scale.skus)
+        chain.do(what="furnish", skus=stage.scale.skus, past=stage.scale.past)
 
         def baseline() -> Mapping[str, float]:
             with ours.frozen():

@@ -34,7 +34,8 @@ class NotAllDone(RuntimeError):
 
 
 class Scale(NamedTuple):
-    """How much of each there is in a round; and by how many `hands`, processes that is, orders are placed at once."""
+    """How much of each there is in a round; how many orders each side has behind it before the first; and by how many
+    `hands`, processes that is, orders are placed at once."""
 
     rounds: int
     orders: int
@@ -52,6 +53,7 @@ class Scale(NamedTuple):
     growth_times: int
     growth_months: int
     peer_orders: int
+    past: int
     skus: int
     hands: int
 
@@ -73,10 +75,11 @@ WHOLE = Scale(
     50,
     24,
     200,
+    1_000,
     2_000,
     2,
 )
-SHORT = Scale(1, 10, 10, 100, 50, 20, 3, 500, 2, 5, 200, (10, 30), (40, 80), 2, 3, 4, 400, 1)
+SHORT = Scale(1, 10, 10, 100, 50, 20, 3, 500, 2, 5, 200, (10, 30), (40, 80), 2, 3, 4, 5, 400, 1)
 """Enough to see that everything runs."""
 
 
@@ -107,12 +110,16 @@ class Stage:
                 server.start()
             for database in ("furnished", "plain"):
                 self.postgresql.ask(f"CREATE DATABASE {database}")
-            self.run("tests.bench.ours.furnish", str(self.scale.skus), environment=self.environment("furnished"))
+            self.furnish(self.environment("furnished"))
             self._ends = ends.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._ends.close()
+
+    def furnish(self, environment: Mapping[str, str]) -> None:
+        """Furnish the database of a house."""
+        self.run("tests.bench.ours.furnish", str(self.scale.skus), str(self.scale.past), environment=environment)
 
     # --- Environments ---
 

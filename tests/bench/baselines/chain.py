@@ -9,6 +9,7 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from tests.bench.baselines.models import Product  # noqa: E402
 from tests.bench.baselines.orders import confirm, place, record_payment, reserve  # noqa: E402
@@ -18,14 +19,18 @@ from tests.system.house import ADDRESS  # noqa: E402
 STOCK = 1_000_000
 
 
-def furnish(skus: int) -> None:
-    """Tables, and goods on the shelf."""
+def furnish(skus: int, past: int) -> None:
+    """Tables, goods on the shelf, and some orders behind it, so that the database knows what its tables are like."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     goods = (f"BENCH-{i:04}" for i in range(skus))
     # Two measurements may come to the same tables.
     Product.objects.bulk_create(
         (Product(sku=sku, name=sku, price_minor=125, on_hand=STOCK) for sku in goods), ignore_conflicts=True
     )
+    do(past, 3, skus)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
 
 
 def do(orders: int, lines: int, skus: int) -> None:

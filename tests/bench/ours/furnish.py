@@ -1,4 +1,7 @@
-"""Furnishes a house to be measured: its tables, its goods on the shelf, its buyers, and a user to log in as."""
+"""Furnishes a house to be measured: its tables, its goods on the shelf, its buyers, a user to log in as.
+
+It has some orders behind it, so that its database knows what its tables are like.
+"""
 
 import sys
 
@@ -8,6 +11,7 @@ django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from integration.domain.money import Money  # noqa: E402
 from integration.domain.unit_of_work import unit_of_work  # noqa: E402
@@ -17,9 +21,10 @@ from integration.read_models.follow import follow_all  # noqa: E402
 from inventory.commands import stock_up  # noqa: E402
 from ordering.commands import list_products, register_buyer_if_new  # noqa: E402
 from tests.bench.ours.goods import BUYERS, STOCK, buyer, sku  # noqa: E402
+from tests.bench.ours.place import place  # noqa: E402
 
 
-def furnish(skus: int) -> None:
+def furnish(skus: int, past: int) -> None:
     """All of it, with everything delivered."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     goods = [sku(i) for i in range(skus)]
@@ -29,11 +34,26 @@ def furnish(skus: int) -> None:
         for i in range(BUYERS):
             register_buyer_if_new(buyer(i))
     get_user_model().objects.create_user("buyer", "buyer@example.com", "buyer")
+    take_orders(past, skus)
+    settle()
+
+
+def take_orders(orders: int, skus: int) -> None:
+    """Place orders, and deliver until nothing is due."""
+    for _ in range(orders):
+        place(3, skus)
     while lanes := due_lanes():
         for lane in lanes:
             deliver_due(lane)
     follow_all()
 
 
+def settle() -> None:
+    """Have PostgreSQL do now what it does by itself within a minute or so: see what its tables have become."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+
+
 if __name__ == "__main__":
-    furnish(int(sys.argv[1]))
+    furnish(int(sys.argv[1]), int(sys.argv[2]))
