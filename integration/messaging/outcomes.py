@@ -118,8 +118,7 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
         delivery.attempts -= 1
         delivery.due_at, delivery.in_hand = clock.now() + PARKED_FOR, False
         delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
-    parked = [delivery for delivery, _ in unknown]
-    claimed(claims).order_by().bulk_update(parked, PUT_OFF)
+    _put_off(claims, [delivery for delivery, _ in unknown])
 
 
 def mark_done(deliveries: Sequence[Delivery]) -> None:
@@ -139,7 +138,12 @@ def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -
     for delivery, too_early in early:
         _try_again_soon(delivery)
         _tell_why(delivery, too_early)
-    claimed(claims).order_by().bulk_update([delivery for delivery, _ in early], PUT_OFF)
+    _put_off(claims, [delivery for delivery, _ in early])
+
+
+def _put_off(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
+    if deliveries:
+        claimed(claims).order_by().bulk_update(deliveries, PUT_OFF)
 
 
 def _try_again_soon(delivery: Delivery) -> None:

@@ -29,6 +29,7 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
+from integration.domain.rows import Insert, values_of, write
 
 SIGNATURE_HEADER = "Sandbox-Signature"
 
@@ -110,7 +111,7 @@ class SandboxProvider:
         try:
             # By itself it is a transaction of its own, and a round trip instead of three.
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
-                entry.save(force_insert=True)
+                write({Insert(Transaction): [values_of(entry)]})
         except IntegrityError:
             entry = Transaction.objects.get(pk=key)
             if entry.fingerprint != wish:
