@@ -16,6 +16,10 @@ from pytest_django import Settings
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
+pytestmark = pytest.mark.skipif(
+    not settings.EMBEDDED, reason="the copy runs embedded, whatever the suite runs on: once is enough, and there"
+)
+
 
 class Copy:
     """A copy of the whole tree, in which commands are run."""
