@@ -9,18 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from math import ceil
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psycopg
 
+from tests.bench.clocks import cpu_of_all
 from tests.bench.orders_through import SMALL
 from tests.bench.stage import Measured, NotAllDone, Stage
 
-TICKS = os.sysconf("SC_CLK_TCK")
-CPU_OF_ANOTHER = 2
-"""With a process's number, as Linux puts them together: the clock that shows its CPU time, not in ticks but exactly."""
 DISK = {
     "wal": "pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')",
     "commits": "pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
@@ -33,17 +30,6 @@ HANDS = 32
 
 
 # --- Measured ---
-
-
-def cpu_seconds(leader: int) -> float:
-    """The CPU time of a process and of all it started; of those that have ended, in whole ticks."""
-    try:
-        ended = Path(f"/proc/{leader}/stat").read_text().rpartition(")")[2].split()[13:15]
-        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
-        own = time.clock_gettime(~leader << 3 | CPU_OF_ANOTHER)
-    except OSError:
-        return 0.0  # it has just ended: its parent's account has it now
-    return own + sum(map(int, ended)) / TICKS + sum(cpu_seconds(int(child)) for child in children)
 
 
 def measure(stage: Stage) -> dict[str, Any]:
@@ -72,7 +58,7 @@ def measure(stage: Stage) -> dict[str, Any]:
             for way, (n, place) in ways.items():
                 seen[way].append(_cost(house, leaders, n, place))
         with house.frozen():
-            flushes = {str(hands): _flushes(stage, hands, stage.scale.orders) for hands in (1, HANDS)}
+            flushes = {str(hands): flushes_a_second(stage, hands, stage.scale.orders) for hands in (1, HANDS)}
     an_order = {way: {name: median(one[name] for one in rounds) for name in rounds[0]} for way, rounds in seen.items()}
     n = f"{requests:,} orders over REST and {orders:,} by command in each of {stage.scale.rounds} rounds"
     return {"an_order": an_order, "flushes": flushes, "n": n}
@@ -82,7 +68,7 @@ def _cost(house: Measured, leaders: Mapping[str, list[int]], n: int, place: Call
     """What each of so many orders costs: milliseconds by process, and what is on the disk afterwards."""
 
     def look() -> dict[str, float]:
-        spent = {name: 1000 * sum(map(cpu_seconds, pids)) for name, pids in leaders.items()}
+        spent = {name: 1000 * sum(map(cpu_of_all, pids)) for name, pids in leaders.items()}
         return {**spent, **{name: float(house.ask(f"SELECT {sql}")) for name, sql in DISK.items()}}
 
     arranged, before = house.count("fulfillment_shipment"), look()
@@ -94,7 +80,7 @@ def _cost(house: Measured, leaders: Mapping[str, list[int]], n: int, place: Call
     return {name: (after[name] - before[name]) / n for name in before}
 
 
-def _flushes(stage: Stage, hands: int, commits: int) -> float:
+def flushes_a_second(stage: Stage, hands: int, commits: int) -> float:
     """Commits a second, each with one small row, by so many connections at once."""
     url = stage.postgresql.url("plain")
 

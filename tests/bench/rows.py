@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench import capacity, growth
+from tests.bench import capacity, growth, profile
 from tests.bench.deliveries_alone import deliver_events, low_load
 from tests.bench.in_memory import record_and_dispatch
 from tests.bench.long_past import with_history
@@ -50,6 +50,7 @@ class Section:
 
 
 SECTIONS = {
+    "profile": Section(profile.measure, profile.tell),
     "capacity": Section(capacity.measure, capacity.tell),
     "growth": Section(growth.measure, growth.tell),
 }

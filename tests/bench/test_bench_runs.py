@@ -34,6 +34,7 @@ def test_every_row_of_the_table_is_measured_beside_its_baseline() -> None:
     if sections:
         assert_an_order_is_accounted_for(told["capacity"])
         assert_both_layouts_grew(told["growth"])
+        assert_every_part_takes_its_time(told["profile"])
     for name, section in sections.items():
         assert "nan" not in "\n".join(section.tell(told[name]))
 
@@ -43,6 +44,13 @@ def assert_an_order_is_accounted_for(report: dict[str, Any]) -> None:
     for way, placed_by in ((rest, "web"), (command, "placers")):
         assert min(way[name] for name in (placed_by, "worker", "PostgreSQL", "wal", "commits")) > 0
     assert rest["placers"] == 0
+
+
+def assert_every_part_takes_its_time(report: dict[str, Any]) -> None:
+    parts = [*report["took"].values(), report["chain"]]
+    assert len(parts) == 4
+    assert min(time for part in parts for time in part.values()) > 0
+    assert report["rows"]["ours"] > report["rows"]["chain"] > 0
 
 
 def assert_both_layouts_grew(report: dict[str, Any]) -> None:

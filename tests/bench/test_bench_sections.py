@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import capacity, growth
+from tests.bench import capacity, clocks, growth, profile
 from tests.bench.history import NoRoom
 
 AN_ORDER = {
@@ -53,15 +53,15 @@ def test_the_time_of_a_process_counts_the_children_it_had() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
-        assert capacity.cpu_seconds(parent.pid) >= 0.2 - 2 / capacity.TICKS
-        assert capacity.cpu_seconds(parent.pid) < 2
+        assert clocks.cpu_of_all(parent.pid) >= 0.2 - 2 / clocks.TICKS
+        assert clocks.cpu_of_all(parent.pid) < 2
         parent.communicate(b"\n")
-    assert capacity.cpu_seconds(parent.pid) == 0.0
+    assert clocks.cpu_of_all(parent.pid) == 0.0
 
 
 def test_a_process_that_has_done_next_to_nothing_has_taken_some_time() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as idle:
-        assert 0 < capacity.cpu_seconds(idle.pid) < 1 / capacity.TICKS * 10
+        assert 0 < clocks.cpu_of_all(idle.pid) < 1 / clocks.TICKS * 10
         idle.communicate(b"")
 
 
@@ -113,3 +113,25 @@ def test_months_are_counted_back_from_this_one(months: int, back: int) -> None:
     now, then = growth.months_ago(0), growth.months_ago(months)
     assert (now.year - then.year) * 12 + now.month - then.month == back
     assert then.day == 1
+
+
+def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
+    parts = ("placing", "reactions", "read models")
+    page = "\n".join(
+        profile.tell(
+            {
+                "took": {part: {"Python": 2.0, "PostgreSQL": 1.0} for part in parts},
+                "chain": {"Python": 2.0, "PostgreSQL": 1.0},
+                "seen": {"django": 0.75, "integration/domain": 0.245, "redis": 0.005},
+                "rows": {"ours": 60.0, "chain": 5.0},
+                "flushes": 500.0,
+            }
+        )
+    )
+    assert "| placing | 2.00 | 1.00 | 3.00 | |" in page
+    assert "| **all of it** | 6.00 | 3.00 | 9.00 | 60 |" in page
+    assert "| `django` | `integration/domain` | elsewhere |" in page
+    assert "can be 0.33 at most" in page
+    assert "takes 3.0 times the processor of the chain, and adds 12.0 times the rows" in page
+    assert "0.15 ms a row are to be set against the chain's 0.60" in page
+    assert "24 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page

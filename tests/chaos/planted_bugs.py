@@ -219,13 +219,17 @@ def keep_a_claim_for_ever() -> Iterator[None]:
     def claimed(claims: Any) -> QuerySet[Delivery]:
         return Delivery.objects.filter(pk__in=[c.id for c in claims]).select_related("message").order_by("pk")
 
+    def take(claims: Any, locked: bool = False) -> list[Delivery]:
+        found = claimed(claims)
+        return list(found.select_for_update(of=("self",), skip_locked=True) if locked else found)
+
     def mark(deliveries: Any) -> None:
         done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
         done.update(status="done", done_at=clock.now())
 
     with (
-        mock.patch.multiple(deliver, claimed=claimed, mark_done=mark),
-        mock.patch.multiple(outside, claimed=claimed, mark_done=mark),
+        mock.patch.multiple(deliver, take=take, mark_done=mark),
+        mock.patch.multiple(outside, take=take, mark_done=mark),
         mock.patch.object(outcomes, "claimed", claimed),
     ):
         yield

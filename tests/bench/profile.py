@@ -1,0 +1,138 @@
+"""Where the time of an order goes, beside that of the bare chain: one process each, so that nothing else is in it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from statistics import median
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.bench.capacity import flushes_a_second
+from tests.bench.clocks import cpu_of_all
+from tests.bench.orders_through import SMALL, furnish_plain
+from tests.bench.stage import Stage
+from tests.system.house import ROOT
+
+TO_CONFIRMATION = (
+    "inventory.reserve-stock",
+    "billing.request-payment",
+    "billing.collect-payment",
+    "ordering.confirm-paid-order",
+)
+"""The reactions that an order waits for, one after the other, before it is confirmed."""
+SELDOM = 0.01
+"""Rooms in which the process was seen less often than this are told together."""
+
+
+def measure(stage: Stage) -> dict[str, Any]:
+    """What an order takes of the processor, part by part; where the process was meanwhile; and what rows it leaves."""
+    orders, skus = stage.scale.orders, stage.scale.skus
+    furnish_plain(stage)
+    stage.postgresql.ask("CREATE DATABASE walked TEMPLATE furnished")
+    with (
+        stage.crew("tests.bench.ours.walk", 1, stage.environment("walked")) as ours,
+        stage.crew("tests.bench.baselines.chain", 1, stage.plain()) as chain,
+    ):
+        rows = {
+            "ours": _rows_of(stage, "walked", lambda: ours.do(orders=orders, skus=skus)) / orders,
+            "chain": _rows_of(stage, "plain", lambda: chain.do(orders=orders, lines=SMALL, skus=skus)) / orders,
+        }
+        walks: list[dict[str, Any]] = []
+        chains: list[dict[str, float]] = []
+        leaders = {"Python": chain.pids[0], "PostgreSQL": stage.postgresql.program.pid}
+        for _ in range(stage.scale.rounds):
+            walks += ours.do(orders=orders, skus=skus)
+            before = {who: cpu_of_all(pid) for who, pid in leaders.items()}
+            chain.do(orders=orders, lines=SMALL, skus=skus)
+            chains.append({who: (cpu_of_all(pid) - before[who]) * 1000 / orders for who, pid in leaders.items()})
+    took = {part: _medians([walk["took"][part] for walk in walks]) for part in walks[0]["took"]}
+    seen = sum((Counter(walk["seen"]) for walk in walks), Counter())
+    return {
+        "took": took,
+        "chain": _medians(chains),
+        "seen": {room: times / seen.total() for room, times in seen.most_common()},
+        "rows": rows,
+        "flushes": flushes_a_second(stage, 1, orders),
+        "n": f"{orders:,} orders of {SMALL} lines in each of {stage.scale.rounds} rounds",
+    }
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {who: median(one[who] for one in rounds) for who in rounds[0]}
+
+
+def _rows_of(stage: Stage, database: str, do: Any) -> int:
+    """How many rows more there are in a database afterwards."""
+    before = _rows_in(stage, database)
+    do()
+    return _rows_in(stage, database) - before
+
+
+def _rows_in(stage: Stage, name: str) -> int:
+    with psycopg.connect(stage.postgresql.url(name)) as database:
+        tables = database.execute("SELECT relname FROM pg_stat_user_tables").fetchall()
+        counts = [sql.SQL("(SELECT count(*) FROM {})").format(sql.Identifier(table)) for (table,) in tables]
+        row = database.execute(sql.SQL("SELECT {}").format(sql.SQL(" + ").join(counts))).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+# --- Told ---
+
+
+def tell(report: Mapping[str, Any]) -> Iterator[str]:
+    """The section of the page, line by line."""
+    took, chain, rows = report["took"], report["chain"], report["rows"]
+    ours = {who: sum(part[who] for part in took.values()) for who in ("Python", "PostgreSQL")}
+    yield "## Where the time of an order goes\n"
+    yield "One process places orders, 20 at once, and does all that follows; no worker and nothing else runs. The bare"
+    yield "chain is one process, too. Milliseconds of CPU, of that process and of its PostgreSQL, for each order.\n"
+    yield "| | Python | PostgreSQL | together | rows it adds |\n|---|--:|--:|--:|--:|"
+    for part, spent in took.items():
+        yield f"| {part} | {spent['Python']:.2f} | {spent['PostgreSQL']:.2f} | {_whole(spent):.2f} | |"
+    for whose, spent, added in (("all of it", ours, rows["ours"]), ("the bare chain", chain, rows["chain"])):
+        each = f"{spent['Python']:.2f} | {spent['PostgreSQL']:.2f} | {_whole(spent):.2f}"
+        yield f"| **{whose}** | {each} | {added:.0f} |"
+    yield "\nIn which code our process spent its time, by the innermost that is not Python's own:\n"
+    yield "| " + " | ".join(room for room, _ in _rooms(report["seen"])) + " |"
+    yield "|" + "--:|" * len(_rooms(report["seen"]))
+    yield "| " + " | ".join(f"{share:.0%}" for _, share in _rooms(report["seen"])) + " |\n"
+    yield from (f"* {sentence}" for sentence in _sentences(ours, chain, rows, report["flushes"]))
+    yield ""
+
+
+def _sentences(
+    ours: Mapping[str, float], chain: Mapping[str, float], rows: Mapping[str, float], flushes: float
+) -> Iterator[str]:
+    yield (
+        f"**Row a** can be {_whole(chain) / _whole(ours):.2f} at most by this, with both cores busy and no broker: "
+        f"an order takes {_whole(ours) / _whole(chain):.1f} times the processor of the chain, and adds "
+        f"{rows['ours'] / rows['chain']:.1f} times the rows. The rows are the guarantees: what happened, what "
+        "others are still to be told, who has done it, and what is shown of it. "
+        f"{_whole(ours) / rows['ours']:.2f} ms a row are to be set against the chain's "
+        f"{_whole(chain) / rows['chain']:.2f}."
+    )
+    statements, commits = (sum(costs) for costs in zip(*(_alone(name) for name in TO_CONFIRMATION), strict=True))
+    waits = commits - len(TO_CONFIRMATION)
+    yield (
+        f"**Row d**: between placed and confirmed lie {len(TO_CONFIRMATION)} reactions, one after the other, with "
+        f"{statements} statements and {commits} commits. {waits} of them wait for the disk, {1000 / flushes:.1f} ms "
+        "each here; claims do not. The three no-op tasks ask the database nothing."
+    )
+
+
+def _alone(reaction: str) -> tuple[int, int]:
+    """The statements and the commits of a reaction to one event, as docs/costs.md tells them."""
+    statements, commits, *_ = json.loads((ROOT / "docs" / "costs.json").read_text())["reactions"][reaction]["alone"]
+    return statements, commits
+
+
+def _rooms(seen: Mapping[str, float]) -> list[tuple[str, float]]:
+    often = [(f"`{room}`", share) for room, share in seen.items() if share >= SELDOM]
+    return [*often, ("elsewhere", 1 - sum(share for _, share in often))]
+
+
+def _whole(spent: Mapping[str, float]) -> float:
+    return spent["Python"] + spent["PostgreSQL"]
