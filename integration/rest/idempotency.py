@@ -22,14 +22,15 @@ from rest_framework.response import Response
 from integration.domain import clock
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.metadata import current_cause, join_story
-from integration.domain.unit_of_work import unit_of_work
+from integration.domain.rows import Insert
+from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
 from integration.rest.models import IdempotencyKey
 
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)
-KEPT = "SELECT * FROM integration_idempotencykey WHERE caller = %s AND key = %s"
+KEPT = "SELECT id FROM integration_idempotencykey WHERE caller = %s AND key = %s"
 """Hardly ever is there one, and having the ORM put the question took longer than having it answered."""
 
 KEY = OpenApiParameter(
@@ -77,14 +78,20 @@ def idempotent(post: Handler) -> Handler:
         caller, fingerprint = actor_of(request.user), _fingerprint(request)
         with unit_of_work():
             _hold(caller, key)
-            known = next(iter(IdempotencyKey.objects.raw(KEPT, [caller, key])), None)
-            if known:
+            if known := _kept(caller, key):
                 return _replay(known, fingerprint)
             response = post(view, request, *args, **kwargs)
             _keep(caller, key, fingerprint, response)
         return response
 
     return extend_schema(parameters=[KEY, REPLAYED])(once)
+
+
+def _kept(caller: str, key: str) -> IdempotencyKey | None:
+    with connection.cursor() as cursor:
+        cursor.execute(KEPT, [caller, key])
+        found = cursor.fetchone()
+    return IdempotencyKey.objects.get(pk=found[0]) if found else None
 
 
 def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
@@ -95,15 +102,16 @@ def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
 
 
 def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
-    IdempotencyKey.objects.create(
-        caller=caller,
-        key=key,
-        fingerprint=fingerprint,
-        status=response.status_code,
-        headers={**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
-        body=json.dumps(response.data),
-        answered_at=clock.now(),
-    )
+    answer = {
+        "caller": caller,
+        "key": key,
+        "fingerprint": fingerprint,
+        "status": response.status_code,
+        "headers": {**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
+        "body": json.dumps(response.data),
+        "answered_at": clock.now(),
+    }
+    current_unit_of_work().write(Insert(IdempotencyKey), [answer])
 
 
 def _fingerprint(request: Request) -> str:

@@ -103,7 +103,12 @@ def forget_the_key(*args: Any) -> None:
 def keep_the_key_outside_the_transaction() -> Iterator[None]:
     """The answer is kept when the order is committed already: between the two, a crash makes a second order."""
     keep = idempotency._keep
-    with mock.patch.object(idempotency, "_keep", lambda *args: transaction.on_commit(partial(keep, *args))):
+
+    def keep_later(*args: Any) -> None:
+        with uow.unit_of_work():
+            keep(*args)
+
+    with mock.patch.object(idempotency, "_keep", lambda *args: transaction.on_commit(partial(keep_later, *args))):
         yield
 
 
