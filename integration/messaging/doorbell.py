@@ -83,9 +83,9 @@ def ring(lanes: Collection[Lane]) -> None:
 
 
 def call_for(lanes: Collection[Lane]) -> None:
-    """Have each lane looked at: one of them by this thread, if it is going on, the others by whoever is woken."""
+    """Have each lane looked at: the first by this thread, if it is going on, the others by whoever is woken."""
     others = []
-    for lane in sorted(lanes):
+    for lane in lanes:
         if _bell.kept is not None and _bell.kept <= {lane} and _is_served_here(lane):
             _bell.kept.add(lane)
         else:

@@ -56,10 +56,14 @@ def _delivery(message: Row, consumer: Consumer) -> Row:
 
 
 def _call_after_the_commit(lanes: list[Lane]) -> None:
-    """One call for each lane in which something will be waiting."""
+    """One call for each lane in which something will be waiting.
+
+    They are called for in the order in which their consumers were registered. So whoever published goes on with what
+    comes first in an order's life, and what is far ahead of that does not find that it came too early.
+    """
 
     def call_for_them() -> None:
-        call_for(set(lanes))
+        call_for(dict.fromkeys(lanes))
 
     # By a name, for Django logs the name of a callback that fails, and a partial has none.
     transaction.on_commit(call_for_them, robust=True)
