@@ -160,7 +160,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.integration"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
 CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED else "prefork")
-# SQLite lets one transaction write at a time: with four threads, which wait for each other, it took three times as long.
+# SQLite lets one transaction write at a time: four threads waited for each other, and took three times as long as one.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1 if EMBEDDED else (os.cpu_count() or 2))
 # Of one lane there is at most one wake-up: it is for whoever has a process to spare, not for whoever takes it first.
 CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork"
