@@ -122,8 +122,9 @@ def _among(model: type[models.Model], attribute: str, locked: bool) -> str:
     table, kind = _quoted(model._meta.db_table), str(field.rel_db_type(connection)).partition("(")[0]
     # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
     lock = "FOR NO KEY UPDATE" if locked else ""
+    found = each_of(table, f"{_quoted(str(field.column))} = wanted.key", lock)
     return f"""
-        SELECT {selected(model)} FROM {wanted(kind)}, {each_of(table, f"{_quoted(str(field.column))} = key", lock)}
+        SELECT {selected(model)} FROM {wanted(kind)}, {found}
         ORDER BY {table}.{_quoted(str(model._meta.pk.column))}
     """  # noqa: S608 - names of our own
 

@@ -82,7 +82,7 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
 
 
 def _taking(lock: str) -> str:
-    ours = f"id = key AND {STILL_PENDING} AND attempts = %s"
+    ours = f"id = wanted.key AND {STILL_PENDING} AND attempts = %s"
     return f"""
         SELECT {selected(Delivery)}, {selected(Message)}
         FROM {wanted("bigint")}, {each_of("integration_delivery", ours, lock)},

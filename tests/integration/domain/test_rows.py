@@ -9,9 +9,10 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils.safestring import SafeString
 
+from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
 from integration.domain.personal_data import PersonalData
-from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, values_of, write
+from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, values_of, write
 from integration.messaging.models import Delivery, Message
 from inventory.models import StockItem
 
@@ -175,3 +176,26 @@ def test_personal_values_are_a_row_like_any_other() -> None:
     id, values = uuid4(), {"name": "Ada", "address": {"city": "London"}}
     write({Insert(PersonalData): [{"id": id, "event_id": id, "values": values}]})
     assert PersonalData.objects.get(pk=id).values == values
+
+
+# --- Reading ---
+
+
+def test_rows_are_read_as_django_would_read_them_in_the_order_of_their_keys() -> None:
+    rows = [message(data={"nested": [1, 2.5, None, "€", {"deep": True}]}, traceparent=None) for _ in range(3)]
+    write({Insert(Message): rows})
+    wanted = [row["id"] for row in reversed(rows)]
+
+    found = read(Message, "id", [*wanted, *wanted, uuid4()])
+
+    assert [row.pk for row in found] == sorted(wanted)
+    assert [values_of(row) for row in found] == [values_of(row) for row in Message.objects.order_by("pk")]
+    assert not any(row._state.adding for row in found)
+
+
+def test_a_column_may_be_called_what_a_key_is_called() -> None:
+    moment = {"currency": "USD", "amount_minor": 1, "created_at": clock.now()}
+    entries = [{**blank(Transaction), "key": key, "reference": f"ch_{key}", **moment} for key in ("a", "b", "c")]
+    write({Insert(Transaction): entries})
+
+    assert [entry.key for entry in read(Transaction, "key", ["b"])] == ["b"]
