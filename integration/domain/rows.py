@@ -211,8 +211,9 @@ def _from_json(each: Write, document: str) -> str:
     ours = f"{table}.{_quoted(key.column)} = given.{_quoted(key.attname)}"
     # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
     # whole of a table of some thousands. So it is shown that what is wanted are a few keys.
-    few = f"{table}.{_quoted(key.column)} = ANY(ARRAY(SELECT {_quoted(key.attname)} FROM {given}))"  # noqa: S608
-    return f"UPDATE {table} SET {values} FROM {given} WHERE {ours} AND {few} AND {each.only_if} RETURNING 1"  # noqa: S608
+    few = f"{table}.{_quoted(key.column)} = ANY(ARRAY(SELECT {_quoted(key.attname)} FROM {given}))"  # noqa: S608 - names
+    found = f"{ours} AND {few} AND {each.only_if}"
+    return f"UPDATE {table} SET {values} FROM {given} WHERE {found} RETURNING 1"  # noqa: S608 - likewise
 
 
 def _on_conflict(each: Insert | Upsert) -> str:

@@ -106,7 +106,7 @@ def going_on() -> Iterator[set[Lane]]:
 
 
 def pass_on() -> None:
-    """Have another look at the lane this thread has kept: it is not done with its own yet."""
+    """Let somebody else look at the lane this thread has kept, for it is not done with its own yet."""
     if _bell.kept:
         lanes = [*_bell.kept]
         _bell.kept.clear()

@@ -49,6 +49,7 @@ def furnish_plain(stage: Stage) -> None:
     """Give the plain programs their tables, goods to sell, and some orders behind them."""
     with stage.crew("tests.bench.baselines.chain", 1, stage.plain()) as one:
         one.do(what="furnish", skus=stage.scale.skus, past=stage.scale.past)
+    stage.settle("plain")
 
 
 def whole_flow(stage: Stage) -> Measurement:

@@ -107,8 +107,9 @@ def _sentences(
     ours: Mapping[str, float], chain: Mapping[str, float], rows: Mapping[str, float], flushes: float
 ) -> Iterator[str]:
     yield (
-        f"**Row a** can be {_whole(chain) / _whole(ours):.2f} at most by this, with both cores busy and no broker: "
-        f"an order takes {_whole(ours) / _whole(chain):.1f} times the processor of the chain, and adds "
+        f"**Row a** can be about {_whole(chain) / _whole(ours):.2f} by this, with both cores busy, no broker, and 20 "
+        "orders handled together; where more wait, each costs less. "
+        f"An order takes {_whole(ours) / _whole(chain):.1f} times the processor of the chain, and adds "
         f"{rows['ours'] / rows['chain']:.1f} times the rows. The rows are the guarantees: what happened, what "
         "others are still to be told, who has done it, and what is shown of it. "
         f"{_whole(ours) / rows['ours']:.2f} ms a row are to be set against the chain's "

@@ -111,6 +111,7 @@ class Stage:
             for database in ("furnished", "plain"):
                 self.postgresql.ask(f"CREATE DATABASE {database}")
             self.furnish(self.environment("furnished"))
+            self.settle("furnished")
             self._ends = ends.pop_all()
         return self
 
@@ -120,6 +121,11 @@ class Stage:
     def furnish(self, environment: Mapping[str, str]) -> None:
         """Furnish the database of a house."""
         self.run("tests.bench.ours.furnish", str(self.scale.skus), str(self.scale.past), environment=environment)
+
+    def settle(self, name: str) -> None:
+        """Have PostgreSQL do now what it does by itself within a minute or so: see what its tables have become."""
+        with psycopg.connect(self.postgresql.url(name), autocommit=True) as database:
+            database.execute("VACUUM (ANALYZE)")
 
     # --- Environments ---
 

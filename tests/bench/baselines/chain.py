@@ -9,7 +9,6 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
 
 from tests.bench.baselines.models import Product  # noqa: E402
 from tests.bench.baselines.orders import confirm, place, record_payment, reserve  # noqa: E402
@@ -20,7 +19,7 @@ STOCK = 1_000_000
 
 
 def furnish(skus: int, past: int) -> None:
-    """Tables, goods on the shelf, and some orders behind it, so that the database knows what its tables are like."""
+    """Tables, goods on the shelf, and some orders behind it."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     goods = (f"BENCH-{i:04}" for i in range(skus))
     # Two measurements may come to the same tables.
@@ -28,9 +27,6 @@ def furnish(skus: int, past: int) -> None:
         (Product(sku=sku, name=sku, price_minor=125, on_hand=STOCK) for sku in goods), ignore_conflicts=True
     )
     do(past, 3, skus)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
 
 
 def do(orders: int, lines: int, skus: int) -> None:

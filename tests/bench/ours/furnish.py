@@ -11,7 +11,6 @@ django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
 
 from integration.domain.money import Money  # noqa: E402
 from integration.domain.unit_of_work import unit_of_work  # noqa: E402
@@ -35,24 +34,21 @@ def furnish(skus: int, past: int) -> None:
             register_buyer_if_new(buyer(i))
     get_user_model().objects.create_user("buyer", "buyer@example.com", "buyer")
     take_orders(past, skus)
-    settle()
 
 
 def take_orders(orders: int, skus: int) -> None:
-    """Place orders, and deliver until nothing is due."""
+    """Place orders, and take all of them the whole way."""
     for _ in range(orders):
         place(3, skus)
-    while lanes := due_lanes():
-        for lane in lanes:
-            deliver_due(lane)
+    react()
     follow_all()
 
 
-def settle() -> None:
-    """Have PostgreSQL do now what it does by itself within a minute or so: see what its tables have become."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
+def react() -> None:
+    """Deliver until nothing is due."""
+    while lanes := due_lanes():
+        for lane in lanes:
+            deliver_due(lane)
 
 
 if __name__ == "__main__":

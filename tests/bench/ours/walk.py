@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,11 +16,10 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from integration.messaging.claim import due_lanes  # noqa: E402
-from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402
 from tests.bench.clocks import cpu_of  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
+from tests.bench.ours.furnish import react  # noqa: E402
 from tests.bench.ours.place import do as place_all  # noqa: E402
 from tests.system.house import ROOT  # noqa: E402
 
@@ -37,29 +37,20 @@ def walk(orders: int, skus: int) -> dict[str, Any]:
         process spent its own, how often it was seen there.
     """
     took: dict[str, Counter[str]] = {}
-    at_once = min(orders, AT_ONCE)
-    parts: dict[str, Callable[[], object]] = {
-        "placing": lambda: place_all(at_once, 3, skus),
-        "reactions": react,
-        "read models": follow_all,
-    }
-    groups = orders // at_once
     with watched() as seen:
-        for _ in range(groups):
+        for begun in range(0, orders, AT_ONCE):
+            parts: dict[str, Callable[[], object]] = {
+                "placing": partial(place_all, min(AT_ONCE, orders - begun), 3, skus),
+                "reactions": react,
+                "read models": follow_all,
+            }
             for part, do in parts.items():
                 before = spent()
                 do()
                 took.setdefault(part, Counter()).update(
-                    {who: (after - before[who]) * 1000 / groups / at_once for who, after in spent().items()}
+                    {who: (after - before[who]) * 1000 / orders for who, after in spent().items()}
                 )
     return {"took": took, "seen": seen}
-
-
-def react() -> None:
-    """Handle until nothing is due."""
-    while lanes := due_lanes():
-        for lane in lanes:
-            deliver_due(lane)
 
 
 def spent() -> dict[str, float]:
