@@ -131,6 +131,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}")}
 _sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+# A connection that lives on: opening one for each request cost three quarters of the request rate.
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 if _sqlite:
     VAR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
@@ -142,8 +144,6 @@ if _sqlite:
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
 else:
-    # A connection that lives on: opening one for each request cost three quarters of the request rate.
-    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # A statement that a connection has made so often is planned once and for all. 0 plans it each time, as a pooler
     # needs it that gives every transaction another connection.
