@@ -9,9 +9,9 @@ import random
 import traceback
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
@@ -21,7 +21,7 @@ from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
-from integration.domain.rows import Update, each_of, select, selected, wanted
+from integration.domain.rows import Update, each_of, keys, select, selected, wanted
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.claim import Claim
 from integration.messaging.doorbell import Lane, ring
@@ -71,27 +71,25 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
     Args:
         locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out.
     """
-    if connection.vendor != "postgresql":
-        return list(claimed(claims))
     found = []
-    ours = [[claim.id for claim in claims], claims[0].attempt]
-    for delivery, message in select(TAKE_LOCKED if locked else TAKE, ours, Delivery, Message):
+    for delivery, message in select(
+        _taking(locked), [keys(each.id for each in claims), claims[0].attempt], Delivery, Message
+    ):
         delivery.message = message
         found.append(delivery)
     return found
 
 
-def _taking(lock: str) -> str:
-    ours = f"id = wanted.key AND {STILL_PENDING} AND attempts = %s"
+@cache
+def _taking(locked: bool) -> str:
+    ours = f"integration_delivery.id = wanted.key AND {STILL_PENDING} AND integration_delivery.attempts = %s"
     return f"""
         SELECT {selected(Delivery)}, {selected(Message)}
-        FROM {wanted("bigint")}, {each_of("integration_delivery", ours, lock)},
-            {each_of("integration_message", "id = integration_delivery.message_id")}
+        FROM {wanted(Delivery._meta.pk)}
+        {each_of("integration_delivery", ours, "FOR UPDATE SKIP LOCKED" if locked else "")}
+        {each_of("integration_message", "integration_message.id = integration_delivery.message_id")}
         ORDER BY integration_delivery.id
     """  # noqa: S608 - names of our own
-
-
-TAKE, TAKE_LOCKED = _taking(""), _taking("FOR UPDATE SKIP LOCKED")
 
 
 def claim_of(delivery: Delivery) -> Claim:
