@@ -58,7 +58,7 @@ def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lis
     monkeypatch.setattr(doorbell, "_quiet_until", 0.0)
     monkeypatch.setattr(doorbell._bell, "producer", None)
     if request.node.get_closest_marker("system") is None:
-        monkeypatch.setattr(doorbell, "_redis", lambda: None)
+        monkeypatch.setattr(doorbell, "_keys", lambda: None)
         monkeypatch.setattr(
             doorbell.current_app, "send_task", lambda name, args=(), **kwargs: lanes.append(Lane(*args))
         )

@@ -3,11 +3,12 @@
 A request that has committed is neither failed nor held up by a broker that is down or silent: ringing has a short
 time-out, and after a failure the bell is left alone for a while. The sweep finds what nobody rang for.
 
-On Redis, at most one wake-up a lane is on its way: a key says that there is one, and whoever finds it set need not
-ring. A worker deletes it before it looks for what is due. So whoever found it set had committed before that look, which
-finds what they committed; whoever commits later finds it deleted, and rings. A key whose wake-up was lost silences
-nobody for long: it expires, and before that the sweep deletes it and rings anew for what is still due. A key that is
-missing, and a Redis that will not keep any, cost wake-ups too many, each of which does only what is due.
+At most one wake-up a lane is on its way, on Redis and in the memory of the one process: a key says that there is one,
+and whoever finds it set need not ring. A worker deletes it before it looks for what is due. So whoever found it set had
+committed before that look, which finds what they committed; whoever commits later finds it deleted, and rings. A key
+whose wake-up was lost silences nobody for long: it expires, and before that the sweep deletes it and rings anew for
+what is still due. A key that is missing, and a Redis that will not keep any, cost wake-ups too many, each of which does
+only what is due.
 
 A worker that is done with a lane goes on with one that it would have rung for, so an order that is alone takes one
 wake-up and not one for each step. Should it be killed before it gets there, that is a wake-up lost.
@@ -20,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from celery import current_app
 from django.conf import settings
@@ -121,10 +122,10 @@ def _is_served_here(lane: Lane) -> bool:
 @_unless_the_broker_is_away
 def answer(lanes: Collection[Lane]) -> None:
     """Say that these lanes are about to be looked at: whoever commits from now on rings anew."""
-    redis = _redis()
-    if redis:
+    keys = _keys()
+    if keys:
         with suppress(ResponseError):
-            redis.delete(*map(_key_of, lanes))
+            keys.delete(*map(_key_of, lanes))
 
 
 @contextmanager
@@ -156,9 +157,9 @@ _wake: Callable[[Lane], None] = _send
 
 def _is_on_its_way(lane: Lane) -> bool:
     """Whether a wake-up for the lane is; if not, one is to be sent now."""
-    redis = _redis()
+    keys = _keys()
     with suppress(ResponseError):  # it is full, say: whether it takes a wake-up is to be seen
-        return redis is not None and not redis.set(_key_of(lane), 1, nx=True, px=ON_ITS_WAY)
+        return keys is not None and not keys.set(_key_of(lane), 1, nx=True, px=ON_ITS_WAY)
     return False
 
 
@@ -166,10 +167,36 @@ def _key_of(lane: Lane) -> str:
     return f"{queue_of(lane.context)}.{'outside' if lane.outside else 'inside'}"
 
 
-def _redis() -> Redis | None:
+class _Memory:
+    """The keys of a broker that lives in this process: of Redis, what is asked of it here."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def set(self, key: str, value: int, *, nx: bool, px: timedelta) -> bool:
+        now = time.monotonic()
+        if nx and self._until.get(key, now) > now:
+            return False
+        self._until[key] = now + px.total_seconds()
+        return True
+
+    def delete(self, *keys: str) -> None:
+        for key in keys:
+            self._until.pop(key, None)
+
+
+_memory = _Memory()
+
+
+def _keys() -> "Redis | _Memory | None":
     """The broker, if it is one that keeps keys."""
     channel: Any = _producer().channel
-    return channel.client if channel.connection.driver_type == "redis" else None
+    match channel.connection.driver_type:
+        case "redis":
+            return cast(Redis, channel.client)
+        case "memory":
+            return _memory
+    return None
 
 
 def _producer() -> Producer:

@@ -20,7 +20,7 @@ from integration.messaging.doorbell import ON_ITS_WAY, Lane, answer, call_for, p
 from tests.system.house import eventually
 
 INSIDE, OUTSIDE = Lane("inventory", False), Lane("billing", True)
-ASK_FOR_REDIS = doorbell._redis
+ASK_FOR_KEYS = doorbell._keys
 """As it is before a test is kept from talking to any."""
 
 
@@ -135,7 +135,7 @@ class Keys:
 @pytest.fixture
 def keys(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Keys:
     keys = Keys()
-    monkeypatch.setattr(doorbell, "_redis", lambda: keys)
+    monkeypatch.setattr(doorbell, "_keys", lambda: keys)
     return keys
 
 
@@ -337,7 +337,7 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     url = f"redis://127.0.0.1:{request.getfixturevalue(port)}/0"
     monkeypatch.setattr(doorbell, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(doorbell, "_redis", ASK_FOR_REDIS)
+    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
     settings.DOORBELL_TRANSPORT_OPTIONS = {
         "socket_timeout": 0.2, "socket_connect_timeout": 0.2, "max_retries": 1, "interval_start": 0,
     }  # fmt: skip
@@ -360,7 +360,7 @@ def test_one_wake_up_a_lane_waits_in_redis_until_it_is_answered_or_was_lost(
 ) -> None:
     app = Celery("test", broker=settings.CELERY_BROKER_URL, set_as_current=False)
     monkeypatch.setattr(doorbell, "current_app", app)
-    monkeypatch.setattr(doorbell, "_redis", ASK_FOR_REDIS)
+    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
     settings.QUEUE_PREFIX = f"test-{uuid4()}"
     key, queue = f"{settings.QUEUE_PREFIX}.inventory.inside", f"{settings.QUEUE_PREFIX}.inventory"
     with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
@@ -382,6 +382,27 @@ def test_one_wake_up_a_lane_waits_in_redis_until_it_is_answered_or_was_lost(
             assert redis.llen(queue) == 3
         finally:
             redis.delete(key, queue)
+
+
+def test_one_wake_up_a_lane_waits_in_the_memory_of_the_one_process(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would prefer it
+    app = Celery("test", broker="memory://localhost", set_as_current=False)
+    monkeypatch.setattr(app, "send_task", broker.send_task)
+    monkeypatch.setattr(doorbell, "current_app", app)
+    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(doorbell, "_memory", doorbell._Memory())
+
+    def rung_for(lane: Lane) -> int:
+        ring([lane])
+        return sum(args == list(lane) for _, args, _ in broker.rings)
+
+    assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [1, 1, 1]
+    answer([INSIDE])
+    assert [rung_for(INSIDE), rung_for(OUTSIDE)] == [2, 1]
+    broker.now += ON_ITS_WAY.total_seconds()
+    assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [3, 3, 2]
 
 
 def test_a_simulation_can_have_the_wake_ups_instead_of_the_broker(broker: Broker) -> None:
