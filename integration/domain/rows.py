@@ -9,7 +9,7 @@ SQLite, which is no round trip away, is handed one table after the other.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -107,26 +107,32 @@ def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> I
     attributes = [_attributes(model) for model in kinds]
     ends = [*accumulate(map(len, attributes))]
     cuts = [slice(end - len(names), end) for names, end in zip(attributes, ends, strict=True)]
-    made = [*zip(kinds, attributes, cuts, strict=True)]
+    made = [*zip(map(_maker, kinds), cuts, strict=True)]
     with connection.cursor() as cursor:
         if _is_postgresql():
             cursor.cursor.format = Format.BINARY  # text would be parsed in Python, each moment by a regular expression
         cursor.execute(sql, parameters)
         for row in cursor.fetchall():
-            yield tuple(_made(model, names, row[cut]) for model, names, cut in made)
+            yield tuple(make(row[cut]) for make, cut in made)
 
 
-def _made(model: type[M], attributes: Sequence[str], values: Sequence[Any]) -> M:
-    """A row as it lies in the database; made as unpickling makes one, for `__init__` considers each column anew."""
-    row = model.__new__(model)
-    row._state = state = ModelState()
-    state.db, state.adding = connection.alias, False
-    has = vars(row)
-    has.update(zip(attributes, values, strict=True))
-    for name, understood in _understood(model):
-        if has[name] is not None:
-            has[name] = understood(has[name])
-    return row
+@cache
+def _maker(model: type[M]) -> Callable[[Sequence[Any]], M]:
+    """What makes an instance of a row's values as unpickling makes one, for `__init__` considers each column anew."""
+    attributes, understood, alias = _attributes(model), _understood(model), connection.alias
+
+    def make(values: Sequence[Any]) -> M:
+        row = model.__new__(model)
+        has = vars(row)
+        has["_state"] = state = ModelState()
+        state.db, state.adding = alias, False
+        has.update(zip(attributes, values, strict=True))
+        for name, understand in understood:
+            if has[name] is not None:
+                has[name] = understand(has[name])
+        return row
+
+    return make
 
 
 @lru_cache
