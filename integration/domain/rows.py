@@ -7,7 +7,7 @@ SQLite, which is no round trip away, is handed one table after the other.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -92,13 +92,23 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
             raise each.otherwise(each.otherwise.__doc__)
 
 
-def read(model: type[M], attribute: str, values: Iterable[Any], locked: bool = False) -> list[M]:
-    """The rows in which an attribute has one of these values, in the order of their keys; one query.
+def read(
+    model: type[M], attributes: str | tuple[str, ...], values: Collection[Any], locked: bool = False, **also: Any
+) -> list[M]:
+    """The rows in which an attribute has one of these values, or several have the values of one of these tuples, in the
+    order of their keys; one query, or none for no values.
 
     Args:
         locked: whether nobody else is to change them until the transaction ends.
+        also: what other attributes must be.
     """
-    return [row for (row,) in select(_among(model, attribute, locked), [keys(values)], model)]
+    if not values:
+        return []
+    names = (attributes,) if isinstance(attributes, str) else attributes
+    if names is attributes and len(names) == 1:
+        values = [value for (value,) in values]
+    sql = _among(model, names, tuple(also), locked)
+    return [row for (row,) in select(sql, [keys(values), *also.values()], model)]
 
 
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
@@ -143,34 +153,45 @@ def selected(model: type[models.Model]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _among(model: type[models.Model], attribute: str, locked: bool) -> str:
-    field = next(field for field in model._meta.concrete_fields if field.attname == attribute)
+def _among(model: type[models.Model], attributes: tuple[str, ...], also: tuple[str, ...], locked: bool) -> str:
+    fields = {field.attname: field for field in model._meta.concrete_fields}
     table = _quoted(model._meta.db_table)
+    keys = [fields[name] for name in attributes]
+    met = [(field, f"wanted.key{n}") for n, field in enumerate(keys)] + [(fields[name], "%s") for name in also]
+    meets = " AND ".join(f"{table}.{_quoted(str(field.column))} = {value}" for field, value in met)
     # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
-    lock = "FOR NO KEY UPDATE" if locked else ""
-    found = each_of(table, f"{table}.{_quoted(str(field.column))} = wanted.key", lock)
+    found = each_of(table, meets, "FOR NO KEY UPDATE" if locked else "")
     return f"""
-        SELECT {selected(model)} FROM {wanted(field)} {found}
+        SELECT {selected(model)} FROM {wanted(*keys)} {found}
         ORDER BY {table}.{_quoted(str(model._meta.pk.column))}
     """  # noqa: S608 - names of our own
 
 
-def wanted(field: Any) -> str:
-    """SQL for a parameter that is made by `keys`, values of a field, to be joined with `each_of`.
+def wanted(*fields: Any) -> str:
+    """SQL for a parameter that is made by `keys`, values of these fields, to be joined with `each_of`: `wanted.key0` …
 
     On PostgreSQL it is asked for by a query of its own, so that it says nothing to the planner, which then plans once
     and not for each length.
     """
+    several = len(fields) > 1
     if _is_postgresql():
-        each = "json_array_elements_text((SELECT %s)::json) AS each(key)"
-        return f"(SELECT each.key::{str(field.rel_db_type(connection)).partition('(')[0]} FROM {each}) AS wanted"  # noqa: S608
-    return "(SELECT value AS key FROM json_each(%s)) AS wanted"
+        nth, each = ("(each.value ->> {})", "elements") if several else ("each.value", "elements_text")
+        columns = [f"{nth.format(n)}::{_kind_of(field)} AS key{n}" for n, field in enumerate(fields)]
+        return f"(SELECT {', '.join(columns)} FROM json_array_{each}((SELECT %s)::json) AS each(value)) AS wanted"  # noqa: S608
+    nth = "json_extract(value, '$[{}]')" if several else "value"
+    columns = [f"{nth.format(n)} AS key{n}" for n in range(len(fields))]
+    return f"(SELECT {', '.join(columns)} FROM json_each(%s)) AS wanted"  # noqa: S608 - numbers
+
+
+def _kind_of(field: Any) -> str:
+    """The type of a field's column, without how long it may be."""
+    return str(field.rel_db_type(connection)).partition("(")[0]
 
 
 def keys(values: Iterable[Any]) -> str:
-    """The parameter that `wanted` asks for: each of the keys once, in their order."""
+    """The parameter that `wanted` asks for: each of the values, or tuples of them, once and in their order."""
     each = sorted({*values})
-    return _encode(each if _is_postgresql() else [_as_stored(value) for value in each]).decode()
+    return _encode(each if _is_postgresql() else [*map(_key_as_stored, each)]).decode()
 
 
 def each_of(table: str, condition: str, lock: str = "") -> str:
@@ -293,6 +314,10 @@ def _as_json(value: Any) -> str | None:
 def _as_stored(value: Any) -> Any:
     stored = STORED.get(type(value))
     return stored(value) if stored else value
+
+
+def _key_as_stored(key: Any) -> Any:
+    return [*map(_as_stored, key)] if isinstance(key, tuple) else _as_stored(key)
 
 
 # As Django has SQLite store them; and what is left to do of what it reads, moments without a zone and dates being read

@@ -82,7 +82,7 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
 
 @cache
 def _taking(locked: bool) -> str:
-    ours = f"integration_delivery.id = wanted.key AND {STILL_PENDING} AND integration_delivery.attempts = %s"
+    ours = f"integration_delivery.id = wanted.key0 AND {STILL_PENDING} AND integration_delivery.attempts = %s"
     return f"""
         SELECT {selected(Delivery)}, {selected(Message)}
         FROM {wanted(Delivery._meta.pk)}

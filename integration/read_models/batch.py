@@ -13,13 +13,10 @@ from msgspec import Struct
 from integration.domain.events import DomainEvent
 from integration.domain.history import HistoryEntry
 from integration.domain.naming import WireNames
-from integration.domain.rows import Upsert, values_of, write
+from integration.domain.rows import Upsert, read, values_of, write
 from integration.read_models.models import Row
 
 R = TypeVar("R", bound=Row)
-
-AT_ONCE = 5_000
-"""As many rows are loaded by one query: SQLite takes some thirty thousand parameters."""
 
 
 class Batch:
@@ -37,29 +34,29 @@ class Batch:
 
     def load(self, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
         """The row of each key, by it; a new one where there is none yet."""
-        found = {row.key_values: row for some in _chunks(keys) for row in self._among(some)}
+        found = {row.key_values: row for row in self.read(self._rows.key, keys)}
         return {key: found.get(key) or self.new(*key) for key in keys}
 
     def new(self, *key: Any, **values: Any) -> Any:
         """A row that is not there yet."""
         return self._rows(build=self._build, **dict(zip(self._rows.key, key, strict=True)), **values)
 
-    def find(self, **among: Any) -> Any:
-        """The build's rows of which this is true."""
-        return self._rows.of_all_builds.filter(build=self._build, **among)
+    def read(self, attributes: str | tuple[str, ...], values: Collection[Any], **also: Any) -> list[Any]:
+        """The build's rows that `rows.read` finds by these; one query, or none for no values."""
+        return read(self._rows, attributes, values, build=self._build, **also)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Keep the rows as they are now; one statement."""
         write({Upsert(self._rows, ("build", *self._rows.key)): [values_of(row) for row in rows]})
 
+    def delete(self, rows: Collection[Row]) -> None:
+        """Have the rows no more; one statement, or none for none."""
+        if rows:
+            self._rows.of_all_builds.filter(pk__in=[row.pk for row in rows]).delete()
+
     def totals(self) -> "Totals":
         """Sums to be added to, and written once."""
         return Totals(self)
-
-    def _among(self, keys: Collection[tuple[Any, ...]]) -> Iterable[Row]:
-        # Of a key of several fields, every combination is asked for: more than needed, by one range of the index.
-        columns = zip(*keys, strict=True)
-        return self.find(**{f"{name}__in": set(values) for name, values in zip(self._rows.key, columns, strict=True)})
 
 
 class Totals:
@@ -76,15 +73,13 @@ class Totals:
 
     def write(self) -> None:
         """Add it all up: one query and one or two statements."""
-        rows = self._batch.load(self._changes) if self._changes else {}
+        rows = self._batch.load(self._changes)
         for key, changes in self._changes.items():
             for name, change in changes.items():
                 setattr(rows[key], name, getattr(rows[key], name) + change)
         nothing = {key for key, row in rows.items() if not any(getattr(row, name) for name in self._changes[key])}
         self._batch.write([row for key, row in rows.items() if key not in nothing])
-        gone = [rows[key].pk for key in nothing if rows[key].pk]
-        if gone:
-            self._batch.find(pk__in=gone).delete()
+        self._batch.delete([rows[key] for key in nothing if rows[key].pk])
 
 
 class ReadModel(Struct, frozen=True):
@@ -136,9 +131,3 @@ def read_model(rows: type[Row], *, stream: str, events: Iterable[type[DomainEven
 def of_context(context: str) -> list[ReadModel]:
     """The read models of a context, by name."""
     return [model for _, model in read_models.items() if model.context == context]
-
-
-def _chunks(keys: Collection[tuple[Any, ...]]) -> Iterable[list[tuple[Any, ...]]]:
-    # Sorted, so that a chunk's combinations are few.
-    ordered = sorted(keys)
-    return (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))

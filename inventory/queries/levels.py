@@ -11,7 +11,7 @@ from inventory.models import StockItem, StockOfDay
 
 @read_model(StockOfDay, stream=StockItem.stream)
 def keep_stock_per_day(batch: Batch) -> None:
-    latest = {row.sku: row for row in batch.find(sku__in={entry.stream_id for entry in batch.entries}, latest=True)}
+    latest = {row.sku: row for row in batch.read("sku", {entry.stream_id for entry in batch.entries}, latest=True)}
     touched: dict[tuple[str, date], StockOfDay] = {}
     for entry in batch.entries:
         row = latest.get(entry.stream_id)

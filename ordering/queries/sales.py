@@ -2,8 +2,11 @@
 
 from collections.abc import Collection
 from datetime import UTC, date
+from itertools import product
 
 from integration.domain.history import HistoryEntry
+from integration.domain.personal_data import recall
+from integration.domain.rows import read
 from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import History, LifetimeSpend, Order, SalesOfDay
@@ -49,10 +52,9 @@ def _what_was_ordered_and_when_confirmed(
     orders: Collection[str],
 ) -> tuple[dict[str, tuple[events.PlacedLine, ...]], dict[str, date]]:
     """The lines of these orders and the days of their confirmation, by order; one query."""
-    names = [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name]
-    told = History.objects.filter(stream=Order.stream, stream_id__in=orders, name__in=names)
+    facts = [*product(orders, [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name])]
     lines, days = {}, {}
-    for entry in told if orders else ():
+    for entry in recall(read(History, ("stream_id", "name"), facts, stream=Order.stream)):
         match entry.event:
             case events.OrderPlaced(lines=placed):
                 lines[entry.stream_id] = placed

@@ -1,7 +1,7 @@
 """What a unit of work writes is in the database as Django itself would have put it there, and in one statement."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from integration.domain import clock
 from integration.domain.personal_data import PersonalData
 from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, values_of, write
 from integration.messaging.models import Delivery, Message
-from inventory.models import StockItem
+from inventory.models import StockItem, StockOfDay
 
 pytestmark = pytest.mark.django_db
 
@@ -199,3 +199,30 @@ def test_a_column_may_be_called_what_a_key_is_called() -> None:
     write({Insert(Transaction): entries})
 
     assert [entry.key for entry in read(Transaction, "key", ["b"])] == ["b"]
+
+
+def test_rows_are_found_by_several_attributes_at_once() -> None:
+    told = [message(name=name, version=version) for name in ("a", "b", "order") for version in (1, 2)]
+    write({Insert(Message): told})
+
+    found = read(Message, ("name", "version"), {("a", 1), ("order", 2), ("b", 3)}, addressed_to=0)
+
+    assert sorted((row.name, row.version) for row in found) == [("a", 1), ("order", 2)]
+    assert read(Message, ("name", "version"), {("a", 1)}, addressed_to=1) == []
+    assert [row.name for row in read(Message, ("id",), {(told[2]["id"],)})] == ["b"]
+
+
+def test_rows_are_found_by_keys_of_every_kind() -> None:
+    day = date(2026, 1, 2)
+    rows = [StockOfDay(build=1, sku=sku, day=day, latest=False, version=1) for sku in AWKWARD]
+    StockOfDay.of_all_builds.bulk_create(rows)
+
+    for sku in AWKWARD:
+        (found,) = read(StockOfDay, ("sku", "day"), [(sku, day)], build=1, latest=False)
+        assert values_of(found) == values_of(StockOfDay.of_all_builds.get(sku=sku))
+
+
+def test_nothing_is_asked_for_no_keys(statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        assert read(Message, "id", []) == []
+    assert seen == []
