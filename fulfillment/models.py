@@ -144,7 +144,7 @@ class Shipment(OfOneStory):
 class ShipmentLine(Part):
     """So many of one sku in a shipment."""
 
-    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="line_rows")
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()

@@ -267,7 +267,7 @@ class Reservation(OfOneStory):
 class ReservationLine(Part):
     """So many of one sku, set aside for an order."""
 
-    reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="line_rows")
+    reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)
     quantity = models.PositiveIntegerField()
 

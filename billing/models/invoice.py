@@ -235,7 +235,7 @@ class Invoice(OfOneStory):
 class InvoiceLine(Part):
     """So many of one sku on an invoice."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows")
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()

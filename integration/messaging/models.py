@@ -98,7 +98,7 @@ class Delivery(models.Model):
     settled keeps the `due_at` of its last claim, which says nothing any more.
     """
 
-    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     consumer = models.CharField(max_length=80)
     context = models.CharField(max_length=20, editable=False)
     outside = models.BooleanField(default=False, editable=False)

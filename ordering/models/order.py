@@ -109,7 +109,7 @@ class Order(OfOneStory):
     lines: "list[OrderLine]"
 
     number = models.CharField(max_length=20, primary_key=True)
-    buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders")
+    buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders", db_index=False)
     status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
     cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
     cancellation_requested = models.BooleanField(default=False)
@@ -387,7 +387,7 @@ def payment_status_of(order: Any) -> PaymentStatus:
 class OrderLine(Part):
     """So many of one product in an order."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="line_rows")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()

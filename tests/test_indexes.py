@@ -1,0 +1,66 @@
+"""Every index is written whenever a row is, so there is none that another one does for; the catalogue tells."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from integration.domain.indexes import PATTERN_INDEXES
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="it is PostgreSQL's indexes that are looked at"),
+]
+
+PLAIN_INDEXES = """
+    SELECT tables.relname, indexes.relname, indkey::int[]
+    FROM pg_index JOIN pg_class AS indexes ON indexes.oid = indexrelid JOIN pg_class AS tables ON tables.oid = indrelid
+    WHERE indpred IS NULL AND NOT 0 = ANY (indkey) AND tables.relname = ANY (%s)
+"""
+
+
+def _asked(sql: str) -> list[tuple[Any, ...]]:
+    labels = {"integration", "sandbox", *settings.CONTEXTS}
+    tables = [model._meta.db_table for model in apps.get_models() if model._meta.app_label in labels]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [tables])
+        return list(cursor.fetchall())
+
+
+def test_no_index_serves_searches_that_nobody_makes() -> None:
+    assert _asked(PATTERN_INDEXES) == [], "NoPatternIndexes() is missing in the migrations that came with these"
+
+
+def test_no_index_is_the_beginning_of_another() -> None:
+    by_table: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
+    for table, name, columns in _asked(PLAIN_INDEXES):
+        by_table[table].append((name, columns))
+    assert by_table
+    doubled = [
+        f"{name} on {table}: {other} does for it"
+        for table, indexes in by_table.items()
+        for name, columns in indexes
+        for other, more in indexes
+        if name != other and more[: len(columns)] == columns
+    ]
+    assert doubled == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_way_back_is_open() -> None:
+    def indexed(column: str) -> bool:
+        with connection.cursor() as cursor:
+            constraints = connection.introspection.get_constraints(cursor, "ordering_orderline")
+        return any(found["columns"] == [column] and found["index"] for found in constraints.values())
+
+    before, now = ("ordering", "0004_history_without_personal_data"), ("ordering", "0005_fewer_indexes")
+    try:
+        MigrationExecutor(connection).migrate([before])
+        assert indexed("order_id")
+    finally:
+        MigrationExecutor(connection).migrate([now])
+    assert not indexed("order_id")
