@@ -1,4 +1,4 @@
-"""The last app to be ready: by then every context has registered what beat is to run."""
+"""The last app to be ready: by then every context has registered what beat is to run, and what is there stays."""
 
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ class Wiring(AppConfig):
     def ready(self) -> None:
         from config import invariants  # noqa: F401 - registers what is true across contexts
         from config.celery import app
+        from config.garbage import keep_what_is_there
         from integration.messaging.doorbell import queue_of
         from integration.messaging.schedule import routines
 
@@ -29,3 +30,4 @@ class Wiring(AppConfig):
                 for name, routine in routines.items()
             },
         }
+        keep_what_is_there()

@@ -6,8 +6,6 @@ import threading
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
-from config import garbage  # noqa: F401 - keeps what a worker begins with
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("waybill")

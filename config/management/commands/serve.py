@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandParser
 from gunicorn.app.base import BaseApplication
 
 from config.embedded import Embedded
-from config.garbage import keep_what_is_there
 from config.wsgi import application
 
 BANNER = """
@@ -46,18 +45,16 @@ class Server(BaseApplication):
         self.cfg.set("graceful_timeout", 10)
         # Gunicorn's control socket would be one path for all the shops of a user.
         self.cfg.set("control_socket_disable", True)
-        self.cfg.set("when_ready", self._before_the_first_worker)
+        self.cfg.set("when_ready", self._stop_gently_on_ctrl_c)
         self.cfg.set("post_worker_init", self._begin)
         self.cfg.set("worker_exit", self._end)
 
     def load(self) -> Any:
         return application
 
-    def _before_the_first_worker(self, server: Any) -> None:
-        # Ctrl-C stops it gently: the hard way takes a lock in a signal handler, and waits for itself for ever when a
-        # request has just come in.
+    def _stop_gently_on_ctrl_c(self, server: Any) -> None:
+        # The hard way takes a lock in a signal handler, and waits for itself for ever when a request has just come in.
         server.handle_int = server.handle_term
-        keep_what_is_there()
 
     def _begin(self, worker: Any) -> None:
         # A terminal sends Ctrl-C to every process; ours end when the one that started them tells them to.
