@@ -116,7 +116,7 @@ class Shipment(OfOneStory):
     def _arranged(self, event: events.ShipmentArranged) -> None:
         self.id, self.order, self.recipient = event.shipment, event.order, msgspec.to_builtins(event.recipient)
         self.lines = [
-            ShipmentLine(shipment=self, sku=line.sku, name=line.name, quantity=line.quantity) for line in event.lines
+            ShipmentLine.of(self, sku=line.sku, name=line.name, quantity=line.quantity) for line in event.lines
         ]
 
     @applies(events.ShipmentDispatched)

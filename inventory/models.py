@@ -245,7 +245,7 @@ class Reservation(OfOneStory):
 
     def _born(self, event: events.GoodsReserved | events.ReservationRefused, status: ReservationStatus) -> None:
         self.order, self.status = event.order, status
-        self.lines = [ReservationLine(reservation=self, sku=line.sku, quantity=line.quantity) for line in event.lines]
+        self.lines = [ReservationLine.of(self, sku=line.sku, quantity=line.quantity) for line in event.lines]
 
     @applies(events.ReservationCommitted)
     def _committed(self, event: events.ReservationCommitted) -> None:

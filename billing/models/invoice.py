@@ -189,8 +189,8 @@ class Invoice(OfOneStory):
         self.payment_method, self.currency = event.payment_method, event.total.currency
         self.discount, self.total = event.discount, event.total
         self.lines = [
-            InvoiceLine(
-                invoice=self,
+            InvoiceLine.of(
+                self,
                 sku=line.sku,
                 name=line.name,
                 quantity=line.quantity,

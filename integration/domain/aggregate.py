@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import takewhile
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from uuid import UUID
@@ -20,7 +21,7 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.personal_data import recall
-from integration.domain.rows import read
+from integration.domain.rows import read, unsaved
 from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
@@ -58,6 +59,21 @@ class Part(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def of(cls, aggregate: "Aggregate", **values: Any) -> Self:
+        """A new part of an aggregate: of a large order there are many, and Django takes its time with each."""
+        owner = _owner(cls)
+        part = unsaved(cls, {owner.attname: aggregate.pk, **values})
+        owner.set_cached_value(part, aggregate)
+        return part
+
+
+@cache
+def _owner(part: type[Part]) -> Any:
+    """The foreign key by which a part belongs to its aggregate."""
+    keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
+    return next(key for key in keys if issubclass(key.related_model, Aggregate))
 
 
 class Parts:

@@ -229,6 +229,13 @@ def blank(model: type[models.Model]) -> Row:
     return {field.attname: field.get_default() for field in model._meta.concrete_fields}
 
 
+def unsaved(model: type[M], values: Row) -> M:
+    """A new row, made as those that are read: with these values, and those of `blank`, not to be changed in place."""
+    row = model.__new__(model)
+    vars(row).update(blank(model), _state=ModelState(), **values)
+    return row
+
+
 @lru_cache
 def _attributes(model: type[models.Model]) -> tuple[str, ...]:
     return tuple(field.attname for field in model._meta.concrete_fields)

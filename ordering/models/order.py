@@ -304,8 +304,8 @@ class Order(OfOneStory):
         self.payment_method, self.payment_due_at = event.payment_method, event.payment_due_at
         self.shipping_address = msgspec.to_builtins(event.shipping_address)
         self.lines = [
-            OrderLine(
-                order=self,
+            OrderLine.of(
+                self,
                 sku=line.sku,
                 name=line.name,
                 quantity=line.quantity,
