@@ -19,6 +19,12 @@ def stopwatch() -> float:
     return time.monotonic() if _standing_at is None else now().timestamp()
 
 
+def pause(seconds: float) -> None:
+    """Let a little time pass; while it stands still nobody waits for it."""
+    if _standing_at is None:
+        time.sleep(max(seconds, 0))
+
+
 def advance(by: timedelta) -> None:
     """Let this process live `by` later than it does, from now on."""
     global _offset

@@ -10,6 +10,7 @@ What this code does not know, a contract, a version or a consumer of tomorrow or
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
@@ -35,9 +36,13 @@ from integration.messaging.outcomes import (
 )
 from integration.messaging.outside import handle_outside, keep_pace, paces
 
-LONGEST_HANDLING = 1.0
+LONGEST_HANDLING = 0.1
 """Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
-nobody should wait for fifty of them to write a row."""
+nobody should wait for fifty of them to write a row, or to go on with the first."""
+
+SOON = 0.1
+"""For so many seconds a worker waits for what came too early to be due again: what it waits for is about to be
+committed, and whoever is not rung for is found a second later."""
 
 LONGEST_WAKE = 0.5
 """Seconds after which a woken worker rings for itself and makes room for other lanes, whose work may be older."""
@@ -69,26 +74,34 @@ def deliver_due(lane: Lane) -> int:
             ring([lane])  # there may be work for two
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
+        early: list[datetime] = []
         for consumer, of_consumer in _by_consumer(claims).items():
-            left += of_consumer if left else _attempt(consumer, of_consumer)
+            left += of_consumer if left else _attempt(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
         if lane.outside:
             keep_pace(lane, len(claims) - len(left), clock.stopwatch() - claimed_at)
+        wait = (min(early) - clock.now()).total_seconds() if early else None
         if left:
             give_back(lane, left)
-        elif not claims[-1].more:
+        elif not claims[-1].more and (wait is None or wait > SOON):
             break  # what was published since is rung for
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break
         pass_on()
+        if wait is not None and not claims[-1].more:
+            clock.pause(wait)
     return attempts
 
 
-def _attempt(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
-    """Handle deliveries of one consumer, together or else each alone; returns those there was no time for."""
+def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
+    """Handle deliveries of one consumer, together or else each alone; returns those there was no time for.
+
+    Args:
+        early: is added from when on those can be claimed again that came too early.
+    """
     try:
-        return _handle(name, claims)
+        return _handle(name, claims, early)
     except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
         if len(claims) == 1:
             note_failure(claims[0], error)
@@ -97,11 +110,11 @@ def _attempt(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
     for n, each in enumerate(claims):
         if clock.stopwatch() - began > LONGEST_HANDLING:
             return claims[n:]
-        _attempt(name, [each])
+        _attempt(name, [each], early)
     return []
 
 
-def _handle(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
+def _handle(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
     if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
         raise WorkerDied(WorkerDied.__doc__)
     if name not in consumers:
@@ -112,11 +125,11 @@ def _handle(name: str, claims: Sequence[Claim]) -> Sequence[Claim]:
         return handle_outside(consumer, claims)
     left = claims
     while left:
-        left = _handle_together(consumer, left)
+        left = _handle_together(consumer, left, early)
     return []
 
 
-def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
+def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
     """Handle as many as fit into one short transaction; returns those that are left for the next."""
     began = clock.stopwatch()
     with unit_of_work() as work:
@@ -124,21 +137,21 @@ def _handle_together(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
         handled: list[Delivery] = []
-        early: list[tuple[Delivery, NotYet]] = []
+        put_off_now: list[tuple[Delivery, NotYet]] = []
         for delivery, event in deliveries:
             with caused_by(delivery.message.cause):
                 too_early = work.came_too_early(partial(consumer.handle, event))
             if too_early is None:
                 handled.append(delivery)
             elif is_early(delivery, too_early):
-                early.append((delivery, too_early))
+                put_off_now.append((delivery, too_early))
             else:
                 raise too_early
             if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
         mark_done(handled)
-        put_off(claims, early)
-    left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(early) :]}
+        early += put_off(claims, put_off_now)
+    left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(put_off_now) :]}
     return [claim for claim in claims if claim.id in left]
 
 

@@ -8,8 +8,9 @@ import logging
 import random
 import traceback
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
+from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -23,7 +24,7 @@ from integration.domain.naming import UnknownName
 from integration.domain.personal_data import recall
 from integration.domain.rows import Update, each_of, keys, select, selected, wanted
 from integration.domain.unit_of_work import current_unit_of_work
-from integration.messaging.claim import Claim
+from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.schedule import Routine, register
@@ -38,6 +39,9 @@ PARKED_FOR = timedelta(minutes=1)
 
 PUT_OFF = ["attempts", "in_hand", "due_at", "error", "traceback"]
 """The columns in which a delivery differs that is to be tried later, as if it had not been claimed."""
+
+A_MOMENT = (0.001, 0.01)
+"""Seconds after which it is looked again for what somebody held: the first is as long as a claim takes."""
 
 Readable = tuple[Delivery, IntegrationEvent]
 """A delivery whose event this code can read."""
@@ -69,12 +73,23 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
     """The deliveries that are still ours, with their messages; one query.
 
     Args:
-        locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out.
+        locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out. But
+            who was about to claim what we have claimed holds it, too, for a moment, so it is looked for again.
     """
+    found = _take(claims, locked)
+    for pause in A_MOMENT if locked else ():
+        if len(found) == len(claims):
+            break
+        clock.pause(pause)
+        known = {delivery.pk for delivery in found}
+        found += _take([each for each in claims if each.id not in known], locked)
+    return sorted(found, key=attrgetter("pk"))
+
+
+def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
     found = []
-    for delivery, message in select(
-        _taking(locked), [keys(each.id for each in claims), claims[0].attempt], Delivery, Message
-    ):
+    ours = [keys(each.id for each in claims), claims[0].attempt]
+    for delivery, message in select(_taking(locked), ours, Delivery, Message):
         delivery.message = message
         found.append(delivery)
     return found
@@ -131,12 +146,17 @@ def is_early(delivery: Delivery, error: Exception) -> bool:
     return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_PATIENCE
 
 
-def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> None:
-    """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged. One statement."""
+def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
+    """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged. One statement.
+
+    Returns:
+        From when on each of them can be claimed again.
+    """
     for delivery, too_early in early:
         _try_again_soon(delivery)
         _tell_why(delivery, too_early)
     _put_off(claims, [delivery for delivery, _ in early])
+    return [delivery.due_at - CLOCKS_DIFFER for delivery, _ in early]
 
 
 def _put_off(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
@@ -147,7 +167,11 @@ def _put_off(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
 def _try_again_soon(delivery: Delivery) -> None:
     delivery.attempts -= 1
     delivery.in_hand = False
-    delivery.due_at = clock.now() + timedelta(seconds=random.uniform(0.2, 0.6))  # noqa: S311
+    # The longer it has been too early, the longer it may still be.
+    waited = (clock.now() - delivery.message.occurred_at).total_seconds()
+    longest = min(max(waited / 2, 0.01), 0.5)
+    wait = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
+    delivery.due_at = clock.now() + CLOCKS_DIFFER + wait
 
 
 def give_back(lane: Lane, claims: Sequence[Claim]) -> None:

@@ -126,7 +126,7 @@ def a_claim_that_was_lost_takes_no_effect() -> str | None:
         claims = [each for each in claim(INVENTORY, 50) if each.consumer == "inventory.reserve-stock"]
         clock._offset += 2 * LEASE
         deliver_due(INVENTORY)
-        _attempt("inventory.reserve-stock", claims)
+        _attempt("inventory.reserve-stock", claims, [])
     taken = before - StockItem.objects.get(pk="MUG").on_hand
     return None if taken == 1 else f"handled {taken} times"
 

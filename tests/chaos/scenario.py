@@ -53,7 +53,7 @@ class Worker:
     def _step(self, taken: Claim) -> None:
         try:
             with _dying_before_the_commit() if self.steps == self.crash_at else nullcontext():
-                deliver._attempt(taken.consumer, [taken])
+                deliver._attempt(taken.consumer, [taken], [])
         except Crash:
             self._claims.clear()
         if self.doubled and taken.id not in self._told_twice:
