@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from tests.bench.crew import Crew
 from tests.bench.pairing import Measurement, in_turn
 from tests.bench.stage import Measured, NotAllDone, Stage, embedded_environment, plain_environment
+from tests.system.house import ROOT
 
 SMALL, LARGE = 3, 300
 """Lines of an order."""
@@ -93,14 +94,7 @@ def large_orders(stage: Stage) -> Measurement:
 def embedded(stage: Stage) -> Measurement:
     """Row i: the embedded mode beside the bare chain on SQLite."""
     n = stage.scale.embedded_orders
-    house = {**os.environ, **embedded_environment(stage), "DATABASE_URL": f"sqlite:///{stage.folder}/embedded.sqlite3"}
-    plain = plain_environment(f"sqlite:///{stage.folder}/plain.sqlite3", stage.folder / "var")
-    stage.furnish({**house, "PYTHONPATH": plain["PYTHONPATH"]})
-    with (
-        stage.crew("tests.bench.ours.embedded", 1, house) as ours,
-        stage.crew("tests.bench.baselines.chain", 1, plain) as chain,
-    ):
-        chain.do(what="furnish", skus=stage.scale.skus, past=stage.scale.past)
+    with embedded_house(stage, "tests.bench.ours.embedded") as ours, embedded_chain(stage) as chain:
 
         def baseline() -> Mapping[str, float]:
             with ours.frozen():
@@ -110,3 +104,20 @@ def embedded(stage: Stage) -> Measurement:
             lambda: {"": n / ours.time(orders=n, lines=SMALL, skus=stage.scale.skus)}, baseline, stage.scale.rounds
         )
     return pairs, f"{n:,} orders"
+
+
+def embedded_house(stage: Stage, program: str = "tests.bench.ours.walk") -> Crew:
+    """A process of ours that runs embedded, on an SQLite database with goods and some orders in it."""
+    database = {"DATABASE_URL": f"sqlite:///{stage.folder}/embedded.sqlite3"}
+    house = {**os.environ, **embedded_environment(stage), **database}
+    stage.furnish({**house, "PYTHONPATH": str(ROOT)})
+    return stage.crew(program, 1, house)
+
+
+@contextmanager
+def embedded_chain(stage: Stage) -> Iterator[Crew]:
+    """A process that runs the bare chain on an SQLite database, with as much in it."""
+    plain = plain_environment(f"sqlite:///{stage.folder}/plain.sqlite3", stage.folder / "var")
+    with stage.crew("tests.bench.baselines.chain", 1, plain) as chain:
+        chain.do(what="furnish", skus=stage.scale.skus, past=stage.scale.past)
+        yield chain

@@ -11,7 +11,9 @@ from psycopg import sql
 
 from tests.bench.capacity import flushes_a_second
 from tests.bench.clocks import cpu_of_all
-from tests.bench.orders_through import SMALL, furnish_plain
+from tests.bench.crew import Crew
+from tests.bench.in_memory import recorder, signals
+from tests.bench.orders_through import SMALL, embedded_chain, embedded_house, furnish_plain
 from tests.bench.stage import Stage
 from tests.system.house import ROOT
 
@@ -27,36 +29,64 @@ SELDOM = 0.01
 
 
 def measure(stage: Stage) -> dict[str, Any]:
-    """What an order takes of the processor, part by part; where the process was meanwhile; and what rows it leaves."""
-    orders, skus = stage.scale.orders, stage.scale.skus
+    """What an order takes of the processor, part by part, and where the process was meanwhile; what rows it leaves; the
+    same embedded; and what an event takes, step by step."""
     furnish_plain(stage)
     stage.postgresql.ask("CREATE DATABASE walked TEMPLATE furnished")
     with (
         stage.crew("tests.bench.ours.walk", 1, stage.environment("walked")) as ours,
         stage.crew("tests.bench.baselines.chain", 1, stage.plain()) as chain,
     ):
+        orders, skus = stage.scale.orders, stage.scale.skus
         rows = {
             "ours": _rows_of(stage, "walked", lambda: ours.do(orders=orders, skus=skus)) / orders,
             "chain": _rows_of(stage, "plain", lambda: chain.do(orders=orders, lines=SMALL, skus=skus)) / orders,
         }
-        walks: list[dict[str, Any]] = []
-        chains: list[dict[str, float]] = []
-        leaders = {"Python": chain.pids[0], "PostgreSQL": stage.postgresql.program.pid}
-        for _ in range(stage.scale.rounds):
-            walks += ours.do(orders=orders, skus=skus)
-            before = {who: cpu_of_all(pid) for who, pid in leaders.items()}
-            chain.do(orders=orders, lines=SMALL, skus=skus)
-            chains.append({who: (cpu_of_all(pid) - before[who]) * 1000 / orders for who, pid in leaders.items()})
-    took = {part: _medians([walk["took"][part] for walk in walks]) for part in walks[0]["took"]}
-    seen = sum((Counter(walk["seen"]) for walk in walks), Counter())
+        servers = _in_turn(stage, ours, chain, {"PostgreSQL": stage.postgresql.program.pid})
+    with embedded_house(stage) as ours, embedded_chain(stage) as chain:
+        embedded = _in_turn(stage, ours, chain, {})
     return {
-        "took": took,
-        "chain": _medians(chains),
-        "seen": {room: times / seen.total() for room, times in seen.most_common()},
+        **servers,
+        "embedded": embedded,
         "rows": rows,
+        "event": _steps_of_an_event(stage),
         "flushes": flushes_a_second(stage, 1, orders),
         "n": f"{orders:,} orders of {SMALL} lines in each of {stage.scale.rounds} rounds",
     }
+
+
+def _in_turn(stage: Stage, ours: Crew, chain: Crew, servers: Mapping[str, int]) -> dict[str, Any]:
+    """What both take of the processor, with their servers, and where ours was meanwhile."""
+    orders, skus = stage.scale.orders, stage.scale.skus
+    walks: list[dict[str, Any]] = []
+    chains: list[dict[str, float]] = []
+    leaders = {"Python": chain.pids[0], **servers}
+    for _ in range(stage.scale.rounds):
+        walks += ours.do(orders=orders, skus=skus)
+        before = {who: cpu_of_all(pid) for who, pid in leaders.items()}
+        chain.do(orders=orders, lines=SMALL, skus=skus)
+        chains.append({who: (cpu_of_all(pid) - before[who]) * 1000 / orders for who, pid in leaders.items()})
+    seen = sum((Counter(walk["seen"]) for walk in walks), Counter())
+    return {
+        "took": {part: _medians([walk["took"][part] for walk in walks]) for part in walks[0]["took"]},
+        "chain": _medians(chains),
+        "seen": {room: times / seen.total() for room, times in seen.most_common()},
+    }
+
+
+def _steps_of_an_event(stage: Stage) -> dict[str, float]:
+    """Microseconds: of all that is done with one, of what it is made of, and of a signal in its place."""
+    n = stage.scale.dispatches
+    with recorder(stage) as ours, signals(stage) as baseline:
+        rounds = [
+            {
+                **ours.do(times=n, what="steps")[0],
+                **{what: seconds * 1e6 / n for what, seconds in ours.do(times=n)[0].items()},
+                "signal": baseline.do(times=n)[0] * 1e6 / n,
+            }
+            for _ in range(stage.scale.rounds)
+        ]
+    return _medians(rounds)
 
 
 def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -85,7 +115,7 @@ def _rows_in(stage: Stage, name: str) -> int:
 def tell(report: Mapping[str, Any]) -> Iterator[str]:
     """The section of the page, line by line."""
     took, chain, rows = report["took"], report["chain"], report["rows"]
-    ours = {who: sum(part[who] for part in took.values()) for who in ("Python", "PostgreSQL")}
+    ours = _sum(took)
     yield "## Where the time of an order goes\n"
     yield "One process places orders, 20 at once, and does all that follows; no worker and nothing else runs. The bare"
     yield "chain is one process, too. Milliseconds of CPU, of that process and of its PostgreSQL, for each order.\n"
@@ -96,11 +126,24 @@ def tell(report: Mapping[str, Any]) -> Iterator[str]:
         each = f"{spent['Python']:.2f} | {spent['PostgreSQL']:.2f} | {_whole(spent):.2f}"
         yield f"| **{whose}** | {each} | {added:.0f} |"
     yield "\nIn which code our process spent its time, by the innermost that is not Python's own:\n"
-    yield "| " + " | ".join(room for room, _ in _rooms(report["seen"])) + " |"
-    yield "|" + "--:|" * len(_rooms(report["seen"]))
-    yield "| " + " | ".join(f"{share:.0%}" for _, share in _rooms(report["seen"])) + " |\n"
+    yield from _seen(report["seen"])
+    embedded = report["embedded"]
+    yield "The same embedded, where SQLite is a part of the process:\n"
+    yield "| " + " | ".join([*embedded["took"], "**all of it**", "**the bare chain**"]) + " |"
+    yield "|" + "--:|" * (len(embedded["took"]) + 2)
+    each = [*embedded["took"].values(), _sum(embedded["took"]), embedded["chain"]]
+    yield "| " + " | ".join(f"{_whole(spent):.2f}" for spent in each) + " |\n"
+    yield from _seen(embedded["seen"])
     yield from (f"* {sentence}" for sentence in _sentences(ours, chain, rows, report["flushes"]))
+    yield from (f"* {sentence}" for sentence in [_embedded(embedded, rows), _event(report["event"])])
     yield ""
+
+
+def _seen(seen: Mapping[str, float]) -> Iterator[str]:
+    rooms = _rooms(seen)
+    yield "| " + " | ".join(room for room, _ in rooms) + " |"
+    yield "|" + "--:|" * len(rooms)
+    yield "| " + " | ".join(f"{share:.0%}" for _, share in rooms) + " |\n"
 
 
 def _sentences(
@@ -124,6 +167,25 @@ def _sentences(
     )
 
 
+def _embedded(embedded: Mapping[str, Any], rows: Mapping[str, float]) -> str:
+    ours, chain = _whole(_sum(embedded["took"])), _whole(embedded["chain"])
+    return (
+        f"**Row i** can be about {chain / ours:.2f} by this, less what the broker, the worker and beat take as threads "
+        "of the same process: one interpreter does everything in turn, and nothing is done beside it by a server. "
+        f"It is {ours / rows['ours']:.3f} ms a row beside the chain's {chain / rows['chain']:.3f}, and "
+        f"{rows['ours'] / rows['chain']:.0f} times the rows."
+    )
+
+
+def _event(event: Mapping[str, float]) -> str:
+    made = " ".join(f"{what} takes {event[what]:.2f}," for what in ("its id", "its moment", "the fact"))
+    return (
+        f"**Row e**: an event takes {event['all']:.2f} µs, {event['dispatch']:.2f} of them the dispatch, and a signal "
+        f"{event['signal']:.2f}. To be five times as fast, all of it would have to take {event['signal'] / 5:.2f}; but "
+        f"{made} and what is left of recording is the aggregate's change, its version and the event's metadata."
+    )
+
+
 def _alone(reaction: str) -> tuple[int, int]:
     """The statements and the commits of a reaction to one event, as docs/costs.md tells them."""
     statements, commits, *_ = json.loads((ROOT / "docs" / "costs.json").read_text())["reactions"][reaction]["alone"]
@@ -135,5 +197,10 @@ def _rooms(seen: Mapping[str, float]) -> list[tuple[str, float]]:
     return [*often, ("elsewhere", 1 - sum(share for _, share in often))]
 
 
+def _sum(took: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """What all parts took, by who took it."""
+    return dict(sum((Counter(part) for part in took.values()), Counter()))
+
+
 def _whole(spent: Mapping[str, float]) -> float:
-    return spent["Python"] + spent["PostgreSQL"]
+    return sum(spent.values())

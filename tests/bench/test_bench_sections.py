@@ -129,6 +129,15 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
                 "seen": {"django": 0.75, "integration/domain": 0.245, "redis": 0.005},
                 "rows": {"ours": 60.0, "chain": 5.0},
                 "flushes": 500.0,
+                "embedded": {
+                    "took": {part: {"Python": 0.5} for part in parts},
+                    "chain": {"Python": 0.75},
+                    "seen": {"django": 1.0},
+                },
+                "event": {
+                    **{"all": 2.5, "dispatch": 0.25, "signal": 3.5},
+                    **{"its id": 0.4, "its moment": 0.2, "the fact": 0.1},
+                },
             }
         )
     )
@@ -138,4 +147,9 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
     assert "can be about 0.33" in page
     assert "takes 3.0 times the processor of the chain, and adds 12.0 times the rows" in page
     assert "0.15 ms a row are to be set against the chain's 0.60" in page
+    assert "| 0.50 | 0.50 | 0.50 | 1.50 | 0.75 |" in page
+    assert "**Row i** can be about 0.50 by this" in page
+    assert "0.025 ms a row beside the chain's 0.150, and 12 times the rows" in page
+    assert "an event takes 2.50 µs, 0.25 of them the dispatch, and a signal 3.50" in page
+    assert "would have to take 0.70; but its id takes 0.40, its moment takes 0.20, the fact takes 0.10, and" in page
     assert "24 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page
