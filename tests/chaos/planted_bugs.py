@@ -250,9 +250,9 @@ def due_and_never_claimed() -> Any:
 def give_batches_up_as_a_whole() -> Iterator[None]:
     """When one of a batch fails, the batch has failed, again, and is given up."""
 
-    def fail_together(name: str, claims: Any) -> Any:
+    def fail_together(name: str, claims: Any, early: Any) -> Any:
         try:
-            deliver._handle_together(consumers.get(name), claims)
+            deliver._handle_together(consumers.get(name), claims, early)
         except Exception as error:
             for each in claims:
                 outcomes.record_failure(each, error)

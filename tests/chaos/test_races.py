@@ -231,7 +231,7 @@ def test_a_batch_of_payments_that_two_workers_hold_is_written_down_once(
     lane = Lane("billing", True)
     slow = claim(lane, 5)
     with clock.moved(LEASE):
-        together(partial(_attempt, "billing.collect-payment", slow), *[lambda: deliver_due(lane)] * 3)
+        together(partial(_attempt, "billing.collect-payment", slow, []), *[lambda: deliver_due(lane)] * 3)
         settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
     assert Delivery.objects.exclude(status="done").count() == 0

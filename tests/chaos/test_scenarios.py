@@ -1,6 +1,7 @@
 """Every flow ends where it must, whichever way its deliveries go; with HYPOTHESIS_PROFILE=chaos, in many more ways."""
 
 from collections.abc import Callable
+from datetime import datetime
 from random import Random
 
 import pytest
@@ -70,9 +71,9 @@ def test_a_shuffle_changes_the_order_of_the_steps(monkeypatch: pytest.MonkeyPatc
 
     attempt, orders = deliver._attempt, []
 
-    def note(name: str, claims: list[Claim]) -> None:
+    def note(name: str, claims: list[Claim], early: list[datetime]) -> None:
         orders[-1].append(name)
-        attempt(name, claims)
+        attempt(name, claims, early)
 
     monkeypatch.setattr(deliver, "_attempt", note)
     for scenario in (Scenario.in_order(), Scenario.shuffled(1), Scenario.shuffled(1), Scenario.shuffled(2)):
