@@ -3,10 +3,11 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from integration.domain.indexes import AlterIndex, NoPatternIndexes
+from integration.domain.indexes import AlterIndex
 
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('fulfillment', '0004_history_without_personal_data'),
@@ -18,5 +19,4 @@ class Migration(migrations.Migration):
             name='shipment',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='line_rows', to='fulfillment.shipment'),
         ),
-        NoPatternIndexes(),
     ]

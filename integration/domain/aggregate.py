@@ -62,8 +62,14 @@ class Part(models.Model):
 
     @classmethod
     def of(cls, aggregate: "Aggregate", **values: Any) -> Self:
-        """A new part of an aggregate: of a large order there are many, and Django takes its time with each."""
+        """A new part of an aggregate: of a large order there are many, and Django takes its time with each.
+
+        Raises:
+            TypeError: for a name that no column has, and for a default that is made anew for each row.
+        """
         owner = _owner(cls)
+        if not values.keys() <= _columns(cls):
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(values.keys() - _columns(cls)))}")
         part = unsaved(cls, {owner.attname: aggregate.pk, **values})
         owner.set_cached_value(part, aggregate)
         return part
@@ -72,8 +78,18 @@ class Part(models.Model):
 @cache
 def _owner(part: type[Part]) -> Any:
     """The foreign key by which a part belongs to its aggregate."""
+    made_anew = [
+        field.attname for field in part._meta.concrete_fields if field.has_default() and callable(field.default)
+    ]
+    if made_anew:
+        raise TypeError(f"{part.__name__} makes a default anew for each row: {', '.join(made_anew)}")
     keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
     return next(key for key in keys if issubclass(key.related_model, Aggregate))
+
+
+@cache
+def _columns(part: type[Part]) -> frozenset[str]:
+    return frozenset(field.attname for field in part._meta.concrete_fields)
 
 
 class Parts:

@@ -16,9 +16,6 @@ from integration.domain.personal import personal_fields
 from integration.domain.rows import Row, read
 from integration.domain.versions import Facts, Versioned
 
-AT_ONCE = 5_000
-"""As many rows are asked for by one query: SQLite takes some thirty thousand parameters."""
-
 
 class PersonalData(models.Model):
     """The personal values of one row of the log, which has the same id: an entry of a history, or a message.
@@ -90,8 +87,7 @@ def recall(rows: Iterable[K]) -> list[K]:
 
 
 def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
-    chunks = (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
-    return {row.id: row.values for chunk in chunks for row in read(PersonalData, "id", chunk)}
+    return {row.id: row.values for row in read(PersonalData, "id", keys)}
 
 
 def values_beside(id: UUID, event_id: UUID, values: Facts) -> Row:

@@ -100,7 +100,7 @@ def read(
 
     Args:
         locked: whether nobody else is to change them until the transaction ends.
-        also: what other attributes must be.
+        also: what other attributes must be; not None.
     """
     if not values:
         return []
@@ -108,7 +108,8 @@ def read(
     if names is attributes and len(names) == 1:
         values = [value for (value,) in values]
     sql = _among(model, names, tuple(also), locked)
-    return [row for (row,) in select(sql, [keys(values), *also.values()], model)]
+    others = also.values() if _is_postgresql() else map(_as_stored, also.values())
+    return [row for (row,) in select(sql, [keys(values), *others], model)]
 
 
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:

@@ -69,29 +69,38 @@ def deliver_due(lane: Lane) -> int:
     """
     began = clock.stopwatch()
     attempts = 0
+    early: list[datetime] = []
     while claims := claim(lane, paces[lane]):
         if not attempts and len(claims) == BATCH:
             ring([lane])  # there may be work for two
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
-        early: list[datetime] = []
         for consumer, of_consumer in _by_consumer(claims).items():
             left += of_consumer if left else _attempt(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
         if lane.outside:
             keep_pace(lane, len(claims) - len(left), clock.stopwatch() - claimed_at)
-        wait = (min(early) - clock.now()).total_seconds() if early else None
         if left:
             give_back(lane, left)
-        elif not claims[-1].more and (wait is None or wait > SOON):
+        more = bool(left) or claims[-1].more
+        wait = 0.0 if more else _until_what_is_due_soon(early)
+        if not more and wait is None:
             break  # what was published since is rung for
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
             break
         pass_on()
-        if wait is not None and not claims[-1].more:
+        if wait:
             clock.pause(wait)
+            early.clear()
     return attempts
+
+
+def _until_what_is_due_soon(early: Sequence[datetime]) -> float | None:
+    """The seconds to wait for all that came too early and can be claimed again soon; None if there is no such thing."""
+    now = clock.now()
+    waits = [(moment - now).total_seconds() for moment in early]
+    return max((max(wait, 0.001) for wait in waits if wait <= SOON), default=None)
 
 
 def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
@@ -100,58 +109,69 @@ def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Seque
     Args:
         early: is added from when on those can be claimed again that came too early.
     """
+    left = [*claims]
     try:
-        return _handle(name, claims, early)
+        return _handle(name, left, early)
     except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
         if len(claims) == 1:
             note_failure(claims[0], error)
             return []
     began = clock.stopwatch()
-    for n, each in enumerate(claims):
+    for n, each in enumerate(left):
         if clock.stopwatch() - began > LONGEST_HANDLING:
-            return claims[n:]
+            return left[n:]
         _attempt(name, [each], early)
     return []
 
 
-def _handle(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
-    if claims[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
+def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Claim]:
+    """Handle deliveries in as many transactions as it takes; returns those there was no time for.
+
+    Args:
+        left: what was committed is taken out.
+    """
+    if left[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
         raise WorkerDied(WorkerDied.__doc__)
     if name not in consumers:
-        park([(delivery, f"no consumer is named {name!r}") for delivery in claimed(claims)], claims)
+        park([(delivery, f"no consumer is named {name!r}") for delivery in claimed(left)], left)
         return []
     consumer = consumers.get(name)
     if consumer.outside:
-        return handle_outside(consumer, claims)
-    left = claims
+        return handle_outside(consumer, left)
+    some = len(left)
     while left:
-        left = _handle_together(consumer, left, early)
+        together = left[:some]
+        again = _handle_together(consumer, together, early)
+        left[:some] = again
+        # No more than will be done in time: all of it is read, and what it is about is locked.
+        some = 2 * (len(together) - len(again))
     return []
 
 
 def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
     """Handle as many as fit into one short transaction; returns those that are left for the next."""
-    began = clock.stopwatch()
     with unit_of_work() as work:
         deliveries = readable(claims, take(claims, locked=True))
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
+        began = clock.stopwatch()
         handled: list[Delivery] = []
-        put_off_now: list[tuple[Delivery, NotYet]] = []
+        too_soon: list[tuple[Delivery, NotYet]] = []
         for delivery, event in deliveries:
             with caused_by(delivery.message.cause):
                 too_early = work.came_too_early(partial(consumer.handle, event))
             if too_early is None:
                 handled.append(delivery)
             elif is_early(delivery, too_early):
-                put_off_now.append((delivery, too_early))
+                too_soon.append((delivery, too_early))
             else:
                 raise too_early
             if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
         mark_done(handled)
-        early += put_off(claims, put_off_now)
-    left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(put_off_now) :]}
+        due_again = put_off(claims, too_soon)
+    early += due_again
+    left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(too_soon) :]}
     return [claim for claim in claims if claim.id in left]
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from operator import attrgetter
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
@@ -70,14 +71,15 @@ def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
 
 
 def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
-    """The deliveries that are still ours, with their messages; one query.
+    """The deliveries that are still ours, with their messages; one query, unless some are missing.
 
     Args:
         locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out. But
             who was about to claim what we have claimed holds it, too, for a moment, so it is looked for again.
     """
     found = _take(claims, locked)
-    for pause in A_MOMENT if locked else ():
+    may_be_held = locked and connection.features.has_select_for_update_skip_locked
+    for pause in A_MOMENT if may_be_held else ():
         if len(found) == len(claims):
             break
         clock.pause(pause)

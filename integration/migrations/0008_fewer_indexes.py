@@ -3,10 +3,11 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from integration.domain.indexes import AlterIndex, NoPatternIndexes
+from integration.domain.indexes import AlterIndex
 
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('integration', '0007_what_was_lost_goes_first'),
@@ -18,5 +19,4 @@ class Migration(migrations.Migration):
             name='message',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='integration.message'),
         ),
-        NoPatternIndexes(),
     ]

@@ -3,10 +3,11 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from integration.domain.indexes import AlterIndex, NoPatternIndexes
+from integration.domain.indexes import AlterIndex
 
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('ordering', '0004_history_without_personal_data'),
@@ -23,5 +24,4 @@ class Migration(migrations.Migration):
             name='order',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='line_rows', to='ordering.order'),
         ),
-        NoPatternIndexes(),
     ]

@@ -51,7 +51,7 @@ def _sign(entry: HistoryEntry) -> int:
 def _what_was_ordered_and_when_confirmed(
     orders: Collection[str],
 ) -> tuple[dict[str, tuple[events.PlacedLine, ...]], dict[str, date]]:
-    """The lines of these orders and the days of their confirmation, by order; one query."""
+    """The lines of these orders and the days of their confirmation, by order; one query, and one for personal data."""
     facts = [*product(orders, [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name])]
     lines, days = {}, {}
     for entry in recall(read(History, ("stream_id", "name"), facts, stream=Order.stream)):

@@ -11,7 +11,7 @@ from integration.domain.money import Money
 from inventory import events
 from inventory.events import ReservedLine
 from inventory.models import History, Reservation, StockItem
-from ordering.models import Product
+from ordering.models import Order, OrderLine, Product
 
 ORDER = OrderNumber("R-1")
 
@@ -96,3 +96,15 @@ def test_a_refusal_may_be_a_class_or_say_more(mugs: StockItem) -> None:
         mugs.require(False, StaleVersion)
     with pytest.raises(StaleVersion, match="read it again"):
         mugs.require(False, StaleVersion("read it again"))
+
+
+class TestAPart:
+    def test_refuses_a_name_that_no_column_has(self) -> None:
+        with pytest.raises(TypeError, match="OrderLine has no shiped"):
+            OrderLine.of(Order(number="R-1"), sku="MUG", shiped=1)
+
+    def test_belongs_to_its_aggregate_and_has_the_defaults_of_its_columns(self) -> None:
+        order = Order(number="R-1")
+        line = OrderLine.of(order, sku="MUG")
+        assert (line.order, line.order_id, line.shipped, line.pk) == (order, "R-1", 0, None)
+        assert line._state.adding

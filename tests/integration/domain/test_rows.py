@@ -210,6 +210,8 @@ def test_rows_are_found_by_several_attributes_at_once() -> None:
     assert sorted((row.name, row.version) for row in found) == [("a", 1), ("order", 2)]
     assert read(Message, ("name", "version"), {("a", 1)}, addressed_to=1) == []
     assert [row.name for row in read(Message, ("id",), {(told[2]["id"],)})] == ["b"]
+    others = {"correlation_id": told[3]["correlation_id"], "occurred_at": told[3]["occurred_at"]}
+    assert [row.version for row in read(Message, "name", ["b"], **others)] == [2]
 
 
 def test_rows_are_found_by_keys_of_every_kind() -> None:

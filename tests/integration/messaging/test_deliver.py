@@ -505,6 +505,46 @@ def test_a_worker_waits_for_what_is_about_to_be_committed(
     assert max(paused) <= delivering.SOON
 
 
+def test_a_worker_waits_for_all_of_many_that_came_too_early(
+    listen: Listen, run_out: RunOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: Counter[str] = Counter()
+
+    def wait_once(event: StockRanOut) -> None:
+        tried[event.sku] += 1
+        if tried[event.sku] == 1:
+            raise NotYet
+
+    monkeypatch.setattr(delivering.clock, "pause", lambda seconds: clock.advance(timedelta(seconds=seconds)))
+    listen(wait_once)
+    run_out(*(f"MUG-{n}" for n in range(20)))
+
+    assert deliver_due(INSIDE) == 40
+    assert not Delivery.objects.exclude(status=Status.DONE).exists()
+
+
+def test_a_worker_that_gave_something_back_does_not_wait(
+    listen: Listen, run_out: RunOut, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    def be_slow_and_bad(event: StockRanOut) -> None:
+        clock.advance(timedelta(seconds=0.06))
+        if event.sku == "BAD":
+            raise Trouble
+        raise NotYet
+
+    monkeypatch.setattr(delivering.clock, "pause", paused.append)
+    monkeypatch.setattr(delivering, "LONGEST_WAKE", 0.01)
+    listen(be_slow_and_bad)
+    run_out("BAD", "MUG", "LAMP", "VASE")
+
+    deliver_due(INSIDE)
+
+    assert paused == []
+    assert Delivery.objects.filter(attempts=0, due_at__lte=clock.now()).exists()
+
+
 def test_a_worker_does_not_wait_for_what_has_been_too_early_for_long(
     early: None, deliver: Deliver, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -800,6 +840,29 @@ def test_neighbours_of_what_another_worker_did_are_handled(
 
     assert _skus() == {"MUG", "ATLAS"}
     assert {delivery(sku).status for sku in ("MUG", "ATLAS")} == {Status.DONE}
+
+
+def test_what_was_committed_is_not_tried_again_when_a_later_part_of_its_batch_fails(
+    listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    tried: list[str] = []
+
+    def fail_at_the_third(event: StockRanOut) -> None:
+        tried.append(event.sku)
+        clock.advance(timedelta(seconds=0.11))
+        if event.sku == "C":
+            raise Trouble
+
+    listen(fail_at_the_third)
+    run_out("A", "B", "C", "D")
+    claims = claim(INSIDE, BATCH)
+
+    delivering._attempt("inventory.reorder", claims, [])
+
+    # A and B are each as much as fits into a transaction.
+    assert tried[:4] == ["A", "B", "C", "C"]
+    assert {delivery(sku).status for sku in "AB"} == {Status.DONE}
+    assert delivery("C").error.startswith("Trouble")
 
 
 @pytest.mark.django_db(transaction=True)
