@@ -144,6 +144,7 @@ if _sqlite:
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
 else:
+    DATABASES["default"]["ENGINE"] = "config.postgresql"
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # A statement that a connection has made so often is planned once and for all. 0 plans it each time, as a pooler
     # needs it that gives every transaction another connection.
