@@ -152,4 +152,5 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
     assert "0.025 ms a row beside the chain's 0.150, and 12 times the rows" in page
     assert "an event takes 2.50 µs, 0.25 of them the dispatch, and a signal 3.50" in page
     assert "would have to take 0.70; but its id takes 0.40, its moment takes 0.20, the fact takes 0.10, and" in page
+    assert "At 9.0 ms an order it can be five times django-oscar's where one `place_order` takes 45 ms" in page
     assert "24 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page
