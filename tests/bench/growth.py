@@ -139,9 +139,11 @@ def _grow(stage: Stage, name: str, made: int, orders: int) -> None:
     first, last = made // MODELS, orders // MODELS - 1
     if last < first:
         return
-    # Some milliseconds apart from the repetitions that are there, for else their keys were the same.
-    ago = span - _before(stage) + timedelta(milliseconds=7 * first)
-    past = Repetition(MODELS, first, last, span.total_seconds() / (last - first + 2), ago)
+    # Each time by another number of milliseconds beside whole hundredths of a second, or a repetition might fall on one
+    # that is there, and have its keys.
+    beside = timedelta(milliseconds=1 + (MODELS, *stage.scale.growth).index(made))
+    ago = span - _before(stage) + beside
+    past = Repetition(MODELS, first, last, round(span.total_seconds() / (last - first + 2), 2), ago)
     with psycopg.connect(stage.postgresql.url(name), autocommit=True) as database:
         with database.transaction():
             database.execute("SET LOCAL session_replication_role = replica")
