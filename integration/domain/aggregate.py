@@ -21,7 +21,7 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.personal_data import recall
-from integration.domain.rows import read, unsaved
+from integration.domain.rows import blank, read, unsaved
 from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
@@ -68,8 +68,8 @@ class Part(models.Model):
             TypeError: for a name that no column has, and for a default that is made anew for each row.
         """
         owner = _owner(cls)
-        if not values.keys() <= _columns(cls):
-            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(values.keys() - _columns(cls)))}")
+        if unknown := values.keys() - blank(cls).keys():
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
         part = unsaved(cls, {owner.attname: aggregate.pk, **values})
         owner.set_cached_value(part, aggregate)
         return part
@@ -85,11 +85,6 @@ def _owner(part: type[Part]) -> Any:
         raise TypeError(f"{part.__name__} makes a default anew for each row: {', '.join(made_anew)}")
     keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
     return next(key for key in keys if issubclass(key.related_model, Aggregate))
-
-
-@cache
-def _columns(part: type[Part]) -> frozenset[str]:
-    return frozenset(field.attname for field in part._meta.concrete_fields)
 
 
 class Parts:

@@ -79,7 +79,7 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
     if not writes:
         return
     with connection.cursor() as cursor:
-        if _is_postgresql():
+        if is_postgresql():
             documents = {f"w{n}": _encode(rows).decode() for n, rows in enumerate(writes.values())}
             cursor.execute(_at_once(tuple(writes)), documents)
             updated = cursor.fetchone()
@@ -108,7 +108,7 @@ def read(
     if names is attributes and len(names) == 1:
         values = [value for (value,) in values]
     sql = _among(model, names, tuple(also), locked)
-    others = also.values() if _is_postgresql() else map(_as_stored, also.values())
+    others = also.values() if is_postgresql() else map(_as_stored, also.values())
     return [row for (row,) in select(sql, [keys(values), *others], model)]
 
 
@@ -120,7 +120,7 @@ def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> I
     cuts = [slice(end - len(names), end) for names, end in zip(attributes, ends, strict=True)]
     made = [*zip(map(_maker, kinds), cuts, strict=True)]
     with connection.cursor() as cursor:
-        if _is_postgresql():
+        if is_postgresql():
             cursor.cursor.format = Format.BINARY  # text would be parsed in Python, each moment by a regular expression
         cursor.execute(sql, parameters)
         for row in cursor.fetchall():
@@ -175,7 +175,7 @@ def wanted(*fields: Any) -> str:
     and not for each length.
     """
     several = len(fields) > 1
-    if _is_postgresql():
+    if is_postgresql():
         nth, each = ("(each.value ->> {})", "elements") if several else ("each.value", "elements_text")
         columns = [f"{nth.format(n)}::{_kind_of(field)} AS key{n}" for n, field in enumerate(fields)]
         return f"(SELECT {', '.join(columns)} FROM json_array_{each}((SELECT %s)::json) AS each(value)) AS wanted"  # noqa: S608
@@ -192,7 +192,7 @@ def _kind_of(field: Any) -> str:
 def keys(values: Iterable[Any]) -> str:
     """The parameter that `wanted` asks for: each of the values, or tuples of them, once and in their order."""
     each = sorted({*values})
-    return _encode(each if _is_postgresql() else [*map(_key_as_stored, each)]).decode()
+    return _encode(each if is_postgresql() else [*map(_key_as_stored, each)]).decode()
 
 
 def each_of(table: str, condition: str, lock: str = "") -> str:
@@ -201,7 +201,7 @@ def each_of(table: str, condition: str, lock: str = "") -> str:
     A plan of PostgreSQL outlives the size a table had when it was made. If it could be one that reads the whole table,
     it would be, for a table that is still empty; and its first thousand rows would be read for each of the keys.
     """
-    if _is_postgresql():
+    if is_postgresql():
         return f"JOIN LATERAL (SELECT * FROM {table} WHERE {condition} OFFSET 0 {lock}) AS {table} ON TRUE"  # noqa: S608
     return f"CROSS JOIN {table} ON {condition}"  # of which SQLite knows that what is before comes first
 
@@ -345,7 +345,7 @@ UNDERSTOOD: dict[type, Callable[[Any], Any]] = {
 @lru_cache
 def _understood(model: type[models.Model]) -> list[tuple[str, Callable[[Any], Any]]]:
     """Which attributes a database gives in another form than they have, and what makes them what they are."""
-    fields = () if _is_postgresql() else model._meta.concrete_fields
+    fields = () if is_postgresql() else model._meta.concrete_fields
     kinds = [(field.attname, type(_at_the_end_of(field))) for field in fields]
     return [(name, UNDERSTOOD[kind]) for name, kind in kinds if kind in UNDERSTOOD]
 
@@ -363,7 +363,8 @@ def _fields(each: Write) -> list[Any]:
     return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
 
 
-def _is_postgresql() -> bool:
+def is_postgresql() -> bool:
+    """Whether the database is one that takes all of this at once."""
     return connection.vendor == "postgresql"
 
 

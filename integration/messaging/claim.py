@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from integration.domain import clock
+from integration.domain.rows import is_postgresql
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
 
@@ -47,7 +48,7 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
     skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     # Nobody waits for the disk: a claim that the database itself forgets in a crash is one that nothing came of, for
     # what comes of it is committed later, and never without it.
-    unhurried = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS unhurried" if _is_postgresql() else ""
+    unhurried = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS unhurried" if is_postgresql() else ""
     # Two ranges of the index, so that neither begins with what others have in hand, nor with what is left of their
     # claims until the database has cleared it away.
     search = f"""
@@ -89,10 +90,6 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
             },
         )
         return sorted(Claim(*row) for row in cursor.fetchall())
-
-
-def _is_postgresql() -> bool:
-    return connection.vendor == "postgresql"
 
 
 def due_lanes() -> list[Lane]:

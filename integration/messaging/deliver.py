@@ -84,7 +84,7 @@ def deliver_due(lane: Lane) -> int:
             give_back(lane, left)
         more = bool(left) or claims[-1].more
         wait = 0.0 if more else _until_what_is_due_soon(early)
-        if not more and wait is None:
+        if wait is None:
             break  # what was published since is rung for
         if clock.stopwatch() - began > LONGEST_WAKE:
             ring([lane])
