@@ -34,6 +34,12 @@ def decimal_places(currency: str) -> int:
     return places
 
 
+@lru_cache(maxsize=256)
+def _unit(currency: str) -> Decimal:
+    """The smallest amount there is in a currency: 0.01 for USD."""
+    return Decimal(1).scaleb(-decimal_places(currency))
+
+
 class Money(Struct, frozen=True, order=False):
     """An amount in a currency, exact to the currency's minor unit.
 
@@ -54,7 +60,7 @@ class Money(Struct, frozen=True, order=False):
         amount = Decimal(self.amount)
         if not amount.is_finite():
             raise NotMoney(f"{amount} is no amount of money")
-        exact = amount.quantize(Decimal(1).scaleb(-decimal_places(self.currency)))
+        exact = amount.quantize(_unit(self.currency))
         if exact != amount:
             raise NotMoney(f"{amount} {self.currency} is finer than the currency's minor unit")
         force_setattr(self, "amount", exact)
@@ -62,7 +68,7 @@ class Money(Struct, frozen=True, order=False):
     @classmethod
     def of_minor(cls, minor: int, currency: str) -> "Money":
         """From minor units: `of_minor(1990, "USD")` is 19.90 USD."""
-        return cls(Decimal(minor).scaleb(-decimal_places(currency)), currency)
+        return cls(minor * _unit(currency), currency)
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
@@ -123,8 +129,7 @@ class Money(Struct, frozen=True, order=False):
     def percent(self, rate: int | Decimal) -> "Money":
         """`rate` hundredths of it, rounded half to even, as accountants do."""
         share = self.amount * Decimal(rate) / 100
-        places = Decimal(1).scaleb(-decimal_places(self.currency))
-        return Money(share.quantize(places, ROUND_HALF_EVEN), self.currency)
+        return Money(share.quantize(_unit(self.currency), ROUND_HALF_EVEN), self.currency)
 
     def allocate(self, weights: Sequence[int]) -> "list[Money]":
         """Split by whole-number weights without losing or making a minor unit.
