@@ -68,9 +68,10 @@ class Part(models.Model):
             TypeError: for a name that no column has, and for a default that is made anew for each row.
         """
         owner = _owner(cls)
-        if unknown := values.keys() - blank(cls).keys():
-            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
-        part = unsaved(cls, {owner.attname: aggregate.pk, **values})
+        if not values.keys() <= blank(cls).keys():
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(values.keys() - blank(cls).keys()))}")
+        values[owner.attname] = aggregate.pk
+        part = unsaved(cls, values)
         owner.set_cached_value(part, aggregate)
         return part
 

@@ -159,14 +159,17 @@ class UnitOfWork:
 
     def _add_aggregates(self) -> None:
         changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
+        rows: dict[tuple[type[models.Model], bool], list[models.Model]] = defaultdict(list)
         for aggregate in self._aggregates.values():
             if (aggregate.stream, aggregate.stream_id) in changed:
                 parts = _parts(aggregate, is_new=aggregate._state.adding)
                 for row in (aggregate, *parts):
-                    self.write(_to(row), [values_of(row)])
+                    rows[type(row), row._state.adding].append(row)
                     row._state.adding = False
                 if aggregate.snapshots:
                     self.write(KEEP, map(values_of, aggregate.snapshots))
+        for (model, is_new), some in rows.items():
+            self.write(Insert(model) if is_new else Update(model, columns_of(model)), map(values_of, some))
 
     def _add_history(self) -> None:
         contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}
@@ -193,12 +196,6 @@ def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
     if is_new:
         return [part for name in aggregate.parts for part in getattr(aggregate, name)]
     return list({id(part): part for part in aggregate.touched_parts}.values())
-
-
-def _to(row: models.Model) -> Write:
-    """Where a row is to be written, as a new one or in the place of the one there is."""
-    model = type(row)
-    return Insert(model) if row._state.adding else Update(model, columns_of(model))
 
 
 _current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)
