@@ -5,7 +5,7 @@ A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of w
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any, ClassVar
@@ -79,7 +79,7 @@ class HistoryEntry(Kept, models.Model):
     def data_version(self) -> int:
         return self.schema_version
 
-    @property
+    @cached_property
     def event(self) -> DomainEvent:
         """The fact itself, in its newest version; raises `UnknownName` for what this code cannot read."""
         return from_data(domain_events.get(self.name), self.facts, self.schema_version)

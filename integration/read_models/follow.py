@@ -1,22 +1,27 @@
 """A read model follows its history in batches: the rows and how far they go are written in one transaction.
 
 Whoever follows holds the build's row locked, so that no event is applied by two; who finds it locked leaves it to the
-other. A projection that fails keeps its rows as they were and says so in the build's `error`: it takes down nothing.
+other. A context's read models are taken on together, so that what they are all made of is read once. When one of them
+fails, all are taken back and each is tried alone: it keeps its rows as they were, says so in its build's `error`, and
+takes down nothing.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
 from integration.domain import clock
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.personal_data import recall
-from integration.domain.rows import read
+from integration.domain.rows import Update, read, values_of, write
 from integration.read_models.batch import Batch, ReadModel, of_context, read_models
-from integration.read_models.feed import Told, not_handed_out, read_on
+from integration.read_models.feed import Position, not_handed_out, read_on
 from integration.read_models.models import ReadModelBuild
 
 log = logging.getLogger(__name__)
@@ -34,12 +39,22 @@ PATIENCE_OF_A_REQUEST = 0.5
 """Seconds for which a request waits for another that follows the same read model."""
 
 
+POSITION = Update(ReadModelBuild, ("mark", "ahead", "gaps_until", "writers", "error"))
+
+
+class Follower(NamedTuple):
+    """A read model, and the build of it that is taken on, which is locked."""
+
+    model: ReadModel
+    build: ReadModelBuild
+
+
 def follow_context(context: str) -> None:
     """Take the read models of a context as far as its history goes, those that are behind."""
     began = time.monotonic()
-    for model in behind(of_context(context)):
-        while _follow(model) and time.monotonic() - began < LONGEST_TURN:
-            pass
+    models = behind(of_context(context))
+    while models and time.monotonic() - began < LONGEST_TURN:
+        models = _follow(models)
 
 
 def follow_all() -> None:
@@ -59,7 +74,7 @@ def freshen(name: str) -> None:
         return
     with _patience(PATIENCE_OF_A_REQUEST):
         for _ in range(MOST_IN_A_REQUEST // BATCH):
-            if not _follow(model, wait=True):
+            if not _follow([model], wait=True):
                 break
 
 
@@ -82,64 +97,93 @@ def behind(models: Sequence[ReadModel]) -> list[ReadModel]:
     return [model for model in models if known.get(model.name, True)]
 
 
-def apply_next(model: ReadModel, build: ReadModelBuild, limit: int = BATCH) -> int:
-    """Apply the next events to a build, which is locked by whoever calls; returns how many they were."""
-    history = history_of(model.context)
+def apply_next(followers: Sequence[Follower], limit: int = BATCH) -> int:
+    """Apply the next events to builds of a context that have come equally far; returns how many they were."""
+    (first, build), *_ = followers
+    history = history_of(first.context)
     told, position = read_on(history, build.position, limit)
-    wanted = [each for each in told if model.wants(each.stream, each.name)]
-    if wanted:
-        model.project(Batch(model.rows, build.pk, _entries(history, wanted)))
-    if position != build.position or build.error:
-        build.position, build.error = position, ""
-        build.save(update_fields=["mark", "ahead", "gaps_until", "writers", "error"])
+    wanted = [[each for each in told if model.wants(each.stream, each.name)] for model, _ in followers]
+    entries = _entries(history, {each.id for some in wanted for each in some})
+    for (model, build), some in zip(followers, wanted, strict=True):
+        if some:
+            model.project(Batch(model.rows, build.pk, [entries[each.id] for each in some]))
+    _keep(position, [build for _, build in followers])
     return len(told)
 
 
-def _follow(model: ReadModel, *, wait: bool = False) -> bool:
-    """Apply a batch to the live build; returns whether there may be more to do."""
+def _keep(position: Position, builds: Sequence[ReadModelBuild]) -> None:
+    """Remember how far the builds have come, and that nothing ails them."""
+    changed = [build for build in builds if build.position != position or build.error]
+    for build in changed:
+        build.position, build.error = position, ""
+    write({POSITION: [*map(values_of, changed)]})
+
+
+def _follow(models: Sequence[ReadModel], *, wait: bool = False) -> list[ReadModel]:
+    """Apply a batch to the live builds; returns those for which there may be more to do."""
     try:
         with transaction.atomic():
-            build = lock_live(model) if wait else _try_to_lock_live(model, skip_locked=True)
-            return build is not None and apply_next(model, build) >= BATCH
+            followers = [Follower(model, lock_live(model)) for model in models] if wait else _those_not_followed(models)
+            return [model for some in _by_position(followers) if apply_next(some) >= BATCH for model, _ in some]
     except OperationalError as error:
         # The line was cut, or another took too long: nothing of it was kept, and whoever looks next does it.
-        log.info("%s is left for later: %s", model.name, error)
+        log.info("%s left for later: %s", ", ".join(model.name for model in models), error)
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"[:2_000]
-        _begin(model)  # the first batch took that back
-        if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=told).update(error=told):
-            log.exception("%s stands still: its projection failed", model.name)
-    return False
+        if len(models) > 1:
+            return [model for each in models for model in _follow([each])]
+        _tell(models[0], error)
+    return []
+
+
+def _by_position(followers: Sequence[Follower]) -> list[list[Follower]]:
+    together: dict[Position, list[Follower]] = defaultdict(list)
+    for each in followers:
+        together[each.build.position].append(each)
+    return [*together.values()]
+
+
+def _tell(model: ReadModel, error: Exception) -> None:
+    """Have the live build say what it fails of, and the log, once."""
+    told = f"{type(error).__name__}: {error}"[:2_000]
+    _begin([model])  # the first batch took that back
+    if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=told).update(error=told):
+        log.error("%s stands still: its projection failed", model.name, exc_info=error)
 
 
 def lock_live(model: ReadModel) -> ReadModelBuild:
     """The live build, locked; whoever else holds it is waited for. The first to come makes it."""
     # Another may swap it while we wait, and then there is another to lock.
-    while (build := _try_to_lock_live(model, skip_locked=False)) is None:
+    while not (followers := _lock_live([model])):
         pass
-    return build
+    return followers[0].build
 
 
-def _try_to_lock_live(model: ReadModel, *, skip_locked: bool) -> ReadModelBuild | None:
-    """The live build, locked, or None when another holds it, or has swapped it just now."""
-    live = ReadModelBuild.objects.filter(read_model=model.name, live=True)
-    locking = live.select_for_update(skip_locked=skip_locked and connection.features.has_select_for_update_skip_locked)
-    build = locking.first()
-    if build is None and not live.exists():
-        _begin(model)
-        build = locking.first()
-    return build
+def _those_not_followed(models: Sequence[ReadModel]) -> list[Follower]:
+    """The live builds, locked, but those that another holds."""
+    return _lock_live(models, skip_locked=connection.features.has_select_for_update_skip_locked)
 
 
-def _begin(model: ReadModel) -> None:
-    """Make the first build, unless there is a live one."""
-    begun = ReadModelBuild(read_model=model.name, live=True, started_at=clock.now())
-    ReadModelBuild.objects.bulk_create([begun], ignore_conflicts=True)
+def _lock_live(models: Sequence[ReadModel], *, skip_locked: bool = False) -> list[Follower]:
+    """The live builds, locked, those made that have none; one that another has swapped just now is left out."""
+    live = ReadModelBuild.objects.filter(read_model__in=[model.name for model in models], live=True)
+    locking = live.order_by("pk").select_for_update(skip_locked=skip_locked)
+    builds = {build.read_model: build for build in locking}
+    if len(builds) < len(models):
+        known = {*live.values_list("read_model", flat=True)}
+        if unborn := [model for model in models if model.name not in known]:
+            _begin(unborn)
+            builds = {build.read_model: build for build in locking.all()}
+    return [Follower(model, builds[model.name]) for model in models if model.name in builds]
 
 
-def _entries(history: type[HistoryEntry], told: Sequence[Told]) -> list[HistoryEntry]:
-    entries = {entry.id: entry for entry in read(history, "id", [each.id for each in told])}
-    return recall(entries[each.id] for each in told)
+def _begin(models: Sequence[ReadModel]) -> None:
+    """Make the first build of each, unless there is a live one."""
+    begun = [ReadModelBuild(read_model=model.name, live=True, started_at=clock.now()) for model in models]
+    ReadModelBuild.objects.bulk_create(begun, ignore_conflicts=True)
+
+
+def _entries(history: type[HistoryEntry], keys: Collection[UUID]) -> dict[UUID, HistoryEntry]:
+    return {entry.id: entry for entry in recall(read(history, "id", keys))}
 
 
 @contextmanager

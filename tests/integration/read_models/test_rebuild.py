@@ -19,7 +19,7 @@ from integration.domain.money import Money
 from integration.messaging.tasks import run as run_routine
 from integration.read_models import rebuild as rebuilding
 from integration.read_models.batch import read_models
-from integration.read_models.follow import apply_next, follow_all, follow_context, freshen, lock_live
+from integration.read_models.follow import Follower, apply_next, follow_all, follow_context, freshen, lock_live
 from integration.read_models.lag import lag
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
@@ -141,13 +141,43 @@ def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, mon
     placed()
     drain()
     with monkeypatch.context() as patch:
-        patch.setattr(ReadModelBuild, "save", lambda *args, **kwargs: 1 / 0)
+        patch.setattr("integration.read_models.follow._keep", lambda *args: 1 / 0)
         follow_all()
         assert {len(all_rows(name)) for name in ALL} == {0}
         assert {each.error for each in lag()} == {"ZeroDivisionError: division by zero"}
         assert "ZeroDivisionError" in run("read_models")
     follow_all()
     assert [found for model in ALL for found in differences(read_models.get(model))] == []
+
+
+@pytest.mark.django_db
+def test_one_that_fails_stands_still_alone(placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed()
+    drain()
+    with monkeypatch.context() as patch:
+        patch.setattr("ordering.queries.sales._sign", lambda entry: 1 / 0)
+        follow_all()
+    late = {each.read_model: each for each in lag()}
+    assert late.pop(SalesOfDay.read_model).error == "ZeroDivisionError: division by zero"
+    assert {(each.events, each.error) for each in late.values()} == {(0, "")}
+    assert (OrderBoard.objects.count(), SalesOfDay.objects.count()) == (1, 0)
+    placed()  # now they are not equally far
+    drain()
+    follow_all()
+    assert {(each.events, each.error) for each in lag()} == {(0, "")}
+    assert [found for model in ALL for found in differences(read_models.get(model))] == []
+
+
+@pytest.mark.django_db
+def test_what_several_are_made_of_is_read_once(
+    at_work: list[OrderNumber], placed: Place, drain: Drain, statements: Callable[..., Any]
+) -> None:
+    placed()
+    drain()
+    with statements() as seen:
+        follow_context("ordering")
+    # Who is behind, what is new, the entries; and the sales ask what was ordered.
+    assert len([sql for sql in seen if "ordering_history" in sql]) == 4
 
 
 @pytest.mark.django_db
@@ -343,7 +373,7 @@ def test_who_finds_another_following_leaves_it_and_a_request_waits_a_moment(plac
             build = lock_live(model)
             held.set()
             let_go.wait(20)
-            apply_next(model, build)
+            apply_next([Follower(model, build)])
         connections.close_all()
 
     thread = threading.Thread(target=hold)
