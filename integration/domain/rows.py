@@ -195,15 +195,20 @@ def keys(values: Iterable[Any]) -> str:
     return _encode(each if is_postgresql() else [*map(_key_as_stored, each)]).decode()
 
 
-def each_of(table: str, condition: str, lock: str = "") -> str:
+def each_of(table: str, condition: str, lock: str = "", if_any: bool = False) -> str:
     """SQL that joins the rows of a table with what is before: looked for one by one, and never otherwise.
+
+    Args:
+        if_any: whether what is before stays where there is no such row; then its columns are empty.
 
     A plan of PostgreSQL outlives the size a table had when it was made. If it could be one that reads the whole table,
     it would be, for a table that is still empty; and its first thousand rows would be read for each of the keys.
     """
     if is_postgresql():
-        return f"JOIN LATERAL (SELECT * FROM {table} WHERE {condition} OFFSET 0 {lock}) AS {table} ON TRUE"  # noqa: S608
-    return f"CROSS JOIN {table} ON {condition}"  # of which SQLite knows that what is before comes first
+        join = "LEFT JOIN" if if_any else "JOIN"
+        return f"{join} LATERAL (SELECT * FROM {table} WHERE {condition} OFFSET 0 {lock}) AS {table} ON TRUE"  # noqa: S608
+    # Of both SQLite knows that what is before comes first.
+    return f"{'LEFT' if if_any else 'CROSS'} JOIN {table} ON {condition}"
 
 
 def values_of(row: models.Model) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from integration.domain import clock
 from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
-from integration.domain.personal_data import recall
+from integration.domain.personal_data import PersonalData
 from integration.domain.rows import Update, each_of, keys, select, selected, wanted
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
@@ -71,7 +71,8 @@ def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
 
 
 def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
-    """The deliveries that are still ours, with their messages; one query, unless some are missing.
+    """The deliveries that are still ours, with their messages and what is personal of those; one query, unless some are
+    missing.
 
     Args:
         locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out. But
@@ -91,7 +92,8 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
 def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
     found = []
     ours = [keys(each.id for each in claims), claims[0].attempt]
-    for delivery, message in select(_taking(locked), ours, Delivery, Message):
+    for delivery, message, beside in select(_taking(locked), ours, Delivery, Message, PersonalData):
+        message.personal = beside.values or {}
         delivery.message = message
         found.append(delivery)
     return found
@@ -101,10 +103,11 @@ def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
 def _taking(locked: bool) -> str:
     ours = f"integration_delivery.id = wanted.key0 AND {STILL_PENDING} AND integration_delivery.attempts = %s"
     return f"""
-        SELECT {selected(Delivery)}, {selected(Message)}
+        SELECT {selected(Delivery)}, {selected(Message)}, {selected(PersonalData)}
         FROM {wanted(Delivery._meta.pk)}
         {each_of("integration_delivery", ours, "FOR UPDATE SKIP LOCKED" if locked else "")}
         {each_of("integration_message", "integration_message.id = integration_delivery.message_id")}
+        {each_of("integration_personaldata", "integration_personaldata.id = integration_message.id", if_any=True)}
         ORDER BY integration_delivery.id
     """  # noqa: S608 - names of our own
 
@@ -115,9 +118,8 @@ def claim_of(delivery: Delivery) -> Claim:
 
 def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
     """The deliveries this code can read, with their events; the others are parked."""
-    readable, unknown, found = [], [], list(deliveries)
-    recall(delivery.message for delivery in found)
-    for delivery in found:
+    readable, unknown = [], []
+    for delivery in deliveries:
         try:
             readable.append((delivery, delivery.message.event))
         except UnknownName as error:
