@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from celery import current_app
 from django.conf import settings
@@ -79,8 +79,7 @@ def _unless_the_broker_is_away(talk: Callable[[Collection[Lane]], None]) -> Call
 @_unless_the_broker_is_away
 def ring(lanes: Collection[Lane]) -> None:
     """Wake a worker for each lane for which no wake-up is on its way yet."""
-    for lane in lanes:
-        _wake(lane)
+    _wake(lanes)
 
 
 def call_for(lanes: Collection[Lane]) -> None:
@@ -122,78 +121,96 @@ def _is_served_here(lane: Lane) -> bool:
 @_unless_the_broker_is_away
 def answer(lanes: Collection[Lane]) -> None:
     """Say that these lanes are about to be looked at: whoever commits from now on rings anew."""
-    keys = _keys()
-    if keys:
-        with suppress(ResponseError):
-            keys.delete(*map(_key_of, lanes))
+    if keys := _keys():
+        keys.delete(*map(_key_of, lanes))
 
 
 @contextmanager
 def answered_by(wake: Callable[[Lane], None]) -> Iterator[None]:
     """Let `wake` have this process' wake-ups instead of the broker."""
+
+    def wake_each(lanes: Collection[Lane]) -> None:
+        for lane in lanes:
+            wake(lane)
+
     global _wake
-    before, _wake = _wake, wake
+    before, _wake = _wake, wake_each
     try:
         yield
     finally:
         _wake = before
 
 
-def _send(lane: Lane) -> None:
-    if _is_on_its_way(lane):
-        return
-    current_app.send_task(
-        "waybill.deliver",
-        args=list(lane),
-        queue=queue_of(lane.context),
-        producer=_producer(),
-        retry=False,
-        ignore_result=True,
-    )
+def _send(lanes: Collection[Lane]) -> None:
+    for lane in _to_be_woken(lanes):
+        current_app.send_task(
+            "waybill.deliver",
+            args=list(lane),
+            queue=queue_of(lane.context),
+            producer=_producer(),
+            retry=False,
+            ignore_result=True,
+        )
 
 
-_wake: Callable[[Lane], None] = _send
+_wake: Callable[[Collection[Lane]], None] = _send
 
 
-def _is_on_its_way(lane: Lane) -> bool:
-    """Whether a wake-up for the lane is; if not, one is to be sent now."""
+def _to_be_woken(lanes: Collection[Lane]) -> Collection[Lane]:
+    """Those of the lanes for which no wake-up is on its way; one is to be sent now."""
     keys = _keys()
-    with suppress(ResponseError):  # it is full, say: whether it takes a wake-up is to be seen
-        return keys is not None and not keys.set(_key_of(lane), 1, nx=True, px=ON_ITS_WAY)
-    return False
+    if keys is None:
+        return lanes
+    return [lane for lane, is_new in zip(lanes, keys.set_new(*map(_key_of, lanes)), strict=True) if is_new]
 
 
 def _key_of(lane: Lane) -> str:
     return f"{queue_of(lane.context)}.{'outside' if lane.outside else 'inside'}"
 
 
-class _Memory:
-    """The keys of a broker that lives in this process: of Redis, what is asked of it here."""
+class _OnRedis(NamedTuple):
+    """The keys as a Redis keeps them."""
+
+    client: Redis
+
+    def set_new(self, *keys: str) -> list[Any]:
+        """Which of them were not there, or cannot be kept, for it is full, say; one round trip."""
+        asked = self.client.pipeline(transaction=False)
+        for key in keys:
+            asked.set(key, 1, nx=True, px=ON_ITS_WAY)
+        return asked.execute(raise_on_error=False)
+
+    def delete(self, *keys: str) -> None:
+        with suppress(ResponseError):
+            self.client.delete(*keys)
+
+
+class _InMemory:
+    """The keys of a broker that lives in this process."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
 
-    def set(self, key: str, value: int, *, nx: bool, px: timedelta) -> bool:
+    def set_new(self, *keys: str) -> list[bool]:
         now = time.monotonic()
-        if nx and self._until.get(key, now) > now:
-            return False
-        self._until[key] = now + px.total_seconds()
-        return True
+        new = [self._until.get(key, now) <= now for key in keys]
+        self._until |= {key: now + ON_ITS_WAY.total_seconds() for key, is_new in zip(keys, new, strict=True) if is_new}
+        return new
 
     def delete(self, *keys: str) -> None:
         for key in keys:
             self._until.pop(key, None)
 
 
-_memory = _Memory()
+_memory = _InMemory()
 
 
-def _keys() -> "Redis | _Memory | None":
-    """The broker, if it is one that keeps keys."""
+def _keys() -> _OnRedis | _InMemory | None:
+    """The broker's keys, if it is one that keeps any."""
     channel: Any = _producer().channel
     match channel.connection.driver_type:
         case "redis":
-            return cast(Redis, channel.client)
+            return _OnRedis(channel.client)
         case "memory":
             return _memory
     return None

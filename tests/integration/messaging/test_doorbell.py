@@ -118,12 +118,22 @@ class Keys:
         self.kept: set[str] = set()
         self.trouble: Exception | None = None
 
-    def set(self, key: str, value: int, nx: bool, px: timedelta) -> bool | None:
+    def pipeline(self, transaction: bool) -> "Keys":
+        assert not transaction
+        self.asked: list[str] = []
+        return self
+
+    def set(self, key: str, value: int, nx: bool, px: timedelta) -> None:
+        self.asked.append(key)
+
+    def execute(self, raise_on_error: bool) -> list[object]:
+        if isinstance(self.trouble, ResponseError) and not raise_on_error:
+            return [self.trouble for _ in self.asked]
         if self.trouble:
             raise self.trouble
-        is_new = key not in self.kept
-        self.kept.add(key)
-        return is_new or None
+        answers = [key not in self.kept or None for key in self.asked]
+        self.kept |= set(self.asked)
+        return answers
 
     def delete(self, *keys: str) -> int:
         if self.trouble:
@@ -135,7 +145,7 @@ class Keys:
 @pytest.fixture
 def keys(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Keys:
     keys = Keys()
-    monkeypatch.setattr(doorbell, "_keys", lambda: keys)
+    monkeypatch.setattr(doorbell, "_keys", lambda: doorbell._OnRedis(keys))  # type: ignore[arg-type]
     return keys
 
 
@@ -392,7 +402,7 @@ def test_one_wake_up_a_lane_waits_in_the_memory_of_the_one_process(
     monkeypatch.setattr(app, "send_task", broker.send_task)
     monkeypatch.setattr(doorbell, "current_app", app)
     monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
-    monkeypatch.setattr(doorbell, "_memory", doorbell._Memory())
+    monkeypatch.setattr(doorbell, "_memory", doorbell._InMemory())
 
     def rung_for(lane: Lane) -> int:
         ring([lane])
