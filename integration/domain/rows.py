@@ -273,20 +273,19 @@ def _at_once(writes: tuple[Write, ...]) -> str:
 
 
 def _from_json(each: Write, document: str) -> str:
-    table, fields = _quoted(each.model._meta.db_table), _fields(each)
-    kinds = ", ".join(f"{_quoted(field.attname)} {field.rel_db_type(connection)}" for field in fields)
-    given = f"json_to_recordset({document}) AS given({kinds})"
+    # Of the columns the table itself says what they hold. The text is to stay short: the driver takes what is longer
+    # than some thousand characters apart each time anew.
+    table, names = _quoted(each.model._meta.db_table), [_quoted(field.column) for field in _fields(each)]
+    given = f"json_populate_recordset(NULL::{table}, {document})"
     if not isinstance(each, Update):
-        columns = ", ".join(_quoted(field.column) for field in fields)
-        values = ", ".join(f"given.{_quoted(field.attname)}" for field in fields)
-        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
-    key, *others = fields
-    values = ", ".join(f"{_quoted(field.column)} = given.{_quoted(field.attname)}" for field in others)
-    ours = f"{table}.{_quoted(key.column)} = given.{_quoted(key.attname)}"
+        columns = ", ".join(names)
+        return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
+    key, *others = names
+    values = ", ".join(f"{name} = given.{name}" for name in others)
     # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
     # whole of a table of some thousands. So it is shown that what is wanted are a few keys.
-    few = f"{table}.{_quoted(key.column)} = ANY(ARRAY(SELECT {_quoted(key.attname)} FROM given))"  # noqa: S608 - names
-    found = f"{ours} AND {few} AND {each.only_if}"
+    few = f"{table}.{key} = ANY(ARRAY(SELECT {key} FROM given))"  # noqa: S608 - likewise
+    found = f"{table}.{key} = given.{key} AND {few} AND {each.only_if}"
     taken_apart = f"given AS MATERIALIZED (SELECT * FROM {given})"  # noqa: S608 - likewise; once, though asked twice
     return f"WITH {taken_apart} UPDATE {table} SET {values} FROM given WHERE {found} RETURNING 1"  # noqa: S608 - likewise
 
@@ -365,8 +364,14 @@ def _at_the_end_of(field: Any) -> Any:
 
 
 def _fields(each: Write) -> list[Any]:
-    """The fields that are written; of an update the key is the first."""
+    """The fields that are written; of an update the key is the first.
+
+    Raises:
+        TypeError: for a column that is not called as its attribute is: a row would be given without it.
+    """
     meta = each.model._meta
+    if renamed := [str(field.column) for field in meta.concrete_fields if field.column != field.attname]:
+        raise TypeError(f"{meta.label} has columns by other names than its attributes: {', '.join(renamed)}")
     if not isinstance(each, Update):
         return [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, models, transaction
+from django.test.utils import isolate_apps
 from django.utils.safestring import SafeString
 
 from billing.gateways.sandbox.models import Transaction
@@ -159,6 +160,28 @@ def test_the_database_still_holds_what_it_holds() -> None:
     for wrong in (stock_item("A"), stock_item("B", reserved=1), stock_item("C", on_hand=None)):
         with pytest.raises(IntegrityError), transaction.atomic():
             write({Insert(StockItem): [wrong]})
+
+
+def test_a_text_that_is_too_long_is_refused_and_not_cut_off() -> None:
+    if _is_sqlite():
+        return  # it takes any, as it does from Django
+    with pytest.raises(DataError), transaction.atomic():
+        write({Insert(Message): [message(actor="a" * 81)]})
+
+
+@isolate_apps("ordering")
+def test_a_column_that_is_not_called_as_its_attribute_is_refused() -> None:
+    class Renamed(models.Model):
+        one = models.CharField(db_column="another")
+
+        class Meta:
+            app_label = "ordering"
+
+        def __str__(self) -> str:
+            return self.one
+
+    with pytest.raises(TypeError, match="other names than its attributes: another"):
+        write({Insert(Renamed): [{"id": 1, "one": "a"}]})
 
 
 def test_a_reference_to_nothing_is_refused_at_the_latest_by_the_commit() -> None:
