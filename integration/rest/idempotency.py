@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -26,7 +26,7 @@ from integration.domain.rows import Insert
 from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
-from integration.rest.models import IdempotencyKey
+from integration.rest.models import ONE_ANSWER, IdempotencyKey
 
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)
@@ -76,22 +76,20 @@ def idempotent(post: Handler) -> Handler:
         if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
             raise ValidationError({"Idempotency-Key": [f"1 to {LONGEST_KEY} printable ASCII characters."]})
         caller, fingerprint = actor_of(request.user), _fingerprint(request)
-        with unit_of_work():
-            _hold(caller, key)
-            if known := _kept(caller, key):
-                return _replay(known, fingerprint)
-            response = post(view, request, *args, **kwargs)
-            _keep(caller, key, fingerprint, response)
+        try:
+            with unit_of_work():
+                if known := _hold(caller, key):
+                    return _replay(known, fingerprint)
+                response = post(view, request, *args, **kwargs)
+                _keep(caller, key, fingerprint, response)
+        except IntegrityError as error:
+            if ONE_ANSWER not in str(error):
+                raise
+            # Another was done with it after we had looked for its answer, and just before we held the key.
+            raise StillRunning from error
         return response
 
     return extend_schema(parameters=[KEY, REPLAYED])(once)
-
-
-def _kept(caller: str, key: str) -> IdempotencyKey | None:
-    with connection.cursor() as cursor:
-        cursor.execute(KEPT, [caller, key])
-        found = cursor.fetchone()
-    return IdempotencyKey.objects.get(pk=found[0]) if found else None
 
 
 def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
@@ -120,17 +118,22 @@ def _fingerprint(request: Request) -> str:
     return salted_hmac("idempotency", asked + request._request.body, algorithm="sha256").hexdigest()
 
 
-def _hold(caller: str, key: str) -> None:
+def _hold(caller: str, key: str) -> IdempotencyKey | None:
     """Keep the key to ourselves until the transaction ends; raises `StillRunning` if another request does.
 
     SQLite lets one transaction write at a time, and ours are immediate: there, the other one waits for its turn.
+
+    Returns:
+        What was answered under it before, if anything was.
     """
-    if connection.vendor == "postgresql":
-        number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-            if not cursor.fetchone()[0]:
-                raise StillRunning
+    number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
+    is_ours = "pg_try_advisory_xact_lock(%s)" if connection.vendor == "postgresql" else "%s IS NOT NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {is_ours}, ({KEPT})", [number, caller, key])
+        is_held, known = cursor.fetchone()
+    if not is_held:
+        raise StillRunning
+    return IdempotencyKey.objects.get(pk=known) if known else None
 
 
 @every(timedelta(hours=1), name="integration.forget-idempotency-keys")

@@ -237,6 +237,34 @@ def test_while_the_first_is_still_running_the_second_is_told_so(
     assert buyer.post(ORDERS, order_body, headers=KEY).status_code == 201
 
 
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+def test_who_looked_just_before_the_first_was_done_is_told_so_too(
+    for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_then_wait(caller: str, key: str) -> None:
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as other:
+            first.append(other.submit(_and_let_go, lambda: several(buyer, 1)[0].post(ORDERS, order_body, headers=KEY)))
+            first[0].result()
+
+    first: list[Any] = []
+    monkeypatch.setattr(idempotency, "_hold", look_then_wait)
+    second = buyer.post(ORDERS, order_body, headers=KEY)
+
+    assert (second.status_code, kind_of(second)) == (409, "idempotency_key_in_use")
+    assert first[0].result().status_code == 201
+    assert Order.objects.count() == 1
+    assert buyer.post(ORDERS, order_body, headers=KEY).headers["Idempotent-Replayed"] == "true"
+
+
+def _and_let_go(do: Any) -> Any:
+    try:
+        return do()
+    finally:
+        connections.close_all()
+
+
 @pytest.mark.parametrize("key", [{}, KEY], ids=["without a key", "each with a key of its own"])
 def test_what_is_made_twice_at_the_same_moment_is_made_once(
     for_threads: None, operator: Any, key: dict[str, str]
