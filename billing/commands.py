@@ -32,6 +32,7 @@ from integration.domain.identifiers import (
     RefundId,
 )
 from integration.domain.money import Money
+from integration.domain.rows import read
 from integration.domain.unit_of_work import UnitOfWork, unit_of_work
 
 
@@ -91,7 +92,7 @@ def request_payment(order: OrderNumber) -> None:
 
 def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
     """Payments with their invoices, as they are now; one query."""
-    return Payment.objects.select_related("invoice").in_bulk(ids)
+    return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}
 
 
 def collect_payment(payment: Payment) -> Callable[[], None]:
@@ -175,7 +176,7 @@ def request_refund(
 
 def refunds_to_issue(ids: Collection[RefundId]) -> Mapping[RefundId, Refund]:
     """Refunds with the payments they are given back out of; one query."""
-    return Refund.objects.select_related("payment").in_bulk(ids)
+    return {RefundId(refund.id): refund for refund in read(Refund, "id", ids, along="payment")}
 
 
 def issue_refund(refund: Refund) -> Callable[[], None]:

@@ -93,13 +93,19 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
 
 
 def read(
-    model: type[M], attributes: str | tuple[str, ...], values: Collection[Any], locked: bool = False, **also: Any
+    model: type[M],
+    attributes: str | tuple[str, ...],
+    values: Collection[Any],
+    locked: bool = False,
+    along: str | None = None,
+    **also: Any,
 ) -> list[M]:
     """The rows in which an attribute has one of these values, or several have the values of one of these tuples, in the
     order of their keys; one query, or none for no values.
 
     Args:
         locked: whether nobody else is to change them until the transaction ends.
+        along: a foreign key, never empty, whose row is read along with each of them.
         also: what other attributes must be; not None.
     """
     if not values:
@@ -107,9 +113,17 @@ def read(
     names = (attributes,) if isinstance(attributes, str) else attributes
     if names is attributes and len(names) == 1:
         values = [value for (value,) in values]
-    sql = _among(model, names, tuple(also), locked)
+    sql = _among(model, names, tuple(also), locked, along)
     others = also.values() if is_postgresql() else map(_as_stored, also.values())
-    return [row for (row,) in select(sql, [keys(values), *others], model)]
+    parameters = [keys(values), *others]
+    if along is None:
+        return [row for (row,) in select(sql, parameters, model)]
+    key: Any = model._meta.get_field(along)
+    rows = []
+    for row, other in select(sql, parameters, model, key.related_model):
+        key.set_cached_value(row, other)
+        rows.append(row)
+    return rows
 
 
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
@@ -154,16 +168,23 @@ def selected(model: type[models.Model]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _among(model: type[models.Model], attributes: tuple[str, ...], also: tuple[str, ...], locked: bool) -> str:
+def _among(
+    model: type[models.Model], attributes: tuple[str, ...], also: tuple[str, ...], locked: bool, along: str | None
+) -> str:
     fields = {field.attname: field for field in model._meta.concrete_fields}
     table = _quoted(model._meta.db_table)
     keys = [fields[name] for name in attributes]
     met = [(field, f"wanted.key{n}") for n, field in enumerate(keys)] + [(fields[name], "%s") for name in also]
     meets = " AND ".join(f"{table}.{_quoted(str(field.column))} = {value}" for field, value in met)
     # Not the key: a lock on that would hold up everyone who inserts a row that refers to this one.
-    found = each_of(table, meets, "FOR NO KEY UPDATE" if locked else "")
+    found, columns = each_of(table, meets, "FOR NO KEY UPDATE" if locked else ""), selected(model)
+    if along:
+        reference: Any = model._meta.get_field(along)
+        other, key = _quoted(reference.related_model._meta.db_table), _quoted(reference.target_field.column)
+        found += f" {each_of(other, f'{other}.{key} = {table}.{_quoted(reference.column)}')}"
+        columns += f", {selected(reference.related_model)}"
     return f"""
-        SELECT {selected(model)} FROM {wanted(*keys)} {found}
+        SELECT {columns} FROM {wanted(*keys)} {found}
         ORDER BY {table}.{_quoted(str(model._meta.pk.column))}
     """  # noqa: S608 - names of our own
 

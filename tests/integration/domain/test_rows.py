@@ -247,6 +247,20 @@ def test_rows_are_found_by_keys_of_every_kind() -> None:
         assert values_of(found) == values_of(StockOfDay.of_all_builds.get(sku=sku))
 
 
+def test_what_a_row_refers_to_is_read_along_with_it(statements: Callable[[], Any]) -> None:
+    told = [message(name=name) for name in "ab"]
+    waiting = [
+        {**blank(Delivery), "message_id": each["id"], "consumer": "a", "context": "a", "due_at": clock.now()}
+        for each in told
+    ]
+    write({Insert(Message): told, Insert(Delivery): waiting})
+
+    with statements() as seen:
+        found = read(Delivery, "consumer", ["a"], along="message", context="a")
+        assert [(row.message.pk, row.message.name) for row in found] == [(row["id"], row["name"]) for row in told]
+    assert len(seen) == 1
+
+
 def test_nothing_is_asked_for_no_keys(statements: Callable[[], Any]) -> None:
     with statements() as seen:
         assert read(Message, "id", []) == []
