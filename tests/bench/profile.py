@@ -13,7 +13,7 @@ from tests.bench.capacity import flushes_a_second
 from tests.bench.clocks import cpu_of_all
 from tests.bench.crew import Crew
 from tests.bench.in_memory import recorder, signals
-from tests.bench.orders_through import SMALL, embedded_chain, embedded_house, furnish_plain
+from tests.bench.orders_through import LARGE, SMALL, embedded_chain, embedded_house, furnish_plain
 from tests.bench.stage import Stage
 from tests.system.house import ROOT
 
@@ -43,10 +43,12 @@ def measure(stage: Stage) -> dict[str, Any]:
             "chain": _rows_of(stage, "plain", lambda: chain.do(orders=orders, lines=SMALL, skus=skus)) / orders,
         }
         servers = _in_turn(stage, ours, chain, {"PostgreSQL": stage.postgresql.program.pid})
+        large = _line_of_a_large_order(stage, ours)
     with embedded_house(stage) as ours, embedded_chain(stage) as chain:
         embedded = _in_turn(stage, ours, chain, {})
     return {
         **servers,
+        "line of a large order": large,
         "embedded": embedded,
         "rows": rows,
         "event": _steps_of_an_event(stage),
@@ -72,6 +74,19 @@ def _in_turn(stage: Stage, ours: Crew, chain: Crew, servers: Mapping[str, int]) 
         "chain": _medians(chains),
         "seen": {room: times / seen.total() for room, times in seen.most_common()},
     }
+
+
+def _line_of_a_large_order(stage: Stage, ours: Crew) -> dict[str, float]:
+    """What each line of a large order takes of the processor, and how many rows it adds."""
+    orders, skus = stage.scale.large_orders, stage.scale.skus
+    lines = orders * LARGE
+
+    def do() -> list[dict[str, Any]]:
+        return ours.do(orders=orders, skus=skus, lines=LARGE)
+
+    added = _rows_of(stage, "walked", do) / lines
+    walks = [_sum(walk["took"]) for _ in range(stage.scale.rounds) for walk in do()]
+    return {"rows": added, **{who: spent / LARGE for who, spent in _medians(walks).items()}}
 
 
 def _steps_of_an_event(stage: Stage) -> dict[str, float]:
@@ -135,7 +150,8 @@ def tell(report: Mapping[str, Any]) -> Iterator[str]:
     yield "| " + " | ".join(f"{_whole(spent):.2f}" for spent in each) + " |\n"
     yield from _seen(embedded["seen"])
     yield from (f"* {sentence}" for sentence in _sentences(ours, chain, rows, report["flushes"]))
-    yield from (f"* {sentence}" for sentence in [_embedded(embedded, rows), _event(report["event"])])
+    others = [_large(ours, rows, report["line of a large order"]), _embedded(embedded, rows), _event(report["event"])]
+    yield from (f"* {sentence}" for sentence in others)
     yield ""
 
 
@@ -168,6 +184,18 @@ def _sentences(
         f"**Row d**: between placed and confirmed lie {len(TO_CONFIRMATION)} reactions, one after the other, with "
         f"{statements} statements and {commits} commits. {waits} of them wait for the disk, {1000 / flushes:.1f} ms "
         "each here; claims do not. The three no-op tasks ask the database nothing."
+    )
+
+
+def _large(ours: Mapping[str, float], rows: Mapping[str, float], line: Mapping[str, float]) -> str:
+    alone, among_many = _whole(ours) / SMALL, line["Python"] + line["PostgreSQL"]
+    return (
+        f"**Row h** can be about {alone / among_many:.1f} by this: a line of an order of {SMALL} takes {alone:.2f} ms, "
+        f"one of {LARGE} takes {among_many:.3f} ({line['Python']:.3f} of Python, {line['PostgreSQL']:.3f} of "
+        f"PostgreSQL). To be ten times as cheap, it would have to take {alone / 10:.3f}: the less a small order takes, "
+        f"the less. What no line shares with another are {line['rows']:.1f} rows that it adds, the stock that it "
+        f"changes, and the days' figures that show it. A row of a large order takes {among_many / line['rows']:.3f} ms "
+        f"with that, one of a small order {_whole(ours) / rows['ours']:.3f}."
     )
 
 

@@ -129,6 +129,7 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
                 "seen": {"django": 0.75, "integration/domain": 0.245, "redis": 0.005},
                 "rows": {"ours": 60.0, "chain": 5.0},
                 "flushes": 500.0,
+                "line of a large order": {"rows": 5.0, "Python": 0.15, "PostgreSQL": 0.1},
                 "embedded": {
                     "took": {part: {"Python": 0.5} for part in parts},
                     "chain": {"Python": 0.75},
@@ -148,9 +149,14 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
     assert "takes 3.0 times the processor of the chain, and adds 12.0 times the rows" in page
     assert "0.15 ms a row are to be set against the chain's 0.60" in page
     assert "| 0.50 | 0.50 | 0.50 | 1.50 | 0.75 |" in page
+    assert "**Row h** can be about 12.0 by this: a line of an order of 3 takes 3.00 ms" in page
+    assert "one of 300 takes 0.250 (0.150 of Python, 0.100 of PostgreSQL)" in page
+    assert "it would have to take 0.300" in page
+    assert "5.0 rows that it adds" in page
+    assert "A row of a large order takes 0.050 ms with that, one of a small order 0.150" in page
     assert "**Row i** can be about 0.50 by this" in page
     assert "0.025 ms a row beside the chain's 0.150, and 12 times the rows" in page
     assert "an event takes 2.50 µs, 0.25 of them the dispatch, and a signal 3.50" in page
     assert "would have to take 0.70; but its id takes 0.40, its moment takes 0.20, the fact takes 0.10, and" in page
     assert "At 9.0 ms an order it can be five times django-oscar's where one `place_order` takes 45 ms" in page
-    assert "24 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page
+    assert "23 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page

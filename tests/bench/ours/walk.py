@@ -31,8 +31,12 @@ LOOK_EVERY = 0.002
 """Seconds of the processor's time."""
 
 
-def walk(orders: int, skus: int) -> dict[str, Any]:
+def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
     """Take orders the whole way, in groups.
+
+    Args:
+        orders, lines: how many, with how many lines each.
+        skus: over so many skus they are spread.
 
     Returns:
         By part, the milliseconds of CPU that an order took of this process and of its PostgreSQL, if it has one; and by
@@ -43,7 +47,7 @@ def walk(orders: int, skus: int) -> dict[str, Any]:
     with answered_by(called.setdefault), watched() as seen:
         for begun in range(0, orders, AT_ONCE):
             parts: dict[str, Callable[[], object]] = {
-                "placing": partial(place_all, min(AT_ONCE, orders - begun), 3, skus),
+                "placing": partial(place_all, min(AT_ONCE, orders - begun), lines, skus),
                 "reactions": partial(go_where, called),
                 "read models": follow_all,
             }
