@@ -39,6 +39,10 @@ WHAT = {
 }
 
 
+class NoSuchPast(RuntimeError):
+    """No shop has a past like the one that was made: what is measured in it means nothing."""
+
+
 def measure(stage: Stage) -> dict[str, Any]:
     """Both layouts at every size, beside the smallest; raises `NoRoom` before anything is made."""
     sizes, names = stage.scale.growth, dict(zip(LAYOUTS, ("grown", "grown_by_month"), strict=True))
@@ -101,11 +105,11 @@ def _found(stage: Stage, names: Mapping[str, str]) -> None:
             database.execute("SET LOCAL session_replication_role = replica")
             database.execute(EARLIER)
             for table, key in TABLES.items():
-                moment = "due_at" if table == "integration_delivery" else "occurred_at"
-                database.execute(
-                    f"UPDATE {table} SET {moment} = {moment} - interval '{before.days} days', "
-                    f"{key} = pg_temp.moved({key}, {-1000 * before.total_seconds():.0f}::bigint)"
-                )
+                # All of them: of what was settled later than it was due, archiving would find that it is to stay.
+                moments = ["due_at", "done_at"] if table == "integration_delivery" else ["occurred_at"]
+                earlier = [f"{moment} = {moment} - interval '{before.days} days'" for moment in moments]
+                moved = f"{key} = pg_temp.moved({key}, {-1000 * before.total_seconds():.0f}::bigint)"
+                database.execute(f"UPDATE {table} SET {', '.join([*earlier, moved])}")
     stage.postgresql.ask(f"CREATE DATABASE {second} TEMPLATE {first}")
     with psycopg.connect(stage.postgresql.url(second), autocommit=True) as database:
         partition(database, stage.scale.growth_months + 1)
@@ -150,6 +154,9 @@ def _grow(stage: Stage, name: str, made: int, orders: int) -> None:
             database.execute(EARLIER)
             for table in reversed(TABLES):
                 repeat(database, table, past)
+        late = database.execute("SELECT count(*) FROM integration_delivery WHERE done_at > due_at + interval '1 day'")
+        if late.fetchone() != (0,):
+            raise NoSuchPast("there are deliveries that were settled in another time than they were told in")
         database.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
         database.execute("CHECKPOINT")
 
