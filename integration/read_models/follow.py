@@ -1,9 +1,9 @@
 """A read model follows its history in batches: the rows and how far they go are written in one transaction.
 
 Whoever follows holds the build's row locked, so that no event is applied by two; who finds it locked leaves it to the
-other. A context's read models are taken on together, so that what they are all made of is read once. When one of them
-fails, all are taken back and each is tried alone: it keeps its rows as they were, says so in its build's `error`, and
-takes down nothing.
+other. A context's read models are taken on together, so that what they are all made of is read once; when that fails,
+all are taken back and each is tried alone. A projection that fails alone, too, leaves its rows as they were, which its
+build's `error` says, and takes down nothing: until it is mended, it is not taken on together with others.
 """
 
 import logging
@@ -35,6 +35,9 @@ LONGEST_TURN = 5.0
 MOST_IN_A_REQUEST = 1_000
 """As many events does a request catch up with before it answers with what there is."""
 
+PATIENCE_TOGETHER = 0.1
+"""Seconds for which several wait for a table that somebody has locked; then each waits alone, for its own."""
+
 PATIENCE_OF_A_REQUEST = 0.5
 """Seconds for which a request waits for another that follows the same read model."""
 
@@ -52,9 +55,12 @@ class Follower(NamedTuple):
 def follow_context(context: str) -> None:
     """Take the read models of a context as far as its history goes, those that are behind."""
     began = time.monotonic()
-    models = behind(of_context(context))
-    while models and time.monotonic() - began < LONGEST_TURN:
-        models = _follow(models)
+    late = behind(of_context(context))
+    well = [model for model, fails in late.items() if not fails]
+    turns: list[Sequence[ReadModel]] = [well, *([model] for model, fails in late.items() if fails)]
+    for models in turns:
+        while models and time.monotonic() - began < LONGEST_TURN:
+            models = _follow(models)
 
 
 def follow_all() -> None:
@@ -78,23 +84,29 @@ def freshen(name: str) -> None:
                 break
 
 
-def behind(models: Sequence[ReadModel]) -> list[ReadModel]:
-    """Those of a context's read models for which there is something new, or that have not begun; one query."""
+def behind(models: Sequence[ReadModel]) -> dict[ReadModel, bool]:
+    """Those of a context's read models for which there is something new, or that have not begun; one query.
+
+    Returns:
+        Of each of them whether it failed when it was last tried.
+    """
     if not models:
-        return []
+        return {}
     history, names = history_of(models[0].context), [model.name for model in models]
     beyond = not_handed_out(history, "build.mark", "build.ahead")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT build.read_model, EXISTS (SELECT 1 FROM {history._meta.db_table} AS history WHERE {beyond})
+            SELECT build.read_model, build.error <> '',
+                EXISTS (SELECT 1 FROM {history._meta.db_table} AS history WHERE {beyond})
             FROM integration_readmodelbuild AS build
             WHERE build.live AND build.read_model IN ({", ".join(["%s"] * len(names))})
             """,  # noqa: S608 - names of the code only
             names,
         )
-        known = dict(cursor.fetchall())
-    return [model for model in models if known.get(model.name, True)]
+        known = {name: (fails, is_behind) for name, fails, is_behind in cursor.fetchall()}
+    told = [(model, *known.get(model.name, (False, True))) for model in models]
+    return {model: bool(fails) for model, fails, is_behind in told if is_behind}
 
 
 def apply_next(followers: Sequence[Follower], limit: int = BATCH) -> int:
@@ -119,20 +131,26 @@ def _keep(position: Position, builds: Sequence[ReadModelBuild]) -> None:
     write({POSITION: [*map(values_of, changed)]})
 
 
-def _follow(models: Sequence[ReadModel], *, wait: bool = False) -> list[ReadModel]:
+def _follow(models: Sequence[ReadModel], *, wait: bool = False) -> Sequence[ReadModel]:
     """Apply a batch to the live builds; returns those for which there may be more to do."""
     try:
-        with transaction.atomic():
-            followers = [Follower(model, lock_live(model)) for model in models] if wait else _those_not_followed(models)
-            return [model for some in _by_position(followers) if apply_next(some) >= BATCH for model, _ in some]
-    except OperationalError as error:
-        # The line was cut, or another took too long: nothing of it was kept, and whoever looks next does it.
-        log.info("%s left for later: %s", ", ".join(model.name for model in models), error)
+        return _take_on(models, wait)
     except Exception as error:
-        if len(models) > 1:
-            return [model for each in models for model in _follow([each])]
-        _tell(models[0], error)
-    return []
+        if len(models) == 1:
+            _tell(models[0], error)
+            return []
+        names = ", ".join(model.name for model in models)
+        log.warning("%s are taken on each alone, for together: %s: %s", names, type(error).__name__, error)
+    return [model for each in models for model in _follow([each], wait=wait)]
+
+
+def _take_on(models: Sequence[ReadModel], wait: bool) -> list[ReadModel]:
+    with transaction.atomic():
+        if len(models) > 1 and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {int(PATIENCE_TOGETHER * 1000)}")
+        followers = [Follower(model, lock_live(model)) for model in models] if wait else _those_not_followed(models)
+        return [model for some in _by_position(followers) if apply_next(some) >= BATCH for model, _ in some]
 
 
 def _by_position(followers: Sequence[Follower]) -> list[list[Follower]]:
@@ -144,6 +162,10 @@ def _by_position(followers: Sequence[Follower]) -> list[list[Follower]]:
 
 def _tell(model: ReadModel, error: Exception) -> None:
     """Have the live build say what it fails of, and the log, once."""
+    if isinstance(error, OperationalError):
+        # The line was cut, or another took too long: nothing of it was kept, and whoever looks next does it.
+        log.info("%s is left for later: %s", model.name, error)
+        return
     told = f"{type(error).__name__}: {error}"[:2_000]
     _begin([model])  # the first batch took that back
     if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=told).update(error=told):

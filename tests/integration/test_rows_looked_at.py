@@ -67,7 +67,7 @@ def test_whoever_looks_for_news_does_not_go_through_the_history(
 ) -> None:
     def look() -> None:
         for _ in OFTEN:
-            assert behind(of_context("inventory")) == []
+            assert behind(of_context("inventory")) == {}
             assert not any(each.events for each in lag())
             freshen("inventory.stock-per-day")
 

@@ -1,6 +1,7 @@
 """A read model made again from nothing equals the live one, whatever happens while it is made."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -8,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from billing import commands as billing
 from billing.models import invoice_of
 from config.management.commands.verify import verify
 from fulfillment import commands as fulfillment
+from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
 from integration.messaging.tasks import run as run_routine
@@ -151,14 +153,30 @@ def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, mon
 
 
 @pytest.mark.django_db
-def test_one_that_fails_stands_still_alone(placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [(ValueError("no sign"), "ValueError: no sign"), (OperationalError("too slow"), "")],
+    ids=["which the build tells", "which may pass"],
+)
+def test_one_that_fails_stands_still_alone(
+    placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch, failure: Exception, error: str
+) -> None:
+    tried: list[HistoryEntry] = []
+
+    def fail(entry: HistoryEntry) -> int:
+        tried.append(entry)
+        raise failure
+
     placed()
     drain()
     with monkeypatch.context() as patch:
-        patch.setattr("ordering.queries.sales._sign", lambda entry: 1 / 0)
+        patch.setattr("ordering.queries.sales._sign", fail)
         follow_all()
+        assert len(tried) == 2  # together with the others, and alone
+        follow_all()
+        assert len(tried) == 3
     late = {each.read_model: each for each in lag()}
-    assert late.pop(SalesOfDay.read_model).error == "ZeroDivisionError: division by zero"
+    assert late.pop(SalesOfDay.read_model).error == error
     assert {(each.events, each.error) for each in late.values()} == {(0, "")}
     assert (OrderBoard.objects.count(), SalesOfDay.objects.count()) == (1, 0)
     placed()  # now they are not equally far
@@ -357,6 +375,31 @@ def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
     assert OrderBoard.objects.count() == Order.objects.count() > 5
     assert [what for name in ALL for what in differences(read_models.get(name))] == []
     assert [what for finding in verify(["read_models."]).values() for what in finding.offenders] == []
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite there is one writer anyway")
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_is_locked_holds_up_only_its_own_read_model(placed: Place, drain: Drain) -> None:
+    def follow() -> None:
+        follow_context("ordering")
+        connections.close_all()
+
+    follow_all()
+    placed()
+    drain()
+    follower = threading.Thread(target=follow)
+    with transaction.atomic():
+        with connection.cursor() as cursor:  # as a migration has it, while it makes an index
+            cursor.execute(f"LOCK TABLE {SalesOfDay._meta.db_table} IN SHARE MODE")
+        follower.start()
+        give_up_at = time.monotonic() + 20
+        while OrderBoard.objects.count() + LifetimeSpend.objects.count() < 2:
+            assert time.monotonic() < give_up_at, lag()
+            time.sleep(0.01)
+        assert not SalesOfDay.objects.exists()
+    follower.join(20)
+    assert SalesOfDay.objects.exists()
 
 
 @pytest.mark.postgres
