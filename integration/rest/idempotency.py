@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection
+from django.db import connection
 from django.utils.crypto import salted_hmac
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -26,7 +26,7 @@ from integration.domain.rows import Insert
 from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
-from integration.rest.models import ONE_ANSWER, IdempotencyKey
+from integration.rest.models import IdempotencyKey
 
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)
@@ -78,16 +78,20 @@ def idempotent(post: Handler) -> Handler:
         caller, fingerprint = actor_of(request.user), _fingerprint(request)
         try:
             with unit_of_work():
-                if known := _hold(caller, key):
-                    return _replay(known, fingerprint)
-                response = post(view, request, *args, **kwargs)
-                _keep(caller, key, fingerprint, response)
-        except IntegrityError as error:
-            if ONE_ANSWER not in str(error):
+                known = _hold_or_find(caller, key)
+                if known is None:
+                    response = post(view, request, *args, **kwargs)
+                    _keep(caller, key, fingerprint, response)
+                    return response
+        except StillRunning:
+            raise
+        except Exception:
+            # The first may have been done after we looked for its answer, and just before we held the key: then what we
+            # failed of is what it has done.
+            known = _find(caller, key)
+            if known is None:
                 raise
-            # Another was done with it after we had looked for its answer, and just before we held the key.
-            raise StillRunning from error
-        return response
+        return _replay(known, fingerprint)
 
     return extend_schema(parameters=[KEY, REPLAYED])(once)
 
@@ -118,13 +122,13 @@ def _fingerprint(request: Request) -> str:
     return salted_hmac("idempotency", asked + request._request.body, algorithm="sha256").hexdigest()
 
 
-def _hold(caller: str, key: str) -> IdempotencyKey | None:
+def _hold_or_find(caller: str, key: str) -> IdempotencyKey | None:
     """Keep the key to ourselves until the transaction ends; raises `StillRunning` if another request does.
 
     SQLite lets one transaction write at a time, and ours are immediate: there, the other one waits for its turn.
 
     Returns:
-        What was answered under it before, if anything was.
+        What was answered under it before, if anything was as the statement began.
     """
     number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
     is_ours = "pg_try_advisory_xact_lock(%s)" if connection.vendor == "postgresql" else "%s IS NOT NULL"
@@ -134,6 +138,10 @@ def _hold(caller: str, key: str) -> IdempotencyKey | None:
     if not is_held:
         raise StillRunning
     return IdempotencyKey.objects.get(pk=known) if known else None
+
+
+def _find(caller: str, key: str) -> IdempotencyKey | None:
+    return IdempotencyKey.objects.filter(caller=caller, key=key).first()
 
 
 @every(timedelta(hours=1), name="integration.forget-idempotency-keys")

@@ -4,8 +4,6 @@ from typing import ClassVar
 
 from django.db import models
 
-ONE_ANSWER = "one_answer_a_key"
-
 
 class IdempotencyKey(models.Model):
     """The first answer to a request, kept in the transaction that made it true."""
@@ -19,7 +17,7 @@ class IdempotencyKey(models.Model):
     answered_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["caller", "key"], name=ONE_ANSWER)]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_a_key")]
 
     def __str__(self) -> str:
         return self.key
