@@ -1,7 +1,7 @@
 """Personal values are kept beside the log, in the one table of facts whose rows may be deleted: that erases them.
 
 A row of the log is whole without them. Whoever reads many rows `recall`s them first: one query, whatever their number,
-and none for events without personal fields.
+and none for events without personal fields. Who takes a delivery reads them along with its message.
 """
 
 from collections.abc import Iterable, Sequence

@@ -105,7 +105,7 @@ def read(
 
     Args:
         locked: whether nobody else is to change them until the transaction ends.
-        along: a foreign key, never empty, whose row is read along with each of them.
+        along: a foreign key whose row is read along with each of them; a row in which it is empty is left out.
         also: what other attributes must be; not None.
     """
     if not values:

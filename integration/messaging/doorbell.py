@@ -173,12 +173,12 @@ class _OnRedis(NamedTuple):
 
     client: Redis
 
-    def set_new(self, *keys: str) -> list[Any]:
-        """Which of them were not there, or cannot be kept, for it is full, say; one round trip."""
+    def set_new(self, *keys: str) -> list[bool]:
+        """Of each whether it was not there, or cannot be kept, for Redis is full, say; one round trip."""
         asked = self.client.pipeline(transaction=False)
         for key in keys:
             asked.set(key, 1, nx=True, px=ON_ITS_WAY)
-        return asked.execute(raise_on_error=False)
+        return [bool(answer) for answer in asked.execute(raise_on_error=False)]  # an error is one that is not kept
 
     def delete(self, *keys: str) -> None:
         with suppress(ResponseError):

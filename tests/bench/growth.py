@@ -105,7 +105,7 @@ def _found(stage: Stage, names: Mapping[str, str]) -> None:
             database.execute("SET LOCAL session_replication_role = replica")
             database.execute(EARLIER)
             for table, key in TABLES.items():
-                # All of them: of what was settled later than it was due, archiving would find that it is to stay.
+                # When it was settled, too: archiving would find that what was settled lately is to stay.
                 moments = ["due_at", "done_at"] if table == "integration_delivery" else ["occurred_at"]
                 earlier = [f"{moment} = {moment} - interval '{before.days} days'" for moment in moments]
                 moved = f"{key} = pg_temp.moved({key}, {-1000 * before.total_seconds():.0f}::bigint)"

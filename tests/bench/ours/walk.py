@@ -57,7 +57,7 @@ def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
                 took.setdefault(part, Counter()).update(
                     {who: (after - before[who]) * 1000 / orders for who, after in spent().items()}
                 )
-    react()  # to what came too early for all of that, if anything did: the next walk is not to pay for it
+    react()  # to what came too early for all of that, if anything did; nobody pays for it
     return {"took": took, "seen": seen}
 
 
