@@ -139,7 +139,10 @@ if _sqlite:
         # Without IMMEDIATE, two transactions that read and then write lock each other out.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+        # Orders change the same pages again and again. Brought home from the log every 40 MB instead of every 4, many
+        # changes of a page are written there as one, and the disk is waited for as seldom.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000; "
+        "PRAGMA wal_autocheckpoint=10000;",
     }
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
