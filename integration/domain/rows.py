@@ -324,14 +324,20 @@ def _on_conflict(each: Insert | Upsert) -> str:
 
 
 def _one_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
-    sql, columns = _one_by_one(each)
-    cursor.executemany(sql, [[stored(row[name]) for name, stored in columns] for row in rows])
+    sql, names, stored_otherwise = _one_by_one(each)
+    parameters = [[row[name] for name in names] for row in rows]
+    for column, stored in stored_otherwise:
+        for row in parameters:
+            if row[column] is not None:
+                row[column] = stored(row[column])
+    cursor.executemany(sql, parameters)
     return cursor.rowcount
 
 
 @lru_cache(maxsize=512)
-def _one_by_one(each: Write) -> tuple[str, list[tuple[str, Any]]]:
-    """The statement that writes one row, and for each of its parameters where it is found and how it is stored."""
+def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    """The statement that writes one row, the attributes that are its parameters, and which of these are stored in
+    another form than they have, and how."""
     table, fields = _quoted(each.model._meta.db_table), _fields(each)
     if not isinstance(each, Update):
         columns, values = ", ".join(_quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
@@ -341,11 +347,9 @@ def _one_by_one(each: Write) -> tuple[str, list[tuple[str, Any]]]:
         values = ", ".join(f"{_quoted(field.column)} = %s" for field in others)
         sql = f"UPDATE {table} SET {values} WHERE {_quoted(key.column)} = %s AND {each.only_if}"  # noqa: S608
         fields = [*others, key]
-    return sql, [(field.attname, _as_json if isinstance(field, models.JSONField) else _as_stored) for field in fields]
-
-
-def _as_json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value)
+    kinds = [type(_at_the_end_of(field)) for field in fields]
+    stored_otherwise = [(n, STORED_IN[kind]) for n, kind in enumerate(kinds) if kind in STORED_IN]
+    return sql, [field.attname for field in fields], stored_otherwise
 
 
 def _as_stored(value: Any) -> Any:
@@ -363,6 +367,12 @@ STORED: dict[type, Callable[[Any], Any]] = {
     UUID: attrgetter("hex"),
     datetime: lambda moment: str(moment.astimezone(UTC).replace(tzinfo=None)),
     date: str,
+}
+STORED_IN: dict[type, Callable[[Any], Any]] = {
+    models.UUIDField: STORED[UUID],
+    models.DateTimeField: STORED[datetime],
+    models.DateField: STORED[date],
+    models.JSONField: json.dumps,
 }
 UNDERSTOOD: dict[type, Callable[[Any], Any]] = {
     models.UUIDField: UUID,
