@@ -371,7 +371,8 @@ def lock_storm(live: Live, scale: Scale) -> Outcome:
         while traffic.flowing or storms < 2:
             # 25 s is more than the 20 for which SQLite is told to wait.
             for seconds in (25.0, 0.5, 0.5, 0.5):
-                rude = sqlite3.connect(url, timeout=30, isolation_level=None)
+                # SQLite gives nobody a turn: of a house with so much to do, somebody else gets hold by luck.
+                rude = sqlite3.connect(url, timeout=600, isolation_level=None)
                 rude.execute("BEGIN IMMEDIATE")
                 time.sleep(seconds)
                 rude.execute("ROLLBACK")
