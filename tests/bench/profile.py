@@ -176,7 +176,8 @@ def _sentences(
     )
     yield (
         f"**Row j** is the same flow. At {_whole(ours):.1f} ms an order it can be five times django-oscar's where one "
-        f"`place_order` takes {5 * _whole(ours):.0f} ms of Python and PostgreSQL."
+        f"`place_order` takes {5 * _whole(ours):.0f} ms of Python and PostgreSQL. In a house, the broker, whoever "
+        "talks to it and beat come on top of that."
     )
     statements, commits = (sum(costs) for costs in zip(*(_alone(name) for name in TO_CONFIRMATION), strict=True))
     waits = commits - len(TO_CONFIRMATION)
