@@ -70,6 +70,7 @@ def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One wake-up handles all that is due, however slow the machine, and whatever the test before has waited for."""
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
     outside.paces.clear()
+    deliver.fitting.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -44,6 +44,10 @@ SOON = 0.1
 """For so many seconds a worker waits for what came too early to be due again: what it waits for is about to be
 committed, and whoever is not rung for is found a second later."""
 
+fitting: dict[str, int] = defaultdict(lambda: BATCH)
+"""How many deliveries of a consumer this process handles together: all that are begun with are read, and what they are
+about is locked, so of large orders it begins with no more than it will do in time."""
+
 LONGEST_WAKE = 0.5
 """Seconds after which a woken worker rings for itself and makes room for other lanes, whose work may be older."""
 
@@ -138,13 +142,12 @@ def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Cla
     consumer = consumers.get(name)
     if consumer.outside:
         return handle_outside(consumer, left)
-    some = len(left)
     while left:
-        together = left[:some]
+        together = left[: fitting[name]]
         again = _handle_together(consumer, together, early)
-        left[:some] = again
-        # No more than will be done in time: all of it is read, and what it is about is locked.
-        some = 2 * (len(together) - len(again))
+        left[: len(together)] = again
+        done = len(together) - len(again)
+        fitting[name] = 2 * done if again else max(fitting[name], min(2 * done, BATCH))
     return []
 
 

@@ -254,6 +254,33 @@ def test_more_than_a_batch_is_handled_in_several_oldest_first(
     assert heard == skus
 
 
+def test_it_begins_with_no_more_than_it_will_do_in_time(
+    listen: Listen, run_out: RunOut, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds_each, now = 0.06, 0.0
+    batches: list[int] = []
+
+    def handle(event: StockRanOut) -> None:
+        nonlocal now
+        now += seconds_each
+
+    monkeypatch.setattr(delivering.clock, "stopwatch", lambda: now)
+    listen(handle, prepare=lambda events: batches.append(len(events)))
+    run_out(*(f"SLOW-{n}" for n in range(10)))
+    deliver()
+    assert batches == [10, 4, 4, 4, 2]  # of which two are done each time
+
+    seconds_each = 0.0
+    batches.clear()
+    run_out(*(f"FAST-{n}" for n in range(20)))
+    deliver()
+    assert batches == [4, 8, 8]
+    batches.clear()
+    run_out(*(f"MORE-{n}" for n in range(BATCH)))
+    deliver()
+    assert batches == [16, 32, 52]
+
+
 @pytest.mark.parametrize("limit", [1, BATCH])
 def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
     listen: Listen, run_out: RunOut, limit: int
