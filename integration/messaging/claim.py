@@ -14,7 +14,7 @@ from integration.domain.rows import is_postgresql
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
 
-BATCH = 100
+BATCH = 50
 """As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
 
 SECOND_BATCH = 6

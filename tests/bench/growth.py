@@ -33,7 +33,7 @@ FAR = 100_000_000
 """Orders that are extrapolated to."""
 WHAT = {
     "insert": "history, messages and deliveries of 20 orders inserted, one transaction",
-    "claim": "100 deliveries that wait claimed, one statement",
+    "claim": "50 deliveries that wait claimed, one statement",
     "look up": "one order's history looked up",
     "archive": "500 messages archived with their deliveries",
 }
