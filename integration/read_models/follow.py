@@ -19,7 +19,7 @@ from django.db import OperationalError, connection, transaction
 from integration.domain import clock
 from integration.domain.history import HistoryEntry, history_of
 from integration.domain.personal_data import recall
-from integration.domain.rows import Update, read, values_of, write
+from integration.domain.rows import Update, is_postgresql, read, values_of, write
 from integration.read_models.batch import Batch, ReadModel, of_context, read_models
 from integration.read_models.feed import Position, not_handed_out, read_on
 from integration.read_models.models import ReadModelBuild
@@ -146,7 +146,7 @@ def _follow(models: Sequence[ReadModel], *, wait: bool = False) -> Sequence[Read
 
 def _take_on(models: Sequence[ReadModel], wait: bool) -> list[ReadModel]:
     with transaction.atomic():
-        if len(models) > 1 and connection.vendor == "postgresql":
+        if len(models) > 1 and is_postgresql():
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {int(PATIENCE_TOGETHER * 1000)}")
         followers = [Follower(model, lock_live(model)) for model in models] if wait else _those_not_followed(models)

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from integration.domain import clock
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.metadata import current_cause, join_story
-from integration.domain.rows import Insert
+from integration.domain.rows import Insert, is_postgresql
 from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
@@ -131,7 +131,7 @@ def _hold_or_find(caller: str, key: str) -> IdempotencyKey | None:
         What was answered under it before, if anything was as the statement began.
     """
     number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
-    is_ours = "pg_try_advisory_xact_lock(%s)" if connection.vendor == "postgresql" else "%s IS NOT NULL"
+    is_ours = "pg_try_advisory_xact_lock(%s)" if is_postgresql() else "%s IS NOT NULL"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {is_ours}, ({KEPT})", [number, caller, key])
         is_held, known = cursor.fetchone()
