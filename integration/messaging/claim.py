@@ -49,22 +49,24 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
     # Nobody waits for the disk: a claim that the database itself forgets in a crash is one that nothing came of, for
     # what comes of it is committed later, and never without it.
     unhurried = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS unhurried" if is_postgresql() else ""
-    # Two ranges of the index, so that neither begins with what others have in hand, nor with what is left of their
-    # claims until the database has cleared it away.
+    # Two ranges of the index, so that what waits does not begin with what others have in hand. That is gone through
+    # whole, due or not, little as it is: only what somebody comes by does PostgreSQL see to be over, and what it has
+    # seen makes room in the index. What is over would else lie at the beginning of both until the next VACUUM.
     search = f"""
         SELECT id, attempts, in_hand, due_at FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(outside)s AND in_hand = {{}}
-            AND due_at <= %(now)s
+            AND {{}}
         ORDER BY due_at, id LIMIT %(limit)s {skip_locked}
         """  # noqa: S608 - a constant
-    now = clock.now()
+    is_due, now = "due_at <= %(now)s", clock.now()
     with connection.cursor() as cursor:
         # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit. What was
         # found is locked and need not be asked again whether it is pending: if it were, PostgreSQL might go through all
         # that is, in the index that holds nothing else.
         cursor.execute(
             f"""
-            WITH lost AS MATERIALIZED ({search.format(True)}), waiting AS MATERIALIZED ({search.format(False)}),
+            WITH lost AS MATERIALIZED ({search.format(True, f"({is_due}) IS TRUE")}),
+            waiting AS MATERIALIZED ({search.format(False, is_due)}),
             due AS MATERIALIZED (
                 SELECT * FROM (SELECT * FROM lost UNION ALL SELECT * FROM waiting) AS either
                 ORDER BY in_hand DESC, due_at, id LIMIT %(limit)s

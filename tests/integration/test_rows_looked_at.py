@@ -9,9 +9,9 @@ from django.db import connection
 
 from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
-from integration.domain.rows import Insert, Update, blank, read, write
+from integration.domain.rows import Insert, Row, Update, blank, read, write
 from integration.domain.unit_of_work import unit_of_work
-from integration.messaging.claim import LEASE, claim
+from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import mark_done, take
@@ -87,12 +87,18 @@ def test_rows_are_read_and_changed_by_their_keys(
     assert looked_at(StockItem, read_and_change) < MANY / 10
 
 
+def told_to_inventory() -> tuple[Row, Row]:
+    """A message, and what all its deliveries have in common."""
+    message = {**blank(Message), "id": new_event_id(), "name": "test", "version": 1, "data": {}}
+    message |= {"occurred_at": clock.now(), "correlation_id": new_event_id(), "actor": "system", "addressed_to": MANY}
+    return message, {**blank(Delivery), "message_id": message["id"], "context": "inventory", "outside": False}
+
+
 def test_who_handles_some_deliveries_does_not_look_at_all_the_others(
     looked_at: Callable[[type[Any], Callable[[], object]], int],
 ) -> None:
-    now, message = clock.now(), {**blank(Message), "id": new_event_id(), "name": "test", "version": 1, "data": {}}
-    message |= {"occurred_at": now, "correlation_id": new_event_id(), "actor": "system", "addressed_to": MANY}
-    delivery = {**blank(Delivery), "message_id": message["id"], "context": "inventory", "outside": False}
+    now = clock.now()
+    message, delivery = told_to_inventory()
     in_hand = {"attempts": 1, "in_hand": True, "due_at": now + LEASE}
     waiting = {"due_at": now - timedelta(seconds=1)}
     done = {"status": Status.DONE, "done_at": now, "due_at": now}
@@ -100,7 +106,7 @@ def test_who_handles_some_deliveries_does_not_look_at_all_the_others(
     write({Insert(Delivery): [{**delivery, "consumer": f"done.{i}", **done} for i in range(MANY)]})
     with connection.cursor() as cursor:  # as it does by itself, mostly while next to nothing is pending
         cursor.execute("ANALYZE integration_delivery")
-    pending = [in_hand if i % 5 == 0 else waiting for i in range(MANY)]
+    pending = [in_hand if i < BATCH else waiting for i in range(MANY)]
     write({Insert(Delivery): [{**delivery, "consumer": f"inventory.{i}", **each} for i, each in enumerate(pending)]})
     handled = []
 
@@ -111,5 +117,25 @@ def test_who_handles_some_deliveries_does_not_look_at_all_the_others(
                 mark_done(deliveries)
             handled.extend(deliveries)
 
-    assert looked_at(Delivery, handle_some) < MANY / 10
+    assert looked_at(Delivery, handle_some) < MANY / 4
     assert len(handled) == 4 * len(OFTEN)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_over_does_not_pile_up_in_front_of_what_is_pending() -> None:
+    message, delivery = told_to_inventory()
+    write({Insert(Message): [message]})
+
+    def pages_after(batches: range) -> int:
+        for n in batches:
+            due = {"due_at": clock.now()}
+            write({Insert(Delivery): [{**delivery, **due, "consumer": f"inventory.{n}.{i}"} for i in range(BATCH)]})
+            with unit_of_work():
+                mark_done(take(claim(Lane("inventory", False), BATCH), locked=True))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_relation_size('pending_by_lane_lost_first') / 8192")
+            return int(cursor.fetchone()[0])
+
+    few = pages_after(range(20))
+    assert pages_after(range(20, 100)) <= 2 * few
+    assert Delivery.objects.filter(status=Status.DONE).count() == 100 * BATCH
