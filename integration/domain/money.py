@@ -55,6 +55,8 @@ class Money(Struct, frozen=True, order=False):
     currency: str
 
     def __post_init__(self) -> None:
+        if type(self.amount) is Decimal and self.amount.same_quantum(_unit(self.currency)):
+            return  # as it is to be, which nearly all money is
         if isinstance(self.amount, float):
             raise NotMoney("a float is no amount of money: 0.1 + 0.2 is not 0.3")
         amount = Decimal(self.amount)
