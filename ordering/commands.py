@@ -210,8 +210,10 @@ def place_order(
         TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as they say.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
+    skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
-        priced = _priced(work.look_at(Product, {sku for sku, _ in lines}), lines, payment_method)
+        work.look_ahead({Product: skus, Buyer: [buyer]})
+        priced = _priced(work.look_at(Product, skus), lines, payment_method)
         # Not locked: orders of one buyer, such as a marketplace, need not wait for each other's commits.
         known = work.look_at(Buyer, [buyer]).get(buyer)
         order = Order.place(

@@ -126,6 +126,15 @@ def read(
     return rows
 
 
+def read_at_once(keys_of: Mapping[type[M], Collection[Any]]) -> Iterator[M]:
+    """The rows of several tables that have these keys; one query, or none for no tables."""
+    if not keys_of:
+        return iter(())
+    every = tuple(keys_of)
+    found: Iterator[Any] = select(_one_after_the_other(every), [*map(keys, keys_of.values())], *every)
+    return (row for one_of_each in found for row in one_of_each if row.pk is not None)
+
+
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
     """What a query of our own finds: of each row an instance of each of these models, whose columns it must give one
     model after the other, in the order of `selected`."""
@@ -187,6 +196,24 @@ def _among(
         SELECT {columns} FROM {wanted(*keys)} {found}
         ORDER BY {table}.{_quoted(str(model._meta.pk.column))}
     """  # noqa: S608 - names of our own
+
+
+@lru_cache
+def _one_after_the_other(every: tuple[type[models.Model], ...]) -> str:
+    """One query for rows of several tables: each row has the columns of all of them, and values in those of one."""
+    queries = []
+    for model in every:
+        table, key = _quoted(model._meta.db_table), _quoted(str(model._meta.pk.column))
+        columns = ", ".join(selected(other) if other is model else _nothing_of(other) for other in every)
+        rows = f"{wanted(model._meta.pk)} {each_of(table, f'{table}.{key} = wanted.key0')}"
+        queries.append(f"SELECT {columns} FROM {rows}")  # noqa: S608 - names of our own
+    return " UNION ALL ".join(queries)
+
+
+def _nothing_of(model: type[models.Model]) -> str:
+    """NULL for each column of a model, and of its type: on SQLite the driver is told so by the column's name."""
+    null = "NULL::{}" if is_postgresql() else 'NULL AS "[{}]"'
+    return ", ".join(null.format(_kind_of(field)) for field in model._meta.concrete_fields)
 
 
 def wanted(*fields: Any) -> str:
@@ -408,6 +435,7 @@ def _fields(each: Write) -> list[Any]:
     return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
 
 
+@cache
 def is_postgresql() -> bool:
     """Whether the database is one that takes all of this at once."""
     return connection.vendor == "postgresql"

@@ -5,7 +5,7 @@ the end, and at once: see `rows`.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
@@ -19,7 +19,7 @@ from integration.domain.events import Recorded
 from integration.domain.history import entry_of, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
 from integration.domain.personal_data import PersonalData, values_beside
-from integration.domain.rows import Insert, Row, Update, Write, columns_of, key_of, read, values_of, write
+from integration.domain.rows import Insert, Row, Update, Write, columns_of, key_of, read, read_at_once, values_of, write
 from integration.domain.snapshots import KEEP
 
 A = TypeVar("A", bound=Aggregate)
@@ -75,14 +75,18 @@ class UnitOfWork:
 
     def look_at(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
         """Those of the aggregates that exist, by key, as they are now: not locked, and so not to be changed."""
-        unseen = [key for key in keys if (model, key) not in self._seen]
-        if unseen:
-            found = {each.pk: each for each in read(model, key_of(model), unseen)}
-            for each in found.values():
-                each._is_past = True
-            self._seen.update({(model, key): found.get(key) for key in unseen})
+        self.look_ahead({model: keys})
         seen = cast(dict[tuple[type[A], str], A | None], self._seen)
         return {key: aggregate for key in keys if (aggregate := seen[model, key])}
+
+    def look_ahead(self, keys_of: Mapping[type[Aggregate], Collection[str]]) -> None:
+        """Read at once, of several kinds, what is going to be looked at."""
+        unseen = {model: [key for key in keys if (model, key) not in self._seen] for model, keys in keys_of.items()}
+        unseen = {model: keys for model, keys in unseen.items() if keys}
+        self._seen.update(dict.fromkeys((model, key) for model, keys in unseen.items() for key in keys))
+        for aggregate in read_at_once(unseen):
+            aggregate._is_past = True
+            self._seen[type(aggregate), aggregate.pk] = aggregate
 
     def add(self, aggregate: Aggregate) -> None:
         """Take charge of an aggregate: what it recorded already and what it will record; raises `PastIsFixed`."""

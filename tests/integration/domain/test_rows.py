@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
 from integration.domain.personal_data import PersonalData
-from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, values_of, write
+from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, read_at_once, values_of, write
 from integration.messaging.models import Delivery, Message
 from inventory.models import StockItem, StockOfDay
 
@@ -245,6 +245,38 @@ def test_rows_are_found_by_keys_of_every_kind() -> None:
     for sku in AWKWARD:
         (found,) = read(StockOfDay, ("sku", "day"), [(sku, day)], build=1, latest=False)
         assert values_of(found) == values_of(StockOfDay.of_all_builds.get(sku=sku))
+
+
+def test_rows_of_several_tables_are_read_in_one_query_as_django_would_read_them(
+    statements: Callable[[], Any],
+) -> None:
+    now, day = clock.now(), date(2026, 1, 2)
+    write({Insert(StockItem): [stock_item("MUG", on_hand=3), stock_item("LAMP")]})
+    told = message(occurred_at=now)
+    write({Insert(Message): [told]})
+    shown = StockOfDay.of_all_builds.create(build=1, sku="MUG", day=day, latest=True, version=1)
+    wanted: dict[Any, Any] = {
+        Message: [told["id"], uuid4()],
+        StockItem: ["LAMP", "MUG", "NO-SUCH"],
+        StockOfDay: [shown.pk],
+        PersonalData: [uuid4()],
+    }
+
+    with statements() as seen:
+        found = [*read_at_once(wanted)]
+
+    assert len(seen) == 1
+    expected = [Message.objects.get(), *StockItem.objects.all(), shown]
+    assert {(type(each), each.pk): values_of(each) for each in found} == {
+        (type(each), each.pk): values_of(each) for each in expected
+    }
+    assert len(found) == len(expected)
+
+
+def test_rows_of_no_table_are_not_asked_for(statements: Callable[[], Any]) -> None:
+    with statements() as seen:
+        assert [*read_at_once({})] == []
+    assert not seen
 
 
 def test_what_a_row_refers_to_is_read_along_with_it(statements: Callable[[], Any]) -> None:

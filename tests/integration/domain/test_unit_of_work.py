@@ -429,3 +429,15 @@ def test_what_is_only_looked_at_is_read_once_and_neither_locked_nor_changed(
     assert "FOR" not in look
     with pytest.raises(PastIsFixed):
         looked_at[MUG].receive(1, "")
+
+
+def test_what_is_going_to_be_looked_at_is_read_at_once_and_not_again(mugs: None, statements: Callable[[], Any]) -> None:
+    with statements() as seen, unit_of_work() as work:
+        assert list(work.look_at(StockItem, [MUG])) == [MUG]
+        work.look_ahead({StockItem: [MUG, Sku("LAMP")], Reservation: ["R-1"]})
+        assert list(work.look_at(StockItem, [MUG, Sku("LAMP")])) == [MUG]
+        assert work.look_at(Reservation, ["R-1"]) == {}
+        work.look_ahead({StockItem: [MUG], Reservation: ["R-1"]})
+
+    assert len(seen) == 2
+    assert not any("FOR" in look for look in seen)
