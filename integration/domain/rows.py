@@ -55,12 +55,14 @@ class Update(NamedTuple):
 
     Args:
         columns: the attributes to write; all rows have them, and their key.
+        and_set: SQL that sets other columns, each to the same constant in all rows.
         only_if: an SQL condition that the rows must still meet.
         otherwise: what is raised when not all of them did.
     """
 
     model: type[models.Model]
     columns: tuple[str, ...]
+    and_set: str = ""
     only_if: str = "TRUE"
     otherwise: type[Exception] = RowGone
 
@@ -329,7 +331,7 @@ def _from_json(each: Write, document: str) -> str:
         columns = ", ".join(names)
         return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
     key, *others = names
-    values = ", ".join(f"{name} = given.{name}" for name in others)
+    values = _set([f"{name} = given.{name}" for name in others], each)
     # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
     # whole of a table of some thousands. So it is shown that what is wanted are a few keys.
     few = f"{table}.{key} = ANY(ARRAY(SELECT {key} FROM given))"  # noqa: S608 - likewise
@@ -371,7 +373,7 @@ def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[
         sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608
     else:
         key, *others = fields
-        values = ", ".join(f"{_quoted(field.column)} = %s" for field in others)
+        values = _set([f"{_quoted(field.column)} = %s" for field in others], each)
         sql = f"UPDATE {table} SET {values} WHERE {_quoted(key.column)} = %s AND {each.only_if}"  # noqa: S608
         fields = [*others, key]
     kinds = [type(_at_the_end_of(field)) for field in fields]
@@ -433,6 +435,10 @@ def _fields(each: Write) -> list[Any]:
     if not isinstance(each, Update):
         return [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
+
+
+def _set(values: list[str], each: Update) -> str:
+    return ", ".join([*values, each.and_set] if each.and_set else values)
 
 
 @cache

@@ -58,7 +58,8 @@ PostgreSQL would rather go through the whole of that."""
 
 MARK_DONE = Update(
     Delivery,
-    ("status", "done_at", "in_hand", "error", "traceback"),
+    ("done_at",),
+    and_set=f"status = '{Status.DONE}', in_hand = FALSE, error = '', traceback = ''",
     only_if=STILL_PENDING,
     otherwise=ClaimLost,
 )
@@ -141,8 +142,8 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
 def mark_done(deliveries: Sequence[Delivery]) -> None:
     """Have what is still pending marked done with the rest that the unit of work writes; that all of it is, is the
     claim, where a database ignores row locks."""
-    done = {"status": Status.DONE, "done_at": clock.now(), "in_hand": False, "error": "", "traceback": ""}
-    current_unit_of_work().write(MARK_DONE, [{"id": delivery.pk, **done} for delivery in deliveries])
+    now = clock.now()
+    current_unit_of_work().write(MARK_DONE, [{"id": delivery.pk, "done_at": now} for delivery in deliveries])
 
 
 def is_early(delivery: Delivery, error: Exception) -> bool:

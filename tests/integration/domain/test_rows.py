@@ -143,6 +143,14 @@ def test_a_row_that_is_gone_is_not_passed_over() -> None:
         write({Update(StockItem, columns_of(StockItem)): [stock_item("A"), stock_item("GONE")]})
 
 
+def test_an_update_sets_what_is_the_same_in_all_rows_without_being_told_for_each() -> None:
+    write({Insert(StockItem): [stock_item(sku, on_hand=5, reorder_point=1) for sku in "ABC"]})
+    hold = Update(StockItem, ("reserved",), and_set="reorder_point = 4, on_hand = 6")
+    write({hold: [{"sku": "A", "reserved": 1}, {"sku": "B", "reserved": 2}]})
+    stored = StockItem.objects.order_by("sku").values_list("reserved", "reorder_point", "on_hand")
+    assert list(stored) == [(1, 4, 6), (2, 4, 6), (0, 1, 5)]
+
+
 def test_a_row_that_no_longer_is_as_it_had_to_be_is_the_error_the_update_names() -> None:
     class Sold(RuntimeError):
         """Somebody was faster."""
