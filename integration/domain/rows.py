@@ -34,9 +34,14 @@ class RowGone(RuntimeError):
 
 
 class Insert(NamedTuple):
-    """New rows of a table; a column that the database fills itself is left to it."""
+    """New rows of a table; a column that the database fills itself is left to it.
+
+    Args:
+        columns: the attributes that all rows have, if not all there are; in the others they are blank.
+    """
 
     model: type[models.Model]
+    columns: tuple[str, ...] = ()
 
 
 class Upsert(NamedTuple):
@@ -328,8 +333,8 @@ def _from_json(each: Write, document: str) -> str:
     table, names = _quoted(each.model._meta.db_table), [_quoted(field.column) for field in _fields(each)]
     given = f"json_populate_recordset(NULL::{table}, {document})"
     if not isinstance(each, Update):
-        columns = ", ".join(names)
-        return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
+        columns, values = _columns_and_values(each, names)
+        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
     key, *others = names
     values = _set([f"{name} = given.{name}" for name in others], each)
     # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
@@ -369,7 +374,7 @@ def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[
     another form than they have, and how."""
     table, fields = _quoted(each.model._meta.db_table), _fields(each)
     if not isinstance(each, Update):
-        columns, values = ", ".join(_quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+        columns, values = _columns_and_values(each, ["%s"] * len(fields))
         sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608
     else:
         key, *others = fields
@@ -432,9 +437,31 @@ def _fields(each: Write) -> list[Any]:
     meta = each.model._meta
     if renamed := [str(field.column) for field in meta.concrete_fields if field.column != field.attname]:
         raise TypeError(f"{meta.label} has columns by other names than its attributes: {', '.join(renamed)}")
-    if not isinstance(each, Update):
-        return [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
-    return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
+    if isinstance(each, Update):
+        return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
+    fields = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
+    chosen = isinstance(each, Insert) and each.columns
+    return [field for field in fields if field.attname in chosen] if chosen else fields
+
+
+def _columns_and_values(each: Insert | Upsert, values: Sequence[str]) -> tuple[str, str]:
+    """SQL for the columns of new rows, and for what goes into them: these values, and in all others what is blank."""
+    given = [field.attname for field in _fields(each)]
+    others = [field.attname for field in _fields(Insert(each.model)) if field.attname not in given]
+    constants = [_constant(blank(each.model)[name]) for name in others]
+    return ", ".join(map(_quoted, [*given, *others])), ", ".join([*values, *constants])
+
+
+def _constant(value: Any) -> str:
+    """A value in SQL; raises `TypeError` for one that is not as simple as that."""
+    match value:
+        case None | bool():
+            return "NULL" if value is None else str(value).upper()
+        case int():
+            return str(value)
+        case str() if not {*value} & {"'", "%", "\\"}:
+            return f"'{value}'"
+    raise TypeError(f"{value!r} is not to be left blank")
 
 
 def _set(values: list[str], each: Update) -> str:

@@ -8,11 +8,13 @@ from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
 from integration.domain.personal import apart
 from integration.domain.personal_data import PersonalData, values_beside
-from integration.domain.rows import Insert, Row, blank
+from integration.domain.rows import Insert, Row
 from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.doorbell import Lane, call_for
 from integration.messaging.models import Delivery, Message
+
+NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "outside", "due_at"))
 
 
 def publish(event: IntegrationEvent) -> None:
@@ -37,7 +39,7 @@ def publish(event: IntegrationEvent) -> None:
         "addressed_to": len(consumers),
     }
     work.write(Insert(Message), [message])
-    work.write(Insert(Delivery), [_delivery(message, consumer) for consumer in consumers])
+    work.write(NEW_DELIVERY, [_delivery(message, consumer) for consumer in consumers])
     if personal:
         work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
     for consumer in consumers:
@@ -46,7 +48,6 @@ def publish(event: IntegrationEvent) -> None:
 
 def _delivery(message: Row, consumer: Consumer) -> Row:
     return {
-        **blank(Delivery),
         "message_id": message["id"],
         "consumer": consumer.name,
         "context": consumer.context,

@@ -16,6 +16,7 @@ from integration.domain.personal_data import PersonalData
 from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, read_at_once, values_of, write
 from integration.messaging.models import Delivery, Message
 from inventory.models import StockItem, StockOfDay
+from ordering.models import Order
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +142,22 @@ def test_a_row_that_is_gone_is_not_passed_over() -> None:
     write({Insert(StockItem): [stock_item("A")]})
     with pytest.raises(RowGone):
         write({Update(StockItem, columns_of(StockItem)): [stock_item("A"), stock_item("GONE")]})
+
+
+def test_what_no_new_row_has_is_left_blank() -> None:
+    whole = message()
+    write({Insert(Message): [whole]})
+    given = {"message_id": whole["id"], "consumer": "a", "context": "a", "outside": True, "due_at": clock.now()}
+    write({Insert(Delivery, tuple(given)): [given, {**given, "consumer": "b"}]})
+    expected = {**blank(Delivery), **given}
+    for delivery in Delivery.objects.all():
+        assert values_of(delivery) == {**expected, "id": delivery.pk, "consumer": delivery.consumer}
+    assert {delivery.consumer for delivery in Delivery.objects.all()} == {"a", "b"}
+
+
+def test_what_is_not_a_simple_constant_cannot_be_left_blank() -> None:
+    with pytest.raises(TypeError, match="is not to be left blank"):
+        write({Insert(Order, ("number",)): [{"number": "R-1"}]})
 
 
 def test_an_update_sets_what_is_the_same_in_all_rows_without_being_told_for_each() -> None:
