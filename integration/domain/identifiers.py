@@ -34,8 +34,8 @@ SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"
 
 _make_event_id: Callable[[], UUID] | None = None
 
-# A UUID of the standard library is what its two slots hold. `uuid_utils.compat` fills the same two, but looks each of
-# them up by its name, and takes twice as long.
+# A UUID of the standard library is what its two slots hold. Its own `__init__` considers five forms of it, and
+# `uuid_utils.compat` fills the two slots, but looks each of them up by its name, and takes twice as long.
 _bare: Callable[[type[UUID]], UUID] = object.__new__
 _set_int, _set_is_safe = (vars(UUID)[slot].__set__ for slot in ("int", "is_safe"))
 _UNKNOWN = SafeUUID.unknown
@@ -43,10 +43,13 @@ _UNKNOWN = SafeUUID.unknown
 
 def new_event_id() -> UUID:
     """A UUIDv7: unique everywhere, and sorting by the moment it was made."""
-    if _make_event_id is not None:
-        return _make_event_id()
+    return uuid_of(_uuid7_int()) if _make_event_id is None else _make_event_id()
+
+
+def uuid_of(number: int) -> UUID:
+    """The UUID with this number, which is one of 128 bits; unasked, for speed."""
     made = _bare(UUID)
-    _set_int(made, _uuid7_int())
+    _set_int(made, number)
     _set_is_safe(made, _UNKNOWN)
     return made
 

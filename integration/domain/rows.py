@@ -21,6 +21,8 @@ from django.db.models.base import ModelState
 from psycopg.pq import Format
 from psycopg.types.json import set_json_loads
 
+from integration.domain.identifiers import uuid_of
+
 M = TypeVar("M", bound=models.Model)
 
 Row = Mapping[str, Any]
@@ -399,7 +401,7 @@ def _key_as_stored(key: Any) -> Any:
 # as such by the driver.
 STORED: dict[type, Callable[[Any], Any]] = {
     UUID: attrgetter("hex"),
-    datetime: lambda moment: str(moment.astimezone(UTC).replace(tzinfo=None)),
+    datetime: lambda moment: moment.astimezone(UTC).isoformat(" ").removesuffix("+00:00"),
     date: str,
 }
 STORED_IN: dict[type, Callable[[Any], Any]] = {
@@ -409,7 +411,7 @@ STORED_IN: dict[type, Callable[[Any], Any]] = {
     models.JSONField: json.dumps,
 }
 UNDERSTOOD: dict[type, Callable[[Any], Any]] = {
-    models.UUIDField: UUID,
+    models.UUIDField: lambda digits: uuid_of(int(digits, 16)),
     models.DateTimeField: lambda moment: moment.replace(tzinfo=UTC),
     models.JSONField: msgspec.json.decode,
 }

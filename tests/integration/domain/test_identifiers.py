@@ -6,6 +6,8 @@ from uuid import UUID, SafeUUID
 
 import pytest
 from django.db import transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from integration.domain.identifiers import (
     SKU_PATTERN,
@@ -14,6 +16,7 @@ from integration.domain.identifiers import (
     new_event_id,
     next_order_number,
     sibling,
+    uuid_of,
 )
 from integration.domain.unit_of_work import unit_of_work
 
@@ -73,3 +76,10 @@ def test_two_orders_never_share_a_number_even_if_one_fails_between_them() -> Non
         second = next_order_number()
 
     assert first != second
+
+
+@given(number=st.integers(0, 2**128 - 1))
+def test_the_uuid_of_a_number_is_the_standard_librarys(number: int) -> None:
+    made, theirs = uuid_of(number), UUID(int=number)
+    assert (made, hash(made), made.hex, made.is_safe) == (theirs, hash(theirs), theirs.hex, theirs.is_safe)
+    assert deepcopy(made) == theirs
