@@ -137,26 +137,36 @@ def read(
 
 def read_at_once(keys_of: Mapping[type[M], Collection[Any]]) -> Iterator[M]:
     """The rows of several tables that have these keys; one query, or none for no tables."""
-    if not keys_of:
-        return iter(())
     every = tuple(keys_of)
-    found: Iterator[Any] = select(_one_after_the_other(every), [*map(keys, keys_of.values())], *every)
-    return (row for one_of_each in found for row in one_of_each if row.pk is not None)
+    made: Any = _made(every)
+    for row in _found(_in_turn(every), [*map(keys, keys_of.values())]) if every else ():
+        make, cut = made[row[-1]]
+        yield make(row[cut])
 
 
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
     """What a query of our own finds: of each row an instance of each of these models, whose columns it must give one
     model after the other, in the order of `selected`."""
-    attributes = [_attributes(model) for model in kinds]
-    ends = [*accumulate(map(len, attributes))]
-    cuts = [slice(end - len(names), end) for names, end in zip(attributes, ends, strict=True)]
-    made = [*zip(map(_maker, kinds), cuts, strict=True)]
+    made = _made(kinds)
+    for row in _found(sql, parameters):
+        yield tuple(make(row[cut]) for make, cut in made)
+
+
+def _found(sql: str, parameters: Sequence[Any]) -> list[Any]:
     with connection.cursor() as cursor:
         if is_postgresql():
             cursor.cursor.format = Format.BINARY  # text would be parsed in Python, each moment by a regular expression
         cursor.execute(sql, parameters)
-        for row in cursor.fetchall():
-            yield tuple(make(row[cut]) for make, cut in made)
+        return cursor.fetchall()
+
+
+@lru_cache
+def _made(kinds: tuple[type[models.Model], ...]) -> list[tuple[Callable[[Sequence[Any]], Any], slice]]:
+    """Of rows that have the columns of several models: what makes each model's instance, and of which columns."""
+    attributes = [_attributes(model) for model in kinds]
+    ends = [*accumulate(map(len, attributes))]
+    cuts = [slice(end - len(names), end) for names, end in zip(attributes, ends, strict=True)]
+    return [*zip(map(_maker, kinds), cuts, strict=True)]
 
 
 @cache
@@ -208,14 +218,15 @@ def _among(
 
 
 @lru_cache
-def _one_after_the_other(every: tuple[type[models.Model], ...]) -> str:
-    """One query for rows of several tables: each row has the columns of all of them, and values in those of one."""
+def _in_turn(every: tuple[type[models.Model], ...]) -> str:
+    """One query for rows of several tables: each row has the columns of all of them, values in those of one, and at its
+    end which of them that is."""
     queries = []
-    for model in every:
+    for n, model in enumerate(every):
         table, key = _quoted(model._meta.db_table), _quoted(str(model._meta.pk.column))
         columns = ", ".join(selected(other) if other is model else _nothing_of(other) for other in every)
         rows = f"{wanted(model._meta.pk)} {each_of(table, f'{table}.{key} = wanted.key0')}"
-        queries.append(f"SELECT {columns} FROM {rows}")  # noqa: S608 - names of our own
+        queries.append(f"SELECT {columns}, {n} FROM {rows}")  # noqa: S608 - names of our own
     return " UNION ALL ".join(queries)
 
 
