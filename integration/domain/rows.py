@@ -347,9 +347,9 @@ def _from_json(each: Write, document: str) -> str:
     given = f"json_populate_recordset(NULL::{table}, {document})"
     if not isinstance(each, Update):
         columns, values = _columns_and_values(each, names)
-        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - names
+        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - ours
     key, *others = names
-    values = _set([f"{name} = given.{name}" for name in others], each)
+    values = ", ".join(filter(None, [*(f"{name} = given.{name}" for name in others), each.and_set]))
     # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
     # whole of a table of some thousands. So it is shown that what is wanted are a few keys.
     few = f"{table}.{key} = ANY(ARRAY(SELECT {key} FROM given))"  # noqa: S608 - likewise
@@ -388,10 +388,10 @@ def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[
     table, fields = _quoted(each.model._meta.db_table), _fields(each)
     if not isinstance(each, Update):
         columns, values = _columns_and_values(each, ["%s"] * len(fields))
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608 - ours
     else:
         key, *others = fields
-        values = _set([f"{_quoted(field.column)} = %s" for field in others], each)
+        values = ", ".join(filter(None, [*(f"{_quoted(field.column)} = %s" for field in others), each.and_set]))
         sql = f"UPDATE {table} SET {values} WHERE {_quoted(key.column)} = %s AND {each.only_if}"  # noqa: S608
         fields = [*others, key]
     kinds = [type(_at_the_end_of(field)) for field in fields]
@@ -475,10 +475,6 @@ def _constant(value: Any) -> str:
         case str() if not {*value} & {"'", "%", "\\"}:
             return f"'{value}'"
     raise TypeError(f"{value!r} is not to be left blank")
-
-
-def _set(values: list[str], each: Update) -> str:
-    return ", ".join([*values, each.and_set] if each.and_set else values)
 
 
 @cache

@@ -19,6 +19,7 @@ from django.db import connection
 from msgspec import Struct
 
 from integration.domain.history import HistoryEntry
+from integration.domain.rows import is_postgresql
 
 MOST_AHEAD = 2_000
 """As many events are handed out beyond a gap; then it is waited for, and the lag tells."""
@@ -120,4 +121,4 @@ def not_handed_out(history: type[HistoryEntry], mark: str, ahead: str) -> str:
 
 
 def _has_gaps() -> bool:
-    return connection.vendor == "postgresql"
+    return is_postgresql()
