@@ -146,10 +146,11 @@ def read_at_once(keys_of: Mapping[type[M], Collection[Any]]) -> Iterator[M]:
 
 def select(sql: str, parameters: Sequence[Any], *kinds: type[models.Model]) -> Iterator[tuple[Any, ...]]:
     """What a query of our own finds: of each row an instance of each of these models, whose columns it must give one
-    model after the other, in the order of `selected`."""
+    model after the other, in the order of `selected`; and then whatever it gives besides."""
     made = _made(kinds)
+    besides = made[-1][1].stop
     for row in _found(sql, parameters):
-        yield tuple(make(row[cut]) for make, cut in made)
+        yield (*[make(row[cut]) for make, cut in made], *row[besides:])
 
 
 def _found(sql: str, parameters: Sequence[Any]) -> list[Any]:

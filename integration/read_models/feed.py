@@ -13,25 +13,22 @@ SQLite has one writer, so there the row ids have no gaps to wait for.
 """
 
 from typing import NamedTuple, Self
-from uuid import UUID
 
 from django.db import connection
 from msgspec import Struct
 
 from integration.domain.history import HistoryEntry
-from integration.domain.rows import is_postgresql
+from integration.domain.rows import is_postgresql, select, selected
 
 MOST_AHEAD = 2_000
 """As many events are handed out beyond a gap; then it is waited for, and the lag tells."""
 
 
 class Told(NamedTuple):
-    """Where an event stands in its history, and enough of it to know whether it matters."""
+    """An event, and where it stands in its history."""
 
     seq: int
-    id: UUID
-    stream: str
-    name: str
+    entry: HistoryEntry
 
 
 class Position(Struct, frozen=True):
@@ -79,16 +76,11 @@ def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tupl
 
 
 def _beyond(history: type[HistoryEntry], mark: int, limit: int) -> list[Told]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT {number()}, id, stream, name FROM {history._meta.db_table}
-            WHERE {number()} > %s ORDER BY {number()} LIMIT %s
-            """,  # noqa: S608 - names of the code only
-            [mark, limit],
-        )
-        rows = cursor.fetchall()
-    return [Told(seq, id if isinstance(id, UUID) else UUID(id), stream, name) for seq, id, stream, name in rows]
+    sql = f"""
+        SELECT {selected(history)}, {number()} FROM {history._meta.db_table}
+        WHERE {number()} > %s ORDER BY {number()} LIMIT %s
+    """  # noqa: S608 - names of the code only
+    return [Told(seq, entry) for entry, seq in select(sql, [mark, limit], history)]
 
 
 def writers(history: type[HistoryEntry]) -> set[str]:

@@ -9,17 +9,17 @@ build's `error` says, and takes down nothing: until it is mended, it is not take
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
 from integration.domain import clock
-from integration.domain.history import HistoryEntry, history_of
+from integration.domain.history import history_of
 from integration.domain.personal_data import recall
-from integration.domain.rows import Update, is_postgresql, read, values_of, write
+from integration.domain.rows import Update, is_postgresql, values_of, write
 from integration.read_models.batch import Batch, ReadModel, of_context, read_models
 from integration.read_models.feed import Position, not_handed_out, read_on
 from integration.read_models.models import ReadModelBuild
@@ -112,13 +112,12 @@ def behind(models: Sequence[ReadModel]) -> dict[ReadModel, bool]:
 def apply_next(followers: Sequence[Follower], limit: int = BATCH) -> int:
     """Apply the next events to builds of a context that have come equally far; returns how many they were."""
     (first, build), *_ = followers
-    history = history_of(first.context)
-    told, position = read_on(history, build.position, limit)
-    wanted = [[each for each in told if model.wants(each.stream, each.name)] for model, _ in followers]
-    entries = _entries(history, {each.id for some in wanted for each in some})
-    for (model, build), some in zip(followers, wanted, strict=True):
-        if some:
-            model.project(Batch(model.rows, build.pk, [entries[each.id] for each in some]))
+    told, position = read_on(history_of(first.context), build.position, limit)
+    wanted = [[entry for _, entry in told if model.wants(entry.stream, entry.name)] for model, _ in followers]
+    recall(chain.from_iterable(wanted))
+    for (model, build), entries in zip(followers, wanted, strict=True):
+        if entries:
+            model.project(Batch(model.rows, build.pk, entries))
     _keep(position, [build for _, build in followers])
     return len(told)
 
@@ -202,10 +201,6 @@ def _begin(models: Sequence[ReadModel]) -> None:
     """Make the first build of each, unless there is a live one."""
     begun = [ReadModelBuild(read_model=model.name, live=True, started_at=clock.now()) for model in models]
     ReadModelBuild.objects.bulk_create(begun, ignore_conflicts=True)
-
-
-def _entries(history: type[HistoryEntry], keys: Collection[UUID]) -> dict[UUID, HistoryEntry]:
-    return {entry.id: entry for entry in recall(read(history, "id", keys))}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from django.db import connection, connections, transaction
 
-from integration.domain.identifiers import Sku, new_event_id
+from integration.domain.identifiers import Sku
 from integration.read_models import feed
 from integration.read_models.feed import Position, Told, read_on
 from integration.read_models.follow import follow_all
@@ -23,7 +23,7 @@ only_postgres = pytest.mark.skipif(
 
 
 def told(*numbers: int) -> list[Told]:
-    return [Told(seq, new_event_id(), "order", "ordering.order_placed") for seq in numbers]
+    return [Told(seq, History()) for seq in numbers]
 
 
 # --- The position alone ---
@@ -109,8 +109,8 @@ def test_a_history_is_read_in_the_order_it_was_written() -> None:
             break
         found += some
 
-    assert {each.id for each in found} == set(History.objects.values_list("pk", flat=True))
-    of_mug = [entry.version for each in found if (entry := History.objects.get(pk=each.id)).stream_id == "MUG"]
+    assert {entry.id for _, entry in found} == set(History.objects.values_list("pk", flat=True))
+    of_mug = [entry.version for _, entry in found if entry.stream_id == "MUG"]
     assert of_mug == list(range(1, len(of_mug) + 1)) != []
 
 
