@@ -237,7 +237,8 @@ def _priced(
     errors: list[Unacceptable] = []
     for i, (sku, quantity) in enumerate(lines):
         quantities[sku] = quantities.get(sku, 0) + quantity
-        Order.require(1 <= quantities[sku] <= MAX_QUANTITY, QuantityOutOfBounds(pointer=f"/lines/{i}/quantity"))
+        if not 1 <= quantities[sku] <= MAX_QUANTITY:
+            raise QuantityOutOfBounds(pointer=f"/lines/{i}/quantity")
         if sku not in products:
             errors.append(UnknownSku(f"there is no product {sku!r}", pointer=f"/lines/{i}/sku"))
         elif not products[sku].on_sale:

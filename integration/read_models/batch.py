@@ -13,7 +13,7 @@ from msgspec import Struct
 from integration.domain.events import DomainEvent
 from integration.domain.history import HistoryEntry
 from integration.domain.naming import WireNames
-from integration.domain.rows import Upsert, read, values_of, write
+from integration.domain.rows import Update, Upsert, columns_of, read, values_of, write
 from integration.read_models.models import Row
 
 R = TypeVar("R", bound=Row)
@@ -31,6 +31,7 @@ class Batch:
     def __init__(self, rows: type[Row], build: int, entries: Sequence[HistoryEntry]) -> None:
         self.entries = entries
         self._rows, self._build = rows, build
+        self._known, self._new = Update(rows, columns_of(rows)), Upsert(rows, ("build", *rows.key))
 
     def load(self, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
         """The row of each key, by it; a new one where there is none yet."""
@@ -47,7 +48,11 @@ class Batch:
 
     def write(self, rows: Iterable[Row]) -> None:
         """Keep the rows as they are now; one statement."""
-        write({Upsert(self._rows, ("build", *self._rows.key)): [values_of(row) for row in rows]})
+        now = [values_of(row) for row in rows]
+        # Those that are there nobody else changes, for the build is locked; to upsert them would write more log.
+        known = [row for row in now if row["id"] is not None]
+        new = [row for row in now if row["id"] is None]
+        write({self._known: known, self._new: new})
 
     def delete(self, rows: Collection[Row]) -> None:
         """Have the rows no more; one statement, or none for none."""

@@ -172,8 +172,8 @@ class Order(OfOneStory):
             TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as their sentences say.
         """
         cls.require(1 <= len(lines) <= MAX_LINES, TooManyLines(pointer="/lines"))
-        for line in lines:
-            cls.require(1 <= line.quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/lines"))
+        in_bounds = all(1 <= line.quantity <= MAX_QUANTITY for line in lines)
+        cls.require(in_bounds, QuantityOutOfBounds(pointer="/lines"))
         currency = lines[0].unit_price.currency
         cls.require(all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines"))
         subtotal = Money.sum((line.total for line in lines), currency)
