@@ -1,7 +1,10 @@
-"""Settings of plain Django programs: the same connection to the database as Waybill's, and nothing else of it."""
+"""Settings of plain Django programs: a connection to the database like Waybill's, by Django's own backends, and nothing
+else of it."""
 
-from config.settings import DATABASES as DATABASES
+from config.settings import DATABASES as OURS
 
+DJANGOS_OWN = {"config.postgresql": "django.db.backends.postgresql", "config.sqlite": "django.db.backends.sqlite3"}
+DATABASES = {"default": {**OURS["default"], "ENGINE": DJANGOS_OWN[OURS["default"]["ENGINE"]]}}
 SECRET_KEY = "not a secret: nothing is signed here 0123456789"
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["rest_framework", "tests.bench.baselines.apps.Baselines"]
