@@ -21,7 +21,7 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.personal_data import recall
-from integration.domain.rows import blank, read, unsaved
+from integration.domain.rows import begin, blank, read, unsaved
 from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
@@ -65,7 +65,7 @@ class Part(models.Model):
         """A new part of an aggregate: of a large order there are many, and Django takes its time with each.
 
         Raises:
-            TypeError: for a name that no column has, and for a default that is made anew for each row.
+            TypeError: for a name that no column has.
         """
         owner = _owner(cls)
         if not values.keys() <= blank(cls).keys():
@@ -79,11 +79,6 @@ class Part(models.Model):
 @cache
 def _owner(part: type[Part]) -> Any:
     """The foreign key by which a part belongs to its aggregate."""
-    made_anew = [
-        field.attname for field in part._meta.concrete_fields if field.has_default() and callable(field.default)
-    ]
-    if made_anew:
-        raise TypeError(f"{part.__name__} makes a default anew for each row: {', '.join(made_anew)}")
     keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
     return next(key for key in keys if issubclass(key.related_model, Aggregate))
 
@@ -133,6 +128,13 @@ class Aggregate(models.Model):
         cls._appliers = {**cls._appliers, **own}
         for name in cls.parts:
             setattr(cls, name, Parts(name))
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        """As Django's; without values, what nothing has happened to yet."""
+        if args or values:
+            super().__init__(*args, **values)
+        else:
+            begin(self, {})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.refuse_if_past()

@@ -305,13 +305,26 @@ def blank(model: type[models.Model]) -> Row:
 
 
 def unsaved(model: type[M], values: Row) -> M:
-    """A new row, made as those that are read: with these values, and those of `blank`, not to be changed in place."""
+    """A new row with these values, and those of `blank`, as those that are read are made."""
     row = model.__new__(model)
-    has = vars(row)
+    begin(row, values)
+    return row
+
+
+def begin(row: models.Model, values: Row) -> None:
+    """Do with a new row what its `__init__` would, which asks each column anew for what it begins with."""
+    has, model = vars(row), type(row)
     has["_state"] = ModelState()
     has |= blank(model)
+    has |= {name: make() for name, make in _made_anew(model)}
     has |= values
-    return row
+
+
+@lru_cache
+def _made_anew(model: type[models.Model]) -> list[tuple[str, Callable[[], Any]]]:
+    """What makes the values that no two rows share, such as an empty list, by their attributes."""
+    with_default = (field for field in model._meta.concrete_fields if field.has_default())
+    return [(field.attname, field.default) for field in with_default if callable(field.default)]
 
 
 @lru_cache

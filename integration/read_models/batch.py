@@ -13,7 +13,7 @@ from msgspec import Struct
 from integration.domain.events import DomainEvent
 from integration.domain.history import HistoryEntry
 from integration.domain.naming import WireNames
-from integration.domain.rows import Update, Upsert, columns_of, read, values_of, write
+from integration.domain.rows import Update, Upsert, columns_of, read, unsaved, values_of, write
 from integration.read_models.models import Row
 
 R = TypeVar("R", bound=Row)
@@ -40,7 +40,7 @@ class Batch:
 
     def new(self, *key: Any, **values: Any) -> Any:
         """A row that is not there yet."""
-        return self._rows(build=self._build, **dict(zip(self._rows.key, key, strict=True)), **values)
+        return unsaved(self._rows, {"build": self._build, **dict(zip(self._rows.key, key, strict=True)), **values})
 
     def read(self, attributes: str | tuple[str, ...], values: Collection[Any], **also: Any) -> list[Any]:
         """The build's rows that `rows.read` finds by these; one query, or none for no values."""

@@ -1,6 +1,7 @@
 """An aggregate changes by recording events, and by nothing else."""
 
 import pytest
+from django.db import models
 
 from integration.domain.aggregate import Aggregate
 from integration.domain.errors import StaleVersion
@@ -108,3 +109,18 @@ class TestAPart:
         line = OrderLine.of(order, sku="MUG")
         assert (line.order, line.order_id, line.shipped, line.pk) == (order, "R-1", 0, None)
         assert line._state.adding
+
+
+@pytest.mark.parametrize("kind", [Order, StockItem])
+def test_what_nothing_has_happened_to_yet_is_what_django_makes_of_it(kind: type[Aggregate]) -> None:
+    made, expected = kind(), kind.__new__(kind)
+    models.Model.__init__(expected)
+    states = [vars(each).pop("_state") for each in (made, expected)]
+    assert [(state.adding, state.db) for state in states] == [(True, None)] * 2
+    assert vars(made) == vars(expected)
+
+
+def test_no_two_begin_with_the_same_list() -> None:
+    one, other = Order(), Order()
+    one.shipments.append("S-1")
+    assert (one.shipments, other.shipments) == (["S-1"], [])
