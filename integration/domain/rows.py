@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from itertools import accumulate
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -422,11 +421,21 @@ def _key_as_stored(key: Any) -> Any:
     return [*map(_as_stored, key)] if isinstance(key, tuple) else _as_stored(key)
 
 
+@lru_cache(maxsize=4_096)
+def _moment_as_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
+
+
+@lru_cache(maxsize=4_096)
+def _uuid_by(digits: str) -> UUID:
+    return uuid_of(int(digits, 16))
+
+
 # As Django has SQLite store them; and what is left to do of what it reads, moments without a zone and dates being read
-# as such by the driver.
+# as such by the driver. The same moments and stories are met again and again in the rows of an order.
 STORED: dict[type, Callable[[Any], Any]] = {
-    UUID: attrgetter("hex"),
-    datetime: lambda moment: moment.astimezone(UTC).isoformat(" ").removesuffix("+00:00"),
+    UUID: lambda uuid: uuid.int.to_bytes(16).hex(),
+    datetime: _moment_as_text,
     date: str,
 }
 STORED_IN: dict[type, Callable[[Any], Any]] = {
@@ -436,7 +445,7 @@ STORED_IN: dict[type, Callable[[Any], Any]] = {
     models.JSONField: json.dumps,
 }
 UNDERSTOOD: dict[type, Callable[[Any], Any]] = {
-    models.UUIDField: lambda digits: uuid_of(int(digits, 16)),
+    models.UUIDField: _uuid_by,
     models.DateTimeField: lambda moment: moment.replace(tzinfo=UTC),
     models.JSONField: msgspec.json.decode,
 }
