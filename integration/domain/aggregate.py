@@ -21,7 +21,7 @@ from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
 from integration.domain.personal_data import recall
-from integration.domain.rows import begin, blank, read, unsaved
+from integration.domain.rows import begin, blank, key_of, read, unsaved
 from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
 
@@ -67,20 +67,20 @@ class Part(models.Model):
         Raises:
             TypeError: for a name that no column has.
         """
-        owner = _owner(cls)
+        owner, key = _owner(cls)
         if not values.keys() <= blank(cls).keys():
             raise TypeError(f"{cls.__name__} has no {', '.join(sorted(values.keys() - blank(cls).keys()))}")
-        values[owner.attname] = aggregate.pk
+        values[owner.attname] = vars(aggregate)[key]
         part = unsaved(cls, values)
-        owner.set_cached_value(part, aggregate)
+        part._state.fields_cache = {owner.cache_name: aggregate}
         return part
 
 
 @cache
-def _owner(part: type[Part]) -> Any:
-    """The foreign key by which a part belongs to its aggregate."""
+def _owner(part: type[Part]) -> tuple[Any, str]:
+    """The foreign key by which a part belongs to its aggregate, and the attribute that is the aggregate's key."""
     keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
-    return next(key for key in keys if issubclass(key.related_model, Aggregate))
+    return next((key, key_of(key.related_model)) for key in keys if issubclass(key.related_model, Aggregate))
 
 
 class Parts:
@@ -118,6 +118,8 @@ class Aggregate(models.Model):
     _work: Remembers | None = None
     _is_past = False
     _got_with: Sequence[Self] = ()
+    snapshots: Sequence[Snapshot] = ()
+    """What the aggregate was on the way to what it is, at versions that are to be kept."""
 
     class Meta:
         abstract = True
@@ -167,7 +169,7 @@ class Aggregate(models.Model):
         )
         self._stamp(version, moment, correlation_id)
         if version % EVERY == 0:
-            self.snapshots.append(Snapshot.of(self))
+            self.snapshots = [*self.snapshots, Snapshot.of(self)]
         recorded = Recorded(event, self.stream, self.stream_id, metadata)
         if self._work is None:
             self.recorded_events.append(recorded)
@@ -182,11 +184,6 @@ class Aggregate(models.Model):
     @cached_property
     def recorded_events(self) -> list[Recorded]:
         """What was recorded before a unit of work took charge of the aggregate."""
-        return []
-
-    @cached_property
-    def snapshots(self) -> list[Snapshot]:
-        """What the aggregate was on the way to what it is, at versions that are to be kept."""
         return []
 
     def apply(self, event: DomainEvent) -> None:

@@ -315,8 +315,10 @@ def begin(row: models.Model, values: Row) -> None:
     has, model = vars(row), type(row)
     has["_state"] = ModelState()
     has |= blank(model)
-    has |= {name: make() for name, make in _made_anew(model)}
     has |= values
+    for name, make in _made_anew(model):
+        if name not in values:
+            has[name] = make()
 
 
 @lru_cache

@@ -96,8 +96,7 @@ class UnitOfWork:
         aggregate._work = self
         if isinstance(aggregate, OfOneStory) and aggregate.correlation_id:
             join_story(aggregate.correlation_id)
-        self._undispatched.extend(aggregate.recorded_events)
-        aggregate.recorded_events.clear()
+        self._undispatched.extend(vars(aggregate).pop("recorded_events", ()))
 
     def remember(self, recorded: Recorded) -> None:
         """Queue an event for dispatch; called by the aggregate that recorded it."""
@@ -199,7 +198,7 @@ def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
     """The parts to write: all of a new aggregate's, otherwise those that were changed, each once."""
     if is_new:
         return [part for name in aggregate.parts for part in getattr(aggregate, name)]
-    return list({id(part): part for part in aggregate.touched_parts}.values())
+    return list({id(part): part for part in aggregate.touched_parts}.values()) if aggregate.parts else []
 
 
 _current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=None)

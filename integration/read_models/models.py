@@ -73,7 +73,7 @@ class Row(models.Model):
     @property
     def key_values(self) -> tuple[Any, ...]:
         """What tells it apart from the other rows of its build."""
-        return tuple(getattr(self, name) for name in self.key)
+        return tuple([getattr(self, name) for name in self.key])
 
 
 def of_live(column: str, read_model: str) -> str:
