@@ -136,7 +136,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 if _sqlite:
     VAR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["ENGINE"] = "config.sqlite"
-    DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as it is by default, which not everybody knows who asks
+    DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as with Django's; pytest-django goes by the engine's name
     DATABASES["default"]["OPTIONS"] = {
         # Without IMMEDIATE, two transactions that read and then write lock each other out.
         "transaction_mode": "IMMEDIATE",
