@@ -20,8 +20,9 @@ from billing.models import (
     invoice_of,
     payment_of,
 )
+from integration.aggregates.erasure import forget
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain import clock
-from integration.domain.erasure import forget
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import (
     BuyerId,
@@ -32,8 +33,7 @@ from integration.domain.identifiers import (
     RefundId,
 )
 from integration.domain.money import Money
-from integration.domain.rows import read
-from integration.domain.unit_of_work import UnitOfWork, unit_of_work
+from integration.storage.reading import read
 
 
 def issue_invoice(

@@ -1,6 +1,6 @@
 """What must always be true of invoices, payments and refunds."""
 
-from integration.domain.invariants import always
+from integration.invariants import always
 
 
 @always("billing.paid_is_its_payments")

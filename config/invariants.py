@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from integration.domain import clock
-from integration.domain.invariants import always
+from integration.invariants import always
 
 WAITS_FOR_A_DELIVERY = """
     EXISTS (SELECT 1 FROM integration_delivery AS delivery JOIN integration_message AS message

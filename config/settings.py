@@ -135,7 +135,7 @@ _sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 if _sqlite:
     VAR.mkdir(parents=True, exist_ok=True)
-    DATABASES["default"]["ENGINE"] = "config.sqlite"
+    DATABASES["default"]["ENGINE"] = "integration.storage.sqlite"
     DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as with Django's; pytest-django goes by the engine's name
     DATABASES["default"]["OPTIONS"] = {
         # Without IMMEDIATE, two transactions that read and then write lock each other out.
@@ -149,7 +149,7 @@ if _sqlite:
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
 else:
-    DATABASES["default"]["ENGINE"] = "config.postgresql"
+    DATABASES["default"]["ENGINE"] = "integration.storage.postgresql"
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # A statement that a connection has made so often is planned once and for all. 0 plans it each time, as a pooler
     # needs it that gives every transaction another connection.
@@ -267,7 +267,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "integration.domain.discretion.DiscreetFormatter",
+            "class": "integration.domain.redaction.DiscreetFormatter",
             "format": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         }

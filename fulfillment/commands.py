@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 
 from fulfillment.events import LineToPack
 from fulfillment.models import Shipment
+from integration.aggregates.erasure import forget
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.address import Address
-from integration.domain.erasure import forget
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, sibling
-from integration.domain.unit_of_work import unit_of_work
 
 
 def shipment_of(order: OrderNumber) -> ShipmentId:

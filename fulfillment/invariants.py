@@ -1,6 +1,6 @@
 """What must always be true of shipments."""
 
-from integration.domain.invariants import always
+from integration.invariants import always
 
 
 @always("fulfillment.what_left_has_a_carrier")

@@ -9,11 +9,11 @@ from django.db.models import Q
 
 from fulfillment import events
 from fulfillment.events import LineToPack
+from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.address import Address
-from integration.domain.aggregate import OfOneStory, Part, applies
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
+from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):

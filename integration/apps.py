@@ -40,10 +40,10 @@ class IntegrationConfig(AppConfig):
 
     def ready(self) -> None:
         # They register what they hold: checks, invariants and routines.
-        from integration.domain import append_only  # noqa: F401
-        from integration.domain.indexes import drop_pattern_indexes
+        from integration.history import append_only  # noqa: F401
         from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import authentication, idempotency  # noqa: F401
+        from integration.storage.indexes import drop_pattern_indexes
 
         post_migrate.connect(_ensure_group, sender=self)
         post_migrate.connect(drop_pattern_indexes)

@@ -5,10 +5,10 @@ Stock is always locked in the order of its skus, so that two orders for the same
 
 from collections.abc import Collection, Sequence
 
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.contracts.inventory import Shortage
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from integration.domain.unit_of_work import UnitOfWork, unit_of_work
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
 

@@ -1,6 +1,6 @@
 """What must always be true of stock and reservations."""
 
-from integration.domain.invariants import always, json_number
+from integration.invariants import always, json_number
 from integration.read_models.verify import live_build, shown
 
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 from django.db import models
 from django.db.models import F, Q
 
+from integration.aggregates.aggregate import Aggregate, OfOneStory, Part, applies
 from integration.contracts.inventory import Shortage
-from integration.domain.aggregate import Aggregate, OfOneStory, Part, applies
 from integration.domain.errors import Refused, Unacceptable
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
+from integration.history.entries import HistoryEntry
 from integration.read_models.models import Row
 from inventory import events
 from inventory.events import ReservedLine

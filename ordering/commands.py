@@ -12,27 +12,20 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.mail.backends.base import BaseEmailBackend
 
+from integration.aggregates.erasure import forget
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import TEST_METHODS
 from integration.contracts.ordering import LineToShip, ShippingRequested
 from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.erasure import forget
 from integration.domain.errors import Refused, Unacceptable, UnacceptableInput
-from integration.domain.identifiers import (
-    BuyerId,
-    OrderNumber,
-    PaymentId,
-    PaymentMethodId,
-    ShipmentId,
-    Sku,
-    next_order_number,
-)
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.metadata import caused_by, current_cause
 from integration.domain.money import Money
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_answers
 from integration.rest.middleware import actor_of
+from integration.storage.order_numbers import next_order_number
 from ordering.events import PlacedLine
 from ordering.gateways import mail_server, send_letter
 from ordering.models import (

@@ -1,6 +1,6 @@
 """What must always be true of orders and buyers."""
 
-from integration.domain.invariants import always
+from integration.invariants import always
 from integration.read_models.verify import caught_up, live_build, shown
 
 

@@ -17,17 +17,18 @@ from django.db import connection, models
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
+from integration.aggregates import past
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts import IntegrationEvent
 from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.aggregate import Aggregate
-from integration.domain.append_only import histories, protect, unprotect
 from integration.domain.errors import NotYet
-from integration.domain.history import history_of
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
-from integration.domain.unit_of_work import unit_of_work
+from integration.history.append_only import histories, protect, unprotect
+from integration.history.entries import history_of
 from integration.messaging import deliver, doorbell, outside
 from integration.messaging.claim import due_lanes
 from integration.messaging.deliver import deliver_due
@@ -267,7 +268,7 @@ def compare_rows_with_history() -> Callable[[], set[str]]:
             for row in model.objects.all() if issubclass(model, Aggregate) else ():
                 history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=row.pk)
                 model.load_parts([row])
-                assert _facts(model.rebuild(history.order_by("version"))) == _facts(row)
+                assert _facts(past.from_history(model, history.order_by("version"))) == _facts(row)
                 assert row.version == history.count()
                 kinds.add(model.stream)
         return kinds

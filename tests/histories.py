@@ -2,9 +2,9 @@
 
 import json
 
-from integration.domain.aggregate import Aggregate
-from integration.domain.history import history_of
-from integration.domain.rebuild import difference
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.rebuild import difference
+from integration.history.entries import history_of
 
 
 def assert_is_its_history(aggregate: Aggregate) -> None:

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from integration.domain.indexes import PATTERN_INDEXES
+from integration.storage.indexes import PATTERN_INDEXES
 
 pytestmark = [
     pytest.mark.django_db,

@@ -17,11 +17,11 @@ from billing.models import Invoice, Payment, Refund
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from fulfillment.models import Shipment
 from integration.domain import clock
-from integration.domain.history import story
 from integration.domain.identifiers import OrderNumber
-from integration.domain.invariants import invariants
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
+from integration.history.story import story
+from integration.invariants import invariants
 from integration.messaging import deliver, schedule
 from integration.messaging.claim import LEASE, Claim
 from integration.messaging.consumers import consumers_of

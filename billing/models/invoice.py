@@ -8,8 +8,7 @@ from django.db.models import F, Q
 
 from billing import events
 from billing.events import InvoicedLine
-from integration.domain.aggregate import OfOneStory, Part, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.errors import Refused
 from integration.domain.identifiers import (
     BuyerId,
@@ -22,6 +21,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class AmountMismatch(Refused):

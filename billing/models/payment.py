@@ -7,8 +7,7 @@ from django.db.models import Q
 
 from billing import events
 from billing.models.invoice import Invoice, payment_of
-from integration.domain.aggregate import OfOneStory, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
     InvoiceNumber,
     OrderNumber,
@@ -16,6 +15,7 @@ from integration.domain.identifiers import (
     PaymentMethodId,
 )
 from integration.domain.states import IGNORE, StateTable, by_state
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class PaymentStatus(models.TextChoices):

@@ -8,8 +8,7 @@ from django.db.models import Q
 from billing import events
 from billing.models.invoice import Invoice
 from billing.models.payment import Payment
-from integration.domain.aggregate import OfOneStory, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
     InvoiceNumber,
     OrderNumber,
@@ -18,6 +17,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, StateTable, by_state
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class RefundStatus(models.TextChoices):

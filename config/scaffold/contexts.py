@@ -40,7 +40,7 @@ class {title}(Context):
     "migrations/__init__.py": "",
     "models.py": '''"""The aggregates of {name} and their rules."""
 
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):
@@ -59,7 +59,7 @@ TRIGGERS = '''"""From here on the database refuses to change what happened in {n
 
 from django.db import migrations
 
-from integration.domain.append_only import AppendOnly
+from integration.history.append_only import AppendOnly
 
 
 class Migration(migrations.Migration):
@@ -94,7 +94,7 @@ def start_context(name: str, meaning: str) -> str:
         ),
     ]
     # Types, warnings and the dependency rule are looked after in it, too.
-    replace("pyproject.toml", f'"{last}"]', f'"{last}", "{name}"]', times=3)
+    replace("pyproject.toml", f'"{last}"]', f'"{last}", "{name}"]', times=4)
     replace("pyproject.toml", f'| {last}"', f'| {last} | {name}"')
     replace("pyproject.toml", f"|{last}|tests)", f"|{last}|{name}|tests)", times=2)
     tidy(files)

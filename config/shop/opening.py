@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeVar
 from django.db import IntegrityError
 
 from config.shop.carry import PATIENCE, carry_on
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import new_story
 from integration.domain.money import Money
-from integration.domain.unit_of_work import unit_of_work
 from inventory.commands import stock_up
 from inventory.models import StockItem
 from ordering.commands import list_products

@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import BuyerId
-from integration.domain.unit_of_work import unit_of_work
 from ordering.commands import buyer_of_user
 from ordering.models import Buyer
 

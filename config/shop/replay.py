@@ -16,10 +16,10 @@ from iso3166 import countries_by_alpha2
 from config.shop.carry import PATIENCE, carry_on
 from config.shop.sales_export import Sale
 from config.shop.shipping import deliver, dispatch
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import Cause, caused_by
-from integration.domain.unit_of_work import unit_of_work
 from ordering.commands import place_order
 from ordering.models import MixedCurrencies, Order, Product
 

@@ -15,9 +15,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from config.shop.sales_export import Reason, SalesExport
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry
 from ordering.models import Order
 from ordering.queries import timeline
 

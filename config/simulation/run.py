@@ -11,12 +11,12 @@ from django.db.models import Count
 from msgspec import Struct
 
 from billing.reconciliation import reconcile
-from config.management.commands.verify import verify
 from config.simulation.people import Buyers, Provider, furnish
 from config.simulation.workers import Workers
 from config.simulation.world import BEGINNING, World
+from config.verification import verify
 from integration.domain import clock
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 from integration.messaging.doorbell import answered_by
 from integration.messaging.models import Delivery, Status
 from integration.read_models.follow import follow_all

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 
 NOTHING = "–"
 

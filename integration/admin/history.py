@@ -19,7 +19,7 @@ from integration.admin.columns import (
 from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin
 from integration.admin.relatives import aggregates_by_stream, streams_of
 from integration.domain.events import domain_events
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 
 
 class StreamFilter(ChoiceFilter):

@@ -7,13 +7,12 @@ from typing import Any
 from django.db import models
 
 from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, told
-from integration.domain.aggregate import Aggregate
-from integration.domain.biography import TOLD_BY_THE_EVENT, Step, life
-from integration.domain.columns import MinorUnitsField
-from integration.domain.history import history_of
+from integration.aggregates.aggregate import Aggregate, relation_of
+from integration.aggregates.biography import TOLD_BY_THE_EVENT, Step, life
 from integration.domain.money import Money
-from integration.domain.personal_data import recall
-from integration.domain.snapshots import relation_of
+from integration.history.entries import history_of
+from integration.history.personal_data import recall
+from integration.storage.columns import MinorUnitsField
 
 NEIGHBOURS = 8
 """So many events before and after are listed."""

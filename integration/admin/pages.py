@@ -24,7 +24,7 @@ from django.utils.html import format_html_join
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
 from integration.admin.life import page_of_life
 from integration.admin.relatives import namesakes, of_story
-from integration.domain.aggregate import Aggregate, OfOneStory
+from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
 from integration.domain.states import Answer

@@ -3,8 +3,8 @@
 from functools import lru_cache
 from uuid import UUID
 
-from integration.domain.aggregate import Aggregate, OfOneStory
-from integration.domain.rebuild import aggregates
+from integration.aggregates.aggregate import Aggregate, OfOneStory
+from integration.aggregates.rebuild import aggregates
 
 MOST_OF_A_KIND = 20
 """Of one kind of aggregate, so many are named."""

@@ -12,7 +12,8 @@ from django.db.models import Prefetch, QuerySet
 from integration.admin.columns import actor_link, exact_moment, link, told
 from integration.admin.history import about
 from integration.admin.relatives import of_story
-from integration.domain.history import HistoryEntry, story
+from integration.history.entries import HistoryEntry
+from integration.history.story import story
 from integration.messaging.models import ArchivedMessage, Delivery, Message
 
 LONGEST_PAGE = 1_000

@@ -4,13 +4,13 @@ import json
 
 from django.conf import settings
 
+from integration.aggregates.rebuild import aggregates
 from integration.contracts.contract import contracts
 from integration.contracts.registry import context_of
 from integration.documents import context_map, state_diagram
 from integration.documents.asyncapi import asyncapi
 from integration.documents.costs_page import costs_page
 from integration.documents.events_page import events_page
-from integration.domain.rebuild import aggregates
 from integration.messaging.consumers import consumers_of
 
 

@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.db import connection
-
 from integration.domain.events import DomainEvent, Recorded
 from integration.domain.metadata import because_of, cause_put_back
 
@@ -39,17 +37,18 @@ def handlers_of(event_type: type[DomainEvent]) -> list[Handler]:
     return list(_handlers.get(event_type, ()))
 
 
-def dispatch(events: Iterable[Recorded]) -> None:
+def dispatch(events: Iterable[Recorded], *, in_transaction: bool) -> None:
     """Hand events to their handlers, one after the other; what they cause names the event as its cause.
 
     Args:
         events: may go on with what the handlers caused.
+        in_transaction: whether a transaction is open; this module knows no database.
 
     Raises:
         OutsideTransaction: when no transaction is open.
         EndlessCascade: when more than `LONGEST_CHAIN` events caused one another.
     """
-    if not connection.in_atomic_block:
+    if not in_transaction:
         raise OutsideTransaction(OutsideTransaction.__doc__)
     with cause_put_back():
         for recorded in events:

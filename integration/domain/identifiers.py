@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import NewType
 from uuid import UUID, SafeUUID
 
-from django.db import connection
 from uuid_utils import _uuid7_int  # type: ignore[attr-defined]  # as its own `compat` does
 
 OrderNumber = NewType("OrderNumber", str)
@@ -63,17 +62,6 @@ def event_ids_made_by(make: Callable[[], UUID]) -> Iterator[None]:
         yield
     finally:
         _make_event_id = before
-
-
-def next_order_number() -> OrderNumber:
-    """The next order's number, unique; a unit of work that fails may leave a gap."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # A sequence, because a counter row would make every order wait for the one before to commit.
-            cursor.execute("SELECT nextval('integration_order_number')")
-        else:
-            cursor.execute("UPDATE integration_order_number SET value = value + 1 RETURNING value")
-        return OrderNumber(f"R-{cursor.fetchone()[0]}")
 
 
 def sibling(prefix: str, order: OrderNumber, *ordinals: int) -> str:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from integration.domain import clock
-from integration.domain.rows import is_postgresql
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.storage.sql import is_postgresql
 
 BATCH = 50
 """As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""

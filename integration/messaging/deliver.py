@@ -15,10 +15,10 @@ from functools import partial
 
 from django.conf import settings
 
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.doorbell import Lane, going_on, pass_on, ring

@@ -7,10 +7,10 @@ from django.db import connection
 
 from integration.contracts.contract import contracts
 from integration.domain.address import ERASED
-from integration.domain.append_only import histories
 from integration.domain.events import domain_events
-from integration.domain.invariants import always
 from integration.domain.personal import personal_fields
+from integration.history.append_only import histories
+from integration.invariants import always
 from integration.messaging.models import ArchivedMessage, Message
 
 

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.domain.metadata import Cause
-from integration.domain.personal_data import Kept
 from integration.domain.versions import from_data
+from integration.history.personal_data import Kept
 
 
 class Published(Kept, models.Model):

@@ -17,18 +17,20 @@ from django.db import connection
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
+from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
-from integration.domain.discretion import without_rows
 from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
-from integration.domain.personal_data import PersonalData
-from integration.domain.rows import Update, each_of, keys, select, selected, wanted
-from integration.domain.unit_of_work import current_unit_of_work
+from integration.domain.redaction import without_rows
+from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.schedule import Routine, register
+from integration.storage.reading import select
+from integration.storage.sql import each_of, keys, selected, wanted
+from integration.storage.writing import Update
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.metadata import caused_by
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.doorbell import Lane

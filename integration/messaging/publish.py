@@ -2,17 +2,18 @@
 
 from django.db import transaction
 
+from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
 from integration.domain.personal import apart
-from integration.domain.personal_data import PersonalData, values_beside
-from integration.domain.rows import Insert, Row
-from integration.domain.unit_of_work import current_unit_of_work
+from integration.history.personal_data import PersonalData, values_beside
 from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.doorbell import Lane, call_for
 from integration.messaging.models import Delivery, Message
+from integration.storage.rows import Row
+from integration.storage.writing import Insert
 
 NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "outside", "due_at"))
 

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from integration.domain.events import DomainEvent
-from integration.domain.history import HistoryEntry
 from integration.domain.naming import WireNames
-from integration.domain.rows import Update, Upsert, columns_of, read, unsaved, values_of, write
+from integration.history.entries import HistoryEntry
 from integration.read_models.models import Row
+from integration.storage.reading import read
+from integration.storage.rows import columns_of, unsaved, values_of
+from integration.storage.writing import Update, Upsert, write
 
 R = TypeVar("R", bound=Row)
 

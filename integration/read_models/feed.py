@@ -17,8 +17,9 @@ from typing import NamedTuple, Self
 from django.db import connection
 from msgspec import Struct
 
-from integration.domain.history import HistoryEntry
-from integration.domain.rows import is_postgresql, select, selected
+from integration.history.entries import HistoryEntry
+from integration.storage.reading import select
+from integration.storage.sql import is_postgresql, selected
 
 MOST_AHEAD = 2_000
 """As many events are handed out beyond a gap; then it is waited for, and the lag tells."""

@@ -17,12 +17,14 @@ from typing import NamedTuple
 from django.db import OperationalError, connection, transaction
 
 from integration.domain import clock
-from integration.domain.history import history_of
-from integration.domain.personal_data import recall
-from integration.domain.rows import Update, is_postgresql, values_of, write
+from integration.history.entries import history_of
+from integration.history.personal_data import recall
 from integration.read_models.batch import Batch, ReadModel, of_context, read_models
 from integration.read_models.feed import Position, not_handed_out, read_on
 from integration.read_models.models import ReadModelBuild
+from integration.storage.rows import values_of
+from integration.storage.sql import is_postgresql
+from integration.storage.writing import Update, write
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from integration.domain import clock
-from integration.domain.history import history_of
+from integration.history.entries import history_of
 from integration.read_models.batch import read_models
 from integration.read_models.feed import not_handed_out
 from integration.read_models.models import of_live

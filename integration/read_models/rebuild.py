@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from integration.domain import clock
 from integration.domain.errors import Refused
-from integration.domain.history import history_of
+from integration.history.entries import history_of
 from integration.read_models.batch import ReadModel
 from integration.read_models.feed import not_handed_out
 from integration.read_models.follow import Follower, apply_next, lock_live

@@ -4,7 +4,7 @@ A read model may be behind. So a row is judged only if the event that made the a
 and a sum only if nothing is behind: both in the one statement of the invariant, which sees one moment.
 """
 
-from integration.domain.history import history_of
+from integration.history.entries import history_of
 from integration.read_models.batch import read_models
 from integration.read_models.feed import not_handed_out
 from integration.read_models.models import of_live

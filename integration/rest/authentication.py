@@ -12,8 +12,9 @@ from knox.models import get_token_model
 from rest_framework.exceptions import AuthenticationFailed
 
 from integration.domain import clock
-from integration.domain.rows import select, selected
 from integration.policies import every
+from integration.storage.reading import select
+from integration.storage.sql import selected
 
 
 class BearerToken(TokenAuthentication):

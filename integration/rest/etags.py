@@ -5,7 +5,7 @@ import re
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from integration.domain.aggregate import Aggregate
+from integration.aggregates.aggregate import Aggregate
 
 ETAG = OpenApiParameter(
     "ETag",

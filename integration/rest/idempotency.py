@@ -19,14 +19,15 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from integration.aggregates.unit_of_work import current_unit_of_work, unit_of_work
 from integration.domain import clock
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.metadata import current_cause, join_story
-from integration.domain.rows import Insert, is_postgresql
-from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.policies import every
 from integration.rest.middleware import actor_of
 from integration.rest.models import IdempotencyKey
+from integration.storage.sql import is_postgresql
+from integration.storage.writing import Insert
 
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(days=7)

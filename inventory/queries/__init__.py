@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from integration.aggregates import past
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import Sku
 from inventory.models import StockItem
@@ -20,7 +21,7 @@ def stock_item(sku: Sku) -> StockItem:
 
 def stock_item_as_of(sku: Sku, moment: datetime) -> StockItem:
     """The stock of a sku as it was at a moment; raises `NotFound` before there was any."""
-    found = StockItem.as_of(sku, moment)
+    found = past.as_of(StockItem, sku, moment)
     if found is None:
         raise NotFound(f"there was no stock of {sku} at {moment.isoformat()}")
     return found

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import integration.domain.columns
+import integration.storage.columns
 from django.conf import settings
 from django.db import migrations, models
 
@@ -28,8 +28,8 @@ class Migration(migrations.Migration):
                 ('default_shipping_address', models.JSONField(null=True)),
                 ('locale', models.CharField(default='en', max_length=10)),
                 ('email_notifications', models.BooleanField(default=True)),
-                ('currency', integration.domain.columns.CurrencyField(max_length=3)),
-                ('spend_minor', integration.domain.columns.MinorUnitsField(default=0)),
+                ('currency', integration.storage.columns.CurrencyField(max_length=3)),
+                ('spend_minor', integration.storage.columns.MinorUnitsField(default=0)),
                 ('discount_percent', models.PositiveSmallIntegerField(default=0)),
                 ('user', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='buyer', to=settings.AUTH_USER_MODEL)),
             ],
@@ -69,12 +69,12 @@ class Migration(migrations.Migration):
                 ('cancellation_reason', models.CharField(blank=True, choices=[('out_of_stock', 'Out Of Stock'), ('payment_failed', 'Payment Failed'), ('payment_timeout', 'Payment Timeout'), ('by_buyer', 'By Buyer'), ('by_operator', 'By Operator')], max_length=16)),
                 ('cancellation_requested', models.BooleanField(default=False)),
                 ('note', models.CharField(blank=True, max_length=500, verbose_name='note on the cancellation')),
-                ('currency', integration.domain.columns.CurrencyField(max_length=3)),
-                ('subtotal_minor', integration.domain.columns.MinorUnitsField()),
-                ('discount_minor', integration.domain.columns.MinorUnitsField()),
-                ('total_minor', integration.domain.columns.MinorUnitsField()),
-                ('paid_minor', integration.domain.columns.MinorUnitsField(default=0)),
-                ('refunded_minor', integration.domain.columns.MinorUnitsField(default=0)),
+                ('currency', integration.storage.columns.CurrencyField(max_length=3)),
+                ('subtotal_minor', integration.storage.columns.MinorUnitsField()),
+                ('discount_minor', integration.storage.columns.MinorUnitsField()),
+                ('total_minor', integration.storage.columns.MinorUnitsField()),
+                ('paid_minor', integration.storage.columns.MinorUnitsField(default=0)),
+                ('refunded_minor', integration.storage.columns.MinorUnitsField(default=0)),
                 ('payment_method', models.CharField(max_length=80)),
                 ('payment_due_at', models.DateTimeField()),
                 ('shipping_address', models.JSONField()),
@@ -93,8 +93,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('quantity', models.PositiveIntegerField()),
                 ('shipped', models.PositiveIntegerField(default=0)),
-                ('currency', integration.domain.columns.CurrencyField(max_length=3)),
-                ('unit_price_minor', integration.domain.columns.MinorUnitsField()),
+                ('currency', integration.storage.columns.CurrencyField(max_length=3)),
+                ('unit_price_minor', integration.storage.columns.MinorUnitsField()),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='line_rows', to='ordering.order')),
             ],
         ),
@@ -107,8 +107,8 @@ class Migration(migrations.Migration):
                 ('sku', models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
                 ('description', models.TextField(blank=True)),
-                ('currency', integration.domain.columns.CurrencyField(max_length=3)),
-                ('price_minor', integration.domain.columns.MinorUnitsField()),
+                ('currency', integration.storage.columns.CurrencyField(max_length=3)),
+                ('price_minor', integration.storage.columns.MinorUnitsField()),
                 ('on_sale', models.BooleanField(default=True)),
                 ('availability', models.CharField(choices=[('in_stock', 'In Stock'), ('low_stock', 'Low Stock'), ('out_of_stock', 'Out Of Stock')], default='out_of_stock', max_length=12)),
                 ('availability_sequence', models.PositiveIntegerField(default=0, editable=False)),

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from integration.domain.append_only import AppendOnly
+from integration.history.append_only import AppendOnly
 
 
 class Migration(migrations.Migration):

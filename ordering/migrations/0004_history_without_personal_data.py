@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from integration.domain.moving_out import MovePersonalDataOut
+from integration.history.moving_out import MovePersonalDataOut
 
 FIELDS = {
     "ordering.buyer_registered": {"name": "text", "email": "text"},

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from integration.domain.indexes import AlterIndex
+from integration.storage.indexes import AlterIndex
 
 
 class Migration(migrations.Migration):

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from integration.aggregates.aggregate import Aggregate, applies
 from integration.domain.address import Address
-from integration.domain.aggregate import Aggregate, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.money import Money
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 
 

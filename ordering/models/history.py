@@ -1,6 +1,6 @@
 """What happened in ordering is kept for good."""
 
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):

@@ -8,13 +8,13 @@ import msgspec
 from django.db import models
 from django.db.models import F, Q
 
+from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.address import Address
-from integration.domain.aggregate import OfOneStory, Part, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
 from integration.domain.errors import NotYet, Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
 

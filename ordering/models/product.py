@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
-from integration.domain.aggregate import Aggregate, applies
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.aggregates.aggregate import Aggregate, applies
 from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 
 MAX_PRICE = Decimal(10_000_000)

@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from msgspec import Struct
 
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
 from integration.domain.money import Money
 from integration.read_models.models import Row
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering.models.order import CancellationReason, OrderStatus, PaymentStatus
 
 

@@ -6,8 +6,9 @@ from django.db.models import Q, QuerySet
 
 from integration.domain import clock
 from integration.domain.errors import NotFound, Unacceptable
-from integration.domain.history import HistoryEntry, story
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
+from integration.history.entries import HistoryEntry
+from integration.history.story import story
 from integration.read_models.follow import freshen
 from ordering.events import BuyerProfileChanged, BuyerRegistered
 from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product

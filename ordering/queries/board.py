@@ -6,7 +6,7 @@ import msgspec
 
 from integration.domain.address import Address
 from integration.domain.events import DomainEvent
-from integration.domain.history import HistoryEntry
+from integration.history.entries import HistoryEntry
 from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of

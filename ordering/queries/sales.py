@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import UTC, date
 from itertools import product
 
-from integration.domain.history import HistoryEntry
-from integration.domain.personal_data import recall
-from integration.domain.rows import read
+from integration.history.entries import HistoryEntry
+from integration.history.personal_data import recall
 from integration.read_models.batch import Batch, read_model
+from integration.storage.reading import read
 from ordering import events
 from ordering.models import History, LifetimeSpend, Order, SalesOfDay
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from api_calls import errors_of, kind_of, problem_of
 
-from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import BuyerId
+from integration.history.entries import HistoryEntry, history_of
 from integration.read_models.lag import lag
 from ordering.commands import grant_discount
 from ordering.models import Order, OrderBoard

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from billing import events
 from billing.events import InvoicedLine
 from billing.models import INVOICE_LIFE, AmountMismatch, Invoice, MoreThanIsLeft
-from integration.domain.aggregate import Aggregate
+from integration.aggregates.aggregate import Aggregate
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, RefundId, Sku
 from integration.domain.money import CurrencyMismatch, Money

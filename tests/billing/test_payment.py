@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from billing import events
 from billing.models import PAYMENT_LIFE, REFUND_LIFE, Invoice, Payment, Refund
-from integration.domain.aggregate import Aggregate
+from integration.aggregates.aggregate import Aggregate
 from integration.domain.identifiers import (
     BuyerId,
     InvoiceNumber,

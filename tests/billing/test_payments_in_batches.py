@@ -12,7 +12,7 @@ from billing.gateways import OutcomeUnknown
 from billing.gateways.sandbox.adapter import SandboxProvider
 from billing.gateways.sandbox.models import Transaction
 from billing.models import Invoice, Payment, Refund
-from config.management.commands.verify import verify
+from config.verification import verify
 from integration.domain.identifiers import OrderNumber
 from integration.messaging import outside
 from integration.messaging.claim import LEASE

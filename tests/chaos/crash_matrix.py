@@ -22,7 +22,7 @@ from unittest import mock
 from django.db import OperationalError, connection, connections
 
 from billing.reconciliation import reconcile
-from config.management.commands.verify import verify
+from config.verification import verify
 from integration.domain import clock
 from integration.messaging.models import Delivery
 from integration.read_models.batch import read_models

@@ -19,7 +19,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 
 from billing.reconciliation import reconcile
-from config.management.commands.verify import verify
+from config.verification import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money

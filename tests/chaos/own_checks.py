@@ -17,7 +17,7 @@ from billing import commands as billing
 from billing.gateways import Booked, CallBack, Declined, signatures
 from billing.gateways.sandbox.adapter import SIGNATURE_HEADER
 from billing.models import MoreThanIsLeft, Payment, Refund, invoice_of
-from config.management.commands.verify import verify
+from config.verification import verify
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber, Sku

@@ -24,17 +24,18 @@ from billing import events as payment_events
 from billing.gateways import signatures
 from billing.models import Invoice, Payment
 from fulfillment.models import Shipment
-from integration.domain import clock, rows
-from integration.domain import unit_of_work as uow
-from integration.domain.aggregate import Aggregate
+from integration.aggregates import unit_of_work as uow
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.unit_of_work import UnitOfWork
+from integration.domain import clock
 from integration.domain.money import Money
-from integration.domain.unit_of_work import UnitOfWork
 from integration.messaging import claim, deliver, outcomes, outside, tasks
 from integration.messaging.consumers import consumers
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message
 from integration.rest import idempotency
 from integration.rest.fields import Input
+from integration.storage import reading, writing
 from inventory import commands as inventory
 from inventory import events as stock_events
 from inventory.models import Reservation, StockItem
@@ -69,10 +70,10 @@ def replaced(target: Any, name: str, by: Any) -> Patch:
 # --- What each bug does wrong ---
 
 
-def publish_after_the_commit(self: UnitOfWork, to: rows.Write, given: Any) -> None:
+def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) -> None:
     """The outbox that is written when it is too late to be part of the transaction."""
     if to.model in {Message, Delivery}:
-        transaction.on_commit(partial(rows.write, {to: list(given)}))
+        transaction.on_commit(partial(writing.write, {to: list(given)}))
     else:
         _write(self, to, given)
 
@@ -179,7 +180,7 @@ def pay_twice(self: Payment, reference: str) -> None:
 
 def lock_nothing(model: Any, attribute: str, values: Any, locked: bool = False) -> Any:
     """Read what others are writing."""
-    return rows.read(model, attribute, values)
+    return reading.read(model, attribute, values)
 
 
 def lock_in_any_order(self: UnitOfWork, model: Any, keys: Any) -> Any:

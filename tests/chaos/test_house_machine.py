@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 from billing.gateways.sandbox.adapter import adapter
 from billing.gateways.sandbox.models import Transaction
 from billing.reconciliation import reconcile
-from config.management.commands.verify import verify
+from config.verification import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.messaging.claim import due_lanes

@@ -15,13 +15,13 @@ from billing.commands import refund_in_part, settle_payment
 from billing.gateways import Charged
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Invoice, MoreThanIsLeft, Payment, Refund
-from config.management.commands.verify import verify
+from config.verification import verify
 from fulfillment import commands as fulfillment
 from fulfillment.models import Shipment
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging import outside, schedule
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due

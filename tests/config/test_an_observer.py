@@ -20,16 +20,17 @@ import pytest
 from django.core.management import call_command
 from django.db import models
 
-from config.management.commands.verify import verify
 from config.shop import carry, replay
 from config.shop.sales_export import COLUMNS
-from integration.domain import aggregate as aggregate_module
+from config.verification import verify
+from integration.aggregates import past
+from integration.aggregates import unit_of_work as unit_of_work_module
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.rebuild import aggregates
+from integration.aggregates.snapshots import EVERY, Snapshot
 from integration.domain import clock
-from integration.domain.aggregate import Aggregate
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber, Sku
-from integration.domain.rebuild import aggregates
-from integration.domain.snapshots import EVERY, Snapshot
 from inventory.commands import adjust_stock
 from inventory.models import StockItem
 from ordering.commands import cancel_order
@@ -160,7 +161,7 @@ def observer(later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
     observer = Observer(2026, later)
     monkeypatch.setattr(replay, "place", observer.meanwhile(replay.place))
     monkeypatch.setattr(carry, "deliver_due", observer.meanwhile(carry.deliver_due))
-    monkeypatch.setattr(aggregate_module, "EVERY", SNAPSHOT_EVERY)
+    monkeypatch.setattr(unit_of_work_module, "EVERY", SNAPSHOT_EVERY)
     return observer
 
 
@@ -170,7 +171,7 @@ def differences(observer: Observer) -> tuple[int, list[str]]:
     for model in aggregates():
         for key in model.objects.values_list("pk", flat=True):
             for moment, look in observer.looks.items():
-                told = model.as_of(key, moment)
+                told = past.as_of(model, key, moment)
                 compared += 1
                 if (told and facts_of(told)) != look[model].get(key):
                     differing.append(f"{model.stream} {key} at {moment}: told to be {told and vars(told)}")
@@ -200,7 +201,7 @@ def test_the_past_is_told_as_it_was_observed(observer: Observer, sales: Path) ->
 def test_an_observer_finds_a_past_that_is_told_wrong(
     observer: Observer, sales: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aggregate_module, "EVERY", EVERY)
+    monkeypatch.setattr(unit_of_work_module, "EVERY", EVERY)
     call_command("replay_sales", sales, limit=3, stock=STOCK, stdout=StringIO())
     observer.look()
     assert differences(observer)[1] == []

@@ -19,16 +19,17 @@ from markers import API, MAIL, NAME, PASSWORD, STREET, TOKEN, places
 from rest_framework.test import APIClient
 
 from billing.models import Invoice, Payment
-from config.management.commands.verify import verify
+from config.verification import verify
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from fulfillment.models import Shipment
+from integration.aggregates import past
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.rebuild import rows_are_their_histories
+from integration.aggregates.snapshots import Snapshot
 from integration.domain import clock
 from integration.domain.address import ERASED, Address
-from integration.domain.aggregate import Aggregate
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
-from integration.domain.personal_data import PersonalData
-from integration.domain.rebuild import rows_are_their_histories
-from integration.domain.snapshots import Snapshot
+from integration.history.personal_data import PersonalData
 from integration.messaging.archive import archive_messages
 from integration.messaging.erasure import ERASED as ERROR_ERASED
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
@@ -141,10 +142,10 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
     assert {name: found.offenders for name, found in findings.items() if found.offenders or not found.finished} == {}
     assert {each.pk: (each.total, each.paid, each.refunded, each.status) for each in Order.objects.all()} == booked
     assert Order.objects.values().get(pk=someone_else) == others
-    assert Order.at_version(someone_else, 1).shipping_address["recipient"] == "Ada Lovelace"
+    assert past.at_version(Order, someone_else, 1).shipping_address["recipient"] == "Ada Lovelace"
 
     sent = over["sent"]
-    then = Order.as_of(sent, before)
+    then = past.as_of(Order, sent, before)
     assert then is not None
     assert (then.status, then.shipping_address["country"], then.shipping_address["street"]) == (
         OrderStatus.DELIVERED,
@@ -236,7 +237,7 @@ def test_what_is_archived_and_every_snapshot_is_erased_as_well(
     drain()
     deliver_shipment(shipment_of(number))
     drain()
-    kept = [Order.at_version(number, 3), Shipment.at_version(shipment_of(number), 1)]
+    kept = [past.at_version(Order, number, 3), past.at_version(Shipment, shipment_of(number), 1)]
     Snapshot.objects.bulk_create([Snapshot.of(aggregate) for aggregate in kept if aggregate])
     later(settings.ARCHIVE_AFTER + timedelta(days=1))
     archive_messages()
@@ -260,7 +261,7 @@ def test_a_profile_that_comes_after_is_kept_and_can_be_erased_again(address: Add
     commands.register_buyer_if_new(buyer)
     for name in ("First", "Second"):
         commands.change_profile(buyer, {"name": name, "default_shipping_address": address})
-        assert Buyer.at_version(buyer, Buyer.objects.get().version).name == name
+        assert past.at_version(Buyer, buyer, Buyer.objects.get().version).name == name
         assert erase_buyer(buyer) == (True, 0)
         assert Buyer.objects.get().name == Buyer.objects.get().email == ""
         assert places(name) == set()
@@ -366,7 +367,7 @@ def test_history_and_messages_tell_the_whole_until_then(
     assert message.data["recipient"] == {**dict.fromkeys(message.data["recipient"], ERASED), "country": "GB"}
     assert message.event.recipient == address  # type: ignore[attr-defined]
     with statements() as seen:
-        then: Aggregate | None = Order.at_version(number, 1)
+        then: Aggregate | None = past.at_version(Order, number, 1)
     assert then is not None
     assert then.shipping_address["street"] == address.street
     assert len([sql for sql in seen if "personaldata" in sql]) == 1

@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 
 from fulfillment import commands as fulfillment
 from fulfillment.models import Shipment
-from integration.domain.discretion import without_rows
-from integration.domain.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain.redaction import without_rows
 from integration.messaging.consumers import consumers
 from integration.messaging.models import Delivery
 from ordering.models import Order

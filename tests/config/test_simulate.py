@@ -14,7 +14,7 @@ from django.db import connection
 
 from config.management.commands.simulate import INSIDE
 from config.simulation.run import simulate
-from integration.domain.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import unit_of_work
 from inventory import commands as inventory
 from inventory.models import Reservation
 

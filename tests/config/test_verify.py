@@ -17,8 +17,8 @@ from billing.models import Discrepancy, Payment, invoice_of
 from fulfillment import commands as fulfillment
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
-from integration.domain.invariants import always, invariants
 from integration.domain.money import Money
+from integration.invariants import always, invariants
 
 PLANTED = {
     "a stock row edited by hand": (

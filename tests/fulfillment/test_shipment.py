@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fulfillment import events
 from fulfillment.events import LineToPack
 from fulfillment.models import SHIPMENT_LIFE, Shipment
+from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
-from integration.domain.aggregate import Aggregate
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import NotAllowed
 

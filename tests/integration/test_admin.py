@@ -28,9 +28,10 @@ from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_o
 from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
-from integration.domain.history import HistoryEntry, story
 from integration.domain.identifiers import OrderNumber, PaymentMethodId
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry
+from integration.history.story import story
 from integration.messaging.archive import archive_batch
 from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import replay

@@ -12,9 +12,9 @@ from django.test import Client
 
 from fulfillment.commands import dispatch_shipment, shipment_of
 from integration.admin.life import NEIGHBOURS
+from integration.aggregates.snapshots import EVERY
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import OrderNumber
-from integration.domain.snapshots import EVERY
-from integration.domain.unit_of_work import unit_of_work
 from inventory.models import StockItem
 from ordering.models import History
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration.aggregates.aggregate import Aggregate
 from integration.contracts.inventory import Shortage
-from integration.domain.aggregate import Aggregate
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import NotAllowed

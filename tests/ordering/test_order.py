@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
-from integration.domain.aggregate import Aggregate
 from integration.domain.errors import NotYet, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money

@@ -29,7 +29,8 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
-from integration.domain.rows import Insert, values_of, write
+from integration.storage.rows import values_of
+from integration.storage.writing import Insert, write
 
 SIGNATURE_HEADER = "Sandbox-Signature"
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from integration.domain import clock
-from integration.domain.columns import CurrencyField, MinorUnitsField, money
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class Transaction(models.Model):

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from integration.domain.aggregate import Aggregate
-from integration.domain.biography import Step, life
+from integration.aggregates import past
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.biography import Step, life
+from integration.aggregates.rebuild import aggregates
+from integration.aggregates.snapshots import state_of
 from integration.domain.naming import UnknownName
-from integration.domain.rebuild import aggregates
-from integration.domain.snapshots import state_of
 
 WIDTH_OF_A_FILE = 160
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"This code cannot read the whole of its history: {error}.") from error
 
     def _tell_state(self, model: type[Aggregate], key: str, at: str | None, version: int | None, as_json: bool) -> None:
-        then = model.as_of(key, _moment(at)) if at is not None else model.at_version(key, version or 0)
+        then = past.as_of(model, key, _moment(at)) if at is not None else past.at_version(model, key, version or 0)
         if then is None:
             when = f"at {at}" if at is not None else f"in version {version}"
             raise CommandError(f"There was no {model._meta.verbose_name} {key} {when}.")

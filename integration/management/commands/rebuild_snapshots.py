@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from integration.domain.rebuild import aggregates, rebuild_snapshots
+from integration.aggregates.rebuild import aggregates, rebuild_snapshots
 
 
 class Command(BaseCommand):

@@ -3,7 +3,10 @@ else of it."""
 
 from config.settings import DATABASES as OURS
 
-DJANGOS_OWN = {"config.postgresql": "django.db.backends.postgresql", "config.sqlite": "django.db.backends.sqlite3"}
+DJANGOS_OWN = {
+    "integration.storage.postgresql": "django.db.backends.postgresql",
+    "integration.storage.sqlite": "django.db.backends.sqlite3",
+}
 DATABASES = {"default": {**OURS["default"], "ENGINE": DJANGOS_OWN[OURS["default"]["ENGINE"]]}}
 SECRET_KEY = "not a secret: nothing is signed here 0123456789"
 ALLOWED_HOSTS = ["*"]

@@ -12,8 +12,8 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
+from integration.aggregates.unit_of_work import unit_of_work  # noqa: E402
 from integration.domain.money import Money  # noqa: E402
-from integration.domain.unit_of_work import unit_of_work  # noqa: E402
 from integration.messaging.claim import due_lanes  # noqa: E402
 from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402

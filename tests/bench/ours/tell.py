@@ -7,7 +7,7 @@ django.setup()
 from celery import current_app  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from integration.domain.unit_of_work import unit_of_work  # noqa: E402
+from integration.aggregates.unit_of_work import unit_of_work  # noqa: E402
 from integration.messaging.publish import publish  # noqa: E402
 from tests.bench.baselines.no_op import three, time_chains  # noqa: E402
 from tests.bench.crew import work  # noqa: E402

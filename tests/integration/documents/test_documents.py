@@ -17,14 +17,14 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.rebuild import aggregates
 from integration.contracts.contract import contracts
 from integration.documents import state_diagram
 from integration.documents.catalogue import all_contracts, words
 from integration.documents.documents import documents, pictures
-from integration.domain.aggregate import Aggregate
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
-from integration.domain.rebuild import aggregates
 from integration.domain.states import IGNORE, StateTable
 from integration.messaging.consumers import consumers_of
 

@@ -9,16 +9,9 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration.domain.identifiers import (
-    SKU_PATTERN,
-    OrderNumber,
-    event_ids_made_by,
-    new_event_id,
-    next_order_number,
-    sibling,
-    uuid_of,
-)
-from integration.domain.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain.identifiers import SKU_PATTERN, OrderNumber, event_ids_made_by, new_event_id, sibling, uuid_of
+from integration.storage.order_numbers import next_order_number
 
 
 def test_event_ids_are_unique_and_sort_by_their_making() -> None:

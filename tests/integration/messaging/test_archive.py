@@ -11,7 +11,7 @@ from django.conf import settings as configured
 from django.db import connection, connections
 
 from integration.domain import clock
-from integration.domain.invariants import invariants
+from integration.invariants import invariants
 from integration.messaging import archive
 from integration.messaging.archive import BATCH, archive_batch, archive_messages
 from integration.messaging.dead_letters import skip

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.errors import NotYet
-from integration.domain.invariants import invariants
+from integration.invariants import invariants
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.dead_letters import (
     AlreadySettled,

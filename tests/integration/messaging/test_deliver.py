@@ -10,12 +10,12 @@ import pytest
 from django.db import DatabaseError, connection, connections, transaction
 from pytest_django import Settings
 
+from integration.aggregates.unit_of_work import current_unit_of_work, unit_of_work
 from integration.contracts.inventory import StockRanOut, StockReplenished
 from integration.domain import clock
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
-from integration.domain.unit_of_work import current_unit_of_work, unit_of_work
 from integration.messaging import deliver as delivering
 from integration.messaging import outcomes, outside
 from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_lanes

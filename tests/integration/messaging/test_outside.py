@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
+from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.metadata import current_cause
-from integration.domain.unit_of_work import current_unit_of_work
 from integration.messaging import deliver as delivering
 from integration.messaging import outside
 from integration.messaging.claim import BATCH, LEASE, SECOND_BATCH

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
 from integration.domain.metadata import Cause, caused_by, new_story
 from integration.domain.naming import UnknownName
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging import doorbell
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from integration.domain import clock
-from integration.domain.invariants import invariants
+from integration.invariants import invariants
 from integration.management.commands.replay import moment
 from integration.messaging.archive import archive_messages
 from integration.messaging.consumers import consumers

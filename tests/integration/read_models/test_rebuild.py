@@ -13,11 +13,11 @@ from django.db import OperationalError, connection, connections, transaction
 
 from billing import commands as billing
 from billing.models import invoice_of
-from config.management.commands.verify import verify
+from config.verification import verify
 from fulfillment import commands as fulfillment
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry
 from integration.messaging.tasks import run as run_routine
 from integration.read_models import rebuild as rebuilding
 from integration.read_models.batch import read_models

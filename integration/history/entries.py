@@ -3,13 +3,8 @@
 A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of work writes to it and nothing changes it.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
 from functools import cache, cached_property
-from graphlib import TopologicalSorter
-from heapq import heappop, heappush
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.apps import apps
 from django.db import models
@@ -17,9 +12,9 @@ from django.db import models
 from integration.domain.events import DomainEvent, Recorded, domain_events
 from integration.domain.naming import UnknownName
 from integration.domain.personal import apart
-from integration.domain.personal_data import Kept, recall
-from integration.domain.rows import Row
 from integration.domain.versions import Facts, from_data
+from integration.history.personal_data import Kept
+from integration.storage.rows import Row
 
 
 class HistoryIsAppendOnly(RuntimeError):
@@ -122,35 +117,3 @@ def entry_of(recorded: Recorded) -> tuple[Row, Facts]:
 def history_of(context: str) -> type[HistoryEntry]:
     """The history table of a context."""
     return apps.get_model(context, "History")
-
-
-def story(correlation_id: UUID) -> list[HistoryEntry]:
-    """Every domain event of one story, in all contexts, each after what caused it; one query per context, and one for
-    what is personal."""
-    tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
-    entries = [entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)]
-    return in_order(recall(entries))
-
-
-def in_order(told: Iterable[HistoryEntry]) -> list[HistoryEntry]:
-    """Oldest first, but an aggregate's events by version, and none before its cause.
-
-    Ids sort by the clock of the machine that made them, and clocks of two machines differ: so the clock decides only
-    between events of which neither led to the other.
-    """
-    entries = {entry.id: entry for entry in told}
-    versions = {(entry.stream, entry.stream_id, entry.version): entry.id for entry in entries.values()}
-    graph: TopologicalSorter[UUID] = TopologicalSorter()
-    for entry in entries.values():
-        before = (entry.causation_id, versions.get((entry.stream, entry.stream_id, entry.version - 1)))
-        graph.add(entry.id, *(id for id in before if id in entries))
-    graph.prepare()
-    ordered: list[HistoryEntry] = []
-    due: list[tuple[datetime, UUID]] = []
-    while graph.is_active():
-        for id in graph.get_ready():
-            heappush(due, (entries[id].occurred_at, id))
-        _, id = heappop(due)
-        graph.done(id)
-        ordered.append(entries[id])
-    return ordered

@@ -11,11 +11,10 @@ from django.db import connection
 from msgspec import Meta, Struct
 
 from fulfillment.events import ShipmentArranged
+from integration.aggregates.rebuild import rows_are_their_histories
 from integration.contracts.contract import IntegrationEvent, contract, contracts
 from integration.domain.address import ERASED, Address
-from integration.domain.append_only import history_is_append_only
 from integration.domain.events import DomainEvent, domain_event, domain_events
-from integration.domain.history import history_of
 from integration.domain.identifiers import BuyerId, OrderNumber, ShipmentId
 from integration.domain.personal import (
     NestedPersonalData,
@@ -25,9 +24,10 @@ from integration.domain.personal import (
     apart,
     personal_fields,
 )
-from integration.domain.personal_data import PersonalData, recall
-from integration.domain.rebuild import rows_are_their_histories
 from integration.domain.versions import Versioned, from_data, upcast
+from integration.history.append_only import history_is_append_only
+from integration.history.entries import history_of
+from integration.history.personal_data import PersonalData, recall
 from integration.messaging.models import Message
 from ordering.commands import change_profile, register_buyer_if_new
 from ordering.events import BuyerProfileChanged, BuyerRegistered
@@ -168,7 +168,7 @@ def test_values_within_the_log_are_read_and_moved_out_of_it(
     address: Address,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("integration.domain.moving_out.CHUNK", 2)
+    monkeypatch.setattr("integration.history.moving_out.CHUNK", 2)
     placed()
     placed({"RELIC": 1})
     drain()

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
-from integration.domain.rows import Insert, Row, Update, blank, read, write
-from integration.domain.unit_of_work import unit_of_work
 from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
@@ -18,6 +17,9 @@ from integration.messaging.outcomes import mark_done, take
 from integration.read_models.batch import of_context
 from integration.read_models.follow import behind, follow_all, freshen
 from integration.read_models.lag import lag
+from integration.storage.reading import read
+from integration.storage.rows import Row, blank
+from integration.storage.writing import Insert, Update, write
 from inventory.commands import stock_up
 from inventory.models import History, StockItem
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.sqlite import base
+from integration.storage.sqlite import base
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about SQLite"),

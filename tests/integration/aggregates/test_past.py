@@ -14,15 +14,16 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, models
 
-from config.management.commands.verify import verify
+from config.verification import verify
+from integration.aggregates import past
+from integration.aggregates.aggregate import Aggregate, PastIsFixed, applies
+from integration.aggregates.rebuild import rebuild_snapshots
+from integration.aggregates.snapshots import EVERY, Snapshot, restore, shape_of, state_of
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
-from integration.domain.aggregate import Aggregate, PastIsFixed, applies
 from integration.domain.events import DomainEvent
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, Sku, new_event_id
-from integration.domain.rebuild import rebuild_snapshots
-from integration.domain.snapshots import EVERY, Snapshot, restore, shape_of, state_of
-from integration.domain.unit_of_work import unit_of_work
+from integration.history.entries import HistoryEntry
 from inventory.commands import open_stock_item, receive_stock
 from inventory.models import History, StockItem
 from ordering.models import Order
@@ -83,7 +84,7 @@ def entries_read() -> Iterator[list[int]]:
 
 
 def on_hand(moment: datetime) -> int | None:
-    item = StockItem.as_of(MUG, moment)
+    item = past.as_of(StockItem, MUG, moment)
     return item and item.on_hand
 
 
@@ -99,25 +100,25 @@ def test_it_is_what_it_was_after_the_last_event_by_then(received: list[datetime]
 
 def test_before_its_birth_there_was_nothing(received: list[datetime]) -> None:
     assert on_hand(received[0] - timedelta(seconds=11)) is None
-    assert StockItem.as_of("NEVER", received[0]) is None
+    assert past.as_of(StockItem, "NEVER", received[0]) is None
 
 
 def test_every_version_is_told(received: list[datetime]) -> None:
     # It was opened, received, became in stock, and received twice more.
-    told = [StockItem.at_version(MUG, version) for version in range(1, 6)]
+    told = [past.at_version(StockItem, MUG, version) for version in range(1, 6)]
     assert [(item and (item.version, item.on_hand)) for item in told] == [(1, 0), (2, 10), (3, 10), (4, 20), (5, 30)]
 
 
 @pytest.mark.parametrize("version", [-1, 0, 6, 10**6])
 def test_a_version_there_never_was_is_none(received: list[datetime], version: int) -> None:
-    assert StockItem.at_version(MUG, version) is None
+    assert past.at_version(StockItem, MUG, version) is None
 
 
 def test_parts_are_as_they_were(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
     number = placed({"MUG": 3, "LAMP": 1})
     before = clock.now()
     drain()
-    order = Order.as_of(number, before)
+    order = past.as_of(Order, number, before)
     assert order is not None
     assert (order.status, order.paid.minor) == ("pending", 0)
     assert [(line.sku, line.quantity, line.order) for line in order.lines] == [("MUG", 3, order), ("LAMP", 1, order)]
@@ -141,22 +142,22 @@ def test_a_clock_that_is_behind_never_tells_of_an_effect_before_its_cause(at: Ca
 
 def test_a_later_look_never_sees_less(busy: StockItem) -> None:
     moments = list(History.objects.order_by("version").values_list("occurred_at", flat=True))
-    seen = [StockItem.as_of(MUG, moment).version for moment in moments[::17]]
+    seen = [past.as_of(StockItem, MUG, moment).version for moment in moments[::17]]
     assert seen == sorted(seen)
-    assert StockItem.as_of(MUG, moments[-1]).version == busy.version
+    assert past.as_of(StockItem, MUG, moments[-1]).version == busy.version
 
 
 # --- Read-only ---
 
 
 def test_the_past_cannot_be_changed(received: list[datetime]) -> None:
-    past = StockItem.as_of(MUG, received[0])
-    assert past is not None
+    item = past.as_of(StockItem, MUG, received[0])
+    assert item is not None
     attempts: list[Callable[[], object]] = [
-        lambda: past.receive(1, ""),
-        past.save,
-        past.delete,
-        lambda: _take_charge_of(past),
+        lambda: item.receive(1, ""),
+        item.save,
+        item.delete,
+        lambda: _take_charge_of(item),
     ]
     for attempt in attempts:
         with pytest.raises(PastIsFixed):
@@ -217,18 +218,18 @@ def test_what_is_kept_is_what_was(placed: Callable[..., OrderNumber], drain: Cal
 def test_all_versions_are_told_alike_with_and_without_snapshots(busy: StockItem) -> None:
     versions = [1, 2, EVERY - 1, EVERY, EVERY + 1, 2 * EVERY, busy.version - 1, busy.version]
     moments = list(History.objects.filter(version__in=versions).values_list("occurred_at", flat=True))
-    told = [state_of(StockItem.at_version(MUG, version)) for version in versions]
-    then = [state_of(StockItem.as_of(MUG, moment)) for moment in moments]
+    told = [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
+    then = [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
     Snapshot.objects.all().delete()
-    assert told == [state_of(StockItem.at_version(MUG, version)) for version in versions]
-    assert then == [state_of(StockItem.as_of(MUG, moment)) for moment in moments]
+    assert told == [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
+    assert then == [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
     assert [state["version"] for state in told] == versions
 
 
 def test_snapshots_of_other_code_are_passed_over(busy: StockItem) -> None:
     Snapshot.objects.update(shape="another", state={"sku": MUG, "on_hand": -1, "nonsense": True})
     with entries_read() as read:
-        assert StockItem.at_version(MUG, EVERY).on_hand == EVERY - 3  # it was opened, became low, and in stock
+        assert past.at_version(StockItem, MUG, EVERY).on_hand == EVERY - 3  # it was opened, became low, and in stock
     assert read[0] == 1
     assert verify(["events."])["events.rows_are_their_histories"].offenders == []
 
@@ -318,7 +319,7 @@ def _upcaster(factor: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def test_a_shape_is_the_same_in_every_process() -> None:
-    tell = "from integration.domain.rebuild import *; from integration.domain.snapshots import *;"
+    tell = "from integration.aggregates.rebuild import *; from integration.aggregates.snapshots import *;"
     tell = f"import django; django.setup(); {tell} print([shape_of(model) for model in aggregates()])"
 
     def told(seed: str) -> str:
@@ -376,12 +377,12 @@ def test_a_hundred_thousand_movements_answer_out_of_a_bounded_number_of_rows(
     versions = [1, 2, EVERY, EVERY + 1, 50_000, 77_777, MOVEMENTS, MOVEMENTS + 1]
     for version in versions:
         with entries_read() as read, statements() as seen:
-            item = StockItem.as_of(MUG, long_life[version - 1] + timedelta(milliseconds=1))
+            item = past.as_of(StockItem, MUG, long_life[version - 1] + timedelta(milliseconds=1))
         assert (item.version, item.on_hand) == (version, version - 1)
         assert len(read) <= EVERY
         assert len(seen) == 2
         with entries_read() as read, statements() as seen:
-            assert state_of(StockItem.at_version(MUG, version)) == state_of(item)
+            assert state_of(past.at_version(StockItem, MUG, version)) == state_of(item)
         assert len(read) <= EVERY
         assert len(seen) == 2
     assert verify(["events.rows"])["events.rows_are_their_histories"].offenders == []

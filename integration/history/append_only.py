@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import connection
 from django.db.migrations.operations.base import Operation, OperationCategory
 
-from integration.domain.history import HistoryEntry
-from integration.domain.invariants import always
+from integration.history.entries import HistoryEntry
+from integration.invariants import always
 
 
 def protect(table: str, vendor: str) -> list[str]:

@@ -3,12 +3,13 @@
 import pytest
 from django.db import models
 
-from integration.domain.aggregate import Aggregate
+from integration.aggregates import past
+from integration.aggregates.aggregate import Aggregate
 from integration.domain.errors import StaleVersion
-from integration.domain.history import HistoryEntry
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.metadata import new_story
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry
 from inventory import events
 from inventory.events import ReservedLine
 from inventory.models import History, Reservation, StockItem
@@ -49,7 +50,7 @@ def test_an_event_knows_whose_it_is(mugs: StockItem) -> None:
 def test_an_aggregate_is_its_history(mugs: StockItem) -> None:
     mugs.set_aside(ORDER, 4)
     mugs.ship(ORDER, 4)
-    again = StockItem.rebuild(_history_of(mugs))
+    again = past.from_history(StockItem, _history_of(mugs))
 
     assert (again.sku, again.on_hand, again.reserved, again.version) == ("MUG", 6, 0, mugs.version)
     assert (again.created_at, again.updated_at) == (mugs.created_at, mugs.updated_at)
@@ -64,7 +65,7 @@ def test_an_aggregate_of_one_story_keeps_the_story_it_was_born_in() -> None:
 
     assert {recorded.metadata.correlation_id for recorded in reservation.recorded_events} == {born_in.correlation_id}
     assert reservation.correlation_id == born_in.correlation_id != elsewhere.correlation_id
-    assert Reservation.rebuild(_history_of(reservation)).correlation_id == born_in.correlation_id
+    assert past.from_history(Reservation, _history_of(reservation)).correlation_id == born_in.correlation_id
 
 
 def test_an_aggregate_of_many_stories_tells_each_event_in_its_own() -> None:

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from integration.domain.history import HistoryEntry, HistoryIsAppendOnly, history_of
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry, HistoryIsAppendOnly, history_of
 from ordering.commands import list_products
 from ordering.models import History
 

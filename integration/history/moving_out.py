@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.migrations.operations.base import Operation, OperationCategory
 
 from integration.domain.address import ERASED
-from integration.domain.append_only import protect, unprotect
+from integration.history.append_only import protect, unprotect
 
 CHUNK = 500
 """As many rows are read, and then written by one statement each way."""

@@ -10,14 +10,14 @@ import pytest
 from django.db import IntegrityError, connection
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
+from integration.aggregates.aggregate import PastIsFixed
+from integration.aggregates.unit_of_work import UnitFailed, current_unit_of_work, unit_of_work
 from integration.contracts import inventory as contracts
 from integration.domain import dispatcher
-from integration.domain.aggregate import PastIsFixed
 from integration.domain.dispatcher import EndlessCascade, OutsideTransaction, dispatch, subscribe
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.metadata import current_cause, new_story
-from integration.domain.unit_of_work import UnitFailed, current_unit_of_work, unit_of_work
 from integration.messaging.models import Delivery, Message
 from integration.messaging.publish import publish
 from inventory import commands, events
@@ -303,7 +303,7 @@ def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
 
     assert not connection.in_atomic_block
     with pytest.raises(OutsideTransaction):
-        dispatch([recorded])
+        dispatch([recorded], in_transaction=False)
 
     assert handled == []
 

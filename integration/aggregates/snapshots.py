@@ -8,18 +8,16 @@ from functools import lru_cache
 from hashlib import sha256
 from inspect import getmro, isfunction
 from types import CodeType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from django.db import models
 
-from integration.domain.rows import Upsert
+from integration.aggregates.aggregate import Aggregate, relation_of
 from integration.domain.versions import upcasters_of
+from integration.storage.writing import Upsert
 
-if TYPE_CHECKING:
-    from integration.domain.aggregate import Aggregate
-
-A = TypeVar("A", bound="Aggregate")
+A = TypeVar("A", bound=Aggregate)
 
 EVERY = 200
 """Between two snapshots of a stream lie so many versions: what a look at the past reads at most, besides a snapshot."""
@@ -49,7 +47,7 @@ class Snapshot(models.Model):
         return f"{self.stream} {self.stream_id} at version {self.version}"
 
     @classmethod
-    def of(cls, aggregate: "Aggregate") -> "Snapshot":
+    def of(cls, aggregate: Aggregate) -> "Snapshot":
         """The aggregate as it is now."""
         return cls(
             stream=aggregate.stream,
@@ -61,7 +59,7 @@ class Snapshot(models.Model):
         )
 
     @classmethod
-    def usable(cls, model: type["Aggregate"]) -> "models.QuerySet[Snapshot]":
+    def usable(cls, model: type[Aggregate]) -> "models.QuerySet[Snapshot]":
         """Those of a kind of aggregate that today's code would make as well."""
         return cls.objects.filter(stream=model.stream, shape=shape_of(model))
 
@@ -70,7 +68,7 @@ KEEP = Upsert(Snapshot, ("stream", "stream_id", "version"))
 """Written in the place of those there are."""
 
 
-def state_of(aggregate: "Aggregate") -> dict[str, Any]:
+def state_of(aggregate: Aggregate) -> dict[str, Any]:
     """All that is stored of an aggregate as JSON knows it: its columns by name, and its parts as lists of theirs."""
     state = _columns_of(aggregate)
     for name in aggregate.parts:
@@ -91,13 +89,8 @@ def restore(model: type[A], state: dict[str, Any]) -> A:
     return aggregate
 
 
-def relation_of(model: type["Aggregate"], accessor: str) -> models.ManyToOneRel:
-    """How an aggregate's parts are related to it."""
-    return cast(models.ManyToOneRel, model._meta.get_field(accessor))
-
-
 @lru_cache
-def shape_of(model: type["Aggregate"]) -> str:
+def shape_of(model: type[Aggregate]) -> str:
     """A fingerprint of the code that decides what a state is: columns, methods, events and upcasters, parts as well.
 
     It is made of what was loaded, not of files that a deployment may have replaced since. It says nothing of code that

@@ -5,10 +5,10 @@ Whoever erases records it as well, so that the aggregate's row becomes what its 
 
 from collections.abc import Collection
 
-from integration.domain.aggregate import Aggregate
-from integration.domain.history import history_of
-from integration.domain.personal_data import PersonalData
-from integration.domain.snapshots import Snapshot
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.snapshots import Snapshot
+from integration.history.entries import history_of
+from integration.history.personal_data import PersonalData
 
 
 def forget(model: type[Aggregate], keys: Collection[str]) -> None:

@@ -6,10 +6,11 @@ Only what is asked for is read: the life of a stock item of 100,000 movements ca
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from integration.domain.aggregate import Aggregate
-from integration.domain.history import HistoryEntry, history_of
-from integration.domain.personal_data import recall
-from integration.domain.snapshots import state_of
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.past import at_version
+from integration.aggregates.snapshots import state_of
+from integration.history.entries import HistoryEntry, history_of
+from integration.history.personal_data import recall
 
 State = dict[str, Any]
 """An aggregate as `state_of` tells it."""
@@ -37,7 +38,7 @@ class Step(NamedTuple):
 
 def life(model: type[Aggregate], key: str, first: int = 1, last: int | None = None) -> Iterator[Step]:
     """The steps of an aggregate's life from version `first` to `last`, or to this day; none if it never lived."""
-    aggregate = model.at_version(key, first - 1) or model()
+    aggregate = at_version(model, key, first - 1) or model()
     before = state_of(aggregate) if aggregate.version else {}
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key, version__gte=first)
     if last is not None:

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from config.management.commands.verify import REBUILD, verify
+from config.verification import REBUILD, verify
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku, new_event_id

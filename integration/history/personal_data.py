@@ -13,8 +13,9 @@ from django.db import models
 
 from integration.domain.naming import WireNames
 from integration.domain.personal import personal_fields
-from integration.domain.rows import Row, read
 from integration.domain.versions import Facts, Versioned
+from integration.storage.reading import read
+from integration.storage.rows import Row
 
 
 class PersonalData(models.Model):

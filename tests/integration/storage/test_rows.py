@@ -12,9 +12,11 @@ from django.utils.safestring import SafeString
 
 from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
-from integration.domain.personal_data import PersonalData
-from integration.domain.rows import Insert, RowGone, Update, blank, columns_of, read, read_at_once, values_of, write
+from integration.history.personal_data import PersonalData
 from integration.messaging.models import Delivery, Message
+from integration.storage.reading import read, read_at_once
+from integration.storage.rows import blank, columns_of, values_of
+from integration.storage.writing import Insert, RowGone, Update, write
 from inventory.models import StockItem, StockOfDay
 from ordering.models import Order
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration.domain.history import HistoryIsAppendOnly, in_order, story
+from integration.aggregates.rebuild import rows_are_their_histories
 from integration.domain.identifiers import Sku, new_event_id
 from integration.domain.naming import UnknownName
-from integration.domain.rebuild import rows_are_their_histories
+from integration.history.entries import HistoryIsAppendOnly
+from integration.history.story import in_order, story
 from inventory.commands import open_stock_item, receive_stock
 from inventory.models import History, StockItem
 

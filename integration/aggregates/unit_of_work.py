@@ -12,15 +12,17 @@ from typing import Any, TypeVar, cast
 
 from django.db import connection, models, transaction
 
-from integration.domain.aggregate import Aggregate, OfOneStory
+from integration.aggregates.aggregate import Aggregate, OfOneStory
+from integration.aggregates.snapshots import EVERY, KEEP, Snapshot
 from integration.domain.dispatcher import dispatch
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
-from integration.domain.history import entry_of, history_of
 from integration.domain.metadata import has_cause, join_story, new_story
-from integration.domain.personal_data import PersonalData, values_beside
-from integration.domain.rows import Insert, Row, Update, Write, columns_of, key_of, read, read_at_once, values_of, write
-from integration.domain.snapshots import KEEP
+from integration.history.entries import entry_of, history_of
+from integration.history.personal_data import PersonalData, values_beside
+from integration.storage.reading import read, read_at_once
+from integration.storage.rows import Row, columns_of, key_of, values_of
+from integration.storage.writing import Insert, Update, Write, write
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -96,11 +98,15 @@ class UnitOfWork:
         aggregate._work = self
         if isinstance(aggregate, OfOneStory) and aggregate.correlation_id:
             join_story(aggregate.correlation_id)
-        self._undispatched.extend(vars(aggregate).pop("recorded_events", ()))
+        for recorded in vars(aggregate).pop("recorded_events", ()):
+            self.remember(recorded, aggregate)
 
-    def remember(self, recorded: Recorded) -> None:
-        """Queue an event for dispatch; called by the aggregate that recorded it."""
+    def remember(self, recorded: Recorded, aggregate: Aggregate) -> None:
+        """Queue an event for dispatch, and keep a snapshot if one is due; called by the aggregate that recorded it."""
         self._undispatched.append(recorded)
+        version = recorded.metadata.version
+        if version % EVERY == 0 and version == aggregate.version:
+            self.write(KEEP, [values_of(Snapshot.of(aggregate))])
 
     def write(self, to: Write, rows: Iterable[Row]) -> None:
         """Have rows written at the end, along with the aggregates and what happened to them."""
@@ -144,7 +150,7 @@ class UnitOfWork:
         Raises:
             UnitFailed: when a command that joined this unit failed and its error was swallowed.
         """
-        dispatch(self._until_none_is_left())
+        dispatch(self._until_none_is_left(), in_transaction=connection.in_atomic_block)
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
         self._add_aggregates()
@@ -169,8 +175,6 @@ class UnitOfWork:
                 for row in (aggregate, *parts):
                     rows[type(row), row._state.adding].append(row)
                     row._state.adding = False
-                if aggregate.snapshots:
-                    self.write(KEEP, map(values_of, aggregate.snapshots))
         for (model, is_new), some in rows.items():
             self.write(Insert(model) if is_new else Update(model, columns_of(model)), map(values_of, some))
 

@@ -13,13 +13,14 @@ from types import MappingProxyType
 from django.apps import apps
 from django.db.models import QuerySet, Subquery
 
-from integration.domain.aggregate import Aggregate
-from integration.domain.history import HistoryEntry, history_of
-from integration.domain.invariants import Finding
+from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.snapshots import EVERY, KEEP, Snapshot, state_of
 from integration.domain.naming import UnknownName
-from integration.domain.personal_data import recall
-from integration.domain.rows import values_of, write
-from integration.domain.snapshots import EVERY, KEEP, Snapshot, state_of
+from integration.history.entries import HistoryEntry, history_of
+from integration.history.personal_data import recall
+from integration.invariants import Finding
+from integration.storage.rows import values_of
+from integration.storage.writing import write
 
 CHUNK = 500
 LOOKS = 3

@@ -3,32 +3,26 @@
 `record` applies an event and remembers it; applying an aggregate's history from nothing gives the aggregate again.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import takewhile
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
-from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from integration.domain import clock
 from integration.domain.errors import DomainError, StaleVersion
 from integration.domain.events import DomainEvent, Recorded
-from integration.domain.history import HistoryEntry, history_of
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import Metadata, current_cause
-from integration.domain.personal_data import recall
-from integration.domain.rows import begin, blank, key_of, read, unsaved
-from integration.domain.snapshots import EVERY, Snapshot, relation_of, restore
 from integration.domain.states import StateTable
+from integration.history.entries import HistoryEntry
+from integration.storage.reading import read
+from integration.storage.rows import begin, blank, key_of, unsaved
 
 E = TypeVar("E", bound=DomainEvent)
-
-NEVER = 2**31 - 1
-"""A version no stream reaches: the largest that its column takes."""
 
 
 def applies(event_type: type[E]) -> Callable[[Callable[[Any, E], None]], Callable[[Any, E], None]]:
@@ -46,10 +40,10 @@ class PastIsFixed(RuntimeError):
 
 
 class Remembers(Protocol):
-    """Whoever takes charge of what an aggregate records: a unit of work."""
+    """The unit of work, as far as an aggregate knows it."""
 
-    def remember(self, recorded: Recorded) -> None:
-        """Dispatch the event, and keep it."""
+    def remember(self, recorded: Recorded, aggregate: "Aggregate") -> None:
+        """Queue an event for dispatch that the aggregate has just recorded."""
 
 
 class Part(models.Model):
@@ -96,6 +90,11 @@ class Parts:
         return vars(aggregate)[self.name]
 
 
+def relation_of(model: "type[Aggregate]", accessor: str) -> models.ManyToOneRel:
+    """How an aggregate's parts are related to it."""
+    return cast(models.ManyToOneRel, model._meta.get_field(accessor))
+
+
 class Aggregate(models.Model):
     """What is changed as one, by recording domain events.
 
@@ -118,8 +117,6 @@ class Aggregate(models.Model):
     _work: Remembers | None = None
     _is_past = False
     _got_with: Sequence[Self] = ()
-    snapshots: Sequence[Snapshot] = ()
-    """What the aggregate was on the way to what it is, at versions that are to be kept."""
 
     class Meta:
         abstract = True
@@ -168,13 +165,11 @@ class Aggregate(models.Model):
             chain=cause.chain,
         )
         self._stamp(version, moment, correlation_id)
-        if version % EVERY == 0:
-            self.snapshots = [*self.snapshots, Snapshot.of(self)]
         recorded = Recorded(event, self.stream, self.stream_id, metadata)
         if self._work is None:
             self.recorded_events.append(recorded)
         else:
-            self._work.remember(recorded)
+            self._work.remember(recorded, self)
 
     @cached_property
     def stream_id(self) -> str:
@@ -193,58 +188,6 @@ class Aggregate(models.Model):
         except KeyError:
             raise TypeError(f"{type(self).__name__} does not apply {type(event).__name__}") from None
         applier(self, event)
-
-    @classmethod
-    def as_of(cls, key: str, moment: datetime) -> Self | None:
-        """The aggregate with its parts as it was at a moment: after its last event that had happened by then.
-
-        An event happened at the moment it was recorded with, and within an aggregate's life moments never go
-        backwards, whatever the clocks of the machines say. At most a snapshot and the events up to the next are read.
-
-        Args:
-            moment: aware; what happened at that very moment is included.
-
-        Returns:
-            None before its birth. It is read-only: what would change it raises `PastIsFixed`.
-        """
-        return cls._was(key, "moment", moment, lambda entry: entry.occurred_at <= moment)
-
-    @classmethod
-    def at_version(cls, key: str, version: int) -> Self | None:
-        """The aggregate as it was after so many events, read-only as by `as_of`; None if there were not so many."""
-        aggregate = cls._was(key, "version", version, lambda entry: entry.version <= version)
-        return aggregate if aggregate and aggregate.version == version else None
-
-    @classmethod
-    def _was(cls, key: str, axis: str, limit: Any, had_happened: Callable[[HistoryEntry], bool]) -> Self | None:
-        """The aggregate as it was.
-
-        Args:
-            axis, limit: which snapshots tell of no later state: those whose `axis` is at most the limit.
-            had_happened: whether it is to be told of an event.
-        """
-        kept = Snapshot.usable(cls).filter(stream_id=key).order_by(axis, "version")
-        start = kept.filter(**{f"{axis}__lte": limit}).last()
-        following = kept.filter(**{f"{axis}__gt": limit}).values("version")[:1]
-        history = history_of(cls._meta.app_label).objects.filter(
-            stream=cls.stream,
-            stream_id=key,
-            version__gt=start.version if start else 0,
-            version__lt=Coalesce(models.Subquery(following), models.Value(NEVER)),
-        )
-        aggregate = restore(cls, start.state) if start else cls()
-        for entry in recall(takewhile(had_happened, history.order_by("version"))):
-            aggregate.apply_entry(entry)
-        aggregate._is_past = True
-        return aggregate if aggregate.version else None
-
-    @classmethod
-    def rebuild(cls, history: Iterable[HistoryEntry]) -> Self:
-        """The aggregate as its history, oldest first, tells it."""
-        aggregate = cls()
-        for entry in recall(history):
-            aggregate.apply_entry(entry)
-        return aggregate
 
     def refuse_if_past(self) -> None:
         """Raise `PastIsFixed` if this is an aggregate as it was."""
