@@ -15,8 +15,8 @@ class Wiring(AppConfig):
         from config import invariants  # noqa: F401 - registers what is true across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
-        from integration.messaging.doorbell import queue_of
         from integration.messaging.schedule import routines
+        from integration.messaging.wakeups import queue_of
 
         def entry(task: str, args: list[str], every: timedelta, queue: str) -> dict[str, object]:
             # A wake-up nobody took before the next one comes is worth nothing.

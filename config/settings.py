@@ -179,7 +179,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = TIME_ZONE
 
-DOORBELL_TRANSPORT_OPTIONS = (
+WAKEUP_TRANSPORT_OPTIONS = (
     {} if EMBEDDED else {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "max_retries": 1, "interval_start": 0}
 )
 BROKER_QUIET_SECONDS = 5.0

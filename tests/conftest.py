@@ -29,12 +29,12 @@ from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
 from integration.history.append_only import histories, protect, unprotect
 from integration.history.entries import history_of
-from integration.messaging import deliver, doorbell, outside
-from integration.messaging.claim import due_lanes
+from integration.messaging import deliver, outside, wakeups
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Message
 from integration.messaging.publish import publish
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import stock_up
 from ordering.commands import list_products, place_order
 
@@ -53,17 +53,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def rung(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
+def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[DeliveryQueue]:
     """The lanes somebody rang for, in order; only tests marked `system` ring a real broker."""
-    lanes: list[Lane] = []
-    monkeypatch.setattr(doorbell, "_quiet_until", 0.0)
-    monkeypatch.setattr(doorbell._bell, "producer", None)
+    delivery_queues: list[DeliveryQueue] = []
+    monkeypatch.setattr(wakeups, "_quiet_until", 0.0)
+    monkeypatch.setattr(wakeups._thread, "producer", None)
     if request.node.get_closest_marker("system") is None:
-        monkeypatch.setattr(doorbell, "_keys", lambda: None)
+        monkeypatch.setattr(wakeups, "_keys", lambda: None)
         monkeypatch.setattr(
-            doorbell.current_app, "send_task", lambda name, args=(), **kwargs: lanes.append(Lane(*args))
+            wakeups.current_app,
+            "send_task",
+            lambda name, args=(), **kwargs: delivery_queues.append(DeliveryQueue(*args)),
         )
-    return lanes
+    return delivery_queues
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +153,12 @@ def drain() -> Callable[..., int]:
 
     def until_none_is_due(*contexts: str) -> int:
         attempts = 0
-        while lanes := [lane for lane in sorted(due_lanes()) if not contexts or lane.context in contexts]:
-            attempts += sum(deliver_due(lane) for lane in lanes)
+        while delivery_queues := [
+            delivery_queue
+            for delivery_queue in sorted(due_delivery_queues())
+            if not contexts or delivery_queue.context in contexts
+        ]:
+            attempts += sum(deliver_due(delivery_queue) for delivery_queue in delivery_queues)
         return attempts
 
     return until_none_is_due

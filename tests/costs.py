@@ -29,8 +29,8 @@ from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.deliver import deliver_due, deliver_onward
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, receive_stock, stock_up
 from ordering.commands import (
     cancel_order,
@@ -70,15 +70,15 @@ class Meter:
         rung: where each wake-up that is sent is found.
     """
 
-    def __init__(self, rung: list[Lane]) -> None:
-        self.rung = rung
+    def __init__(self, woken: list[DeliveryQueue]) -> None:
+        self.woken = woken
 
     def cost_of(self, do: Callable[[], Any]) -> Cost:
         """Do it, outside of any transaction, and say what it cost."""
-        messages, wake_ups = Message.objects.count(), len(self.rung)
+        messages, wake_ups = Message.objects.count(), len(self.woken)
         with self._watching() as seen:
             do()
-        told, woken = Message.objects.count() - messages, len(self.rung) - wake_ups
+        told, woken = Message.objects.count() - messages, len(self.woken) - wake_ups
         return Cost(seen.statements, seen.commits, told, woken)
 
     @contextmanager
@@ -250,13 +250,13 @@ class Walk:
     def whole_order(self) -> None:
         """Place orders, then answer every wake-up in the order they were sent in, as one worker would, until the
         shipments are arranged."""
-        del self.meter.rung[:]
+        del self.meter.woken[:]
 
         def go() -> None:
             for i in range(self.orders):
                 self.through.append(OrderNumber(place_order(self._buyer(i), self._lines_of(i), ADDRESS, GOOD).number))
-            for lane in self.meter.rung:  # grows meanwhile
-                deliver_onward(lane)
+            for delivery_queue in self.meter.woken:  # grows meanwhile
+                deliver_onward(delivery_queue)
 
         self.whole = self.meter.cost_of(go)
         assert not Delivery.objects.filter(status=Status.PENDING).exists(), "something was left to the sweep"
@@ -285,8 +285,8 @@ class Walk:
         for _ in range(rounds):
             for consumer, outside, n in list(pending.values_list("consumer", "outside").annotate(n=Count("pk"))):
                 with only(consumer):
-                    lane = Lane(consumer.partition(".")[0], outside)
-                    cost = self.meter.cost_of(lambda lane=lane: deliver_due(lane))
+                    delivery_queue = DeliveryQueue(consumer.partition(".")[0], outside)
+                    cost = self.meter.cost_of(lambda delivery_queue=delivery_queue: deliver_due(delivery_queue))
                 assert not Delivery.objects.filter(consumer=consumer).exclude(status=Status.DONE), consumer
                 if n == self.orders:
                     _keep_dearest(self.reactions, consumer, cost)

@@ -21,8 +21,8 @@ from integration.domain.identifiers import BuyerId, PaymentMethodId, ShipmentId,
 from integration.domain.money import Money
 from integration.messaging.consumers import consumers
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import stock_up
 from inventory.models import Reservation
 from ordering.commands import list_products, place_order
@@ -62,9 +62,9 @@ def committing(transactional_db: None) -> Iterator[None]:
 
 
 def test_what_everything_costs_is_what_is_told(
-    committing: None, rung: list[Lane], request: pytest.FixtureRequest
+    committing: None, woken: list[DeliveryQueue], request: pytest.FixtureRequest
 ) -> None:
-    alone, together = (Walk(Meter(rung), orders, tag) for orders, tag in ((1, "A"), (BATCH, "B")))
+    alone, together = (Walk(Meter(woken), orders, tag) for orders, tag in ((1, "A"), (BATCH, "B")))
     for walk in (alone, together):
         walk.take_every_way()
     seen = costs.told(alone, together)
@@ -95,7 +95,7 @@ def _commands_of_screens() -> set[str]:
 # --- What is counted ---
 
 
-def test_a_commit_is_a_transaction_that_changed_something(committing: None, rung: list[Lane]) -> None:
+def test_a_commit_is_a_transaction_that_changed_something(committing: None, woken: list[DeliveryQueue]) -> None:
     list_products([(Sku("MUG"), "Mug", "", Money("1", "USD"))])
     mug = Product.objects.filter(pk="MUG")
 
@@ -111,7 +111,7 @@ def test_a_commit_is_a_transaction_that_changed_something(committing: None, rung
             mug.update(name="taken back")
             transaction.set_rollback(True)
 
-    assert Meter(rung).cost_of(several) == Cost(statements=6, commits=2, messages=0, wake_ups=0)
+    assert Meter(woken).cost_of(several) == Cost(statements=6, commits=2, messages=0, wake_ups=0)
 
 
 # --- Lines ---
@@ -120,7 +120,7 @@ def test_a_commit_is_a_transaction_that_changed_something(committing: None, rung
 def _handling(consumer: str, statements: Count, outside: bool = False) -> int:
     """How many statements it takes to handle what waits for a consumer."""
     with only(consumer), statements() as seen:
-        assert deliver_due(Lane(consumer.partition(".")[0], outside)) == 1
+        assert deliver_due(DeliveryQueue(consumer.partition(".")[0], outside)) == 1
     assert Delivery.objects.get(consumer=consumer).status == Status.DONE
     return len(seen)
 

@@ -26,8 +26,8 @@ from integration.messaging import deliver, schedule
 from integration.messaging.claim import LEASE, Claim
 from integration.messaging.consumers import consumers_of
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.models import History, Reservation, StockItem
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order, OrderLine
@@ -79,10 +79,10 @@ class Road:
         due = list(Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now()).order_by("id"))
         if due:
             self.chosen = self.chance.choice(due) if self.chance else due[0]
-            deliver_due(Lane(self.chosen.context, self.chosen.outside))
+            deliver_due(DeliveryQueue(self.chosen.context, self.chosen.outside))
         return bool(due)
 
-    def claim_what_was_chosen(self, lane: Lane, limit: int) -> list[Claim]:
+    def claim_what_was_chosen(self, delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
         """Claim the chosen delivery instead of the oldest ones of its lane."""
         if self.chosen is None:
             return []

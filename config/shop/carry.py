@@ -12,7 +12,7 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db.models import Count
 
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 
@@ -46,7 +46,7 @@ def carry_on(stories: Collection[UUID], patience: timedelta = PATIENCE) -> None:
         elif time.monotonic() > give_up_at:
             seconds = patience.total_seconds()
             raise _failure(f"Still pending after {seconds:g} s without progress", stories, Status.PENDING)
-        if not sum(deliver_due(lane) for lane in due_lanes()):
+        if not sum(deliver_due(delivery_queue) for delivery_queue in due_delivery_queues()):
             time.sleep(PAUSE)
     if so_far.get(Status.DEAD):
         raise _failure("Dead letters, for an operator to look at", stories, Status.DEAD)

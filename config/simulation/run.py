@@ -17,8 +17,8 @@ from config.simulation.world import BEGINNING, World
 from config.verification import verify
 from integration.domain import clock
 from integration.history.entries import HistoryEntry
-from integration.messaging.doorbell import answered_by
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import wakeups_handled_by
 from integration.read_models.follow import follow_all
 from ordering.models import Order
 
@@ -58,7 +58,7 @@ def simulate(seed: int, orders: int) -> Outcome:
     with world.begun():
         workers = Workers(world)
         try:
-            with answered_by(workers.wake):
+            with wakeups_handled_by(workers.wake):
                 furnish(orders)
                 Buyers(world, orders)
                 Provider(world, orders)

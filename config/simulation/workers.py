@@ -8,12 +8,12 @@ from functools import partial
 
 from billing.gateways import OutcomeUnknown
 from config.simulation.world import Died, World
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import Delivery, Status
 from integration.messaging.schedule import Routine, routines
+from integration.messaging.wakeups import DeliveryQueue, wake
 
 DROPPED, DOUBLED, DELAYED = 0.10, 0.10, 0.15
 DYING, LONGEST_LIFE = 0.25, 40
@@ -35,7 +35,7 @@ class Workers:
         for _, routine in routines.items():
             world.every(routine.interval.total_seconds(), partial(self._run, routine))
 
-    def wake(self, lane: Lane) -> None:
+    def wake(self, delivery_queue: DeliveryQueue) -> None:
         """Take a wake-up, and let it arrive never, once or twice."""
         world, self._rung = self.world, self._rung + 1
         world.tally["wake-ups"] += 1
@@ -46,19 +46,19 @@ class Workers:
         world.tally["wake-ups doubled"] += doubled
         world.tally["wake-ups delayed"] += delayed
         for _ in range(1 + doubled):
-            world.after(world.soon(LONG_WAY if delayed else USUAL_WAY), self._work, lane, self._rung)
+            world.after(world.soon(LONG_WAY if delayed else USUAL_WAY), self._work, delivery_queue, self._rung)
 
-    def _work(self, lane: Lane, number: int) -> None:
+    def _work(self, delivery_queue: DeliveryQueue, number: int) -> None:
         self.world.tally["wake-ups overtaken"] += number < self._last
         self._last = max(number, self._last)
         try:
             with self.world.mortal(DYING, LONGEST_LIFE):
-                self.world.tally["attempts"] += deliver_due(lane)
+                self.world.tally["attempts"] += deliver_due(delivery_queue)
         except Died:
             return
 
     def _sweep(self) -> None:
-        ring(due_lanes())
+        wake(due_delivery_queues())
 
     def _run(self, routine: Routine) -> None:
         try:

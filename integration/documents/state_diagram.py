@@ -11,7 +11,7 @@ from typing import NamedTuple
 from integration.documents.svg import COLOURS, LINE, Picture, width_of
 from integration.domain.states import StateTable
 
-TOP, LEFT, LANE = 50, 60, 18
+TOP, LEFT, ROUTE = 50, 60, 18
 
 
 class Arrow(NamedTuple):
@@ -51,25 +51,25 @@ def draw(title: str, table: StateTable) -> str:
     """The table as SVG; what is ignored, refused or too early is not in it."""
     arrows, staying = _arrows(table)
     down = {(a.source, a.target) for a in arrows if _leads_on(table, a)}
-    by_lane = [arrow for arrow in arrows if (arrow.source, arrow.target) not in down]
+    by_route = [arrow for arrow in arrows if (arrow.source, arrow.target) not in down]
     wide = max(width_of(_words(state)) for state in table.states)
     wide = max([wide, *(width_of(f"noted: {_words(each)}") for told in staying.values() for each in told)]) + 24
     words = max((width_of(_words(message)) for arrow in arrows for message in arrow.messages), default=0)
-    first_lane = LEFT + max(wide + 10, wide // 2 + 20) + words + LANE
+    first_route = LEFT + max(wide + 10, wide // 2 + 20) + words + ROUTE
     picture = Picture(title)
     picture.text(LEFT, 26, title, bold=True)
     rows: dict[str, Row] = {}
     y = TOP
     for state in table.states:
-        leaving = [arrow for arrow in by_lane if arrow.source == state]
-        entering = [arrow for arrow in by_lane if arrow.target == state]
+        leaving = [arrow for arrow in by_route if arrow.source == state]
+        entering = [arrow for arrow in by_route if arrow.target == state]
         rows[state] = Row(y, leaving, entering, staying[state])
         onward = [arrow for arrow in arrows if arrow.source == state and (arrow.source, arrow.target) in down]
         y = rows[state].end + max(30, sum(LINE * len(arrow.messages) + 16 for arrow in onward))
         for arrow in onward:
             _draw_down(picture, arrow, LEFT + wide // 2, rows[state].end, y)
-    for lane, arrow in enumerate(sorted(by_lane, key=lambda arrow: _span(table, arrow))):
-        _draw_lane(picture, arrow, rows, LEFT + wide, first_lane + LANE * lane)
+    for route, arrow in enumerate(sorted(by_route, key=lambda arrow: _span(table, arrow))):
+        _draw_route(picture, arrow, rows, LEFT + wide, first_route + ROUTE * route)
     for number, state in enumerate(table.states):
         _draw_state(picture, table, state, rows[state], wide, staying[state], COLOURS[number % len(COLOURS)])
     return str(picture)
@@ -98,10 +98,10 @@ def _draw_down(picture: Picture, arrow: Arrow, x: int, start: int, end: int) -> 
         picture.text(x + 10, start + 20 + LINE * number, _words(message))
 
 
-def _draw_lane(picture: Picture, arrow: Arrow, rows: dict[str, Row], edge: int, lane: int) -> None:
+def _draw_route(picture: Picture, arrow: Arrow, rows: dict[str, Row], edge: int, route: int) -> None:
     key = (arrow.source, arrow.target)
     out, into = rows[arrow.source].heights[key], rows[arrow.target].heights[key]
-    picture.line((edge, out), (lane, out), (lane, into), (edge, into), arrow=True)
+    picture.line((edge, out), (route, out), (route, into), (edge, into), arrow=True)
     for number, message in enumerate(reversed(arrow.messages)):
         picture.text(edge + 10, out - 4 - LINE * number, _words(message))
 

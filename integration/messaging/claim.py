@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from integration.domain import clock
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue
 from integration.storage.sql import is_postgresql
 
 BATCH = 50
@@ -38,7 +38,7 @@ class Claim(NamedTuple):
     """Whether something else in its lane may have been due as well."""
 
 
-def claim(lane: Lane, limit: int) -> list[Claim]:
+def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     """Take up to `limit` due deliveries of a lane, and count the attempt; one statement, committed.
 
     What was lost with its worker goes first, for somebody has waited for it longest; then comes what has been due
@@ -83,8 +83,8 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
                 (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
             """,  # noqa: S608 - what is formatted in are constants
             {
-                "context": lane.context,
-                "outside": lane.outside,
+                "context": delivery_queue.context,
+                "outside": delivery_queue.outside,
                 "now": _sql_moment(now + CLOCKS_DIFFER),
                 "limit": limit,
                 "in_hand": True,
@@ -94,10 +94,10 @@ def claim(lane: Lane, limit: int) -> list[Claim]:
         return sorted(Claim(*row) for row in cursor.fetchall())
 
 
-def due_lanes() -> list[Lane]:
+def due_delivery_queues() -> list[DeliveryQueue]:
     """The lanes in which something is due; one query."""
     due = Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now() + CLOCKS_DIFFER)
-    return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "outside").distinct()]
 
 
 def _sql_moment(moment: datetime) -> Any:

@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused, Unacceptable
-from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED, Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue, wake
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,12 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     """
     undone = Delivery.objects.filter(pk__in=deliveries.values("pk"), status__in=[Status.DEAD, Status.PENDING])
     with transaction.atomic():
-        lanes = [Lane(*lane) for lane in undone.order_by().values_list("context", "outside").distinct()]
+        delivery_queues = [
+            DeliveryQueue(*delivery_queue)
+            for delivery_queue in undone.order_by().values_list("context", "outside").distinct()
+        ]
         replayed = undone.order_by().update(status=Status.PENDING, attempts=0, in_hand=False, due_at=clock.now())
-        transaction.on_commit(lambda: ring(lanes), robust=True)
+        transaction.on_commit(lambda: wake(delivery_queues), robust=True)
     return replayed
 
 

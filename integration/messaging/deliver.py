@@ -21,7 +21,6 @@ from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
-from integration.messaging.doorbell import Lane, going_on, pass_on, ring
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
     claimed,
@@ -35,6 +34,7 @@ from integration.messaging.outcomes import (
     take,
 )
 from integration.messaging.outside import handle_outside, keep_pace, paces
+from integration.messaging.wakeups import DeliveryQueue, keeping_one, wake, wake_for_kept
 
 LONGEST_HANDLING = 0.1
 """Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
@@ -56,16 +56,16 @@ class WorkerDied(RuntimeError):
     """Every attempt at this delivery ended with its worker."""
 
 
-def deliver_onward(lane: Lane) -> None:
+def deliver_onward(delivery_queue: DeliveryQueue) -> None:
     """Handle what is due in a lane, and go on with a lane that this called for, and so on, for a short time."""
     began = clock.stopwatch()
-    with going_on() as kept:
-        kept.add(lane)
+    with keeping_one() as kept:
+        kept.add(delivery_queue)
         while kept and clock.stopwatch() - began < LONGEST_WAKE:
             deliver_due(kept.pop())
 
 
-def deliver_due(lane: Lane) -> int:
+def deliver_due(delivery_queue: DeliveryQueue) -> int:
     """Handle what is due in a lane until nothing is.
 
     Returns:
@@ -74,26 +74,26 @@ def deliver_due(lane: Lane) -> int:
     began = clock.stopwatch()
     attempts = 0
     early: list[datetime] = []
-    while claims := claim(lane, paces[lane]):
+    while claims := claim(delivery_queue, paces[delivery_queue]):
         if not attempts and len(claims) == BATCH:
-            ring([lane])  # there may be work for two
+            wake([delivery_queue])  # there may be work for two
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():
             left += of_consumer if left else _attempt(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
-        if lane.outside:
-            keep_pace(lane, len(claims) - len(left), clock.stopwatch() - claimed_at)
+        if delivery_queue.outside:
+            keep_pace(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at)
         if left:
-            give_back(lane, left)
+            give_back(delivery_queue, left)
         more = bool(left) or claims[-1].more
         wait = 0.0 if more else _until_what_is_due_soon(early)
         if wait is None:
             break  # what was published since is rung for
         if clock.stopwatch() - began > LONGEST_WAKE:
-            ring([lane])
+            wake([delivery_queue])
             break
-        pass_on()
+        wake_for_kept()
         if wait:
             clock.pause(wait)
             early.clear()

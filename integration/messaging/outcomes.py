@@ -25,9 +25,9 @@ from integration.domain.naming import UnknownName
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
-from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.schedule import Routine, register
+from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
 from integration.storage.sql import each_of, keys, selected, wanted
 from integration.storage.writing import Update
@@ -181,12 +181,12 @@ def _try_again_soon(delivery: Delivery) -> None:
     delivery.due_at = clock.now() + CLOCKS_DIFFER + wait
 
 
-def give_back(lane: Lane, claims: Sequence[Claim]) -> None:
+def give_back(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
     """Let others have what there was no time for, in its old place and as if it had not been claimed; one statement."""
     published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
     due_at = Least(Subquery(published), clock.now())
     claimed(claims).order_by().update(attempts=F("attempts") - 1, in_hand=False, due_at=due_at)
-    ring([lane])
+    wake([delivery_queue])
 
 
 def note_failure(failed: Claim, error: Exception) -> None:

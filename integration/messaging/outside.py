@@ -14,21 +14,21 @@ from integration.domain import clock
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import Readable, claim_of, mark_done, note_failure, readable, take
+from integration.messaging.wakeups import DeliveryQueue
 
 LONGEST_TALK = 0.25
 """Seconds after which nobody else outside is called before what was answered is written down: with a slow provider a
 batch is one call, and whoever waits for its answer waits for no other."""
 
-paces: dict[Lane, int] = defaultdict(lambda: BATCH)
+paces: dict[DeliveryQueue, int] = defaultdict(lambda: BATCH)
 """How many deliveries of a lane this process claims together."""
 
 
-def keep_pace(lane: Lane, attempts: int, seconds: float) -> None:
+def keep_pace(delivery_queue: DeliveryQueue, attempts: int, seconds: float) -> None:
     """Claim no more together than the outside world lately answered in time: others could have done the rest."""
-    paces[lane] = max(attempts, 1) if seconds > LONGEST_TALK else min(2 * paces[lane], BATCH)
+    paces[delivery_queue] = max(attempts, 1) if seconds > LONGEST_TALK else min(2 * paces[delivery_queue], BATCH)
 
 
 class Answer(NamedTuple):

@@ -17,8 +17,8 @@ from django.db.models.expressions import RawSQL
 from integration.domain import clock
 from integration.messaging.archive import bring_back
 from integration.messaging.consumers import Consumer
-from integration.messaging.doorbell import Lane, ring
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.messaging.wakeups import DeliveryQueue, wake
 
 BATCH = 500
 """As many messages are given in one transaction."""
@@ -97,9 +97,9 @@ def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
         ]
     )
     Message.objects.filter(pk__in=missing).update(addressed_to=F("addressed_to") + 1)
-    lane = Lane(consumer.context, consumer.outside)
+    delivery_queue = DeliveryQueue(consumer.context, consumer.outside)
     if missing:
-        transaction.on_commit(lambda: ring([lane]), robust=True)
+        transaction.on_commit(lambda: wake([delivery_queue]), robust=True)
     return len(missing)
 
 

@@ -10,8 +10,8 @@ from integration.domain.metadata import current_cause
 from integration.domain.personal import apart
 from integration.history.personal_data import PersonalData, values_beside
 from integration.messaging.consumers import Consumer, consumers_of
-from integration.messaging.doorbell import Lane, call_for
 from integration.messaging.models import Delivery, Message
+from integration.messaging.wakeups import DeliveryQueue, wake_or_keep
 from integration.storage.rows import Row
 from integration.storage.writing import Insert
 
@@ -44,7 +44,7 @@ def publish(event: IntegrationEvent) -> None:
     if personal:
         work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
     for consumer in consumers:
-        work.defer(_call_after_the_commit, Lane(consumer.context, consumer.outside))
+        work.defer(_wake_after_commit, DeliveryQueue(consumer.context, consumer.outside))
 
 
 def _delivery(message: Row, consumer: Consumer) -> Row:
@@ -57,15 +57,15 @@ def _delivery(message: Row, consumer: Consumer) -> Row:
     }
 
 
-def _call_after_the_commit(lanes: list[Lane]) -> None:
+def _wake_after_commit(delivery_queues: list[DeliveryQueue]) -> None:
     """One call for each lane in which something will be waiting.
 
     They are called for in the order in which their consumers were registered. So whoever published goes on with what
     comes first in an order's life, and what is far ahead of that does not find that it came too early.
     """
 
-    def call_for_them() -> None:
-        call_for(dict.fromkeys(lanes))
+    def wake_them() -> None:
+        wake_or_keep(dict.fromkeys(delivery_queues))
 
     # By a name, for Django logs the name of a callback that fails, and a partial has none.
-    transaction.on_commit(call_for_them, robust=True)
+    transaction.on_commit(wake_them, robust=True)

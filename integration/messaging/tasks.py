@@ -8,26 +8,26 @@ from celery.signals import task_prerun
 from django.db import close_old_connections
 
 from integration.messaging import schedule
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_onward
-from integration.messaging.doorbell import Lane, answer, ring
+from integration.messaging.wakeups import DeliveryQueue, clear_wakeups, wake
 from integration.read_models.follow import follow_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
 def deliver(context: str, outside: bool) -> None:
     """Handle what is due for one context, and what follows from it."""
-    lane = Lane(str(context), bool(outside))
-    answer([lane])
-    deliver_onward(lane)
+    delivery_queue = DeliveryQueue(str(context), bool(outside))
+    clear_wakeups([delivery_queue])
+    deliver_onward(delivery_queue)
 
 
 @shared_task(name="waybill.sweep", ignore_result=True)
 def sweep() -> None:
     """Wake a worker for whatever is due: what a crash, a flushed or an unreachable broker left behind, and retries."""
-    lanes = due_lanes()
-    answer(lanes)  # in the place of a worker that was rung for and never came
-    ring(lanes)
+    delivery_queues = due_delivery_queues()
+    clear_wakeups(delivery_queues)  # in the place of a worker that was rung for and never came
+    wake(delivery_queues)
 
 
 @shared_task(name="waybill.run", ignore_result=True)

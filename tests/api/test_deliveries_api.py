@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 
 from integration.domain import clock
 from integration.domain.identifiers import new_event_id
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
+from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
@@ -233,7 +233,7 @@ def test_what_is_no_number_leads_nowhere(staff: Callable[..., APIClient], id: st
 def test_one_is_tried_again_with_all_its_attempts_before_it(
     staff: Callable[..., APIClient],
     delivery: Callable[..., Delivery],
-    rung: list[Lane],
+    woken: list[DeliveryQueue],
     django_capture_on_commit_callbacks: Any,
     status: str,
 ) -> None:
@@ -247,7 +247,7 @@ def test_one_is_tried_again_with_all_its_attempts_before_it(
     failed.refresh_from_db()
     assert (failed.status, failed.attempts) == (Status.PENDING, 0)
     assert failed.due_at <= clock.now()
-    assert rung == [Lane("inventory", False)]
+    assert woken == [DeliveryQueue("inventory", False)]
 
 
 @pytest.mark.parametrize("status", ["done", "skipped"])

@@ -13,7 +13,7 @@ from billing.models import Invoice, Payment, ProviderEvent
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, PaymentMethodId
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
+from integration.messaging.wakeups import DeliveryQueue
 from ordering.models import Order
 
 BODY = b'{"id":"evt_1"}'
@@ -32,7 +32,7 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
     """A payment the provider is still to be asked for."""
     placed()
     drain("inventory")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     return Payment.objects.get()
 

@@ -17,14 +17,14 @@ from integration.domain.identifiers import OrderNumber
 from integration.messaging import outside
 from integration.messaging.claim import LEASE
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
+from integration.messaging.wakeups import DeliveryQueue
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason
 
 pytestmark = pytest.mark.django_db
 
-INSIDE, OUTSIDE = Lane("billing", False), Lane("billing", True)
+INSIDE, OUTSIDE = DeliveryQueue("billing", False), DeliveryQueue("billing", True)
 MANY = 20
 
 Statements = Callable[[], AbstractContextManager[list[str]]]

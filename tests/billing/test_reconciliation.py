@@ -19,7 +19,7 @@ from integration.domain.errors import NotFound
 from integration.domain.identifiers import OrderNumber, PaymentMethodId
 from integration.domain.money import Money
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
+from integration.messaging.wakeups import DeliveryQueue
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
 
@@ -42,7 +42,7 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
     """A payment the provider is still to be asked for."""
     placed()
     drain("inventory")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     return Payment.objects.get()
 
@@ -64,7 +64,7 @@ def test_an_outcome_we_never_heard_of_is_written_down(requested: Payment, method
 
 def test_a_payment_nobody_wants_any_more_is_abandoned(requested: Payment, drain: Callable[..., int]) -> None:
     cancel_order(OrderNumber(requested.order), CancellationReason.BY_BUYER)
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     assert compare().repaired == [requested.id]
     assert Payment.objects.get().status == "abandoned"
@@ -83,7 +83,7 @@ def test_a_refund_we_never_heard_of_is_written_down(
     drain()
     cancel_order(order, CancellationReason.BY_BUYER)
     drain("fulfillment", "ordering", "inventory")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     refund = Refund.objects.get()
     adapter.refund(refund.id, refund.payment.reference, refund.amount)

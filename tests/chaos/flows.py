@@ -26,10 +26,10 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
 from integration.messaging import schedule
-from integration.messaging.claim import CLOCKS_DIFFER, due_lanes
+from integration.messaging.claim import CLOCKS_DIFFER, due_delivery_queues
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.follow import follow_all
 from inventory.commands import stock_up
 from ordering.commands import list_products
@@ -49,14 +49,14 @@ def open_shop() -> None:
     drain()
 
 
-Way = Callable[[list[Lane]], bool]
+Way = Callable[[list[DeliveryQueue]], bool]
 """A way of draining: does some of what is due in the lanes, and says whether it has claimed more than it has done."""
 
 
-def all_at_once(lanes: list[Lane]) -> bool:
+def all_at_once(delivery_queues: list[DeliveryQueue]) -> bool:
     """Handle one lane after the other, in batches, as workers do."""
-    for lane in lanes:
-        deliver_due(lane)
+    for delivery_queue in delivery_queues:
+        deliver_due(delivery_queue)
     return False
 
 
@@ -78,9 +78,13 @@ def drain(*contexts: str, patience: timedelta = timedelta(0)) -> None:
     """Handle what is due, of all contexts or of some, and what becomes due within `patience`; show what came of it."""
     busy = False
     while True:
-        lanes = [lane for lane in sorted(due_lanes()) if not contexts or lane.context in contexts]
-        if lanes or busy:
-            busy = _way(lanes)
+        delivery_queues = [
+            delivery_queue
+            for delivery_queue in sorted(due_delivery_queues())
+            if not contexts or delivery_queue.context in contexts
+        ]
+        if delivery_queues or busy:
+            busy = _way(delivery_queues)
         elif patience:
             wait = min(_until_next_due(contexts), patience)
             clock.advance(wait)

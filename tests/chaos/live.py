@@ -23,7 +23,7 @@ from config.verification import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery
 from inventory.commands import stock_up
@@ -181,9 +181,9 @@ def furnish() -> None:
     if not users.filter(username="buyer").exists():
         users.create_user("buyer", "buyer@example.com", "buyer")
         users.create_user("operator", "", "operator", is_staff=True).groups.set(Group.objects.all())
-    while lanes := due_lanes():
-        for lane in lanes:
-            deliver_due(lane)
+    while delivery_queues := due_delivery_queues():
+        for delivery_queue in delivery_queues:
+            deliver_due(delivery_queue)
 
 
 def violations() -> list[str]:

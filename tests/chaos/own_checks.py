@@ -25,8 +25,8 @@ from integration.domain.money import Money
 from integration.messaging import tasks
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
+from integration.messaging.wakeups import DeliveryQueue
 from inventory import commands as inventory
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
@@ -36,7 +36,7 @@ from tests.chaos.at_once import at_once
 from tests.chaos.crash_matrix import run_in_child
 from tests.chaos.flows import ADDRESS, PATIENCE, World, drain
 
-INVENTORY = Lane("inventory", False)
+INVENTORY = DeliveryQueue("inventory", False)
 
 
 def _placed(lines: dict[str, int] | None = None, tag: str = "own") -> OrderNumber:
@@ -136,9 +136,9 @@ def what_a_dead_worker_held_is_swept() -> str | None:
     _placed()
     claim(INVENTORY, 50)
     clock._offset += 2 * LEASE
-    with mock.patch.object(tasks, "ring") as ring:
+    with mock.patch.object(tasks, "wake") as wake:
         tasks.sweep()
-    return None if INVENTORY in ring.call_args.args[0] else "nobody is woken for it"
+    return None if INVENTORY in wake.call_args.args[0] else "nobody is woken for it"
 
 
 def a_poison_message_holds_nobody_up() -> str | None:

@@ -31,8 +31,8 @@ from integration.domain import clock
 from integration.domain.money import Money
 from integration.messaging import claim, deliver, outcomes, outside, tasks
 from integration.messaging.consumers import consumers
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message
+from integration.messaging.wakeups import DeliveryQueue
 from integration.rest import idempotency
 from integration.rest.fields import Input
 from integration.storage import reading, writing
@@ -78,9 +78,9 @@ def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) ->
         _write(self, to, given)
 
 
-def claim_as_done(lane: Any, limit: int) -> Any:
+def claim_as_done(delivery_queue: Any, limit: int) -> Any:
     """Acknowledge first, handle later: at most once."""
-    claims = _claim(lane, limit)
+    claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(due_at="2999-01-01T00:00:00Z")
     return claims
 
@@ -211,9 +211,9 @@ def fail_in_any_state(self: Payment, reason: str) -> None:
     self.record(payment_events.PaymentFailed(self.id, self.order, reason))
 
 
-def count_no_attempt(lane: Any, limit: int) -> Any:
+def count_no_attempt(delivery_queue: Any, limit: int) -> Any:
     """An attempt counts when it has failed, so one that ends with its worker does not."""
-    claims = _claim(lane, limit)
+    claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(attempts=F("attempts") - 1)
     return [each._replace(attempt=each.attempt - 1) for each in claims]
 
@@ -244,7 +244,7 @@ def keep_a_claim_for_ever() -> Iterator[None]:
 def due_and_never_claimed() -> Any:
     """Look only for what nobody has tried yet."""
     due = Delivery.objects.filter(status="pending", attempts=0, due_at__lte=clock.now())
-    return [Lane(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "outside").distinct()]
 
 
 @contextmanager
@@ -430,7 +430,7 @@ BUGS = [
     ),
     Bug(
         "claimed delivery never swept",
-        replaced(tasks, "due_lanes", due_and_never_claimed),
+        replaced(tasks, "due_delivery_queues", due_and_never_claimed),
         check=own_checks.what_a_dead_worker_held_is_swept,
     ),
     Bug(

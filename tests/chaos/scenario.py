@@ -16,8 +16,8 @@ from django.db import transaction
 from integration.domain import clock
 from integration.messaging import deliver, outcomes, outside
 from integration.messaging.claim import BATCH, Claim, claim
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue
 from tests.chaos.crash_matrix import judge
 from tests.chaos.flows import FLOWS, PATIENCE, World, drain, drained
 
@@ -41,10 +41,10 @@ class Worker:
         self._claims: list[Claim] = []
         self._told_twice: set[int] = set()
 
-    def __call__(self, lanes: list[Lane]) -> bool:
+    def __call__(self, delivery_queues: list[DeliveryQueue]) -> bool:
         """Claim what is due in the lanes and take one step; returns whether there is more to do."""
-        for lane in lanes:
-            self._claims += claim(lane, BATCH)
+        for delivery_queue in delivery_queues:
+            self._claims += claim(delivery_queue, BATCH)
         if self._claims:
             self.steps += 1
             self._step(self._claims.pop(self.pick(len(self._claims))))

@@ -23,7 +23,7 @@ from billing.reconciliation import reconcile
 from config.verification import verify
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.models import Delivery, Status
 from integration.messaging.schedule import routines
@@ -74,7 +74,7 @@ class HouseMachine(RuleBasedStateMachine):
         worker.pick = lambda n: data.draw(st.integers(0, n - 1)) if n > 1 else 0
         worker.crash_at = worker.steps + steps if dies else None
         for _ in range(steps):
-            worker(sorted(due_lanes()))
+            worker(sorted(due_delivery_queues()))
 
     @rule(seconds=st.sampled_from([1, 9, 70, 1_900]))
     def time_passes(self, seconds: int) -> None:
@@ -176,7 +176,7 @@ def test_what_no_worker_survived_is_replayed_and_all_comes_to_rest(shop: None) -
     machine.somebody_orders({"MUG": 1}, "pm_card_visa")
     for _ in range(10):
         machine.workers[0].crash_at = machine.workers[0].steps + 1
-        machine.workers[0](sorted(due_lanes()))
+        machine.workers[0](sorted(due_delivery_queues()))
         clock.advance(timedelta(seconds=9))
 
     machine.teardown()

@@ -25,8 +25,8 @@ from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId
 from integration.messaging import outside, schedule
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, reserve_stock
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
@@ -89,8 +89,8 @@ def test_the_last_units_are_sold_once(together, shop, placed, drain, settle, sou
     adjust_stock(Sku("ATLAS"), units - shop["ATLAS"][1], "counted")
     drain()
     orders = [placed({"ATLAS": 1}, buyer=f"B-{i}") for i in range(20)]
-    lane = Lane("inventory", False)
-    together(*[lambda: deliver_due(lane)] * 6)
+    delivery_queue = DeliveryQueue("inventory", False)
+    together(*[lambda: deliver_due(delivery_queue)] * 6)
     settle()
     assert [status_of(order) for order in orders].count("confirmed") == units
     assert StockItem.objects.get(pk="ATLAS").available == 0
@@ -130,8 +130,11 @@ def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(
             routine = schedule.routines.get("ordering.cancel-overdue-orders")
             together(
                 routine.run,
-                *[lambda lane=lane: deliver_due(lane) for lane in (Lane("ordering", False), Lane("billing", False))],
-                lambda: deliver_due(Lane("billing", True)),
+                *[
+                    lambda delivery_queue=delivery_queue: deliver_due(delivery_queue)
+                    for delivery_queue in (DeliveryQueue("ordering", False), DeliveryQueue("billing", False))
+                ],
+                lambda: deliver_due(DeliveryQueue("billing", True)),
             )
             settle()
         invoice = Invoice.objects.get(order=order)
@@ -150,7 +153,7 @@ def test_a_cancellation_that_meets_the_dispatch_ends_shipped_or_refunded(
         cancel_order(order, CancellationReason.BY_BUYER)
         together(
             partial(fulfillment.dispatch_shipment, shipment, "DHL", "1"),
-            lambda: deliver_due(Lane("fulfillment", False)),
+            lambda: deliver_due(DeliveryQueue("fulfillment", False)),
         )
         settle()
         ends = (status_of(order), Shipment.objects.get(pk=shipment).status)
@@ -163,7 +166,7 @@ def test_the_same_answer_of_the_provider_heard_many_times_at_once_counts_once(
 ) -> None:
     order = placed()
     drain("inventory", "ordering")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     payment = PaymentId(f"P{order[1:]}-1")
     together(*[lambda: settle_payment(payment, Charged("ch_told"))] * 8)
@@ -177,7 +180,7 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
     for i in range(3):
         placed({"MUG": 1}, buyer=f"B-{i}")
     drain("inventory", "ordering")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
     payment = Payment.objects.earliest("id")
     charged = adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
@@ -198,7 +201,7 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
 
     def batch() -> None:
         has_the_payment.wait(10)
-        deliver_due(Lane("billing", True))
+        deliver_due(DeliveryQueue("billing", True))
 
     has_the_payment = Event()
     together(call_back, batch)
@@ -226,12 +229,12 @@ def test_a_batch_of_payments_that_two_workers_hold_is_written_down_once(
 ) -> None:
     orders = [placed({"MUG": 1}, buyer=f"B-{i}") for i in range(10)]
     drain("inventory", "ordering")
-    while deliver_due(Lane("billing", False)):
+    while deliver_due(DeliveryQueue("billing", False)):
         pass
-    lane = Lane("billing", True)
-    slow = claim(lane, 5)
+    delivery_queue = DeliveryQueue("billing", True)
+    slow = claim(delivery_queue, 5)
     with clock.moved(LEASE):
-        together(partial(_attempt, "billing.collect-payment", slow, []), *[lambda: deliver_due(lane)] * 3)
+        together(partial(_attempt, "billing.collect-payment", slow, []), *[lambda: deliver_due(delivery_queue)] * 3)
         settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
     assert Delivery.objects.exclude(status="done").count() == 0
@@ -253,13 +256,13 @@ def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, 
 
 def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, placed, drain, settle, sound) -> None:
     orders = [placed(buyer=f"B-{i}") for i in range(15)]
-    lanes = [
-        Lane(context, outside)
+    delivery_queues = [
+        DeliveryQueue(context, outside)
         for context in ("inventory", "billing", "ordering", "fulfillment")
         for outside in (False, True)
     ]
     for _ in range(4):
-        together(*[lambda: [deliver_due(lane) for lane in lanes] for _ in range(10)])
+        together(*[lambda: [deliver_due(delivery_queue) for delivery_queue in delivery_queues] for _ in range(10)])
     settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
     sound()

@@ -122,7 +122,7 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
     someone_else: OrderNumber,
     persist: Callable[[], None],
     logged: StringIO,
-    rung: list[Any],
+    woken: list[Any],
 ) -> None:
     persist()
     before = clock.now()
@@ -137,7 +137,7 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
     assert left() == {}
     for marker in TOLD:
         assert marker not in logged.getvalue()
-        assert marker not in repr(rung)
+        assert marker not in repr(woken)
     findings = verify(None, None, timedelta(days=30), 60)
     assert {name: found.offenders for name, found in findings.items() if found.offenders or not found.finished} == {}
     assert {each.pk: (each.total, each.paid, each.refunded, each.status) for each in Order.objects.all()} == booked

@@ -88,7 +88,7 @@ def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
     order: Callable[..., str],
     persist: Callable[[], None],
     logged: StringIO,
-    rung: list[Any],
+    woken: list[Any],
     settings: Any,
 ) -> None:
     with all_fail_once():
@@ -108,11 +108,11 @@ def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
     assert {*Order.objects.values_list("status", flat=True)} == {"delivered", "cancelled", "confirmed"}
     assert "carrier" in Delivery.objects.get(status="dead").error, "it must still say what is wrong"
     assert logged.getvalue().count("failed at attempt") > 10
-    assert rung
+    assert woken
     for marker, allowed in WHERE.items():
         assert places(marker) - allowed == set(), marker
         assert marker not in logged.getvalue()
-        assert marker not in repr(rung)
+        assert marker not in repr(woken)
     assert places(STREET) >= ADDRESSED, "a search that finds nothing shows nothing"
 
 

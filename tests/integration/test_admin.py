@@ -35,8 +35,8 @@ from integration.history.story import story
 from integration.messaging.archive import archive_batch
 from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import replay
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.follow import follow_all
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
@@ -469,7 +469,7 @@ def test_a_dead_letter_shows_what_went_wrong_and_why(dead_letter: Callable[[], D
 def test_replaying_makes_dead_and_pending_deliveries_due_and_leaves_the_done(
     business: Callable[[], None],
     dead_letter: Callable[[], Delivery],
-    rung: list[Lane],
+    woken: list[DeliveryQueue],
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     business()
@@ -479,10 +479,10 @@ def test_replaying_makes_dead_and_pending_deliveries_due_and_leaves_the_done(
         status=Status.PENDING, done_at=None, attempts=4, due_at=clock.now().replace(year=3000)
     )
     done = list(Delivery.objects.filter(status=Status.DONE).values_list("pk", "attempts", "due_at", "done_at"))
-    rung.clear()
+    woken.clear()
     with django_capture_on_commit_callbacks(execute=True):
         assert replay(Delivery.objects.select_related("message").defer("traceback").order_by("-id")) == 2
-    assert sorted(rung) == [Lane("billing", False), Lane("inventory", False)]
+    assert sorted(woken) == [DeliveryQueue("billing", False), DeliveryQueue("inventory", False)]
     for row in Delivery.objects.filter(pk__in=[dead.pk, pending.pk]):
         assert (row.status, row.attempts) == (Status.PENDING, 0)
         assert row.due_at <= clock.now()
@@ -502,10 +502,12 @@ def test_replaying_takes_the_same_statements_for_any_number(
     assert asked == [2, 2]
 
 
-def test_replaying_nothing_rings_nowhere(db: None, rung: list[Lane], django_capture_on_commit_callbacks: Any) -> None:
+def test_replaying_nothing_rings_nowhere(
+    db: None, woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
+) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         assert replay(Delivery.objects.all()) == 0
-    assert rung == []
+    assert woken == []
 
 
 def test_an_operator_has_a_dead_letter_tried_again(

@@ -13,14 +13,14 @@ from pytest_django import Settings
 from integration.contracts.ordering import OrderCancelled
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
+from integration.messaging.wakeups import DeliveryQueue
 from ordering import commands
 from ordering.models import Buyer
 
 pytestmark = pytest.mark.django_db
 
-LANE = Lane("ordering", True)
+DELIVERY_QUEUE = DeliveryQueue("ordering", True)
 
 Placed = Callable[..., OrderNumber]
 Tell = Callable[..., None]
@@ -83,7 +83,7 @@ def test_many_letters_take_as_many_statements_as_one(
     for number in (1, 20):
         cancelled(*(f"b{n}@example.org" for n in range(number)))
         with statements() as seen:
-            assert deliver_due(LANE) == number
+            assert deliver_due(DELIVERY_QUEUE) == number
         counts.append(len(seen))
 
     # claim, read the deliveries, read the addresses, mark done
@@ -96,19 +96,19 @@ def test_many_letters_take_one_connection_and_those_nobody_wants_take_none(
 ) -> None:
     cancelled("", "ada@example.org", "bob@example.org")
     Buyer.objects.filter(email="").update(email_notifications=True)
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
     assert said == ["connect", "ada@example.org", "bob@example.org", "hang up"]
 
     cancelled("", "no@example.org")
     Buyer.objects.update(email_notifications=False)
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
     assert said[4:] == []
     assert set(Delivery.objects.values_list("status", "attempts")) == {("done", 1)}
 
 
 def test_a_letter_that_breaks_the_connection_breaks_no_other(cancelled: Callable[..., None], said: list[str]) -> None:
     cancelled("ada@example.org", "bad@example.org", "bob@example.org")
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert said == ["connect", "ada@example.org", "hang up", "connect", "bob@example.org", "hang up"]
     assert sorted(Delivery.objects.values_list("status", flat=True)) == ["done", "done", "pending"]
@@ -120,6 +120,6 @@ def test_two_orders_of_one_buyer_are_two_letters(placed: Placed, tell: Tell, sai
     commands.change_profile(BuyerId("B-1"), {"email": "ada@example.org"})
     tell(*(OrderCancelled(order, "by_buyer") for order in orders))
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert [letter.subject for letter in mail.outbox] == [f"Your order {order} is cancelled" for order in orders]

@@ -14,7 +14,7 @@ from django.core.management import call_command  # noqa: E402
 
 from integration.aggregates.unit_of_work import unit_of_work  # noqa: E402
 from integration.domain.money import Money  # noqa: E402
-from integration.messaging.claim import due_lanes  # noqa: E402
+from integration.messaging.claim import due_delivery_queues  # noqa: E402
 from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402
 from inventory.commands import stock_up  # noqa: E402
@@ -46,9 +46,9 @@ def take_orders(orders: int, skus: int) -> None:
 
 def react() -> None:
     """Deliver until nothing is due."""
-    while lanes := due_lanes():
-        for lane in lanes:
-            deliver_due(lane)
+    while delivery_queues := due_delivery_queues():
+        for delivery_queue in delivery_queues:
+            deliver_due(delivery_queue)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from integration.domain.identifiers import new_event_id  # noqa: E402
 from integration.messaging.archive import BATCH, archive_batch  # noqa: E402
 from integration.messaging.claim import BATCH as CLAIMED  # noqa: E402
 from integration.messaging.claim import claim  # noqa: E402
-from integration.messaging.doorbell import Lane  # noqa: E402
 from integration.messaging.models import Delivery, Message, Status  # noqa: E402
+from integration.messaging.wakeups import DeliveryQueue  # noqa: E402
 from ordering.models import History, Order  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
 
@@ -32,7 +32,7 @@ def do(first: int, orders: int, times: int) -> dict[str, float]:
     rows = _rows_of(f"R-{first}")
     found = {
         "insert": _median(times, lambda: _insert(rows)),
-        "claim": _median(times, lambda: claim(Lane("billing", False), CLAIMED)),
+        "claim": _median(times, lambda: claim(DeliveryQueue("billing", False), CLAIMED)),
         "look up": _median(times * 5, lambda: _look_up(f"R-{first + random.randrange(orders)}")),
         "archive": _median(max(times // 10, 1), lambda: archive_batch(BATCH)),
     }

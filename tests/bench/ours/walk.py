@@ -17,7 +17,7 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from integration.messaging.deliver import deliver_due  # noqa: E402
-from integration.messaging.doorbell import Lane, answered_by  # noqa: E402
+from integration.messaging.wakeups import DeliveryQueue, wakeups_handled_by  # noqa: E402
 from integration.read_models.follow import follow_all  # noqa: E402
 from tests.bench.clocks import cpu_of  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
@@ -43,8 +43,8 @@ def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
         where this process spent its own, how often it was seen there.
     """
     took: dict[str, Counter[str]] = {}
-    called: dict[Lane, None] = {}
-    with answered_by(called.setdefault), watched() as seen:
+    called: dict[DeliveryQueue, None] = {}
+    with wakeups_handled_by(called.setdefault), watched() as seen:
         for begun in range(0, orders, AT_ONCE):
             parts: dict[str, Callable[[], object]] = {
                 "placing": partial(place_all, min(AT_ONCE, orders - begun), lines, skus),
@@ -61,12 +61,12 @@ def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
     return {"took": took, "seen": seen}
 
 
-def go_where(called: dict[Lane, None]) -> None:
+def go_where(called: dict[DeliveryQueue, None]) -> None:
     """Handle what is due where a worker would be woken, until nobody is called for any more."""
     while called:
-        lane = next(iter(called))
-        del called[lane]
-        deliver_due(lane)
+        delivery_queue = next(iter(called))
+        del called[delivery_queue]
+        deliver_due(delivery_queue)
 
 
 def spent() -> dict[str, float]:

@@ -278,20 +278,20 @@ def test_a_handlers_failure_takes_everything_back(mugs: None, react: Subscribe) 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_failing_command_leaves_nothing_and_rings_for_nobody(
-    mugs: None, react: Subscribe, rung: list[object]
+    mugs: None, react: Subscribe, woken: list[object]
 ) -> None:
     def fail(event: events.StockReceived) -> None:
         publish(contracts.StockRanOut(MUG, 1))
         raise Trouble
 
     before = History.objects.count(), Message.objects.count()
-    rung.clear()
+    woken.clear()
     react(events.StockReceived, fail)
 
     with pytest.raises(Trouble):
         commands.receive_stock(MUG, 1)
 
-    assert (_on_hand(), rung) == (10, [])
+    assert (_on_hand(), woken) == (10, [])
     assert (History.objects.count(), Message.objects.count()) == before
 
 

@@ -11,8 +11,8 @@ from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.messaging import consumers, schedule
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery
+from integration.messaging.wakeups import DeliveryQueue
 from integration.policies import whenever
 
 
@@ -38,7 +38,7 @@ def run_out(tell: Callable[..., None]) -> Callable[..., None]:
 @pytest.fixture
 def deliver() -> Callable[[], int]:
     """Handle what is due for inventory's consumers, inside and outside; returns the attempts made."""
-    return lambda: deliver_due(Lane("inventory", False)) + deliver_due(Lane("inventory", True))
+    return lambda: deliver_due(DeliveryQueue("inventory", False)) + deliver_due(DeliveryQueue("inventory", True))
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ from integration.messaging.dead_letters import (
     skip,
     skip_one,
 )
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Status
+from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
-INSIDE = Lane("inventory", False)
+INSIDE = DeliveryQueue("inventory", False)
 
 Listen = Callable[..., None]
 RunOut = Callable[..., None]
@@ -286,18 +286,18 @@ def test_one_delivery_is_skipped_or_it_is_said_why_not(
 
 
 def test_one_delivery_is_replayed_or_it_is_said_why_not(
-    failed: Callable[..., None], delivery: Find, rung: list[Lane], django_capture_on_commit_callbacks: Any
+    failed: Callable[..., None], delivery: Find, woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
 ) -> None:
     failed("MUG", times=3)
     id = delivery().pk
-    rung.clear()
+    woken.clear()
 
     with django_capture_on_commit_callbacks(execute=True):
         replayed = replay_one(id)
 
     assert (replayed.status, replayed.attempts) == (Status.PENDING, 0)
     assert replayed.due_at <= clock.now()
-    assert rung == [INSIDE]
+    assert woken == [INSIDE]
     with pytest.raises(NoSuchDelivery):
         replay_one(id + 1)
     Delivery.objects.update(status=Status.DONE, done_at=clock.now())

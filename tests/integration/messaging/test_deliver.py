@@ -18,18 +18,18 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
 from integration.messaging import outcomes, outside
-from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_lanes
+from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_delivery_queues
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import back_off
 from integration.messaging.publish import publish
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import open_stock_item, receive_stock
 from inventory.models import History, StockItem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
-INSIDE, OUTSIDE = Lane("inventory", False), Lane("inventory", True)
+INSIDE, OUTSIDE = DeliveryQueue("inventory", False), DeliveryQueue("inventory", True)
 AFTER_THE_LEASE = LEASE + timedelta(seconds=1)
 
 Listen = Callable[..., None]
@@ -132,7 +132,7 @@ def test_other_lanes_are_left_to_their_own_workers(listen: Listen, run_out: RunO
 
     assert deliver_due(OUTSIDE) == 1
     assert heard == ["outside"]
-    assert sorted(due_lanes()) == [Lane("billing", False), INSIDE]
+    assert sorted(due_delivery_queues()) == [DeliveryQueue("billing", False), INSIDE]
 
 
 def test_what_a_message_causes_belongs_to_its_story(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
@@ -299,7 +299,7 @@ def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
 
 
 def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
-    listen: Listen, run_out: RunOut, rung: list[Lane], monkeypatch: pytest.MonkeyPatch
+    listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
     monkeypatch.setitem(outside.paces, OUTSIDE, 1)
@@ -307,20 +307,20 @@ def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
     run_out("MUG", "LAMP")
 
     assert deliver_due(OUTSIDE) == 1
-    assert rung == [OUTSIDE]
+    assert woken == [OUTSIDE]
     assert deliver_due(OUTSIDE) == 1
 
 
 @pytest.mark.parametrize(("waiting", "rings"), [(BATCH - 1, 0), (BATCH, 1), (3 * BATCH, 1)])
 def test_a_worker_that_finds_a_whole_batch_rings_once_for_a_colleague(
-    listen: Listen, run_out: RunOut, rung: list[Lane], waiting: int, rings: int
+    listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], waiting: int, rings: int
 ) -> None:
     listen(lambda event: None)
     run_out(*(f"S{n}" for n in range(waiting)))
-    rung.clear()
+    woken.clear()
 
     assert deliver_due(INSIDE) == waiting
-    assert rung == [INSIDE] * rings
+    assert woken == [INSIDE] * rings
 
 
 # --- Failure ---
@@ -672,7 +672,7 @@ def _write_a_row(event: StockRanOut) -> None:
     StockItem.objects.filter(pk="LAMP").update(on_hand=77)
 
 
-def _call_after_the_commit(event: StockRanOut) -> None:
+def _wake_after_commit(event: StockRanOut) -> None:
     transaction.on_commit(lambda: None)
 
 
@@ -681,7 +681,7 @@ def _swallow(event: StockRanOut) -> None:
         receive_stock(Sku("NO-SUCH"), 1)
 
 
-@pytest.mark.parametrize("change", [_open, _publish, _write_a_row, _call_after_the_commit, _swallow])
+@pytest.mark.parametrize("change", [_open, _publish, _write_a_row, _wake_after_commit, _swallow])
 def test_what_changed_something_before_it_found_that_it_came_too_early_is_taken_back_with_its_batch(
     change: Callable[[StockRanOut], None], listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
@@ -913,7 +913,7 @@ def test_what_somebody_was_about_to_claim_as_well_is_not_lost(
 
 
 def test_what_is_tried_alone_for_too_long_is_given_back(
-    listen: Listen, run_out: RunOut, rung: list[Lane], delivery: Find
+    listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], delivery: Find
 ) -> None:
     heard: list[str] = []
 
@@ -935,7 +935,7 @@ def test_what_is_tried_alone_for_too_long_is_given_back(
     assert heard == ["MUG"]
     assert (delivery("LAMP").status, delivery("LAMP").attempts) == (Status.PENDING, 0)
     assert [each.id for each in claim(INSIDE, BATCH)] == [claims[2].id]
-    assert rung == [INSIDE]
+    assert woken == [INSIDE]
 
 
 def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(
@@ -956,11 +956,11 @@ def test_a_delivery_comes_when_it_is_due_and_not_before(
     run_out("MUG")
     Delivery.objects.update(due_at=clock.now() + timedelta(hours=1))
 
-    assert due_lanes() == []
+    assert due_delivery_queues() == []
     assert deliver() == 0
 
     later(timedelta(hours=2))
-    assert due_lanes() == [INSIDE]
+    assert due_delivery_queues() == [INSIDE]
     assert deliver() == 1
 
 
@@ -973,7 +973,7 @@ def test_what_a_clock_a_little_ahead_published_is_due_at_once(
     with clock.moved(2 * CLOCKS_DIFFER):
         run_out("LAMP")
 
-    assert due_lanes() == [INSIDE]
+    assert due_delivery_queues() == [INSIDE]
     assert deliver() == 1
     assert _skus() == {"MUG"}
 
@@ -983,7 +983,7 @@ def test_dead_letters_are_not_due(listen: Listen, run_out: RunOut, deliver: Deli
     run_out("MUG")
     Delivery.objects.update(status=Status.DEAD)
 
-    assert due_lanes() == []
+    assert due_delivery_queues() == []
     assert deliver() == 0
     assert Sku("MUG") not in _skus()
 

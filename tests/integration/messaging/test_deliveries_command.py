@@ -102,7 +102,7 @@ def test_the_list_tells_why_something_was_skipped(dead: Callable[..., None]) -> 
     assert "sold by the lorry" in run("list", "--status", "skipped")
 
 
-def test_it_replays_those_named(dead: Callable[..., None], rung: list[Any]) -> None:
+def test_it_replays_those_named(dead: Callable[..., None], woken: list[Any]) -> None:
     dead("MUG", "LAMP")
     first, second, *_ = Delivery.objects.order_by("pk").values_list("pk", flat=True)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from integration.contracts.contract import contracts
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Message, Status
 from inventory.models import Reservation
@@ -97,9 +97,9 @@ def test_a_mutated_message_harms_nobody_else(
 
         for seconds in [0, *[1] * 5, *[130] * 8]:
             clock.advance(timedelta(seconds=seconds))
-            while lanes := due_lanes():
-                for lane in sorted(lanes):
-                    deliver_due(lane)
+            while delivery_queues := due_delivery_queues():
+                for delivery_queue in sorted(delivery_queues):
+                    deliver_due(delivery_queue)
 
         for delivery in Delivery.objects.filter(message=message):
             assert delivery.status == Status.DONE or (delivery.status != Status.SKIPPED and delivery.error)

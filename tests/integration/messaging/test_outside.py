@@ -18,15 +18,15 @@ from integration.messaging import deliver as delivering
 from integration.messaging import outside
 from integration.messaging.claim import BATCH, LEASE, SECOND_BATCH
 from integration.messaging.deliver import deliver_due
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outside import LONGEST_TALK
+from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import open_stock_item
 from inventory.models import History, StockItem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
-LANE = Lane("inventory", True)
+DELIVERY_QUEUE = DeliveryQueue("inventory", True)
 SLOW = timedelta(seconds=LONGEST_TALK + 0.05)
 
 Listen = Callable[..., None]
@@ -82,7 +82,7 @@ def test_a_batch_takes_as_many_statements_as_one_but_for_the_calls(
     for skus in (["MUG"], _skus(BATCH - 1)):
         run_out(*skus)
         with statements() as seen:
-            assert deliver_due(LANE) == len(skus)
+            assert deliver_due(DELIVERY_QUEUE) == len(skus)
         counts.append(len(seen))
 
     assert counts[0] == counts[1]
@@ -105,7 +105,7 @@ def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
     commit = connections["default"].commit
     monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert inside_a_transaction == [False] * BATCH
     assert len(commits) == 1
@@ -117,7 +117,7 @@ def test_what_nobody_wants_written_down_is_simply_done(listen: Listen, run_out: 
     listen(lambda event: called.append(event.sku), outside=True, prepare=prepared.append)
     run_out("MUG", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "LAMP"]
     assert prepared == []
@@ -132,7 +132,7 @@ def test_what_is_written_down_belongs_to_the_story_of_its_message(
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="LAMP").update(correlation_id="018f0000-0000-7000-8000-000000000001")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     by_sku = {message.data["sku"]: message.correlation_id for message in Message.objects.all()}
     assert stories == [by_sku[sku] for sku in called]
@@ -150,7 +150,7 @@ def test_what_a_batch_needs_is_read_once_and_given_to_each_call(listen: Listen, 
     listen(lambda event, lengths: seen.append(lengths[event.sku]), outside=True, read=read)
     run_out("MUG", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert seen == [["MUG", "LAMP"], 3, 4]
 
@@ -173,7 +173,7 @@ def test_what_is_read_may_be_open_for_as_long_as_the_calls_take(listen: Listen, 
     listen(call, outside=True, read=line)
     run_out("MUG", "BAD", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert seen == ["open", "MUG", "BAD", "LAMP", "closed", "MUG written", "LAMP written"]
 
@@ -190,7 +190,7 @@ def test_only_what_has_an_outcome_is_prepared_for_inside_of_its_unit_of_work(
     listen(lambda event: None if event.sku == "LAMP" else ask(event), outside=True, prepare=prepare)
     run_out("MUG", "LAMP", "ATLAS")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert prepared == [["MUG", "ATLAS"]]
     assert _states() == {(Status.DONE, 1): 3}
@@ -219,15 +219,15 @@ def ask_slowly(ask: Any, claimed_at_each_call: list[int]) -> Callable[[StockRanO
 
 
 def test_a_slow_world_is_called_for_one_at_a_time_and_the_rest_is_given_back(
-    listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int], rung: list[Lane]
+    listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int], woken: list[DeliveryQueue]
 ) -> None:
     listen(ask_slowly, outside=True)
     run_out("SLOW-1", "SLOW-2", "SLOW-3", "SLOW-4")
 
-    assert deliver_due(LANE) == 4
+    assert deliver_due(DELIVERY_QUEUE) == 4
 
     assert claimed_at_each_call == [4, 1, 1, 1]
-    assert rung == [LANE], "others are woken for what was given back"
+    assert woken == [DELIVERY_QUEUE], "others are woken for what was given back"
     assert _states() == {(Status.DONE, 1): 4}
 
 
@@ -238,7 +238,7 @@ def test_what_was_answered_is_written_down_before_the_rest_is_asked_for(
     listen(lambda event: (written.append(_written()), ask_slowly(event))[1], outside=True)
     run_out("MUG", "SLOW", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert written == [set(), set(), {"MUG", "SLOW"}]
 
@@ -252,11 +252,11 @@ def test_what_is_given_back_has_its_old_place_is_due_at_once_and_charged_with_no
     clock.advance(timedelta(seconds=1))
     run_out("NEW")
 
-    assert deliver_due(LANE) == 1
+    assert deliver_due(DELIVERY_QUEUE) == 1
     assert _states() == {(Status.DONE, 1): 1, (Status.PENDING, 0): 2}
     assert Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now()).count() == 2
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
     assert called == ["MUG", "LAMP"]
 
 
@@ -266,7 +266,7 @@ def test_a_world_that_is_fast_again_is_called_for_ever_more_together(
     listen(ask_slowly, outside=True)
     run_out("SLOW", *_skus(7))
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert claimed_at_each_call == [8, 1, 2, 2, 4, 4, 4, 4]
 
@@ -278,7 +278,7 @@ def test_another_consumers_deliveries_do_not_wait_behind_a_slow_one(
     listen(lambda event: called.append(f"mail {event.sku}"), name="inventory.mail", outside=True)
     run_out("SLOW")
 
-    assert deliver_due(LANE) == 2
+    assert deliver_due(DELIVERY_QUEUE) == 2
 
     assert called == ["SLOW", "mail SLOW"]
     assert _states() == {(Status.DONE, 1): 2}
@@ -296,7 +296,7 @@ def test_what_another_worker_took_over_meanwhile_is_not_given_back(
     listen(call, outside=True)
     run_out("MUG", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert (delivery("LAMP").attempts, delivery("LAMP").due_at) == (2, clock.now() + LEASE)
 
@@ -316,7 +316,7 @@ def test_a_call_that_fails_is_nobody_elses_failure(
     listen(call, outside=True)
     run_out("MUG", "BAD", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "BAD", "LAMP"]
     assert _written() == {"MUG", "LAMP"}
@@ -336,7 +336,7 @@ def test_an_outcome_that_cannot_be_written_down_is_nobody_elses_failure_and_nobo
     listen(lambda event: partial(write_and_fail, ask(event)) if event.sku == "BAD" else ask(event), outside=True)
     run_out("MUG", "BAD", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "BAD", "LAMP"]
     assert _written() == {"MUG", "LAMP"}
@@ -354,7 +354,7 @@ def test_what_cannot_be_read_together_is_read_alone(
     listen(lambda event, nothing: called.append(event.sku), outside=True, read=read)
     run_out("MUG", "BAD", "LAMP")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "LAMP"]
     assert delivery("BAD").error == "Trouble: unreadable"
@@ -365,7 +365,7 @@ def test_facts_that_do_not_fit_are_nobody_elses_failure(listen: Listen, run_out:
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="MUG").update(data={"sku": 7})
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert _written() == {"LAMP"}
     assert Delivery.objects.get(status=Status.PENDING).error.startswith("ValidationError")
@@ -384,7 +384,7 @@ def test_a_worker_that_was_overtaken_takes_back_what_it_wrote_down_of_that_deliv
     listen(call, outside=True)
     run_out("MUG", "LAMP", "ATLAS")
 
-    deliver_due(LANE)
+    deliver_due(DELIVERY_QUEUE)
 
     assert _written() == {"MUG", "ATLAS"}
     assert delivery("LAMP").done_at == long_ago
@@ -406,13 +406,13 @@ def test_what_a_killed_worker_was_answered_is_asked_for_again(
     with monkeypatch.context() as patch:
         patch.setattr(outside, "mark_done", die)
         with pytest.raises(Killed):
-            deliver_due(LANE)
+            deliver_due(DELIVERY_QUEUE)
     assert _written() == set()
     assert _states() == {(Status.PENDING, 1): 8}
-    assert deliver_due(LANE) == 0
+    assert deliver_due(DELIVERY_QUEUE) == 0
 
     later(LEASE)
-    assert deliver_due(LANE) == 8 > SECOND_BATCH
+    assert deliver_due(DELIVERY_QUEUE) == 8 > SECOND_BATCH
 
     assert called == _skus(8) * 2
     assert _written() == set(_skus(8))

@@ -13,10 +13,10 @@ from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
 from integration.domain.metadata import Cause, caused_by, new_story
 from integration.domain.naming import UnknownName
-from integration.messaging import doorbell
-from integration.messaging.doorbell import Lane
+from integration.messaging import wakeups
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.publish import publish
+from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
@@ -101,22 +101,26 @@ def test_many_messages_take_as_many_statements_as_one(three_listeners: None, sta
 
 @pytest.mark.django_db(transaction=True)
 def test_the_bell_is_rung_once_a_lane_in_order_and_only_after_the_commit(
-    three_listeners: None, rung: list[Lane]
+    three_listeners: None, woken: list[DeliveryQueue]
 ) -> None:
     with unit_of_work():
         for sku in range(10):
             publish(StockRanOut(Sku(f"S{sku}"), 1))
-        assert rung == []
+        assert woken == []
 
-    assert rung == [Lane("ordering", False), Lane("ordering", True), Lane("inventory", False)]
+    assert woken == [
+        DeliveryQueue("ordering", False),
+        DeliveryQueue("ordering", True),
+        DeliveryQueue("inventory", False),
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_rings_for_what_was_taken_back(three_listeners: None, rung: list[Lane]) -> None:
+def test_nobody_rings_for_what_was_taken_back(three_listeners: None, woken: list[DeliveryQueue]) -> None:
     with pytest.raises(ZeroDivisionError):
         _publish_and_fail()
 
-    assert rung == []
+    assert woken == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -127,7 +131,7 @@ def test_whatever_the_broker_does_a_request_that_committed_has_succeeded(
     def fail(*args: object, **kwargs: object) -> None:
         raise trouble
 
-    monkeypatch.setattr(doorbell.current_app, "send_task", fail)
+    monkeypatch.setattr(wakeups.current_app, "send_task", fail)
 
     with unit_of_work():
         publish(MUGS_RAN_OUT)

@@ -15,9 +15,9 @@ from integration.invariants import invariants
 from integration.management.commands.replay import moment
 from integration.messaging.archive import archive_messages
 from integration.messaging.consumers import consumers
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.messaging.past import give_past
+from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
@@ -108,11 +108,13 @@ def test_a_dry_run_only_counts(past: list[str], deliver: Deliver) -> None:
     assert ArchivedMessage.objects.count() == 1
 
 
-def test_workers_are_woken(past: list[str], rung: list[Lane], django_capture_on_commit_callbacks: Any) -> None:
-    rung.clear()
+def test_workers_are_woken(
+    past: list[str], woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
+) -> None:
+    woken.clear()
     with django_capture_on_commit_callbacks(execute=True):
         replay()
-    assert set(rung) == {Lane("inventory", False)}
+    assert set(woken) == {DeliveryQueue("inventory", False)}
 
 
 def test_a_failure_is_tried_again_like_any_other(

@@ -10,9 +10,9 @@ from django.conf import settings
 
 from integration.domain.naming import UnknownName
 from integration.messaging import tasks
-from integration.messaging.doorbell import Lane, queue_of
 from integration.messaging.models import Delivery, Status
 from integration.messaging.schedule import routines
+from integration.messaging.wakeups import DeliveryQueue, queue_of
 from integration.policies import every
 
 
@@ -61,7 +61,10 @@ def test_a_routine_nobody_registered_is_refused(listen: object) -> None:
 
 @pytest.mark.django_db
 def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
-    listen: Callable[..., None], run_out: Callable[..., None], rung: list[Lane], later: Callable[[timedelta], None]
+    listen: Callable[..., None],
+    run_out: Callable[..., None],
+    woken: list[DeliveryQueue],
+    later: Callable[[timedelta], None],
 ) -> None:
     for name, outside in [("inventory.reorder", False), ("inventory.mail", True), ("billing.charge", True)]:
         listen(print, name=name, outside=outside)
@@ -71,13 +74,13 @@ def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
 
     tasks.sweep()
 
-    assert sorted(rung) == [Lane("billing", True), Lane("inventory", False)]
+    assert sorted(woken) == [DeliveryQueue("billing", True), DeliveryQueue("inventory", False)]
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("stopped_clock")
 def test_the_sweep_rings_for_nobody_when_nothing_is_due(
-    listen: Callable[..., None], run_out: Callable[..., None], deliver: Callable[[], int], rung: list[Lane]
+    listen: Callable[..., None], run_out: Callable[..., None], deliver: Callable[[], int], woken: list[DeliveryQueue]
 ) -> None:
     listen(lambda event: 1 / 0)
     run_out("MUG")
@@ -85,7 +88,7 @@ def test_the_sweep_rings_for_nobody_when_nothing_is_due(
 
     tasks.sweep()
 
-    assert rung == []
+    assert woken == []
 
 
 @pytest.mark.django_db

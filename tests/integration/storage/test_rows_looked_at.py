@@ -11,9 +11,9 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
 from integration.messaging.claim import BATCH, LEASE, claim
-from integration.messaging.doorbell import Lane
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import mark_done, take
+from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.batch import of_context
 from integration.read_models.follow import behind, follow_all, freshen
 from integration.read_models.lag import lag
@@ -115,7 +115,7 @@ def test_who_handles_some_deliveries_does_not_look_at_all_the_others(
     def handle_some() -> None:
         for _ in OFTEN:
             with unit_of_work():
-                deliveries = take(claim(Lane("inventory", False), 4), locked=True)
+                deliveries = take(claim(DeliveryQueue("inventory", False), 4), locked=True)
                 mark_done(deliveries)
             handled.extend(deliveries)
 
@@ -135,7 +135,7 @@ def test_what_is_over_does_not_pile_up_in_front_of_what_is_pending() -> None:
             due = {"due_at": clock.now()}
             write({Insert(Delivery): [{**delivery, **due, "consumer": f"{name}.{n}.{i}"} for i in range(BATCH)]})
             with unit_of_work():
-                mark_done(take(claim(Lane("inventory", False), BATCH), locked=True))
+                mark_done(take(claim(DeliveryQueue("inventory", False), BATCH), locked=True))
         return pages() - before
 
     # While somebody looks at an older state, as PostgreSQL's own ANALYZE does, nothing is over, and it may grow.

@@ -32,24 +32,24 @@ from redis import Redis, RedisError, ResponseError
 log = logging.getLogger(__name__)
 
 
-class Lane(NamedTuple):
+class DeliveryQueue(NamedTuple):
     """What one wake-up is for: a context's reactions in a transaction, or its talks with the outside world."""
 
     context: str
     outside: bool
 
 
-class _Bell(threading.local):
+class _PerThread(threading.local):
     """Each thread's own connection to the broker, and the lane it goes on with, if it goes on at all."""
 
     producer: Producer | None = None
-    kept: set[Lane] | None = None
+    own: set[DeliveryQueue] | None = None
 
 
-_bell = _Bell()
+_thread = _PerThread()
 _quiet_until = 0.0
 
-ON_ITS_WAY = timedelta(seconds=2)
+WAKEUP_EXPIRES = timedelta(seconds=2)
 """For this long a wake-up that was lost may keep others from being sent."""
 
 
@@ -58,114 +58,120 @@ def queue_of(context: str) -> str:
     return f"{settings.QUEUE_PREFIX}.{context}"
 
 
-def _unless_the_broker_is_away(talk: Callable[[Collection[Lane]], None]) -> Callable[[Collection[Lane]], None]:
+def _tolerating_broker_failure(
+    talk: Callable[[Collection[DeliveryQueue]], None],
+) -> Callable[[Collection[DeliveryQueue]], None]:
     """Let `talk` never raise for the broker's sake, and leave a broker that could not be reached alone for a while."""
 
     @wraps(talk)
-    def try_to_talk(lanes: Collection[Lane]) -> None:
+    def try_to_talk(delivery_queues: Collection[DeliveryQueue]) -> None:
         global _quiet_until
-        if not lanes or time.monotonic() < _quiet_until:
+        if not delivery_queues or time.monotonic() < _quiet_until:
             return
         try:
-            talk(lanes)
+            talk(delivery_queues)
         except (OperationalError, OSError, RedisError) as error:
-            _bell.producer = None
+            _thread.producer = None
             _quiet_until = time.monotonic() + settings.BROKER_QUIET_SECONDS
             log.warning("broker unreachable, left to the sweep for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
 
     return try_to_talk
 
 
-@_unless_the_broker_is_away
-def ring(lanes: Collection[Lane]) -> None:
+@_tolerating_broker_failure
+def wake(delivery_queues: Collection[DeliveryQueue]) -> None:
     """Wake a worker for each lane for which no wake-up is on its way yet."""
-    _wake(lanes)
+    _wake_workers(delivery_queues)
 
 
-def call_for(lanes: Collection[Lane]) -> None:
+def wake_or_keep(delivery_queues: Collection[DeliveryQueue]) -> None:
     """Have each lane looked at: the first by this thread, if it is going on, the others by whoever is woken."""
     others = []
-    for lane in lanes:
-        if _bell.kept is not None and _bell.kept <= {lane} and _is_served_here(lane):
-            _bell.kept.add(lane)
+    for delivery_queue in delivery_queues:
+        if _thread.own is not None and _thread.own <= {delivery_queue} and _is_served_here(delivery_queue):
+            _thread.own.add(delivery_queue)
         else:
-            others.append(lane)
-    ring(others)
+            others.append(delivery_queue)
+    wake(others)
 
 
 @contextmanager
-def going_on() -> Iterator[set[Lane]]:
+def keeping_one() -> Iterator[set[DeliveryQueue]]:
     """Have this thread keep one lane that is called for: it is in the set, to be taken out and looked at."""
-    kept: set[Lane] = set()
-    _bell.kept = kept
+    own: set[DeliveryQueue] = set()
+    _thread.own = own
     try:
-        yield kept
+        yield own
     finally:
-        _bell.kept = None
-        ring(kept)
+        _thread.own = None
+        wake(own)
 
 
-def pass_on() -> None:
+def wake_for_kept() -> None:
     """Let somebody else look at the lane this thread has kept, for it is not done with its own yet."""
-    if _bell.kept:
-        lanes = [*_bell.kept]
-        _bell.kept.clear()
-        ring(lanes)
+    if _thread.own:
+        delivery_queues = [*_thread.own]
+        _thread.own.clear()
+        wake(delivery_queues)
 
 
-def _is_served_here(lane: Lane) -> bool:
+def _is_served_here(delivery_queue: DeliveryQueue) -> bool:
     """Whether this worker listens for the lane's context: others may have what it takes, such as a way outside."""
-    return queue_of(lane.context) in current_app.amqp.queues.consume_from
+    return queue_of(delivery_queue.context) in current_app.amqp.queues.consume_from
 
 
-@_unless_the_broker_is_away
-def answer(lanes: Collection[Lane]) -> None:
+@_tolerating_broker_failure
+def clear_wakeups(delivery_queues: Collection[DeliveryQueue]) -> None:
     """Say that these lanes are about to be looked at: whoever commits from now on rings anew."""
     if keys := _keys():
-        keys.delete(*map(_key_of, lanes))
+        keys.delete(*map(_key_of, delivery_queues))
 
 
 @contextmanager
-def answered_by(wake: Callable[[Lane], None]) -> Iterator[None]:
+def wakeups_handled_by(wake: Callable[[DeliveryQueue], None]) -> Iterator[None]:
     """Let `wake` have this process' wake-ups instead of the broker."""
 
-    def wake_each(lanes: Collection[Lane]) -> None:
-        for lane in lanes:
-            wake(lane)
+    def wake_each(delivery_queues: Collection[DeliveryQueue]) -> None:
+        for delivery_queue in delivery_queues:
+            wake(delivery_queue)
 
-    global _wake
-    before, _wake = _wake, wake_each
+    global _wake_workers
+    before, _wake_workers = _wake_workers, wake_each
     try:
         yield
     finally:
-        _wake = before
+        _wake_workers = before
 
 
-def _send(lanes: Collection[Lane]) -> None:
-    for lane in _to_be_woken(lanes):
+def _send(delivery_queues: Collection[DeliveryQueue]) -> None:
+    for delivery_queue in _without_wakeup(delivery_queues):
         current_app.send_task(
             "waybill.deliver",
-            args=list(lane),
-            queue=queue_of(lane.context),
+            args=list(delivery_queue),
+            queue=queue_of(delivery_queue.context),
             producer=_producer(),
             retry=False,
             ignore_result=True,
         )
 
 
-_wake: Callable[[Collection[Lane]], None] = _send
+_wake_workers: Callable[[Collection[DeliveryQueue]], None] = _send
 
 
-def _to_be_woken(lanes: Collection[Lane]) -> Collection[Lane]:
+def _without_wakeup(delivery_queues: Collection[DeliveryQueue]) -> Collection[DeliveryQueue]:
     """Those of the lanes for which no wake-up is on its way; one is to be sent now."""
     keys = _keys()
     if keys is None:
-        return lanes
-    return [lane for lane, is_new in zip(lanes, keys.set_new(*map(_key_of, lanes)), strict=True) if is_new]
+        return delivery_queues
+    return [
+        delivery_queue
+        for delivery_queue, is_new in zip(delivery_queues, keys.set_new(*map(_key_of, delivery_queues)), strict=True)
+        if is_new
+    ]
 
 
-def _key_of(lane: Lane) -> str:
-    return f"{queue_of(lane.context)}.{'outside' if lane.outside else 'inside'}"
+def _key_of(delivery_queue: DeliveryQueue) -> str:
+    return f"{queue_of(delivery_queue.context)}.{'outside' if delivery_queue.outside else 'inside'}"
 
 
 class _OnRedis(NamedTuple):
@@ -177,8 +183,10 @@ class _OnRedis(NamedTuple):
         """Of each whether it was not there, or cannot be kept, for Redis is full, say; one round trip."""
         asked = self.client.pipeline(transaction=False)
         for key in keys:
-            asked.set(key, 1, nx=True, px=ON_ITS_WAY)
-        return [bool(answer) for answer in asked.execute(raise_on_error=False)]  # an error is one that is not kept
+            asked.set(key, 1, nx=True, px=WAKEUP_EXPIRES)
+        return [
+            bool(clear_wakeups) for clear_wakeups in asked.execute(raise_on_error=False)
+        ]  # an error is one that is not kept
 
     def delete(self, *keys: str) -> None:
         with suppress(ResponseError):
@@ -194,7 +202,9 @@ class _InMemory:
     def set_new(self, *keys: str) -> list[bool]:
         now = time.monotonic()
         new = [self._until.get(key, now) <= now for key in keys]
-        self._until |= {key: now + ON_ITS_WAY.total_seconds() for key, is_new in zip(keys, new, strict=True) if is_new}
+        self._until |= {
+            key: now + WAKEUP_EXPIRES.total_seconds() for key, is_new in zip(keys, new, strict=True) if is_new
+        }
         return new
 
     def delete(self, *keys: str) -> None:
@@ -217,8 +227,8 @@ def _keys() -> _OnRedis | _InMemory | None:
 
 
 def _producer() -> Producer:
-    if _bell.producer is None:
-        options = {**current_app.conf.broker_transport_options, **settings.DOORBELL_TRANSPORT_OPTIONS}
+    if _thread.producer is None:
+        options = {**current_app.conf.broker_transport_options, **settings.WAKEUP_TRANSPORT_OPTIONS}
         connection = current_app.connection_for_write(transport_options=options)
-        _bell.producer = current_app.amqp.Producer(connection, auto_declare=False)
-    return _bell.producer
+        _thread.producer = current_app.amqp.Producer(connection, auto_declare=False)
+    return _thread.producer

@@ -15,12 +15,20 @@ from redis import ConnectionError as RedisConnectionError
 from redis import Redis, ResponseError
 from redis import TimeoutError as RedisTimeoutError
 
-from integration.messaging import deliver, doorbell, tasks
-from integration.messaging.doorbell import ON_ITS_WAY, Lane, answer, call_for, pass_on, queue_of, ring
+from integration.messaging import deliver, tasks, wakeups
+from integration.messaging.wakeups import (
+    WAKEUP_EXPIRES,
+    DeliveryQueue,
+    clear_wakeups,
+    queue_of,
+    wake,
+    wake_for_kept,
+    wake_or_keep,
+)
 from tests.system.house import eventually
 
-INSIDE, OUTSIDE = Lane("inventory", False), Lane("billing", True)
-ASK_FOR_KEYS = doorbell._keys
+INSIDE, OUTSIDE = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
+ASK_FOR_KEYS = wakeups._keys
 """As it is before a test is kept from talking to any."""
 
 
@@ -29,7 +37,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None
-        self.rings: list[tuple[str, list[object], str]] = []
+        self.wakeups_sent: list[tuple[str, list[object], str]] = []
         self.tried = 0
         self.now = 1000.0
 
@@ -37,7 +45,7 @@ class Broker:
         self.tried += 1
         if self.trouble:
             raise self.trouble
-        self.rings.append((name, args, queue))
+        self.wakeups_sent.append((name, args, queue))
 
     def monotonic(self) -> float:
         return self.now
@@ -47,15 +55,15 @@ class Broker:
 def broker(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Broker:
     broker = Broker()
     settings.QUEUE_PREFIX, settings.BROKER_QUIET_SECONDS = "house", 5.0
-    monkeypatch.setattr(doorbell.current_app, "send_task", broker.send_task)
-    monkeypatch.setattr(doorbell, "time", broker)
+    monkeypatch.setattr(wakeups.current_app, "send_task", broker.send_task)
+    monkeypatch.setattr(wakeups, "time", broker)
     return broker
 
 
 def test_each_lane_is_rung_for_on_the_queue_of_its_context(broker: Broker) -> None:
-    ring([INSIDE, OUTSIDE])
+    wake([INSIDE, OUTSIDE])
 
-    assert broker.rings == [
+    assert broker.wakeups_sent == [
         ("waybill.deliver", ["inventory", False], "house.inventory"),
         ("waybill.deliver", ["billing", True], "house.billing"),
     ]
@@ -63,7 +71,7 @@ def test_each_lane_is_rung_for_on_the_queue_of_its_context(broker: Broker) -> No
 
 
 def test_with_no_lane_nobody_rings(broker: Broker) -> None:
-    ring([])
+    wake([])
 
     assert broker.tried == 0
 
@@ -72,31 +80,31 @@ def test_with_no_lane_nobody_rings(broker: Broker) -> None:
 def test_a_broker_that_is_down_is_not_the_callers_trouble(broker: Broker, trouble: Exception) -> None:
     broker.trouble = trouble
 
-    ring([INSIDE, OUTSIDE])
+    wake([INSIDE, OUTSIDE])
 
     assert broker.tried == 1
 
 
 def test_a_broker_that_was_down_is_left_alone_for_a_while(broker: Broker) -> None:
     broker.trouble = OperationalError("down")
-    ring([INSIDE])
+    wake([INSIDE])
     broker.trouble = None
 
     for broker.now in (1000.0, 1004.9):
-        ring([INSIDE])
+        wake([INSIDE])
     assert broker.tried == 1
 
     broker.now = 1005.0
-    ring([INSIDE])
-    ring([OUTSIDE])
-    assert len(broker.rings) == 2
+    wake([INSIDE])
+    wake([OUTSIDE])
+    assert len(broker.wakeups_sent) == 2
 
 
 def test_a_broker_that_is_still_down_is_left_alone_again(broker: Broker) -> None:
     broker.trouble = OperationalError("down")
 
     for broker.now in (1000.0, 1001.0, 1005.0, 1009.9, 1010.0):
-        ring([INSIDE])
+        wake([INSIDE])
 
     assert broker.tried == 3
 
@@ -105,7 +113,7 @@ def test_a_bug_is_not_taken_for_a_broker_that_is_down(broker: Broker) -> None:
     broker.trouble = ValueError("a bug of ours")
 
     with pytest.raises(ValueError, match="a bug of ours"):
-        ring([INSIDE])
+        wake([INSIDE])
 
 
 # --- One wake-up is enough ---
@@ -145,72 +153,72 @@ class Keys:
 @pytest.fixture
 def keys(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Keys:
     keys = Keys()
-    monkeypatch.setattr(doorbell, "_keys", lambda: doorbell._OnRedis(keys))  # type: ignore[arg-type]
+    monkeypatch.setattr(wakeups, "_keys", lambda: wakeups._OnRedis(keys))  # type: ignore[arg-type]
     return keys
 
 
 def test_while_a_wake_up_is_on_its_way_nobody_rings_for_its_lane(broker: Broker, keys: Keys) -> None:
     for _ in range(3):
-        ring([INSIDE, OUTSIDE])
+        wake([INSIDE, OUTSIDE])
 
-    assert [args for _, args, _ in broker.rings] == [list(INSIDE), list(OUTSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE), list(OUTSIDE)]
 
 
 def test_once_it_is_answered_whoever_commits_rings_anew(broker: Broker, keys: Keys) -> None:
-    ring([INSIDE, OUTSIDE])
-    answer([INSIDE])
-    ring([INSIDE, OUTSIDE])
+    wake([INSIDE, OUTSIDE])
+    clear_wakeups([INSIDE])
+    wake([INSIDE, OUTSIDE])
 
-    assert [args for _, args, _ in broker.rings] == [list(INSIDE), list(OUTSIDE), list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE), list(OUTSIDE), list(INSIDE)]
 
 
 def test_a_worker_answers_before_it_looks(broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     # Somebody commits while the worker looks: after its look, for all it knows.
-    monkeypatch.setattr(deliver, "deliver_due", lambda lane: ring([lane]))
-    ring([INSIDE])
+    monkeypatch.setattr(deliver, "deliver_due", lambda delivery_queue: wake([delivery_queue]))
+    wake([INSIDE])
 
     tasks.deliver(*INSIDE)
 
-    assert len(broker.rings) == 2
+    assert len(broker.wakeups_sent) == 2
 
 
 def test_a_wake_up_that_was_lost_does_not_silence_the_sweep(
     broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "due_lanes", lambda: [INSIDE])
-    ring([INSIDE, OUTSIDE])
-    broker.rings.clear()
+    monkeypatch.setattr(tasks, "due_delivery_queues", lambda: [INSIDE])
+    wake([INSIDE, OUTSIDE])
+    broker.wakeups_sent.clear()
 
     tasks.sweep()
-    ring([INSIDE])
+    wake([INSIDE])
 
-    assert [args for _, args, _ in broker.rings] == [list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE)]
 
 
 def test_a_redis_that_keeps_no_key_is_rung_each_time(broker: Broker, keys: Keys) -> None:
     keys.trouble = ResponseError("OOM command not allowed when used memory > 'maxmemory'")
 
-    ring([INSIDE])
-    answer([INSIDE])
-    ring([INSIDE])
+    wake([INSIDE])
+    clear_wakeups([INSIDE])
+    wake([INSIDE])
 
-    assert len(broker.rings) == 2
+    assert len(broker.wakeups_sent) == 2
 
 
-@pytest.mark.parametrize("talk", [ring, answer])
+@pytest.mark.parametrize("talk", [wake, clear_wakeups])
 @pytest.mark.parametrize("trouble", [RedisConnectionError("gone"), RedisTimeoutError("silent")])
 def test_a_redis_that_is_down_is_left_alone_for_a_while(
-    broker: Broker, keys: Keys, talk: Callable[[list[Lane]], None], trouble: Exception
+    broker: Broker, keys: Keys, talk: Callable[[list[DeliveryQueue]], None], trouble: Exception
 ) -> None:
     keys.trouble = trouble
     talk([INSIDE])
     keys.trouble = None
 
-    ring([INSIDE])
+    wake([INSIDE])
     assert broker.tried == 0
 
     broker.now += 5.0
-    ring([INSIDE])
+    wake([INSIDE])
     assert broker.tried == 1
 
 
@@ -220,60 +228,60 @@ def test_a_redis_that_is_down_is_left_alone_for_a_while(
 class Reactions:
     """What handling a lane calls for; and in which order lanes were looked at."""
 
-    def __init__(self, **causes: list[Lane]) -> None:
-        self.looked_at: list[Lane] = []
+    def __init__(self, **causes: list[DeliveryQueue]) -> None:
+        self.looked_at: list[DeliveryQueue] = []
         self._causes = causes
 
-    def handle(self, lane: Lane) -> None:
-        self.looked_at.append(lane)
-        call_for(self._causes.get(lane.context, []))
+    def handle(self, delivery_queue: DeliveryQueue) -> None:
+        self.looked_at.append(delivery_queue)
+        wake_or_keep(self._causes.get(delivery_queue.context, []))
 
 
 @pytest.fixture
 def reactions(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Reactions]]:
     """Have lanes cause others: `reactions(inventory=[OUTSIDE])`, by their context."""
 
-    def cause(**causes: list[Lane]) -> Reactions:
+    def cause(**causes: list[DeliveryQueue]) -> Reactions:
         reactions = Reactions(**causes)
         monkeypatch.setattr(deliver, "deliver_due", reactions.handle)
         return reactions
 
     queues = {queue_of(context): {} for context in ("ordering", "inventory", "billing")}
-    monkeypatch.setattr(doorbell.current_app.amqp.queues, "_consume_from", queues)
+    monkeypatch.setattr(wakeups.current_app.amqp.queues, "_consume_from", queues)
     return cause
 
 
 def test_a_worker_goes_on_with_what_it_called_for_and_wakes_nobody(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
-    done = reactions(inventory=[OUTSIDE], billing=[Lane("ordering", False)])
+    done = reactions(inventory=[OUTSIDE], billing=[DeliveryQueue("ordering", False)])
 
     tasks.deliver(*INSIDE)
 
-    assert done.looked_at == [INSIDE, OUTSIDE, Lane("ordering", False)]
-    assert broker.rings == []
+    assert done.looked_at == [INSIDE, OUTSIDE, DeliveryQueue("ordering", False)]
+    assert broker.wakeups_sent == []
 
 
 def test_of_several_lanes_it_keeps_the_first_and_has_others_do_the_rest(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
-    done = reactions(inventory=[Lane("ordering", False), OUTSIDE])
+    done = reactions(inventory=[DeliveryQueue("ordering", False), OUTSIDE])
 
     tasks.deliver(*INSIDE)
 
-    assert done.looked_at == [INSIDE, Lane("ordering", False)]
-    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE)]
+    assert done.looked_at == [INSIDE, DeliveryQueue("ordering", False)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE)]
 
 
 def test_it_does_not_go_on_with_what_it_does_not_listen_for(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
-    done = reactions(inventory=[Lane("fulfillment", False)])
+    done = reactions(inventory=[DeliveryQueue("fulfillment", False)])
 
     tasks.deliver(*INSIDE)
 
     assert done.looked_at == [INSIDE]
-    assert [args for _, args, _ in broker.rings] == [["fulfillment", False]]
+    assert [args for _, args, _ in broker.wakeups_sent] == [["fulfillment", False]]
 
 
 def test_it_does_not_go_on_forever(
@@ -286,16 +294,16 @@ def test_it_does_not_go_on_forever(
     tasks.deliver(*INSIDE)
 
     assert done.looked_at == [INSIDE, OUTSIDE, INSIDE]
-    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE)]
 
 
 def test_what_it_kept_is_rung_for_when_it_fails_or_is_not_done_with_its_own(
     broker: Broker, reactions: Callable[..., Reactions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never_done(lane: Lane) -> None:
-        call_for([OUTSIDE])
-        pass_on()
-        call_for([Lane("ordering", False)])
+    def never_done(delivery_queue: DeliveryQueue) -> None:
+        wake_or_keep([OUTSIDE])
+        wake_for_kept()
+        wake_or_keep([DeliveryQueue("ordering", False)])
         raise RuntimeError("the database is gone")
 
     reactions()
@@ -304,16 +312,16 @@ def test_what_it_kept_is_rung_for_when_it_fails_or_is_not_done_with_its_own(
     with pytest.raises(RuntimeError, match="the database is gone"):
         tasks.deliver(*INSIDE)
 
-    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE), ["ordering", False]]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE), ["ordering", False]]
 
 
 def test_who_does_not_go_on_rings_for_all_of_it(broker: Broker, reactions: Callable[..., Reactions]) -> None:
     reactions()
 
-    call_for([OUTSIDE, INSIDE])
-    pass_on()
+    wake_or_keep([OUTSIDE, INSIDE])
+    wake_for_kept()
 
-    assert [args for _, args, _ in broker.rings] == [list(OUTSIDE), list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE), list(INSIDE)]
 
 
 # --- Against sockets: what Celery and Redis make of it ---
@@ -335,9 +343,9 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("port", ["deaf_port", "closed_port"])
-@pytest.mark.parametrize("first_thing", [ring, answer])
+@pytest.mark.parametrize("first_thing", [wake, clear_wakeups])
 def test_a_redis_that_does_not_answer_holds_nobody_up(
-    first_thing: Callable[[list[Lane]], None],
+    first_thing: Callable[[list[DeliveryQueue]], None],
     port: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -346,20 +354,20 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
     # Celery would prefer the broker of the environment.
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     url = f"redis://127.0.0.1:{request.getfixturevalue(port)}/0"
-    monkeypatch.setattr(doorbell, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
-    settings.DOORBELL_TRANSPORT_OPTIONS = {
+    monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
+    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
+    settings.WAKEUP_TRANSPORT_OPTIONS = {
         "socket_timeout": 0.2, "socket_connect_timeout": 0.2, "max_retries": 1, "interval_start": 0,
     }  # fmt: skip
 
     began = time.monotonic()
     first_thing([INSIDE])
     first = time.monotonic() - began
-    ring([INSIDE, OUTSIDE])
-    answer([INSIDE])
+    wake([INSIDE, OUTSIDE])
+    clear_wakeups([INSIDE])
     second = time.monotonic() - began - first
 
-    assert doorbell._quiet_until > began
+    assert wakeups._quiet_until > began
     assert first < 2.0
     assert second < 0.1
 
@@ -369,26 +377,26 @@ def test_one_wake_up_a_lane_waits_in_redis_until_it_is_answered_or_was_lost(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     app = Celery("test", broker=settings.CELERY_BROKER_URL, set_as_current=False)
-    monkeypatch.setattr(doorbell, "current_app", app)
-    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(wakeups, "current_app", app)
+    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
     settings.QUEUE_PREFIX = f"test-{uuid4()}"
     key, queue = f"{settings.QUEUE_PREFIX}.inventory.inside", f"{settings.QUEUE_PREFIX}.inventory"
     with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
         try:
             for _ in range(3):
-                ring([INSIDE])
+                wake([INSIDE])
             assert (redis.llen(queue), redis.exists(key)) == (1, 1)
-            assert 0 < redis.pttl(key) <= ON_ITS_WAY.total_seconds() * 1000
+            assert 0 < redis.pttl(key) <= WAKEUP_EXPIRES.total_seconds() * 1000
 
-            answer([INSIDE])
+            clear_wakeups([INSIDE])
             assert redis.exists(key) == 0
             for _ in range(3):
-                ring([INSIDE])
+                wake([INSIDE])
             assert redis.llen(queue) == 2
 
             redis.pexpire(key, 1)
             eventually(lambda: redis.exists(key), lambda exists: not exists, "the key to expire")
-            ring([INSIDE])
+            wake([INSIDE])
             assert redis.llen(queue) == 3
         finally:
             redis.delete(key, queue)
@@ -400,26 +408,26 @@ def test_one_wake_up_a_lane_waits_in_the_memory_of_the_one_process(
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would prefer it
     app = Celery("test", broker="memory://localhost", set_as_current=False)
     monkeypatch.setattr(app, "send_task", broker.send_task)
-    monkeypatch.setattr(doorbell, "current_app", app)
-    monkeypatch.setattr(doorbell, "_keys", ASK_FOR_KEYS)
-    monkeypatch.setattr(doorbell, "_memory", doorbell._InMemory())
+    monkeypatch.setattr(wakeups, "current_app", app)
+    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(wakeups, "_memory", wakeups._InMemory())
 
-    def rung_for(lane: Lane) -> int:
-        ring([lane])
-        return sum(args == list(lane) for _, args, _ in broker.rings)
+    def rung_for(delivery_queue: DeliveryQueue) -> int:
+        wake([delivery_queue])
+        return sum(args == list(delivery_queue) for _, args, _ in broker.wakeups_sent)
 
     assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [1, 1, 1]
-    answer([INSIDE])
+    clear_wakeups([INSIDE])
     assert [rung_for(INSIDE), rung_for(OUTSIDE)] == [2, 1]
-    broker.now += ON_ITS_WAY.total_seconds()
+    broker.now += WAKEUP_EXPIRES.total_seconds()
     assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [3, 3, 2]
 
 
 def test_a_simulation_can_have_the_wake_ups_instead_of_the_broker(broker: Broker) -> None:
-    heard: list[Lane] = []
-    with doorbell.answered_by(heard.append):
-        ring([INSIDE, OUTSIDE])
-    ring([OUTSIDE])
+    heard: list[DeliveryQueue] = []
+    with wakeups.wakeups_handled_by(heard.append):
+        wake([INSIDE, OUTSIDE])
+    wake([OUTSIDE])
 
     assert heard == [INSIDE, OUTSIDE]
-    assert len(broker.rings) == 1
+    assert len(broker.wakeups_sent) == 1
