@@ -21,7 +21,7 @@ def whenever(
     event: type[DomainEvent] | type[IntegrationEvent],
     *,
     name: str = "",
-    outside: bool = False,
+    external: bool = False,
     prepare: Callable[[Sequence[Any]], None] | None = None,
     read: Callable[[Sequence[Any]], Any] | None = None,
 ) -> Callable[[H], H]:
@@ -43,15 +43,15 @@ def whenever(
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
-            if name or outside or prepare or read:
+            if name or external or prepare or read:
                 raise TypeError("a reaction to a domain event runs in its transaction: it has neither name nor options")
             dispatcher.subscribe(event, handler)
         else:
             if not name:
                 raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
-            if read and not outside:
+            if read and not external:
                 raise TypeError(f"{name} reads in its transaction: `read` is for what talks to the outside world")
-            consumers.register(consumers.Consumer(name, event, handler, outside, prepare, read))
+            consumers.register(consumers.Consumer(name, event, handler, external, prepare, read))
         return handler
 
     return subscribe

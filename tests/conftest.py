@@ -29,7 +29,7 @@ from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed
 from integration.history.append_only import histories, protect, unprotect
 from integration.history.entries import history_of
-from integration.messaging import deliver, outside, wakeups
+from integration.messaging import deliver, external, wakeups
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Message
@@ -72,8 +72,8 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One wake-up handles all that is due, however slow the machine, and whatever the test before has waited for."""
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
-    outside.paces.clear()
-    deliver.fitting.clear()
+    external.claim_sizes.clear()
+    deliver.batch_sizes.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

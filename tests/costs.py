@@ -283,9 +283,9 @@ class Walk:
         """Have every reaction handle what waits for it, one after the other; and again what waits then."""
         pending = Delivery.objects.filter(status=Status.PENDING).order_by("consumer")
         for _ in range(rounds):
-            for consumer, outside, n in list(pending.values_list("consumer", "outside").annotate(n=Count("pk"))):
+            for consumer, external, n in list(pending.values_list("consumer", "external").annotate(n=Count("pk"))):
                 with only(consumer):
-                    delivery_queue = DeliveryQueue(consumer.partition(".")[0], outside)
+                    delivery_queue = DeliveryQueue(consumer.partition(".")[0], external)
                     cost = self.meter.cost_of(lambda delivery_queue=delivery_queue: deliver_due(delivery_queue))
                 assert not Delivery.objects.filter(consumer=consumer).exclude(status=Status.DONE), consumer
                 if n == self.orders:

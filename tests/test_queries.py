@@ -117,10 +117,10 @@ def test_a_commit_is_a_transaction_that_changed_something(committing: None, woke
 # --- Lines ---
 
 
-def _handling(consumer: str, statements: Count, outside: bool = False) -> int:
+def _handling(consumer: str, statements: Count, external: bool = False) -> int:
     """How many statements it takes to handle what waits for a consumer."""
     with only(consumer), statements() as seen:
-        assert deliver_due(DeliveryQueue(consumer.partition(".")[0], outside)) == 1
+        assert deliver_due(DeliveryQueue(consumer.partition(".")[0], external)) == 1
     assert Delivery.objects.get(consumer=consumer).status == Status.DONE
     return len(seen)
 
@@ -134,10 +134,10 @@ def test_an_order_of_many_lines_takes_no_more_statements(address: Address, state
     with statements() as placing:
         place_order(BuyerId("B-1"), [(sku, 2) for sku in skus], address, PaymentMethodId("pm_card_visa"))
     reactions = {}
-    for consumer, outside in WAY:
+    for consumer, external in WAY:
         if consumer == "inventory.take-off-the-shelf":
             dispatch_shipment(ShipmentId(Shipment.objects.get().id), "DHL", "JD0143")
-        reactions[consumer] = _handling(consumer, statements, outside)
+        reactions[consumer] = _handling(consumer, statements, external)
     assert (Order.objects.get().status, Reservation.objects.get().status) == ("shipped", "shipped")
     promised = costs.kept()
     assert len(placing) == Cost(*promised["commands"]["ordering.place_order, the buyer's first"]["alone"]).statements

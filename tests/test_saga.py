@@ -79,7 +79,7 @@ class Road:
         due = list(Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now()).order_by("id"))
         if due:
             self.chosen = self.chance.choice(due) if self.chance else due[0]
-            deliver_due(DeliveryQueue(self.chosen.context, self.chosen.outside))
+            deliver_due(DeliveryQueue(self.chosen.context, self.chosen.external))
         return bool(due)
 
     def claim_what_was_chosen(self, delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:

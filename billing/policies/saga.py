@@ -107,7 +107,7 @@ def lock_payments_and_invoices(requested: Sequence[contracts.billing.PaymentRequ
 @whenever(
     contracts.billing.PaymentRequested,
     name="billing.collect-payment",
-    outside=True,
+    external=True,
     read=payments_to_collect,
     prepare=lock_payments_and_invoices,
 )
@@ -130,7 +130,7 @@ def lock_refunds_and_invoices(requested: Sequence[contracts.billing.RefundReques
 @whenever(
     contracts.billing.RefundRequested,
     name="billing.issue-refund",
-    outside=True,
+    external=True,
     read=refunds_to_issue,
     prepare=lock_refunds_and_invoices,
 )

@@ -217,7 +217,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     story_path = "message__correlation_id"
     actions = ("try_again_now", "skip_for_good")
     fieldsets = (
-        (None, {"fields": (message_column, ("consumer", "context", "outside"))}),
+        (None, {"fields": (message_column, ("consumer", "context", "external"))}),
         ("How it stands", {"fields": (("status", "attempts", due, moment("done_at")),)}),
         ("What went wrong last", {"fields": ("error", traceback)}),
         ("Skipped", {"fields": ("skip_reason", ("skipped_by", moment("skipped_at")))}),

@@ -141,8 +141,8 @@ class UnitOfWork:
     def _changes(self) -> tuple[int, ...]:
         """How much is to be written, told and done so far; it only grows until the unit is completed."""
         waiting = len(connection.run_on_commit)
-        put_off = [*self._writes.values(), *self._deferred.values()]
-        return waiting, len(self._undispatched), sum(map(len, put_off))
+        reschedule = [*self._writes.values(), *self._deferred.values()]
+        return waiting, len(self._undispatched), sum(map(len, reschedule))
 
     def complete(self) -> None:
         """Dispatch until no event is left, then write everything.

@@ -46,6 +46,6 @@ def _draw_row(picture: Picture, y: int, name: str, consumers: Sequence[Consumer]
             picture.dot(x, y, radius=9, hollow=True)
         else:
             picture.line((start, y), (x, y), arrow=True)
-    outside = sorted({consumer.context for consumer in consumers if consumer.outside})
-    if outside:
-        picture.text(max(columns.values()) + COLUMN // 2, y + 4, f"{', '.join(outside)} → outside")
+    external = sorted({consumer.context for consumer in consumers if consumer.external})
+    if external:
+        picture.text(max(columns.values()) + COLUMN // 2, y + 4, f"{', '.join(external)} → outside")

@@ -19,7 +19,7 @@ Handler = Callable[[Any], object]
 _handlers: dict[type[DomainEvent], list[Handler]] = defaultdict(list)
 
 
-class OutsideTransaction(RuntimeError):
+class NoTransaction(RuntimeError):
     """Domain events are dispatched inside a transaction only: outside of one, nothing could be taken back."""
 
 
@@ -49,7 +49,7 @@ def dispatch(events: Iterable[Recorded], *, in_transaction: bool) -> None:
         EndlessCascade: when more than `LONGEST_CHAIN` events caused one another.
     """
     if not in_transaction:
-        raise OutsideTransaction(OutsideTransaction.__doc__)
+        raise NoTransaction(NoTransaction.__doc__)
     with cause_put_back():
         for recorded in events:
             event = recorded.event

@@ -54,7 +54,7 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     # seen makes room in the index. What is over would else lie at the beginning of both until the next VACUUM.
     search = f"""
         SELECT id, attempts, in_hand, due_at FROM integration_delivery
-        WHERE status = 'pending' AND context = %(context)s AND outside = %(outside)s AND in_hand = {{}}
+        WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}
             AND {{}}
         ORDER BY due_at, id LIMIT %(limit)s {skip_locked}
         """  # noqa: S608 - a constant
@@ -77,17 +77,17 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
                 LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
                                 FROM first), 0)
             )
-            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_hand)s, due_at = %(until)s
+            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s
             FROM together{unhurried} WHERE integration_delivery.id = together.id
             RETURNING integration_delivery.id, consumer, attempts,
                 (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
             """,  # noqa: S608 - what is formatted in are constants
             {
                 "context": delivery_queue.context,
-                "outside": delivery_queue.outside,
+                "external": delivery_queue.external,
                 "now": _sql_moment(now + CLOCKS_DIFFER),
                 "limit": limit,
-                "in_hand": True,
+                "in_flight": True,
                 "until": _sql_moment(now + LEASE),
             },
         )
@@ -97,7 +97,7 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
 def due_delivery_queues() -> list[DeliveryQueue]:
     """The lanes in which something is due; one query."""
     due = Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now() + CLOCKS_DIFFER)
-    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "external").distinct()]
 
 
 def _sql_moment(moment: datetime) -> Any:

@@ -27,7 +27,7 @@ class Consumer(Struct, frozen=True):
     name: str
     listens_to: type[IntegrationEvent]
     handle: Callable[..., Any]
-    outside: bool = False
+    external: bool = False
     prepare: Callable[[Sequence[Any]], None] | None = None
     read: Callable[[Sequence[Any]], Any] | None = None
 

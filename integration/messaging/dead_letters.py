@@ -58,9 +58,9 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     with transaction.atomic():
         delivery_queues = [
             DeliveryQueue(*delivery_queue)
-            for delivery_queue in undone.order_by().values_list("context", "outside").distinct()
+            for delivery_queue in undone.order_by().values_list("context", "external").distinct()
         ]
-        replayed = undone.order_by().update(status=Status.PENDING, attempts=0, in_hand=False, due_at=clock.now())
+        replayed = undone.order_by().update(status=Status.PENDING, attempts=0, in_flight=False, due_at=clock.now())
         transaction.on_commit(lambda: wake(delivery_queues), robust=True)
     return replayed
 
@@ -98,7 +98,7 @@ def skip(deliveries: QuerySet[Delivery], reason: str, actor: str) -> int:
     # What is asked of the row itself is asked again once a worker that held it lets go; the subquery is not.
     failed = Delivery.objects.filter(SKIPPABLE, pk__in=deliveries.order_by().values("pk")).order_by()
     skipped = failed.update(
-        status=Status.SKIPPED, in_hand=False, skip_reason=reason, skipped_by=actor, skipped_at=clock.now()
+        status=Status.SKIPPED, in_flight=False, skip_reason=reason, skipped_by=actor, skipped_at=clock.now()
     )
     log.warning("%s skipped %s deliveries: %s", actor, skipped, reason)
     return skipped

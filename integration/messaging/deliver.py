@@ -21,19 +21,19 @@ from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
+from integration.messaging.external import adapt_batch_size, claim_sizes, handle_external
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
     claimed,
-    give_back,
     is_early,
     mark_done,
     note_failure,
     park,
-    put_off,
     readable,
+    release,
+    reschedule,
     take,
 )
-from integration.messaging.outside import handle_outside, keep_pace, paces
 from integration.messaging.wakeups import DeliveryQueue, keeping_one, wake, wake_for_kept
 
 LONGEST_HANDLING = 0.1
@@ -44,7 +44,7 @@ SOON = 0.1
 """For so many seconds a worker waits for what came too early to be due again: what it waits for is about to be
 committed, and whoever is not rung for is found a second later."""
 
-fitting: dict[str, int] = defaultdict(lambda: BATCH)
+batch_sizes: dict[str, int] = defaultdict(lambda: BATCH)
 """How many deliveries of a consumer this process handles together: all that are begun with are read, and what they are
 about is locked, so of large orders it begins with no more than it will do in time."""
 
@@ -74,7 +74,7 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
     began = clock.stopwatch()
     attempts = 0
     early: list[datetime] = []
-    while claims := claim(delivery_queue, paces[delivery_queue]):
+    while claims := claim(delivery_queue, claim_sizes[delivery_queue]):
         if not attempts and len(claims) == BATCH:
             wake([delivery_queue])  # there may be work for two
         claimed_at = clock.stopwatch()
@@ -82,10 +82,10 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
         for consumer, of_consumer in _by_consumer(claims).items():
             left += of_consumer if left else _attempt(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
-        if delivery_queue.outside:
-            keep_pace(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at)
+        if delivery_queue.external:
+            adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at)
         if left:
-            give_back(delivery_queue, left)
+            release(delivery_queue, left)
         more = bool(left) or claims[-1].more
         wait = 0.0 if more else _until_what_is_due_soon(early)
         if wait is None:
@@ -140,14 +140,14 @@ def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Cla
         park([(delivery, f"no consumer is named {name!r}") for delivery in claimed(left)], left)
         return []
     consumer = consumers.get(name)
-    if consumer.outside:
-        return handle_outside(consumer, left)
+    if consumer.external:
+        return handle_external(consumer, left)
     while left:
-        together = left[: fitting[name]]
+        together = left[: batch_sizes[name]]
         again = _handle_together(consumer, together, early)
         left[: len(together)] = again
         done = len(together) - len(again)
-        fitting[name] = 2 * done if again else max(fitting[name], min(2 * done, BATCH))
+        batch_sizes[name] = 2 * done if again else max(batch_sizes[name], min(2 * done, BATCH))
     return []
 
 
@@ -172,7 +172,7 @@ def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[da
             if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
         mark_done(handled)
-        due_again = put_off(claims, too_soon)
+        due_again = reschedule(claims, too_soon)
     early += due_again
     left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(too_soon) :]}
     return [claim for claim in claims if claim.id in left]

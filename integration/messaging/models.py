@@ -101,11 +101,11 @@ class Delivery(models.Model):
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     consumer = models.CharField(max_length=80)
     context = models.CharField(max_length=20, editable=False)
-    outside = models.BooleanField(default=False, editable=False)
+    external = models.BooleanField(default=False, editable=False, db_column="outside")
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     # Claimed, and neither settled nor let go of since: once it is due again, it was lost with its worker.
-    in_hand = models.BooleanField(default=False, db_default=False, editable=False)
+    in_flight = models.BooleanField(default=False, db_default=False, editable=False, db_column="in_hand")
     due_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
@@ -132,7 +132,7 @@ class Delivery(models.Model):
         indexes: ClassVar = [
             # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
             models.Index(
-                fields=["context", "outside", "-in_hand", "due_at", "id"],
+                fields=["context", "external", "-in_flight", "due_at", "id"],
                 name="pending_by_lane_lost_first",
                 condition=Q(status="pending"),
             ),

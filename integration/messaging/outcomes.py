@@ -40,7 +40,7 @@ LONGEST_BACK_OFF = timedelta(minutes=10)
 PARKED_FOR = timedelta(minutes=1)
 """How long a parked delivery waits to be looked at again: by then a worker of another version may take it."""
 
-PUT_OFF = ["attempts", "in_hand", "due_at", "error", "traceback"]
+RESCHEDULED = ["attempts", "in_flight", "due_at", "error", "traceback"]
 """The columns in which a delivery differs that is to be tried later, as if it had not been claimed."""
 
 A_MOMENT = (0.001, 0.01)
@@ -136,9 +136,9 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
     for delivery, reason in unknown:
         log.warning("%s is parked: %s", delivery, reason)
         delivery.attempts -= 1
-        delivery.due_at, delivery.in_hand = clock.now() + PARKED_FOR, False
+        delivery.due_at, delivery.in_flight = clock.now() + PARKED_FOR, False
         delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
-    _put_off(claims, [delivery for delivery, _ in unknown])
+    _reschedule(claims, [delivery for delivery, _ in unknown])
 
 
 def mark_done(deliveries: Sequence[Delivery]) -> None:
@@ -153,7 +153,7 @@ def is_early(delivery: Delivery, error: Exception) -> bool:
     return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_PATIENCE
 
 
-def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
+def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
     """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged. One statement.
 
     Returns:
@@ -162,18 +162,18 @@ def put_off(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -
     for delivery, too_early in early:
         _try_again_soon(delivery)
         _tell_why(delivery, too_early)
-    _put_off(claims, [delivery for delivery, _ in early])
+    _reschedule(claims, [delivery for delivery, _ in early])
     return [delivery.due_at - CLOCKS_DIFFER for delivery, _ in early]
 
 
-def _put_off(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
+def _reschedule(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
     if deliveries:
-        claimed(claims).order_by().bulk_update(deliveries, PUT_OFF)
+        claimed(claims).order_by().bulk_update(deliveries, RESCHEDULED)
 
 
 def _try_again_soon(delivery: Delivery) -> None:
     delivery.attempts -= 1
-    delivery.in_hand = False
+    delivery.in_flight = False
     # The longer it has been too early, the longer it may still be.
     waited = (clock.now() - delivery.message.occurred_at).total_seconds()
     longest = min(max(waited / 2, 0.01), 0.5)
@@ -181,11 +181,11 @@ def _try_again_soon(delivery: Delivery) -> None:
     delivery.due_at = clock.now() + CLOCKS_DIFFER + wait
 
 
-def give_back(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
+def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
     """Let others have what there was no time for, in its old place and as if it had not been claimed; one statement."""
     published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
     due_at = Least(Subquery(published), clock.now())
-    claimed(claims).order_by().update(attempts=F("attempts") - 1, in_hand=False, due_at=due_at)
+    claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
     wake([delivery_queue])
 
 
@@ -213,7 +213,7 @@ def record_failure(failed: Claim, error: Exception) -> None:
     claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
-        in_hand=False,
+        in_flight=False,
         due_at=delivery.due_at,
         error=delivery.error,
         traceback=delivery.traceback,

@@ -90,14 +90,14 @@ def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
                 message_id=key,
                 consumer=consumer.name,
                 context=consumer.context,
-                outside=consumer.outside,
+                external=consumer.external,
                 due_at=clock.now(),
             )
             for key in missing
         ]
     )
     Message.objects.filter(pk__in=missing).update(addressed_to=F("addressed_to") + 1)
-    delivery_queue = DeliveryQueue(consumer.context, consumer.outside)
+    delivery_queue = DeliveryQueue(consumer.context, consumer.external)
     if missing:
         transaction.on_commit(lambda: wake([delivery_queue]), robust=True)
     return len(missing)

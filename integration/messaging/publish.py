@@ -15,7 +15,7 @@ from integration.messaging.wakeups import DeliveryQueue, wake_or_keep
 from integration.storage.rows import Row
 from integration.storage.writing import Insert
 
-NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "outside", "due_at"))
+NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "external", "due_at"))
 
 
 def publish(event: IntegrationEvent) -> None:
@@ -44,7 +44,7 @@ def publish(event: IntegrationEvent) -> None:
     if personal:
         work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
     for consumer in consumers:
-        work.defer(_wake_after_commit, DeliveryQueue(consumer.context, consumer.outside))
+        work.defer(_wake_after_commit, DeliveryQueue(consumer.context, consumer.external))
 
 
 def _delivery(message: Row, consumer: Consumer) -> Row:
@@ -52,7 +52,7 @@ def _delivery(message: Row, consumer: Consumer) -> Row:
         "message_id": message["id"],
         "consumer": consumer.name,
         "context": consumer.context,
-        "outside": consumer.outside,
+        "external": consumer.external,
         "due_at": message["occurred_at"],
     }
 

@@ -15,9 +15,9 @@ from integration.read_models.follow import follow_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
-def deliver(context: str, outside: bool) -> None:
+def deliver(context: str, external: bool) -> None:
     """Handle what is due for one context, and what follows from it."""
-    delivery_queue = DeliveryQueue(str(context), bool(outside))
+    delivery_queue = DeliveryQueue(str(context), bool(external))
     clear_wakeups([delivery_queue])
     deliver_onward(delivery_queue)
 

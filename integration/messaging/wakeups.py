@@ -36,7 +36,7 @@ class DeliveryQueue(NamedTuple):
     """What one wake-up is for: a context's reactions in a transaction, or its talks with the outside world."""
 
     context: str
-    outside: bool
+    external: bool
 
 
 class _PerThread(threading.local):
@@ -171,7 +171,7 @@ def _without_wakeup(delivery_queues: Collection[DeliveryQueue]) -> Collection[De
 
 
 def _key_of(delivery_queue: DeliveryQueue) -> str:
-    return f"{queue_of(delivery_queue.context)}.{'outside' if delivery_queue.outside else 'inside'}"
+    return f"{queue_of(delivery_queue.context)}.{'outside' if delivery_queue.external else 'inside'}"
 
 
 class _OnRedis(NamedTuple):

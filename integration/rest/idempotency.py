@@ -112,7 +112,7 @@ def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
         "status": response.status_code,
         "headers": {**response.headers, "X-Correlation-Id": str(current_cause().correlation_id)},
         "body": json.dumps(response.data),
-        "answered_at": clock.now(),
+        "responded_at": clock.now(),
     }
     current_unit_of_work().write(Insert(IdempotencyKey), [answer])
 
@@ -148,5 +148,5 @@ def _find(caller: str, key: str) -> IdempotencyKey | None:
 @every(timedelta(hours=1), name="integration.forget-idempotency-keys")
 def forget_idempotency_keys() -> None:
     """Let go of answers nobody will ask for again, a bounded number at a time."""
-    old = IdempotencyKey.objects.filter(answered_at__lt=clock.now() - KEPT_FOR).order_by("answered_at")
+    old = IdempotencyKey.objects.filter(responded_at__lt=clock.now() - KEPT_FOR).order_by("responded_at")
     IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10_000])).delete()

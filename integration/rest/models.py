@@ -14,7 +14,7 @@ class IdempotencyKey(models.Model):
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField()
     body = models.TextField(help_text="JSON, in the order its fields were answered in")
-    answered_at = models.DateTimeField(db_index=True)
+    responded_at = models.DateTimeField(db_index=True, db_column="answered_at")
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_a_key")]

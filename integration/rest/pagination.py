@@ -36,7 +36,7 @@ class Pages(BasePagination):
         self._url = request.build_absolute_uri()
         size, ordering = _size(request), _ordering(request, view)
         self._field = queryset.model._meta.get_field(ordering.lstrip("-"))
-        self._key = view.told_apart_by
+        self._key = view.unique_by
         self._salt = f"{queryset.model._meta.label} {ordering}"
         cursor = self._cursor_of(request)
         backwards = cursor is not None and cursor.backwards

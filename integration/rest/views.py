@@ -41,7 +41,7 @@ class View(GenericAPIView):
     content_negotiation_class = JsonOnly
     query_parameters: ClassVar[tuple[str, ...]] = ()
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
-    told_apart_by: ClassVar[str] = "pk"
+    unique_by: ClassVar[str] = "pk"
 
     def perform_authentication(self, request: Request) -> None:
         act_as(actor_of(request.user))

@@ -74,7 +74,7 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
         return
     with connection.cursor() as cursor:
         if is_postgresql():
-            documents = {f"w{n}": encode(rows).decode() for n, rows in enumerate(writes.values())}
+            documents = {f"w{n}": _document(each.model, rows) for n, (each, rows) in enumerate(writes.items())}
             cursor.execute(_at_once(tuple(writes)), documents)
             updated = cursor.fetchone()
         else:
@@ -87,6 +87,20 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
 
 
 # --- PostgreSQL: one statement ---
+
+
+def _document(model: type[models.Model], rows: Sequence[Row]) -> str:
+    """The rows as one JSON document. Its keys are the names of columns, which `json_populate_recordset` asks for."""
+    if renamed := _renamed(model):
+        rows = [{renamed.get(name, name): value for name, value in row.items()} for row in rows]
+    return encode(rows).decode()
+
+
+@lru_cache
+def _renamed(model: type[models.Model]) -> dict[str, str]:
+    """The columns whose names differ from their attributes', by attribute."""
+    fields = model._meta.concrete_fields
+    return {field.attname: str(field.column) for field in fields if field.column != field.attname}
 
 
 @lru_cache(maxsize=512)
@@ -158,14 +172,8 @@ def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[
 
 
 def _fields(each: Write) -> list[Any]:
-    """The fields that are written; of an update the key is the first.
-
-    Raises:
-        TypeError: for a column that is not called as its attribute is: a row would be given without it.
-    """
+    """The fields that are written; of an update the key is the first."""
     meta = each.model._meta
-    if renamed := [str(field.column) for field in meta.concrete_fields if field.column != field.attname]:
-        raise TypeError(f"{meta.label} has columns by other names than its attributes: {', '.join(renamed)}")
     if isinstance(each, Update):
         return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
     fields = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
@@ -175,10 +183,11 @@ def _fields(each: Write) -> list[Any]:
 
 def _columns_and_values(each: Insert | Upsert, values: Sequence[str]) -> tuple[str, str]:
     """SQL for the columns of new rows, and for what goes into them: these values, and in all others what is blank."""
-    given = [field.attname for field in _fields(each)]
-    others = [field.attname for field in _fields(Insert(each.model)) if field.attname not in given]
-    constants = [_constant(blank(each.model)[name]) for name in others]
-    return ", ".join(map(quoted, [*given, *others])), ", ".join([*values, *constants])
+    given = _fields(each)
+    others = [field for field in _fields(Insert(each.model)) if field not in given]
+    constants = [_constant(blank(each.model)[field.attname]) for field in others]
+    columns = [quoted(str(field.column)) for field in [*given, *others]]
+    return ", ".join(columns), ", ".join([*values, *constants])
 
 
 def _constant(value: Any) -> str:

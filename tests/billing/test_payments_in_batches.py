@@ -14,7 +14,7 @@ from billing.gateways.sandbox.models import Transaction
 from billing.models import Invoice, Payment, Refund
 from config.verification import verify
 from integration.domain.identifiers import OrderNumber
-from integration.messaging import outside
+from integration.messaging import external
 from integration.messaging.claim import LEASE
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery
@@ -163,7 +163,7 @@ def test_what_was_charged_when_the_worker_was_killed_is_not_charged_again(
 
     requested(5)
     with monkeypatch.context() as patch:
-        patch.setattr(outside, "_write_down", die)
+        patch.setattr(external, "_write_down", die)
         with pytest.raises(Killed):
             deliver_due(OUTSIDE)
     assert _statuses(Payment) == ["requested"] * 5

@@ -146,9 +146,9 @@ class Live:
     def forge_wake_ups(self) -> None:
         """Wake every lane once more, whether there is anything to do or not."""
         for context in ("ordering", "inventory", "billing", "fulfillment"):
-            for outside in (False, True):
+            for external in (False, True):
                 queue = f"{os.environ['QUEUE_PREFIX']}.{context}"
-                current_app.send_task("waybill.deliver", args=[context, outside], queue=queue, ignore_result=True)
+                current_app.send_task("waybill.deliver", args=[context, external], queue=queue, ignore_result=True)
 
     def come_to_rest(self) -> list[str]:
         """Wait until nothing is pending; returns what still is when patience ends."""

@@ -29,7 +29,7 @@ from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.unit_of_work import UnitOfWork
 from integration.domain import clock
 from integration.domain.money import Money
-from integration.messaging import claim, deliver, outcomes, outside, tasks
+from integration.messaging import claim, deliver, external, outcomes, tasks
 from integration.messaging.consumers import consumers
 from integration.messaging.models import Delivery, Message
 from integration.messaging.wakeups import DeliveryQueue
@@ -235,7 +235,7 @@ def keep_a_claim_for_ever() -> Iterator[None]:
 
     with (
         mock.patch.multiple(deliver, take=take, mark_done=mark),
-        mock.patch.multiple(outside, take=take, mark_done=mark),
+        mock.patch.multiple(external, take=take, mark_done=mark),
         mock.patch.object(outcomes, "claimed", claimed),
     ):
         yield
@@ -244,7 +244,7 @@ def keep_a_claim_for_ever() -> Iterator[None]:
 def due_and_never_claimed() -> Any:
     """Look only for what nobody has tried yet."""
     due = Delivery.objects.filter(status="pending", attempts=0, due_at__lte=clock.now())
-    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "outside").distinct()]
+    return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "external").distinct()]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from unittest import mock
 from django.db import transaction
 
 from integration.domain import clock
-from integration.messaging import deliver, outcomes, outside
+from integration.messaging import deliver, external, outcomes
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
@@ -68,7 +68,7 @@ def _dying_before_the_commit() -> Iterator[None]:
         raise Crash
 
     with ExitStack() as stack:
-        for room, last_thing_done in ((deliver, "mark_done"), (outside, "mark_done"), (outcomes, "record_failure")):
+        for room, last_thing_done in ((deliver, "mark_done"), (external, "mark_done"), (outcomes, "record_failure")):
             stack.enter_context(mock.patch.object(room, last_thing_done, die))
         yield
 

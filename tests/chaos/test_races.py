@@ -22,7 +22,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
-from integration.messaging import outside, schedule
+from integration.messaging import external, schedule
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due
 from integration.messaging.models import Delivery
@@ -185,9 +185,9 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
     payment = Payment.objects.earliest("id")
     charged = adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
     written_together: list[int] = []
-    write_down = outside._write_down
+    write_down = external._write_down
     monkeypatch.setattr(
-        outside,
+        external,
         "_write_down",
         lambda consumer, answers: (written_together.append(len(answers)), write_down(consumer, answers)),
     )
@@ -257,9 +257,9 @@ def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, 
 def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, placed, drain, settle, sound) -> None:
     orders = [placed(buyer=f"B-{i}") for i in range(15)]
     delivery_queues = [
-        DeliveryQueue(context, outside)
+        DeliveryQueue(context, external)
         for context in ("inventory", "billing", "ordering", "fulfillment")
-        for outside in (False, True)
+        for external in (False, True)
     ]
     for _ in range(4):
         together(*[lambda: [deliver_due(delivery_queue) for delivery_queue in delivery_queues] for _ in range(10)])

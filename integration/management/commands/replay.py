@@ -31,10 +31,18 @@ class Command(BaseCommand):
         parser.add_argument("--until", type=moment, metavar="MOMENT", help="only messages before this moment")
         parser.add_argument("--dry-run", action="store_true", help="only say how many they are")
         parser.add_argument(
-            "--even-outside", action="store_true", help="even if the consumer talks to the outside world"
+            "--even-external",
+            "--even-outside",
+            action="store_true",
+            help="even if the consumer calls an external system",
         )
         parser.add_argument(
-            "--patience", type=float, default=60, metavar="SECONDS", help="give up when nothing is handled for so long"
+            "--timeout",
+            "--patience",
+            type=float,
+            default=60,
+            metavar="SECONDS",
+            help="give up when nothing is handled for so long",
         )
 
     def handle(
@@ -43,17 +51,17 @@ class Command(BaseCommand):
         since: datetime,
         until: datetime | None,
         dry_run: bool,
-        even_outside: bool,
-        patience: float,
+        even_external: bool,
+        timeout: float,
         **options: Any,
     ) -> None:
         listener = _consumer(consumer)
         if until and until <= since:
             raise CommandError("--until must be after --since.")
-        if listener.outside and not (even_outside or dry_run):
+        if listener.external and not (even_external or dry_run):
             raise CommandError(
-                f"{consumer} talks to the outside world, and would about what is long past. If that is what you want, "
-                "add --even-outside."
+                f"{consumer} calls an external system, and would call it about events of the past. If that is what "
+                "you want, add --even-external."
             )
         past = missed(listener, since, until)
         said = f"{past.messages:,} messages of {listener.listens_to.wire_name}, {past.archived:,} of them archived"
@@ -61,16 +69,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{consumer} would be given {said}.")
             return
         self.stdout.write(f"{consumer} is given {said}.")
-        given = give_past(listener, since, until, lambda given: self._make_room(listener, given, patience))
+        given = give_past(listener, since, until, lambda given: self._make_room(listener, given, timeout))
         self.stdout.write(f"{given:,} given.")
 
-    def _make_room(self, consumer: Consumer, given: int, patience: float) -> None:
+    def _make_room(self, consumer: Consumer, given: int, timeout: float) -> None:
         """Wait until few enough of the consumer's deliveries are waiting."""
         before, since = waiting(consumer), time.monotonic()
         while before > MOST_WAITING:
-            if time.monotonic() - since > patience:
+            if time.monotonic() - since > timeout:
                 raise CommandError(
-                    f"{given:,} given, of which none was handled for {patience:g} s. Is a worker running? Run this "
+                    f"{given:,} given, of which none was handled for {timeout:g} s. Is a worker running? Run this "
                     "again to go on from here."
                 )
             time.sleep(PAUSE)

@@ -14,7 +14,7 @@ from integration.aggregates.aggregate import PastIsFixed
 from integration.aggregates.unit_of_work import UnitFailed, current_unit_of_work, unit_of_work
 from integration.contracts import inventory as contracts
 from integration.domain import dispatcher
-from integration.domain.dispatcher import EndlessCascade, OutsideTransaction, dispatch, subscribe
+from integration.domain.dispatcher import EndlessCascade, NoTransaction, dispatch, subscribe
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.metadata import current_cause, new_story
@@ -302,7 +302,7 @@ def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
     recorded = StockItem.open(MUG).recorded_events[0]
 
     assert not connection.in_atomic_block
-    with pytest.raises(OutsideTransaction):
+    with pytest.raises(NoTransaction):
         dispatch([recorded], in_transaction=False)
 
     assert handled == []

@@ -123,11 +123,16 @@ def test_no_two_facts_share_a_wire_name(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_facts_that_do_not_fit_are_refused(data: dict[str, object]) -> None:
     paid = domain_events.get("billing.invoice_paid")
-    fitting = {"invoice": "I-1", "order": "R-1", "payment": "P-1-1", "amount": {"amount": "1.00", "currency": "USD"}}
+    batch_sizes = {
+        "invoice": "I-1",
+        "order": "R-1",
+        "payment": "P-1-1",
+        "amount": {"amount": "1.00", "currency": "USD"},
+    }
 
-    assert from_data(paid, fitting, 1).amount == Money(Decimal(1), "USD")  # type: ignore[attr-defined]
+    assert from_data(paid, batch_sizes, 1).amount == Money(Decimal(1), "USD")  # type: ignore[attr-defined]
     with pytest.raises(msgspec.ValidationError):
-        from_data(paid, {**fitting, **data} if data else {}, 1)
+        from_data(paid, {**batch_sizes, **data} if data else {}, 1)
 
 
 def test_an_event_tells_itself_as_a_sentence() -> None:

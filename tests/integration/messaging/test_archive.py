@@ -35,7 +35,7 @@ def done(listen: Listen, run_out: RunOut, deliver: Deliver) -> Callable[..., Non
     """Messages about these skus, handled by two consumers."""
 
     listen(lambda event: None, name="inventory.reorder")
-    listen(lambda event: None, name="inventory.mail", outside=True)
+    listen(lambda event: None, name="inventory.mail", external=True)
 
     def happen(*skus: str) -> None:
         run_out(*skus)

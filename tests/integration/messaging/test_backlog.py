@@ -28,7 +28,7 @@ def test_a_consumer_with_nothing_to_do_has_none(listen: Listen) -> None:
 
 def test_it_tells_what_is_due_what_waits_and_what_is_dead(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(print)
-    listen(print, name="billing.mail", outside=True)
+    listen(print, name="billing.mail", external=True)
     run_out("DEAD", "DONE", "SKIPPED", "OLD")
     Delivery.objects.filter(message__data__sku="DEAD").update(status=Status.DEAD)
     done = Delivery.objects.filter(message__data__sku="DONE")

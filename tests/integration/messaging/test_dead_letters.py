@@ -200,7 +200,7 @@ def test_a_worker_whose_delivery_is_skipped_meanwhile_leaves_it_so(
             raise ZeroDivisionError
         assert skip_all() == 1
 
-    listen(skipped_meanwhile, outside=True)
+    listen(skipped_meanwhile, external=True)
     run_out("MUG")
     deliver()
     Delivery.objects.update(due_at=clock.now())

@@ -17,7 +17,7 @@ from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
-from integration.messaging import outcomes, outside
+from integration.messaging import external, outcomes
 from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Message, Status
@@ -73,7 +73,7 @@ def test_each_consumer_handles_each_message_once(listen: Listen, run_out: RunOut
     heard: Counter[tuple[str, str]] = Counter()
     listen(lambda event: heard.update([("reorder", event.sku)]), name="inventory.reorder")
     listen(lambda event: heard.update([("count", event.sku)]), name="inventory.count")
-    listen(lambda event: heard.update([("mail", event.sku)]), name="inventory.mail", outside=True)
+    listen(lambda event: heard.update([("mail", event.sku)]), name="inventory.mail", external=True)
     run_out("MUG", "LAMP")
 
     assert deliver() == 6
@@ -126,12 +126,12 @@ def test_done_has_its_moment(listen: Listen, run_out: RunOut, deliver: Deliver, 
 def test_other_lanes_are_left_to_their_own_workers(listen: Listen, run_out: RunOut) -> None:
     heard: list[str] = []
     listen(lambda event: heard.append("inside"))
-    listen(lambda event: heard.append("outside"), name="inventory.mail", outside=True)
+    listen(lambda event: heard.append("external"), name="inventory.mail", external=True)
     listen(lambda event: heard.append("elsewhere"), name="billing.note")
     run_out("MUG")
 
     assert deliver_due(OUTSIDE) == 1
-    assert heard == ["outside"]
+    assert heard == ["external"]
     assert sorted(due_delivery_queues()) == [DeliveryQueue("billing", False), INSIDE]
 
 
@@ -160,19 +160,19 @@ def test_a_reaction_is_inside_a_transaction_and_talk_with_the_outside_world_is_n
             seen[where] = False
 
     listen(lambda event: look("inside"))
-    listen(lambda event: look("outside"), name="inventory.mail", outside=True)
+    listen(lambda event: look("external"), name="inventory.mail", external=True)
     run_out("MUG")
 
     deliver()
 
-    assert seen == {"inside": True, "outside": False}
+    assert seen == {"inside": True, "external": False}
 
 
 def test_the_outside_world_is_talked_to_in_the_story_of_the_message(
     listen: Listen, run_out: RunOut, deliver: Deliver
 ) -> None:
     seen: list[object] = []
-    listen(lambda event: seen.append(current_cause().correlation_id), outside=True)
+    listen(lambda event: seen.append(current_cause().correlation_id), external=True)
     run_out("MUG")
 
     deliver()
@@ -186,7 +186,7 @@ def test_the_outside_world_is_talked_to_without_a_transaction(
 ) -> None:
     seen: list[bool] = []
     listen(lambda event: seen.append(connection.in_atomic_block))
-    listen(lambda event: seen.append(connection.in_atomic_block), name="inventory.mail", outside=True)
+    listen(lambda event: seen.append(connection.in_atomic_block), name="inventory.mail", external=True)
     run_out("MUG")
 
     deliver()
@@ -302,8 +302,8 @@ def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
     listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    monkeypatch.setitem(outside.paces, OUTSIDE, 1)
-    listen(_open, outside=True)
+    monkeypatch.setitem(external.claim_sizes, OUTSIDE, 1)
+    listen(_open, external=True)
     run_out("MUG", "LAMP")
 
     assert deliver_due(OUTSIDE) == 1
@@ -421,7 +421,7 @@ def test_one_consumers_failure_is_nobody_elses(listen: Listen, run_out: RunOut, 
 def test_a_failure_outside_is_counted_as_well(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
-    listen(_fail, outside=True)
+    listen(_fail, external=True)
     run_out("MUG")
 
     deliver()
@@ -822,14 +822,14 @@ def test_a_worker_that_lost_its_claim_leaves_the_delivery_to_the_other(
 def test_a_worker_that_failed_after_it_lost_its_claim_says_nothing_about_it(
     listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
-    listen(_fail, outside=True)
+    listen(_fail, external=True)
     run_out("MUG")
 
     def fail_late(event: StockRanOut) -> None:
         Delivery.objects.update(status=Status.DONE, done_at=clock.now())
         _fail(event)
 
-    listen(fail_late, name="inventory.late", outside=True)
+    listen(fail_late, name="inventory.late", external=True)
     Delivery.objects.update(consumer="inventory.late")
 
     deliver_due(OUTSIDE)
@@ -930,7 +930,7 @@ def test_what_is_tried_alone_for_too_long_is_given_back(
     left = delivering._attempt("inventory.reorder", claims, [])
     assert [each.id for each in left] == [delivery("LAMP").pk]
 
-    outcomes.give_back(INSIDE, left)
+    outcomes.release(INSIDE, left)
 
     assert heard == ["MUG"]
     assert (delivery("LAMP").status, delivery("LAMP").attempts) == (Status.PENDING, 0)
@@ -942,7 +942,7 @@ def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     long_ago = clock.now() - timedelta(minutes=1)
-    listen(lambda event: Delivery.objects.update(status=Status.DONE, done_at=long_ago), outside=True)
+    listen(lambda event: Delivery.objects.update(status=Status.DONE, done_at=long_ago), external=True)
     run_out("MUG")
 
     assert deliver() == 1
@@ -1042,12 +1042,12 @@ def test_what_failed_was_not_lost(
     listen(fail)
     run_out("MUG")
     claim(INSIDE, BATCH)
-    assert delivery().in_hand
+    assert delivery().in_flight
     Delivery.objects.update(due_at=clock.now())
 
     deliver()
 
-    assert not delivery().in_hand
+    assert not delivery().in_flight
 
 
 # --- A clock that was wrong ---

@@ -41,7 +41,7 @@ def heard() -> list[str]:
     return []
 
 
-@pytest.fixture(params=[False, True], ids=["inside", "outside"])
+@pytest.fixture(params=[False, True], ids=["inside", "external"])
 def strange(
     request: pytest.FixtureRequest, heard: list[str], listen: Listen, run_out: RunOut, delivery: Callable[..., Delivery]
 ) -> Delivery:
@@ -50,7 +50,7 @@ def strange(
     def hear(event: StockRanOut) -> None:
         heard.append(event.sku)
 
-    listen(hear, outside=request.param)
+    listen(hear, external=request.param)
     run_out("MUG", "LAMP", "ATLAS")
     return delivery("MUG")
 

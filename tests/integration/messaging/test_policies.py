@@ -27,7 +27,7 @@ def test_a_reaction_to_a_contract_becomes_a_consumer() -> None:
 
     consumer = consumers.consumers.get("ordering.show-out-of-stock")
     assert (consumer.context, consumer.listens_to, consumer.handle) == ("ordering", StockRanOut, _do_nothing)
-    assert (consumer.outside, consumer.prepare) == (False, None)
+    assert (consumer.external, consumer.prepare) == (False, None)
     assert consumers.consumers_of(StockRanOut) == [consumer]
 
 
@@ -53,7 +53,7 @@ def test_only_a_talk_with_the_outside_world_is_read_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"name": "inventory.count"}, {"outside": True}, {"prepare": _do_nothing}, {"read": list}]
+    "option", [{"name": "inventory.count"}, {"external": True}, {"prepare": _do_nothing}, {"read": list}]
 )
 def test_a_reaction_to_a_domain_event_has_neither_name_nor_options(option: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="neither name nor options"):

@@ -34,7 +34,7 @@ def _publish_and_fail() -> None:
 @pytest.fixture
 def three_listeners(listen: Listen) -> None:
     listen(print, name="ordering.show")
-    listen(print, name="ordering.mail", outside=True)
+    listen(print, name="ordering.mail", external=True)
     listen(print, name="inventory.reorder")
 
 
@@ -45,7 +45,7 @@ def test_a_message_is_stored_once_with_one_delivery_for_each_consumer(three_list
     message = Message.objects.get()
     assert (message.name, message.version, message.event) == ("inventory.stock-ran-out", 1, MUGS_RAN_OUT)
     deliveries = Delivery.objects.order_by("consumer")
-    assert list(deliveries.values_list("consumer", "context", "outside")) == [
+    assert list(deliveries.values_list("consumer", "context", "external")) == [
         ("inventory.reorder", "inventory", False),
         ("ordering.mail", "ordering", True),
         ("ordering.show", "ordering", False),

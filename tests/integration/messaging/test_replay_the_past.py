@@ -137,11 +137,11 @@ def test_who_talks_to_the_outside_is_only_given_the_past_when_that_is_said(
     listen(lambda event: None)
     run_out("MUG")
     letters: list[str] = []
-    listen(lambda event: letters.append(event.sku), name="inventory.write-letters", outside=True)
-    with pytest.raises(CommandError, match="--even-outside"):
+    listen(lambda event: letters.append(event.sku), name="inventory.write-letters", external=True)
+    with pytest.raises(CommandError, match="--even-external"):
         replay(consumer="inventory.write-letters")
     assert not Delivery.objects.filter(consumer="inventory.write-letters").exists()
-    replay(consumer="inventory.write-letters", even_outside=True)
+    replay(consumer="inventory.write-letters", even_external=True)
     deliver()
     assert letters == ["MUG"]
 
@@ -161,7 +161,7 @@ def test_it_stops_when_nobody_handles_what_it_gives(past: list[str], monkeypatch
     monkeypatch.setattr("integration.management.commands.replay.MOST_WAITING", 1)
     monkeypatch.setattr("integration.management.commands.replay.PAUSE", 0)
     with pytest.raises(CommandError, match="Is a worker running"):
-        replay(patience=0.01)
+        replay(timeout=0.01)
     assert Delivery.objects.filter(consumer=NEW).update(status=Status.DEAD) == 2
     replay()
     assert Delivery.objects.filter(consumer=NEW).count() == 3

@@ -66,8 +66,8 @@ def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
     woken: list[DeliveryQueue],
     later: Callable[[timedelta], None],
 ) -> None:
-    for name, outside in [("inventory.reorder", False), ("inventory.mail", True), ("billing.charge", True)]:
-        listen(print, name=name, outside=outside)
+    for name, external in [("inventory.reorder", False), ("inventory.mail", True), ("billing.charge", True)]:
+        listen(print, name=name, external=external)
     run_out("MUG", "LAMP")
     Delivery.objects.filter(consumer="inventory.mail").update(status=Status.DEAD)
     Delivery.objects.filter(consumer="billing.charge", message__data__sku="LAMP").delete()
@@ -108,9 +108,9 @@ def test_a_wake_up_handles_what_is_due_in_its_lane_and_a_second_one_finds_nothin
     assert heard == ["MUG"]
 
 
-@pytest.mark.parametrize(("context", "outside"), [("nowhere", False), ("inventory", "yes"), ("'; DROP TABLE", True)])
+@pytest.mark.parametrize(("context", "external"), [("nowhere", False), ("inventory", "yes"), ("'; DROP TABLE", True)])
 @pytest.mark.django_db
-def test_a_forged_wake_up_does_no_harm(context: str, outside: bool) -> None:
-    tasks.deliver(context, bool(outside))
+def test_a_forged_wake_up_does_no_harm(context: str, external: bool) -> None:
+    tasks.deliver(context, bool(external))
 
     assert not Delivery.objects.exists()

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, DataError, IntegrityError, connection, models, transaction
-from django.test.utils import isolate_apps
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.utils.safestring import SafeString
 
 from billing.gateways.sandbox.models import Transaction
@@ -149,7 +148,7 @@ def test_a_row_that_is_gone_is_not_passed_over() -> None:
 def test_what_no_new_row_has_is_left_blank() -> None:
     whole = message()
     write({Insert(Message): [whole]})
-    given = {"message_id": whole["id"], "consumer": "a", "context": "a", "outside": True, "due_at": clock.now()}
+    given = {"message_id": whole["id"], "consumer": "a", "context": "a", "external": True, "due_at": clock.now()}
     write({Insert(Delivery, tuple(given)): [given, {**given, "consumer": "b"}]})
     expected = {**blank(Delivery), **given}
     for delivery in Delivery.objects.all():
@@ -196,19 +195,20 @@ def test_a_text_that_is_too_long_is_refused_and_not_cut_off() -> None:
         write({Insert(Message): [message(actor="a" * 81)]})
 
 
-@isolate_apps("ordering")
-def test_a_column_that_is_not_called_as_its_attribute_is_refused() -> None:
-    class Renamed(models.Model):
-        one = models.CharField(db_column="another")
+def test_a_column_may_have_another_name_than_its_attribute() -> None:
+    column_of = {field.attname: field.column for field in Delivery._meta.concrete_fields}
+    assert (column_of["external"], column_of["in_flight"]) == ("outside", "in_hand")
 
-        class Meta:
-            app_label = "ordering"
+    sent = message()
+    write({Insert(Message): [sent]})
+    row = {**blank(Delivery), "message_id": sent["id"], "consumer": "a", "context": "a", "due_at": clock.now()}
+    write({Insert(Delivery): [{**row, "external": True, "in_flight": True}]})
+    stored = Delivery.objects.get()
+    assert (stored.external, stored.in_flight) == (True, True)
 
-        def __str__(self) -> str:
-            return self.one
-
-    with pytest.raises(TypeError, match="other names than its attributes: another"):
-        write({Insert(Renamed): [{"id": 1, "one": "a"}]})
+    write({Update(Delivery, ("in_flight",)): [{"id": stored.pk, "in_flight": False}]})
+    (changed,) = read(Delivery, "in_flight", [False], external=True)
+    assert (changed.pk, changed.external, changed.in_flight) == (stored.pk, True, False)
 
 
 def test_a_reference_to_nothing_is_refused_at_the_latest_by_the_commit() -> None:

@@ -15,11 +15,11 @@ from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
-from integration.messaging import outside
+from integration.messaging import external
 from integration.messaging.claim import BATCH, LEASE, SECOND_BATCH
 from integration.messaging.deliver import deliver_due
+from integration.messaging.external import LONGEST_CALLING
 from integration.messaging.models import Delivery, Message, Status
-from integration.messaging.outside import LONGEST_TALK
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import open_stock_item
 from inventory.models import History, StockItem
@@ -27,7 +27,7 @@ from inventory.models import History, StockItem
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
 DELIVERY_QUEUE = DeliveryQueue("inventory", True)
-SLOW = timedelta(seconds=LONGEST_TALK + 0.05)
+SLOW = timedelta(seconds=LONGEST_CALLING + 0.05)
 
 Listen = Callable[..., None]
 RunOut = Callable[..., None]
@@ -77,7 +77,7 @@ def test_a_batch_takes_as_many_statements_as_one_but_for_the_calls(
     def prepare(events: Sequence[StockRanOut]) -> None:
         current_unit_of_work().prefetch(StockItem, [event.sku for event in events])
 
-    listen(ask, outside=True, prepare=prepare)
+    listen(ask, external=True, prepare=prepare)
     counts = []
     for skus in (["MUG"], _skus(BATCH - 1)):
         run_out(*skus)
@@ -100,7 +100,7 @@ def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
         inside_a_transaction.append(connection.in_atomic_block)
         return ask(event)
 
-    listen(call, outside=True)
+    listen(call, external=True)
     run_out(*_skus(BATCH))
     commit = connections["default"].commit
     monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
@@ -114,7 +114,7 @@ def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
 
 def test_what_nobody_wants_written_down_is_simply_done(listen: Listen, run_out: RunOut, called: list[str]) -> None:
     prepared: list[object] = []
-    listen(lambda event: called.append(event.sku), outside=True, prepare=prepared.append)
+    listen(lambda event: called.append(event.sku), external=True, prepare=prepared.append)
     run_out("MUG", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -128,7 +128,7 @@ def test_what_is_written_down_belongs_to_the_story_of_its_message(
     listen: Listen, run_out: RunOut, ask: Any, called: list[str]
 ) -> None:
     stories: list[Any] = []
-    listen(lambda event: (stories.append(current_cause().correlation_id), ask(event))[1], outside=True)
+    listen(lambda event: (stories.append(current_cause().correlation_id), ask(event))[1], external=True)
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="LAMP").update(correlation_id="018f0000-0000-7000-8000-000000000001")
 
@@ -147,7 +147,7 @@ def test_what_a_batch_needs_is_read_once_and_given_to_each_call(listen: Listen, 
         seen.append([event.sku for event in events])
         return {event.sku: len(event.sku) for event in events}
 
-    listen(lambda event, lengths: seen.append(lengths[event.sku]), outside=True, read=read)
+    listen(lambda event, lengths: seen.append(lengths[event.sku]), external=True, read=read)
     run_out("MUG", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -170,7 +170,7 @@ def test_what_is_read_may_be_open_for_as_long_as_the_calls_take(listen: Listen, 
             raise Trouble
         return partial(seen.append, f"{event.sku} written")
 
-    listen(call, outside=True, read=line)
+    listen(call, external=True, read=line)
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -187,7 +187,7 @@ def test_only_what_has_an_outcome_is_prepared_for_inside_of_its_unit_of_work(
         current_unit_of_work()
         prepared.append([event.sku for event in events])
 
-    listen(lambda event: None if event.sku == "LAMP" else ask(event), outside=True, prepare=prepare)
+    listen(lambda event: None if event.sku == "LAMP" else ask(event), external=True, prepare=prepare)
     run_out("MUG", "LAMP", "ATLAS")
 
     deliver_due(DELIVERY_QUEUE)
@@ -221,7 +221,7 @@ def ask_slowly(ask: Any, claimed_at_each_call: list[int]) -> Callable[[StockRanO
 def test_a_slow_world_is_called_for_one_at_a_time_and_the_rest_is_given_back(
     listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int], woken: list[DeliveryQueue]
 ) -> None:
-    listen(ask_slowly, outside=True)
+    listen(ask_slowly, external=True)
     run_out("SLOW-1", "SLOW-2", "SLOW-3", "SLOW-4")
 
     assert deliver_due(DELIVERY_QUEUE) == 4
@@ -235,7 +235,7 @@ def test_what_was_answered_is_written_down_before_the_rest_is_asked_for(
     listen: Listen, run_out: RunOut, ask_slowly: Any
 ) -> None:
     written: list[set[str]] = []
-    listen(lambda event: (written.append(_written()), ask_slowly(event))[1], outside=True)
+    listen(lambda event: (written.append(_written()), ask_slowly(event))[1], external=True)
     run_out("MUG", "SLOW", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -247,7 +247,7 @@ def test_what_is_given_back_has_its_old_place_is_due_at_once_and_charged_with_no
     listen: Listen, run_out: RunOut, ask: Any, called: list[str], later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    listen(lambda event: (clock.advance(SLOW), ask(event))[1], outside=True)
+    listen(lambda event: (clock.advance(SLOW), ask(event))[1], external=True)
     run_out("MUG", "LAMP")
     clock.advance(timedelta(seconds=1))
     run_out("NEW")
@@ -263,7 +263,7 @@ def test_what_is_given_back_has_its_old_place_is_due_at_once_and_charged_with_no
 def test_a_world_that_is_fast_again_is_called_for_ever_more_together(
     listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int]
 ) -> None:
-    listen(ask_slowly, outside=True)
+    listen(ask_slowly, external=True)
     run_out("SLOW", *_skus(7))
 
     deliver_due(DELIVERY_QUEUE)
@@ -274,8 +274,8 @@ def test_a_world_that_is_fast_again_is_called_for_ever_more_together(
 def test_another_consumers_deliveries_do_not_wait_behind_a_slow_one(
     listen: Listen, run_out: RunOut, ask_slowly: Any, called: list[str]
 ) -> None:
-    listen(ask_slowly, name="inventory.ask", outside=True)
-    listen(lambda event: called.append(f"mail {event.sku}"), name="inventory.mail", outside=True)
+    listen(ask_slowly, name="inventory.ask", external=True)
+    listen(lambda event: called.append(f"mail {event.sku}"), name="inventory.mail", external=True)
     run_out("SLOW")
 
     assert deliver_due(DELIVERY_QUEUE) == 2
@@ -293,7 +293,7 @@ def test_what_another_worker_took_over_meanwhile_is_not_given_back(
         return ask(event)
 
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    listen(call, outside=True)
+    listen(call, external=True)
     run_out("MUG", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -313,7 +313,7 @@ def test_a_call_that_fails_is_nobody_elses_failure(
             raise Trouble("nobody is there")
         return write_down
 
-    listen(call, outside=True)
+    listen(call, external=True)
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -333,7 +333,7 @@ def test_an_outcome_that_cannot_be_written_down_is_nobody_elses_failure_and_nobo
         write_down()
         raise Trouble("no room for it")
 
-    listen(lambda event: partial(write_and_fail, ask(event)) if event.sku == "BAD" else ask(event), outside=True)
+    listen(lambda event: partial(write_and_fail, ask(event)) if event.sku == "BAD" else ask(event), external=True)
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -351,7 +351,7 @@ def test_what_cannot_be_read_together_is_read_alone(
         if "BAD" in {event.sku for event in events}:
             raise Trouble("unreadable")
 
-    listen(lambda event, nothing: called.append(event.sku), outside=True, read=read)
+    listen(lambda event, nothing: called.append(event.sku), external=True, read=read)
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
@@ -361,7 +361,7 @@ def test_what_cannot_be_read_together_is_read_alone(
 
 
 def test_facts_that_do_not_fit_are_nobody_elses_failure(listen: Listen, run_out: RunOut, ask: Any) -> None:
-    listen(ask, outside=True)
+    listen(ask, external=True)
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="MUG").update(data={"sku": 7})
 
@@ -381,7 +381,7 @@ def test_a_worker_that_was_overtaken_takes_back_what_it_wrote_down_of_that_deliv
             Delivery.objects.filter(message__data__sku="LAMP").update(status=Status.DONE, done_at=long_ago)
         return ask(event)
 
-    listen(call, outside=True)
+    listen(call, external=True)
     run_out("MUG", "LAMP", "ATLAS")
 
     deliver_due(DELIVERY_QUEUE)
@@ -401,10 +401,10 @@ def test_what_a_killed_worker_was_answered_is_asked_for_again(
     def die(*args: object) -> None:
         raise Killed
 
-    listen(ask, outside=True)
+    listen(ask, external=True)
     run_out(*_skus(8))
     with monkeypatch.context() as patch:
-        patch.setattr(outside, "mark_done", die)
+        patch.setattr(external, "mark_done", die)
         with pytest.raises(Killed):
             deliver_due(DELIVERY_QUEUE)
     assert _written() == set()
