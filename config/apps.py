@@ -15,7 +15,7 @@ class Wiring(AppConfig):
         from config import invariants  # noqa: F401 - registers what is true across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
-        from integration.messaging.schedule import routines
+        from integration.messaging.routines import routines
         from integration.messaging.wakeups import queue_of
 
         def entry(task: str, args: list[str], every: timedelta, queue: str) -> dict[str, object]:

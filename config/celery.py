@@ -19,7 +19,7 @@ app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000
 
 @celeryd_init.connect
 @beat_init.connect
-def refuse_to_ring_in_an_empty_house(**kwargs: object) -> None:
+def refuse_to_send_without_a_worker(**kwargs: object) -> None:
     """End `celery worker` and `celery beat` on `memory://`, where no other process ever hears of their tasks.
 
     The embedded worker does not send these signals, and the embedded beat sends them from a thread.

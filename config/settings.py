@@ -186,7 +186,7 @@ BROKER_QUIET_SECONDS = 5.0
 """For this long after a failure nobody waits for the broker."""
 SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
-NOT_YET_PATIENCE = timedelta(minutes=5)
+NOT_YET_TIMEOUT = timedelta(minutes=5)
 """For this long a message may come too early without being charged an attempt."""
 ARCHIVE_AFTER = timedelta(days=env.float("ARCHIVE_AFTER_DAYS", default=90))
 """For this long after its last delivery was settled a message stays where it is looked for first."""

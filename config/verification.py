@@ -18,7 +18,7 @@ def verify(
     only: list[str] | None = None,
     newest: int | None = None,
     provider: timedelta | None = None,
-    patience: float = 60,
+    timeout: float = 60,
 ) -> dict[str, Finding]:
     """Every invariant's finding, by its name.
 
@@ -26,7 +26,7 @@ def verify(
         only: the beginnings of the names to check; all without.
         newest: so many aggregates of each kind are rebuilt from their histories; all without.
         provider: compare what was paid and given back so long ago or since with the provider's books; not without.
-        patience: a check whose statement takes longer, in seconds, is given up, and its finding says so.
+        timeout: a check whose statement takes longer, in seconds, is given up, and its finding says so.
 
     Raises:
         OutcomeUnknown: the provider cannot be asked.
@@ -36,12 +36,12 @@ def verify(
     if provider is not None:
         checks[BOOKS] = lambda: _books_are_the_providers(provider)
     wanted = {name: check for name, check in checks.items() if not only or name.startswith(tuple(only))}
-    return {name: _within(patience, check) for name, check in wanted.items()}
+    return {name: _within(timeout, check) for name, check in wanted.items()}
 
 
-def _within(patience: float, check: Callable[[], Finding]) -> Finding:
+def _within(timeout: float, check: Callable[[], Finding]) -> Finding:
     try:
-        with no_statement_longer_than(patience):
+        with no_statement_longer_than(timeout):
             return check()
     except TookTooLong:
         return NOT_FINISHED

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import dispatcher
 from integration.domain.events import DomainEvent
-from integration.messaging import consumers, schedule
+from integration.messaging import consumers
+from integration.messaging import routines as routines_module
 
 H = TypeVar("H", bound=Callable[..., Callable[[], object] | None])
 R = TypeVar("R", bound=Callable[[], None])
@@ -66,7 +67,7 @@ def every(interval: timedelta, *, name: str) -> Callable[[R], R]:
     """
 
     def subscribe(routine: R) -> R:
-        schedule.register(schedule.Routine(name, interval, routine))
+        routines_module.register(routines_module.Routine(name, interval, routine))
         return routine
 
     return subscribe

@@ -81,11 +81,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Have one worker run all tests of the whole system: two houses at a time would only slow each other down."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneHouseAtATime(LoadScopeScheduling):
+    class OneSystemAtATime(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return "system" if nodeid.startswith("tests/system/") else nodeid
 
-    return OneHouseAtATime(config, log)
+    return OneSystemAtATime(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

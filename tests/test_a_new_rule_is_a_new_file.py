@@ -63,14 +63,14 @@ print(number, order(number).status)
 
 
 def test_a_line_in_the_log_for_every_delivered_order_is_one_new_file(tmp_path: Path) -> None:
-    house = tmp_path / "house"
+    system = tmp_path / "running_system"
     for package in ("config", "integration", *settings.CONTEXTS):
-        shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (house / "ordering" / "policies" / "log_deliveries.py").write_text(NEW_RULE)
+        shutil.copytree(ROOT / package, system / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (system / "ordering" / "policies" / "log_deliveries.py").write_text(NEW_RULE)
 
     done = subprocess.run(
         [sys.executable, "-c", AN_ORDER_FROM_PLACING_TO_DELIVERY],
-        cwd=house,
+        cwd=system,
         env={
             **os.environ,
             "CELERY_BROKER_URL": "memory://",

@@ -18,7 +18,7 @@ from django.test.utils import isolate_apps
 from integration.contracts.contract import contracts
 from integration.domain.events import domain_events
 from integration.messaging.consumers import consumers
-from integration.messaging.schedule import routines
+from integration.messaging.routines import routines
 from ordering.models import Order
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ ROOMS_SOME_NEED = {"gateways", "queries", "reconciliation"}
 
 
 @pytest.fixture
-def copy_of_the_house(tmp_path: Path) -> Path:
+def copy_of_the_project(tmp_path: Path) -> Path:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -55,8 +55,8 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
-def test_the_dependency_rule_holds(copy_of_the_house: Path) -> None:
-    judged = lint_imports(copy_of_the_house)
+def test_the_dependency_rule_holds(copy_of_the_project: Path) -> None:
+    judged = lint_imports(copy_of_the_project)
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert " 0 broken" in judged.stdout
 
@@ -73,11 +73,11 @@ def test_the_dependency_rule_holds(copy_of_the_house: Path) -> None:
     ],
 )
 def test_whoever_breaks_the_dependency_rule_is_named(
-    copy_of_the_house: Path, module: str, planted: str, named: str
+    copy_of_the_project: Path, module: str, planted: str, named: str
 ) -> None:
-    with (copy_of_the_house / module).open("a") as file:
+    with (copy_of_the_project / module).open("a") as file:
         file.write(f"\n{planted}\n")
-    judged = lint_imports(copy_of_the_house)
+    judged = lint_imports(copy_of_the_project)
     assert judged.returncode == 1, judged.stdout + judged.stderr
     assert named in judged.stdout.replace("\n", " ")
 

@@ -22,7 +22,8 @@ from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from integration.history.story import story
 from integration.invariants import invariants
-from integration.messaging import deliver, schedule
+from integration.messaging import deliver
+from integration.messaging import routines as schedule
 from integration.messaging.claim import LEASE, Claim
 from integration.messaging.consumers import consumers_of
 from integration.messaging.deliver import deliver_due

@@ -32,27 +32,27 @@ def note_refund(event: events.RefundIssued) -> None:
 
 
 @whenever(events.PaymentRequested)
-def tell_of_request(event: events.PaymentRequested) -> None:
+def publish_payment_requested(event: events.PaymentRequested) -> None:
     publish(contracts.billing.PaymentRequested(event.order, event.payment, event.amount))
 
 
 @whenever(events.PaymentSucceeded)
-def tell_of_payment(event: events.PaymentSucceeded) -> None:
+def publish_payment_succeeded(event: events.PaymentSucceeded) -> None:
     publish(contracts.billing.PaymentSucceeded(event.order, event.payment, event.amount))
 
 
 @whenever(events.PaymentFailed)
-def tell_of_failure(event: events.PaymentFailed) -> None:
+def publish_payment_failed(event: events.PaymentFailed) -> None:
     publish(contracts.billing.PaymentFailed(event.order, event.payment, event.reason))
 
 
 @whenever(events.RefundRequested)
-def tell_of_refund_request(event: events.RefundRequested) -> None:
+def publish_refund_requested(event: events.RefundRequested) -> None:
     publish(contracts.billing.RefundRequested(event.order, event.refund, event.amount))
 
 
 @whenever(events.InvoiceRefunded)
-def tell_of_refund(event: events.InvoiceRefunded) -> None:
+def publish_refund_issued(event: events.InvoiceRefunded) -> None:
     publish(contracts.billing.RefundIssued(event.order, event.refund, event.amount, event.refunded))
 
 

@@ -16,7 +16,7 @@ from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 
-PATIENCE = timedelta(minutes=2)
+TIMEOUT = timedelta(minutes=2)
 """Longer than the longest back-off before a last attempt, so that a provider's bad minute does not end a command."""
 
 PAUSE = 0.05
@@ -29,12 +29,12 @@ class NotCarriedThrough(CommandError):
     """Deliveries of a command's stories became dead letters, or got nowhere for too long."""
 
 
-def carry_on(stories: Collection[UUID], patience: timedelta = PATIENCE) -> None:
+def carry_on(stories: Collection[UUID], timeout: timedelta = TIMEOUT) -> None:
     """Handle what is due until no delivery of these stories is pending.
 
     Args:
         stories: their correlation ids.
-        patience: how long none of them may get done before we give up.
+        timeout: how long none of them may get done before we give up.
 
     Raises:
         NotCarriedThrough: naming the consumers, and what they say is wrong.
@@ -42,9 +42,9 @@ def carry_on(stories: Collection[UUID], patience: timedelta = PATIENCE) -> None:
     done, give_up_at = -1, 0.0
     while (so_far := _count(stories)).get(Status.PENDING):
         if so_far.get(Status.DONE, 0) > done:
-            done, give_up_at = so_far.get(Status.DONE, 0), time.monotonic() + patience.total_seconds()
+            done, give_up_at = so_far.get(Status.DONE, 0), time.monotonic() + timeout.total_seconds()
         elif time.monotonic() > give_up_at:
-            seconds = patience.total_seconds()
+            seconds = timeout.total_seconds()
             raise _failure(f"Still pending after {seconds:g} s without progress", stories, Status.PENDING)
         if not sum(deliver_due(delivery_queue) for delivery_queue in due_delivery_queues()):
             time.sleep(PAUSE)

@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from random import Random
 from typing import NamedTuple
 
-from config.shop.carry import PATIENCE, carry_on
+from config.shop.carry import TIMEOUT, carry_on
 from config.shop.catalogue import CATALOGUE, CURRENCY
 from config.shop.opening import receive_missing
 from config.shop.people import demo_buyer
@@ -107,7 +107,7 @@ def _available(sku: Sku) -> int:
 def live_through(
     wanted: Sequence[Wish],
     *,
-    patience: timedelta = PATIENCE,
+    timeout: timedelta = TIMEOUT,
     on_placed: Callable[[int], None],
     on_ended: Callable[[int], None],
 ) -> list[OrderNumber]:
@@ -119,41 +119,41 @@ def live_through(
     Raises:
         NotCarriedThrough: as `carry_on` does.
     """
-    _stock_for(wanted, patience)
+    _stock_for(wanted, timeout)
     numbers: list[OrderNumber] = []
     for start in range(0, len(wanted), AT_ONCE):
         some = wanted[start : start + AT_ONCE]
-        numbers += _live_through(some, patience, on_placed)
+        numbers += _live_through(some, timeout, on_placed)
         on_ended(len(some))
     return numbers
 
 
-def _stock_for(wanted: Sequence[Wish], patience: timedelta) -> None:
+def _stock_for(wanted: Sequence[Wish], timeout: timedelta) -> None:
     """A demo of a thousand orders sells more than the shop opened with."""
     needed: dict[Sku, int] = {}
     for wish in wanted:
         if wish.kind is not Kind.TOO_MUCH:
             for sku, quantity in wish.lines:
                 needed[sku] = needed.get(sku, 0) + quantity
-    receive_missing(needed, "for the demo's orders", patience)
+    receive_missing(needed, "for the demo's orders", timeout)
 
 
-def _live_through(some: Sequence[Wish], patience: timedelta, on_placed: Callable[[int], None]) -> list[OrderNumber]:
+def _live_through(some: Sequence[Wish], timeout: timedelta, on_placed: Callable[[int], None]) -> list[OrderNumber]:
     placed: list[tuple[Wish, Order]] = []
     for wish in some:
         placed.append((wish, _place(wish)))
         on_placed(1)
     stories = {order.correlation_id for _, order in placed}
-    carry_on(stories, patience)
+    carry_on(stories, timeout)
     late = [order.pk for wish, order in placed if wish.kind is Kind.CANCELLED_LATE]
     for number in Order.objects.filter(pk__in=late, status=OrderStatus.CONFIRMED).values_list("pk", flat=True):
         cancel_order(OrderNumber(number), CancellationReason.BY_BUYER, "changed their mind")
-    carry_on(stories, patience)
+    carry_on(stories, timeout)
     numbers = [OrderNumber(order.pk) for _, order in placed]
     dispatch({number: f"DEMO-{number}" for number in numbers})
-    carry_on(stories, patience)
+    carry_on(stories, timeout)
     deliver(numbers)
-    carry_on(stories, patience)
+    carry_on(stories, timeout)
     return numbers
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from django.db import IntegrityError
 
-from config.shop.carry import PATIENCE, carry_on
+from config.shop.carry import TIMEOUT, carry_on
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import new_story
@@ -35,7 +35,7 @@ class Ware(NamedTuple):
     opening_stock: int
 
 
-def open_shop(wares: Sequence[Ware], patience: timedelta = PATIENCE) -> int:
+def open_shop(wares: Sequence[Ware], timeout: timedelta = TIMEOUT) -> int:
     """List and stock those of the wares that are new to the shop, and wait until all contexts know of them.
 
     Returns:
@@ -47,7 +47,7 @@ def open_shop(wares: Sequence[Ware], patience: timedelta = PATIENCE) -> int:
     """
     with new_story() as story:
         new = sum(_open_with_others(some) for some in _in_parts(wares))
-    carry_on({story.correlation_id}, patience)
+    carry_on({story.correlation_id}, timeout)
     return new
 
 
@@ -68,7 +68,7 @@ def _open(wares: Sequence[Ware]) -> int:
     return len(new)
 
 
-def receive_missing(needed: Mapping[Sku, int], reference: str, patience: timedelta = PATIENCE) -> None:
+def receive_missing(needed: Mapping[Sku, int], reference: str, timeout: timedelta = TIMEOUT) -> None:
     """Receive so much that of every sku as many are available as are needed, and wait until that is known.
 
     Raises:
@@ -81,7 +81,7 @@ def receive_missing(needed: Mapping[Sku, int], reference: str, patience: timedel
                 items = work.get_many(StockItem, skus)
                 missing = {sku: needed[sku] - (items[sku].available if sku in items else 0) for sku in skus}
                 stock_up([(sku, quantity) for sku, quantity in missing.items() if quantity > 0], reference)
-    carry_on({story.correlation_id}, patience)
+    carry_on({story.correlation_id}, timeout)
 
 
 def _in_parts(things: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from iso3166 import countries_by_alpha2
 
-from config.shop.carry import PATIENCE, carry_on
+from config.shop.carry import TIMEOUT, carry_on
 from config.shop.sales_export import Sale
 from config.shop.shipping import deliver, dispatch
 from integration.aggregates.unit_of_work import unit_of_work
@@ -65,7 +65,7 @@ def replay(
     sales: Sequence[Sale],
     *,
     ship: bool,
-    patience: timedelta = PATIENCE,
+    timeout: timedelta = TIMEOUT,
     on_placed: Callable[[int], None],
     on_carried: Callable[[int], None],
 ) -> None:
@@ -85,7 +85,7 @@ def replay(
             if story_of(sale) not in placed:
                 place(sale)
             on_placed(1)
-        _carry(batch, ship, patience)
+        _carry(batch, ship, timeout)
         on_carried(len(batch))
 
 
@@ -100,15 +100,15 @@ def place(sale: Sale) -> None:
             place_order(BuyerId(f"C-{sale.customer}"), lines, address_of(sale), PAYS_ALWAYS)
 
 
-def _carry(batch: Sequence[Sale], ship: bool, patience: timedelta) -> None:
+def _carry(batch: Sequence[Sale], ship: bool, timeout: timedelta) -> None:
     stories = {story_of(sale): sale.invoice for sale in batch}
-    carry_on(stories, patience)
+    carry_on(stories, timeout)
     if ship:
         invoices = {number: stories[story][:80] for story, number in orders_of(batch).items()}
         dispatch(invoices)
-        carry_on(stories, patience)
+        carry_on(stories, timeout)
         deliver(invoices)
-        carry_on(stories, patience)
+        carry_on(stories, timeout)
 
 
 STREETS = (

@@ -19,7 +19,7 @@ from integration.domain import clock
 from integration.history.entries import HistoryEntry
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import wakeups_handled_by
-from integration.read_models.follow import follow_all
+from integration.read_models.catch_up import catch_up_all
 from ordering.models import Order
 
 LONGEST = timedelta(hours=12)
@@ -80,7 +80,7 @@ def _judge(world: World, orders: int) -> Outcome:
     history, virtual_time = _hash_of_history(), world.elapsed
     settings_rate, settings.SANDBOX_FAILURE_RATE = settings.SANDBOX_FAILURE_RATE, 0.0
     clock.advance(timedelta(hours=1))  # by then nothing is too young to be compared with the provider's books
-    follow_all()
+    catch_up_all()
     findings = verify()
     books = reconcile(BEGINNING)
     settings.SANDBOX_FAILURE_RATE = settings_rate

@@ -12,7 +12,7 @@ from integration.messaging.claim import due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
-from integration.messaging.schedule import Routine, routines
+from integration.messaging.routines import Routine, routines
 from integration.messaging.wakeups import DeliveryQueue, wake
 
 DROPPED, DOUBLED, DELAYED = 0.10, 0.10, 0.15

@@ -13,12 +13,12 @@ from integration.policies import whenever
 
 
 @whenever(events.ShipmentArranged)
-def tell_of_arrangement(event: events.ShipmentArranged) -> None:
+def publish_shipment_arranged(event: events.ShipmentArranged) -> None:
     publish(contracts.fulfillment.ShipmentArranged(event.order, event.shipment))
 
 
 @whenever(events.ShipmentDispatched)
-def tell_of_dispatch(event: events.ShipmentDispatched) -> None:
+def publish_shipment_dispatched(event: events.ShipmentDispatched) -> None:
     lines = tuple(PackedLine(sku, quantity) for sku, quantity in event.quantities.items())
     publish(
         contracts.fulfillment.ShipmentDispatched(
@@ -28,17 +28,17 @@ def tell_of_dispatch(event: events.ShipmentDispatched) -> None:
 
 
 @whenever(events.ShipmentDelivered)
-def tell_of_delivery(event: events.ShipmentDelivered) -> None:
+def publish_shipment_delivered(event: events.ShipmentDelivered) -> None:
     publish(contracts.fulfillment.ShipmentDelivered(event.order, event.shipment))
 
 
 @whenever(events.ShipmentCancelled)
-def tell_of_cancellation(event: events.ShipmentCancelled) -> None:
+def publish_shipment_cancelled(event: events.ShipmentCancelled) -> None:
     publish(contracts.fulfillment.ShipmentCancelled(event.order, event.shipment, event.reason))
 
 
 @whenever(events.CancellationRefused)
-def tell_of_refusal(event: events.CancellationRefused) -> None:
+def publish_cancellation_refused(event: events.CancellationRefused) -> None:
     publish(contracts.fulfillment.CancellationRefused(event.order, event.shipment))
 
 

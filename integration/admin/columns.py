@@ -173,7 +173,7 @@ def actor_link(actor: str) -> Shown:
 
 
 @column("what happened")
-def told(entry: HistoryEntry) -> str:
+def what_happened(entry: HistoryEntry) -> str:
     """The fact as a sentence; its bare name where its facts do not fit."""
     try:
         return entry.summary

@@ -14,7 +14,7 @@ from integration.admin.columns import (
     link,
     moment,
     story_column,
-    told,
+    what_happened,
 )
 from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin
 from integration.admin.relatives import aggregates_by_stream, streams_of
@@ -62,7 +62,10 @@ class HistoryAdmin(ReadOnlyAdmin):
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
     fieldsets = (
-        (None, {"fields": ((told, "name"), (about, "version"), (moment("occurred_at", "when"), actor_column()))}),
+        (
+            None,
+            {"fields": ((what_happened, "name"), (about, "version"), (moment("occurred_at", "when"), actor_column()))},
+        ),
         ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
         ("What", {"fields": ("id", "schema_version", facts("data"))}),
     )

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db import models
 
-from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, told
+from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, what_happened
 from integration.aggregates.aggregate import Aggregate, relation_of
 from integration.aggregates.biography import TOLD_BY_THE_EVENT, Step, life
 from integration.domain.money import Money
 from integration.history.entries import history_of
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 from integration.storage.columns import MinorUnitsField
 
 NEIGHBOURS = 8
@@ -34,7 +34,7 @@ def page_of_life(row: Aggregate, asked: str) -> dict[str, Any]:
         "row": link(model, key, str(row)),
         "version": version,
         "last": row.version,
-        "event": link(type(step.entry), step.entry.id, told(step.entry)),
+        "event": link(type(step.entry), step.entry.id, what_happened(step.entry)),
         "name": step.entry.name,
         "at": exact_moment(step.entry.occurred_at, "milliseconds"),
         "actor": actor_link(step.entry.actor),
@@ -77,8 +77,8 @@ def _neighbours(model: type[Aggregate], key: str, version: int) -> list[dict[str
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key)
     near = history.filter(version__gte=version - NEIGHBOURS, version__lte=version + NEIGHBOURS)
     return [
-        {"version": entry.version, "what": told(entry), "at": exact_moment(entry.occurred_at)}
-        for entry in recall(near.order_by("version"))
+        {"version": entry.version, "what": what_happened(entry), "at": exact_moment(entry.occurred_at)}
+        for entry in load_personal(near.order_by("version"))
     ]
 
 

@@ -149,10 +149,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """
         for row in rows:
             try:
-                told, level = act(row), messages.SUCCESS
+                what_happened, level = act(row), messages.SUCCESS
             except DomainError as refusal:
-                told, level = refusal.detail, messages.WARNING
-            whole = told if str(row) in told else f"{row}: {told}"
+                what_happened, level = refusal.detail, messages.WARNING
+            whole = what_happened if str(row) in what_happened else f"{row}: {what_happened}"
             self.message_user(request, whole[:1].upper() + whole[1:], level)
 
     def ask(

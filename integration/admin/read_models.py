@@ -25,10 +25,10 @@ class RowsAdmin(ReadOnlyAdmin):
 @column("late")
 def late(build: ReadModelBuild) -> str:
     """How many events it has not been shown yet, and for how long the oldest has waited."""
-    told: Lag | None = getattr(build, "lag", None)
-    if not told:
+    what_happened: Lag | None = getattr(build, "lag", None)
+    if not what_happened:
         return NOTHING
-    return f"{told.events:,} events, {told.seconds:,.1f} s" if told.events else "not at all"
+    return f"{what_happened.events:,} events, {what_happened.seconds:,.1f} s" if what_happened.events else "not at all"
 
 
 @column("why it stands still")

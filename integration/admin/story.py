@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
-from integration.admin.columns import actor_link, exact_moment, link, told
+from integration.admin.columns import actor_link, exact_moment, link, what_happened
 from integration.admin.history import about
 from integration.admin.relatives import of_story
 from integration.history.entries import HistoryEntry
@@ -54,7 +54,7 @@ def _event(depth: int, entry: HistoryEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "indent": "\N{EM SPACE}" * (2 * depth - 2) + " └ " if depth else "",
-        "what": link(type(entry), entry.id, told(entry)),
+        "what": link(type(entry), entry.id, what_happened(entry)),
         "context": entry.context,
         "about": about(entry),
         "at": exact_moment(entry.occurred_at, "milliseconds"),

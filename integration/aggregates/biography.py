@@ -10,7 +10,7 @@ from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.past import at_version
 from integration.aggregates.snapshots import state_of
 from integration.history.entries import HistoryEntry, history_of
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 
 State = dict[str, Any]
 """An aggregate as `state_of` tells it."""
@@ -43,7 +43,7 @@ def life(model: type[Aggregate], key: str, first: int = 1, last: int | None = No
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key, version__gte=first)
     if last is not None:
         history = history.filter(version__lte=last)
-    for entry in recall(history.order_by("version")):
+    for entry in load_personal(history.order_by("version")):
         aggregate.apply_entry(entry)
         after = state_of(aggregate)
         yield Step(entry, before, after)

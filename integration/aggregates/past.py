@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.snapshots import Snapshot, restore
 from integration.history.entries import HistoryEntry, history_of
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -48,7 +48,7 @@ def at_version(model: type[A], key: str, version: int) -> A | None:
 def from_history(model: type[A], history: Iterable[HistoryEntry]) -> A:
     """The aggregate that results from applying its history, oldest event first, to nothing."""
     aggregate = model()
-    for entry in recall(history):
+    for entry in load_personal(history):
         aggregate.apply_entry(entry)
     return aggregate
 
@@ -66,7 +66,7 @@ def _past(model: type[A], key: str, axis: str, limit: Any, had_happened: Callabl
         version__lt=Coalesce(models.Subquery(following), models.Value(NO_LIMIT)),
     )
     aggregate = restore(model, start.state) if start else model()
-    for entry in recall(takewhile(had_happened, history.order_by("version"))):
+    for entry in load_personal(takewhile(had_happened, history.order_by("version"))):
         aggregate.apply_entry(entry)
     aggregate._is_past = True
     return aggregate if aggregate.version else None

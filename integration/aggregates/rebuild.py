@@ -17,7 +17,7 @@ from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.snapshots import EVERY, KEEP, Snapshot, state_of
 from integration.domain.naming import UnknownName
 from integration.history.entries import HistoryEntry, history_of
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 from integration.invariants import Finding
 from integration.storage.rows import values_of
 from integration.storage.writing import write
@@ -70,7 +70,7 @@ def _differences(model: type[Aggregate], keys: Sequence[str]) -> list[str]:
 def _compare(model: type[Aggregate], keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=keys)
     entries: dict[str, list[HistoryEntry]] = defaultdict(list)
-    for entry in recall(history.order_by("stream_id", "version")):
+    for entry in load_personal(history.order_by("stream_id", "version")):
         entries[entry.stream_id].append(entry)
     snapshots: dict[str, dict[int, Snapshot]] = defaultdict(dict)
     for snapshot in Snapshot.usable(model).filter(stream_id__in=keys):
@@ -123,7 +123,7 @@ def rebuild_snapshots(model: type[Aggregate]) -> int:
     long = model.objects.filter(version__gte=EVERY).values("pk")
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=Subquery(long))
     made, batch, aggregate = 0, [], model()
-    for entry in _recalled(history.order_by("stream_id", "version")):
+    for entry in _with_personal(history.order_by("stream_id", "version")):
         if entry.version == 1:
             aggregate = model()
         aggregate.apply_entry(entry)
@@ -136,8 +136,8 @@ def rebuild_snapshots(model: type[Aggregate]) -> int:
     return made + len(batch)
 
 
-def _recalled(history: QuerySet[HistoryEntry]) -> Iterator[HistoryEntry]:
+def _with_personal(history: QuerySet[HistoryEntry]) -> Iterator[HistoryEntry]:
     """The entries with their personal values, never more than a chunk of them in memory."""
     entries = history.iterator(chunk_size=CHUNK)
     while some := list(islice(entries, CHUNK)):
-        yield from recall(some)
+        yield from load_personal(some)

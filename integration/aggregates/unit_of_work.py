@@ -19,7 +19,7 @@ from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
 from integration.domain.metadata import has_cause, join_story, new_story
 from integration.history.entries import entry_of, history_of
-from integration.history.personal_data import PersonalData, values_beside
+from integration.history.personal_data import PersonalData, personal_row
 from integration.storage.reading import read, read_at_once
 from integration.storage.rows import Row, columns_of, key_of, values_of
 from integration.storage.writing import Insert, Update, Write, write
@@ -141,8 +141,8 @@ class UnitOfWork:
     def _changes(self) -> tuple[int, ...]:
         """How much is to be written, told and done so far; it only grows until the unit is completed."""
         waiting = len(connection.run_on_commit)
-        reschedule = [*self._writes.values(), *self._deferred.values()]
-        return waiting, len(self._undispatched), sum(map(len, reschedule))
+        deferred = [*self._writes.values(), *self._deferred.values()]
+        return waiting, len(self._undispatched), sum(map(len, deferred))
 
     def complete(self) -> None:
         """Dispatch until no event is left, then write everything.
@@ -184,7 +184,7 @@ class UnitOfWork:
             entry, personal = entry_of(recorded)
             self.write(Insert(history_of(contexts[recorded.stream])), [entry])
             if personal:
-                self.write(Insert(PersonalData), [values_beside(entry["id"], entry["id"], personal)])
+                self.write(Insert(PersonalData), [personal_row(entry["id"], entry["id"], personal)])
 
 
 class _Writes:

@@ -57,7 +57,7 @@ def personal_fields(event_type: type[Versioned]) -> Mapping[str, str]:
     return found
 
 
-def apart(event: Versioned) -> tuple[Facts, Facts]:
+def split_personal(event: Versioned) -> tuple[Facts, Facts]:
     """An event's facts as the log keeps them, and the personal values that are kept outside of it."""
     facts, values = to_data(event), {}
     for name, left in personal_fields(type(event)).items():

@@ -11,9 +11,9 @@ from django.db import models
 
 from integration.domain.events import DomainEvent, Recorded, domain_events
 from integration.domain.naming import UnknownName
-from integration.domain.personal import apart
+from integration.domain.personal import split_personal
 from integration.domain.versions import Facts, from_data
-from integration.history.personal_data import Kept
+from integration.history.personal_data import WithPersonalData
 from integration.storage.rows import Row
 
 
@@ -21,7 +21,7 @@ class HistoryIsAppendOnly(RuntimeError):
     """What happened is not changed or deleted."""
 
 
-class HistoryEntry(Kept, models.Model):
+class HistoryEntry(WithPersonalData, models.Model):
     """One domain event of one aggregate (`stream`, `stream_id`); `version` counts that aggregate's events from 1."""
 
     kinds = domain_events
@@ -96,7 +96,7 @@ class HistoryEntry(Kept, models.Model):
 def entry_of(recorded: Recorded) -> tuple[Row, Facts]:
     """The row that keeps a recorded event, and the personal values that are kept beside it."""
     event, metadata = recorded.event, recorded.metadata
-    data, personal = apart(event)
+    data, personal = split_personal(event)
     return {
         "id": metadata.id,
         "stream": recorded.stream,

@@ -58,7 +58,7 @@ class MovePersonalDataOut(Operation):
 
     def _run(self, move: Callable[[Any, Any, list[Any]], None], app_label: str, schema_editor: Any, state: Any) -> None:
         log = state.apps.get_model(app_label, self.model_name)
-        beside = state.apps.get_model("integration", "PersonalData")
+        personal_data = state.apps.get_model("integration", "PersonalData")
         table, vendor = log._meta.db_table, schema_editor.connection.vendor
         if not self.allow_migrate_model(schema_editor.connection.alias, log):
             return
@@ -66,12 +66,12 @@ class MovePersonalDataOut(Operation):
             schema_editor.execute(statement)
         last = UUID(int=0)
         while rows := list(log.objects.filter(name__in=self.fields, pk__gt=last).order_by("pk")[:CHUNK]):
-            move(log, beside, rows)
+            move(log, personal_data, rows)
             last = rows[-1].pk
         for statement in protect(table, vendor) if self.append_only else ():
             schema_editor.execute(statement)
 
-    def _move_out(self, log: Any, beside: Any, rows: list[Any]) -> None:
+    def _move_out(self, log: Any, personal_data: Any, rows: list[Any]) -> None:
         moved = []
         for row in rows:
             kept = {name: self._left(row, name) for name in self.fields[row.name] if row.data.get(name) is not None}
@@ -79,18 +79,18 @@ class MovePersonalDataOut(Operation):
             if values:
                 row.data = {**row.data, **kept}
                 event_id = row.pk if self.append_only else row.causation_id or row.pk
-                moved.append(beside(id=row.pk, event_id=event_id, values=values))
-        beside.objects.bulk_create(moved)
+                moved.append(personal_data(id=row.pk, event_id=event_id, values=values))
+        personal_data.objects.bulk_create(moved)
         moved_keys = {each.pk for each in moved}
         log.objects.bulk_update([row for row in rows if row.pk in moved_keys], ["data"])
 
     def _left(self, row: Any, name: str) -> Any:
         return LEFT[self.fields[row.name][name]](row.data[name])
 
-    def _move_in(self, log: Any, beside: Any, rows: list[Any]) -> None:
-        values = beside.objects.in_bulk([row.pk for row in rows])
+    def _move_in(self, log: Any, personal_data: Any, rows: list[Any]) -> None:
+        values = personal_data.objects.in_bulk([row.pk for row in rows])
         back = [row for row in rows if row.pk in values]
         for row in back:
             row.data = {**row.data, **values[row.pk].values}
         log.objects.bulk_update(back, ["data"])
-        beside.objects.filter(pk__in=list(values)).delete()
+        personal_data.objects.filter(pk__in=list(values)).delete()

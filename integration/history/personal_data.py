@@ -37,7 +37,7 @@ class PersonalData(models.Model):
         return f"personal data of {self.id}"
 
 
-class Kept:
+class WithPersonalData:
     """A row of the log: `data` are the facts without what is personal, `facts` are all there are.
 
     Subclasses say of which `kinds` its events are, by name, and in which `data_version` the facts are.
@@ -57,7 +57,7 @@ class Kept:
     @cached_property
     def personal(self) -> Facts:
         """The personal values; none for an event that has none, or whose values were erased."""
-        recall([self])
+        load_personal([self])
         return vars(self)["personal"]
 
     @property
@@ -74,10 +74,10 @@ class Kept:
         return bool(personal_fields(kind)) or self.data_version < kind.schema_version
 
 
-K = TypeVar("K", bound=Kept)
+K = TypeVar("K", bound=WithPersonalData)
 
 
-def recall(rows: Iterable[K]) -> list[K]:
+def load_personal(rows: Iterable[K]) -> list[K]:
     """Give the rows their personal values; one query, or none where there cannot be any."""
     told = list(rows)
     unknown = [row for row in told if "personal" not in vars(row)]
@@ -91,6 +91,6 @@ def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
     return {row.id: row.values for row in read(PersonalData, "id", keys)}
 
 
-def values_beside(id: UUID, event_id: UUID, values: Facts) -> Row:
+def personal_row(id: UUID, event_id: UUID, values: Facts) -> Row:
     """The row that keeps the personal values of the log's row with that id, which came with that domain event."""
     return {"id": id, "event_id": event_id, "values": values}

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.apps import apps
 
 from integration.history.entries import HistoryEntry
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 
 
 def story(correlation_id: UUID) -> list[HistoryEntry]:
@@ -17,7 +17,7 @@ def story(correlation_id: UUID) -> list[HistoryEntry]:
     what is personal."""
     tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
     entries = [entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)]
-    return in_order(recall(entries))
+    return in_order(load_personal(entries))
 
 
 def in_order(told: Iterable[HistoryEntry]) -> list[HistoryEntry]:

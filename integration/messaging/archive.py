@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 
 from integration.domain import clock
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
-from integration.messaging.schedule import Routine, register
+from integration.messaging.routines import Routine, register
 
 BATCH = 500
 """As many messages are moved in one transaction: SQLite lets nobody else write for so long."""

@@ -9,7 +9,7 @@ from integration.contracts.contract import contracts
 from integration.domain.events import domain_events
 from integration.domain.versions import missing_upcasters
 from integration.messaging.consumers import Consumer, consumers
-from integration.messaging.schedule import Routine, routines
+from integration.messaging.routines import Routine, routines
 
 
 @register

@@ -12,10 +12,10 @@ from django.db.models import Q
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.domain.metadata import Cause
 from integration.domain.versions import from_data
-from integration.history.personal_data import Kept
+from integration.history.personal_data import WithPersonalData
 
 
-class Published(Kept, models.Model):
+class Published(WithPersonalData, models.Model):
     """An integration event as it was published; never changed."""
 
     kinds = contracts

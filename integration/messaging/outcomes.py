@@ -26,7 +26,7 @@ from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
-from integration.messaging.schedule import Routine, register
+from integration.messaging.routines import Routine, register
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
 from integration.storage.sql import each_of, keys, selected, wanted
@@ -95,8 +95,8 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
 def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
     found = []
     ours = [keys(each.id for each in claims), claims[0].attempt]
-    for delivery, message, beside in select(_taking(locked), ours, Delivery, Message, PersonalData):
-        message.personal = beside.values or {}
+    for delivery, message, personal_data in select(_taking(locked), ours, Delivery, Message, PersonalData):
+        message.personal = personal_data.values or {}
         delivery.message = message
         found.append(delivery)
     return found
@@ -150,7 +150,7 @@ def mark_done(deliveries: Sequence[Delivery]) -> None:
 
 def is_early(delivery: Delivery, error: Exception) -> bool:
     """Whether all that is wrong with a delivery is that it came too early, and there still is patience with it."""
-    return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_PATIENCE
+    return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_TIMEOUT
 
 
 def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:

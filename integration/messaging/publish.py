@@ -7,8 +7,8 @@ from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
-from integration.domain.personal import apart
-from integration.history.personal_data import PersonalData, values_beside
+from integration.domain.personal import split_personal
+from integration.history.personal_data import PersonalData, personal_row
 from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.models import Delivery, Message
 from integration.messaging.wakeups import DeliveryQueue, wake_or_keep
@@ -26,7 +26,7 @@ def publish(event: IntegrationEvent) -> None:
     """
     cause, work, id = current_cause(), current_unit_of_work(), new_event_id()
     consumers = consumers_of(type(event))
-    data, personal = apart(event)
+    data, personal = split_personal(event)
     message = {
         "id": id,
         "name": event.wire_name,
@@ -42,7 +42,7 @@ def publish(event: IntegrationEvent) -> None:
     work.write(Insert(Message), [message])
     work.write(NEW_DELIVERY, [_delivery(message, consumer) for consumer in consumers])
     if personal:
-        work.write(Insert(PersonalData), [values_beside(id, cause.causation_id or id, personal)])
+        work.write(Insert(PersonalData), [personal_row(id, cause.causation_id or id, personal)])
     for consumer in consumers:
         work.defer(_wake_after_commit, DeliveryQueue(consumer.context, consumer.external))
 

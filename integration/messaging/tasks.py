@@ -7,11 +7,11 @@ from celery import shared_task
 from celery.signals import task_prerun
 from django.db import close_old_connections
 
-from integration.messaging import schedule
+from integration.messaging import routines as routines_module
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_onward
 from integration.messaging.wakeups import DeliveryQueue, clear_wakeups, wake
-from integration.read_models.follow import follow_all
+from integration.read_models.catch_up import catch_up_all
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
@@ -33,11 +33,11 @@ def sweep() -> None:
 @shared_task(name="waybill.run", ignore_result=True)
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
-    schedule.routines.get(routine).run()
+    routines_module.routines.get(routine).run()
 
 
 # By time, not by wake-up: a batch costs little more than one event.
-schedule.register(schedule.Routine("integration.follow-read-models", timedelta(seconds=1), follow_all))
+routines_module.register(routines_module.Routine("integration.follow-read-models", timedelta(seconds=1), catch_up_all))
 
 
 @task_prerun.connect

@@ -8,7 +8,7 @@ from django.db import connection
 from integration.domain import clock
 from integration.history.entries import history_of
 from integration.read_models.batch import read_models
-from integration.read_models.feed import not_handed_out
+from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import of_live
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q, QuerySet, Subquery
 
-from integration.read_models.feed import Position
+from integration.read_models.history_reader import Position
 
 
 class ReadModelBuild(models.Model):

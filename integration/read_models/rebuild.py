@@ -14,8 +14,8 @@ from integration.domain import clock
 from integration.domain.errors import Refused
 from integration.history.entries import history_of
 from integration.read_models.batch import ReadModel
-from integration.read_models.feed import not_handed_out
-from integration.read_models.follow import Follower, apply_next, lock_live
+from integration.read_models.catch_up import LockedBuild, apply_next, lock_live
+from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild, Row
 
 TAKEN_AWAY_AT_ONCE = 5_000
@@ -62,7 +62,7 @@ def differences(model: ReadModel, on_progress: Progress = lambda applied: None) 
     with transaction.atomic():
         live = lock_live(model)
         # When neither finds anything new in one round, both have read the same events.
-        while apply_next([Follower(model, live)]) + _catch_up(model, build):
+        while apply_next([LockedBuild(model, live)]) + _catch_up(model, build):
             pass
         found = _compare(model.rows, live.pk, build)
     _take_away(model, ReadModelBuild.objects.filter(pk=build))
@@ -81,7 +81,7 @@ def _build_anew(model: ReadModel, on_progress: Progress) -> int:
     applied = 0
     while _is_behind(model, build):
         with transaction.atomic():
-            some = apply_next([Follower(model, _lock(build))])
+            some = apply_next([LockedBuild(model, _lock(build))])
         applied += some
         on_progress(applied)
         if not some:
@@ -92,7 +92,7 @@ def _build_anew(model: ReadModel, on_progress: Progress) -> int:
 def _catch_up(model: ReadModel, build: int) -> int:
     """Read all that can be seen; returns how many events that were."""
     locked, applied = _lock(build), 0
-    while some := apply_next([Follower(model, locked)]):
+    while some := apply_next([LockedBuild(model, locked)]):
         applied += some
     return applied
 

@@ -6,7 +6,7 @@ and a sum only if nothing is behind: both in the one statement of the invariant,
 
 from integration.history.entries import history_of
 from integration.read_models.batch import read_models
-from integration.read_models.feed import not_handed_out
+from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import of_live
 
 

@@ -12,12 +12,12 @@ from inventory.events import ReservedLine
 
 
 @whenever(events.GoodsReserved)
-def tell_of_reservation(event: events.GoodsReserved) -> None:
+def publish_stock_reserved(event: events.GoodsReserved) -> None:
     publish(contracts.inventory.StockReserved(event.order))
 
 
 @whenever(events.ReservationRefused)
-def tell_of_shortage(event: events.ReservationRefused) -> None:
+def publish_stock_reservation_failed(event: events.ReservationRefused) -> None:
     publish(contracts.inventory.StockReservationFailed(event.order, event.shortages))
 
 

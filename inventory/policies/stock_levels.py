@@ -8,7 +8,7 @@ from inventory.models import Level
 
 
 @whenever(events.StockLevelChanged)
-def tell_of_level(event: events.StockLevelChanged) -> None:
+def publish_stock_level(event: events.StockLevelChanged) -> None:
     match Level(event.level):
         case Level.OUT:
             publish(contracts.inventory.StockRanOut(event.sku, event.sequence))

@@ -16,7 +16,7 @@ from ordering.models import CancellationReason
 
 
 @whenever(events.ProductListed)
-def tell_of_product(event: events.ProductListed) -> None:
+def publish_product_listed(event: events.ProductListed) -> None:
     publish(contracts.ordering.ProductListed(event.sku, event.name))
 
 
@@ -26,7 +26,7 @@ def register_new_buyer(event: events.OrderPlaced) -> None:
 
 
 @whenever(events.OrderPlaced)
-def tell_of_order(event: events.OrderPlaced) -> None:
+def publish_order_placed(event: events.OrderPlaced) -> None:
     publish(
         contracts.ordering.OrderPlaced(
             order=event.order,
@@ -40,22 +40,22 @@ def tell_of_order(event: events.OrderPlaced) -> None:
 
 
 @whenever(events.OrderConfirmed)
-def tell_of_confirmation(event: events.OrderConfirmed) -> None:
+def publish_order_confirmed(event: events.OrderConfirmed) -> None:
     publish(contracts.ordering.OrderConfirmed(event.order))
 
 
 @whenever(events.OrderConfirmed)
-def ask_for_shipping(event: events.OrderConfirmed) -> None:
+def publish_shipping_requested(event: events.OrderConfirmed) -> None:
     publish(commands.shipping_request(event.order))
 
 
 @whenever(events.OrderCancellationRequested)
-def ask_fulfillment_to_stop(event: events.OrderCancellationRequested) -> None:
+def publish_order_cancellation_requested(event: events.OrderCancellationRequested) -> None:
     publish(contracts.ordering.OrderCancellationRequested(event.order, event.reason))
 
 
 @whenever(events.OrderCancelled)
-def tell_of_cancellation(event: events.OrderCancelled) -> None:
+def publish_order_cancelled(event: events.OrderCancelled) -> None:
     publish(contracts.ordering.OrderCancelled(event.order, event.reason))
 
 

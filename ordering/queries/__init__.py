@@ -9,7 +9,7 @@ from integration.domain.errors import NotFound, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.history.entries import HistoryEntry
 from integration.history.story import story
-from integration.read_models.follow import freshen
+from integration.read_models.catch_up import catch_up
 from ordering.events import BuyerProfileChanged, BuyerRegistered
 from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product
 from ordering.queries import board, sales  # noqa: F401 - they keep the read models
@@ -41,7 +41,7 @@ def orders_of(buyer: BuyerId) -> QuerySet[Order]:
 
 def order_board() -> QuerySet[OrderBoard]:
     """All orders as they are shown in lists, those included that were committed just now."""
-    freshen(OrderBoard.read_model)
+    catch_up(OrderBoard.read_model)
     return OrderBoard.objects.all()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date
 from itertools import product
 
 from integration.history.entries import HistoryEntry
-from integration.history.personal_data import recall
+from integration.history.personal_data import load_personal
 from integration.read_models.batch import Batch, read_model
 from integration.storage.reading import read
 from ordering import events
@@ -54,7 +54,7 @@ def _what_was_ordered_and_when_confirmed(
     """The lines of these orders and the days of their confirmation, by order; one query, and one for personal data."""
     facts = [*product(orders, [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name])]
     lines, days = {}, {}
-    for entry in recall(read(History, ("stream_id", "name"), facts, stream=Order.stream)):
+    for entry in load_personal(read(History, ("stream_id", "name"), facts, stream=Order.stream)):
         match entry.event:
             case events.OrderPlaced(lines=placed):
                 lines[entry.stream_id] = placed

@@ -10,7 +10,7 @@ from billing.gateways.sandbox.adapter import adapter
 BASE = "/api/v1/"
 
 
-class House(NamedTuple):
+class System(NamedTuple):
     """What there is to call about."""
 
     order: str
@@ -64,9 +64,9 @@ PASSWORD = "correct horse battery staple"
 PRICE = {"amount": "19.90", "currency": "USD"}
 
 
-def examples(house: House) -> dict[str, Call]:
+def examples(system: System) -> dict[str, Call]:
     """For each route a call that succeeds, in an order in which all of them do."""
-    number, shipment, (one, other) = house.order, house.shipment, house.dead_letters
+    number, shipment, (one, other) = system.order, system.shipment, system.dead_letters
     call_back, signed = adapter.call_back(f"P-{number.partition('-')[2]}-1")
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
@@ -80,7 +80,7 @@ def examples(house: House) -> dict[str, Call]:
         "GET products/<sku:sku>": Call("GET", "products/MUG", who="anonymous"),
         "PATCH products/<sku:sku>": Call("PATCH", "products/MUG", {"price": PRICE, "on_sale": True}),
         "GET orders": Call("GET", "orders?status=confirmed&ordering=created_at&page_size=10", who="buyer"),
-        "POST orders": Call("POST", "orders", house.order_body, "buyer"),
+        "POST orders": Call("POST", "orders", system.order_body, "buyer"),
         "GET orders/<number:number>": Call("GET", f"orders/{number}", who="buyer"),
         "GET orders/<number:number>/timeline": Call("GET", f"orders/{number}/timeline", who="buyer"),
         "GET stock": Call("GET", "stock?low=false"),

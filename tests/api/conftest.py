@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from api_calls import BASE, Call, House
+from api_calls import BASE, Call, System
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -99,13 +99,13 @@ def order_body() -> dict[str, Any]:
 
 
 @pytest.fixture
-def house(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> House:
+def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> System:
     """A shop with one confirmed order of the buyer's, whose shipment waits to be dispatched, and two dead letters."""
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
     drain()
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])
     Delivery.objects.filter(pk__in=dead).update(status=Status.DEAD, attempts=8, done_at=None, error="OSError: no line")
-    return House(number, shipment_of(OrderNumber(number)), order_body, dead)
+    return System(number, shipment_of(OrderNumber(number)), order_body, dead)
 
 
 @pytest.fixture

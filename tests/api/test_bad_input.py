@@ -378,17 +378,17 @@ def test_without_a_token_nothing_is_placed(
     assert photograph() == before
 
 
-def test_somebody_elses_order_is_not_there(stranger: Any, house: Any, photograph: Callable[[], object]) -> None:
+def test_somebody_elses_order_is_not_there(stranger: Any, system: Any, photograph: Callable[[], object]) -> None:
     before = photograph()
     answers = [
-        stranger.get(f"{ORDERS}/{house.order}"),
-        stranger.get(f"{ORDERS}/{house.order}/timeline"),
-        stranger.post(f"{ORDERS}/{house.order}/cancel", {}),
+        stranger.get(f"{ORDERS}/{system.order}"),
+        stranger.get(f"{ORDERS}/{system.order}/timeline"),
+        stranger.post(f"{ORDERS}/{system.order}/cancel", {}),
     ]
     nowhere = stranger.get(f"{ORDERS}/R-999999")
 
     assert {(answer.status_code, kind_of(answer)) for answer in answers} == {(404, "not_found")}
-    assert problem_of(answers[0])["detail"].replace(house.order, "R-999999") == problem_of(nowhere)["detail"]
+    assert problem_of(answers[0])["detail"].replace(system.order, "R-999999") == problem_of(nowhere)["detail"]
     assert photograph() == before
 
 
@@ -396,13 +396,13 @@ def test_somebody_elses_order_is_not_there(stranger: Any, house: Any, photograph
 
 
 def test_a_bug_of_ours_is_told_without_a_secret(
-    buyer: Any, house: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    buyer: Any, system: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*args: object) -> None:
         raise RuntimeError("the password is swordfish")
 
     monkeypatch.setattr(Order, "load_parts", explode)
-    answer = buyer.get(f"{ORDERS}/{house.order}")
+    answer = buyer.get(f"{ORDERS}/{system.order}")
 
     assert answer.status_code == 500
     assert kind_of(answer) == "server_error"
@@ -411,7 +411,7 @@ def test_a_bug_of_ours_is_told_without_a_secret(
 
 
 def test_a_database_out_of_reach_is_a_reason_to_ask_again(
-    buyer: Any, house: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    buyer: Any, system: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose_the_line(*args: object) -> None:
         raise OperationalError("server closed the connection at 10.0.0.7")
@@ -419,7 +419,7 @@ def test_a_database_out_of_reach_is_a_reason_to_ask_again(
     before = photograph()
     with monkeypatch.context() as broken:
         broken.setattr(Order, "load_parts", lose_the_line)
-        answer = buyer.get(f"{ORDERS}/{house.order}")
+        answer = buyer.get(f"{ORDERS}/{system.order}")
 
     assert (answer.status_code, kind_of(answer)) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "1"

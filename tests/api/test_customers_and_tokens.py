@@ -11,7 +11,7 @@ from django.test import override_settings
 from knox.models import get_token_model
 from rest_framework.settings import api_settings
 
-from integration.messaging.schedule import routines
+from integration.messaging.routines import routines
 
 CUSTOMERS, TOKENS = "/api/v1/customers", "/api/v1/auth/tokens"
 GRACE = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}

@@ -7,7 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from api_calls import House, errors_of, examples, kind_of, routes
+from api_calls import System, errors_of, examples, kind_of, routes
 from django.db import connection, connections, transaction
 
 from integration.rest import idempotency
@@ -143,10 +143,10 @@ def test_no_password_can_be_guessed_from_what_is_kept(anonymous: Any, db: None, 
 
 @pytest.mark.parametrize("post", POSTS)
 def test_every_post_can_be_repeated(
-    post: str, house: House, buyer: Any, operator: Any, anonymous: Any, photograph: Callable[[], object]
+    post: str, system: System, buyer: Any, operator: Any, anonymous: Any, photograph: Callable[[], object]
 ) -> None:
     callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
-    for name, call in examples(house).items():
+    for name, call in examples(system).items():
         if name == post:
             break
         callers[call.who].call(call)

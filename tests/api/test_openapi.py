@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from api_calls import BASE, House, examples, routes
+from api_calls import BASE, System, examples, routes
 from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
@@ -144,7 +144,7 @@ def test_no_input_takes_a_field_that_is_not_named(document: dict[str, Any]) -> N
 
 
 def test_every_operation_succeeds_as_described(
-    house: House,
+    system: System,
     buyer: Any,
     operator: Any,
     anonymous: Any,
@@ -153,7 +153,7 @@ def test_every_operation_succeeds_as_described(
 ) -> None:
     """Not one operation is described that nobody has seen succeed, and each answers with what the document says."""
     callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
-    for route, call in examples(house).items():
+    for route, call in examples(system).items():
         if route not in operations:
             continue
         answer = callers[call.who].call(call)

@@ -59,8 +59,8 @@ def test_what_was_placed_is_what_is_read(buyer: Any, shop: object, order_body: d
     assert (read.json(), read.headers["ETag"]) == (placed.json(), placed.headers["ETag"])
 
 
-def test_moments_are_rfc_3339_in_utc(buyer: Any, house: Any) -> None:
-    order = buyer.get(f"{ORDERS}/{house.order}").json()
+def test_moments_are_rfc_3339_in_utc(buyer: Any, system: Any) -> None:
+    order = buyer.get(f"{ORDERS}/{system.order}").json()
 
     assert order["placed_at"].endswith("Z")
     assert order["placed_at"] < order["updated_at"]
@@ -73,7 +73,7 @@ def test_the_same_sku_twice_is_added_up(buyer: Any, shop: object, order_body: di
     assert [(line["sku"], line["quantity"]) for line in lines] == [("MUG", 3), ("LAMP", 1)]
 
 
-def test_a_discount_is_shown(buyer: Any, house: Any, order_body: dict[str, Any]) -> None:
+def test_a_discount_is_shown(buyer: Any, system: Any, order_body: dict[str, Any]) -> None:
     grant_discount(BuyerId(f"U-{buyer.user.pk}"), 10, "for being there")
     order = buyer.post(ORDERS, order_body).json()
 
@@ -81,16 +81,16 @@ def test_a_discount_is_shown(buyer: Any, house: Any, order_body: dict[str, Any])
 
 
 def test_an_order_to_its_end_as_its_buyer_sees_it(
-    buyer: Any, operator: Any, house: Any, drain: Callable[..., int]
+    buyer: Any, operator: Any, system: Any, drain: Callable[..., int]
 ) -> None:
-    confirmed = buyer.get(f"{ORDERS}/{house.order}").json()
-    shipment = f"/api/v1/shipments/{house.shipment}"
+    confirmed = buyer.get(f"{ORDERS}/{system.order}").json()
+    shipment = f"/api/v1/shipments/{system.shipment}"
     operator.post(f"{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"})
     drain()
-    shipped = buyer.get(f"{ORDERS}/{house.order}").json()
+    shipped = buyer.get(f"{ORDERS}/{system.order}").json()
     operator.post(f"{shipment}/deliver")
     drain()
-    delivered = buyer.get(f"{ORDERS}/{house.order}").json()
+    delivered = buyer.get(f"{ORDERS}/{system.order}").json()
 
     assert [order["status"] for order in (confirmed, shipped, delivered)] == ["confirmed", "shipped", "delivered"]
     assert confirmed["payment"] == {
@@ -100,7 +100,7 @@ def test_an_order_to_its_end_as_its_buyer_sees_it(
         "refunded": usd("0.00"),
     }
     assert (confirmed["shipments"], [line["shipped"] for line in shipped["lines"]]) == ([], [2, 1])
-    sent = {"id": house.shipment, "carrier": "Royal Mail", "tracking_number": "RM1"}
+    sent = {"id": system.shipment, "carrier": "Royal Mail", "tracking_number": "RM1"}
     assert shipped["shipments"] == [{**sent, "status": "dispatched"}]
     assert delivered["shipments"] == [{**sent, "status": "delivered"}]
 
@@ -287,8 +287,8 @@ def test_a_list_is_answered_although_its_board_cannot_go_on(
 # --- The timeline ---
 
 
-def test_the_timeline_tells_the_story_in_order_of_cause(buyer: Any, house: Any) -> None:
-    answer = buyer.get(f"{ORDERS}/{house.order}/timeline")
+def test_the_timeline_tells_the_story_in_order_of_cause(buyer: Any, system: Any) -> None:
+    answer = buyer.get(f"{ORDERS}/{system.order}/timeline")
     story = answer.json()
 
     assert answer.status_code == 200
@@ -304,11 +304,11 @@ def test_the_timeline_tells_the_story_in_order_of_cause(buyer: Any, house: Any) 
         told.add(event["event_id"])
 
 
-def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, operator: Any, house: Any) -> None:
-    url = f"{ORDERS}/{house.order}/timeline"
+def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, operator: Any, system: Any) -> None:
+    url = f"{ORDERS}/{system.order}/timeline"
     tag = buyer.get(url).headers["ETag"]
     quiet = buyer.get(url, headers={"If-None-Match": tag})
-    operator.post(f"/api/v1/shipments/{house.shipment}/dispatch", {"carrier": "DHL", "tracking_number": "1"})
+    operator.post(f"/api/v1/shipments/{system.shipment}/dispatch", {"carrier": "DHL", "tracking_number": "1"})
     moved = buyer.get(url, headers={"If-None-Match": tag})
 
     assert (quiet.status_code, quiet.content, quiet.headers["ETag"]) == (304, b"", tag)
@@ -318,14 +318,14 @@ def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, opera
     assert moved.json()[-1]["type"] == "fulfillment.shipment_dispatched"
 
 
-def test_every_answer_about_an_order_names_its_story(buyer: Any, operator: Any, house: Any) -> None:
-    story = str(Order.objects.get(pk=house.order).correlation_id)
+def test_every_answer_about_an_order_names_its_story(buyer: Any, operator: Any, system: Any) -> None:
+    story = str(Order.objects.get(pk=system.order).correlation_id)
     answers = [
-        buyer.get(f"{ORDERS}/{house.order}"),
-        buyer.get(f"{ORDERS}/{house.order}/timeline"),
-        operator.get(f"/api/v1/shipments/{house.shipment}"),
-        operator.post(f"/api/v1/shipments/{house.shipment}/deliver"),
-        buyer.post(f"{ORDERS}/{house.order}/cancel", {}),
+        buyer.get(f"{ORDERS}/{system.order}"),
+        buyer.get(f"{ORDERS}/{system.order}/timeline"),
+        operator.get(f"/api/v1/shipments/{system.shipment}"),
+        operator.post(f"/api/v1/shipments/{system.shipment}/deliver"),
+        buyer.post(f"{ORDERS}/{system.order}/cancel", {}),
     ]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 409, 202]
@@ -346,18 +346,18 @@ def test_a_traceparent_is_continued(buyer: Any, shop: object, order_body: dict[s
 
 
 def test_a_story_of_any_length_takes_as_many_statements(
-    buyer: Any, operator: Any, house: Any, drain: Callable[..., int], statements: Callable[..., Any]
+    buyer: Any, operator: Any, system: Any, drain: Callable[..., int], statements: Callable[..., Any]
 ) -> None:
     counts = []
     for call in "dispatch", "deliver":
         with statements() as seen:
-            buyer.get(f"{ORDERS}/{house.order}/timeline")
+            buyer.get(f"{ORDERS}/{system.order}/timeline")
         counts.append(len(seen))
         body = {"carrier": "DHL", "tracking_number": "1"} if call == "dispatch" else {}
-        assert operator.post(f"/api/v1/shipments/{house.shipment}/{call}", body).status_code == 200
+        assert operator.post(f"/api/v1/shipments/{system.shipment}/{call}", body).status_code == 200
         drain()
     with statements() as seen:
-        buyer.get(f"{ORDERS}/{house.order}/timeline")
+        buyer.get(f"{ORDERS}/{system.order}/timeline")
 
     assert {*counts, len(seen)} == {counts[0]}
     assert counts[0] <= 9
@@ -375,10 +375,10 @@ def test_before_payment_an_order_is_cancelled_at_once(buyer: Any, shop: object, 
     assert answer.headers["ETag"] == buyer.get(f"{ORDERS}/{number}").headers["ETag"]
 
 
-def test_after_payment_it_is_asked_for_and_then_refunded(buyer: Any, house: Any, drain: Callable[..., int]) -> None:
-    answer = buyer.post(f"{ORDERS}/{house.order}/cancel")
+def test_after_payment_it_is_asked_for_and_then_refunded(buyer: Any, system: Any, drain: Callable[..., int]) -> None:
+    answer = buyer.post(f"{ORDERS}/{system.order}/cancel")
     drain()
-    order = buyer.get(f"{ORDERS}/{house.order}").json()
+    order = buyer.get(f"{ORDERS}/{system.order}").json()
 
     assert (answer.status_code, answer.json()["status"]) == (202, "confirmed")
     assert (order["status"], order["cancellation_reason"]) == ("cancelled", "by_buyer")
@@ -404,12 +404,12 @@ def test_what_has_ended_cannot_be_cancelled(buyer: Any, shop: object, order_body
     assert number in problem_of(again)["detail"]
 
 
-def test_a_cancellation_of_another_version_is_refused(buyer: Any, house: Any) -> None:
-    stale = buyer.post(f"{ORDERS}/{house.order}/cancel", {}, headers={"If-Match": '"1"'})
-    fresh = buyer.get(f"{ORDERS}/{house.order}").headers["ETag"]
+def test_a_cancellation_of_another_version_is_refused(buyer: Any, system: Any) -> None:
+    stale = buyer.post(f"{ORDERS}/{system.order}/cancel", {}, headers={"If-Match": '"1"'})
+    fresh = buyer.get(f"{ORDERS}/{system.order}").headers["ETag"]
 
     assert (stale.status_code, kind_of(stale)) == (412, "stale_version")
-    assert buyer.post(f"{ORDERS}/{house.order}/cancel", {}, headers={"If-Match": fresh}).status_code == 202
+    assert buyer.post(f"{ORDERS}/{system.order}/cancel", {}, headers={"If-Match": fresh}).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -421,6 +421,6 @@ def test_a_cancellation_of_another_version_is_refused(buyer: Any, house: Any) ->
         ({"status": "cancelled"}, ("#/status", "unknown_field")),
     ],
 )
-def test_what_a_cancellation_cannot_say(buyer: Any, house: Any, body: dict[str, Any], error: tuple[str, str]) -> None:
-    assert error in errors_of(buyer.post(f"{ORDERS}/{house.order}/cancel", body))
-    assert buyer.get(f"{ORDERS}/{house.order}").json()["status"] == "confirmed"
+def test_what_a_cancellation_cannot_say(buyer: Any, system: Any, body: dict[str, Any], error: tuple[str, str]) -> None:
+    assert error in errors_of(buyer.post(f"{ORDERS}/{system.order}/cancel", body))
+    assert buyer.get(f"{ORDERS}/{system.order}").json()["status"] == "confirmed"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from api_calls import House, examples, kind_of, routes
+from api_calls import System, examples, kind_of, routes
 from django.contrib.auth.models import Permission
 from django.db import transaction
 
@@ -62,13 +62,13 @@ def test_every_route_has_its_row() -> None:
     assert ROUTES - set(TABLE) == set(), "say in TABLE who may"
 
 
-def test_every_route_has_an_example_that_succeeds(house: House) -> None:
-    assert ROUTES - set(examples(house)) == set(), "give an example in api_calls.py"
+def test_every_route_has_an_example_that_succeeds(system: System) -> None:
+    assert ROUTES - set(examples(system)) == set(), "give an example in api_calls.py"
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
 def test_each_caller_gets_the_answer_of_the_table(
-    route: str, house: House, callers: Callable[[str], dict[str, Any]], photograph: Callable[[], object]
+    route: str, system: System, callers: Callable[[str], dict[str, Any]], photograph: Callable[[], object]
 ) -> None:
     context, answers = TABLE[route]
     changes = answers.staff != answers.stranger and not route.startswith("GET")
@@ -79,12 +79,12 @@ def test_each_caller_gets_the_answer_of_the_table(
     }
     clients = callers(context)
     if route in COMES_AFTER:
-        assert clients["everybody's staff"].call(examples(house)[COMES_AFTER[route]]).status_code < 300
+        assert clients["everybody's staff"].call(examples(system)[COMES_AFTER[route]]).status_code < 300
     before = photograph()
 
     for caller, status in expected.items():
         with undone():
-            answer = clients[caller].call(examples(house)[route])
+            answer = clients[caller].call(examples(system)[route])
             assert answer.status_code == status, (caller, answer.content)
             if status >= 400:
                 assert kind_of(answer) in {"not_authenticated", "permission_denied", "not_found"}
@@ -129,20 +129,20 @@ def undone() -> Iterator[None]:
 
 
 def test_lists_show_a_buyer_only_what_is_theirs(
-    buyer: Any, stranger: Any, operator: Any, house: House, order_body: dict[str, Any]
+    buyer: Any, stranger: Any, operator: Any, system: System, order_body: dict[str, Any]
 ) -> None:
     theirs = stranger.post("/api/v1/orders", order_body).json()["number"]
 
     def numbers(client: Any) -> list[str]:
         return sorted(order["number"] for order in client.get("/api/v1/orders").json()["results"])
 
-    assert numbers(buyer) == [house.order]
+    assert numbers(buyer) == [system.order]
     assert numbers(stranger) == [theirs]
-    assert numbers(operator) == sorted([house.order, theirs])
+    assert numbers(operator) == sorted([system.order, theirs])
 
 
 def test_nobody_orders_in_another_buyers_name(
-    stranger: Any, house: House, order_body: dict[str, Any], buyer: Any
+    stranger: Any, system: System, order_body: dict[str, Any], buyer: Any
 ) -> None:
     placed = stranger.post("/api/v1/orders", order_body).json()["number"]
 

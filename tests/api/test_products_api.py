@@ -44,11 +44,11 @@ def test_a_sku_is_listed_once(operator: Any) -> None:
     assert kind_of(again) == "sku_taken"
 
 
-def test_orders_keep_the_price_they_were_placed_at(operator: Any, buyer: Any, house: Any) -> None:
+def test_orders_keep_the_price_they_were_placed_at(operator: Any, buyer: Any, system: Any) -> None:
     answer = operator.patch(f"{PRODUCTS}/MUG", {"price": {"amount": "99.00", "currency": "USD"}})
 
     assert answer.json()["price"]["amount"] == "99.00"
-    assert buyer.get(f"/api/v1/orders/{house.order}").json()["lines"][0]["unit_price"]["amount"] == "12.50"
+    assert buyer.get(f"/api/v1/orders/{system.order}").json()["lines"][0]["unit_price"]["amount"] == "12.50"
 
 
 def test_what_is_not_on_sale_is_in_no_list(operator: Any, anonymous: Any, shop: object) -> None:

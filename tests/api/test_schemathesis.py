@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from api_calls import House
+from api_calls import System
 from django.core.cache import cache
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -44,7 +44,7 @@ OPERATIONS = {
 
 
 @pytest.fixture
-def connections_stay_open(house: House) -> Iterator[None]:
+def connections_stay_open(system: System) -> Iterator[None]:
     """A request does not end the test's transaction by closing its connection: as with Django's own test client."""
     for signal in request_started, request_finished:
         signal.disconnect(close_old_connections)
@@ -58,7 +58,7 @@ def connections_stay_open(house: House) -> Iterator[None]:
 @pytest.mark.parametrize("label", OPERATIONS)
 @pytest.mark.usefixtures("connections_stay_open")
 def test_every_answer_is_described(
-    label: str, who: str, mode: GenerationMode, house: House, buyer: Any, operator: Any
+    label: str, who: str, mode: GenerationMode, system: System, buyer: Any, operator: Any
 ) -> None:
     client = {"buyer": buyer, "operator": operator}[who]
     headers = {"Authorization": f"Bearer {client.token}"}
@@ -71,7 +71,7 @@ def test_every_answer_is_described(
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=_cases(operation, mode, house))
+    @given(case=_cases(operation, mode, system))
     def try_it(case: Any) -> None:
         cache.clear()  # or the throttle would answer everything
         case.validate_response(case.call(headers=headers), checks=CHECKS)
@@ -79,11 +79,11 @@ def test_every_answer_is_described(
     try_it()
 
 
-def _cases(operation: Any, mode: GenerationMode, house: House) -> st.SearchStrategy[Any]:
+def _cases(operation: Any, mode: GenerationMode, system: System) -> st.SearchStrategy[Any]:
     """Requests about anything and, where the path names something, about what there is."""
     there_is: dict[str, Any] = {
-        "number": house.order,
-        "id": house.shipment if "shipments" in operation.path else house.dead_letters[0],
+        "number": system.order,
+        "id": system.shipment if "shipments" in operation.path else system.dead_letters[0],
         "sku": "MUG",
         "provider_name": "sandbox",
     }

@@ -10,16 +10,16 @@ SHIPMENTS = "/api/v1/shipments"
 BY_MAIL = {"carrier": "Royal Mail", "tracking_number": "RM 123 456"}
 
 
-def test_a_shipment_has_these_fields(operator: Any, house: Any, order_body: dict[str, Any]) -> None:
-    answer = operator.get(f"{SHIPMENTS}/{house.shipment}")
+def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dict[str, Any]) -> None:
+    answer = operator.get(f"{SHIPMENTS}/{system.shipment}")
     shipment = answer.json()
 
     assert answer.status_code == 200
     assert answer.headers["ETag"] == '"1"'
     assert shipment.pop("created_at") == shipment.pop("updated_at")
     assert shipment == {
-        "id": house.shipment,
-        "order": house.order,
+        "id": system.shipment,
+        "order": system.order,
         "status": "arranged",
         "recipient": order_body["shipping_address"],
         "carrier": "",
@@ -31,41 +31,41 @@ def test_a_shipment_has_these_fields(operator: Any, house: Any, order_body: dict
     }
 
 
-def test_a_shipment_goes_and_arrives(operator: Any, house: Any) -> None:
-    gone = operator.post(f"{SHIPMENTS}/{house.shipment}/dispatch", BY_MAIL)
-    there = operator.post(f"{SHIPMENTS}/{house.shipment}/deliver")
+def test_a_shipment_goes_and_arrives(operator: Any, system: Any) -> None:
+    gone = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
+    there = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver")
 
     assert (gone.status_code, there.status_code) == (200, 200)
     assert (gone.json()["status"], there.json()["status"]) == ("dispatched", "delivered")
     assert gone.json()["tracking_number"] == "RM 123 456"
-    assert there.json() == operator.get(f"{SHIPMENTS}/{house.shipment}").json()
+    assert there.json() == operator.get(f"{SHIPMENTS}/{system.shipment}").json()
     assert (gone.headers["ETag"], there.headers["ETag"]) == ('"2"', '"3"')
 
 
-def test_each_step_is_made_once_and_in_turn(operator: Any, house: Any, photograph: Callable[[], object]) -> None:
+def test_each_step_is_made_once_and_in_turn(operator: Any, system: Any, photograph: Callable[[], object]) -> None:
     before = photograph()
-    early = operator.post(f"{SHIPMENTS}/{house.shipment}/deliver", {})
+    early = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver", {})
     assert photograph() == before
-    operator.post(f"{SHIPMENTS}/{house.shipment}/dispatch", BY_MAIL)
-    again = operator.post(f"{SHIPMENTS}/{house.shipment}/dispatch", BY_MAIL)
+    operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
+    again = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
 
     assert [(answer.status_code, kind_of(answer)) for answer in (early, again)] == [(409, "not_allowed")] * 2
-    assert problem_of(early)["detail"] == f"Shipment {house.shipment} is arranged: it can't be delivered."
+    assert problem_of(early)["detail"] == f"Shipment {system.shipment} is arranged: it can't be delivered."
 
 
 def test_what_was_cancelled_stays_in_the_house(
-    buyer: Any, operator: Any, house: Any, drain: Callable[..., int]
+    buyer: Any, operator: Any, system: Any, drain: Callable[..., int]
 ) -> None:
-    buyer.post(f"/api/v1/orders/{house.order}/cancel", {})
+    buyer.post(f"/api/v1/orders/{system.order}/cancel", {})
     drain()
 
-    assert operator.get(f"{SHIPMENTS}/{house.shipment}").json()["status"] == "cancelled"
-    assert operator.post(f"{SHIPMENTS}/{house.shipment}/dispatch", BY_MAIL).status_code == 409
+    assert operator.get(f"{SHIPMENTS}/{system.shipment}").json()["status"] == "cancelled"
+    assert operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL).status_code == 409
 
 
 @pytest.mark.parametrize(("call", "body"), [("dispatch", BY_MAIL), ("deliver", {})])
-def test_a_step_from_another_version_is_refused(operator: Any, house: Any, call: str, body: dict[str, Any]) -> None:
-    answer = operator.post(f"{SHIPMENTS}/{house.shipment}/{call}", body, headers={"If-Match": '"7"'})
+def test_a_step_from_another_version_is_refused(operator: Any, system: Any, call: str, body: dict[str, Any]) -> None:
+    answer = operator.post(f"{SHIPMENTS}/{system.shipment}/{call}", body, headers={"If-Match": '"7"'})
 
     assert (answer.status_code, kind_of(answer)) == (412, "stale_version")
 
@@ -84,7 +84,7 @@ def test_a_step_from_another_version_is_refused(operator: Any, house: Any, call:
 )
 def test_what_a_step_cannot_be(
     operator: Any,
-    house: Any,
+    system: Any,
     photograph: Callable[[], object],
     call: str,
     body: dict[str, Any],
@@ -92,30 +92,30 @@ def test_what_a_step_cannot_be(
 ) -> None:
     before = photograph()
 
-    assert errors_of(operator.post(f"{SHIPMENTS}/{house.shipment}/{call}", body)) == {error}
+    assert errors_of(operator.post(f"{SHIPMENTS}/{system.shipment}/{call}", body)) == {error}
     assert photograph() == before
 
 
-def test_there_is_no_shipment_of_another_name(operator: Any, house: Any) -> None:
-    for path in "S-999-1", house.order, f"{house.shipment}-1", "s-1-1", "S-", "S-1-1/", "1":
+def test_there_is_no_shipment_of_another_name(operator: Any, system: Any) -> None:
+    for path in "S-999-1", system.order, f"{system.shipment}-1", "s-1-1", "S-", "S-1-1/", "1":
         answer = operator.get(f"{SHIPMENTS}/{path}")
         assert (answer.status_code, kind_of(answer)) == (404, "not_found")
 
 
-def test_shipments_are_listed_and_filtered(operator: Any, house: Any) -> None:
+def test_shipments_are_listed_and_filtered(operator: Any, system: Any) -> None:
     def ids(query: str) -> list[str]:
         return [shipment["id"] for shipment in operator.get(f"{SHIPMENTS}?{query}").json()["results"]]
 
-    assert operator.get(SHIPMENTS).json()["results"] == [operator.get(f"{SHIPMENTS}/{house.shipment}").json()]
-    assert ids("status=arranged") == ids(f"order={house.order}") == [house.shipment]
+    assert operator.get(SHIPMENTS).json()["results"] == [operator.get(f"{SHIPMENTS}/{system.shipment}").json()]
+    assert ids("status=arranged") == ids(f"order={system.order}") == [system.shipment]
     assert ids("status=delivered") == ids("order=R-1") == []
 
 
 def test_a_list_of_any_length_takes_as_many_statements(
-    buyer: Any, operator: Any, house: Any, drain: Callable[..., int], statements: Callable[..., Any]
+    buyer: Any, operator: Any, system: Any, drain: Callable[..., int], statements: Callable[..., Any]
 ) -> None:
     for _ in range(3):
-        buyer.post("/api/v1/orders", house.order_body)
+        buyer.post("/api/v1/orders", system.order_body)
     drain()
     counts = []
     for size in 1, 4:

@@ -12,7 +12,7 @@ from integration.domain import clock
 STOCK = "/api/v1/stock"
 
 
-def test_a_stock_item_has_these_fields(operator: Any, house: Any) -> None:
+def test_a_stock_item_has_these_fields(operator: Any, system: Any) -> None:
     answer = operator.get(f"{STOCK}/MUG")
     item = answer.json()
 
@@ -37,14 +37,14 @@ def test_what_came_in_can_be_bought(operator: Any, anonymous: Any, shop: object,
 
 
 @pytest.mark.parametrize(("delta", "on_hand"), [(-3, 97), (3, 103), (-98, 2)])
-def test_what_is_counted_is_corrected(operator: Any, house: Any, delta: int, on_hand: int) -> None:
+def test_what_is_counted_is_corrected(operator: Any, system: Any, delta: int, on_hand: int) -> None:
     answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": delta, "reason": "counted"})
 
     assert answer.status_code == 201
     assert answer.json()["on_hand"] == on_hand
 
 
-def test_what_is_set_aside_is_not_taken_away(operator: Any, house: Any, photograph: Callable[[], object]) -> None:
+def test_what_is_set_aside_is_not_taken_away(operator: Any, system: Any, photograph: Callable[[], object]) -> None:
     before = photograph()
     answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": -99, "reason": "counted"})
 

@@ -36,46 +36,49 @@ def measure(stage: Stage) -> dict[str, Any]:
     """What an order costs, placed over REST and placed by command; and how often the disk can be waited for."""
     orders, requests, skus = stage.scale.orders, stage.scale.requests, stage.scale.skus
     with ExitStack() as ends:
-        house = ends.enter_context(stage.house())
+        system = ends.enter_context(stage.system())
         client = ends.enter_context(stage.crew("tests.bench.post", 1, dict(os.environ)))
-        placers = ends.enter_context(stage.crew("tests.bench.ours.place", stage.scale.hands, house.environment))
-        token, each = house.token(), orders // stage.scale.hands
+        placers = ends.enter_context(stage.crew("tests.bench.ours.place", stage.scale.hands, system.environment))
+        token, each = system.token(), orders // stage.scale.hands
         leaders = {
-            **{name: [program.pid] for name, program in house.house.programs.items()},
+            **{name: [program.pid] for name, program in system.system.programs.items()},
             "PostgreSQL": [stage.postgresql.program.pid],
             "Redis": [stage.redis.program.pid],
             "placers": placers.pids,
         }
         ways: dict[str, tuple[int, Callable[[], Any]]] = {
-            "REST": (requests, lambda: client.do(requests=requests, port=house.house.port, skus=skus, token=token)),
+            "REST": (
+                requests,
+                lambda: client.do(requests=requests, port=system.system.port, skus=skus, token=token),
+            ),
             "command": (each * stage.scale.hands, lambda: placers.do(orders=each, lines=SMALL, skus=skus)),
         }
         for _, place in ways.values():  # none is measured cold
             place()
-            house.come_to_rest()
+            system.come_to_rest()
         seen: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for _ in range(stage.scale.rounds):
             for way, (n, place) in ways.items():
-                seen[way].append(_cost(house, leaders, n, place))
-        with house.frozen():
+                seen[way].append(_cost(system, leaders, n, place))
+        with system.frozen():
             flushes = {str(hands): flushes_a_second(stage, hands, stage.scale.orders) for hands in (1, HANDS)}
     an_order = {way: {name: median(one[name] for one in rounds) for name in rounds[0]} for way, rounds in seen.items()}
     n = f"{requests:,} orders over REST and {orders:,} by command in each of {stage.scale.rounds} rounds"
     return {"an_order": an_order, "flushes": flushes, "n": n}
 
 
-def _cost(house: Measured, leaders: Mapping[str, list[int]], n: int, place: Callable[[], Any]) -> dict[str, float]:
+def _cost(system: Measured, leaders: Mapping[str, list[int]], n: int, place: Callable[[], Any]) -> dict[str, float]:
     """What each of so many orders costs: milliseconds by process, and what is on the disk afterwards."""
 
     def look() -> dict[str, float]:
         spent = {name: 1000 * sum(map(cpu_of_all, pids)) for name, pids in leaders.items()}
-        return {**spent, **{name: float(house.ask(f"SELECT {sql}")) for name, sql in DISK.items()}}
+        return {**spent, **{name: float(system.ask(f"SELECT {sql}")) for name, sql in DISK.items()}}
 
-    arranged, before = house.count("fulfillment_shipment"), look()
+    arranged, before = system.count("fulfillment_shipment"), look()
     place()
-    house.come_to_rest()
+    system.come_to_rest()
     after = look()
-    if house.count("fulfillment_shipment") - arranged != n:
+    if system.count("fulfillment_shipment") - arranged != n:
         raise NotAllDone(f"not all of {n} orders have a shipment")
     return {name: (after[name] - before[name]) / n for name in before}
 

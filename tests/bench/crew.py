@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 
 class ProgramFailed(RuntimeError):

@@ -18,7 +18,7 @@ import psycopg
 
 from tests.bench.history import EARLIER, FIRST_NUMBER, NoRoom, Repetition, repeat
 from tests.bench.stage import Stage
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 RECIPE = ROOT / "docs" / "partition_by_month.sql"
 TABLES = {"ordering_history": "id", "integration_message": "id", "integration_delivery": "message_id"}

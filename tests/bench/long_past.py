@@ -16,14 +16,16 @@ def with_history(stage: Stage) -> Measurement:
     remembered = remember_orders(stage, "furnished", "old", scale.history)
     with ExitStack() as ends:
         shops = [ends.enter_context(open_shop(stage, template)) for template in ("old", "furnished")]
-        tellers = [ends.enter_context(stage.crew("tests.bench.ours.tell", 1, house.environment)) for house, _ in shops]
+        tellers = [
+            ends.enter_context(stage.crew("tests.bench.ours.tell", 1, system.environment)) for system, _ in shops
+        ]
 
         def measure(which: int) -> Mapping[str, float]:
-            (house, placers), (other, _) = shops[which], shops[1 - which]
+            (system, placers), (other, _) = shops[which], shops[1 - which]
             with other.frozen():
                 return {
-                    "a": flow(house, placers, scale.orders),
-                    "b": deliveries(house, tellers[which], scale.events),
+                    "a": flow(system, placers, scale.orders),
+                    "b": deliveries(system, tellers[which], scale.events),
                 }
 
         pairs = in_turn(lambda: measure(0), lambda: measure(1), scale.rounds)

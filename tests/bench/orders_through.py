@@ -11,20 +11,20 @@ from contextlib import contextmanager
 from tests.bench.crew import Crew
 from tests.bench.pairing import Measurement, in_turn
 from tests.bench.stage import Measured, NotAllDone, Stage, embedded_environment, plain_environment
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 SMALL, LARGE = 3, 300
 """Lines of an order."""
 
 
-def flow(house: Measured, placers: Crew, orders: int, lines: int = SMALL, one_for_all: bool = False) -> float:
+def flow(system: Measured, placers: Crew, orders: int, lines: int = SMALL, one_for_all: bool = False) -> float:
     """Orders a second, from placing to the shipment, with nothing left to be delivered at the end."""
-    before = house.count("fulfillment_shipment")
+    before = system.count("fulfillment_shipment")
     began = time.perf_counter()
-    placers.do(orders=orders // placers.hands, lines=lines, skus=house.stage.scale.skus, one_for_all=one_for_all)
-    house.come_to_rest()
+    placers.do(orders=orders // placers.hands, lines=lines, skus=system.stage.scale.skus, one_for_all=one_for_all)
+    system.come_to_rest()
     seconds = time.perf_counter() - began
-    arranged = house.count("fulfillment_shipment") - before
+    arranged = system.count("fulfillment_shipment") - before
     if arranged != orders // placers.hands * placers.hands:
         raise NotAllDone(f"{arranged} of {orders} orders have a shipment")
     return arranged / seconds
@@ -34,8 +34,8 @@ def flow(house: Measured, placers: Crew, orders: int, lines: int = SMALL, one_fo
 def open_shop(stage: Stage, template: str = "furnished") -> Iterator[tuple[Measured, Crew]]:
     """A house, and those who place orders in it."""
     place, hands = "tests.bench.ours.place", stage.scale.hands
-    with stage.house(template) as house, stage.crew(place, hands, house.environment) as placers:
-        yield house, placers
+    with stage.system(template) as system, stage.crew(place, hands, system.environment) as placers:
+        yield system, placers
 
 
 @contextmanager
@@ -56,24 +56,24 @@ def furnish_plain(stage: Stage) -> None:
 def whole_flow(stage: Stage) -> Measurement:
     """Row a: the whole flow beside the bare chain."""
     scale = stage.scale
-    with open_shop(stage) as (house, placers), bare_chain(stage) as chain:
+    with open_shop(stage) as (system, placers), bare_chain(stage) as chain:
 
         def baseline() -> Mapping[str, float]:
-            with house.frozen():
+            with system.frozen():
                 each = scale.chain_orders // scale.hands
                 return {"": each * scale.hands / chain.time(orders=each, lines=SMALL, skus=scale.skus)}
 
-        pairs = in_turn(lambda: {"": flow(house, placers, scale.orders)}, baseline, scale.rounds)
+        pairs = in_turn(lambda: {"": flow(system, placers, scale.orders)}, baseline, scale.rounds)
     return pairs, f"{scale.orders:,} orders, {scale.chain_orders:,} by the chain"
 
 
 def one_sku(stage: Stage) -> Measurement:
     """Row g: every order wants the same sku, beside orders spread over all of them."""
     orders = stage.scale.orders
-    with open_shop(stage) as (house, placers):
+    with open_shop(stage) as (system, placers):
         pairs = in_turn(
-            lambda: {"": flow(house, placers, orders, one_for_all=True)},
-            lambda: {"": flow(house, placers, orders)},
+            lambda: {"": flow(system, placers, orders, one_for_all=True)},
+            lambda: {"": flow(system, placers, orders)},
             stage.scale.rounds,
         )
     return pairs, f"{orders:,} orders of 3 lines"
@@ -82,10 +82,10 @@ def one_sku(stage: Stage) -> Measurement:
 def large_orders(stage: Stage) -> Measurement:
     """Row h: lines a second in large orders, beside small ones."""
     few, many = stage.scale.large_orders, stage.scale.orders
-    with open_shop(stage) as (house, placers):
+    with open_shop(stage) as (system, placers):
         pairs = in_turn(
-            lambda: {"": LARGE * flow(house, placers, few, LARGE)},
-            lambda: {"": SMALL * flow(house, placers, many)},
+            lambda: {"": LARGE * flow(system, placers, few, LARGE)},
+            lambda: {"": SMALL * flow(system, placers, many)},
             stage.scale.rounds,
         )
     return pairs, f"{few:,} orders of {LARGE} lines, {many:,} of {SMALL}"
@@ -94,7 +94,7 @@ def large_orders(stage: Stage) -> Measurement:
 def embedded(stage: Stage) -> Measurement:
     """Row i: the embedded mode beside the bare chain on SQLite."""
     n = stage.scale.embedded_orders
-    with embedded_house(stage, "tests.bench.ours.embedded") as ours, embedded_chain(stage) as chain:
+    with embedded_system(stage, "tests.bench.ours.embedded") as ours, embedded_chain(stage) as chain:
 
         def baseline() -> Mapping[str, float]:
             with ours.frozen():
@@ -106,12 +106,12 @@ def embedded(stage: Stage) -> Measurement:
     return pairs, f"{n:,} orders"
 
 
-def embedded_house(stage: Stage, program: str = "tests.bench.ours.walk") -> Crew:
+def embedded_system(stage: Stage, program: str = "tests.bench.ours.walk") -> Crew:
     """A process of ours that runs embedded, on an SQLite database with goods and some orders in it."""
     database = {"DATABASE_URL": f"sqlite:///{stage.folder}/embedded.sqlite3"}
-    house = {**os.environ, **embedded_environment(stage), **database}
-    stage.furnish({**house, "PYTHONPATH": str(ROOT)})
-    return stage.crew(program, 1, house)
+    system = {**os.environ, **embedded_environment(stage), **database}
+    stage.furnish({**system, "PYTHONPATH": str(ROOT)})
+    return stage.crew(program, 1, system)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from tests.bench.orders_through import furnish_plain
 from tests.bench.pairing import Measurement, Pair, in_turn
 from tests.bench.stage import Stage
-from tests.system.house import PYTHON, Program, eventually, free_port
+from tests.system.running_system import PYTHON, Program, eventually, free_port
 
 
 def requests(stage: Stage) -> Measurement:
@@ -26,21 +26,21 @@ def requests(stage: Stage) -> Measurement:
     serving = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--worker-class", "gthread", "--threads", "8"]
     with ExitStack() as ends:
         furnish_plain(stage)
-        house = ends.enter_context(stage.house())
+        system = ends.enter_context(stage.system())
         client = ends.enter_context(stage.crew("tests.bench.post", 1, dict(os.environ)))
         bare = Program([*gunicorn, *serving], stage.folder, stage.plain(), stage.folder / "bare.log")
         ends.callback(bare.kill)
-        token = house.token()
+        token = system.token()
         eventually(lambda: _listens(port), bool, f"a bare view:\n{bare.output}")
 
         def ours() -> Mapping[str, float]:
-            with house.frozen("worker", "beat"):
-                rate = n / client.time(requests=n, port=house.house.port, skus=stage.scale.skus, token=token)
-            house.come_to_rest()
+            with system.frozen("worker", "beat"):
+                rate = n / client.time(requests=n, port=system.system.port, skus=stage.scale.skus, token=token)
+            system.come_to_rest()
             return {"": rate}
 
         def baseline() -> Mapping[str, float]:
-            with house.frozen():
+            with system.frozen():
                 return {"": n / client.time(requests=n, port=port, skus=stage.scale.skus)}
 
         pairs = in_turn(ours, baseline, stage.scale.rounds)
@@ -55,14 +55,14 @@ def _listens(port: int) -> bool:
 def memory(stage: Stage) -> Measurement:
     """Row k: memory after many orders beside that after a few."""
     few, many = stage.scale.memory
-    with stage.house() as house, stage.crew("tests.bench.post", 1, dict(os.environ)) as client:
-        token, at = house.token(), {}
+    with stage.system() as system, stage.crew("tests.bench.post", 1, dict(os.environ)) as client:
+        token, at = system.token(), {}
         placed = 0
         for n in (few, many):
-            client.do(requests=n - placed, port=house.house.port, skus=stage.scale.skus, token=token)
+            client.do(requests=n - placed, port=system.system.port, skus=stage.scale.skus, token=token)
             placed = n
-            house.come_to_rest()
-            at[n] = {name: house.memory(name) / 2**20 for name in ("web", "worker")}
+            system.come_to_rest()
+            at[n] = {name: system.memory(name) / 2**20 for name in ("web", "worker")}
     return {name: Pair([at[many][name]], [at[few][name]]) for name in ("web", "worker")}, (
         f"after {many:,} orders and after {few:,} of one and the same run, over REST"
     )

@@ -15,7 +15,7 @@ from tests.bench.crew import Crew
 from tests.bench.orders_through import flow, open_shop
 from tests.bench.pairing import Measurement, in_turn
 from tests.bench.stage import Stage
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 OSCAR = "4.2.1"
 REQUIREMENTS = (
@@ -72,16 +72,16 @@ def oscar(stage: Stage) -> Measurement:
     scale = stage.scale
     python, each = environment(), scale.peer_orders // scale.hands
     with (
-        open_shop(stage) as (house, placers),
+        open_shop(stage) as (system, placers),
         _oscar(stage, python) as shop,
     ):
 
         def baseline() -> Mapping[str, float]:
             shop.do(what="fill", orders=each)
-            with house.frozen():
+            with system.frozen():
                 return {"": each * scale.hands / shop.time(what="place")}
 
-        pairs = in_turn(lambda: {"": flow(house, placers, scale.orders)}, baseline, scale.rounds)
+        pairs = in_turn(lambda: {"": flow(system, placers, scale.orders)}, baseline, scale.rounds)
     return pairs, f"{scale.orders:,} orders, {scale.peer_orders:,} by django-oscar {OSCAR}"
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 from tests.bench.crew import work
-from tests.system.house import ADDRESS
+from tests.system.running_system import ADDRESS
 
 
 class NotCreated(RuntimeError):

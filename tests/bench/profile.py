@@ -13,9 +13,9 @@ from tests.bench.capacity import flushes_a_second
 from tests.bench.clocks import cpu_of_all
 from tests.bench.crew import Crew
 from tests.bench.in_memory import recorder, signals
-from tests.bench.orders_through import LARGE, SMALL, embedded_chain, embedded_house, furnish_plain
+from tests.bench.orders_through import LARGE, SMALL, embedded_chain, embedded_system, furnish_plain
 from tests.bench.stage import Stage
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 TO_CONFIRMATION = (
     "inventory.reserve-stock",
@@ -44,7 +44,7 @@ def measure(stage: Stage) -> dict[str, Any]:
         }
         servers = _in_turn(stage, ours, chain, {"PostgreSQL": stage.postgresql.program.pid})
         large = _line_of_a_large_order(stage, ours)
-    with embedded_house(stage) as ours, embedded_chain(stage) as chain:
+    with embedded_system(stage) as ours, embedded_chain(stage) as chain:
         embedded = _in_turn(stage, ours, chain, {})
     return {
         **servers,

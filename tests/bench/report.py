@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 KEPT = ROOT / "var" / "bench"
 PAGE = ROOT / "docs" / "performance.md"

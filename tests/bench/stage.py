@@ -19,7 +19,7 @@ import redis
 
 from tests.bench.crew import Crew
 from tests.chaos.servers import PostgreSQL, Redis
-from tests.system.house import MANAGE, PYTHON, ROOT, House, eventually, free_port
+from tests.system.running_system import MANAGE, PYTHON, ROOT, System, eventually, free_port
 
 SETTINGS = "tests.bench.ours.settings"
 PLAIN_SETTINGS = "tests.bench.baselines.settings"
@@ -95,8 +95,8 @@ class Stage:
     def __init__(self, folder: Path, scale: Scale, short: bool = False, servers: bool = True) -> None:
         self.folder, self.scale, self.short, self._servers = folder, scale, short, servers
         self._ends = ExitStack()
-        self._shared: House | None = None
-        self._houses = 0
+        self._shared: System | None = None
+        self._systems = 0
 
     def __enter__(self) -> "Stage":
         self.folder.mkdir(parents=True)
@@ -165,7 +165,7 @@ class Stage:
     # --- Who is measured ---
 
     @contextmanager
-    def house(self, template: str = "furnished") -> Iterator["Measured"]:
+    def system(self, template: str = "furnished") -> Iterator["Measured"]:
         """A house of its own: web, a worker with two processes, and beat.
 
         Args:
@@ -175,19 +175,19 @@ class Stage:
             if self._shared is None:
                 self._shared = self._open(template)
                 self._ends.callback(self._shared.tear_down)
-            house = self._shared
-            yield self._ends.enter_context(closing(Measured(house, self)))
+            system = self._shared
+            yield self._ends.enter_context(closing(Measured(system, self)))
             return
-        house = self._open(template)
+        system = self._open(template)
         try:
-            with closing(Measured(house, self)) as measured:
+            with closing(Measured(system, self)) as measured:
                 yield measured
         finally:
-            house.tear_down()
+            system.tear_down()
 
-    def _open(self, template: str) -> House:
-        self._houses += 1
-        name, port = f"house_{self._houses}", free_port()
+    def _open(self, template: str) -> System:
+        self._systems += 1
+        name, port = f"house_{self._systems}", free_port()
         if template == "furnished":
             self.postgresql.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
         else:  # made for this house alone, and perhaps larger than what is left of the disk
@@ -199,15 +199,15 @@ class Stage:
             "worker": [*CELERY, "worker", "-c", "2", "-n", f"{name}@%h"],
             "beat": [*CELERY, "beat"],
         }
-        house = House(folder, self.environment(name), commands, port)
+        system = System(folder, self.environment(name), commands, port)
         try:
             for each in commands:
-                house.start(each)
-            house.wait_until_ready()
+                system.start(each)
+            system.wait_until_ready()
         except BaseException:
-            house.tear_down()
+            system.tear_down()
             raise
-        return house
+        return system
 
     def crew(self, module: str, hands: int, environment: Mapping[str, str]) -> Crew:
         """Processes of one program, to be used with `with`."""
@@ -242,12 +242,12 @@ def embedded_environment(stage: Stage) -> dict[str, str]:
 class Measured:
     """A house that is measured: what is asked of it from outside, past its own code."""
 
-    def __init__(self, house: House, stage: Stage) -> None:
-        self.house, self.stage = house, stage
-        self.environment = house.environment
-        self._database = psycopg.connect(house.environment["DATABASE_URL"], autocommit=True)
+    def __init__(self, system: System, stage: Stage) -> None:
+        self.system, self.stage = system, stage
+        self.environment = system.environment
+        self._database = psycopg.connect(system.environment["DATABASE_URL"], autocommit=True)
         self._broker = redis.Redis.from_url(stage.redis.url)
-        self._queue = f"{house.environment['QUEUE_PREFIX']}.integration"
+        self._queue = f"{system.environment['QUEUE_PREFIX']}.integration"
 
     def close(self) -> None:
         """Let go of its servers."""
@@ -288,7 +288,7 @@ class Measured:
     def frozen(self, *names: str) -> Iterator[None]:
         """Hold its processes still, or those named; what it does first is come to rest."""
         self.come_to_rest()
-        programs = [self.house.programs[name] for name in names or self.house.programs]
+        programs = [self.system.programs[name] for name in names or self.system.programs]
         for program in programs:
             program.signal_group(signal.SIGSTOP)
         try:
@@ -299,13 +299,13 @@ class Measured:
 
     def memory(self, name: str) -> int:
         """The bytes one of its programs holds with all its processes: what they share is counted once."""
-        leader = self.house.programs[name]
+        leader = self.system.programs[name]
         return sum(_proportional_bytes(pid) for pid in [leader.pid, *leader.children])
 
     def token(self) -> str:
         """What a buyer authenticates with."""
         answer = eventually(
-            lambda: self.house.visitor.post("/auth/tokens", {"username": "buyer", "password": "buyer"}),
+            lambda: self.system.visitor.post("/auth/tokens", {"username": "buyer", "password": "buyer"}),
             lambda answer: answer.status == 201,
             "a token",
         )

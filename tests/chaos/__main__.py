@@ -21,7 +21,7 @@ import django
 
 from tests.chaos import report
 from tests.chaos.servers import PostgreSQL, Redis
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 
 def parse() -> argparse.Namespace:
@@ -177,7 +177,7 @@ def prepare(options: argparse.Namespace) -> None:
         own |= {"DATABASE_URL": f"sqlite:///{options.folder}/live.sqlite3", "CELERY_BROKER_URL": "memory://"}
     os.environ.update(own if options.part in {*LIVE, "embedded"} else {"LOG_LEVEL": "CRITICAL"})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    options.folder = options.folder / "house"
+    options.folder = options.folder / "running_system"
     if options.part != "all":
         django.setup()
 

@@ -29,7 +29,7 @@ from integration.read_models.batch import read_models
 from integration.read_models.rebuild import differences
 from ordering.models import Order
 from tests.chaos.databases import Fresh
-from tests.chaos.flows import FLOWS, PATIENCE, World, drain, open_shop
+from tests.chaos.flows import FLOWS, TIMEOUT, World, drain, open_shop
 
 DIED = 77
 """How a process ends that crashed where it was told to."""
@@ -111,7 +111,7 @@ def _run_and_report(flow: Callable[[Any], None], tag: str, point: Point | None, 
         with ExitStack() as stack:
             ledger.watch(stack)
             flow(World(tag))
-            drain(patience=PATIENCE)
+            drain(timeout=TIMEOUT)
     except BaseException as error:
         print(f"{flow.__name__} at {point}: the process itself failed: {error!r}", file=sys.stderr)
         return 1
@@ -123,7 +123,7 @@ def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
     """Start again, let the clients repeat what they asked for, and look for violations."""
     world = World(tag)
     flow(world)
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     return judge(world, ends)
 
 

@@ -90,15 +90,15 @@ def come_to_an_end(live: Live, traffic: Traffic, outcome: Outcome, before: int) 
 def kill_something(live: Live, kind: str) -> dict[int, int]:
     """SIGKILL a process of the house; returns what it may have held in its hands, and has it started again."""
     if kind == "worker child":
-        parents = [live.house.programs[name] for name in live.workers if name in live.house.programs]
+        parents = [live.system.programs[name] for name in live.workers if name in live.system.programs]
         children = [pid for parent in parents for pid in parent.children]
         with suppress(ProcessLookupError, IndexError):  # one that is just gone, or all of them
             os.kill(random.choice(children), signal.SIGKILL)
         return live.in_flight()
     name = random.choice(live.workers) if kind == "worker" else kind
-    live.house.kill(name)
+    live.system.kill(name)
     held = live.in_flight()
-    live.house.start(name)
+    live.system.start(name)
     return held
 
 
@@ -107,7 +107,7 @@ def kill_web_worker_child_and_beat(live: Live, scale: Scale) -> Outcome:
     """SIGKILL web, worker, worker child and beat, again and again."""
     outcome, killed, seconds, before = Outcome(), Counter[str](), [0.0], Order.objects.count()
     in_flight = 0
-    with Traffic(live.house, scale.orders // 2, f"kill-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 2, f"kill-{before}") as traffic:
         while traffic.flowing:
             kind = ("web", "worker", "worker child", "beat")[killed.total() % 4]
             held = kill_something(live, kind)
@@ -133,7 +133,7 @@ def storm(live: Live, scale: Scale) -> Outcome:
     outcome, killed, before = Outcome(), Counter[str](), Order.objects.count()
     gone = 20 if scale is WHOLE else 3
     flushed = 0
-    with Traffic(live.house, scale.orders, f"storm-{before}") as traffic:
+    with Traffic(live.system, scale.orders, f"storm-{before}") as traffic:
         milestones = iter([0.25, 0.5, 0.75])
         milestone = next(milestones)
         while traffic.flowing or milestone <= 1:
@@ -162,7 +162,7 @@ def lose_redis(live: Live, scale: Scale) -> Outcome:
     """Redis SIGKILLed without persistence and restarted, and FLUSHALL, in turn."""
     outcome, before = Outcome(), Order.objects.count()
     lost = 0
-    with Traffic(live.house, scale.orders // 4, f"redis-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 4, f"redis-{before}") as traffic:
         while traffic.flowing or lost < scale.often:
             if lost % 2:
                 with live.redis.client() as client:
@@ -185,11 +185,11 @@ def freeze_redis(live: Live, scale: Scale) -> Outcome:
     outcome, before = Outcome(), Order.objects.count()
     n = max(scale.orders // 20, 10)
     # One buyer, one order after the other: what is timed is the wait for the broker, not for each other.
-    with Traffic(live.house, n, f"awake-{before}", buyers=1, carriers=False) as usual:
+    with Traffic(live.system, n, f"awake-{before}", buyers=1, carriers=False) as usual:
         pass
     outcome.wrong += live.come_to_rest()
     live.redis.freeze()
-    with Traffic(live.house, n, f"frozen-{before}", buyers=1, carriers=False) as frozen:
+    with Traffic(live.system, n, f"frozen-{before}", buyers=1, carriers=False) as frozen:
         pass
     live.redis.thaw()
     come_to_an_end(live, frozen, outcome, before + n)
@@ -215,7 +215,7 @@ def kill_postgresql(live: Live, scale: Scale) -> Outcome:
         "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity "
         "WHERE datname LIKE 'waybill%' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 2) AS unlucky"
     )
-    with Traffic(live.house, scale.orders // 4, f"postgres-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 4, f"postgres-{before}") as traffic:
         while traffic.flowing or killed < scale.often // 2:
             for _ in range(5):
                 terminated += live.postgresql.ask(a_backend)[0][0]
@@ -239,14 +239,14 @@ def crowd(live: Live, scale: Scale) -> Outcome:
     workers = 10 if scale is WHOLE else 4
     live.rebuild(
         commands={
-            "web": live.house.commands["web"],
+            "web": live.system.commands["web"],
             **{f"worker{i}": [*CELERY, "worker", "-c", "1", "-P", "solo", "-n", f"{i}@%h"] for i in range(workers)},
             "beat1": [*CELERY, "beat"],
             "beat2": [*CELERY, "beat"],
         }
     )
     forged = 0
-    with Traffic(live.house, scale.orders // 4, f"crowd-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 4, f"crowd-{before}") as traffic:
         while traffic.flowing:
             live.forge_wake_ups()
             forged += 8
@@ -269,14 +269,14 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
     known = set(Transaction.objects.values_list("key", flat=True))
     live.rebuild("provider")
     told: Counter[int] = Counter()
-    with Traffic(live.house, scale.orders // 4, f"provider-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 4, f"provider-{before}") as traffic:
         while traffic.flowing or told.total() < scale.orders // 4:
             keys = [key for key in Transaction.objects.values_list("key", flat=True) if key not in known]
             for key in random.sample(keys, min(len(keys), 20)) * 2:
                 body, headers = adapter.call_back(key)
                 path = "/api/v1/webhooks/payments/sandbox"
                 with suppress(OSError):
-                    told[live.house.visitor.ask("POST", path, body, headers).status] += 1
+                    told[live.system.visitor.ask("POST", path, body, headers).status] += 1
             time.sleep(0.3)
     come_to_an_end(live, traffic, outcome, before)
     numbers = [order.number for order in traffic.placed]
@@ -303,9 +303,9 @@ def poison(live: Live, scale: Scale) -> Outcome:
     live.rebuild("poison", DELIVERY_MAX_ATTEMPTS="3")
     methods = (VISA,) * 8 + (POISON,)
     deadly = 1 if scale is SHORT else 3
-    with Traffic(live.house, scale.orders // 8, f"poison-{before}", methods=methods) as traffic:
+    with Traffic(live.system, scale.orders // 8, f"poison-{before}", methods=methods) as traffic:
         pass
-    with Traffic(live.house, deadly, f"deadly-{before}", methods=(POISON_THAT_KILLS,), carriers=False) as killers:
+    with Traffic(live.system, deadly, f"deadly-{before}", methods=(POISON_THAT_KILLS,), carriers=False) as killers:
         pass
     come_to_an_end(live, traffic, outcome, before + deadly)
     outcome.wrong = [what for what in outcome.wrong if CONSUMER not in what]
@@ -332,7 +332,7 @@ def clock_jumps(live: Live, scale: Scale) -> Outcome:
     outcome, before = Outcome(), Order.objects.count()
     live.rebuild("clock")
     jumps = 0
-    with Traffic(live.house, scale.orders // 8, f"clock-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 8, f"clock-{before}") as traffic:
         while traffic.flowing or jumps < 2:
             (live.sabotage / "clock").write_text("0" if jumps % 2 else "7200")
             jumps += 1
@@ -351,12 +351,12 @@ def clock_jumps(live: Live, scale: Scale) -> Outcome:
 def kill_the_one_process(live: Live, scale: Scale) -> Outcome:
     """SIGKILL the one process, again and again, and start it again."""
     outcome, before, killed = Outcome(), Order.objects.count(), 0
-    with Traffic(live.house, scale.orders // 4, f"one-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 4, f"one-{before}") as traffic:
         while traffic.flowing:
             time.sleep(random.uniform(1.0, 3.0))
             live.restart("serve")
             killed += 1
-            live.house.wait_until_ready()
+            live.system.wait_until_ready()
     come_to_an_end(live, traffic, outcome, before)
     outcome.n["killed"] = killed
     return outcome
@@ -366,8 +366,8 @@ def kill_the_one_process(live: Live, scale: Scale) -> Outcome:
 def lock_storm(live: Live, scale: Scale) -> Outcome:
     """Somebody else keeps the SQLite database locked, for longer than anybody waits."""
     outcome, before, storms = Outcome(), Order.objects.count(), 0
-    url = live.house.environment["DATABASE_URL"].removeprefix("sqlite:///")
-    with Traffic(live.house, scale.orders // 8, f"lock-{before}") as traffic:
+    url = live.system.environment["DATABASE_URL"].removeprefix("sqlite:///")
+    with Traffic(live.system, scale.orders // 8, f"lock-{before}") as traffic:
         while traffic.flowing or storms < 2:
             # 25 s is more than the 20 for which SQLite is told to wait.
             for seconds in (25.0, 0.5, 0.5, 0.5):
@@ -394,7 +394,7 @@ def full_disk(live: Live, scale: Scale) -> Outcome:
     ballast = live.folder / "ballast"
     if shutil.disk_usage(live.folder).total > A_SMALL_DISK:
         return Outcome(wrong=["not done: only root can mount a disk that is small enough to be filled"])
-    with Traffic(live.house, scale.orders // 8, f"disk-{before}") as traffic:
+    with Traffic(live.system, scale.orders // 8, f"disk-{before}") as traffic:
         while traffic.flowing or full < 2:
             with suppress(OSError), ballast.open("wb") as file:
                 while True:

@@ -25,12 +25,12 @@ from billing.models import Payment, PaymentStatus, Refund, invoice_of
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
-from integration.messaging import schedule
+from integration.messaging import routines as routines_module
 from integration.messaging.claim import CLOCKS_DIFFER, due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
-from integration.read_models.follow import follow_all
+from integration.read_models.catch_up import catch_up_all
 from inventory.commands import stock_up
 from ordering.commands import list_products
 from ordering.models import Order
@@ -74,7 +74,7 @@ def drained(way: Way) -> Iterator[None]:
         _way = before
 
 
-def drain(*contexts: str, patience: timedelta = timedelta(0)) -> None:
+def drain(*contexts: str, timeout: timedelta = timedelta(0)) -> None:
     """Handle what is due, of all contexts or of some, and what becomes due within `patience`; show what came of it."""
     busy = False
     while True:
@@ -85,12 +85,12 @@ def drain(*contexts: str, patience: timedelta = timedelta(0)) -> None:
         ]
         if delivery_queues or busy:
             busy = _way(delivery_queues)
-        elif patience:
-            wait = min(_until_next_due(contexts), patience)
+        elif timeout:
+            wait = min(_until_next_due(contexts), timeout)
             clock.advance(wait)
-            patience -= wait
+            timeout -= wait
         else:
-            return follow_all()
+            return catch_up_all()
 
 
 def _until_next_due(contexts: Sequence[str]) -> timedelta:
@@ -165,9 +165,9 @@ def _client() -> APIClient:
 def place_and_pay(world: World) -> None:
     """An order goes all the way."""
     world.place({"MUG": 2, "LAMP": 1})
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     assert world.dispatch().status_code == 200
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     assert world.deliver().status_code == 200
 
 
@@ -185,14 +185,14 @@ def lose_the_outcome(world: World) -> None:
     """The provider takes the money, and the line is cut before it can say so."""
     with _line_cut_after_charging():
         world.place({"LAMP": 2})
-        drain(patience=PATIENCE)
+        drain(timeout=TIMEOUT)
 
 
 def hear_the_call_back_first(world: World) -> None:
     """The provider's call-back is here before its own answer."""
     with _line_cut_after_charging(call_back=True):
         world.place({"LAMP": 2})
-        drain(patience=PATIENCE)
+        drain(timeout=TIMEOUT)
 
 
 def miss_the_deadline(world: World) -> None:
@@ -200,8 +200,8 @@ def miss_the_deadline(world: World) -> None:
     world.place({"MUG": 4})
     drain("inventory", "ordering")
     with clock.moved(timedelta(minutes=31)):
-        schedule.routines.get("ordering.cancel-overdue-orders").run()
-        drain(patience=PATIENCE)
+        routines_module.routines.get("ordering.cancel-overdue-orders").run()
+        drain(timeout=TIMEOUT)
 
 
 def cancel_before_payment(world: World) -> None:
@@ -214,31 +214,31 @@ def cancel_before_payment(world: World) -> None:
 def cancel_after_payment(world: World) -> None:
     """The buyer cancels when the order is confirmed and not yet shipped."""
     world.place({"MUG": 5})
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     assert world.cancel().status_code == 202
 
 
 def cancel_too_late(world: World) -> None:
     """The buyer asks for a cancellation while the carrier takes the goods; whoever comes first is right."""
     world.place({"MUG": 1})
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     assert world.cancel().status_code == 202
     if world.dispatch().status_code == 200:
-        drain(patience=PATIENCE)
+        drain(timeout=TIMEOUT)
         assert world.deliver().status_code == 200
 
 
 def refund_in_part(world: World) -> None:
     """An operator gives some of the money back, after looking whether that was done before the lights went out."""
     world.place({"LAMP": 2})
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     invoice = invoice_of(OrderNumber(world.order))
     if not Refund.objects.filter(invoice=invoice).exists():
         billing.refund_in_part(invoice, Money("95.50", "USD"), "scratched")
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
 
 
-PATIENCE = timedelta(seconds=20)
+TIMEOUT = timedelta(seconds=20)
 """Long enough for a claim that was lost with its worker, and for a few attempts."""
 
 FLOWS: dict[Callable[[World], None], set[str]] = {

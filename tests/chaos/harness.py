@@ -12,7 +12,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import connection
 
-from tests.system.house import eventually
+from tests.system.running_system import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -31,7 +31,7 @@ from ordering.commands import list_products
 from ordering.models import Order
 from tests.chaos.servers import PostgreSQL, Redis
 from tests.chaos.traffic import GONE, GOODS
-from tests.system.house import MANAGE, PYTHON, ROOT, House, free_port
+from tests.system.running_system import MANAGE, PYTHON, ROOT, System, free_port
 
 AT_REST_WITHIN = 240.0
 """Seconds in which a house on a busy machine has done all there is to do."""
@@ -54,7 +54,7 @@ class Live:
         self._port = free_port()
         call_command("migrate", verbosity=0)
         furnish()
-        self.house = self._build()
+        self.system = self._build()
         self.open()
 
     @property
@@ -69,9 +69,9 @@ class Live:
         assert self._redis, "embedded, there is none"
         return self._redis
 
-    def _build(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> House:
+    def _build(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> System:
         serve = [*MANAGE, "serve", "--port", str(self._port)]
-        apart = {
+        split_personal = {
             "web": serve,
             **{f"worker{i}": [*CELERY, "worker", "-c", "2", "-n", f"{i}@%h"] for i in (1, 2)},
             "beat": [*CELERY, "beat"],
@@ -89,47 +89,47 @@ class Live:
                 "SABOTAGE": str(self.sabotage),
                 "SABOTAGE_KINDS": sabotage,
             }
-        inhabitants = commands or (apart if self._redis else {"serve": serve})
-        return House(self.folder, {**os.environ, **own}, inhabitants, self._port)
+        inhabitants = commands or (split_personal if self._redis else {"serve": serve})
+        return System(self.folder, {**os.environ, **own}, inhabitants, self._port)
 
     def rebuild(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> None:
         """Close the house and open it again with other settings, or with other processes."""
-        self.house.close()
-        self.house = self._build(sabotage, commands, **changes)
+        self.system.close()
+        self.system = self._build(sabotage, commands, **changes)
         self.open()
 
     def open(self) -> None:
         """Start whatever does not run, and wait for it."""
-        for name in self.house.commands:
-            if name not in self.house.programs:
-                self.house.start(name)
-        self.house.wait_until_ready()
+        for name in self.system.commands:
+            if name not in self.system.programs:
+                self.system.start(name)
+        self.system.wait_until_ready()
 
     def tear_down(self) -> None:
         """End whatever of it still runs, now, however often it was built anew."""
-        self.house.tear_down()
+        self.system.tear_down()
 
     def restart(self, name: str) -> None:
         """What a process manager does about a process that was killed, or has ended by itself."""
-        if name in self.house.programs:
-            self.house.kill(name)
-        self.house.start(name)
+        if name in self.system.programs:
+            self.system.kill(name)
+        self.system.start(name)
 
     def supervise(self) -> None:
         """Start again whatever ended by itself."""
-        for name, program in list(self.house.programs.items()):
+        for name, program in list(self.system.programs.items()):
             if program.exit_code is not None:
                 self.restart(name)
 
     @property
     def workers(self) -> list[str]:
         """The names of the processes that deliver."""
-        return [name for name in self.house.commands if name.startswith(("worker", "serve"))]
+        return [name for name in self.system.commands if name.startswith(("worker", "serve"))]
 
     def in_flight(self) -> dict[int, int]:
         """The deliveries that are claimed, and the number of the attempt."""
         claimed = f"status = 'pending' AND in_hand AND due_at > '{clock.now():%Y-%m-%d %H:%M:%S}'"
-        rows = self.house.read(f"SELECT id, attempts FROM integration_delivery WHERE {claimed}")  # noqa: S608
+        rows = self.system.read(f"SELECT id, attempts FROM integration_delivery WHERE {claimed}")  # noqa: S608
         return dict(rows)
 
     def seconds_until_done_again(self, left: dict[int, int]) -> float:
@@ -137,7 +137,7 @@ class Live:
         began = time.monotonic()
         while left and time.monotonic() - began < 60:
             ids = ",".join(map(str, left))
-            rows = self.house.read(f"SELECT id, status, attempts FROM integration_delivery WHERE id IN ({ids})")  # noqa: S608
+            rows = self.system.read(f"SELECT id, status, attempts FROM integration_delivery WHERE id IN ({ids})")  # noqa: S608
             left = {id: attempts for id, status, attempts in rows if status == "pending" and attempts == left[id]}
             if left:
                 time.sleep(0.05)

@@ -23,7 +23,7 @@ from tests.chaos.at_once import at_once
 from tests.chaos.faults import WHOLE, Fault, Outcome, Scale, come_to_an_end, fault
 from tests.chaos.live import Live, ends, violations
 from tests.chaos.traffic import GOODS, VISA, Traffic, ask_until_answered, persistent
-from tests.system.house import ADDRESS
+from tests.system.running_system import ADDRESS
 
 LOADS: dict[Fault, str] = {}
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def same_key(live: Live, scale: Scale) -> Outcome:
     """1,000 idempotency keys, each posted 100 times at once."""
     outcome, before = Outcome(), Order.objects.count()
     keys, posts = (1_000, 100) if scale is WHOLE else (10, 20)
-    client, answers = persistent(live.house, "buyer"), Counter[int]()
+    client, answers = persistent(live.system, "buyer"), Counter[int]()
     body = {"lines": [{"sku": GOODS[0], "quantity": 1}], "shipping_address": ADDRESS, "payment_method": VISA}
 
     def post(key: str) -> str:
@@ -139,7 +139,7 @@ def refunds_at_once(live: Live, scale: Scale) -> Outcome:
     """50 simultaneous refunds of 60 % on one invoice."""
     outcome, before, refused = Outcome(), Order.objects.count(), Counter[str]()
     rounds = 20 if scale is WHOLE else 2
-    with Traffic(live.house, rounds, f"refunds-{before}", methods=(VISA,), carriers=False) as traffic:
+    with Traffic(live.system, rounds, f"refunds-{before}", methods=(VISA,), carriers=False) as traffic:
         pass
     outcome.wrong += live.come_to_rest()
     paid = Invoice.objects.filter(order__in=[order.number for order in traffic.placed], status="paid")
@@ -161,7 +161,7 @@ def burst(live: Live, scale: Scale) -> Outcome:
     outcome, before = Outcome(), Order.objects.count()
     orders, down = (10_000, 60) if scale is WHOLE else (100, 3)
     began = time.monotonic()
-    with Traffic(live.house, orders, f"burst-{before}", buyers=16, carriers=False) as traffic:
+    with Traffic(live.system, orders, f"burst-{before}", buyers=16, carriers=False) as traffic:
         while traffic.acknowledged < orders // 2:
             time.sleep(0.1)
         live.redis.kill()

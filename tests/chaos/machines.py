@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 MACHINES = {
     "order": "tests/ordering/test_order_machine.py",

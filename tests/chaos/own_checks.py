@@ -34,7 +34,7 @@ from ordering.commands import list_products
 from ordering.models import Order
 from tests.chaos.at_once import at_once
 from tests.chaos.crash_matrix import run_in_child
-from tests.chaos.flows import ADDRESS, PATIENCE, World, drain
+from tests.chaos.flows import ADDRESS, TIMEOUT, World, drain
 
 INVENTORY = DeliveryQueue("inventory", False)
 
@@ -94,7 +94,7 @@ def orders_for_the_same_goods_never_wait_for_each_other() -> str | None:
 def of_refunds_at_once_one_is_given() -> str | None:
     """Twenty times sixty percent of one invoice, all at once."""
     order = _placed()
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     most_of_it = Order.objects.get(pk=order).total.percent(60)
     results = at_once(*[partial(billing.refund_in_part, invoice_of(order), most_of_it, "scratched")] * 20)
     given = Refund.objects.count()
@@ -152,7 +152,7 @@ def a_poison_message_holds_nobody_up() -> str | None:
         reserve(order, lines)
 
     with mock.patch.object(inventory, "reserve_stock", fail_for_poison):
-        drain("inventory", patience=PATIENCE)
+        drain("inventory", timeout=TIMEOUT)
     return None if Reservation.objects.filter(pk=neighbour).exists() else f"{neighbour} is held up by {poison}"
 
 
@@ -178,7 +178,7 @@ def a_call_back_without_a_signature_is_refused() -> str | None:
 
 def _paid() -> OrderNumber:
     order = _placed()
-    drain(patience=PATIENCE)
+    drain(timeout=TIMEOUT)
     return order
 
 

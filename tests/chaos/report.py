@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.system.house import ROOT
+from tests.system.running_system import ROOT
 
 KEPT = ROOT / "var" / "chaos"
 PAGE = ROOT / "docs" / "proofs.md"

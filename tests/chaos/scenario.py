@@ -19,7 +19,7 @@ from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
 from tests.chaos.crash_matrix import judge
-from tests.chaos.flows import FLOWS, PATIENCE, World, drain, drained
+from tests.chaos.flows import FLOWS, TIMEOUT, World, drain, drained
 
 
 class Crash(BaseException):
@@ -115,7 +115,7 @@ class Scenario:
         with clock.standing_at(clock.now()), transaction.atomic():
             with drained(worker):
                 flow(world)
-                drain(patience=PATIENCE)
+                drain(timeout=TIMEOUT)
             violations = judge(world, FLOWS[flow])
             transaction.set_rollback(True)
         return worker.steps, violations

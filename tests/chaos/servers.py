@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import redis
 
-from tests.system.house import Program, eventually, free_port
+from tests.system.running_system import Program, eventually, free_port
 
 DEBIANS_PLACE = Path("/usr/lib/postgresql")
 """Where Debian keeps PostgreSQL's own programs, one folder a version, off the PATH."""

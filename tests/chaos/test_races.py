@@ -22,7 +22,8 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
-from integration.messaging import external, schedule
+from integration.messaging import external
+from integration.messaging import routines as routines_module
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.deliver import _attempt, deliver_due
 from integration.messaging.models import Delivery
@@ -127,7 +128,7 @@ def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(
         order = placed(buyer=f"B-{i}")
         drain("inventory")
         with clock.moved(timedelta(minutes=31)):
-            routine = schedule.routines.get("ordering.cancel-overdue-orders")
+            routine = routines_module.routines.get("ordering.cancel-overdue-orders")
             together(
                 routine.run,
                 *[
@@ -214,10 +215,10 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
 
 def wait_until_somebody_waits() -> None:
     """Until another connection waits for the transaction of this one; it gives up after ten seconds."""
-    patience = time.monotonic() + 10
+    timeout = time.monotonic() + 10
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
     with connection.cursor() as cursor:
-        while time.monotonic() < patience:
+        while time.monotonic() < timeout:
             cursor.execute(waiting)
             if cursor.fetchone()[0]:
                 return

@@ -10,7 +10,7 @@ from http.client import HTTPException
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tests.system.house import ADDRESS, Answer, Client, House
+from tests.system.running_system import ADDRESS, Answer, Client, System
 
 GOODS = ("CHAOS-MUG", "CHAOS-LAMP", "CHAOS-SPOON")
 GONE = "CHAOS-RELIC"
@@ -46,7 +46,7 @@ class Traffic:
 
     def __init__(
         self,
-        house: House,
+        system: System,
         orders: int,
         tag: str,
         *,
@@ -55,11 +55,11 @@ class Traffic:
         carriers: bool = True,
     ) -> None:
         self.answers: Counter[int] = Counter()
-        self._house, self._orders, self._tag, self._methods = house, orders, tag, methods
+        self._system, self._orders, self._tag, self._methods = system, orders, tag, methods
         self._pool = ThreadPoolExecutor(buyers)
         self._futures: list[Future[Placed]] = []
-        self._buyer = persistent(house, "buyer")
-        self._operator = persistent(house, "operator") if carriers else None
+        self._buyer = persistent(system, "buyer")
+        self._operator = persistent(system, "operator") if carriers else None
         self._closing = threading.Event()
 
     def __enter__(self) -> "Traffic":
@@ -118,12 +118,12 @@ class Traffic:
                 continue
 
 
-def persistent(house: House, name: str) -> Client:
+def persistent(system: System, name: str) -> Client:
     """A client that is logged in, however often it takes."""
     answer, _ = ask_until_answered(
-        house.visitor, "/auth/tokens", {"username": name, "password": name}, f"token-{name}", Counter()
+        system.visitor, "/auth/tokens", {"username": name, "password": name}, f"token-{name}", Counter()
     )
-    return Client(house.port, answer.body["token"])
+    return Client(system.port, answer.body["token"])
 
 
 def ask_until_answered(client: Client, path: str, body: Any, key: str, answers: Counter[int]) -> tuple[Answer, int]:

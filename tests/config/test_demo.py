@@ -131,8 +131,8 @@ class TestBadInput:
             call_command("demo", "--orders", "many")
 
     def test_patience_is_some_time(self) -> None:
-        with pytest.raises(CommandError, match="--patience"):
-            demo(patience=0)
+        with pytest.raises(CommandError, match="--timeout"):
+            demo(timeout=0)
 
     def test_a_shop_that_sells_nothing_says_so(self) -> None:
         fill_demo_shop()
@@ -148,7 +148,7 @@ class TestPatience:
         settings.SANDBOX_FAILURE_RATE = 2.0
 
         with pytest.raises(CommandError) as refusal:
-            demo(orders=1, patience=0.2)
+            demo(orders=1, timeout=0.2)
 
         assert "Still pending after 0.2 s without progress:\n" in str(refusal.value)
         assert "1 × billing.collect-payment (1 attempt): OutcomeUnknown: The line was cut" in str(refusal.value)

@@ -68,7 +68,7 @@ class TestGoods:
     ) -> None:
         def needed(goods: tuple[DemoProduct, ...]) -> int:
             monkeypatch.setattr("config.shop.demo_shop.CATALOGUE", goods)
-            monkeypatch.setattr("config.shop.opening.carry_on", lambda stories, patience: None)
+            monkeypatch.setattr("config.shop.opening.carry_on", lambda stories, timeout: None)
             with statements() as seen:
                 fill_demo_shop()
             return len(seen)

@@ -33,7 +33,7 @@ from integration.history.personal_data import PersonalData
 from integration.messaging.archive import archive_messages
 from integration.messaging.erasure import ERASED as ERROR_ERASED
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
-from integration.read_models.follow import follow_all
+from integration.read_models.catch_up import catch_up_all
 from ordering import commands
 from ordering.commands import erase_buyer, place_order
 from ordering.models import Buyer, History, Order, OrderBoard, OrderStatus
@@ -95,7 +95,7 @@ def a_life(
     of_user = {"content_type": ContentType.objects.get_for_model(User), "object_id": str(zeb.pk)}
     LogEntry.objects.create(user=admin_user, object_repr="zeb", action_flag=ADDITION, change_message=NAME, **of_user)
     Client().force_login(zeb)
-    follow_all()
+    catch_up_all()
     return {"buyer": f"U-{zeb.pk}", "sent": sent, "cancelled": cancelled, "declined": declined}
 
 
@@ -132,7 +132,7 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
 
     assert "3 of their orders anonymized" in run("zeb", "--yes")
     persist()
-    follow_all()
+    catch_up_all()
 
     assert left() == {}
     for marker in TOLD:
@@ -383,7 +383,7 @@ def test_reading_many_asks_for_what_is_personal_once(
     asked = [sql for sql in seen if "personaldata" in sql]
     assert len(asked) == 3, "for buyers, orders and invoices; none for what has nothing personal"
     with transaction.atomic(), statements() as seen:
-        follow_all()
+        catch_up_all()
     assert len([sql for sql in seen if "personaldata" in sql]) == 1, "for all read models of orders"
 
 

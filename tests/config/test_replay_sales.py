@@ -244,7 +244,7 @@ class TestFailure:
         settings.SANDBOX_FAILURE_RATE = 2.0
 
         with pytest.raises(CommandError, match=r"2 × billing\.collect-payment .*OutcomeUnknown"):
-            replay(export(*TWO_SALES), patience=0.2)
+            replay(export(*TWO_SALES), timeout=0.2)
 
     def test_names_the_product_that_is_not_on_sale(self, export: Callable[..., Path]) -> None:
         replay(export(MUG))
@@ -270,7 +270,7 @@ class TestBadInput:
             ({"limit": -3}, "--limit must be 1 or more"),
             ({"stock": -1}, "--stock must be 0 to 1,000,000,000"),
             ({"stock": 10**10}, "--stock must be 0 to 1,000,000,000"),
-            ({"patience": 0}, "--patience must be more than 0 seconds"),
+            ({"timeout": 0}, "--timeout must be more than 0 seconds"),
             ({"currency": "XXY"}, "'XXY' is no currency of ISO 4217"),
             ({"currency": "JPY"}, "2.55 JPY is finer than the currency's minor unit"),
         ],

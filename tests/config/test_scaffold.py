@@ -52,7 +52,7 @@ class Copy:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
-    return Copy(tmp_path / "house")
+    return Copy(tmp_path / "running_system")
 
 
 def steps() -> list[tuple[str, str]]:

@@ -216,13 +216,13 @@ def test_a_check_that_takes_too_long_is_given_up_and_said_to_be_unfinished(
     at_rest: OrderNumber, slow_check: None
 ) -> None:
     began = time.monotonic()
-    said = verify(patience=0.5)
+    said = verify(timeout=0.5)
     assert time.monotonic() - began < 20
     assert re.search(r"slow.counting +│ +\? +│ not finished", said)
     assert said.endswith("0 offenders, and 1 checks not finished in time")
     assert said.count("not finished") == 2, "the others are"
 
 
-@pytest.mark.parametrize("wrong", [{"newest": -1}, {"days": -1}, {"patience": 0.0}])
+@pytest.mark.parametrize("wrong", [{"newest": -1}, {"days": -1}, {"timeout": 0.0}])
 def test_options_that_make_no_sense_are_refused(db: None, wrong: dict[str, Any]) -> None:
     assert "is more than 0" in verify(**wrong)

@@ -37,7 +37,7 @@ from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import replay
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
-from integration.read_models.follow import follow_all
+from integration.read_models.catch_up import catch_up_all
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
 
@@ -101,7 +101,7 @@ def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> C
         with clock.moved(timedelta(days=100)):
             archive_batch(1)
         placed()
-        follow_all()
+        catch_up_all()
 
     return happen
 

@@ -28,7 +28,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
-from integration.messaging import schedule
+from integration.messaging import routines as routines_module
 from integration.messaging.models import Delivery, Message
 from ordering import commands, queries
 from ordering.commands import (
@@ -492,7 +492,7 @@ def test_an_unknown_order_is_not_cancelled() -> None:
 
 
 def _look_for_overdue_orders() -> None:
-    schedule.routines.get("ordering.cancel-overdue-orders").run()
+    routines_module.routines.get("ordering.cancel-overdue-orders").run()
 
 
 def test_an_order_whose_money_is_overdue_is_cancelled(

@@ -17,10 +17,10 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
-from house import MANAGE, PATIENCE, PYTHON, ROOT, House, free_port
 from psycopg import sql
+from running_system import MANAGE, PYTHON, ROOT, TIMEOUT, System, free_port
 
-Build = Callable[..., House]
+Build = Callable[..., System]
 
 
 @pytest.fixture(scope="session")
@@ -33,29 +33,29 @@ def architect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
 
 
 @pytest.fixture(scope="session")
-def house(architect: Build) -> House:
+def system(architect: Build) -> System:
     """A house that works; everybody may order and ship in it, and nobody breaks it."""
-    house = architect()
-    house.open()
-    return house
+    system = architect()
+    system.open()
+    return system
 
 
 @pytest.fixture
-def house_to_break(architect: Build) -> Iterator[Build]:
+def system_to_break(architect: Build) -> Iterator[Build]:
     """Builds and opens a house of the test's own; takes settings as `architect` does."""
     with ExitStack() as ends:
 
-        def build(**changes: str) -> House:
-            house = architect(**changes)
-            ends.callback(house.tear_down)
-            house.open()
-            return house
+        def build(**changes: str) -> System:
+            system = architect(**changes)
+            ends.callback(system.tear_down)
+            system.open()
+            return system
 
         yield build
 
 
 @contextmanager
-def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
+def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
     """One process, one SQLite file."""
 
     def environment(var: Path) -> dict[str, str]:
@@ -66,11 +66,11 @@ def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
             WAYBILL_VAR=str(var),
         )
 
-    def build(changes: dict[str, str]) -> House:
+    def build(changes: dict[str, str]) -> System:
         folder, port = plot / uuid4().hex[:8], free_port()
         shutil.copytree(shop, folder / "var")
         serve = {"serve": [*MANAGE, "serve", "--port", str(port)]}
-        return House(folder, {**environment(folder / "var"), **changes}, serve, port)
+        return System(folder, {**environment(folder / "var"), **changes}, serve, port)
 
     shop = plot / "shop"
     _furnish(plot, environment(shop))
@@ -78,7 +78,7 @@ def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
 
 
 @contextmanager
-def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
+def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
     """Web, worker and beat, each house with a PostgreSQL database and Redis queues of its own."""
     given = urlsplit(os.environ["DATABASE_URL"])
     # .ci/run drops databases of such names, should we be killed before we do.
@@ -96,7 +96,7 @@ def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
             WAYBILL_VAR=str(plot / "var"),
         )
 
-    def build(changes: dict[str, str]) -> House:
+    def build(changes: dict[str, str]) -> System:
         name, port = f"{prefix}_{len(databases)}", free_port()
         server.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(shop)))
         databases.append(name)
@@ -108,7 +108,7 @@ def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], House]]:
             "worker": [*celery, "worker", "-c", "2", "-n", f"{name}@%h"],
             "beat": [*celery, "beat"],
         }
-        return House(folder, {**environment(name), **changes}, commands, port)
+        return System(folder, {**environment(name), **changes}, commands, port)
 
     maintenance = urlunsplit(given._replace(path="/postgres", query=""))
     with psycopg.connect(maintenance, autocommit=True) as server, redis.Redis.from_url(_broker()) as broker:
@@ -135,7 +135,7 @@ def _environment(**own: str) -> dict[str, str]:
 def _furnish(plot: Path, environment: dict[str, str]) -> None:
     for command in (["migrate", "--verbosity", "0"], ["demo_shop", "--force"]):
         done = subprocess.run(
-            [*MANAGE, *command], cwd=plot, env=environment, capture_output=True, text=True, timeout=PATIENCE
+            [*MANAGE, *command], cwd=plot, env=environment, capture_output=True, text=True, timeout=TIMEOUT
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -144,11 +144,11 @@ def _furnish(plot: Path, environment: dict[str, str]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failed test what the house's processes said last."""
+    """Show with a failed test what the running_system's processes said last."""
     report = yield
     if report.failed:
-        for house in (value for value in item.funcargs.values() if isinstance(value, House)):
+        for system in (value for value in item.funcargs.values() if isinstance(value, System)):
             report.sections += [
-                (f"{name} said", "\n".join(text.splitlines()[-60:])) for name, text in house.output.items()
+                (f"{name} said", "\n".join(text.splitlines()[-60:])) for name, text in system.output.items()
             ]
     return report

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from house import Client, House
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from running_system import Client, System
 
 pytestmark = [pytest.mark.system, pytest.mark.browser]
 
@@ -35,21 +35,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def window(browser: Browser, house: House) -> Iterator[BrowserContext]:
+def window(browser: Browser, system: System) -> Iterator[BrowserContext]:
     """A browser nobody has used before, which at the end has asked nobody but our house for anything."""
-    window = browser.new_context(base_url=f"http://127.0.0.1:{house.port}")
+    window = browser.new_context(base_url=f"http://127.0.0.1:{system.port}")
     window.set_default_timeout(30_000)
     asked: list[str] = []
     window.on("request", lambda request: asked.append(request.url))
     yield window
     window.close()
     assert asked
-    assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {f"127.0.0.1:{house.port}"}
+    assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {f"127.0.0.1:{system.port}"}
 
 
 @pytest.fixture
-def buyer(house: House) -> Client:
-    return house.visitor.log_in("buyer", "buyer")
+def buyer(system: System) -> Client:
+    return system.visitor.log_in("buyer", "buyer")
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def act(desk: Page, action: str) -> None:
     desk.get_by_role("button", name="Run").or_(desk.get_by_role("button", name="Go", exact=True)).click()
 
 
-def test_the_api_explains_itself_without_asking_anybody_else(window: BrowserContext, house: House) -> None:
-    schema = house.visitor.ask("GET", "/api/schema?format=json").body
+def test_the_api_explains_itself_without_asking_anybody_else(window: BrowserContext, system: System) -> None:
+    schema = system.visitor.ask("GET", "/api/schema?format=json").body
     operations = [verb for path in schema["paths"].values() for verb in path if verb in HTTP_VERBS]
     assert len(operations) > 15
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from house import ADDRESS, Client, House, eventually
+from running_system import ADDRESS, Client, System, eventually
 
 pytestmark = pytest.mark.system
 
@@ -27,17 +27,17 @@ MILESTONES = [
 
 
 @pytest.fixture(scope="module")
-def buyer(house: House) -> Client:
+def buyer(system: System) -> Client:
     """Somebody who registered a moment ago."""
     username, password = f"ada-{uuid4().hex[:8]}", uuid4().hex
     customer = {"username": username, "password": password, "email": f"{username}@example.com", "name": "Ada"}
-    assert house.visitor.post("/customers", customer).status == 201
-    return house.visitor.log_in(username, password)
+    assert system.visitor.post("/customers", customer).status == 201
+    return system.visitor.log_in(username, password)
 
 
 @pytest.fixture(scope="module")
-def operator(house: House) -> Client:
-    return house.visitor.log_in("operator", "operator")
+def operator(system: System) -> Client:
+    return system.visitor.log_in("operator", "operator")
 
 
 def dollars(amount: str) -> dict[str, str]:
@@ -191,45 +191,50 @@ def test_an_order_cancelled_after_payment_is_refunded_released_and_not_shipped(b
     assert places == sorted(places)
 
 
-def test_every_answer_names_its_story(house: House, buyer: Client) -> None:
-    answers = [buyer.get("/orders"), buyer.get("/orders/R-0"), house.visitor.get("/orders"), buyer.get("/products")]
+def test_every_answer_names_its_story(system: System, buyer: Client) -> None:
+    answers = [
+        buyer.get("/orders"),
+        buyer.get("/orders/R-0"),
+        system.visitor.get("/orders"),
+        buyer.get("/products"),
+    ]
     assert [answer.status for answer in answers] == [200, 404, 401, 200]
     assert len({UUID(answer.headers["X-Correlation-Id"]) for answer in answers}) == len(answers)
 
 
-def test_an_order_belongs_to_its_buyer_alone(house: House, buyer: Client) -> None:
+def test_an_order_belongs_to_its_buyer_alone(system: System, buyer: Client) -> None:
     number = buyer.place({MUG: 1})
-    other = house.visitor.log_in("buyer", "buyer")
+    other = system.visitor.log_in("buyer", "buyer")
     assert other.get(f"/orders/{number}").status == other.get(f"/orders/{number}/timeline").status == 404
     assert other.post(f"/orders/{number}/cancel").status == 404
     buyer.order_once(number, "confirmed")
 
 
-def test_the_buyer_is_told_by_mail(house: House, buyer: Client, operator: Client) -> None:
+def test_the_buyer_is_told_by_mail(system: System, buyer: Client, operator: Client) -> None:
     number = buyer.place({MUG: 1})
     buyer.order_once(number, "confirmed")
     shipment = operator.shipment_of(number)
     operator.post(f"/shipments/{shipment['id']}/dispatch", {"carrier": "Pigeon Post", "tracking_number": "PP-3"})
     for subject in (f"Your order {number} is confirmed", f"Your order {number} is on its way ({shipment['id']})"):
-        letters = eventually(lambda: letters_of(house), lambda letters, subject=subject: subject in letters, subject)
+        letters = eventually(lambda: letters_of(system), lambda letters, subject=subject: subject in letters, subject)
         assert letters.count(subject) == 1
 
 
-def letters_of(house: House) -> str:
+def letters_of(system: System) -> str:
     """All mail the house has sent: without a mail server, files in its folder."""
-    mail = Path(house.environment["WAYBILL_VAR"], "mail")
+    mail = Path(system.environment["WAYBILL_VAR"], "mail")
     return "".join(letter.read_text() for letter in mail.glob("*.log"))
 
 
-def test_nothing_goes_wrong_behind_the_scenes(house: House, buyer: Client) -> None:
+def test_nothing_goes_wrong_behind_the_scenes(system: System, buyer: Client) -> None:
     buyer.order_once(buyer.place({MUG: 1}), "confirmed")
-    eventually(house.count_pending, lambda pending: pending == 0, "no delivery pending")
-    assert house.read("SELECT consumer, error FROM integration_delivery WHERE status <> 'done' OR attempts > 1") == []
+    eventually(system.count_pending, lambda pending: pending == 0, "no delivery pending")
+    assert system.read("SELECT consumer, error FROM integration_delivery WHERE status <> 'done' OR attempts > 1") == []
     assert [
-        line for said in house.output.values() for line in said.splitlines() if "ERROR" in line or "Traceback" in line
+        line for said in system.output.values() for line in said.splitlines() if "ERROR" in line or "Traceback" in line
     ] == []
 
 
-def test_nothing_is_written_but_where_it_was_told_to(house: House) -> None:
-    kept = {house.folder / "var", *(house.folder / f"{name}.log" for name in house.programs)}
-    assert set(house.folder.iterdir()) - kept == set()
+def test_nothing_is_written_but_where_it_was_told_to(system: System) -> None:
+    kept = {system.folder / "var", *(system.folder / f"{name}.log" for name in system.programs)}
+    assert set(system.folder.iterdir()) - kept == set()

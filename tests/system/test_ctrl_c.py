@@ -10,7 +10,7 @@ from socket import create_connection
 from threading import Event, Thread
 
 import pytest
-from house import House, Program
+from running_system import Program, System
 
 pytestmark = pytest.mark.system
 
@@ -41,16 +41,16 @@ def end(program: Program, how: Callable[[], None]) -> None:
     assert "ERROR" not in program.output
 
 
-def test_ctrl_c_ends_everything_cleanly_and_the_next_start_goes_on(house_to_break: Callable[..., House]) -> None:
-    house = house_to_break()
-    buyer = house.visitor.log_in("buyer", "buyer")
+def test_ctrl_c_ends_everything_cleanly_and_the_next_start_goes_on(system_to_break: Callable[..., System]) -> None:
+    system = system_to_break()
+    buyer = system.visitor.log_in("buyer", "buyer")
     number = buyer.place({"MUG-ENAMEL-BLUE": 1})
 
-    web, *others = house.programs.values()
-    with callers_at_the_door(house.port):
+    web, *others = system.programs.values()
+    with callers_at_the_door(system.port):
         end(web, lambda: web.signal_group(SIGINT))
     for other in others:
         end(other, other.terminate)
 
-    house.open()
+    system.open()
     assert buyer.order_once(number, "confirmed")["payment"]["status"] == "paid"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
-from house import Client, House, Program, eventually, free_port
+from running_system import Client, Program, System, eventually, free_port
 
 pytestmark = pytest.mark.system
 with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker dies with its one process")
@@ -59,22 +59,22 @@ def place_many(buyer: Client) -> dict[str, str]:
     return {buyer.place({MUG: 2}, method): ENDS[method] for method in methods}
 
 
-def assert_all_end_once(house: House, placed: dict[str, str]) -> None:
+def assert_all_end_once(system: System, placed: dict[str, str]) -> None:
     """Each order comes to its end, is charged as often as it should be, and holds the stock it should."""
-    buyer, operator = (house.visitor.log_in(name, name) for name in ("buyer", "operator"))
+    buyer, operator = (system.visitor.log_in(name, name) for name in ("buyer", "operator"))
     for number, end in placed.items():
         order = buyer.order_once(number, end)
         assert order["payment"]["paid"]["amount"] == ("28.00" if end == "confirmed" else "0.00")
         assert order["payment"]["status"] == ("paid" if end == "confirmed" else "failed")
-    eventually(house.count_pending, lambda pending: pending == 0, "no delivery pending")
+    eventually(system.count_pending, lambda pending: pending == 0, "no delivery pending")
     good = [number for number, end in placed.items() if end == "confirmed"]
     assert operator.stock(MUG)["reserved"] == 2 * len(good)
     assert {operator.shipment_of(number)["status"] for number in good} == {"arranged"}
-    charged = house.read(f"SELECT key FROM {books()} WHERE decline_code = '' AND charge_id IS NULL")  # noqa: S608
+    charged = system.read(f"SELECT key FROM {books()} WHERE decline_code = '' AND charge_id IS NULL")  # noqa: S608
     keys = sorted(key for (key,) in charged)
     assert [key for key in keys if keys.count(key) > 1] == []
     assert {f"P-{number.removeprefix('R-')}-1" for number in good} <= set(keys)
-    assert len(keys) == house.read("SELECT count(*) FROM ordering_order WHERE status = 'confirmed'")[0][0]
+    assert len(keys) == system.read("SELECT count(*) FROM ordering_order WHERE status = 'confirmed'")[0][0]
 
 
 def books() -> str:
@@ -85,72 +85,72 @@ def books() -> str:
 
 
 def test_orders_end_though_the_worker_is_killed_in_the_middle(
-    house_to_break: Callable[..., House],
+    system_to_break: Callable[..., System],
 ) -> None:
-    house = house_to_break(**SLOW)
-    placed = place_many(house.visitor.log_in("buyer", "buyer"))
-    house.kill(house.worker)
-    assert house.count_pending() > 0, "all was done before the worker was killed; nothing is proved"
+    system = system_to_break(**SLOW)
+    placed = place_many(system.visitor.log_in("buyer", "buyer"))
+    system.kill(system.worker)
+    assert system.count_pending() > 0, "all was done before the worker was killed; nothing is proved"
 
-    house.start(house.worker)
-    house.wait_until_ready()
-    assert_all_end_once(house, placed)
-
-
-@with_a_broker_to_lose
-def test_orders_end_though_everything_is_killed_at_once(house_to_break: Callable[..., House]) -> None:
-    house = house_to_break(**SLOW)
-    placed = place_many(house.visitor.log_in("buyer", "buyer"))
-    for name in list(house.programs):
-        house.kill(name)
-    assert house.count_pending() > 0, "all was done before the house was killed; nothing is proved"
-
-    house.open()
-    assert_all_end_once(house, placed)
+    system.start(system.worker)
+    system.wait_until_ready()
+    assert_all_end_once(system, placed)
 
 
 @with_a_broker_to_lose
-def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(house_to_break: Callable[..., House]) -> None:
-    house = house_to_break()
-    house.kill("worker")
-    prefix = house.environment["QUEUE_PREFIX"]
-    with redis.Redis.from_url(house.environment["CELERY_BROKER_URL"]) as broker:
+def test_orders_end_though_everything_is_killed_at_once(system_to_break: Callable[..., System]) -> None:
+    system = system_to_break(**SLOW)
+    placed = place_many(system.visitor.log_in("buyer", "buyer"))
+    for name in list(system.programs):
+        system.kill(name)
+    assert system.count_pending() > 0, "all was done before the house was killed; nothing is proved"
+
+    system.open()
+    assert_all_end_once(system, placed)
+
+
+@with_a_broker_to_lose
+def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(system_to_break: Callable[..., System]) -> None:
+    system = system_to_break()
+    system.kill("worker")
+    prefix = system.environment["QUEUE_PREFIX"]
+    with redis.Redis.from_url(system.environment["CELERY_BROKER_URL"]) as broker:
         # A wake-up that died with the worker would silence the next one for a moment.
         broker.delete("none", *broker.scan_iter(f"*{prefix}*"))
-        number = house.visitor.log_in("buyer", "buyer").place({MUG: 2})
+        number = system.visitor.log_in("buyer", "buyer").place({MUG: 2})
         assert broker.llen(f"{prefix}.inventory") > 0, "nobody rang; nothing is proved"
         broker.delete(*broker.scan_iter(f"*{prefix}*"))
 
-    house.start("worker")
-    assert_all_end_once(house, {number: "confirmed"})
+    system.start("worker")
+    assert_all_end_once(system, {number: "confirmed"})
 
 
 @with_a_broker_to_lose
 def test_a_broker_that_keeps_silent_neither_fails_nor_holds_up_a_buyer(
-    house_to_break: Callable[..., House], own_redis: Redis
+    system_to_break: Callable[..., System], own_redis: Redis
 ) -> None:
-    house = house_to_break(CELERY_BROKER_URL=own_redis.url)
-    buyer = house.visitor.log_in("buyer", "buyer")
+    system = system_to_break(CELERY_BROKER_URL=own_redis.url)
+    buyer = system.visitor.log_in("buyer", "buyer")
     usual = dict(timed(buyer) for _ in range(3))
 
     own_redis.program.signal_group(signal.SIGSTOP)
     silent = dict(timed(buyer) for _ in range(3))
     own_redis.program.signal_group(signal.SIGCONT)
     assert max(silent.values()) < max(usual.values()) + 2
-    assert_all_end_once(house, dict.fromkeys({**usual, **silent}, "confirmed"))
+    assert_all_end_once(system, dict.fromkeys({**usual, **silent}, "confirmed"))
 
 
 @with_a_broker_to_lose
 def test_orders_end_though_the_broker_dies_and_forgets_everything(
-    house_to_break: Callable[..., House], own_redis: Redis
+    system_to_break: Callable[..., System], own_redis: Redis
 ) -> None:
-    house = house_to_break(CELERY_BROKER_URL=own_redis.url)
-    buyer = house.visitor.log_in("buyer", "buyer")
+    system = system_to_break(CELERY_BROKER_URL=own_redis.url)
+    buyer = system.visitor.log_in("buyer", "buyer")
 
     own_redis.program.kill()
     number, _ = timed(buyer)
     own_redis.start()
-    assert_all_end_once(house, {number: "confirmed"})
+    assert_all_end_once(system, {number: "confirmed"})
 
 
 def timed(buyer: Client) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from house import ROOT, House, eventually
+from running_system import ROOT, System, eventually
 
 LIST_PRODUCTS = """
 from integration.domain.money import Money
@@ -64,21 +64,21 @@ def new_code(tmp_path: Path) -> Path:
     return code
 
 
-def have_it_delivered(house: House) -> None:
+def have_it_delivered(system: System) -> None:
     """Start all but the web. Beat, too: a wake-up that died with its worker silences the next ones for a moment, and
     what they were for is found by the sweep."""
-    for name in house.commands:
+    for name in system.commands:
         if name != "web":
-            house.start(name)
+            system.start(name)
 
 
 def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_it_waits(
-    house_to_break: Callable[..., House], new_code: Path
+    system_to_break: Callable[..., System], new_code: Path
 ) -> None:
-    house = house_to_break()
+    system = system_to_break()
 
     def listed(*skus: str) -> list[tuple[int, str, int, str]]:
-        rows = house.read(
+        rows = system.read(
             "SELECT m.version, d.status, d.attempts, d.error FROM integration_message AS m "
             "JOIN integration_delivery AS d ON d.message_id = m.id "
             "WHERE m.name = 'ordering.product-listed' ORDER BY m.id"
@@ -86,37 +86,37 @@ def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_i
         return [tuple(row) for row in rows[-len(skus) :]]
 
     def stocked() -> set[str]:
-        return {sku for (sku,) in house.read("SELECT sku FROM inventory_stockitem WHERE sku LIKE 'NEW-%'")}
+        return {sku for (sku,) in system.read("SELECT sku FROM inventory_stockitem WHERE sku LIKE 'NEW-%'")}
 
     # The old code tells, and all its workers end before they hear.
-    house.tear_down()
-    house.run(ROOT, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-1", "NEW-2", "NEW-3"]))
+    system.tear_down()
+    system.run(ROOT, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-1", "NEW-2", "NEW-3"]))
     assert [row[:3] for row in listed("NEW-1", "NEW-2", "NEW-3")] == [(1, "pending", 0)] * 3
 
     # A new worker reads what the old code told.
-    house.deploy(new_code)
-    have_it_delivered(house)
+    system.deploy(new_code)
+    have_it_delivered(system)
     eventually(stocked, lambda skus: skus == {"NEW-1", "NEW-2", "NEW-3"}, "all that version 1 told")
     eventually(
         lambda: [row[:3] for row in listed("NEW-1", "NEW-2", "NEW-3")],
         lambda rows: rows == [(1, "done", 1)] * 3,
         "three deliveries that took one attempt",
     )
-    house.tear_down()
+    system.tear_down()
 
     # The new code tells, and a worker that is still old puts it off.
-    house.run(new_code, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-4"]))
-    house.deploy(ROOT)
-    have_it_delivered(house)
+    system.run(new_code, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-4"]))
+    system.deploy(ROOT)
+    have_it_delivered(system)
     eventually(
         lambda: listed("NEW-4"),
         lambda rows: rows == [(3, "pending", 0, PARKED)],
         "a parked delivery",
     )
-    house.tear_down()
+    system.tear_down()
 
     # Once it is new, too, it is handled.
-    house.deploy(new_code)
-    have_it_delivered(house)
-    house.run(new_code, "deliveries", "replay", "--status", "pending")
+    system.deploy(new_code)
+    have_it_delivered(system)
+    system.run(new_code, "deliveries", "replay", "--status", "pending")
     eventually(stocked, lambda skus: "NEW-4" in skus, "what version 3 told")

@@ -7,29 +7,29 @@ from collections.abc import Callable
 import pytest
 import redis
 from django.conf import settings
-from house import ADDRESS, House, eventually
+from running_system import ADDRESS, System, eventually
 
 pytestmark = pytest.mark.system
 MARKER = "Ottoline-Marker"
 
 
 @pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is the memory of the one process")
-def test_no_wake_up_names_a_recipient(house_to_break: Callable[..., House]) -> None:
-    house = house_to_break()
+def test_no_wake_up_names_a_recipient(system_to_break: Callable[..., System]) -> None:
+    system = system_to_break()
     for worker in ("worker", "beat"):
-        house.kill(worker)
+        system.kill(worker)
     wanted = {
         "lines": [{"sku": "MUG-ENAMEL-CREAM", "quantity": 1}],
         "shipping_address": {**ADDRESS, "recipient": MARKER, "street": MARKER},
         "payment_method": "pm_card_visa",
     }
-    buyer = house.visitor.log_in("buyer", "buyer")
-    with redis.Redis.from_url(house.environment["CELERY_BROKER_URL"]) as broker:
+    buyer = system.visitor.log_in("buyer", "buyer")
+    with redis.Redis.from_url(system.environment["CELERY_BROKER_URL"]) as broker:
 
         def place_and_see_what_waits() -> list[str]:
             answer = buyer.post("/orders", wanted)
             assert answer.body["shipping_address"]["recipient"] == MARKER
-            return _what_waits(broker, house.environment["QUEUE_PREFIX"])
+            return _what_waits(broker, system.environment["QUEUE_PREFIX"])
 
         # For a while nobody rings: a worker that was killed with a wake-up in its hands leaves the key that it had.
         told = eventually(

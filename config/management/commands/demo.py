@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.shop.carry import PATIENCE
+from config.shop.carry import TIMEOUT
 from config.shop.demo_orders import NothingToSell, live_through, wishes
 from config.shop.demo_shop import fill_demo_shop
 from config.shop.report import console_on, ends_of, order_bars, table_of_ends, tree_of_causes
@@ -28,24 +28,25 @@ class Command(BaseCommand):
         parser.add_argument("--orders", type=int, default=20, metavar="N", help="how many (default: 20)")
         parser.add_argument("--seed", type=int, metavar="N", help="place the same orders every time for the same seed")
         parser.add_argument(
+            "--timeout",
             "--patience",
             type=float,
-            default=PATIENCE.total_seconds(),
+            default=TIMEOUT.total_seconds(),
             metavar="SECONDS",
             help="give up when nothing got done for so long (default: %(default)g)",
         )
 
-    def handle(self, *, orders: int, seed: int | None, patience: float, **options: Any) -> None:
+    def handle(self, *, orders: int, seed: int | None, timeout: float, **options: Any) -> None:
         if orders < 1:
             raise CommandError("--orders must be 1 or more.")
-        if patience <= 0:
-            raise CommandError("--patience must be more than 0 seconds.")
-        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=patience)
+        if timeout <= 0:
+            raise CommandError("--timeout must be more than 0 seconds.")
+        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
         fill_demo_shop(patient)
         try:
             wanted = wishes(orders, Random(seed))  # noqa: S311 - no secret hangs on it
             with order_bars(console, orders) as bars:
-                numbers = live_through(wanted, patience=patient, on_placed=bars.placed, on_ended=bars.ended)
+                numbers = live_through(wanted, timeout=patient, on_placed=bars.placed, on_ended=bars.ended)
         except (DomainError, NothingToSell) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:

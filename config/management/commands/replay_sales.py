@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.shop.carry import PATIENCE
+from config.shop.carry import TIMEOUT
 from config.shop.opening import Ware, open_shop, receive_missing
 from config.shop.replay import check_currency, goods_needed, orders_of, replay, story_of
 from config.shop.report import (
@@ -53,9 +53,10 @@ class Command(BaseCommand):
             "--currency", default="GBP", metavar="CODE", help="of the file's prices, by ISO 4217 (default: %(default)s)"
         )
         parser.add_argument(
+            "--timeout",
             "--patience",
             type=float,
-            default=PATIENCE.total_seconds(),
+            default=TIMEOUT.total_seconds(),
             metavar="SECONDS",
             help="give up when nothing got done for so long (default: %(default)g)",
         )
@@ -68,11 +69,11 @@ class Command(BaseCommand):
         stock: int | None,
         ship: bool,
         currency: str,
-        patience: float,
+        timeout: float,
         **options: Any,
     ) -> None:
-        _check(limit, stock, patience)
-        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=patience)
+        _check(limit, stock, timeout)
+        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
         try:
             export = read_sales(file, limit)
         except UnreadableExport as error:
@@ -81,7 +82,7 @@ class Command(BaseCommand):
             placed_before = len(orders_of(export.sales))
             _prepare(export, currency, stock, patient)
             with order_bars(console, len(export.sales)) as bars:
-                replay(export.sales, ship=ship, patience=patient, on_placed=bars.placed, on_carried=bars.ended)
+                replay(export.sales, ship=ship, timeout=patient, on_placed=bars.placed, on_carried=bars.ended)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -96,23 +97,23 @@ class Command(BaseCommand):
             _expect_all_delivered(export.sales, ends)
 
 
-def _check(limit: int | None, stock: int | None, patience: float) -> None:
+def _check(limit: int | None, stock: int | None, timeout: float) -> None:
     if limit is not None and limit < 1:
         raise CommandError("--limit must be 1 or more.")
     if stock is not None and not 0 <= stock <= MAX_QUANTITY:
         raise CommandError(f"--stock must be 0 to {MAX_QUANTITY:,}.")
-    if patience <= 0:
-        raise CommandError("--patience must be more than 0 seconds.")
+    if timeout <= 0:
+        raise CommandError("--timeout must be more than 0 seconds.")
 
 
-def _prepare(export: SalesExport, currency: str, stock: int | None, patience: timedelta) -> None:
+def _prepare(export: SalesExport, currency: str, stock: int | None, timeout: timedelta) -> None:
     """Offer the products, with `stock` of each, or with what it takes to deliver all that is not placed yet."""
     check_currency([Sku(goods.sku) for goods in export.goods], currency)
     placed = orders_of(export.sales)
     needed = goods_needed(sale for sale in export.sales if story_of(sale) not in placed)
-    open_shop([_ware(goods, currency, needed, stock) for goods in export.goods], patience)
+    open_shop([_ware(goods, currency, needed, stock) for goods in export.goods], timeout)
     if stock is None:
-        receive_missing(needed, "for the sales export", patience)
+        receive_missing(needed, "for the sales export", timeout)
 
 
 def _ware(goods: Goods, currency: str, needed: Counter[Sku], stock: int | None) -> Ware:

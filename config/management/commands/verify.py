@@ -30,7 +30,12 @@ class Command(BaseCommand):
         parser.add_argument("--provider", action="store_true", help="compare our books with the payment provider's too")
         parser.add_argument("--days", type=int, default=30, help="so far back with --provider")
         parser.add_argument(
-            "--patience", type=float, default=60, metavar="SECONDS", help="give up a check's statement after so long"
+            "--timeout",
+            "--patience",
+            type=float,
+            default=60,
+            metavar="SECONDS",
+            help="give up a check's statement after so long",
         )
 
     def handle(
@@ -41,13 +46,13 @@ class Command(BaseCommand):
         newest: int,
         provider: bool,
         days: int,
-        patience: float,
+        timeout: float,
         **options: Any,
     ) -> None:
-        if newest < 0 or days < 0 or patience <= 0:
-            raise CommandError("--newest and --days are 0 or more, --patience is more than 0.")
+        if newest < 0 or days < 0 or timeout <= 0:
+            raise CommandError("--newest and --days are 0 or more, --timeout is more than 0.")
         try:
-            findings = verify(only, newest or None, timedelta(days=days) if provider else None, patience)
+            findings = verify(only, newest or None, timedelta(days=days) if provider else None, timeout)
         except OutcomeUnknown as error:
             raise CommandError(f"the provider could not be asked: {error}") from error
         if json:

@@ -13,7 +13,7 @@ from django.core.management import call_command  # noqa: E402
 from tests.bench.baselines.models import Product  # noqa: E402
 from tests.bench.baselines.orders import confirm, place, record_payment, reserve  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
-from tests.system.house import ADDRESS  # noqa: E402
+from tests.system.running_system import ADDRESS  # noqa: E402
 
 STOCK = 1_000_000
 

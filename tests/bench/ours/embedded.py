@@ -12,7 +12,7 @@ from integration.messaging.models import Delivery, Status  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
 from tests.bench.ours.place import do as place_all  # noqa: E402
 
-PATIENCE = 300.0
+TIMEOUT = 300.0
 
 
 class NotAllShipped(RuntimeError):
@@ -21,11 +21,11 @@ class NotAllShipped(RuntimeError):
 
 def do(orders: int, lines: int, skus: int) -> None:
     """Place orders, and wait until all of them have their shipments and nothing is left to be delivered."""
-    before, give_up_at = Shipment.objects.count(), time.monotonic() + PATIENCE
+    before, give_up_at = Shipment.objects.count(), time.monotonic() + TIMEOUT
     place_all(orders, lines, skus)
     while Delivery.objects.filter(status=Status.PENDING).exists():
         if time.monotonic() > give_up_at:
-            raise TimeoutError(f"deliveries were still pending after {PATIENCE:g} s")
+            raise TimeoutError(f"deliveries were still pending after {TIMEOUT:g} s")
         time.sleep(0.01)
     arranged = Shipment.objects.count() - before
     if arranged != orders:

@@ -16,7 +16,7 @@ from integration.aggregates.unit_of_work import unit_of_work  # noqa: E402
 from integration.domain.money import Money  # noqa: E402
 from integration.messaging.claim import due_delivery_queues  # noqa: E402
 from integration.messaging.deliver import deliver_due  # noqa: E402
-from integration.read_models.follow import follow_all  # noqa: E402
+from integration.read_models.catch_up import catch_up_all  # noqa: E402
 from inventory.commands import stock_up  # noqa: E402
 from ordering.commands import list_products, register_buyer_if_new  # noqa: E402
 from tests.bench.ours.goods import BUYERS, STOCK, buyer, sku  # noqa: E402
@@ -41,7 +41,7 @@ def take_orders(orders: int, skus: int) -> None:
     for _ in range(orders):
         place(3, skus)
     react()
-    follow_all()
+    catch_up_all()
 
 
 def react() -> None:

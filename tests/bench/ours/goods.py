@@ -2,7 +2,7 @@
 
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku
-from tests.system.house import ADDRESS as WHERE
+from tests.system.running_system import ADDRESS as WHERE
 
 BUYERS = 500
 """Over so many buyers orders are spread: the same one all the time would have each wait for the one before."""

@@ -14,7 +14,7 @@ from ordering.commands import place_order  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
 from tests.bench.ours.goods import ADDRESS, BUYERS, METHOD, buyer, sku  # noqa: E402
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 LOOK_EVERY = 0.001
 
 
@@ -47,8 +47,8 @@ def watch(orders: int, skus: int, pause: float) -> list[float]:
         # Looking takes the time of those who are looked at, and the baseline is not looked at.
         time.sleep(0.8 * min(seconds, default=0.0))
         while not _is_confirmed(number):
-            if time.perf_counter() - began > PATIENCE:
-                raise TimeoutError(f"{number} was not confirmed within {PATIENCE:g} s")
+            if time.perf_counter() - began > TIMEOUT:
+                raise TimeoutError(f"{number} was not confirmed within {TIMEOUT:g} s")
             time.sleep(LOOK_EVERY)
         seconds.append(time.perf_counter() - began)
     return seconds

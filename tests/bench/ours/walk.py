@@ -18,12 +18,12 @@ from django.db import connection  # noqa: E402
 
 from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.messaging.wakeups import DeliveryQueue, wakeups_handled_by  # noqa: E402
-from integration.read_models.follow import follow_all  # noqa: E402
+from integration.read_models.catch_up import catch_up_all  # noqa: E402
 from tests.bench.clocks import cpu_of  # noqa: E402
 from tests.bench.crew import work  # noqa: E402
 from tests.bench.ours.furnish import react  # noqa: E402
 from tests.bench.ours.place import do as place_all  # noqa: E402
-from tests.system.house import ROOT  # noqa: E402
+from tests.system.running_system import ROOT  # noqa: E402
 
 AT_ONCE = 20
 """So many orders are placed, then handled together: about as many as wait for a worker that is busy."""
@@ -49,7 +49,7 @@ def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
             parts: dict[str, Callable[[], object]] = {
                 "placing": partial(place_all, min(AT_ONCE, orders - begun), lines, skus),
                 "reactions": partial(go_where, called),
-                "read models": follow_all,
+                "read models": catch_up_all,
             }
             for part, do in parts.items():
                 before = spent()

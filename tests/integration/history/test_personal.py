@@ -21,13 +21,13 @@ from integration.domain.personal import (
     PersonalAddress,
     PersonalAddressIfAny,
     PersonalText,
-    apart,
     personal_fields,
+    split_personal,
 )
 from integration.domain.versions import Versioned, from_data, upcast
 from integration.history.append_only import history_is_append_only
 from integration.history.entries import history_of
-from integration.history.personal_data import PersonalData, recall
+from integration.history.personal_data import PersonalData, load_personal
 from integration.messaging.models import Message
 from ordering.commands import change_profile, register_buyer_if_new
 from ordering.events import BuyerProfileChanged, BuyerRegistered
@@ -55,7 +55,7 @@ def forgotten() -> Any:
 
 
 def test_what_is_left_stays_in_the_log_and_the_value_goes_beside_it(address: Address) -> None:
-    facts, values = apart(BuyerProfileChanged("Ada", "", address, "en", True))
+    facts, values = split_personal(BuyerProfileChanged("Ada", "", address, "en", True))
 
     assert values == {"name": "Ada", "default_shipping_address": {**facts_of(address)}}
     assert (facts["name"], facts["email"], facts["locale"]) == ("", "", "en")
@@ -68,12 +68,12 @@ def facts_of(address: Address) -> dict[str, str]:
 
 
 def test_nothing_goes_beside_the_log_of_what_says_nothing() -> None:
-    assert apart(EMPTY)[1] == {}
+    assert split_personal(EMPTY)[1] == {}
 
 
 def test_an_erased_address_keeps_its_country_and_is_not_erased_again(address: Address) -> None:
     assert address.erased() == Address(ERASED, ERASED, ERASED, ERASED, "GB")
-    assert apart(ShipmentArranged(ShipmentId("S-1"), OrderNumber("R-1"), address.erased(), ()))[1] == {}
+    assert split_personal(ShipmentArranged(ShipmentId("S-1"), OrderNumber("R-1"), address.erased(), ()))[1] == {}
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_many_rows_are_asked_for_at_once_and_only_those_that_may_have_any(ada: B
         change_profile(BuyerId("B-1"), {"name": f"Ada {n}"})
     entries = list(History.objects.all())
     with statements() as seen:
-        assert [entry.event.name for entry in recall(entries)] == ["", "Ada", "Ada 0", "Ada 1", "Ada 2"]  # type: ignore[attr-defined]
+        assert [entry.event.name for entry in load_personal(entries)] == ["", "Ada", "Ada 0", "Ada 1", "Ada 2"]  # type: ignore[attr-defined]
     assert len(seen) == 1
     plain = History(id=uuid4(), name="ordering.product_changed", schema_version=1, data={})
     unknown = History(id=uuid4(), name="ordering.of_tomorrow", schema_version=1, data={})
     plain._state.adding = unknown._state.adding = False
     with statements() as seen:
-        recall([plain, unknown])
+        load_personal([plain, unknown])
     assert seen == []
 
 

@@ -9,7 +9,8 @@ import pytest
 from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.messaging import consumers, schedule
+from integration.messaging import consumers
+from integration.messaging import routines as routines_module
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery
 from integration.messaging.wakeups import DeliveryQueue
@@ -20,7 +21,7 @@ from integration.policies import whenever
 def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let a handler hear of every `StockRanOut`, for this test only: `listen(handler, name="inventory.reorder")`."""
     monkeypatch.setattr(consumers.consumers, "_by_name", {})
-    monkeypatch.setattr(schedule.routines, "_by_name", {})
+    monkeypatch.setattr(routines_module.routines, "_by_name", {})
     monkeypatch.setattr(consumers, "_by_contract", defaultdict(list))
 
     def register(handler: Callable[[Any], object], name: str = "inventory.reorder", **options: Any) -> None:

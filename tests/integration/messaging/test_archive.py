@@ -16,7 +16,7 @@ from integration.messaging import archive
 from integration.messaging.archive import BATCH, archive_batch, archive_messages
 from integration.messaging.dead_letters import skip
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
-from integration.messaging.schedule import routines
+from integration.messaging.routines import routines
 
 pytestmark = pytest.mark.django_db
 

@@ -226,8 +226,8 @@ def test_what_a_worker_is_about_to_finish_is_not_skipped(failed: Callable[..., N
         with transaction.atomic():
             list(Delivery.objects.select_for_update())
             skipping = pool.submit(skip_it)
-            patience = time.monotonic() + 10
-            while not _somebody_waits() and time.monotonic() < patience:
+            timeout = time.monotonic() + 10
+            while not _somebody_waits() and time.monotonic() < timeout:
                 time.sleep(0.01)
             assert not skipping.done()
             Delivery.objects.update(status=Status.DONE, done_at=clock.now())

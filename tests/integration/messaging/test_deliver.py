@@ -46,7 +46,7 @@ class Trouble(Exception):
 @pytest.fixture(autouse=True)
 def three_attempts(settings: Settings) -> None:
     settings.DELIVERY_MAX_ATTEMPTS = 3
-    settings.NOT_YET_PATIENCE = timedelta(minutes=5)
+    settings.NOT_YET_TIMEOUT = timedelta(minutes=5)
 
 
 def _open(event: StockRanOut) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from integration.contracts.inventory import StockRanOut
 from integration.domain import dispatcher
-from integration.messaging import consumers, schedule
+from integration.messaging import consumers
+from integration.messaging import routines as routines_module
 from integration.policies import every, whenever
 from inventory.events import StockReceived
 
@@ -18,7 +19,7 @@ def _do_nothing(event: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_house(listen: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def idle_process(listen: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "_handlers", {StockReceived: []})
 
 
@@ -74,5 +75,5 @@ def test_a_routine_is_registered_under_its_name() -> None:
     def count() -> None:
         """Count."""
 
-    routine = schedule.routines.get("inventory.count-shelves")
+    routine = routines_module.routines.get("inventory.count-shelves")
     assert (routine.context, routine.interval, routine.run) == ("inventory", timedelta(seconds=5), count)

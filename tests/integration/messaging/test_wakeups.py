@@ -25,7 +25,7 @@ from integration.messaging.wakeups import (
     wake_for_kept,
     wake_or_keep,
 )
-from tests.system.house import eventually
+from tests.system.running_system import eventually
 
 INSIDE, OUTSIDE = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
 ASK_FOR_KEYS = wakeups._keys
@@ -54,7 +54,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Broker:
     broker = Broker()
-    settings.QUEUE_PREFIX, settings.BROKER_QUIET_SECONDS = "house", 5.0
+    settings.QUEUE_PREFIX, settings.BROKER_QUIET_SECONDS = "running_system", 5.0
     monkeypatch.setattr(wakeups.current_app, "send_task", broker.send_task)
     monkeypatch.setattr(wakeups, "time", broker)
     return broker
@@ -64,10 +64,10 @@ def test_each_lane_is_rung_for_on_the_queue_of_its_context(broker: Broker) -> No
     wake([INSIDE, OUTSIDE])
 
     assert broker.wakeups_sent == [
-        ("waybill.deliver", ["inventory", False], "house.inventory"),
-        ("waybill.deliver", ["billing", True], "house.billing"),
+        ("waybill.deliver", ["inventory", False], "system.inventory"),
+        ("waybill.deliver", ["billing", True], "system.billing"),
     ]
-    assert queue_of("ordering") == "house.ordering"
+    assert queue_of("ordering") == "system.ordering"
 
 
 def test_with_no_lane_nobody_rings(broker: Broker) -> None:

@@ -21,7 +21,14 @@ from integration.history.entries import HistoryEntry
 from integration.messaging.tasks import run as run_routine
 from integration.read_models import rebuild as rebuilding
 from integration.read_models.batch import read_models
-from integration.read_models.follow import Follower, apply_next, follow_all, follow_context, freshen, lock_live
+from integration.read_models.catch_up import (
+    LockedBuild,
+    apply_next,
+    catch_up,
+    catch_up_all,
+    catch_up_context,
+    lock_live,
+)
 from integration.read_models.lag import lag
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
@@ -46,7 +53,7 @@ def at_work(placed: Place, drain: Drain) -> list[OrderNumber]:
         placed({"LAMP": 2}, buyer="B-3"),
     ]
     drain()
-    follow_all()
+    catch_up_all()
     fulfillment.dispatch_shipment(ShipmentId(f"S{orders[0][1:]}-1"), "DHL", "1")
     cancel_order(orders[1], CancellationReason.BY_BUYER)
     drain()
@@ -55,7 +62,7 @@ def at_work(placed: Place, drain: Drain) -> list[OrderNumber]:
     billing.refund_in_part(invoice_of(orders[4]), Money("9.50", "USD"), "scratched")
     drain()
     orders.append(placed({"MUG": 3}))
-    follow_all()
+    catch_up_all()
     return orders
 
 
@@ -100,12 +107,12 @@ def test_a_cancellation_takes_back_from_the_day_of_the_confirmation(
 ) -> None:
     kept, lost = placed({"MUG": 1}), placed({"MUG": 5})
     drain()
-    follow_all()
+    catch_up_all()
     assert SalesOfDay.objects.get().quantity == 6
     later(timedelta(days=3))
     cancel_order(lost, CancellationReason.BY_BUYER)
     drain()
-    follow_all()
+    catch_up_all()
 
     sale = SalesOfDay.objects.get()
     assert (sale.quantity, sale.orders, sale.day) == (1, 1, Order.objects.get(pk=kept).created_at.date())
@@ -125,7 +132,7 @@ def test_lifetime_spend_is_what_the_buyers_count_themselves(at_work: list[OrderN
 def test_following_again_changes_nothing(at_work: list[OrderNumber]) -> None:
     before = {name: all_rows(name) for name in ALL}
     for _ in range(3):
-        follow_all()
+        catch_up_all()
     assert {name: all_rows(name) for name in ALL} == before
 
 
@@ -134,7 +141,7 @@ def test_following_again_changes_nothing(at_work: list[OrderNumber]) -> None:
 def test_what_shows_an_aggregate_passes_over_what_it_knows(at_work: list[OrderNumber], name: str) -> None:
     before = all_rows(name)
     ReadModelBuild.objects.filter(read_model=name).update(mark=0)  # as if it had never read any of it
-    follow_all()
+    catch_up_all()
     assert all_rows(name) == before
 
 
@@ -143,12 +150,12 @@ def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, mon
     placed()
     drain()
     with monkeypatch.context() as patch:
-        patch.setattr("integration.read_models.follow._keep", lambda *args: 1 / 0)
-        follow_all()
+        patch.setattr("integration.read_models.catch_up._keep", lambda *args: 1 / 0)
+        catch_up_all()
         assert {len(all_rows(name)) for name in ALL} == {0}
         assert {each.error for each in lag()} == {"ZeroDivisionError: division by zero"}
         assert "ZeroDivisionError" in run("read_models")
-    follow_all()
+    catch_up_all()
     assert [found for model in ALL for found in differences(read_models.get(model))] == []
 
 
@@ -171,9 +178,9 @@ def test_one_that_fails_stands_still_alone(
     drain()
     with monkeypatch.context() as patch:
         patch.setattr("ordering.queries.sales._sign", fail)
-        follow_all()
+        catch_up_all()
         assert len(tried) == 2  # together with the others, and alone
-        follow_all()
+        catch_up_all()
         assert len(tried) == 3
     late = {each.read_model: each for each in lag()}
     assert late.pop(SalesOfDay.read_model).error == error
@@ -181,7 +188,7 @@ def test_one_that_fails_stands_still_alone(
     assert (OrderBoard.objects.count(), SalesOfDay.objects.count()) == (1, 0)
     placed()  # now they are not equally far
     drain()
-    follow_all()
+    catch_up_all()
     assert {(each.events, each.error) for each in lag()} == {(0, "")}
     assert [found for model in ALL for found in differences(read_models.get(model))] == []
 
@@ -193,7 +200,7 @@ def test_what_several_are_made_of_is_read_once(
     placed()
     drain()
     with statements() as seen:
-        follow_context("ordering")
+        catch_up_context("ordering")
     # Who is behind, what is new; and the sales ask what was ordered.
     assert len([sql for sql in seen if "ordering_history" in sql]) == 3
 
@@ -223,7 +230,7 @@ def test_lag_is_told_in_events_and_seconds_by_one_query(
     assert [late[name].events for name in ALL] == [0, 2, 2, 2]
     assert 90 <= late[OrderBoard.read_model].seconds < 95
     assert "ordering.order-board" in run("read_models")
-    follow_context("ordering")
+    catch_up_context("ordering")
     assert {each.events for each in lag()} == {0}
 
 
@@ -267,7 +274,7 @@ def test_stopped_half_way_the_live_one_is_as_it_was_and_the_next_starts_clean(
             rebuild(read_models.get(OrderBoard.read_model))
     assert OrderBoard.of_all_builds.count() == 2 * len(at_work)
     assert {name: all_rows(name) for name in ALL} == before
-    follow_all()
+    catch_up_all()
     run("rebuild", all=True)
     assert {name: all_rows(name) for name in ALL} == before
     assert OrderBoard.of_all_builds.count() == len(at_work)
@@ -299,8 +306,8 @@ def test_of_two_rebuilds_the_second_goes_on(at_work: list[OrderNumber]) -> None:
     ("args", "told"),
     [((), "Say which"), (("ordering.order-bored",), "No read model is named 'ordering.order-bored'")],
 )
-def test_what_there_is_to_rebuild_is_told(args: tuple[str, ...], told: str) -> None:
-    with pytest.raises(CommandError, match=told) as error:
+def test_what_there_is_to_rebuild_is_told(args: tuple[str, ...], entries: str) -> None:
+    with pytest.raises(CommandError, match=entries) as error:
         run("rebuild", *args)
     assert all(name in str(error.value) for name in ALL)
 
@@ -340,11 +347,11 @@ def test_verify_takes_no_offence_at_what_is_only_late(at_work: list[OrderNumber]
 def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
     for_threads: None, placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integration.read_models.follow.BATCH", 5)
+    monkeypatch.setattr("integration.read_models.catch_up.BATCH", 5)
     for _ in range(5):
         placed({"MUG": 1})
     drain()
-    follow_all()
+    catch_up_all()
     over = threading.Event()
     failures: list[BaseException] = []
 
@@ -353,7 +360,7 @@ def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
             while not over.is_set():
                 placed({"MUG": 1}, buyer="B-2")
                 drain()
-                follow_all()
+                catch_up_all()
         except BaseException as error:
             failures.append(error)
         finally:
@@ -364,12 +371,12 @@ def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
     try:
         for name in ALL * 2:
             rebuild(read_models.get(name))
-            freshen(name)
+            catch_up(name)
             assert len(all_rows(name)) > 0
     finally:
         over.set()
         thread.join(60)
-    follow_all()
+    catch_up_all()
 
     assert failures == []
     assert OrderBoard.objects.count() == Order.objects.count() > 5
@@ -381,14 +388,14 @@ def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite there is one writer anyway")
 @pytest.mark.django_db(transaction=True)
 def test_a_table_that_is_locked_holds_up_only_its_own_read_model(placed: Place, drain: Drain) -> None:
-    def follow() -> None:
-        follow_context("ordering")
+    def catch_up() -> None:
+        catch_up_context("ordering")
         connections.close_all()
 
-    follow_all()
+    catch_up_all()
     placed()
     drain()
-    follower = threading.Thread(target=follow)
+    follower = threading.Thread(target=catch_up)
     with transaction.atomic():
         with connection.cursor() as cursor:  # as a migration has it, while it makes an index
             cursor.execute(f"LOCK TABLE {SalesOfDay._meta.db_table} IN SHARE MODE")
@@ -407,7 +414,7 @@ def test_a_table_that_is_locked_holds_up_only_its_own_read_model(placed: Place, 
 @pytest.mark.django_db(transaction=True)
 def test_who_finds_another_following_leaves_it_and_a_request_waits_a_moment(placed: Place, drain: Drain) -> None:
     placed()
-    follow_all()
+    catch_up_all()
     model = read_models.get(OrderBoard.read_model)
     held, let_go = threading.Event(), threading.Event()
 
@@ -416,18 +423,18 @@ def test_who_finds_another_following_leaves_it_and_a_request_waits_a_moment(plac
             build = lock_live(model)
             held.set()
             let_go.wait(20)
-            apply_next([Follower(model, build)])
+            apply_next([LockedBuild(model, build)])
         connections.close_all()
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert held.wait(20)
     placed()
-    follow_context("ordering")
+    catch_up_context("ordering")
     assert OrderBoard.objects.count() == 1
-    freshen(model.name)  # for half a second
+    catch_up(model.name)  # for half a second
     assert OrderBoard.objects.count() == 1
     threading.Timer(0.1, let_go.set).start()
-    freshen(model.name)
+    catch_up(model.name)
     assert OrderBoard.objects.count() == 2
     thread.join(20)

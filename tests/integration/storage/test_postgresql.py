@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.system.house import eventually
+from tests.system.running_system import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

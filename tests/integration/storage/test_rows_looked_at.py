@@ -15,7 +15,7 @@ from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import mark_done, take
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.batch import of_context
-from integration.read_models.follow import behind, follow_all, freshen
+from integration.read_models.catch_up import behind, catch_up, catch_up_all
 from integration.read_models.lag import lag
 from integration.storage.reading import read
 from integration.storage.rows import Row, blank
@@ -58,7 +58,7 @@ def many_items() -> list[str]:
     """A great many goods, each with an event of its own, all shown by the read models."""
     skus = [f"SKU-{i}" for i in range(MANY)]
     stock_up([(Sku(sku), 1) for sku in skus])
-    follow_all()
+    catch_up_all()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return skus
@@ -71,7 +71,7 @@ def test_whoever_looks_for_news_does_not_go_through_the_history(
         for _ in OFTEN:
             assert behind(of_context("inventory")) == {}
             assert not any(each.events for each in lag())
-            freshen("inventory.stock-per-day")
+            catch_up("inventory.stock-per-day")
 
     assert looked_at(History, look) < MANY / 10
 

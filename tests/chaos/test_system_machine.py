@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings as house
+from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import Sum
 from hypothesis import HealthCheck, Phase, settings
@@ -26,7 +26,7 @@ from integration.domain.identifiers import Sku
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.models import Delivery, Status
-from integration.messaging.schedule import routines
+from integration.messaging.routines import routines
 from inventory import commands as inventory
 from inventory.models import StockItem
 from ordering.models import Order, OrderLine
@@ -39,7 +39,7 @@ LONGER = 1 if settings.get_current_profile_name() != "chaos" else 20
 """How many times the usual number of examples are tried."""
 
 
-class HouseMachine(RuleBasedStateMachine):
+class SystemMachine(RuleBasedStateMachine):
     """The model: so many relics there ever were, and the provider's own books."""
 
     worlds: Bundle = Bundle("worlds")
@@ -51,7 +51,7 @@ class HouseMachine(RuleBasedStateMachine):
         self.undo.enter_context(transaction.atomic())
         self.undo.callback(transaction.set_rollback, True)
         self.undo.enter_context(clock.standing_at(datetime(2026, 1, 5, 8, tzinfo=UTC)))
-        self.undo.callback(setattr, house, "SANDBOX_FAILURE_RATE", house.SANDBOX_FAILURE_RATE)
+        self.undo.callback(setattr, django_settings, "SANDBOX_FAILURE_RATE", django_settings.SANDBOX_FAILURE_RATE)
         self.api = APIClient(HTTP_HOST="localhost")
         inventory.stock_up([(Sku("RELIC"), RELICS)])
         self.workers = [Worker(lambda n: 0), Worker(lambda n: 0)]
@@ -90,7 +90,7 @@ class HouseMachine(RuleBasedStateMachine):
 
     @rule(rate=st.sampled_from([0.0, 0.8, 2.0]))
     def the_line_is_good_or_bad(self, rate: float) -> None:
-        house.SANDBOX_FAILURE_RATE = rate
+        django_settings.SANDBOX_FAILURE_RATE = rate
 
     @precondition(lambda self: self.placed and Transaction.objects.exists())
     @rule(data=st.data())
@@ -103,7 +103,7 @@ class HouseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.placed)
     @rule()
     def all_come_to_rest(self) -> None:
-        house.SANDBOX_FAILURE_RATE = 0.0
+        django_settings.SANDBOX_FAILURE_RATE = 0.0
         # Twice: that every attempt at a delivery ended with its worker is found when it is claimed once more.
         for _ in range(2):
             replay(Delivery.objects.filter(status=Status.DEAD))
@@ -138,7 +138,7 @@ class HouseMachine(RuleBasedStateMachine):
         with self.undo:
             if self.placed:
                 self.all_come_to_rest()
-        HouseMachine.lived += 1
+        SystemMachine.lived += 1
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def shop(db: None) -> Iterator[None]:
 
 def run(examples: int, phases: Collection[Phase] = tuple(Phase)) -> None:
     run_state_machine_as_test(
-        HouseMachine,
+        SystemMachine,
         settings=settings(
             max_examples=examples * LONGER,
             stateful_step_count=20 if LONGER == 1 else 60,
@@ -167,11 +167,11 @@ def test_whatever_happens_in_whatever_order_all_contexts_agree_at_rest(
     shop: None, record_property: Callable[[str, object], None]
 ) -> None:
     run(30)
-    record_property("examples", HouseMachine.lived)
+    record_property("examples", SystemMachine.lived)
 
 
 def test_what_no_worker_survived_is_replayed_and_all_comes_to_rest(shop: None) -> None:
-    machine = HouseMachine()
+    machine = SystemMachine()
     machine.open()
     machine.somebody_orders({"MUG": 1}, "pm_card_visa")
     for _ in range(10):

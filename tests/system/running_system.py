@@ -1,7 +1,7 @@
 """The real house, for tests: its processes, started over data of their own, and a client that talks to it over HTTP.
 
 Whatever is started is stopped again, whole process groups of it and nothing else. What the processes say is kept in
-the house's folder, and a process runs in that folder, so that whatever it writes is found there.
+the running_system's folder, and a process runs in that folder, so that whatever it writes is found there.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable]
 MANAGE = [*PYTHON, str(ROOT / "manage.py")]
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds in which whatever is to happen at all has happened, on a machine with a lot to do besides."""
 ADDRESS = {
     "recipient": "Ada Lovelace",
@@ -38,7 +38,7 @@ ADDRESS = {
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], is_it: Callable[[T], bool], what: str, within: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T], is_it: Callable[[T], bool], what: str, within: float = TIMEOUT) -> T:
     """What `look` sees once it is what was expected; fails with the last thing seen after `within` seconds."""
     deadline = time.monotonic() + within
     while not is_it(seen := look()):
@@ -151,7 +151,7 @@ class Client:
             body: sent as JSON, but bytes as they are.
             more: headers.
         """
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         headers = {**self._headers, "Content-Type": "application/json", **(more or {})}
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
         connection.request(method, path, sent, headers)
@@ -181,7 +181,7 @@ class Client:
         assert answer.status == 200, answer
         return answer.body
 
-    def order_once(self, number: str, status: str, within: float = PATIENCE) -> dict[str, Any]:
+    def order_once(self, number: str, status: str, within: float = TIMEOUT) -> dict[str, Any]:
         """The order as soon as it has this status."""
         return eventually(
             lambda: self.order(number), lambda order: order["status"] == status, f"{number} {status}", within
@@ -207,7 +207,7 @@ class Client:
         return found[0]
 
 
-class House:
+class System:
     """All processes of one installation, over its own data.
 
     Args:
@@ -258,14 +258,14 @@ class House:
         }
 
     def run(self, code: Path, *arguments: str) -> str:
-        """What a `manage.py` command of the code in a folder says, over the house's data; it must succeed."""
+        """What a `manage.py` command of the code in a folder says, over the running_system's data; it must succeed."""
         done = subprocess.run(
             [*PYTHON, str(code / "manage.py"), *arguments],
             cwd=self.folder,
             env={**self.environment, "PYTHONPATH": str(code)},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

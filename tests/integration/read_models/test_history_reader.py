@@ -10,9 +10,9 @@ import pytest
 from django.db import connection, connections, transaction
 
 from integration.domain.identifiers import Sku
-from integration.read_models import feed
-from integration.read_models.feed import Position, Told, read_on
-from integration.read_models.follow import follow_all
+from integration.read_models import history_reader as feed
+from integration.read_models.catch_up import catch_up_all
+from integration.read_models.history_reader import NumberedEntry, Position, read_on
 from integration.read_models.models import ReadModelBuild
 from inventory.commands import adjust_stock, receive_stock, stock_up
 from inventory.models import History, StockItem, StockOfDay
@@ -22,31 +22,31 @@ only_postgres = pytest.mark.skipif(
 )
 
 
-def told(*numbers: int) -> list[Told]:
-    return [Told(seq, History()) for seq in numbers]
+def entries(*numbers: int) -> list[NumberedEntry]:
+    return [NumberedEntry(seq, History()) for seq in numbers]
 
 
 # --- The position alone ---
 
 
 def test_without_gaps_only_the_mark_is_kept() -> None:
-    assert Position(4).after(told(5, 6, 7), closed=0) == Position(7)
+    assert Position(4).after(entries(5, 6, 7), closed=0) == Position(7)
 
 
 def test_what_lies_beyond_a_gap_is_remembered() -> None:
-    assert Position(4).after(told(5, 7, 8), closed=0) == Position(5, (7, 8))
+    assert Position(4).after(entries(5, 7, 8), closed=0) == Position(5, (7, 8))
 
 
 def test_a_gap_that_is_filled_is_forgotten() -> None:
-    assert Position(5, (7, 8), 8, ("3/1",)).after(told(6, 7, 8, 9), closed=0) == Position(9)
+    assert Position(5, (7, 8), 8, ("3/1",)).after(entries(6, 7, 8, 9), closed=0) == Position(9)
 
 
 def test_a_gap_that_nobody_can_fill_any_more_is_passed() -> None:
-    assert Position(5, (7, 8), 8, ("3/1",)).after(told(7, 8, 9), closed=8) == Position(9)
+    assert Position(5, (7, 8), 8, ("3/1",)).after(entries(7, 8, 9), closed=8) == Position(9)
 
 
 def test_a_gap_seen_later_is_not_passed_with_it() -> None:
-    assert Position(5, (7, 8), 8).after(told(7, 8, 10), closed=8) == Position(8, (10,), 8)
+    assert Position(5, (7, 8), 8).after(entries(7, 8, 10), closed=8) == Position(8, (10,), 8)
 
 
 @only_postgres
@@ -71,9 +71,9 @@ def test_whatever_the_order_of_commits_each_number_is_handed_out_once(
                 numbers += 1
                 running[f"3/{numbers}"] = numbers
 
-    def beyond(history: object, mark: int, limit: int) -> list[Told]:
+    def beyond(history: object, mark: int, limit: int) -> list[NumberedEntry]:
         happen()
-        return told(*sorted(seq for seq in committed if seq > mark)[:limit])
+        return entries(*sorted(seq for seq in committed if seq > mark)[:limit])
 
     def writers(history: object) -> set[str]:
         happen()
@@ -154,19 +154,19 @@ class TestWithConcurrentTransactions:
         with elsewhere() as early:
             early(lambda: receive_stock(Sku("MUG"), 10) and None)
             receive_stock(Sku("LAMP"), 5)
-            follow_all()
+            catch_up_all()
 
             assert shown() == {"MUG": 1, "LAMP": 25}  # what is committed is shown at once, beyond the gap
             assert len(ahead()) == 1
             for _ in range(3):  # and whoever looks again does not pass the gap
                 receive_stock(Sku("LAMP"), 1)
-                follow_all()
+                catch_up_all()
             assert shown() == {"MUG": 1, "LAMP": 28}
-        follow_all()
+        catch_up_all()
 
         assert shown() == {"MUG": 11, "LAMP": 28}
         receive_stock(Sku("MUG"), 1)
-        follow_all()
+        catch_up_all()
         assert ahead() == []
 
     def test_a_transaction_that_rolled_back_holds_nobody_up(self) -> None:
@@ -176,10 +176,10 @@ class TestWithConcurrentTransactions:
             receive_stock(Sku("MUG"), 10)
             transaction.set_rollback(True)
         receive_stock(Sku("MUG"), 5)
-        follow_all()
+        catch_up_all()
         assert ahead() != []
         receive_stock(Sku("MUG"), 1)
-        follow_all()
+        catch_up_all()
 
         assert shown() == {"MUG": 7}
         assert ahead() == []
@@ -198,21 +198,21 @@ class TestWithConcurrentTransactions:
                         threading.Event().wait(0.005)
             connections.close_all()
 
-        def follow() -> None:
+        def catch_up() -> None:
             while not over.is_set():
-                follow_all()
+                catch_up_all()
             connections.close_all()
 
-        followers = [threading.Thread(target=follow) for _ in range(3)]
+        builds_to_lock = [threading.Thread(target=catch_up) for _ in range(3)]
         writers = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
-        for thread in [*followers, *writers]:
+        for thread in [*builds_to_lock, *writers]:
             thread.start()
         for thread in writers:
             thread.join(60)
         over.set()
-        for thread in followers:
+        for thread in builds_to_lock:
             thread.join(60)
-        follow_all()
+        catch_up_all()
 
         assert shown() == {item.sku: item.on_hand for item in StockItem.objects.all()}
         assert sum(row.received for row in StockOfDay.objects.all()) == sum(shown().values())
@@ -220,15 +220,15 @@ class TestWithConcurrentTransactions:
     def test_no_more_than_so_many_are_handed_out_beyond_a_gap(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stock_up([(Sku("MUG"), 1), (Sku("LAMP"), 20)])
         settle()
-        monkeypatch.setattr("integration.read_models.feed.MOST_AHEAD", 3)
+        monkeypatch.setattr("integration.read_models.history_reader.MOST_AHEAD", 3)
         with elsewhere() as early:
             early(lambda: receive_stock(Sku("MUG"), 10) and None)
             for _ in range(5):
                 receive_stock(Sku("LAMP"), 1)
-                follow_all()
+                catch_up_all()
             assert shown()["LAMP"] == 23
         for _ in range(5):
-            follow_all()
+            catch_up_all()
 
         assert shown() == {"MUG": 11, "LAMP": 25}
 
@@ -236,10 +236,10 @@ class TestWithConcurrentTransactions:
 def settle() -> None:
     """Follow past the gap that the tests before have left: numbers are not given out again."""
     for _ in range(3):
-        follow_all()
+        catch_up_all()
         receive_stock(Sku("MUG"), 1)
     adjust_stock(Sku("MUG"), -3, "counted")
-    follow_all()
+    catch_up_all()
     assert ahead() == []
 
 
@@ -254,10 +254,10 @@ def shown() -> dict[str, int]:
 @pytest.mark.django_db
 def test_a_day_begins_with_what_was_left_of_the_one_before(later: Callable[[timedelta], None]) -> None:
     stock_up([(Sku("MUG"), 5)])
-    follow_all()
+    catch_up_all()
     later(timedelta(days=2))
     receive_stock(Sku("MUG"), 3)
-    follow_all()
+    catch_up_all()
     first, second = StockOfDay.objects.order_by("day")
 
     assert (first.on_hand, first.received, first.latest) == (5, 5, False)

@@ -11,13 +11,13 @@ from django.conf import settings
 from integration.domain.naming import UnknownName
 from integration.messaging import tasks
 from integration.messaging.models import Delivery, Status
-from integration.messaging.schedule import routines
+from integration.messaging.routines import routines
 from integration.messaging.wakeups import DeliveryQueue, queue_of
 from integration.policies import every
 
 
 def test_beat_sweeps_and_runs_every_routine_in_its_contexts_queue() -> None:
-    # All of the house's code; a worker and beat never see the URLs, and must know every routine without.
+    # All of the running_system's code; a worker and beat never see the URLs, and must know every routine without.
     import_module(settings.ROOT_URLCONF)
     plan = current_app.conf.beat_schedule
 

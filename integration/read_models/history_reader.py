@@ -25,7 +25,7 @@ MOST_AHEAD = 2_000
 """As many events are handed out beyond a gap; then it is waited for, and the lag tells."""
 
 
-class Told(NamedTuple):
+class NumberedEntry(NamedTuple):
     """An event, and where it stands in its history."""
 
     seq: int
@@ -47,41 +47,41 @@ class Position(Struct, frozen=True):
     gaps_until: int = 0
     writers: tuple[str, ...] = ()
 
-    def after(self, told: list[Told], closed: int) -> Self:
+    def after(self, entries: list[NumberedEntry], closed: int) -> Self:
         """The position after these were handed out, all there are beyond the mark, or the first of them.
 
         Args:
             closed: up to this number, gaps stay gaps.
         """
         mark = self.mark
-        for seq in (each.seq for each in told):
+        for seq in (each.seq for each in entries):
             if seq - 1 > max(mark, closed):
                 break
             mark = seq
-        ahead = tuple(sorted(seq for seq in {*self.ahead, *(each.seq for each in told)} if seq > mark))
+        ahead = tuple(sorted(seq for seq in {*self.ahead, *(each.seq for each in entries)} if seq > mark))
         return type(self)(mark, ahead, self.gaps_until, self.writers) if ahead else type(self)(mark)
 
 
-def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tuple[list[Told], Position]:
+def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tuple[list[NumberedEntry], Position]:
     """Up to `limit` events that were not handed out before, and the position after them; without a gap, one query."""
     # Who has ended is asked before reading, so that what they wrote can be read; who is writing, afterwards.
     closed = position.gaps_until if position.ahead and not writers(history) & {*position.writers} else 0
-    told = _beyond(history, position.mark, min(len(position.ahead) + limit, MOST_AHEAD) if _has_gaps() else limit)
+    entries = _beyond(history, position.mark, min(len(position.ahead) + limit, MOST_AHEAD) if _has_gaps() else limit)
     if not _has_gaps():
-        return told, Position(told[-1].seq) if told else position
-    after = position.after(told, closed)
+        return entries, Position(entries[-1].seq) if entries else position
+    after = position.after(entries, closed)
     if after.ahead and (closed or not position.ahead):
         after = Position(after.mark, after.ahead, after.ahead[-1], tuple(sorted(writers(history))))
     known = set(position.ahead)
-    return [each for each in told if each.seq not in known], after
+    return [each for each in entries if each.seq not in known], after
 
 
-def _beyond(history: type[HistoryEntry], mark: int, limit: int) -> list[Told]:
+def _beyond(history: type[HistoryEntry], mark: int, limit: int) -> list[NumberedEntry]:
     sql = f"""
         SELECT {selected(history)}, {number()} FROM {history._meta.db_table}
         WHERE {number()} > %s ORDER BY {number()} LIMIT %s
     """  # noqa: S608 - names of the code only
-    return [Told(seq, entry) for entry, seq in select(sql, [mark, limit], history)]
+    return [NumberedEntry(seq, entry) for entry, seq in select(sql, [mark, limit], history)]
 
 
 def writers(history: type[HistoryEntry]) -> set[str]:

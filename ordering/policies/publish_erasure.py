@@ -7,6 +7,6 @@ from ordering import events
 
 
 @whenever(events.BuyerErased)
-def tell_of_erasure(event: events.BuyerErased) -> None:
+def publish_buyer_erased(event: events.BuyerErased) -> None:
     if event.orders:
         publish(contracts.ordering.BuyerErased(event.buyer, event.orders))

@@ -28,16 +28,16 @@ def letters_about(what: Sequence[AboutAnOrder]) -> AbstractContextManager[Letter
 @whenever(
     contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", external=True, read=letters_about
 )
-def tell_of_confirmation(event: contracts.ordering.OrderConfirmed, letters: Letters) -> None:
-    _tell(letters, event.order, "confirmed", "It is paid for, and we are packing it.")
+def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, letters: Letters) -> None:
+    _notify_buyer(letters, event.order, "confirmed", "It is paid for, and we are packing it.")
 
 
 @whenever(
     contracts.ordering.OrderCancelled, name="ordering.tell-buyer-of-cancellation", external=True, read=letters_about
 )
-def tell_of_cancellation(event: contracts.ordering.OrderCancelled, letters: Letters) -> None:
+def notify_buyer_of_cancellation(event: contracts.ordering.OrderCancelled, letters: Letters) -> None:
     why = WHY_CANCELLED[CancellationReason(event.reason)]
-    _tell(
+    _notify_buyer(
         letters, event.order, "cancelled", f"It was cancelled because {why}. If you have paid already, we give it back."
     )
 
@@ -45,15 +45,15 @@ def tell_of_cancellation(event: contracts.ordering.OrderCancelled, letters: Lett
 @whenever(
     contracts.fulfillment.ShipmentDispatched, name="ordering.tell-buyer-of-dispatch", external=True, read=letters_about
 )
-def tell_of_dispatch(event: contracts.fulfillment.ShipmentDispatched, letters: Letters) -> None:
+def notify_buyer_of_dispatch(event: contracts.fulfillment.ShipmentDispatched, letters: Letters) -> None:
     how = f"{event.carrier} is bringing it; the tracking number is {event.tracking_number}."
-    _tell(letters, event.order, f"on its way ({event.shipment})", how)
+    _notify_buyer(letters, event.order, f"on its way ({event.shipment})", how)
 
 
 @whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", external=True, read=letters_about)
-def tell_of_refund(event: contracts.billing.RefundIssued, letters: Letters) -> None:
-    _tell(letters, event.order, f"refunded ({event.refund})", f"We have given {event.amount} back.")
+def notify_buyer_of_refund(event: contracts.billing.RefundIssued, letters: Letters) -> None:
+    _notify_buyer(letters, event.order, f"refunded ({event.refund})", f"We have given {event.amount} back.")
 
 
-def _tell(letters: Letters, order: OrderNumber, what: str, sentence: str) -> None:
+def _notify_buyer(letters: Letters, order: OrderNumber, what: str, sentence: str) -> None:
     commands.write_to_buyer(letters, order, f"Your order {order} is {what}", sentence)
