@@ -83,7 +83,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # The first, so that every answer belongs to a story, even one that a middleware below gives.
-    "integration.rest.middleware.tell_story",
+    "integration.rest.middleware.begin_story",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

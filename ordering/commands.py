@@ -23,7 +23,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, Paym
 from integration.domain.metadata import caused_by, current_cause
 from integration.domain.money import Money
 from integration.messaging.erasure import forget_errors
-from integration.rest.erasure import close_account, forget_answers
+from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
 from integration.storage.order_numbers import next_order_number
 from ordering.events import PlacedLine
@@ -430,7 +430,7 @@ def _erase_profile(buyer: BuyerId) -> bool:
         forget(Buyer, [buyer])
         stories = stories_of_profile(buyer)
         forget_errors(stories)
-        forget_answers(stories, actor_of(known.user) if known.user else None)
+        forget_responses(stories, actor_of(known.user) if known.user else None)
         if known.user:
             close_account(known.user)
     return known.version > before
@@ -448,5 +448,5 @@ def _anonymize_some_orders(buyer: BuyerId) -> int:
             forget(Order, orders)
             stories = [order.correlation_id for order in orders.values()]
             forget_errors(stories)
-            forget_answers(stories)
+            forget_responses(stories)
     return len(orders)

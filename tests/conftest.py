@@ -165,7 +165,7 @@ def drain() -> Callable[..., int]:
 
 
 @pytest.fixture
-def tell() -> Callable[..., None]:
+def publish_all() -> Callable[..., None]:
     """Publish contracts as if another context had, in one unit of work."""
 
     def publish_all(*events: IntegrationEvent) -> None:

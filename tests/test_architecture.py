@@ -23,7 +23,7 @@ from ordering.models import Order
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ["config", "integration", *settings.CONTEXTS]
-ROOMS = {
+MODULES = {
     "__init__",
     "admin",
     "api",
@@ -36,7 +36,7 @@ ROOMS = {
     "policies",
     "schemas",
 }
-ROOMS_SOME_NEED = {"gateways", "queries", "reconciliation"}
+OPTIONAL_MODULES = {"gateways", "queries", "reconciliation"}
 
 
 # --- Who may know whom ---
@@ -123,8 +123,8 @@ def test_a_foreign_key_that_crosses_contexts_is_found() -> None:
 
 @pytest.mark.parametrize("context", settings.CONTEXTS)
 def test_every_context_has_the_same_rooms(context: str) -> None:
-    rooms = {path.stem for path in (ROOT / context).iterdir() if path.stem != "__pycache__"}
-    assert rooms - ROOMS_SOME_NEED == ROOMS
+    modules = {path.stem for path in (ROOT / context).iterdir() if path.stem != "__pycache__"}
+    assert modules - OPTIONAL_MODULES == MODULES
     assert (ROOT / context / "policies" / "saga.py").exists()
 
 

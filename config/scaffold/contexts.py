@@ -6,7 +6,7 @@ from django.conf import settings
 
 from config.scaffold.writing import CannotStart, create, manage, replace, root, tidy
 
-ROOMS = {
+MODULES = {
     "__init__.py": '''"""{title}: {meaning}
 
 Owns: nothing so far.
@@ -81,7 +81,7 @@ def start_context(name: str, meaning: str) -> str:
     if not re.fullmatch(r"[a-z]{3,20}", name) or name == "tests" or (root() / name).exists():
         raise CannotStart(f"{name!r} is no name for a new context: one word in small letters that nothing has yet")
     words = {"name": name, "title": name.capitalize(), "meaning": f"{meaning.strip().removesuffix('.')}."}
-    files = [create(f"{name}/{room}", text.format(**words)) for room, text in ROOMS.items()]
+    files = [create(f"{name}/{module}", text.format(**words)) for module, text in MODULES.items()]
     files.append(create(f"integration/contracts/{name}.py", f'"""What {name} tells the others."""\n'))
     (root() / name / "schemas").mkdir()
     last = settings.CONTEXTS[-1]

@@ -42,8 +42,8 @@ def demo_buyer() -> BuyerId | None:
 @transaction.atomic
 def _hire_operator() -> None:
     user = get_user_model().objects.create_user(OPERATOR, f"{OPERATOR}@example.com", OPERATOR, is_staff=True)
-    rooms = [Group.objects.get_or_create(name=context)[0] for context in settings.CONTEXTS]
-    user.groups.add(*rooms, *Group.objects.filter(name="integration"))
+    groups = [Group.objects.get_or_create(name=context)[0] for context in settings.CONTEXTS]
+    user.groups.add(*groups, *Group.objects.filter(name="integration"))
 
 
 def _register_buyer() -> None:

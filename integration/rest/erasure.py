@@ -15,7 +15,7 @@ from knox.models import get_token_model
 from integration.rest.models import IdempotencyKey
 
 
-def forget_answers(stories: Collection[UUID], caller: str | None = None) -> None:
+def forget_responses(stories: Collection[UUID], caller: str | None = None) -> None:
     """Delete the answers kept for whoever asked something of these stories, and all of one caller's; one statement."""
     asked = Q(**{"headers__X-Correlation-Id__in": [str(story) for story in stories]})
     IdempotencyKey.objects.filter(asked | Q(caller=caller) if caller else asked).delete()

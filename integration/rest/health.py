@@ -14,13 +14,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """The database and the broker answer; 503, and which one does not, otherwise."""
-    checks = {"database": _database_answers(), "broker": _broker_answers()}
+    checks = {"database": _database_responds(), "broker": _broker_responds()}
     status = 200 if all(checks.values()) else 503
     words = {name: "ok" if answers else "does not answer" for name, answers in checks.items()}
     return JsonResponse({"status": "ok" if status == 200 else "not ready", **words}, status=status)
 
 
-def _database_answers() -> bool:
+def _database_responds() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -29,8 +29,8 @@ def _database_answers() -> bool:
     return True
 
 
-def _broker_answers() -> bool:
-    options = {**current_app.conf.broker_transport_options, **settings.DOORBELL_TRANSPORT_OPTIONS}
+def _broker_responds() -> bool:
+    options = {**current_app.conf.broker_transport_options, **settings.WAKEUP_TRANSPORT_OPTIONS}
     try:
         with current_app.connection_for_write(transport_options=options) as broker:
             broker.ensure_connection(max_retries=1, timeout=1)

@@ -18,7 +18,7 @@ def actor_of(user: AbstractBaseUser | AnonymousUser) -> str:
     return f"user:{user.pk}" if user.is_authenticated else "anonymous"
 
 
-def tell_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def begin_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: a cause for whatever the request does, and `X-Correlation-Id` on its answer."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

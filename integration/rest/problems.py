@@ -76,7 +76,7 @@ def problem(status: int, code: str, detail: str, errors: Iterable[dict[str, str]
     return {**document, "errors": listed} if listed else document
 
 
-def answer_problem(error: Exception, context: dict[str, Any]) -> Response | None:
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's exception handler; None for what is a bug, which then becomes a 500."""
     answer = _answer(error)
     if answer is None:
@@ -88,7 +88,7 @@ def answer_problem(error: Exception, context: dict[str, Any]) -> Response | None
 
 def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | None:
     if isinstance(error, DomainError):
-        return _answer_domain(error)
+        return _domain_problem(error)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -110,7 +110,7 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | No
     return None
 
 
-def _answer_domain(error: DomainError) -> tuple[int, dict[str, Any], dict[str, str]]:
+def _domain_problem(error: DomainError) -> tuple[int, dict[str, Any], dict[str, str]]:
     status = next((status for family, status in STATUS.items() if isinstance(error, family)), 409)
     if status != 422:
         return status, problem(status, error.code, error.detail), {}

@@ -9,12 +9,12 @@ from django.http import HttpResponse
 
 from integration.domain.metadata import current_cause
 from integration.rest import health
-from integration.rest.middleware import tell_story
+from integration.rest.middleware import begin_story
 
 
 @pytest.fixture(autouse=True)
 def the_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_broker_answers", lambda: True)
+    monkeypatch.setattr(health, "_broker_responds", lambda: True)
 
 
 def test_the_process_lives_whatever_else_does_not(anonymous: Any) -> None:
@@ -31,7 +31,7 @@ def test_it_can_work(anonymous: Any, db: None) -> None:
 
 
 def test_which_one_does_not_answer_is_told(anonymous: Any, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_broker_answers", lambda: False)
+    monkeypatch.setattr(health, "_broker_responds", lambda: False)
     no_broker = anonymous.get("/readyz")
     with monkeypatch.context() as broken:
         broken.setattr(connection, "cursor", _refuse)
@@ -70,7 +70,7 @@ def test_outside_the_api_the_session_tells_who_acts(rf: Any, django_user_model: 
         actors.append(current_cause().actor)
         return HttpResponse()
 
-    middleware = tell_story(respond)
+    middleware = begin_story(respond)
     middleware(request)
 
     assert actors == ["anonymous", "user:7"]

@@ -125,7 +125,7 @@ def main() -> int:
         return 1
     print(json.dumps(found, indent=2))
     if not options.short:
-        tellers = {name: section.tell for name, section in SECTIONS.items()}
+        tellers = {name: section.publish_all for name, section in SECTIONS.items()}
         print(f"Written: {report.write_page(tellers)}", file=sys.stderr)
     return 0
 

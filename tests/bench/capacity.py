@@ -136,7 +136,7 @@ def connections(report: Mapping[str, Any], rate: float) -> float:
     return rate * (cost["web"] * THREADS + cost["worker"]) / 1000 / BUSY
 
 
-def tell(report: Mapping[str, Any]) -> Iterator[str]:
+def publish_all(report: Mapping[str, Any]) -> Iterator[str]:
     """The section of the page, line by line."""
     yield "## What it takes to carry more\n"
     yield "What an order of three lines costs, from placing to its shipment, was measured as the median of the rounds."

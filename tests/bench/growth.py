@@ -213,7 +213,7 @@ def extrapolated(points: Sequence[tuple[float, float]], at: float) -> float:
     return mean_y + slope * (log10(at) - mean_x)
 
 
-def tell(report: Mapping[str, Any]) -> Iterator[str]:
+def publish_all(report: Mapping[str, Any]) -> Iterator[str]:
     """The section of the page, line by line."""
     layouts = report["layouts"]
     sizes = [point["orders"] for point in layouts[LAYOUTS[0]]]

@@ -127,7 +127,7 @@ def _rows_in(stage: Stage, name: str) -> int:
 # --- Told ---
 
 
-def tell(report: Mapping[str, Any]) -> Iterator[str]:
+def publish_all(report: Mapping[str, Any]) -> Iterator[str]:
     """The section of the page, line by line."""
     took, chain, rows = report["took"], report["chain"], report["rows"]
     ours = _sum(took)

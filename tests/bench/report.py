@@ -66,10 +66,10 @@ def write_page(sections: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str
     """
     reports = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("?.json"))}
     told = [HEAD + "\n".join(_lines(reports)) + "\n" + HOW_TO_READ]
-    for name, tell in sections.items():
+    for name, publish_all in sections.items():
         if (path := KEPT / f"{name}.json").exists():
             kept = json.loads(path.read_text())
-            told.append("\n".join([*tell(kept), _of_run(kept)]) + "\n")
+            told.append("\n".join([*publish_all(kept), _of_run(kept)]) + "\n")
     PAGE.write_text("\n".join(told))
     return PAGE
 

@@ -46,13 +46,13 @@ class Section:
     """
 
     measure: Callable[[Stage], dict[str, Any]]
-    tell: Callable[[Mapping[str, Any]], Iterator[str]]
+    publish_all: Callable[[Mapping[str, Any]], Iterator[str]]
 
 
 SECTIONS = {
-    "profile": Section(profile.measure, profile.tell),
-    "capacity": Section(capacity.measure, capacity.tell),
-    "growth": Section(growth.measure, growth.tell),
+    "profile": Section(profile.measure, profile.publish_all),
+    "capacity": Section(capacity.measure, capacity.publish_all),
+    "growth": Section(growth.measure, growth.publish_all),
 }
 
 ROWS: dict[str, Row] = {

@@ -36,7 +36,7 @@ def test_every_row_of_the_table_is_measured_beside_its_baseline() -> None:
         assert_both_layouts_grew(told["growth"])
         assert_every_part_takes_its_time(told["profile"])
     for name, section in sections.items():
-        assert "nan" not in "\n".join(section.tell(told[name]))
+        assert "nan" not in "\n".join(section.publish_all(told[name]))
 
 
 def assert_an_order_is_accounted_for(report: dict[str, Any]) -> None:

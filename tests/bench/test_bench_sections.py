@@ -28,7 +28,7 @@ def test_what_one_of_each_carries_follows_from_what_an_order_costs() -> None:
 
 
 def test_the_page_says_what_gives_out_first_and_what_to_add() -> None:
-    page = "\n".join(capacity.tell(MEASURED))
+    page = "\n".join(capacity.publish_all(MEASURED))
     assert "first core to add is for worker, the next for web" in page
     assert (
         "one PostgreSQL, by what its disk confirms, at 50 orders/s; then one Redis, which has one core, at 700" in page
@@ -42,7 +42,7 @@ def test_the_page_says_what_gives_out_first_and_what_to_add() -> None:
 
 def test_a_redis_that_is_the_first_to_give_out_is_told_what_helps() -> None:
     busy = {**AN_ORDER, "Redis": 100.0}
-    page = "\n".join(capacity.tell({**MEASURED, "an_order": {"REST": busy, "command": busy}}))
+    page = "\n".join(capacity.publish_all({**MEASURED, "an_order": {"REST": busy, "command": busy}}))
     assert "**: one Redis, which has one core, at 7.0 orders/s" in page
     assert "a Redis of its own" in page
 
@@ -85,7 +85,7 @@ def grown(**ms: float) -> list[dict[str, Any]]:
 
 def test_the_page_shows_each_size_beside_the_smallest_and_what_is_extrapolated_as_such() -> None:
     page = "\n".join(
-        growth.tell(
+        growth.publish_all(
             {
                 "layouts": {
                     "as they are": grown(at_first=2.0, at_last=4.0),
@@ -122,7 +122,7 @@ def test_months_are_counted_back_from_this_one(months: int, back: int) -> None:
 def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
     parts = ("placing", "reactions", "read models")
     page = "\n".join(
-        profile.tell(
+        profile.publish_all(
             {
                 "took": {part: {"Python": 2.0, "PostgreSQL": 1.0} for part in parts},
                 "chain": {"Python": 2.0, "PostgreSQL": 1.0},

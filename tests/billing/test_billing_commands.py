@@ -48,19 +48,19 @@ PLACED = from_ordering.OrderPlaced(
 RESERVED = from_inventory.StockReserved(ORDER)
 CANCELLED = from_ordering.OrderCancelled(ORDER, "by_buyer")
 
-Tell = Callable[..., None]
-Told = Callable[..., list[IntegrationEvent]]
+PublishAll = Callable[..., None]
+Published = Callable[..., list[IntegrationEvent]]
 Cut = Callable[..., None]
 Later = Callable[[timedelta], None]
 Drain = Callable[..., int]
 
 
 @pytest.fixture
-def hear(tell: Tell, drain: Drain) -> Tell:
+def hear(publish_all: PublishAll, drain: Drain) -> PublishAll:
     """Let billing hear what others tell, and its own requests; nobody else does anything."""
 
     def listen(*events: IntegrationEvent) -> None:
-        tell(*events)
+        publish_all(*events)
         drain("billing")
 
     return listen
@@ -114,7 +114,7 @@ def _names(heard: tuple[IntegrationEvent, ...]) -> str:
 # --- What is owed ---
 
 
-def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: Tell) -> None:
+def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: PublishAll) -> None:
     hear(PLACED)
     hear(PLACED)
 
@@ -129,7 +129,7 @@ def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: Tell
     assert _all_handled()
 
 
-def test_nobody_is_charged_before_the_goods_are_there(hear: Tell) -> None:
+def test_nobody_is_charged_before_the_goods_are_there(hear: PublishAll) -> None:
     hear(PLACED)
 
     assert _states() == ("open", None, None)
@@ -145,7 +145,7 @@ def test_before_the_invoice_is_issued_everything_about_it_is_too_early() -> None
 # --- What is paid ---
 
 
-def test_reserved_goods_have_their_money_collected(hear: Tell, told: Told) -> None:
+def test_reserved_goods_have_their_money_collected(hear: PublishAll, told: Published) -> None:
     hear(PLACED, RESERVED)
 
     assert _states() == ("paid", "succeeded", None)
@@ -158,7 +158,7 @@ def test_reserved_goods_have_their_money_collected(hear: Tell, told: Told) -> No
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_the_money_is_collected_whichever_comes_first(hear: Tell, persist: Callable[[], None]) -> None:
+def test_the_money_is_collected_whichever_comes_first(hear: PublishAll, persist: Callable[[], None]) -> None:
     hear(RESERVED)
     hear(PLACED)
     persist()
@@ -167,7 +167,7 @@ def test_the_money_is_collected_whichever_comes_first(hear: Tell, persist: Calla
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_a_reservation_heard_twice_is_charged_once(hear: Tell, told: Told) -> None:
+def test_a_reservation_heard_twice_is_charged_once(hear: PublishAll, told: Published) -> None:
     hear(PLACED, RESERVED)
     hear(RESERVED)
     hear(contracts.PaymentRequested(ORDER, PAYMENT, TOTAL))
@@ -177,7 +177,7 @@ def test_a_reservation_heard_twice_is_charged_once(hear: Tell, told: Told) -> No
     assert _all_handled()
 
 
-def test_a_declined_card_is_an_answer_not_a_failure(hear: Tell, told: Told) -> None:
+def test_a_declined_card_is_an_answer_not_a_failure(hear: PublishAll, told: Published) -> None:
     hear(_declined(), RESERVED)
 
     assert _states() == ("open", "failed", None)
@@ -187,7 +187,7 @@ def test_a_declined_card_is_an_answer_not_a_failure(hear: Tell, told: Told) -> N
     assert _all_handled()
 
 
-def test_a_declined_card_is_asked_once(hear: Tell, told: Told) -> None:
+def test_a_declined_card_is_asked_once(hear: PublishAll, told: Published) -> None:
     hear(_declined(), RESERVED)
     hear(RESERVED)
 
@@ -195,7 +195,7 @@ def test_a_declined_card_is_asked_once(hear: Tell, told: Told) -> None:
     assert _all_handled()
 
 
-def test_no_card_and_no_reference_of_the_providers_is_told_to_the_others(hear: Tell) -> None:
+def test_no_card_and_no_reference_of_the_providers_is_told_to_the_others(hear: PublishAll) -> None:
     hear(PLACED, RESERVED)
 
     told = str(list(Message.objects.filter(name__startswith="billing.").values_list("data", flat=True)))
@@ -208,7 +208,7 @@ def test_no_card_and_no_reference_of_the_providers_is_told_to_the_others(hear: T
 
 
 def test_a_line_cut_before_the_provider_heard_is_tried_again(
-    hear: Tell, cut_line: Cut, persist: Callable[[], None]
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
 ) -> None:
     hear(PLACED)
     cut_line(True)
@@ -223,7 +223,7 @@ def test_a_line_cut_before_the_provider_heard_is_tried_again(
 
 
 def test_a_line_cut_after_the_provider_charged_never_charges_twice(
-    hear: Tell, cut_line: Cut, persist: Callable[[], None], told: Told
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], told: Published
 ) -> None:
     hear(PLACED)
     cut_line(False, True)
@@ -239,7 +239,9 @@ def test_a_line_cut_after_the_provider_charged_never_charges_twice(
     assert len(told(contracts.PaymentSucceeded)) == 1
 
 
-def test_a_decline_that_was_not_heard_is_asked_for(hear: Tell, cut_line: Cut, persist: Callable[[], None]) -> None:
+def test_a_decline_that_was_not_heard_is_asked_for(
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
+) -> None:
     hear(_declined())
     cut_line(False, True)
     hear(RESERVED)
@@ -250,7 +252,7 @@ def test_a_decline_that_was_not_heard_is_asked_for(hear: Tell, cut_line: Cut, pe
 
 @pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["there", "back"])
 def test_an_unknown_outcome_is_the_deliverys_failure_and_is_told_in_its_row(
-    hear: Tell, cut_line: Cut, legs: tuple[bool, ...]
+    hear: PublishAll, cut_line: Cut, legs: tuple[bool, ...]
 ) -> None:
     hear(PLACED)
     cut_line(*legs)
@@ -262,7 +264,7 @@ def test_an_unknown_outcome_is_the_deliverys_failure_and_is_told_in_its_row(
 
 
 def test_a_provider_that_is_never_reached_leaves_a_dead_letter_and_no_charge(
-    hear: Tell, settings: Settings, drain: Drain, later: Later
+    hear: PublishAll, settings: Settings, drain: Drain, later: Later
 ) -> None:
     settings.SANDBOX_FAILURE_RATE = 2.0
     hear(PLACED, RESERVED)
@@ -280,7 +282,7 @@ def test_a_provider_that_is_never_reached_leaves_a_dead_letter_and_no_charge(
 # --- What is called off and given back ---
 
 
-def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: Tell, told: Told) -> None:
+def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: PublishAll, told: Published) -> None:
     hear(PLACED)
     hear(CANCELLED)
     hear(RESERVED)
@@ -290,7 +292,7 @@ def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: Tell, told: To
     assert _moved() == []
 
 
-def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: Tell, told: Told) -> None:
+def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: PublishAll, told: Published) -> None:
     hear(PLACED, RESERVED)
     hear(CANCELLED)
     hear(CANCELLED)
@@ -306,7 +308,7 @@ def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: Tel
 
 
 def test_an_order_cancelled_while_the_money_was_asked_for_is_not_charged(
-    hear: Tell, cut_line: Cut, persist: Callable[[], None]
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
 ) -> None:
     hear(PLACED)
     cut_line(True)
@@ -319,7 +321,7 @@ def test_an_order_cancelled_while_the_money_was_asked_for_is_not_charged(
 
 
 def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
-    hear: Tell, cut_line: Cut, persist: Callable[[], None], told: Told
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], told: Published
 ) -> None:
     hear(PLACED)
     cut_line(False, True)
@@ -336,7 +338,7 @@ def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
 
 @pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["there", "back"])
 def test_a_refund_over_a_line_that_breaks_is_given_once(
-    hear: Tell, cut_line: Cut, persist: Callable[[], None], legs: tuple[bool, ...]
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], legs: tuple[bool, ...]
 ) -> None:
     hear(PLACED, RESERVED)
     cut_line(*legs)
@@ -349,7 +351,7 @@ def test_a_refund_over_a_line_that_breaks_is_given_once(
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
 
 
-def test_a_refund_asked_for_twice_is_given_once(hear: Tell, told: Told) -> None:
+def test_a_refund_asked_for_twice_is_given_once(hear: PublishAll, told: Published) -> None:
     hear(PLACED, RESERVED)
     hear(CANCELLED)
     hear(contracts.RefundRequested(ORDER, REFUND, TOTAL))
@@ -361,7 +363,7 @@ def test_a_refund_asked_for_twice_is_given_once(hear: Tell, told: Told) -> None:
 
 @pytest.mark.parametrize("heard", [*permutations([PLACED, RESERVED, CANCELLED])], ids=_names)
 def test_in_whatever_order_a_cancelled_order_is_heard_of_nothing_is_kept(
-    hear: Tell, persist: Callable[[], None], heard: tuple[IntegrationEvent, ...]
+    hear: PublishAll, persist: Callable[[], None], heard: tuple[IntegrationEvent, ...]
 ) -> None:
     for event in heard:
         hear(event)
@@ -373,7 +375,7 @@ def test_in_whatever_order_a_cancelled_order_is_heard_of_nothing_is_kept(
     assert invoice.status in ("void", "refunded")
 
 
-def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: Tell, cut_line: Cut) -> None:
+def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: PublishAll, cut_line: Cut) -> None:
     hear(PLACED)
     commands.request_payment(ORDER)
     cut_line(True)
@@ -394,11 +396,13 @@ def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: Tell, cut_lin
 # --- What is given back by decision ---
 
 
-def _paid_order(hear: Tell) -> None:
+def _paid_order(hear: PublishAll) -> None:
     hear(PLACED, RESERVED)
 
 
-def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(hear: Tell, told: Told, persist) -> None:
+def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(
+    hear: PublishAll, told: Published, persist
+) -> None:
     _paid_order(hear)
 
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
@@ -415,7 +419,7 @@ def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(he
     assert Invoice.objects.get().status == "paid"
 
 
-def test_an_order_cancelled_after_a_refund_in_part_gives_back_the_rest(hear: Tell, persist) -> None:
+def test_an_order_cancelled_after_a_refund_in_part_gives_back_the_rest(hear: PublishAll, persist) -> None:
     _paid_order(hear)
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
     hear(CANCELLED)
@@ -426,7 +430,7 @@ def test_an_order_cancelled_after_a_refund_in_part_gives_back_the_rest(hear: Tel
     assert (invoice.status, invoice.granted, invoice.refunded) == ("refunded", Money("5", "USD"), TOTAL)
 
 
-def test_a_refund_whose_answer_was_lost_is_given_once(hear: Tell, persist, cut_line: Cut) -> None:
+def test_a_refund_whose_answer_was_lost_is_given_once(hear: PublishAll, persist, cut_line: Cut) -> None:
     _paid_order(hear)
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
     cut_line(False, True)
@@ -438,7 +442,7 @@ def test_a_refund_whose_answer_was_lost_is_given_once(hear: Tell, persist, cut_l
 
 @pytest.mark.parametrize("earlier", [[PLACED], [PLACED, CANCELLED], [PLACED, RESERVED, CANCELLED]])
 def test_what_is_not_paid_or_given_back_already_is_not_refunded_in_part(
-    earlier: list[IntegrationEvent], hear: Tell
+    earlier: list[IntegrationEvent], hear: PublishAll
 ) -> None:
     hear(*earlier)
     refunds = Refund.objects.count()

@@ -68,8 +68,8 @@ def _dying_before_the_commit() -> Iterator[None]:
         raise Crash
 
     with ExitStack() as stack:
-        for room, last_thing_done in ((deliver, "mark_done"), (external, "mark_done"), (outcomes, "record_failure")):
-            stack.enter_context(mock.patch.object(room, last_thing_done, die))
+        for module, last_thing_done in ((deliver, "mark_done"), (external, "mark_done"), (outcomes, "record_failure")):
+            stack.enter_context(mock.patch.object(module, last_thing_done, die))
         yield
 
 

@@ -21,16 +21,16 @@ pytestmark = pytest.mark.django_db
 ORDER, ID = OrderNumber("R-1"), ShipmentId("S-1-1")
 MUG, LAMP = Sku("MUG"), Sku("LAMP")
 
-Tell = Callable[..., None]
-Told = Callable[..., list[IntegrationEvent]]
+PublishAll = Callable[..., None]
+Published = Callable[..., list[IntegrationEvent]]
 
 
 @pytest.fixture
-def hear(tell: Tell, drain: Callable[..., int]) -> Tell:
+def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
     """Let fulfillment hear what others tell; nobody else does anything."""
 
     def listen(*events: IntegrationEvent) -> None:
-        tell(*events)
+        publish_all(*events)
         drain("fulfillment")
 
     return listen
@@ -43,7 +43,7 @@ def requested(address: Address) -> from_ordering.ShippingRequested:
 
 
 @pytest.fixture
-def arranged(hear: Tell, requested: from_ordering.ShippingRequested) -> ShipmentId:
+def arranged(hear: PublishAll, requested: from_ordering.ShippingRequested) -> ShipmentId:
     hear(requested)
     return ID
 
@@ -57,7 +57,7 @@ NO_LONGER_WANTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
 
 
 def test_a_confirmed_order_gets_one_shipment_however_often_it_is_asked_for(
-    hear: Tell, told: Told, requested: from_ordering.ShippingRequested, address: Address
+    hear: PublishAll, told: Published, requested: from_ordering.ShippingRequested, address: Address
 ) -> None:
     hear(requested)
     hear(requested)
@@ -74,7 +74,7 @@ def test_a_shipment_is_named_after_its_order() -> None:
     assert commands.shipment_of(OrderNumber("R-1234")) == "S-1234-1"
 
 
-def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: ShipmentId, told: Told) -> None:
+def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: ShipmentId, told: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     commands.deliver_shipment(arranged)
 
@@ -97,7 +97,7 @@ def test_where_a_shipment_goes_is_nobody_elses_business(arranged: ShipmentId, ad
         assert private not in told
 
 
-def test_a_shipment_leaves_once(arranged: ShipmentId, told: Told) -> None:
+def test_a_shipment_leaves_once(arranged: ShipmentId, told: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
     with pytest.raises(NotAllowed, match="shipment S-1-1 is dispatched: it can't be dispatched"):
@@ -107,7 +107,7 @@ def test_a_shipment_leaves_once(arranged: ShipmentId, told: Told) -> None:
     assert len(told(to_others.ShipmentDispatched)) == 1
 
 
-def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, told: Told) -> None:
+def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, told: Published) -> None:
     with pytest.raises(NotAllowed):
         commands.deliver_shipment(arranged)
 
@@ -132,7 +132,7 @@ def test_an_unknown_shipment_is_not_found() -> None:
         queries.shipment(ID)
 
 
-def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: Tell, told: Told) -> None:
+def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: PublishAll, told: Published) -> None:
     hear(NO_LONGER_WANTED)
     hear(NO_LONGER_WANTED)
 
@@ -143,7 +143,9 @@ def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: Tell, tol
         commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
 
-def test_what_has_left_is_not_stopped_and_ordering_is_told(arranged: ShipmentId, hear: Tell, told: Told) -> None:
+def test_what_has_left_is_not_stopped_and_ordering_is_told(
+    arranged: ShipmentId, hear: PublishAll, told: Published
+) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     hear(NO_LONGER_WANTED)
 
@@ -153,7 +155,7 @@ def test_what_has_left_is_not_stopped_and_ordering_is_told(arranged: ShipmentId,
 
 
 def test_a_shipment_no_longer_wanted_before_it_is_arranged_is_waited_for_and_stopped(
-    hear: Tell,
+    hear: PublishAll,
     drain: Callable[..., int],
     later: Callable[[timedelta], None],
     requested: from_ordering.ShippingRequested,

@@ -31,8 +31,8 @@ MUG, LAMP, ATLAS = Sku("MUG"), Sku("LAMP"), Sku("ATLAS")
 ORDER, OTHER = OrderNumber("R-1"), OrderNumber("R-2")
 SHIPMENT = ShipmentId("S-1-1")
 
-Tell = Callable[..., None]
-Told = Callable[..., list[IntegrationEvent]]
+PublishAll = Callable[..., None]
+Published = Callable[..., list[IntegrationEvent]]
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def shelf() -> None:
 
 
 @pytest.fixture
-def hear(tell: Tell, drain: Callable[..., int]) -> Tell:
+def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
     """Let inventory hear what others tell; nobody else does anything."""
 
     def listen(*events: IntegrationEvent) -> None:
-        tell(*events)
+        publish_all(*events)
         drain("inventory")
 
     return listen
@@ -86,7 +86,7 @@ def _all_handled() -> bool:
 # --- By hand ---
 
 
-def test_a_product_that_is_listed_gets_its_place_on_the_shelf_once(hear: Tell) -> None:
+def test_a_product_that_is_listed_gets_its_place_on_the_shelf_once(hear: PublishAll) -> None:
     hear(from_ordering.ProductListed(MUG, "Mug"), from_ordering.ProductListed(LAMP, "Lamp"))
     hear(from_ordering.ProductListed(MUG, "Mug"))
 
@@ -95,7 +95,7 @@ def test_a_product_that_is_listed_gets_its_place_on_the_shelf_once(hear: Tell) -
     assert History.objects.filter(name="inventory.stock_item_opened").count() == 2
 
 
-def test_goods_that_come_in_can_be_promised(told: Told) -> None:
+def test_goods_that_come_in_can_be_promised(told: Published) -> None:
     commands.open_stock_item(MUG)
 
     item = commands.receive_stock(MUG, 10, "PO-2")
@@ -145,7 +145,7 @@ def test_what_is_impossible_is_refused_and_changes_nothing(shelf: None) -> None:
     assert (_stock(), History.objects.count()) == ((10, 8), before)
 
 
-def test_levels_are_told_when_they_change(shelf: None, told: Told) -> None:
+def test_levels_are_told_when_they_change(shelf: None, told: Published) -> None:
     for order, quantity in [(ORDER, 5), (OTHER, 5)]:
         commands.reserve_stock(order, [ReservedLine(MUG, quantity)])
     commands.release_reservation(OTHER, "by_buyer")
@@ -168,7 +168,7 @@ def test_what_should_be_reordered_can_be_asked(shelf: None) -> None:
 # --- For an order ---
 
 
-def test_an_orders_goods_are_set_aside(shelf: None, hear: Tell, told: Told) -> None:
+def test_an_orders_goods_are_set_aside(shelf: None, hear: PublishAll, told: Published) -> None:
     hear(_placed(MUG=3, LAMP=2))
 
     assert (_stock(MUG), _stock(LAMP)) == ((10, 3), (2, 2))
@@ -179,7 +179,7 @@ def test_an_orders_goods_are_set_aside(shelf: None, hear: Tell, told: Told) -> N
     ]
 
 
-def test_all_goods_are_there_or_none_is_set_aside(shelf: None, hear: Tell, told: Told) -> None:
+def test_all_goods_are_there_or_none_is_set_aside(shelf: None, hear: PublishAll, told: Published) -> None:
     hear(_placed(MUG=3, LAMP=3, ATLAS=1))
 
     assert (_stock(MUG), _stock(LAMP)) == ((10, 0), (2, 0))
@@ -190,7 +190,7 @@ def test_all_goods_are_there_or_none_is_set_aside(shelf: None, hear: Tell, told:
     assert _status() == "refused"
 
 
-def test_an_order_heard_twice_is_reserved_once(shelf: None, hear: Tell, told: Told) -> None:
+def test_an_order_heard_twice_is_reserved_once(shelf: None, hear: PublishAll, told: Published) -> None:
     hear(_placed(MUG=3))
     hear(_placed(MUG=3))
 
@@ -199,7 +199,7 @@ def test_an_order_heard_twice_is_reserved_once(shelf: None, hear: Tell, told: To
     assert _all_handled()
 
 
-def test_a_refusal_stands_even_if_goods_come_in_later(shelf: None, hear: Tell, told: Told) -> None:
+def test_a_refusal_stands_even_if_goods_come_in_later(shelf: None, hear: PublishAll, told: Published) -> None:
     hear(_placed(LAMP=3))
     commands.receive_stock(LAMP, 10)
     hear(_placed(LAMP=3))
@@ -208,7 +208,7 @@ def test_a_refusal_stands_even_if_goods_come_in_later(shelf: None, hear: Tell, t
     assert _all_handled()
 
 
-def test_the_last_units_go_to_as_many_as_there_are(shelf: None, hear: Tell) -> None:
+def test_the_last_units_go_to_as_many_as_there_are(shelf: None, hear: PublishAll) -> None:
     orders = [OrderNumber(f"R-{n}") for n in range(1, 26)]
 
     hear(*(_placed(order, MUG=1) for order in orders))
@@ -218,7 +218,7 @@ def test_the_last_units_go_to_as_many_as_there_are(shelf: None, hear: Tell) -> N
     assert (statuses.count("held"), statuses.count("refused")) == (10, 15)
 
 
-def test_confirmed_goods_stay_set_aside_until_they_leave(shelf: None, hear: Tell) -> None:
+def test_confirmed_goods_stay_set_aside_until_they_leave(shelf: None, hear: PublishAll) -> None:
     hear(_placed(MUG=3), from_ordering.OrderConfirmed(ORDER))
     assert (_stock(), _status()) == ((10, 3), "committed")
 
@@ -238,7 +238,7 @@ def test_confirmed_goods_stay_set_aside_until_they_leave(shelf: None, hear: Tell
         ("payment_timeout", "expired"),
     ],
 )
-def test_a_cancelled_orders_goods_are_free_again_once(shelf: None, hear: Tell, reason: str, status: str) -> None:
+def test_a_cancelled_orders_goods_are_free_again_once(shelf: None, hear: PublishAll, reason: str, status: str) -> None:
     hear(_placed(MUG=3), from_ordering.OrderCancelled(ORDER, reason))
     hear(from_ordering.OrderCancelled(ORDER, reason))
 
@@ -246,14 +246,14 @@ def test_a_cancelled_orders_goods_are_free_again_once(shelf: None, hear: Tell, r
     assert _all_handled()
 
 
-def test_a_confirmed_orders_goods_are_free_again_when_it_is_cancelled(shelf: None, hear: Tell) -> None:
+def test_a_confirmed_orders_goods_are_free_again_when_it_is_cancelled(shelf: None, hear: PublishAll) -> None:
     hear(_placed(MUG=3), from_ordering.OrderConfirmed(ORDER))
     hear(from_ordering.OrderCancelled(ORDER, "by_buyer"))
 
     assert (_stock(), _status()) == ((10, 0), "released")
 
 
-def test_what_was_refused_has_nothing_to_give_back(shelf: None, hear: Tell) -> None:
+def test_what_was_refused_has_nothing_to_give_back(shelf: None, hear: PublishAll) -> None:
     hear(_placed(MUG=11), from_ordering.OrderCancelled(ORDER, "out_of_stock"))
 
     assert (_stock(), _status()) == ((10, 0), "refused")
@@ -286,7 +286,7 @@ LATE_CHANGE = [_placed(MUG=3), from_ordering.OrderConfirmed(ORDER), from_orderin
 )
 def test_in_whatever_order_it_is_heard_the_stock_is_the_same(
     shelf: None,
-    hear: Tell,
+    hear: PublishAll,
     drain: Callable[..., int],
     later: Callable[[timedelta], None],
     heard: Sequence[IntegrationEvent],

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 DELIVERY_QUEUE = DeliveryQueue("ordering", True)
 
 Placed = Callable[..., OrderNumber]
-Tell = Callable[..., None]
+PublishAll = Callable[..., None]
 Statements = Callable[[], AbstractContextManager[list[str]]]
 
 
@@ -62,7 +62,7 @@ def said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def cancelled(placed: Placed, tell: Tell) -> Callable[..., None]:
+def cancelled(placed: Placed, publish_all: PublishAll) -> Callable[..., None]:
     """Orders that were cancelled, of buyers with these addresses, who are to hear of it."""
 
     def cancel(*addresses: str) -> None:
@@ -70,7 +70,7 @@ def cancelled(placed: Placed, tell: Tell) -> Callable[..., None]:
         for address in addresses:
             commands.change_profile(BuyerId(f"B-{address}"), {"email": address})
         Delivery.objects.all().delete()
-        tell(*(OrderCancelled(order, "by_buyer") for order in orders))
+        publish_all(*(OrderCancelled(order, "by_buyer") for order in orders))
         Delivery.objects.exclude(context="ordering").delete()
 
     return cancel
@@ -115,10 +115,10 @@ def test_a_letter_that_breaks_the_connection_breaks_no_other(cancelled: Callable
     assert Delivery.objects.get(status="pending").error == "SMTPServerDisconnected: not this one"
 
 
-def test_two_orders_of_one_buyer_are_two_letters(placed: Placed, tell: Tell, said: list[str]) -> None:
+def test_two_orders_of_one_buyer_are_two_letters(placed: Placed, publish_all: PublishAll, said: list[str]) -> None:
     orders = [placed({"MUG": 1}), placed({"MUG": 2})]
     commands.change_profile(BuyerId("B-1"), {"email": "ada@example.org"})
-    tell(*(OrderCancelled(order, "by_buyer") for order in orders))
+    publish_all(*(OrderCancelled(order, "by_buyer") for order in orders))
 
     deliver_due(DELIVERY_QUEUE)
 

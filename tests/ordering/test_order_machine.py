@@ -53,11 +53,11 @@ class OrderMachine(RuleBasedStateMachine):
         self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
         self.stage, self.reason, self.paid, self.refunded, self.asked = PENDING, "", 0, 0, False
 
-    def told(self, tell: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
+    def told(self, publish_all: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
         expected: AbstractContextManager[Any] = pytest.raises(refusal) if refusal else nullcontext()
         before = self.order.version
         with expected:
-            tell()
+            publish_all()
         if refusal:
             assert self.order.version == before
 

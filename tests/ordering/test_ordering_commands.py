@@ -56,8 +56,8 @@ MUG, LAMP = Sku("MUG"), Sku("LAMP")
 VISA = PaymentMethodId("pm_card_visa")
 SHIPMENT, PAYMENT, REFUND = ShipmentId("S-1-1"), PaymentId("P-1-1"), RefundId("F-1-1")
 
-Tell = Callable[..., None]
-Told = Callable[..., list[IntegrationEvent]]
+PublishAll = Callable[..., None]
+Published = Callable[..., list[IntegrationEvent]]
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ def place(goods: None, address: Address) -> Callable[..., Order]:
 
 
 @pytest.fixture
-def hear(tell: Tell, drain: Callable[..., int]) -> Tell:
+def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
     """Let ordering hear what others tell; nobody else does anything."""
 
     def listen(*events: IntegrationEvent) -> None:
-        tell(*events)
+        publish_all(*events)
         drain("ordering")
 
     return listen
@@ -90,13 +90,13 @@ def order(place: Callable[..., Order]) -> OrderNumber:
 
 
 @pytest.fixture
-def confirmed(order: OrderNumber, hear: Tell) -> OrderNumber:
+def confirmed(order: OrderNumber, hear: PublishAll) -> OrderNumber:
     hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
     return order
 
 
 @pytest.fixture
-def shipped(confirmed: OrderNumber, hear: Tell) -> OrderNumber:
+def shipped(confirmed: OrderNumber, hear: PublishAll) -> OrderNumber:
     hear(_dispatched(confirmed))
     return confirmed
 
@@ -113,7 +113,7 @@ def _status(order: OrderNumber) -> str:
 # --- Products ---
 
 
-def test_a_product_is_listed_and_the_others_hear_of_it(told: Told) -> None:
+def test_a_product_is_listed_and_the_others_hear_of_it(told: Published) -> None:
     commands.list_product(MUG, "Mug", "Blue", Money("12.50", "USD"))
 
     product = Product.objects.get()
@@ -166,7 +166,7 @@ def test_an_unknown_product_is_not_changed() -> None:
         commands.change_product(MUG, {"name": "Cup"})
 
 
-def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(goods: None, hear: Tell) -> None:
+def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(goods: None, hear: PublishAll) -> None:
     said = [
         (from_inventory.StockReplenished(MUG, 50, 3), "in_stock"),
         (from_inventory.StockRanOut(MUG, 9), "out_of_stock"),
@@ -180,7 +180,7 @@ def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(go
         assert Product.objects.get(pk=MUG).availability == shown
 
 
-def test_stock_of_what_was_never_for_sale_is_no_business_of_orderings(hear: Tell) -> None:
+def test_stock_of_what_was_never_for_sale_is_no_business_of_orderings(hear: PublishAll) -> None:
     hear(from_inventory.StockRanLow(Sku("SECRET"), 2, 7))
 
     assert set(Delivery.objects.values_list("status", flat=True)) == {"done"}
@@ -253,7 +253,7 @@ def test_a_user_who_orders_first_is_known_by_name_and_address(place: Callable[..
 # --- Placing ---
 
 
-def test_an_order_is_placed_and_the_others_hear_all_they_need(place: Callable[..., Order], told: Told) -> None:
+def test_an_order_is_placed_and_the_others_hear_all_they_need(place: Callable[..., Order], told: Published) -> None:
     order = place()
 
     assert told(to_others.OrderPlaced) == [
@@ -342,20 +342,20 @@ def test_every_test_method_may_be_named(place: Callable[..., Order], method: str
 # --- What the others tell ---
 
 
-def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hear: Tell) -> None:
+def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(order))
 
     assert _status(order) == "payment_pending"
 
 
-def test_missing_goods_cancel_an_order(order: OrderNumber, hear: Tell, told: Told) -> None:
+def test_missing_goods_cancel_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
     hear(from_inventory.StockReservationFailed(order, (from_inventory.Shortage(MUG, 2, 1),)))
 
     assert queries.order(order).cancellation_reason == CancellationReason.OUT_OF_STOCK
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "out_of_stock")]
 
 
-def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: Tell, told: Told) -> None:
+def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
     hear(from_inventory.StockReserved(order), from_billing.PaymentFailed(order, PAYMENT, "insufficient_funds"))
 
     cancelled = queries.order(order)
@@ -363,7 +363,9 @@ def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: Tell, told: 
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "payment_failed")]
 
 
-def test_money_confirms_an_order_and_it_is_to_be_sent(confirmed: OrderNumber, told: Told, address: Address) -> None:
+def test_money_confirms_an_order_and_it_is_to_be_sent(
+    confirmed: OrderNumber, told: Published, address: Address
+) -> None:
     assert _status(confirmed) == "confirmed"
     assert queries.order(confirmed).paid == Money("105", "USD")
     assert told(to_others.OrderConfirmed) == [to_others.OrderConfirmed(confirmed)]
@@ -377,7 +379,7 @@ def test_money_confirms_an_order_and_it_is_to_be_sent(confirmed: OrderNumber, to
 
 
 def test_money_that_comes_before_the_goods_waits_for_them(
-    order: OrderNumber, hear: Tell, drain: Callable[..., int], later: Callable[[timedelta], None]
+    order: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
     hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
     assert _status(order) == "pending"
@@ -389,7 +391,7 @@ def test_money_that_comes_before_the_goods_waits_for_them(
     assert _status(order) == "confirmed"
 
 
-def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: Tell) -> None:
+def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("104", "USD")))
 
     assert _status(order) == "payment_pending"
@@ -399,7 +401,7 @@ def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: Tell) -> No
 
 
 def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
-    order: OrderNumber, hear: Tell, told: Told
+    order: OrderNumber, hear: PublishAll, told: Published
 ) -> None:
     commands.cancel_order(order, CancellationReason.BY_BUYER)
     hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
@@ -410,7 +412,7 @@ def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
     assert told(to_others.OrderConfirmed) == []
 
 
-def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: Tell) -> None:
+def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: PublishAll) -> None:
     assert _status(shipped) == "shipped"
     assert [line.shipped for line in queries.order(shipped).lines] == [2, 1]
 
@@ -420,7 +422,7 @@ def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumbe
 
 
 def test_goods_that_arrive_before_they_leave_are_waited_for(
-    confirmed: OrderNumber, hear: Tell, drain: Callable[..., int], later: Callable[[timedelta], None]
+    confirmed: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
     hear(from_fulfillment.ShipmentDelivered(confirmed, SHIPMENT))
     assert _status(confirmed) == "confirmed"
@@ -432,7 +434,9 @@ def test_goods_that_arrive_before_they_leave_are_waited_for(
     assert _status(confirmed) == "delivered"
 
 
-def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(order: OrderNumber, hear: Tell) -> None:
+def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(
+    order: OrderNumber, hear: PublishAll
+) -> None:
     hear(from_inventory.StockReserved(OrderNumber("R-0")), from_inventory.StockReserved(order))
 
     assert _status(order) == "payment_pending"
@@ -443,7 +447,9 @@ def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(
 
 
 @pytest.mark.parametrize("reason", [CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR])
-def test_an_order_is_cancelled_before_it_is_paid(order: OrderNumber, told: Told, reason: CancellationReason) -> None:
+def test_an_order_is_cancelled_before_it_is_paid(
+    order: OrderNumber, told: Published, reason: CancellationReason
+) -> None:
     commands.cancel_order(order, reason, "no longer")
 
     cancelled = queries.order(order)
@@ -452,7 +458,9 @@ def test_an_order_is_cancelled_before_it_is_paid(order: OrderNumber, told: Told,
     assert told(to_others.OrderCancellationRequested) == []
 
 
-def test_a_confirmed_order_waits_for_fulfillments_word(confirmed: OrderNumber, hear: Tell, told: Told) -> None:
+def test_a_confirmed_order_waits_for_fulfillments_word(
+    confirmed: OrderNumber, hear: PublishAll, told: Published
+) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
     assert _status(confirmed) == "confirmed"
     assert told(to_others.OrderCancellationRequested) == [to_others.OrderCancellationRequested(confirmed, "by_buyer")]
@@ -464,7 +472,7 @@ def test_a_confirmed_order_waits_for_fulfillments_word(confirmed: OrderNumber, h
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
 
 
-def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: Tell) -> None:
+def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: PublishAll) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER)
     hear(from_fulfillment.CancellationRefused(confirmed, SHIPMENT), _dispatched(confirmed))
 
@@ -496,7 +504,7 @@ def _look_for_overdue_orders() -> None:
 
 
 def test_an_order_whose_money_is_overdue_is_cancelled(
-    place: Callable[..., Order], hear: Tell, settings: Settings, later: Callable[[timedelta], None]
+    place: Callable[..., Order], hear: PublishAll, settings: Settings, later: Callable[[timedelta], None]
 ) -> None:
     pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
     hear(from_inventory.StockReserved(waiting))
@@ -536,7 +544,7 @@ def _subjects() -> list[str]:
     return [letter.subject for letter in mail.outbox]
 
 
-def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: Tell) -> None:
+def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(ada), from_billing.PaymentSucceeded(ada, PAYMENT, Money("105", "USD")))
     hear(_dispatched(ada))
 
@@ -546,7 +554,7 @@ def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: Tel
 
 
 def test_a_buyer_is_told_why_an_order_was_cancelled_and_of_the_refund(
-    ada: OrderNumber, hear: Tell, drain: Callable[..., int]
+    ada: OrderNumber, hear: PublishAll, drain: Callable[..., int]
 ) -> None:
     commands.cancel_order(ada, CancellationReason.BY_BUYER)
     hear(from_billing.PaymentSucceeded(ada, PAYMENT, Money("105", "USD")))
@@ -566,7 +574,7 @@ def test_a_letter_sent_twice_is_recognised_as_the_same(ada: OrderNumber) -> None
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_whoever_wants_no_letters_gets_none(ada: OrderNumber, hear: Tell) -> None:
+def test_whoever_wants_no_letters_gets_none(ada: OrderNumber, hear: PublishAll) -> None:
     commands.change_profile(BuyerId(Buyer.objects.get().id), {"email_notifications": False})
     commands.cancel_order(ada, CancellationReason.BY_BUYER)
     hear()

@@ -33,12 +33,12 @@ def buy(address: Address) -> Buy:
 
 
 @pytest.fixture
-def pay(tell: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], Order]:
+def pay(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], Order]:
     """Have an order's goods reserved and its money come in, as the other contexts tell it."""
 
     def confirm(order: Order) -> Order:
         number = OrderNumber(order.number)
-        tell(StockReserved(number), PaymentSucceeded(number, PaymentId("P-0-1"), order.total))
+        publish_all(StockReserved(number), PaymentSucceeded(number, PaymentId("P-0-1"), order.total))
         drain("ordering")
         order.refresh_from_db()
         assert order.status == "confirmed"
@@ -48,12 +48,12 @@ def pay(tell: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order
 
 
 @pytest.fixture
-def take_back(tell: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], None]:
+def take_back(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], None]:
     """Cancel a confirmed order, which fulfillment grants."""
 
     def cancel(order: Order) -> None:
         cancel_order(OrderNumber(order.number), CancellationReason.BY_BUYER)
-        tell(ShipmentCancelled(OrderNumber(order.number), ShipmentId("S-0-1"), "by_buyer"))
+        publish_all(ShipmentCancelled(OrderNumber(order.number), ShipmentId("S-0-1"), "by_buyer"))
         drain("ordering")
 
     return cancel

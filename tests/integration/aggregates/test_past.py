@@ -319,12 +319,12 @@ def _upcaster(factor: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def test_a_shape_is_the_same_in_every_process() -> None:
-    tell = "from integration.aggregates.rebuild import *; from integration.aggregates.snapshots import *;"
-    tell = f"import django; django.setup(); {tell} print([shape_of(model) for model in aggregates()])"
+    publish_all = "from integration.aggregates.rebuild import *; from integration.aggregates.snapshots import *;"
+    publish_all = f"import django; django.setup(); {publish_all} print([shape_of(model) for model in aggregates()])"
 
     def told(seed: str) -> str:
         process = subprocess.run(
-            [sys.executable, "-c", tell],
+            [sys.executable, "-c", publish_all],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

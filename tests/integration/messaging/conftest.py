@@ -31,9 +31,9 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def run_out(tell: Callable[..., None]) -> Callable[..., None]:
+def run_out(publish_all: Callable[..., None]) -> Callable[..., None]:
     """Publish that these skus ran out: something for the consumers to hear."""
-    return lambda *skus: tell(*(StockRanOut(Sku(sku), 1) for sku in skus))
+    return lambda *skus: publish_all(*(StockRanOut(Sku(sku), 1) for sku in skus))
 
 
 @pytest.fixture
