@@ -64,7 +64,7 @@ def test_the_dependency_rule_holds(copy_of_the_project: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "planted", "named"),
     [
-        ("ordering/commands.py", "from inventory import models", "ordering.commands -> inventory.models"),
+        ("ordering/commands/orders.py", "from inventory import models", "ordering.commands.orders -> inventory.models"),
         ("fulfillment/policies/saga.py", "import billing.events", "fulfillment.policies.saga -> billing.events"),
         ("integration/messaging/deliver.py", "import ordering.models", "integration.messaging.deliver -> ordering"),
         ("integration/domain/money.py", "import integration.messaging", "integration.domain.money -> integration"),

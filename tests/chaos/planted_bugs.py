@@ -41,6 +41,7 @@ from inventory import events as stock_events
 from inventory.models import Reservation, StockItem
 from ordering import api
 from ordering import commands as ordering
+from ordering.commands import orders as order_commands
 from ordering.models import Order
 from tests.chaos import flows, own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
@@ -272,7 +273,7 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
 def take_the_clients_price() -> Iterator[None]:
     """If the client says what it costs, that is what it costs."""
     said: dict[str, Any] = {}
-    valid, priced = api.Orders.valid, ordering._priced
+    valid, priced = api.Orders.valid, order_commands._priced
 
     def listen(self: Any, request: Any) -> Any:
         for line in request.data["lines"]:
@@ -283,7 +284,7 @@ def take_the_clients_price() -> Iterator[None]:
     def believe(*what: Any) -> Any:
         return [replace(line, unit_price=said.get(line.sku, line.unit_price)) for line in priced(*what)]
 
-    with mock.patch.object(api.Orders, "valid", listen), mock.patch.object(ordering, "_priced", believe):
+    with mock.patch.object(api.Orders, "valid", listen), mock.patch.object(order_commands, "_priced", believe):
         yield
 
 

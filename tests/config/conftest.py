@@ -33,7 +33,7 @@ def logged() -> Iterator[StringIO]:
 @pytest.fixture
 def buyer(shop: object, monkeypatch: pytest.MonkeyPatch) -> APIClient:
     """A customer full of markers."""
-    monkeypatch.setattr("ordering.commands.TEST_METHODS", {*TEST_METHODS, TOKEN})
+    monkeypatch.setattr("ordering.commands.orders.TEST_METHODS", {*TEST_METHODS, TOKEN})
     client = APIClient()
     client.default_format = "json"
     person = {"username": "zeb", "password": PASSWORD, "email": MAIL, "name": NAME}

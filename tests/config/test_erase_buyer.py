@@ -35,7 +35,7 @@ from integration.messaging.erasure import ERASED as ERROR_ERASED
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.read_models.catch_up import catch_up_all
 from ordering import commands
-from ordering.commands import erase_buyer, place_order
+from ordering.commands import erase_buyer, erasing, place_order
 from ordering.models import Buyer, History, Order, OrderBoard, OrderStatus
 from ordering.queries import buyer_named
 
@@ -304,7 +304,7 @@ def test_statements_grow_with_the_chunks_and_not_with_the_orders(
     assert of_two["the others"] < 35
 
     many("B-3", 20)
-    monkeypatch.setattr(commands, "ERASED_AT_ONCE", 5)
+    monkeypatch.setattr(erasing, "ERASED_AT_ONCE", 5)
     assert _erasing("B-3", statements, drain)["ordering"] < of_two["ordering"] * 4
     assert Message.objects.filter(name="ordering.buyer-erased").count() == 1 + 1 + 4
     assert not Order.objects.exclude(payment_method="").exists()
@@ -318,8 +318,8 @@ def test_what_was_cut_off_goes_on(
     many: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch, drain: Callable[..., int]
 ) -> None:
     many("B-1", 6)
-    monkeypatch.setattr(commands, "ERASED_AT_ONCE", 4)
-    whole, calls = commands.forget_errors, []
+    monkeypatch.setattr(erasing, "ERASED_AT_ONCE", 4)
+    whole, calls = erasing.forget_errors, []
 
     def dies_at_the_third(stories: Any) -> None:
         calls.append(stories)
@@ -327,7 +327,7 @@ def test_what_was_cut_off_goes_on(
             raise RuntimeError("the lights went out")
         whole(stories)
 
-    with mock.patch.object(commands, "forget_errors", dies_at_the_third), pytest.raises(RuntimeError):
+    with mock.patch.object(erasing, "forget_errors", dies_at_the_third), pytest.raises(RuntimeError):
         erase_buyer(BuyerId("B-1"))
     assert Order.objects.filter(payment_method="").count() == 4
     assert rows_are_their_histories().offenders == []

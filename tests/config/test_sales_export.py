@@ -14,16 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.shop import sales_export
-from config.shop.sales_export import (
-    COLUMNS,
-    Goods,
-    Reason,
-    Sale,
-    SaleLine,
-    SalesExport,
-    UnreadableExport,
-    read_sales,
-)
+from config.shop.sales_export import COLUMNS, Goods, Reason, Sale, SaleLine, SalesExport, UnreadableExport, read_sales
 from ordering.models import MAX_LINES, MAX_PRICE, MAX_QUANTITY, Buyer, Product
 
 Cells = Sequence[str]

@@ -1,0 +1,56 @@
+"""Goods on sale, and orders in several states, for the tests of ordering's commands."""
+
+from collections.abc import Callable
+
+import pytest
+
+from integration.contracts import IntegrationEvent
+from integration.contracts import billing as from_billing
+from integration.contracts import inventory as from_inventory
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.money import Money
+from ordering import commands
+from ordering.models import Order
+from tests.ordering.commands.shared import LAMP, MUG, PAYMENT, VISA, Tell, dispatched
+
+
+@pytest.fixture
+def goods() -> None:
+    commands.list_products([(MUG, "Mug", "Blue", Money("12.50", "USD")), (LAMP, "Lamp", "", Money("80", "USD"))])
+
+
+@pytest.fixture
+def place(goods: None, address: Address) -> Callable[..., Order]:
+    def order(*lines: tuple[Sku, int], buyer: str = "B-1", method: str = VISA) -> Order:
+        return commands.place_order(BuyerId(buyer), lines or [(MUG, 2), (LAMP, 1)], address, PaymentMethodId(method))
+
+    return order
+
+
+@pytest.fixture
+def hear(tell: Tell, drain: Callable[..., int]) -> Tell:
+    """Let ordering hear what others tell; nobody else does anything."""
+
+    def listen(*events: IntegrationEvent) -> None:
+        tell(*events)
+        drain("ordering")
+
+    return listen
+
+
+@pytest.fixture
+def order(place: Callable[..., Order]) -> OrderNumber:
+    return OrderNumber(place().number)
+
+
+@pytest.fixture
+def confirmed(order: OrderNumber, hear: Tell) -> OrderNumber:
+    hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
+    return order
+
+
+@pytest.fixture
+def shipped(confirmed: OrderNumber, hear: Tell) -> OrderNumber:
+    hear(dispatched(confirmed))
+    return confirmed

@@ -1,0 +1,103 @@
+"""An order is cancelled by a command, or because its payment is overdue."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from integration.contracts import fulfillment as from_fulfillment
+from integration.contracts import inventory as from_inventory
+from integration.contracts import ordering as to_others
+from integration.domain.errors import NotFound, StaleVersion
+from integration.domain.identifiers import OrderNumber
+from integration.domain.states import NotAllowed
+from integration.messaging import schedule
+from ordering import commands, queries
+from ordering.models import CancellationReason, Order
+from tests.ordering.commands.shared import SHIPMENT, Tell, Told, dispatched, status_of
+
+pytestmark = pytest.mark.django_db
+
+
+# --- Cancelling ---
+
+
+@pytest.mark.parametrize("reason", [CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR])
+def test_an_order_is_cancelled_before_it_is_paid(order: OrderNumber, told: Told, reason: CancellationReason) -> None:
+    commands.cancel_order(order, reason, "no longer")
+
+    cancelled = queries.order(order)
+    assert (cancelled.status, cancelled.cancellation_reason, cancelled.note) == ("cancelled", reason, "no longer")
+    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, reason.value)]
+    assert told(to_others.OrderCancellationRequested) == []
+
+
+def test_a_confirmed_order_waits_for_fulfillments_word(confirmed: OrderNumber, hear: Tell, told: Told) -> None:
+    commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
+    assert status_of(confirmed) == "confirmed"
+    assert told(to_others.OrderCancellationRequested) == [to_others.OrderCancellationRequested(confirmed, "by_buyer")]
+    assert told(to_others.OrderCancelled) == []
+
+    hear(from_fulfillment.ShipmentCancelled(confirmed, SHIPMENT, "by_buyer"))
+
+    assert (status_of(confirmed), queries.order(confirmed).note) == ("cancelled", "no longer")
+    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
+
+
+def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: Tell) -> None:
+    commands.cancel_order(confirmed, CancellationReason.BY_BUYER)
+    hear(from_fulfillment.CancellationRefused(confirmed, SHIPMENT), dispatched(confirmed))
+
+    assert (status_of(confirmed), queries.order(confirmed).cancellation_requested) == ("shipped", False)
+
+
+def test_a_shipped_order_is_not_cancelled(shipped: OrderNumber) -> None:
+    with pytest.raises(NotAllowed):
+        commands.cancel_order(shipped, CancellationReason.BY_OPERATOR)
+
+
+def test_an_order_is_cancelled_only_in_the_version_somebody_read(order: OrderNumber) -> None:
+    with pytest.raises(StaleVersion):
+        commands.cancel_order(order, CancellationReason.BY_BUYER, if_version={2})
+
+    assert status_of(order) == "pending"
+
+
+def test_an_unknown_order_is_not_cancelled() -> None:
+    with pytest.raises(NotFound):
+        commands.cancel_order(OrderNumber("R-0"), CancellationReason.BY_BUYER)
+
+
+# --- Time ---
+
+
+def _look_for_overdue_orders() -> None:
+    schedule.routines.get("ordering.cancel-overdue-orders").run()
+
+
+def test_an_order_whose_money_is_overdue_is_cancelled(
+    place: Callable[..., Order], hear: Tell, settings: Settings, later: Callable[[timedelta], None]
+) -> None:
+    pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
+    hear(from_inventory.StockReserved(waiting))
+
+    later(settings.PAYMENT_DEADLINE - timedelta(seconds=5))
+    _look_for_overdue_orders()
+    assert (status_of(pending), status_of(waiting)) == ("pending", "payment_pending")
+
+    later(timedelta(seconds=10))
+    young = OrderNumber(place().number)
+    _look_for_overdue_orders()
+    _look_for_overdue_orders()
+    assert {queries.order(number).cancellation_reason for number in (pending, waiting)} == {"payment_timeout"}
+    assert status_of(young) == "pending"
+
+
+def test_a_paid_order_has_no_deadline_any_more(
+    confirmed: OrderNumber, settings: Settings, later: Callable[[timedelta], None]
+) -> None:
+    later(settings.PAYMENT_DEADLINE + timedelta(days=1))
+    _look_for_overdue_orders()
+
+    assert status_of(confirmed) == "confirmed"
