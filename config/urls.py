@@ -10,18 +10,18 @@ from fulfillment import api as fulfillment
 from integration.rest import deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.tokens import Tokens
 from inventory import api as inventory
-from ordering import api as ordering
+from ordering.api import cancellation, customers, orders, products, timeline
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
-    path("customers", ordering.Customers.as_view(), name="customers"),
-    path("me", ordering.Me.as_view(), name="me"),
-    path("products", ordering.Products.as_view(), name="products"),
-    path("products/<sku:sku>", ordering.OneProduct.as_view(), name="product"),
-    path("orders", ordering.Orders.as_view(), name="orders"),
-    path("orders/<number:number>", ordering.OneOrder.as_view(), name="order"),
-    path("orders/<number:number>/timeline", ordering.Timeline.as_view(), name="timeline"),
-    path("orders/<number:number>/cancel", ordering.Cancel.as_view(), name="cancel"),
+    path("customers", customers.Customers.as_view(), name="customers"),
+    path("me", customers.Me.as_view(), name="me"),
+    path("products", products.Products.as_view(), name="products"),
+    path("products/<sku:sku>", products.OneProduct.as_view(), name="product"),
+    path("orders", orders.Orders.as_view(), name="orders"),
+    path("orders/<number:number>", orders.OneOrder.as_view(), name="order"),
+    path("orders/<number:number>/timeline", timeline.Timeline.as_view(), name="timeline"),
+    path("orders/<number:number>/cancel", cancellation.Cancel.as_view(), name="cancel"),
     path("stock", inventory.Stock.as_view(), name="stock"),
     path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
     path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),

@@ -86,7 +86,8 @@ def _commands_of_screens() -> set[str]:
     """The commands that people and other systems give: by the API, the admin or the command line."""
     root, given = Path(settings.BASE_DIR), set()
     for context in settings.CONTEXTS:
-        for screen in (root / context / "api.py", root / context / "admin.py"):
+        folder = root / context
+        for screen in (*folder.glob("api.py"), *folder.glob("api/*.py"), folder / "admin.py"):
             given |= {f"{context}.{name}" for name in re.findall(r"\bcommands\.(\w+)\(", screen.read_text())}
     assert len(given) > 10
     return given

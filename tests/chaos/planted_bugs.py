@@ -39,8 +39,8 @@ from integration.storage import reading, writing
 from inventory import commands as inventory
 from inventory import events as stock_events
 from inventory.models import Reservation, StockItem
-from ordering import api
 from ordering import commands as ordering
+from ordering.api import orders as order_views
 from ordering.commands import orders as order_commands
 from ordering.models import Order
 from tests.chaos import flows, own_checks
@@ -273,7 +273,7 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
 def take_the_clients_price() -> Iterator[None]:
     """If the client says what it costs, that is what it costs."""
     said: dict[str, Any] = {}
-    valid, priced = api.Orders.valid, order_commands._priced
+    valid, priced = order_views.Orders.valid, order_commands._priced
 
     def listen(self: Any, request: Any) -> Any:
         for line in request.data["lines"]:
@@ -284,7 +284,7 @@ def take_the_clients_price() -> Iterator[None]:
     def believe(*what: Any) -> Any:
         return [replace(line, unit_price=said.get(line.sku, line.unit_price)) for line in priced(*what)]
 
-    with mock.patch.object(api.Orders, "valid", listen), mock.patch.object(order_commands, "_priced", believe):
+    with mock.patch.object(order_views.Orders, "valid", listen), mock.patch.object(order_commands, "_priced", believe):
         yield
 
 
@@ -420,7 +420,7 @@ BUGS = [
     ),
     Bug(
         "owner filter missing",
-        replaced(api.OrderView, "get_queryset", lambda self: Order.objects.all()),
+        replaced(order_views.OrderView, "get_queryset", lambda self: Order.objects.all()),
         check=own_checks.an_order_is_its_buyers_alone,
     ),
     Bug("price from the client", take_the_clients_price, check=own_checks.prices_are_the_shops),

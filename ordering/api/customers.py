@@ -1,0 +1,126 @@
+"""REST views of customers: registration, and the caller's own profile."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+
+from integration.domain.errors import NotFound
+from integration.domain.identifiers import BuyerId
+from integration.rest.etags import CHANGING, READING, etag, versions_expected
+from integration.rest.fields import AddressField, Email, Input, Pattern, Text, YesNo
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, represent
+from ordering import commands, queries
+from ordering.api.caller import caller
+from ordering.models import Buyer
+
+
+class CustomerInput(Input):
+    """A new customer."""
+
+    username = Pattern(
+        r"^[\w.@+-]+\Z",
+        max_length=150,
+        error_messages={"invalid": "A username is made of letters, digits and any of @ . + - _."},
+    )
+    password = Text(max_length=128, trim_whitespace=False)
+    email = Email(max_length=254)
+    name = Text(max_length=200)
+
+
+class CustomerOutput(serializers.Serializer):
+    """A customer, as they see themselves."""
+
+    id = serializers.CharField()
+    username = serializers.CharField(source="user.username")
+    email = serializers.EmailField()
+    name = serializers.CharField()
+
+
+class Customers(View):
+    """Register."""
+
+    permission_classes = (AllowAny,)
+    authentication_classes = ()
+    serializer_class = CustomerInput
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "customers"
+
+    @extend_schema(request=CustomerInput, responses={201: CustomerOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Register: from now on a user who can log in and order."""
+        buyer = commands.register_customer(**self.valid(request))
+        return Response(represent(CustomerOutput, buyer), status=201)
+
+
+class PreferencesInput(Input):
+    """How the buyer wants to be told."""
+
+    locale = Text(max_length=10, required=False)
+    email_notifications = YesNo(required=False)
+
+
+class ProfileInput(Input):
+    """What the buyer may change about themselves."""
+
+    email = Email(max_length=254, required=False)
+    name = Text(max_length=200, required=False)
+    default_shipping_address = AddressField(required=False, allow_null=True)
+    preferences = PreferencesInput(required=False)
+
+
+class PreferencesOutput(serializers.Serializer):
+    """How the buyer wants to be told."""
+
+    locale = serializers.CharField()
+    email_notifications = serializers.BooleanField()
+
+
+class ProfileOutput(serializers.Serializer):
+    """A buyer's profile."""
+
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    default_shipping_address = AddressField(allow_null=True)
+    preferences = serializers.SerializerMethodField()
+
+    @extend_schema_field(PreferencesOutput)
+    def get_preferences(self, buyer: Buyer) -> dict[str, Any]:
+        return {"locale": buyer.locale, "email_notifications": buyer.email_notifications}
+
+
+class Me(View):
+    """The buyer's own profile."""
+
+    serializer_class = ProfileInput
+
+    @extend_schema(responses=ProfileOutput, parameters=READING)
+    def get(self, request: Request) -> Response:
+        """The profile of whoever asks."""
+        return self._represent(self._buyer())
+
+    @extend_schema(request=ProfileInput, responses=ProfileOutput, parameters=CHANGING)
+    def patch(self, request: Request) -> Response:
+        """Change some of the profile; what is not named stays, among the preferences too."""
+        changes = self.valid(request)
+        changes.update(changes.pop("preferences", {}))
+        buyer = commands.change_profile(BuyerId(self._buyer().id), changes, versions_expected(request))
+        return self._represent(buyer)
+
+    def _buyer(self) -> Buyer:
+        """Whoever asks; a user who never registered here, such as one of the staff, becomes a buyer by asking."""
+        buyer = caller(self.request)
+        try:
+            return queries.buyer(buyer)
+        except NotFound:
+            commands.register_buyer_if_new(buyer, user=self.request.user.pk)
+            return queries.buyer(buyer)
+
+    def _represent(self, buyer: Buyer) -> Response:
+        return Response(represent(ProfileOutput, buyer), headers=etag(buyer))

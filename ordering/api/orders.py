@@ -1,0 +1,168 @@
+"""REST views of orders: list them, place one, read one."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
+from integration.domain.metadata import join_story
+from integration.rest.etags import ETAG, LOCATION, READING, etag
+from integration.rest.fields import AddressField, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.filters import MomentFilter
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, is_staff_with, represent
+from ordering import commands, queries
+from ordering.api.caller import caller
+from ordering.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    CancellationReason,
+    Order,
+    OrderBoard,
+    OrderStatus,
+    PaymentStatus,
+    ShipmentStatus,
+)
+
+
+class LineInput(Input):
+    """So many of one product."""
+
+    sku = SkuField()
+    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+
+
+class OrderInput(Input):
+    """An order; never a price."""
+
+    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # of the list
+    shipping_address = AddressField()
+    payment_method = Text(max_length=80, help_text="Such as pm_card_visa, a test name of the sandbox.")
+
+
+class LineOutput(serializers.Serializer):
+    """One line of an order."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = MoneyField()
+    total = MoneyField()
+    shipped = serializers.IntegerField()
+
+
+class PaymentOutput(serializers.Serializer):
+    """How an order is paid."""
+
+    status = serializers.ChoiceField(choices=PaymentStatus.choices, source="payment_status")
+    method = serializers.CharField(source="payment_method")
+    paid = MoneyField()
+    refunded = MoneyField()
+
+
+class OrderShipment(serializers.Serializer):
+    """What was sent of an order."""
+
+    id = serializers.CharField()
+    status = serializers.CharField()
+    carrier = serializers.CharField()
+    tracking_number = serializers.CharField()
+
+
+class OrderOutput(serializers.Serializer):
+    """An order, as the aggregate or its row on the order board tells it."""
+
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    cancellation_reason = serializers.SerializerMethodField()
+    lines = LineOutput(many=True)
+    subtotal = MoneyField()
+    discount = MoneyField()
+    total = MoneyField()
+    shipping_address = AddressField()
+    payment = PaymentOutput(source="*")
+    shipments = OrderShipment(many=True)
+    placed_at = serializers.DateTimeField(source="created_at")
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
+    def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:
+        return order.cancellation_reason or None
+
+
+class OrderFilter(django_filters.FilterSet):
+    """Which orders to list."""
+
+    status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
+    payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
+    shipment_status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
+    placed_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this moment or after.")
+    placed_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this moment.")
+    buyer = django_filters.CharFilter(help_text="Staff only.")
+
+
+class OrderView(View):
+    """A view of orders: a buyer's own, or for staff everyone's."""
+
+    queryset: QuerySet[Any] = Order.objects.none()
+
+    def get_queryset(self) -> QuerySet[Order]:
+        if self.sees_all:
+            return Order.objects.all()
+        return queries.orders_of(caller(self.request))
+
+    @property
+    def sees_all(self) -> bool:
+        return is_staff_with(self.request.user, "ordering.view_order")
+
+    def order(self, number: str) -> Order:
+        """The order, if it is one that whoever asks may see, and its story from here on; raises `NotFound`."""
+        order = queries.order(OrderNumber(number), self.get_queryset())
+        join_story(order.correlation_id)
+        return order
+
+
+class Orders(OrderView):
+    """Orders; the list is read from the order board."""
+
+    queryset: QuerySet[Any] = OrderBoard.objects.none()
+    filterset_class = OrderFilter
+    serializer_class = OrderInput
+    told_apart_by = "number"
+
+    @extend_schema(responses=OrderOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """The caller's orders, newest first; staff see everyone's."""
+        board = queries.order_board()
+        page = self.page_of(board if self.sees_all else board.filter(buyer=caller(request)))
+        return self.get_paginated_response(OrderOutput(page, many=True).data)
+
+    @extend_schema(request=OrderInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Place an order, at today's prices."""
+        wanted = self.valid(request)
+        order = commands.place_order(
+            caller(request),
+            [(Sku(line["sku"]), line["quantity"]) for line in wanted["lines"]],
+            wanted["shipping_address"],
+            PaymentMethodId(wanted["payment_method"]),
+        )
+        location = reverse("order", [order.number], request=request)
+        return Response(represent(OrderOutput, order), status=201, headers={**etag(order), "Location": location})
+
+
+class OneOrder(OrderView):
+    """One order."""
+
+    @extend_schema(responses=OrderOutput, parameters=READING)
+    def get(self, request: Request, number: str) -> Response:
+        """An order."""
+        order = self.order(number)
+        return Response(represent(OrderOutput, order), headers=etag(order))

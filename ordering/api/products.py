@@ -1,0 +1,115 @@
+"""REST views of products: what is for sale, and how staff change it."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS, AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from integration.domain.identifiers import Sku
+from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, versions_expected
+from integration.rest.fields import Input, MoneyField, SkuField, Text, YesNo
+from integration.rest.filters import YesNoFilter
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, represent, staff_with
+from ordering import commands, queries
+from ordering.models import Availability, Product
+
+
+class ProductInput(Input):
+    """A product to offer."""
+
+    sku = SkuField()
+    name = Text(max_length=200)
+    description = Text(max_length=5_000, allow_blank=True, default="")
+    price = MoneyField()
+
+
+class ProductChanges(Input):
+    """What may be changed about a product."""
+
+    name = Text(max_length=200, required=False)
+    description = Text(max_length=5_000, allow_blank=True, required=False)
+    price = MoneyField(required=False)
+    on_sale = YesNo(required=False)
+
+
+class ProductOutput(serializers.Serializer):
+    """A product, as everybody sees it."""
+
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    price = MoneyField()
+    availability = serializers.ChoiceField(choices=Availability.choices)
+    on_sale = serializers.BooleanField()
+
+
+class ProductFilter(django_filters.FilterSet):
+    """Which products to list."""
+
+    search = django_filters.CharFilter(
+        method="filter_search", max_length=200, help_text="All these words are in the name, description or sku."
+    )
+    in_stock = YesNoFilter(method="filter_in_stock")
+
+    def filter_search(self, products: QuerySet[Product], name: str, words: str) -> QuerySet[Product]:
+        return queries.search_products(products, words)
+
+    def filter_in_stock(self, products: QuerySet[Product], name: str, wanted: bool) -> QuerySet[Product]:
+        out = Availability.OUT_OF_STOCK
+        return products.exclude(availability=out) if wanted else products.filter(availability=out)
+
+
+class Products(View):
+    """All that is for sale."""
+
+    filterset_class = ProductFilter
+    serializer_class = ProductInput
+    orderings: ClassVar = ("sku", "-sku", "name", "-name", "created_at", "-created_at")
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method in SAFE_METHODS else staff_with("ordering.add_product")()]
+
+    def get_queryset(self) -> QuerySet[Product]:
+        return queries.products()
+
+    @extend_schema(responses=ProductOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """Products for sale."""
+        page = self.page_of(self.get_queryset())
+        return self.get_paginated_response(ProductOutput(page, many=True).data)
+
+    @extend_schema(request=ProductInput, responses={201: ProductOutput}, parameters=[ETAG, LOCATION])
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Offer a new product (staff)."""
+        product = commands.list_product(**self.valid(request))
+        location = reverse("product", [product.sku], request=request)
+        return Response(represent(ProductOutput, product), status=201, headers={**etag(product), "Location": location})
+
+
+class OneProduct(View):
+    """One product."""
+
+    serializer_class = ProductChanges
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method in SAFE_METHODS else staff_with("ordering.change_product")()]
+
+    @extend_schema(responses=ProductOutput, parameters=READING)
+    def get(self, request: Request, sku: str) -> Response:
+        """A product, on sale or not."""
+        product = queries.product(Sku(sku))
+        return Response(represent(ProductOutput, product), headers=etag(product))
+
+    @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
+    def patch(self, request: Request, sku: str) -> Response:
+        """Offer a product differently from now on (staff)."""
+        product = commands.change_product(Sku(sku), self.valid(request), versions_expected(request))
+        return Response(represent(ProductOutput, product), headers=etag(product))
