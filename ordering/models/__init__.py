@@ -2,23 +2,18 @@
 
 from ordering.models.buyer import Buyer
 from ordering.models.history import History
-from ordering.models.order import (
+from ordering.models.order import AmountMismatch, Order
+from ordering.models.order_line import (
     MAX_LINES,
     MAX_QUANTITY,
     MAX_TOTAL_MINOR,
-    ORDER_LIFE,
-    AmountMismatch,
-    CancellationReason,
     MixedCurrencies,
-    Order,
     OrderLine,
-    OrderStatus,
-    PaymentStatus,
     QuantityOutOfBounds,
     TooExpensive,
     TooManyLines,
-    payment_status_of,
 )
+from ordering.models.order_states import ORDER_LIFE, CancellationReason, OrderStatus, PaymentStatus, payment_status_of
 from ordering.models.product import MAX_PRICE, Availability, PriceOutOfBounds, Product
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay, ShipmentStatus
 

@@ -2,102 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
 from django.db import models
 from django.db.models import F, Q
 
-from integration.aggregates.aggregate import OfOneStory, Part, applies
+from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.address import Address
-from integration.domain.errors import NotYet, Refused, Unacceptable
+from integration.domain.errors import NotYet, Refused
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
-
-MAX_LINES = 2_000
-MAX_QUANTITY = 100_000
-MAX_TOTAL_MINOR = 10**16
-"""Even hundreds of such orders add up to what a column of minor units holds, whatever the currency's decimals."""
-
-
-class MixedCurrencies(Unacceptable):
-    """All products of an order are priced in one currency."""
-
-
-class TooManyLines(Unacceptable):
-    """An order has 1 to 2,000 lines."""
-
-
-class QuantityOutOfBounds(Unacceptable):
-    """A quantity is a whole number from 1 to 100,000."""
-
-
-class TooExpensive(Unacceptable):
-    """An order costs at most 10,000,000,000,000,000 of its currency's smallest unit."""
+from ordering.models.order_line import OrderLine, subtotal_of
+from ordering.models.order_states import (
+    CANCELLED,
+    CONFIRMED,
+    ORDER_LIFE,
+    CancellationReason,
+    OrderStatus,
+    payment_status_of,
+)
 
 
 class AmountMismatch(Refused):
     """What was paid is not what the order costs."""
-
-
-class OrderStatus(models.TextChoices):
-    """How far an order has come."""
-
-    PENDING = "pending"
-    PAYMENT_PENDING = "payment_pending"
-    CONFIRMED = "confirmed"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
-
-
-class CancellationReason(models.TextChoices):
-    """Why an order ended before anything was shipped."""
-
-    OUT_OF_STOCK = "out_of_stock"
-    PAYMENT_FAILED = "payment_failed"
-    PAYMENT_TIMEOUT = "payment_timeout"
-    BY_BUYER = "by_buyer"
-    BY_OPERATOR = "by_operator"
-
-
-class PaymentStatus(models.TextChoices):
-    """What became of an order's money, as a buyer would say."""
-
-    PENDING = "pending"
-    PAID = "paid"
-    FAILED = "failed"
-    REFUNDED = "refunded"
-    CANCELLED = "cancelled"
-
-
-PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
-
-
-_row = by_state(OrderStatus)
-
-ORDER_LIFE = StateTable(
-    OrderStatus,
-    {
-        # message                    pending          payment_pending  confirmed  shipped    delivered  cancelled
-        "reserve_goods":        _row(PAYMENT_PENDING, IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "run_out_of_stock":     _row(CANCELLED,       IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "be_paid":              _row(NOT_YET,         CONFIRMED,       IGNORE,    IGNORE,    IGNORE,    CANCELLED),
-        "be_declined":          _row(NOT_YET,         CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "miss_its_deadline":    _row(CANCELLED,       CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "be_cancelled":         _row(CANCELLED,       CANCELLED,       CONFIRMED, REFUSE,    REFUSE,    REFUSE),
-        "stay_in_the_house":    _row(NOT_YET,         NOT_YET,         CANCELLED, REFUSE,    REFUSE,    IGNORE),
-        "be_past_cancelling":   _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, IGNORE),
-        "be_shipped":           _row(NOT_YET,         NOT_YET,         SHIPPED,   IGNORE,    IGNORE,    REFUSE),
-        "be_delivered":         _row(NOT_YET,         NOT_YET,         NOT_YET,   DELIVERED, IGNORE,    REFUSE),
-        "be_refunded":          _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, CANCELLED),
-        "be_anonymized":        _row(REFUSE,          REFUSE,          REFUSE,    REFUSE,    DELIVERED, CANCELLED),
-    },
-)  # fmt: skip
 
 
 class Order(OfOneStory):
@@ -106,7 +37,7 @@ class Order(OfOneStory):
     stream = "order"
     parts: ClassVar = {"lines": "line_rows"}
     life = ORDER_LIFE
-    lines: "list[OrderLine]"
+    lines: list[OrderLine]
 
     number = models.CharField(max_length=20, primary_key=True)
     buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders", db_index=False)
@@ -171,13 +102,7 @@ class Order(OfOneStory):
         Raises:
             TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as their sentences say.
         """
-        cls.require(1 <= len(lines) <= MAX_LINES, TooManyLines(pointer="/lines"))
-        in_bounds = all(1 <= line.quantity <= MAX_QUANTITY for line in lines)
-        cls.require(in_bounds, QuantityOutOfBounds(pointer="/lines"))
-        currency = lines[0].unit_price.currency
-        cls.require(all(line.unit_price.currency == currency for line in lines), MixedCurrencies(pointer="/lines"))
-        subtotal = Money.sum((line.total for line in lines), currency)
-        cls.require(subtotal.minor <= MAX_TOTAL_MINOR, TooExpensive(pointer="/lines"))
+        subtotal = subtotal_of(lines)
         discount = subtotal.percent(discount_percent)
         order = cls()
         order.record(
@@ -303,17 +228,7 @@ class Order(OfOneStory):
         self.subtotal, self.discount, self.total = event.subtotal, event.discount, event.total
         self.payment_method, self.payment_due_at = event.payment_method, event.payment_due_at
         self.shipping_address = msgspec.to_builtins(event.shipping_address)
-        self.lines = [
-            OrderLine.of(
-                self,
-                sku=line.sku,
-                name=line.name,
-                quantity=line.quantity,
-                currency=line.unit_price.currency,
-                unit_price_minor=line.unit_price.minor,
-            )
-            for line in event.lines
-        ]
+        self.lines = [OrderLine.placed(self, line) for line in event.lines]
 
     @applies(events.OrderGoodsReserved)
     def _goods_reserved(self, event: events.OrderGoodsReserved) -> None:
@@ -372,43 +287,3 @@ class Order(OfOneStory):
     def _anonymized(self, event: events.OrderAnonymized) -> None:
         self.shipping_address = msgspec.to_builtins(Address(**self.shipping_address).erased())
         self.payment_method = self.note = ""
-
-
-def payment_status_of(order: Any) -> PaymentStatus:
-    """What became of the money of an order, or of a row that shows one."""
-    if order.paid:
-        return PaymentStatus.REFUNDED if order.refunded == order.paid else PaymentStatus.PAID
-    if order.status != CANCELLED:
-        return PaymentStatus.PENDING
-    failed = order.cancellation_reason == CancellationReason.PAYMENT_FAILED
-    return PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
-
-
-class OrderLine(Part):
-    """So many of one product in an order."""
-
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
-    sku = models.CharField(max_length=40, db_index=True)
-    name = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField()
-    shipped = models.PositiveIntegerField(default=0)
-    currency = CurrencyField()
-    unit_price_minor = MinorUnitsField()
-    unit_price = money("unit_price_minor")
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["order", "sku"], name="one_line_a_sku"),
-            models.CheckConstraint(
-                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="line_quantity_in_bounds"
-            ),
-            models.CheckConstraint(condition=Q(shipped__lte=F("quantity")), name="line_shipped_at_most_ordered"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.sku}"
-
-    @property
-    def total(self) -> Money:
-        """What the line costs before any discount."""
-        return self.unit_price * self.quantity

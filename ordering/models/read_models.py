@@ -8,7 +8,7 @@ from msgspec import Struct
 from integration.domain.money import Money
 from integration.read_models.models import Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
-from ordering.models.order import CancellationReason, OrderStatus, PaymentStatus
+from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus
 
 
 class ShipmentStatus(models.TextChoices):
