@@ -1,0 +1,30 @@
+"""Inventory's aggregates and their rules: nothing is promised that is not there, and no movement goes unrecorded."""
+
+from inventory.models.history import History
+from inventory.models.read_models import StockOfDay
+from inventory.models.reservation import RESERVATION_LIFE, Reservation, ReservationLine, ReservationStatus
+from inventory.models.stock_item import (
+    MAX_QUANTITY,
+    Level,
+    NothingAdjusted,
+    NotThatMany,
+    QuantityOutOfBounds,
+    ReservedGoods,
+    StockItem,
+)
+
+__all__ = [
+    "MAX_QUANTITY",
+    "RESERVATION_LIFE",
+    "History",
+    "Level",
+    "NotThatMany",
+    "NothingAdjusted",
+    "QuantityOutOfBounds",
+    "Reservation",
+    "ReservationLine",
+    "ReservationStatus",
+    "ReservedGoods",
+    "StockItem",
+    "StockOfDay",
+]

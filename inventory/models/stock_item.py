@@ -1,0 +1,140 @@
+"""The stock of one sku: no more is reserved than is on hand, and every movement is recorded."""
+
+from typing import Any, ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from integration.aggregates.aggregate import Aggregate, applies
+from integration.domain.errors import Refused, Unacceptable
+from integration.domain.identifiers import OrderNumber, Sku
+from inventory import events
+
+MAX_QUANTITY = 1_000_000_000
+
+
+class QuantityOutOfBounds(Unacceptable):
+    """A quantity is a whole number from 1 to 1,000,000,000."""
+
+
+class NothingAdjusted(Unacceptable):
+    """An adjustment is a whole number other than 0, of at most 1,000,000,000 either way."""
+
+
+class ReservedGoods(Refused):
+    """That would take goods away that are set aside for orders."""
+
+
+class NotThatMany(Refused):
+    """There are not that many."""
+
+
+class Level(models.TextChoices):
+    """How much is available, roughly."""
+
+    IN_STOCK = "in_stock"
+    LOW = "low"
+    OUT = "out"
+
+
+class StockItem(Aggregate):
+    """How many of one sku lie on the shelf, and how many of those are set aside."""
+
+    stream = "stock_item"
+    DEFAULT_REORDER_POINT = 5
+
+    sku = models.CharField(max_length=40, primary_key=True)
+    on_hand = models.PositiveBigIntegerField(default=0)
+    reserved = models.PositiveBigIntegerField(default=0)
+    reorder_point = models.PositiveIntegerField(default=DEFAULT_REORDER_POINT)
+
+    class Meta:
+        ordering: ClassVar = ["sku"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(reserved__gte=0, reserved__lte=F("on_hand")), name="reserved_at_most_on_hand"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"stock of {self.sku}"
+
+    @classmethod
+    def open(cls, sku: Sku, reorder_point: int = DEFAULT_REORDER_POINT) -> Self:
+        """A place on the shelf, with nothing there yet."""
+        item = cls()
+        item.record(events.StockItemOpened(sku, reorder_point))
+        return item
+
+    @property
+    def available(self) -> int:
+        """What can be promised to the next order."""
+        return self.on_hand - self.reserved
+
+    @property
+    def level(self) -> Level:
+        """How much is available, roughly."""
+        if self.available == 0:
+            return Level.OUT
+        return Level.LOW if self.available <= self.reorder_point else Level.IN_STOCK
+
+    def receive(self, quantity: int, reference: str) -> None:
+        """Goods came in; raises `QuantityOutOfBounds`."""
+        self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
+        self._move(events.StockReceived(quantity, reference))
+
+    def adjust(self, delta: int, reason: str) -> None:
+        """Somebody counted; raises `NothingAdjusted`, or `ReservedGoods` if it would take those away."""
+        self.require(delta != 0 and abs(delta) <= MAX_QUANTITY, NothingAdjusted(pointer="/delta"))
+        self.require(self.available + delta >= 0, ReservedGoods)
+        self._move(events.StockAdjusted(delta, reason))
+
+    def set_aside(self, order: OrderNumber, quantity: int) -> None:
+        """Promise goods to an order; raises `NotThatMany`."""
+        self.require(quantity <= self.available, NotThatMany)
+        self._move(events.StockSetAside(order, quantity))
+
+    def free(self, order: OrderNumber, quantity: int) -> None:
+        """Take a promise back."""
+        self._move(events.StockFreed(order, quantity))
+
+    def ship(self, order: OrderNumber, quantity: int) -> None:
+        """Promised goods left the house."""
+        self._move(events.StockShipped(order, quantity))
+
+    def _move(self, movement: Any) -> None:
+        before = self.level
+        self.record(movement)
+        if self.level != before:
+            # This event's own number: the levels a stock item tells are heard in any order.
+            sequence = self.version + 1
+            self.record(events.StockLevelChanged(Sku(self.sku), self.level.value, self.available, sequence))
+
+    @applies(events.StockItemOpened)
+    def _opened(self, event: events.StockItemOpened) -> None:
+        self.sku, self.reorder_point = event.sku, event.reorder_point
+
+    @applies(events.StockReceived)
+    def _received(self, event: events.StockReceived) -> None:
+        self.on_hand += event.quantity
+
+    @applies(events.StockAdjusted)
+    def _adjusted(self, event: events.StockAdjusted) -> None:
+        self.on_hand += event.delta
+
+    @applies(events.StockSetAside)
+    def _set_aside(self, event: events.StockSetAside) -> None:
+        self.reserved += event.quantity
+
+    @applies(events.StockFreed)
+    def _freed(self, event: events.StockFreed) -> None:
+        self.reserved -= event.quantity
+
+    @applies(events.StockShipped)
+    def _shipped(self, event: events.StockShipped) -> None:
+        self.on_hand -= event.quantity
+        self.reserved -= event.quantity
+
+    @applies(events.StockLevelChanged)
+    def _level_changed(self, event: events.StockLevelChanged) -> None:
+        """The level follows from the quantities; the event only tells that it changed."""
