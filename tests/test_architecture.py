@@ -144,6 +144,14 @@ def test_every_module_opens_by_saying_what_it_is() -> None:
     assert [str(path.relative_to(ROOT)) for path in paths if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
+def test_no_module_is_longer_than_300_lines() -> None:
+    folders = [path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in {"tests", "var"}]
+    paths = [*ROOT.glob("*.py"), *modules(*(name for name in folders if not name.startswith(".")))]
+    assert len(paths) > 200
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in paths}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
 # --- Names ---
 
 

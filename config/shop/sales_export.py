@@ -1,7 +1,7 @@
 """Reads a shop's sales export, and accounts for every row of it: a row is either part of a sale or left out
 for exactly one named reason, so what was read plus what was left out is always what the file holds.
 
-A file that cannot be read as an export at all raises `UnreadableExport`; a bad row never does. For each row
+A file that cannot be read as an export at all raises `sales_rows.UnreadableExport`; a bad row never does. For each row
 we ask, in this order, and the first answer counts: can it be read (columns, values, numbers, date)? what is
 it (cancellation, adjustment, no goods)? is it a sale that can be repeated (quantity, price, customer,
 country)? does it fit its invoice (one customer, not too many units or lines)? is that within the limit?
@@ -9,38 +9,24 @@ country)? does it fit its invoice (one customer, not too many units or lines)? i
 What is accepted fits into the shop's tables: whoever places it need not ask again.
 """
 
-import csv
-import gzip
 import re
 import string
-import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from functools import lru_cache
-from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 from sys import intern
-from typing import NamedTuple, TextIO, TypeVar
+from typing import NamedTuple, TypeVar
 
-from iso3166 import countries
-
+from config.shop.country_codes import country_code
+from config.shop.sales_rows import rows_of
 from integration.domain.identifiers import SKU_PATTERN
 
-COLUMNS = (
-    "InvoiceNo",
-    "StockCode",
-    "Description",
-    "Quantity",
-    "InvoiceDate",
-    "UnitPrice",
-    "CustomerID",
-    "Country",
-)
 LONGEST_NAME = 200
 LONGEST_CUSTOMER = 38
 HIGHEST_PRICE = 10_000_000
@@ -58,45 +44,6 @@ SKU = re.compile(SKU_PATTERN)
 # (M for manual, D for discount, S for samples), have a shape and need no list.
 NO_GOODS = frozenset({"POST", "DOT", "C2", "BANK CHARGES", "AMAZONFEE", "CRUK", "PADS"})
 NO_GOODS_SHAPE = re.compile(r"[A-Z]|GIFT_.*")
-
-# What shops write for a country and the standard does not. Names that stand for several countries ("European
-# Community") or for several territories without a code in common ("Channel Islands": Guernsey and Jersey) are
-# missing on purpose: a guessed country would send a parcel to the wrong island.
-COUNTRIES_AS_SHOPS_WRITE_THEM = {
-    "BOLIVIA": "BO",
-    "BRUNEI": "BN",
-    "CAPE VERDE": "CV",
-    "CZECH REPUBLIC": "CZ",
-    "EIRE": "IE",
-    "GREAT BRITAIN": "GB",
-    "HOLLAND": "NL",
-    "IRAN": "IR",
-    "IVORY COAST": "CI",
-    "LAOS": "LA",
-    "MACAU": "MO",
-    "MOLDOVA": "MD",
-    "REPUBLIC OF IRELAND": "IE",
-    "RSA": "ZA",
-    "RUSSIA": "RU",
-    "SOUTH KOREA": "KR",
-    "SYRIA": "SY",
-    "TANZANIA": "TZ",
-    "THE NETHERLANDS": "NL",
-    "TURKEY": "TR",
-    "UAE": "AE",
-    "UK": "GB",
-    "UNITED KINGDOM": "GB",
-    "UNITED STATES": "US",
-    "VENEZUELA": "VE",
-    "VIETNAM": "VN",
-}
-
-
-class UnreadableExport(Exception):
-    """The file is no sales export; the message says what is wrong with it."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path} {problem}")
 
 
 class Reason(Enum):
@@ -174,7 +121,7 @@ def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExpo
     if limit is not None and limit < 0:
         raise ValueError(f"A limit of {limit} sales makes no sense")
     reading = _Reading()
-    for cells in _rows_of(Path(path)):
+    for cells in rows_of(Path(path)):
         reading.add(cells)
     return reading.result(limit)
 
@@ -279,7 +226,7 @@ def _read(cells: tuple[str, ...] | None) -> _Row | Reason:
     if placed_at is None:
         return Reason.NO_DATE
     texts = (intern(invoice.upper()), _sku(code), intern(description))
-    return _Row(*texts, int(quantity), placed_at, _cents(price), intern(customer), _country(country))
+    return _Row(*texts, int(quantity), placed_at, _cents(price), intern(customer), country_code(country))
 
 
 # An export says the same few thousand things half a million times: each is worked out, and kept, once.
@@ -301,13 +248,6 @@ def _moment(date: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-@lru_cache(maxsize=1_024)
-def _country(name: str) -> str:
-    """The ISO 3166 alpha-2 code, or nothing where the name stands for no single country."""
-    known = countries.get(name, None)
-    return known.alpha2 if known else COUNTRIES_AS_SHOPS_WRITE_THEM.get(name.upper(), "")
 
 
 def _units(rows: Iterable[_Row]) -> Counter[str]:
@@ -350,62 +290,3 @@ def _commonest(values: Iterable[_T]) -> _T:
     """
     counts = Counter(values)
     return min(counts, key=lambda value: (-counts[value], value))
-
-
-def _rows_of(path: Path) -> Iterator[tuple[str, ...] | None]:
-    """The cells we need of each row, in our order; None for a row longer or shorter than the heading."""
-    records = _records(path)
-    heading = [name.strip() for name in next(records, [])]
-    _check_heading(path, heading)
-    needed = itemgetter(*map(heading.index, COLUMNS))
-    for record in records:
-        yield needed(record) if len(record) == len(heading) else None
-
-
-def _check_heading(path: Path, heading: list[str]) -> None:
-    if not heading:
-        raise UnreadableExport(path, "is empty: a sales export begins with a heading")
-    missing = [column for column in COLUMNS if column not in heading]
-    if missing:
-        raise UnreadableExport(path, f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
-    doubled = [column for column in COLUMNS if heading.count(column) > 1]
-    if doubled:
-        raise UnreadableExport(path, f"has the column {doubled[0]} more than once")
-
-
-def _records(path: Path) -> Iterator[list[str]]:
-    """Heading and rows as they stand, without blank lines, which are no rows."""
-    try:
-        with _opened(path) as text:
-            yield from _well_formed(path, _without_nul(path, text))
-    except UnicodeDecodeError as error:
-        raise UnreadableExport(path, "is not UTF-8 text") from error
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UnreadableExport(path, f"is not an intact gzip file: {error}") from error
-    except OSError as error:
-        raise UnreadableExport(path, f"cannot be opened: {error.strerror}") from error
-
-
-def _opened(path: Path) -> TextIO:
-    # A byte order mark, which spreadsheets like to write, is no part of the first column's name.
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open("rt", encoding="utf-8-sig", newline="")
-
-
-def _well_formed(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
-    # Strict, because a quotation mark that is never closed would swallow rows which nobody then counts.
-    records = csv.reader(lines, strict=True)
-    try:
-        yield from filter(None, records)
-    except csv.Error as error:
-        problem = f"is not well-formed CSV near line {records.line_num}: {error}"
-        raise UnreadableExport(path, problem) from error
-
-
-def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    # No text file holds a NUL, and PostgreSQL could not store one.
-    for number, line in enumerate(lines, start=1):
-        if "\0" in line:
-            raise UnreadableExport(path, f"is not text: line {number} holds a NUL character")
-        yield line

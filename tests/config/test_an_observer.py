@@ -21,7 +21,7 @@ from django.core.management import call_command
 from django.db import models
 
 from config.shop import carry, replay
-from config.shop.sales_export import COLUMNS
+from config.shop.sales_rows import COLUMNS
 from config.verification import verify
 from integration.aggregates import past
 from integration.aggregates import unit_of_work as unit_of_work_module

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 
 from config.shop import replay as replaying
 from config.shop.replay import address_of, place, story_of
-from config.shop.sales_export import COLUMNS, Sale, read_sales
+from config.shop.sales_export import Sale, read_sales
+from config.shop.sales_rows import COLUMNS
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
 from integration.messaging.models import Message

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.shop import sales_export
-from config.shop.sales_export import COLUMNS, Goods, Reason, Sale, SaleLine, SalesExport, UnreadableExport, read_sales
+from config.shop.sales_export import Goods, Reason, Sale, SaleLine, SalesExport, read_sales
+from config.shop.sales_rows import COLUMNS, UnreadableExport
 from ordering.models import MAX_LINES, MAX_PRICE, MAX_QUANTITY, Buyer, Product
 
 Cells = Sequence[str]
