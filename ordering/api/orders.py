@@ -134,7 +134,7 @@ class Orders(OrderView):
     queryset: QuerySet[Any] = OrderBoard.objects.none()
     filterset_class = OrderFilter
     serializer_class = OrderInput
-    told_apart_by = "number"
+    unique_by = "number"
 
     @extend_schema(responses=OrderOutput(many=True))
     def get(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from integration.domain.errors import Refused
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.metadata import caused_by, current_cause
 from integration.messaging.erasure import forget_errors
-from integration.rest.erasure import close_account, forget_answers
+from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
 from ordering.models import Buyer, Order
 from ordering.queries import orders_under_way, orders_with_a_name, stories_of_profile
@@ -57,7 +57,7 @@ def _erase_profile(buyer: BuyerId) -> bool:
         forget(Buyer, [buyer])
         stories = stories_of_profile(buyer)
         forget_errors(stories)
-        forget_answers(stories, actor_of(known.user) if known.user else None)
+        forget_responses(stories, actor_of(known.user) if known.user else None)
         if known.user:
             close_account(known.user)
     return known.version > before
@@ -75,5 +75,5 @@ def _anonymize_some_orders(buyer: BuyerId) -> int:
             forget(Order, orders)
             stories = [order.correlation_id for order in orders.values()]
             forget_errors(stories)
-            forget_answers(stories)
+            forget_responses(stories)
     return len(orders)

@@ -12,7 +12,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId
 from integration.domain.money import Money
 from ordering import commands
 from ordering.models import Order
-from tests.ordering.commands.shared import LAMP, MUG, PAYMENT, VISA, Tell, dispatched
+from tests.ordering.commands.shared import LAMP, MUG, PAYMENT, VISA, PublishAll, dispatched
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def place(goods: None, address: Address) -> Callable[..., Order]:
 
 
 @pytest.fixture
-def hear(tell: Tell, drain: Callable[..., int]) -> Tell:
+def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
     """Let ordering hear what others tell; nobody else does anything."""
 
     def listen(*events: IntegrationEvent) -> None:
-        tell(*events)
+        publish_all(*events)
         drain("ordering")
 
     return listen
@@ -45,12 +45,12 @@ def order(place: Callable[..., Order]) -> OrderNumber:
 
 
 @pytest.fixture
-def confirmed(order: OrderNumber, hear: Tell) -> OrderNumber:
+def confirmed(order: OrderNumber, hear: PublishAll) -> OrderNumber:
     hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
     return order
 
 
 @pytest.fixture
-def shipped(confirmed: OrderNumber, hear: Tell) -> OrderNumber:
+def shipped(confirmed: OrderNumber, hear: PublishAll) -> OrderNumber:
     hear(dispatched(confirmed))
     return confirmed

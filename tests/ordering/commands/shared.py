@@ -11,8 +11,8 @@ MUG, LAMP = Sku("MUG"), Sku("LAMP")
 VISA = PaymentMethodId("pm_card_visa")
 SHIPMENT, PAYMENT, REFUND = ShipmentId("S-1-1"), PaymentId("P-1-1"), RefundId("F-1-1")
 
-Tell = Callable[..., None]
-Told = Callable[..., list[IntegrationEvent]]
+PublishAll = Callable[..., None]
+Published = Callable[..., list[IntegrationEvent]]
 
 
 def dispatched(order: OrderNumber) -> from_fulfillment.ShipmentDispatched:

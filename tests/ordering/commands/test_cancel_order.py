@@ -12,10 +12,10 @@ from integration.contracts import ordering as to_others
 from integration.domain.errors import NotFound, StaleVersion
 from integration.domain.identifiers import OrderNumber
 from integration.domain.states import NotAllowed
-from integration.messaging import schedule
+from integration.messaging import routines as schedule
 from ordering import commands, queries
 from ordering.models import CancellationReason, Order
-from tests.ordering.commands.shared import SHIPMENT, Tell, Told, dispatched, status_of
+from tests.ordering.commands.shared import SHIPMENT, PublishAll, Published, dispatched, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("reason", [CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR])
-def test_an_order_is_cancelled_before_it_is_paid(order: OrderNumber, told: Told, reason: CancellationReason) -> None:
+def test_an_order_is_cancelled_before_it_is_paid(
+    order: OrderNumber, told: Published, reason: CancellationReason
+) -> None:
     commands.cancel_order(order, reason, "no longer")
 
     cancelled = queries.order(order)
@@ -33,7 +35,9 @@ def test_an_order_is_cancelled_before_it_is_paid(order: OrderNumber, told: Told,
     assert told(to_others.OrderCancellationRequested) == []
 
 
-def test_a_confirmed_order_waits_for_fulfillments_word(confirmed: OrderNumber, hear: Tell, told: Told) -> None:
+def test_a_confirmed_order_waits_for_fulfillments_word(
+    confirmed: OrderNumber, hear: PublishAll, told: Published
+) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
     assert status_of(confirmed) == "confirmed"
     assert told(to_others.OrderCancellationRequested) == [to_others.OrderCancellationRequested(confirmed, "by_buyer")]
@@ -45,7 +49,7 @@ def test_a_confirmed_order_waits_for_fulfillments_word(confirmed: OrderNumber, h
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
 
 
-def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: Tell) -> None:
+def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: PublishAll) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER)
     hear(from_fulfillment.CancellationRefused(confirmed, SHIPMENT), dispatched(confirmed))
 
@@ -77,7 +81,7 @@ def _look_for_overdue_orders() -> None:
 
 
 def test_an_order_whose_money_is_overdue_is_cancelled(
-    place: Callable[..., Order], hear: Tell, settings: Settings, later: Callable[[timedelta], None]
+    place: Callable[..., Order], hear: PublishAll, settings: Settings, later: Callable[[timedelta], None]
 ) -> None:
     pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
     hear(from_inventory.StockReserved(waiting))

@@ -11,7 +11,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.money import Money
 from ordering import commands
 from ordering.models import Buyer, CancellationReason, Order
-from tests.ordering.commands.shared import PAYMENT, REFUND, Tell, dispatched
+from tests.ordering.commands.shared import PAYMENT, REFUND, PublishAll, dispatched
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def _subjects() -> list[str]:
     return [letter.subject for letter in mail.outbox]
 
 
-def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: Tell) -> None:
+def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(ada), from_billing.PaymentSucceeded(ada, PAYMENT, Money("105", "USD")))
     hear(dispatched(ada))
 
@@ -37,7 +37,7 @@ def test_a_buyer_is_told_what_becomes_of_their_order(ada: OrderNumber, hear: Tel
 
 
 def test_a_buyer_is_told_why_an_order_was_cancelled_and_of_the_refund(
-    ada: OrderNumber, hear: Tell, drain: Callable[..., int]
+    ada: OrderNumber, hear: PublishAll, drain: Callable[..., int]
 ) -> None:
     commands.cancel_order(ada, CancellationReason.BY_BUYER)
     hear(from_billing.PaymentSucceeded(ada, PAYMENT, Money("105", "USD")))
@@ -57,7 +57,7 @@ def test_a_letter_sent_twice_is_recognised_as_the_same(ada: OrderNumber) -> None
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_whoever_wants_no_letters_gets_none(ada: OrderNumber, hear: Tell) -> None:
+def test_whoever_wants_no_letters_gets_none(ada: OrderNumber, hear: PublishAll) -> None:
     commands.change_profile(BuyerId(Buyer.objects.get().id), {"email_notifications": False})
     commands.cancel_order(ada, CancellationReason.BY_BUYER)
     hear()

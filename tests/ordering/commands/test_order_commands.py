@@ -20,7 +20,18 @@ from integration.messaging.models import Delivery, Message
 from ordering import commands, queries
 from ordering.commands import NotOnSale, UnknownPaymentMethod, UnknownSku
 from ordering.models import Buyer, CancellationReason, Order, QuantityOutOfBounds, TooManyLines
-from tests.ordering.commands.shared import LAMP, MUG, PAYMENT, REFUND, SHIPMENT, VISA, Tell, Told, dispatched, status_of
+from tests.ordering.commands.shared import (
+    LAMP,
+    MUG,
+    PAYMENT,
+    REFUND,
+    SHIPMENT,
+    VISA,
+    PublishAll,
+    Published,
+    dispatched,
+    status_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +39,7 @@ pytestmark = pytest.mark.django_db
 # --- Placing ---
 
 
-def test_an_order_is_placed_and_the_others_hear_all_they_need(place: Callable[..., Order], told: Told) -> None:
+def test_an_order_is_placed_and_the_others_hear_all_they_need(place: Callable[..., Order], told: Published) -> None:
     order = place()
 
     assert told(to_others.OrderPlaced) == [
@@ -117,20 +128,20 @@ def test_every_test_method_may_be_named(place: Callable[..., Order], method: str
 # --- What the others tell ---
 
 
-def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hear: Tell) -> None:
+def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(order))
 
     assert status_of(order) == "payment_pending"
 
 
-def test_missing_goods_cancel_an_order(order: OrderNumber, hear: Tell, told: Told) -> None:
+def test_missing_goods_cancel_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
     hear(from_inventory.StockReservationFailed(order, (from_inventory.Shortage(MUG, 2, 1),)))
 
     assert queries.order(order).cancellation_reason == CancellationReason.OUT_OF_STOCK
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "out_of_stock")]
 
 
-def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: Tell, told: Told) -> None:
+def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
     hear(from_inventory.StockReserved(order), from_billing.PaymentFailed(order, PAYMENT, "insufficient_funds"))
 
     cancelled = queries.order(order)
@@ -138,7 +149,9 @@ def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: Tell, told: 
     assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "payment_failed")]
 
 
-def test_money_confirms_an_order_and_it_is_to_be_sent(confirmed: OrderNumber, told: Told, address: Address) -> None:
+def test_money_confirms_an_order_and_it_is_to_be_sent(
+    confirmed: OrderNumber, told: Published, address: Address
+) -> None:
     assert status_of(confirmed) == "confirmed"
     assert queries.order(confirmed).paid == Money("105", "USD")
     assert told(to_others.OrderConfirmed) == [to_others.OrderConfirmed(confirmed)]
@@ -152,7 +165,7 @@ def test_money_confirms_an_order_and_it_is_to_be_sent(confirmed: OrderNumber, to
 
 
 def test_money_that_comes_before_the_goods_waits_for_them(
-    order: OrderNumber, hear: Tell, drain: Callable[..., int], later: Callable[[timedelta], None]
+    order: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
     hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
     assert status_of(order) == "pending"
@@ -164,7 +177,7 @@ def test_money_that_comes_before_the_goods_waits_for_them(
     assert status_of(order) == "confirmed"
 
 
-def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: Tell) -> None:
+def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: PublishAll) -> None:
     hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("104", "USD")))
 
     assert status_of(order) == "payment_pending"
@@ -174,7 +187,7 @@ def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: Tell) -> No
 
 
 def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
-    order: OrderNumber, hear: Tell, told: Told
+    order: OrderNumber, hear: PublishAll, told: Published
 ) -> None:
     commands.cancel_order(order, CancellationReason.BY_BUYER)
     hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
@@ -185,7 +198,7 @@ def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
     assert told(to_others.OrderConfirmed) == []
 
 
-def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: Tell) -> None:
+def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: PublishAll) -> None:
     assert status_of(shipped) == "shipped"
     assert [line.shipped for line in queries.order(shipped).lines] == [2, 1]
 
@@ -195,7 +208,7 @@ def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumbe
 
 
 def test_goods_that_arrive_before_they_leave_are_waited_for(
-    confirmed: OrderNumber, hear: Tell, drain: Callable[..., int], later: Callable[[timedelta], None]
+    confirmed: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
     hear(from_fulfillment.ShipmentDelivered(confirmed, SHIPMENT))
     assert status_of(confirmed) == "confirmed"
@@ -207,7 +220,9 @@ def test_goods_that_arrive_before_they_leave_are_waited_for(
     assert status_of(confirmed) == "delivered"
 
 
-def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(order: OrderNumber, hear: Tell) -> None:
+def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(
+    order: OrderNumber, hear: PublishAll
+) -> None:
     hear(from_inventory.StockReserved(OrderNumber("R-0")), from_inventory.StockReserved(order))
 
     assert status_of(order) == "payment_pending"

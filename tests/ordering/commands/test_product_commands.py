@@ -11,12 +11,12 @@ from integration.messaging.models import Delivery
 from ordering import commands
 from ordering.commands import SkuTaken
 from ordering.models import Availability, PriceOutOfBounds, Product
-from tests.ordering.commands.shared import MUG, Tell, Told
+from tests.ordering.commands.shared import MUG, PublishAll, Published
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_product_is_listed_and_the_others_hear_of_it(told: Told) -> None:
+def test_a_product_is_listed_and_the_others_hear_of_it(told: Published) -> None:
     commands.list_product(MUG, "Mug", "Blue", Money("12.50", "USD"))
 
     product = Product.objects.get()
@@ -69,7 +69,7 @@ def test_an_unknown_product_is_not_changed() -> None:
         commands.change_product(MUG, {"name": "Cup"})
 
 
-def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(goods: None, hear: Tell) -> None:
+def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(goods: None, hear: PublishAll) -> None:
     said = [
         (from_inventory.StockReplenished(MUG, 50, 3), "in_stock"),
         (from_inventory.StockRanOut(MUG, 9), "out_of_stock"),
@@ -83,7 +83,7 @@ def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(go
         assert Product.objects.get(pk=MUG).availability == shown
 
 
-def test_stock_of_what_was_never_for_sale_is_no_business_of_orderings(hear: Tell) -> None:
+def test_stock_of_what_was_never_for_sale_is_no_business_of_orderings(hear: PublishAll) -> None:
     hear(from_inventory.StockRanLow(Sku("SECRET"), 2, 7))
 
     assert set(Delivery.objects.values_list("status", flat=True)) == {"done"}
