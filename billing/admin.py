@@ -78,7 +78,7 @@ class InvoiceAdmin(StoryAdmin):
     search_help_text = "A number, an order's number, a payer's identifier, or the id of a story."
     identifiers = ("number", "order", "payer")
     actions = ("refund_in_part",)
-    asks_for = {"refund_in_part": "refund_in_part"}
+    messages_by_action = {"refund_in_part": "refund_in_part"}
     inlines = (LineInline, PaymentInline, RefundInline)
     fieldsets = (
         (None, {"fields": (("number", "order", "status"), ("payer", "payment_method"))}),

@@ -86,7 +86,7 @@ def request_payment(order: OrderNumber) -> None:
     """The order's goods are set aside: ask for its money, once. Raises `NotYet` before the invoice is issued."""
     with unit_of_work() as work:
         invoice = _invoice(work, order)
-        if invoice.accepts("ask_for_money") and work.find(Payment, payment_of(order)) is None:
+        if invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
             work.add(Payment.request(invoice))
 
 
@@ -142,13 +142,13 @@ def settle_payment(id: PaymentId, outcome: Charged | Declined | None) -> None:
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:
     """The invoice's money came in; raises `AmountMismatch`."""
     with unit_of_work() as work:
-        work.get(Invoice, number).be_paid(payment, amount)
+        work.get(Invoice, number).settle(payment, amount)
 
 
-def call_off_invoice(order: OrderNumber, reason: str) -> None:
+def void_invoice(order: OrderNumber, reason: str) -> None:
     """The order is cancelled: void its invoice, or give back what was paid. Raises `NotYet` before it is issued."""
     with unit_of_work() as work:
-        _invoice(work, order).be_called_off(reason)
+        _invoice(work, order).void(reason)
 
 
 def refund_in_part(number: InvoiceNumber, amount: Money, reason: str) -> Invoice:
@@ -192,13 +192,13 @@ def issue_refund(refund: Refund) -> Callable[[], None]:
 def settle_refund(id: RefundId, reference: str) -> None:
     """Write down that money was given back, from whichever side it was heard first; raises `NotFound`."""
     with unit_of_work() as work:
-        work.get(Refund, id).be_issued(reference)
+        work.get(Refund, id).settle(reference)
 
 
-def note_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
+def record_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
     """Money went back for the invoice."""
     with unit_of_work() as work:
-        work.get(Invoice, invoice).be_refunded(refund, amount)
+        work.get(Invoice, invoice).record_refund(refund, amount)
 
 
 def note_call_back(provider_name: str, call_back: CallBack) -> None:
@@ -236,9 +236,9 @@ def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
         payments = work.get_many(Payment, [payment_of(order) for order in orders])
         invoices = work.get_many(Invoice, [invoice_of(order) for order in orders])
         for payment in payments.values():
-            payment.be_anonymized()
+            payment.anonymize()
         for invoice in invoices.values():
-            invoice.be_anonymized()
+            invoice.anonymize()
         forget(Payment, payments)
         forget(Invoice, invoices)
 

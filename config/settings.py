@@ -222,7 +222,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "integration.rest.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "integration.rest.schema.Schema",
-    "EXCEPTION_HANDLER": "integration.rest.problems.answer_problem",
+    "EXCEPTION_HANDLER": "integration.rest.problems.problem_response",
     "COERCE_DECIMAL_TO_STRING": True,
     "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
     # Without a number, a client escapes throttling by sending another X-Forwarded-For each time.

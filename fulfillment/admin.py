@@ -49,7 +49,7 @@ class ShipmentAdmin(StoryAdmin):
     search_help_text = "An identifier, an order's number, a tracking number, or the id of a story."
     identifiers = ("id", "order")
     actions = ("dispatch_shipments", "deliver_shipments")
-    asks_for = {"dispatch_shipments": "be_dispatched", "deliver_shipments": "be_delivered"}
+    messages_by_action = {"dispatch_shipments": "dispatch", "deliver_shipments": "deliver"}
     inlines = (LineInline,)
     fieldsets = (
         (None, {"fields": (("id", "order", "status"), address("recipient"))}),

@@ -35,7 +35,7 @@ def stop_shipment(order: OrderNumber, reason: str) -> None:
         shipment = work.find(Shipment, shipment_of(order))
         if shipment is None:
             raise NotYet(f"no shipment of {order} is arranged yet")
-        shipment.be_stopped(reason)
+        shipment.stop(reason)
 
 
 def dispatch_shipment(
@@ -51,7 +51,7 @@ def dispatch_shipment(
     with unit_of_work() as work:
         found = work.get(Shipment, shipment)
         found.expect_version(if_version)
-        found.be_dispatched(carrier, tracking_number)
+        found.dispatch(carrier, tracking_number)
     return found
 
 
@@ -60,7 +60,7 @@ def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = 
     with unit_of_work() as work:
         found = work.get(Shipment, shipment)
         found.expect_version(if_version)
-        found.be_delivered()
+        found.deliver()
     return found
 
 
@@ -69,5 +69,5 @@ def anonymize_shipments(orders: Collection[OrderNumber]) -> None:
     with unit_of_work() as work:
         shipments = work.get_many(Shipment, [shipment_of(order) for order in orders])
         for shipment in shipments.values():
-            shipment.be_anonymized()
+            shipment.anonymize()
         forget(Shipment, shipments)

@@ -12,7 +12,7 @@ from fulfillment.events import LineToPack
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.address import Address
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
+from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 from integration.history.entries import HistoryEntry
 
 
@@ -37,10 +37,10 @@ _row = by_state(ShipmentStatus)
 SHIPMENT_LIFE = StateTable(
     ShipmentStatus,
     {
-        # message             arranged    dispatched  delivered  cancelled
-        "be_dispatched": _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
-        "be_delivered":  _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
-        "be_stopped":    _row(CANCELLED,  DISPATCHED, DELIVERED, IGNORE),
+        # message        arranged    dispatched  delivered  cancelled
+        "dispatch": _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
+        "deliver":  _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
+        "stop":     _row(CANCELLED,  STAY,       STAY,      IGNORE),
     },
 )  # fmt: skip
 
@@ -83,27 +83,27 @@ class Shipment(OfOneStory):
     def _ids(self) -> tuple[ShipmentId, OrderNumber]:
         return ShipmentId(self.id), OrderNumber(self.order)
 
-    def be_dispatched(self, carrier: str, tracking_number: str) -> None:
+    def dispatch(self, carrier: str, tracking_number: str) -> None:
         """The carrier took it; raises `NotAllowed` unless it is waiting for that."""
-        if self.accepts("be_dispatched"):
+        if self.accepts("dispatch"):
             quantities = {Sku(line.sku): line.quantity for line in self.lines}
             self.record(events.ShipmentDispatched(*self._ids, carrier, tracking_number, quantities))
 
-    def be_delivered(self) -> None:
+    def deliver(self) -> None:
         """The recipient has it; raises `NotAllowed` unless it is on its way."""
-        if self.accepts("be_delivered"):
+        if self.accepts("deliver"):
             self.record(events.ShipmentDelivered(*self._ids))
 
-    def be_stopped(self, reason: str) -> None:
+    def stop(self, reason: str) -> None:
         """The order is no longer wanted: cancel it, or say that it has left already."""
-        if not self.accepts("be_stopped"):
+        if not self.accepts("stop"):
             return
         if self.status == ARRANGED:
             self.record(events.ShipmentCancelled(*self._ids, reason))
         else:
             self.record(events.CancellationRefused(*self._ids))
 
-    def be_anonymized(self) -> None:
+    def anonymize(self) -> None:
         """Its recipient is erased: forget who they are, and where, but for the country."""
         if self.recipient != self._erased_recipient:
             self.record(events.ShipmentAnonymized(*self._ids))

@@ -138,7 +138,7 @@ class OrderAdmin(StoryAdmin):
     search_help_text = "A number, a buyer's identifier, name or e-mail address, a sku, or the id of a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")
     actions = ("cancel_as_operator",)
-    asks_for = {"cancel_as_operator": "be_cancelled"}
+    messages_by_action = {"cancel_as_operator": "cancel"}
     inlines = (LineInline,)
     fieldsets = (
         (None, {"fields": (("number", "buyer", "status"),)}),

@@ -20,7 +20,7 @@ from integration.domain.identifiers import (
     sibling,
 )
 from integration.domain.money import Money
-from integration.domain.states import IGNORE, REFUSE, StateTable, by_state
+from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
@@ -47,12 +47,12 @@ _row = by_state(InvoiceStatus)
 INVOICE_LIFE = StateTable(
     InvoiceStatus,
     {
-        # message              open    paid      refunded  void
-        "ask_for_money":  _row(OPEN,   IGNORE,   IGNORE,   IGNORE),
-        "be_paid":        _row(PAID,   IGNORE,   IGNORE,   VOID),
-        "be_called_off":  _row(VOID,   PAID,     IGNORE,   IGNORE),
-        "refund_in_part": _row(REFUSE, PAID,     REFUSE,   REFUSE),
-        "be_refunded":    _row(REFUSE, REFUNDED, REFUSE,   VOID),
+        # message               open    paid      refunded void
+        "request_payment": _row(STAY,   IGNORE,   IGNORE,  IGNORE),
+        "settle":          _row(PAID,   IGNORE,   IGNORE,  STAY),
+        "void":            _row(VOID,   STAY,     IGNORE,  IGNORE),
+        "refund_in_part":  _row(REFUSE, STAY,     REFUSE,  REFUSE),
+        "record_refund":   _row(REFUSE, REFUNDED, REFUSE,  STAY),
     },
 )  # fmt: skip
 
@@ -132,25 +132,25 @@ class Invoice(OfOneStory):
     def _ids(self) -> tuple[InvoiceNumber, OrderNumber]:
         return InvoiceNumber(self.number), OrderNumber(self.order)
 
-    def be_paid(self, payment: PaymentId, amount: Money) -> None:
+    def settle(self, payment: PaymentId, amount: Money) -> None:
         """Its money came in; if it is void by now, all of that is owed back. Raises `AmountMismatch`."""
-        if not self.accepts("be_paid") or self.paid:
+        if not self.accepts("settle") or self.paid:
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status == OPEN:
             self.record(events.InvoicePaid(*self._ids, payment, amount))
         else:
             self.record(events.VoidInvoicePaid(*self._ids, payment, amount))
-            self.owe_back(amount, payment, "paid after the order was cancelled")
+            self.owe_refund(amount, payment, "paid after the order was cancelled")
 
-    def be_called_off(self, reason: str) -> None:
+    def void(self, reason: str) -> None:
         """Its order is cancelled: nothing is owed any more, and what was paid is owed back."""
-        if not self.accepts("be_called_off"):
+        if not self.accepts("void"):
             return
         if self.status == OPEN:
             self.record(events.InvoiceVoided(*self._ids))
         elif self.paid > self.refund_owed:
-            self.owe_back(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
+            self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
     def refund_in_part(self, amount: Money, reason: str) -> None:
         """Give some of what was paid back though the order stands: a decision, not a consequence.
@@ -162,20 +162,20 @@ class Invoice(OfOneStory):
         if self.accepts("refund_in_part"):
             self._require_left(amount)
             self.record(events.InvoiceRefundGranted(*self._ids, amount, reason))
-            self.owe_back(amount, payment_of(OrderNumber(self.order)), reason)
+            self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
 
-    def owe_back(self, amount: Money, payment: PaymentId, reason: str) -> None:
+    def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Have some of what was paid given back; raises `MoreThanIsLeft`."""
         self._require_left(amount)
         refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
         self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
 
-    def be_refunded(self, refund: RefundId, amount: Money) -> None:
+    def record_refund(self, refund: RefundId, amount: Money) -> None:
         """Some of what was paid was given back; once it is all, the invoice is refunded."""
-        if self.accepts("be_refunded"):
+        if self.accepts("record_refund"):
             self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
 
-    def be_anonymized(self) -> None:
+    def anonymize(self) -> None:
         """Its payer is erased: forget how they meant to pay."""
         if self.payment_method:
             self.record(events.InvoiceAnonymized(*self._ids))

@@ -116,7 +116,7 @@ class Payment(OfOneStory):
         if self.accepts("abandon"):
             self.record(events.PaymentAbandoned(PaymentId(self.id), OrderNumber(self.order)))
 
-    def be_anonymized(self) -> None:
+    def anonymize(self) -> None:
         """Its payer is erased: forget how they paid."""
         if self.method:
             self.record(events.PaymentAnonymized(PaymentId(self.id), OrderNumber(self.order)))

@@ -33,7 +33,7 @@ REFUND_LIFE = StateTable(
     RefundStatus,
     {
         # message             requested  issued
-        "be_issued": _row(RefundStatus.ISSUED.value, IGNORE),
+        "settle": _row(RefundStatus.ISSUED.value, IGNORE),
     },
 )  # fmt: skip
 
@@ -80,9 +80,9 @@ class Refund(OfOneStory):
         requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason))
         return requested
 
-    def be_issued(self, reference: str) -> None:
+    def settle(self, reference: str) -> None:
         """The provider gave the money back."""
-        if self.accepts("be_issued"):
+        if self.accepts("settle"):
             self.record(
                 events.RefundIssued(
                     refund=RefundId(self.id),

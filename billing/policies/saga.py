@@ -24,8 +24,8 @@ def request_refund(event: events.InvoiceRefundOwed) -> None:
 
 
 @whenever(events.RefundIssued)
-def note_refund(event: events.RefundIssued) -> None:
-    commands.note_refund(event.invoice, event.refund, event.amount)
+def record_refund(event: events.RefundIssued) -> None:
+    commands.record_refund(event.invoice, event.refund, event.amount)
 
 
 # --- What billing tells the others, and itself ---
@@ -87,8 +87,8 @@ def request_payment(event: contracts.inventory.StockReserved) -> None:
 
 
 @whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice", prepare=lock_invoices)
-def call_off_invoice(event: contracts.ordering.OrderCancelled) -> None:
-    commands.call_off_invoice(event.order, event.reason)
+def void_invoice(event: contracts.ordering.OrderCancelled) -> None:
+    commands.void_invoice(event.order, event.reason)
 
 
 # --- What billing asks of the payment provider, outside of any transaction ---

@@ -27,7 +27,7 @@ from integration.admin.relatives import namesakes, of_story
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
-from integration.domain.states import Answer
+from integration.domain.states import STAY, Response
 
 LONGEST_SEARCH = 100
 """So many characters of a search are looked at: more would be a query too deep for the database, no better search."""
@@ -72,7 +72,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     identifiers: ClassVar[Sequence[str]] = ()
     uuids: ClassVar[Sequence[str]] = ()
     story_path: ClassVar[str] = ""
-    asks_for: ClassVar[Mapping[str, str]] = {}
+    messages_by_action: ClassVar[Mapping[str, str]] = {}
 
     actions_on_bottom = False
     change_form_template = "admin/waybill/read_only.html"
@@ -138,8 +138,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def makes_sense(self, action: str, row: Any) -> bool:
         """Whether the action would do anything to the row now; the command decides, this saves asking it in vain."""
-        message = self.asks_for.get(action)
-        return not message or not isinstance(row.life.messages[message][row.status], Answer)
+        message = self.messages_by_action.get(action)
+        response = row.life.messages[message][row.status] if message else STAY
+        return response is STAY or not isinstance(response, Response)
 
     def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> None:
         """Do it to one row after the other, each in a unit of work of its own, and tell what came of each.

@@ -1,6 +1,6 @@
-"""An aggregate's life as a table: for every (state, message) a transition, an explicit ignore, or a refusal.
+"""An aggregate's life as a table: for every (state, message) a transition, or how the state treats the message.
 
-The table is the rule; methods ask it before they record anything, tests walk the whole of it, and the pictures in the
+The table is the rule. Methods ask it before they record anything, tests walk the whole of it, and the pictures in the
 docs are drawn from it.
 """
 
@@ -10,25 +10,27 @@ from enum import Enum
 from integration.domain.errors import NotYet, Refused
 
 
-class Answer(Enum):
-    """What a state says to a message that does not move it."""
+class Response(Enum):
+    """How a state treats a message that leads to no other state."""
 
+    STAY = "stay"
+    """The message is accepted, and the aggregate stays in the state it is in."""
     IGNORE = "ignore"
-    """Already so, or no longer of interest: nothing happens."""
+    """The message is out of date or has taken effect already: nothing happens."""
     REFUSE = "refuse"
-    """Against the rules: the caller is told."""
+    """The message is against the rules: the caller gets an error."""
     NOT_YET = "not yet"
-    """The message this one builds upon is still to come: it is tried again soon."""
+    """The message that this one builds upon has not arrived: this one is retried soon."""
 
 
-IGNORE, REFUSE, NOT_YET = Answer.IGNORE, Answer.REFUSE, Answer.NOT_YET
+STAY, IGNORE, REFUSE, NOT_YET = Response.STAY, Response.IGNORE, Response.REFUSE, Response.NOT_YET
 
 
-def by_state(states: type[Enum]) -> Callable[..., dict[str, str | Answer]]:
+def by_state(states: type[Enum]) -> Callable[..., dict[str, str | Response]]:
     """A function that makes a row of a table: the answers in the order of the states, as they stand above it."""
 
-    def row(*answers: str | Answer) -> dict[str, str | Answer]:
-        return dict(zip((str(state.value) for state in states), answers, strict=True))
+    def row(*responses: str | Response) -> dict[str, str | Response]:
+        return dict(zip((str(state.value) for state in states), responses, strict=True))
 
     return row
 
@@ -42,21 +44,23 @@ class StateTable:
 
     Args:
         states: all states, the first one reached at birth.
-        messages: per message, per state, the state it leads to or an `Answer`.
+        messages: per message, per state, the other state it leads to or a `Response`.
 
     Raises:
-        ValueError: when a pair is missing or a target is no state.
+        ValueError: when a pair is missing, a target is no state, or a target is the state itself: that is `STAY`.
     """
 
-    def __init__(self, states: type[Enum], messages: Mapping[str, Mapping[str, str | Answer]]) -> None:
+    def __init__(self, states: type[Enum], messages: Mapping[str, Mapping[str, str | Response]]) -> None:
         self.states = [str(state.value) for state in states]
         self.messages = messages
-        for message, answers in messages.items():
-            if set(answers) != set(self.states):
-                raise ValueError(f"{message}: wants an answer for exactly {self.states}")
-            for answer in answers.values():
-                if not isinstance(answer, Answer) and answer not in self.states:
-                    raise ValueError(f"{message}: {answer} is no state")
+        for message, responses in messages.items():
+            if set(responses) != set(self.states):
+                raise ValueError(f"{message}: needs a cell for exactly {self.states}")
+            for state, response in responses.items():
+                if not isinstance(response, Response) and response not in self.states:
+                    raise ValueError(f"{message}: {response} is no state")
+                if response == state:
+                    raise ValueError(f"{message}: write STAY where {state} leads to itself")
 
     def accepts(self, message: str, state: str, what: str) -> bool:
         """Whether `message` is to be acted upon in `state`; False when it is to be ignored.
@@ -68,19 +72,21 @@ class StateTable:
             NotAllowed: the table refuses the message.
             NotYet: the message came too early.
         """
-        answer = self.messages[message][state]
-        if answer is REFUSE:
-            raise NotAllowed(f"{what} is {state.replace('_', ' ')}: it can't {message.replace('_', ' ')}")
-        if answer is NOT_YET:
+        response = self.messages[message][state]
+        if response is REFUSE:
+            raise NotAllowed(f"{what} is {state.replace('_', ' ')}: cannot {message.replace('_', ' ')}")
+        if response is NOT_YET:
             raise NotYet(f"{what} is still {state.replace('_', ' ')}: too early to {message.replace('_', ' ')}")
-        return answer is not IGNORE
+        return response is not IGNORE
 
     def transitions(self) -> Iterator[tuple[str, str, str]]:
-        """All (state, message, next state) that move the aggregate."""
-        for message, answers in self.messages.items():
-            for state, answer in answers.items():
-                if not isinstance(answer, Answer):
-                    yield state, message, answer
+        """All (state, message, next state) in which the message is accepted; with `STAY` both states are the same."""
+        for message, responses in self.messages.items():
+            for state, response in responses.items():
+                if response is STAY:
+                    yield state, message, state
+                elif not isinstance(response, Response):
+                    yield state, message, response
 
     def leads(self, state: str | None, target: str) -> bool:
         """Whether an aggregate may come from one state to another with one event, or stay where it is."""

@@ -53,7 +53,7 @@ def _erase_profile(buyer: BuyerId) -> bool:
         if under_way:
             raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} {', '.join(under_way)}")
         before = known.version
-        known.be_erased([])
+        known.erase([])
         forget(Buyer, [buyer])
         stories = stories_of_profile(buyer)
         forget_errors(stories)
@@ -69,9 +69,9 @@ def _anonymize_some_orders(buyer: BuyerId) -> int:
         orders = work.get_many(Order, orders_with_a_name(buyer, ERASED_AT_ONCE))
         if orders:
             for order in orders.values():
-                order.be_anonymized()
+                order.anonymize()
             with caused_by(cause):  # and not as a part of the last order's story
-                work.get(Buyer, buyer).be_erased([OrderNumber(number) for number in orders])
+                work.get(Buyer, buyer).erase([OrderNumber(number) for number in orders])
             forget(Order, orders)
             stories = [order.correlation_id for order in orders.values()]
             forget_errors(stories)

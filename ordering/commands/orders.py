@@ -88,13 +88,13 @@ def _priced(
 def await_payment(number: OrderNumber) -> None:
     """The order's goods are set aside."""
     with unit_of_work() as work:
-        work.get(Order, number).reserve_goods()
+        work.get(Order, number).await_payment()
 
 
 def cancel_for_shortage(number: OrderNumber) -> None:
     """The order's goods are not all there."""
     with unit_of_work() as work:
-        work.get(Order, number).run_out_of_stock()
+        work.get(Order, number).cancel_for_shortage()
 
 
 def lock_orders(numbers: Sequence[OrderNumber]) -> None:
@@ -113,7 +113,7 @@ def lock_orders_and_buyers(numbers: Sequence[OrderNumber]) -> None:
 def confirm_order(number: OrderNumber, payment: PaymentId, amount: Money) -> None:
     """The order's money came in."""
     with unit_of_work() as work:
-        work.get(Order, number).be_paid(payment, amount)
+        work.get(Order, number).confirm(payment, amount)
 
 
 def shipping_request(number: OrderNumber) -> ShippingRequested:
@@ -130,13 +130,13 @@ def shipping_request(number: OrderNumber) -> ShippingRequested:
 def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
     """The order's money will not come."""
     with unit_of_work() as work:
-        work.get(Order, number).be_declined(reason)
+        work.get(Order, number).cancel_for_declined_payment(reason)
 
 
-def cancel_for_missed_deadline(number: OrderNumber) -> None:
+def expire_order(number: OrderNumber) -> None:
     """The order's money did not come in time."""
     with unit_of_work() as work:
-        work.get(Order, number).miss_its_deadline()
+        work.get(Order, number).expire()
 
 
 def cancel_order(
@@ -152,23 +152,23 @@ def cancel_order(
     with unit_of_work() as work:
         order = work.get(Order, number)
         order.expect_version(if_version)
-        order.be_cancelled(reason, note)
+        order.cancel(reason, note)
     return order
 
 
 def complete_cancellation(number: OrderNumber, reason: CancellationReason) -> None:
     """Fulfillment stopped the order's shipment."""
     with unit_of_work() as work:
-        work.get(Order, number).stay_in_the_house(reason)
+        work.get(Order, number).complete_cancellation(reason)
 
 
-def give_up_cancellation(number: OrderNumber) -> None:
+def reject_cancellation(number: OrderNumber) -> None:
     """Fulfillment could not stop the order's shipment."""
     with unit_of_work() as work:
-        work.get(Order, number).be_past_cancelling()
+        work.get(Order, number).reject_cancellation()
 
 
-def note_dispatch(
+def mark_shipped(
     number: OrderNumber,
     shipment: ShipmentId,
     carrier: str,
@@ -177,16 +177,16 @@ def note_dispatch(
 ) -> None:
     """Goods of the order left the house."""
     with unit_of_work() as work:
-        work.get(Order, number).be_shipped(shipment, carrier, tracking_number, quantities)
+        work.get(Order, number).mark_shipped(shipment, carrier, tracking_number, quantities)
 
 
-def note_delivery(number: OrderNumber, shipment: ShipmentId) -> None:
+def mark_delivered(number: OrderNumber, shipment: ShipmentId) -> None:
     """Goods of the order reached their recipient."""
     with unit_of_work() as work:
-        work.get(Order, number).be_delivered(shipment)
+        work.get(Order, number).mark_delivered(shipment)
 
 
-def note_refund(number: OrderNumber, refunded: Money) -> None:
+def record_refund(number: OrderNumber, refunded: Money) -> None:
     """Money went back to the buyer, `refunded` in all so far."""
     with unit_of_work() as work:
-        work.get(Order, number).be_refunded(refunded)
+        work.get(Order, number).record_refund(refunded)

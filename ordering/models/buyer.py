@@ -80,7 +80,7 @@ class Buyer(Aggregate):
         if percent != self.discount_percent:
             self.record(events.BuyerDiscountChanged(percent, reason))
 
-    def be_erased(self, orders: Sequence[OrderNumber]) -> None:
+    def erase(self, orders: Sequence[OrderNumber]) -> None:
         """Forget who they are, and that of these orders of theirs; nothing happens if there is nothing to forget."""
         if orders or self.name or self.email or self.default_shipping_address:
             self.record(events.BuyerErased(BuyerId(self.id), tuple(orders)))

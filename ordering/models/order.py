@@ -129,19 +129,19 @@ class Order(OfOneStory):
     def _number(self) -> OrderNumber:
         return OrderNumber(self.number)
 
-    def reserve_goods(self) -> None:
+    def await_payment(self) -> None:
         """Its goods are set aside: now it waits for its money."""
-        if self.accepts("reserve_goods"):
+        if self.accepts("await_payment"):
             self.record(events.OrderGoodsReserved(self._number))
 
-    def run_out_of_stock(self) -> None:
+    def cancel_for_shortage(self) -> None:
         """Its goods are not all there."""
-        if self.accepts("run_out_of_stock"):
+        if self.accepts("cancel_for_shortage"):
             self._cancel(CancellationReason.OUT_OF_STOCK)
 
-    def be_paid(self, payment: PaymentId, amount: Money) -> None:
+    def confirm(self, payment: PaymentId, amount: Money) -> None:
         """Its money came in; too late if it is cancelled already. Raises `AmountMismatch`."""
-        if not self.accepts("be_paid"):
+        if not self.accepts("confirm"):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status != CANCELLED:
@@ -149,60 +149,60 @@ class Order(OfOneStory):
         elif not self.paid:
             self.record(events.OrderPaidTooLate(self._number, payment, amount))
 
-    def be_declined(self, reason: str) -> None:
+    def cancel_for_declined_payment(self, reason: str) -> None:
         """Its money will not come."""
-        if self.accepts("be_declined"):
+        if self.accepts("cancel_for_declined_payment"):
             self._cancel(CancellationReason.PAYMENT_FAILED, reason)
 
-    def miss_its_deadline(self) -> None:
+    def expire(self) -> None:
         """Its money did not come in time."""
-        if self.accepts("miss_its_deadline"):
+        if self.accepts("expire"):
             self._cancel(CancellationReason.PAYMENT_TIMEOUT)
 
-    def be_cancelled(self, reason: CancellationReason, note: str = "") -> None:
+    def cancel(self, reason: CancellationReason, note: str = "") -> None:
         """Someone no longer wants it: at once before it is confirmed, afterwards if fulfillment can stop it.
 
         Raises:
             NotAllowed: once it is shipped, or cancelled already.
         """
-        if not self.accepts("be_cancelled"):
+        if not self.accepts("cancel"):
             return
         if self.status != CONFIRMED:
             self._cancel(reason, note)
         elif not self.cancellation_requested:
             self.record(events.OrderCancellationRequested(self._number, reason.value, note))
 
-    def stay_in_the_house(self, reason: CancellationReason) -> None:
+    def complete_cancellation(self, reason: CancellationReason) -> None:
         """Fulfillment stopped its shipment."""
-        if self.accepts("stay_in_the_house"):
+        if self.accepts("complete_cancellation"):
             self._cancel(reason, self.note)
 
-    def be_past_cancelling(self) -> None:
+    def reject_cancellation(self) -> None:
         """Fulfillment could not stop its shipment."""
-        if self.accepts("be_past_cancelling") and self.cancellation_requested:
+        if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(self._number))
 
-    def be_shipped(
+    def mark_shipped(
         self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
     ) -> None:
         """Its goods left the house."""
-        if self.accepts("be_shipped"):
+        if self.accepts("mark_shipped"):
             self.record(events.OrderShipped(self._number, shipment, carrier, tracking_number, dict(quantities)))
 
-    def be_delivered(self, shipment: ShipmentId) -> None:
+    def mark_delivered(self, shipment: ShipmentId) -> None:
         """Its goods reached their recipient."""
-        if self.accepts("be_delivered"):
+        if self.accepts("mark_delivered"):
             self.record(events.OrderDelivered(self._number, shipment))
 
-    def be_refunded(self, refunded: Money) -> None:
+    def record_refund(self, refunded: Money) -> None:
         """Money went back, `refunded` in all so far; less than is known already is old news."""
-        if self.accepts("be_refunded") and refunded > self.refunded:
+        if self.accepts("record_refund") and refunded > self.refunded:
             self.require(refunded <= self.paid, NotYet("the refund came before its payment"))
             self.record(events.OrderRefunded(self._number, refunded))
 
-    def be_anonymized(self) -> None:
+    def anonymize(self) -> None:
         """Its buyer is erased: forget all of it but what the books need; raises `NotAllowed` before its end."""
-        if self.accepts("be_anonymized") and not self.is_anonymous:
+        if self.accepts("anonymize") and not self.is_anonymous:
             self.record(events.OrderAnonymized(self._number))
 
     @property

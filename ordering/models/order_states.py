@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 
 
 class OrderStatus(models.TextChoices):
@@ -45,19 +45,19 @@ _row = by_state(OrderStatus)
 ORDER_LIFE = StateTable(
     OrderStatus,
     {
-        # message                    pending          payment_pending  confirmed  shipped    delivered  cancelled
-        "reserve_goods":        _row(PAYMENT_PENDING, IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "run_out_of_stock":     _row(CANCELLED,       IGNORE,          IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "be_paid":              _row(NOT_YET,         CONFIRMED,       IGNORE,    IGNORE,    IGNORE,    CANCELLED),
-        "be_declined":          _row(NOT_YET,         CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "miss_its_deadline":    _row(CANCELLED,       CANCELLED,       IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "be_cancelled":         _row(CANCELLED,       CANCELLED,       CONFIRMED, REFUSE,    REFUSE,    REFUSE),
-        "stay_in_the_house":    _row(NOT_YET,         NOT_YET,         CANCELLED, REFUSE,    REFUSE,    IGNORE),
-        "be_past_cancelling":   _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, IGNORE),
-        "be_shipped":           _row(NOT_YET,         NOT_YET,         SHIPPED,   IGNORE,    IGNORE,    REFUSE),
-        "be_delivered":         _row(NOT_YET,         NOT_YET,         NOT_YET,   DELIVERED, IGNORE,    REFUSE),
-        "be_refunded":          _row(NOT_YET,         NOT_YET,         CONFIRMED, SHIPPED,   DELIVERED, CANCELLED),
-        "be_anonymized":        _row(REFUSE,          REFUSE,          REFUSE,    REFUSE,    DELIVERED, CANCELLED),
+        # message                           pending          payment_pending confirmed  shipped    delivered cancelled
+        "await_payment":               _row(PAYMENT_PENDING, IGNORE,         IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel_for_shortage":         _row(CANCELLED,       IGNORE,         IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "confirm":                     _row(NOT_YET,         CONFIRMED,      IGNORE,    IGNORE,    IGNORE,   STAY),
+        "cancel_for_declined_payment": _row(NOT_YET,         CANCELLED,      IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "expire":                      _row(CANCELLED,       CANCELLED,      IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel":                      _row(CANCELLED,       CANCELLED,      STAY,      REFUSE,    REFUSE,   REFUSE),
+        "complete_cancellation":       _row(NOT_YET,         NOT_YET,        CANCELLED, REFUSE,    REFUSE,   IGNORE),
+        "reject_cancellation":         _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     IGNORE),
+        "mark_shipped":                _row(NOT_YET,         NOT_YET,        SHIPPED,   IGNORE,    IGNORE,   REFUSE),
+        "mark_delivered":              _row(NOT_YET,         NOT_YET,        NOT_YET,   DELIVERED, IGNORE,   REFUSE),
+        "record_refund":               _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     STAY),
+        "anonymize":                   _row(REFUSE,          REFUSE,         REFUSE,    REFUSE,    STAY,     STAY),
     },
 )  # fmt: skip
 

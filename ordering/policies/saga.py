@@ -100,19 +100,19 @@ def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
 
 
 @whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders)
-def note_refund(event: contracts.billing.RefundIssued) -> None:
-    commands.note_refund(event.order, event.refunded)
+def record_refund(event: contracts.billing.RefundIssued) -> None:
+    commands.record_refund(event.order, event.refunded)
 
 
 @whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch", prepare=lock_orders)
-def note_dispatch(event: contracts.fulfillment.ShipmentDispatched) -> None:
+def mark_shipped(event: contracts.fulfillment.ShipmentDispatched) -> None:
     quantities = {line.sku: line.quantity for line in event.lines}
-    commands.note_dispatch(event.order, event.shipment, event.carrier, event.tracking_number, quantities)
+    commands.mark_shipped(event.order, event.shipment, event.carrier, event.tracking_number, quantities)
 
 
 @whenever(contracts.fulfillment.ShipmentDelivered, name="ordering.note-delivery", prepare=lock_orders)
-def note_delivery(event: contracts.fulfillment.ShipmentDelivered) -> None:
-    commands.note_delivery(event.order, event.shipment)
+def mark_delivered(event: contracts.fulfillment.ShipmentDelivered) -> None:
+    commands.mark_delivered(event.order, event.shipment)
 
 
 @whenever(
@@ -123,8 +123,8 @@ def complete_cancellation(event: contracts.fulfillment.ShipmentCancelled) -> Non
 
 
 @whenever(contracts.fulfillment.CancellationRefused, name="ordering.give-up-cancellation", prepare=lock_orders)
-def give_up_cancellation(event: contracts.fulfillment.CancellationRefused) -> None:
-    commands.give_up_cancellation(event.order)
+def reject_cancellation(event: contracts.fulfillment.CancellationRefused) -> None:
+    commands.reject_cancellation(event.order)
 
 
 # --- What ordering does because time passes ---
@@ -136,4 +136,4 @@ OVERDUE_AT_ONCE = 200
 @every(timedelta(seconds=5), name="ordering.cancel-overdue-orders")
 def cancel_overdue_orders() -> None:
     for number in queries.orders_past_payment_deadline(OVERDUE_AT_ONCE):
-        commands.cancel_for_missed_deadline(OrderNumber(number))
+        commands.expire_order(OrderNumber(number))

@@ -50,7 +50,7 @@ def test_each_step_is_made_once_and_in_turn(operator: Any, system: Any, photogra
     again = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
 
     assert [(answer.status_code, kind_of(answer)) for answer in (early, again)] == [(409, "not_allowed")] * 2
-    assert problem_of(early)["detail"] == f"Shipment {system.shipment} is arranged: it can't be delivered."
+    assert problem_of(early)["detail"] == f"Shipment {system.shipment} is arranged: cannot deliver."
 
 
 def test_what_was_cancelled_stays_in_the_house(

@@ -139,7 +139,7 @@ def test_before_the_invoice_is_issued_everything_about_it_is_too_early() -> None
     with pytest.raises(NotYet):
         commands.request_payment(ORDER)
     with pytest.raises(NotYet):
-        commands.call_off_invoice(ORDER, "by_buyer")
+        commands.void_invoice(ORDER, "by_buyer")
 
 
 # --- What is paid ---

@@ -35,38 +35,38 @@ def _open() -> Invoice:
 
 def _paid() -> Invoice:
     invoice = _open()
-    invoice.be_paid(PAYMENT, TOTAL)
+    invoice.settle(PAYMENT, TOTAL)
     return invoice
 
 
 def _owed_back() -> Invoice:
     invoice = _paid()
-    invoice.be_called_off("by_buyer")
+    invoice.void("by_buyer")
     return invoice
 
 
 def _refunded() -> Invoice:
     invoice = _owed_back()
-    invoice.be_refunded(REFUND, TOTAL)
+    invoice.record_refund(REFUND, TOTAL)
     return invoice
 
 
 def _void() -> Invoice:
     invoice = _open()
-    invoice.be_called_off("payment_timeout")
+    invoice.void("payment_timeout")
     return invoice
 
 
 def _void_and_paid() -> Invoice:
     invoice = _void()
-    invoice.be_paid(PAYMENT, TOTAL)
+    invoice.settle(PAYMENT, TOTAL)
     return invoice
 
 
 def _owed_back_nearly() -> Invoice:
     """All but fifty cents."""
     invoice = _paid()
-    invoice.owe_back(TOTAL - Money("0.50", "USD"), PAYMENT, "scratched")
+    invoice.owe_refund(TOTAL - Money("0.50", "USD"), PAYMENT, "scratched")
     return invoice
 
 
@@ -77,11 +77,11 @@ BROUGHT_TO: dict[str, Callable[[], Invoice]] = {
     "void": _void,
 }
 SEND: dict[str, Callable[[Invoice], object]] = {
-    "ask_for_money": lambda invoice: invoice.accepts("ask_for_money"),
-    "be_paid": lambda invoice: invoice.be_paid(PAYMENT, TOTAL),
-    "be_called_off": lambda invoice: invoice.be_called_off("by_buyer"),
+    "request_payment": lambda invoice: invoice.accepts("request_payment"),
+    "settle": lambda invoice: invoice.settle(PAYMENT, TOTAL),
+    "void": lambda invoice: invoice.void("by_buyer"),
     "refund_in_part": lambda invoice: invoice.refund_in_part(Money("0.50", "USD"), "scratched"),
-    "be_refunded": lambda invoice: invoice.be_refunded(REFUND, TOTAL),
+    "record_refund": lambda invoice: invoice.record_refund(REFUND, TOTAL),
 }
 
 
@@ -113,9 +113,9 @@ def test_every_message_in_every_state_does_what_the_table_says(
 
 
 MESSAGES = st.one_of(
-    st.just(("be_paid", 0)),
-    st.just(("be_called_off", 0)),
-    st.tuples(st.sampled_from(["owe_back", "refund_in_part", "be_refunded"]), st.integers(-5, 110)),
+    st.just(("settle", 0)),
+    st.just(("void", 0)),
+    st.tuples(st.sampled_from(["owe_back", "refund_in_part", "record_refund"]), st.integers(-5, 110)),
 )
 
 
@@ -126,15 +126,15 @@ def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tu
         amount = Money.of_minor(cents * 100, "USD")
         try:
             if message == "owe_back":
-                invoice.owe_back(amount, PAYMENT, "returned")
+                invoice.owe_refund(amount, PAYMENT, "returned")
             elif message == "refund_in_part":
                 invoice.refund_in_part(amount, "goodwill")
-            elif message == "be_refunded" and outstanding:
+            elif message == "record_refund" and outstanding:
                 # The provider gives back what it was asked for, and nothing else.
                 asked: object = _recorded(invoice, events.InvoiceRefundOwed)[-outstanding]
                 assert isinstance(asked, events.InvoiceRefundOwed)
-                invoice.be_refunded(asked.refund, asked.amount)
-            elif message != "be_refunded":
+                invoice.record_refund(asked.refund, asked.amount)
+            elif message != "record_refund":
                 SEND[message](invoice)
         except DomainError:
             pass
@@ -176,7 +176,7 @@ def test_an_invoice_is_paid_in_full_or_not(invoice: Callable[[], Invoice], amoun
     unpaid = invoice()
 
     with pytest.raises(AmountMismatch):
-        unpaid.be_paid(PAYMENT, Money(amount, "USD"))
+        unpaid.settle(PAYMENT, Money(amount, "USD"))
 
     assert unpaid.paid == NOTHING
 
@@ -184,7 +184,7 @@ def test_an_invoice_is_paid_in_full_or_not(invoice: Callable[[], Invoice], amoun
 def test_an_invoice_is_paid_once() -> None:
     invoice = _paid()
 
-    invoice.be_paid(PaymentId("P-1-2"), TOTAL)
+    invoice.settle(PaymentId("P-1-2"), TOTAL)
 
     assert invoice.paid == TOTAL
     assert len(_recorded(invoice, events.InvoicePaid)) == 1
@@ -209,8 +209,8 @@ def test_money_for_a_void_invoice_is_owed_back_at_once() -> None:
 def test_money_for_a_void_invoice_is_owed_back_once() -> None:
     invoice = _void_and_paid()
 
-    invoice.be_paid(PAYMENT, TOTAL)
-    invoice.be_called_off("by_buyer")
+    invoice.settle(PAYMENT, TOTAL)
+    invoice.void("by_buyer")
 
     assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
 
@@ -226,7 +226,7 @@ def test_an_unpaid_invoice_that_is_called_off_is_void() -> None:
 def test_a_paid_invoice_that_is_called_off_is_owed_back_once() -> None:
     invoice = _owed_back()
 
-    invoice.be_called_off("by_operator")
+    invoice.void("by_operator")
 
     assert (invoice.status, invoice.refund_owed, invoice.refunded) == ("paid", TOTAL, NOTHING)
     assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
@@ -234,9 +234,9 @@ def test_a_paid_invoice_that_is_called_off_is_owed_back_once() -> None:
 
 def test_calling_off_gives_back_what_was_not_given_back_yet() -> None:
     invoice = _paid()
-    invoice.owe_back(Money("4.50", "USD"), PAYMENT, "scratched")
+    invoice.owe_refund(Money("4.50", "USD"), PAYMENT, "scratched")
 
-    invoice.be_called_off("by_buyer")
+    invoice.void("by_buyer")
 
     assert [event.amount for event in _recorded(invoice, events.InvoiceRefundOwed)] == [  # type: ignore[attr-defined]
         Money("4.50", "USD"),
@@ -249,7 +249,7 @@ def test_no_more_is_owed_back_than_was_paid(amount: str) -> None:
     invoice = _paid()
 
     with pytest.raises(MoreThanIsLeft):
-        invoice.owe_back(Money(amount, "USD"), PAYMENT, "")
+        invoice.owe_refund(Money(amount, "USD"), PAYMENT, "")
 
     assert invoice.refund_owed == NOTHING
 
@@ -257,25 +257,25 @@ def test_no_more_is_owed_back_than_was_paid(amount: str) -> None:
 def test_of_two_refunds_of_sixty_percent_one_is_refused() -> None:
     invoice = _paid()
     most_of_it = TOTAL.percent(60)
-    invoice.owe_back(most_of_it, PAYMENT, "first")
+    invoice.owe_refund(most_of_it, PAYMENT, "first")
 
     with pytest.raises(MoreThanIsLeft):
-        invoice.owe_back(most_of_it, PAYMENT, "second")
+        invoice.owe_refund(most_of_it, PAYMENT, "second")
 
     assert invoice.refund_owed == most_of_it
 
 
 def test_an_unpaid_invoice_owes_nothing_back() -> None:
     with pytest.raises(MoreThanIsLeft):
-        _open().owe_back(Money("1", "USD"), PAYMENT, "")
+        _open().owe_refund(Money("1", "USD"), PAYMENT, "")
     with pytest.raises(NotAllowed):
-        _open().be_refunded(REFUND, TOTAL)
+        _open().record_refund(REFUND, TOTAL)
 
 
 def test_refunds_of_an_invoice_have_names_of_their_own() -> None:
     invoice = _paid()
     for _ in range(3):
-        invoice.owe_back(Money("1", "USD"), PAYMENT, "")
+        invoice.owe_refund(Money("1", "USD"), PAYMENT, "")
 
     refunds = [event.refund for event in _recorded(invoice, events.InvoiceRefundOwed)]  # type: ignore[attr-defined]
     assert refunds == ["F-1-1", "F-1-2", "F-1-3"]
@@ -283,12 +283,12 @@ def test_refunds_of_an_invoice_have_names_of_their_own() -> None:
 
 def test_an_invoice_refunded_in_part_stays_paid_until_it_is_refunded_in_full() -> None:
     invoice = _paid()
-    invoice.owe_back(Money("4.50", "USD"), PAYMENT, "scratched")
-    invoice.be_refunded(REFUND, Money("4.50", "USD"))
+    invoice.owe_refund(Money("4.50", "USD"), PAYMENT, "scratched")
+    invoice.record_refund(REFUND, Money("4.50", "USD"))
     assert (invoice.status, invoice.refunded) == ("paid", Money("4.50", "USD"))
 
-    invoice.be_called_off("by_buyer")
-    invoice.be_refunded(RefundId("F-1-2"), Money("90", "USD"))
+    invoice.void("by_buyer")
+    invoice.record_refund(RefundId("F-1-2"), Money("90", "USD"))
     assert (invoice.status, invoice.refunded) == ("refunded", TOTAL)
 
 
@@ -296,7 +296,7 @@ def test_what_is_given_back_by_decision_is_told_apart_from_what_a_cancellation_g
     invoice = _paid()
     invoice.refund_in_part(Money("4.50", "USD"), "scratched")
 
-    invoice.be_called_off("by_buyer")
+    invoice.void("by_buyer")
 
     assert (invoice.granted, invoice.refund_owed) == (Money("4.50", "USD"), TOTAL)
     assert [event.reason for event in _recorded(invoice, events.InvoiceRefundGranted)] == ["scratched"]  # type: ignore[attr-defined]

@@ -46,14 +46,14 @@ class InvoiceMachine(RuleBasedStateMachine):
         for recorded in aggregate.recorded_events[seen:]:
             match recorded.event:
                 case PaymentSucceeded(payment=payment, amount=amount):
-                    self.acting(self.invoice, lambda p=payment, a=amount: self.invoice.be_paid(p, a))
+                    self.acting(self.invoice, lambda p=payment, a=amount: self.invoice.settle(p, a))
                 case InvoiceRefundOwed() as owed:
                     assert owed.refund not in self.refunds
                     self.refunds[owed.refund] = Refund.request(
                         owed.refund, owed.invoice, owed.payment, owed.order, owed.amount, owed.reason
                     )
                 case RefundIssued() as issued:
-                    self.acting(self.invoice, lambda i=issued: self.invoice.be_refunded(i.refund, i.amount))
+                    self.acting(self.invoice, lambda i=issued: self.invoice.record_refund(i.refund, i.amount))
 
     def acting(self, aggregate: Any, act: Any) -> None:
         seen = len(aggregate.recorded_events)
@@ -62,7 +62,7 @@ class InvoiceMachine(RuleBasedStateMachine):
 
     @rule()
     def the_goods_are_set_aside(self) -> None:
-        if self.invoice.accepts("ask_for_money") and self.payment is None:
+        if self.invoice.accepts("request_payment") and self.payment is None:
             assert not self.called_off
             self.payment = Payment.request(self.invoice)
 
@@ -99,7 +99,7 @@ class InvoiceMachine(RuleBasedStateMachine):
 
     @rule()
     def the_order_is_cancelled(self) -> None:
-        self.acting(self.invoice, lambda: self.invoice.be_called_off("by_buyer"))
+        self.acting(self.invoice, lambda: self.invoice.void("by_buyer"))
         self.called_off, self.to_go_back = True, self.heard
         self.void = self.void or not self.heard
 
@@ -108,7 +108,7 @@ class InvoiceMachine(RuleBasedStateMachine):
         amount = self.total * share // 100
 
         def owe() -> None:
-            self.invoice.owe_back(dollars(amount), PAYMENT, "damaged")
+            self.invoice.owe_refund(dollars(amount), PAYMENT, "damaged")
 
         if 0 < amount <= self.heard - self.to_go_back:
             self.acting(self.invoice, owe)
@@ -123,13 +123,13 @@ class InvoiceMachine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.refunds)))
         refund = self.refunds[key]
         self.gone_back += refund.amount.minor if refund.status == "requested" else 0
-        self.acting(refund, lambda: refund.be_issued(f"re_{key}"))
+        self.acting(refund, lambda: refund.settle(f"re_{key}"))
 
     @precondition(lambda self: not self.heard)
     @rule(mistake=st.sampled_from([-1, 1]))
     def another_amount_comes_in(self, mistake: int) -> None:
         with pytest.raises(AmountMismatch):
-            self.invoice.be_paid(PAYMENT, dollars(self.total + mistake))
+            self.invoice.settle(PAYMENT, dollars(self.total + mistake))
 
     @invariant()
     def no_cent_is_lost_or_made(self) -> None:

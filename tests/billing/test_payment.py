@@ -61,7 +61,7 @@ BROUGHT_TO: dict[str, Callable[[], Payment]] = {
 def _refund(issued: bool = False) -> Refund:
     refund = Refund.request(REFUND, INVOICE, PAYMENT, ORDER, TOTAL, "by_buyer")
     if issued:
-        refund.be_issued("re_1")
+        refund.settle("re_1")
     return refund
 
 
@@ -128,17 +128,17 @@ def test_a_refund_does_what_its_table_says(issued: bool, judge_by_table: Judge) 
     refund = _refund(issued)
     assert refund.status == REFUND_LIFE.states[issued]
 
-    judge_by_table(refund, "be_issued", lambda: refund.be_issued("re_1"))
+    judge_by_table(refund, "settle", lambda: refund.settle("re_1"))
 
 
 def test_the_refunds_walk_covers_the_whole_table() -> None:
-    assert (REFUND_LIFE.states, set(REFUND_LIFE.messages)) == (["requested", "issued"], {"be_issued"})
+    assert (REFUND_LIFE.states, set(REFUND_LIFE.messages)) == (["requested", "issued"], {"settle"})
 
 
 def test_a_refund_is_issued_once() -> None:
     refund = _refund(issued=True)
 
-    refund.be_issued("re_2")
+    refund.settle("re_2")
 
     assert (refund.reference, refund.amount, refund.reason) == ("re_1", TOTAL, "by_buyer")
     assert refund.version == 2

@@ -150,7 +150,7 @@ def confirm_unpaid(number: Any) -> None:
     """Confirm as soon as the goods are there."""
     with uow.unit_of_work() as work:
         order = work.get(Order, number)
-        order.reserve_goods()
+        order.await_payment()
         order.status = "confirmed"
 
 
@@ -350,7 +350,7 @@ BUGS = [
     ),
     Bug(
         "cancelled order not refunded",
-        replaced(Invoice, "be_called_off", call_nothing_off),
+        replaced(Invoice, "void", call_nothing_off),
         (flows.cancel_after_payment,),
         True,
     ),
@@ -360,9 +360,7 @@ BUGS = [
         (flows.have_the_card_declined,),
         True,
     ),
-    Bug(
-        "cancellation not answered", replaced(Shipment, "be_stopped", stop_nothing), (flows.cancel_after_payment,), True
-    ),
+    Bug("cancellation not answered", replaced(Shipment, "stop", stop_nothing), (flows.cancel_after_payment,), True),
     Bug("history not kept", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
     Bug(
         "history tells it differently",
@@ -377,7 +375,7 @@ BUGS = [
         (flows.hear_the_call_back_first,),
         True,
     ),
-    Bug("deadline not kept", replaced(Order, "miss_its_deadline", lambda self: None), (flows.miss_the_deadline,), True),
+    Bug("deadline not kept", replaced(Order, "expire", lambda self: None), (flows.miss_the_deadline,), True),
     Bug(
         "new provider key on each refund",
         replaced(billing, "issue_refund", refund_under_a_new_key),
@@ -386,7 +384,7 @@ BUGS = [
     ),
     Bug(
         "refund in part not noted",
-        replaced(ordering, "note_refund", lambda *args: None),
+        replaced(ordering, "record_refund", lambda *args: None),
         (flows.refund_in_part,),
         True,
     ),

@@ -88,7 +88,7 @@ def a_life(
     assert NAME in told.content.decode()
     settings.DELIVERY_MAX_ATTEMPTS = 1
     quoting = mock.Mock(side_effect=RuntimeError(f"no room for {NAME}, {STREET}"))
-    with mock.patch.object(commands, "note_dispatch", quoting):
+    with mock.patch.object(commands, "mark_shipped", quoting):
         persist()
     assert NAME in Delivery.objects.get(status=Status.DEAD).error
     zeb = User.objects.get(username="zeb")

@@ -59,8 +59,8 @@ def test_each_shipment_is_dispatched_for_itself_and_tells_what_became_of_it(
     assert told(answer) == [
         ("success", "Shipment S-1-1 is dispatched with UPS"),
         ("success", "Shipment S-2-1 is dispatched with UPS"),
-        ("warning", "Shipment S-3-1 is dispatched: it can't be dispatched"),
-        ("warning", "Shipment S-4-1 is cancelled: it can't be dispatched"),
+        ("warning", "Shipment S-3-1 is dispatched: cannot dispatch"),
+        ("warning", "Shipment S-4-1 is cancelled: cannot dispatch"),
     ]
     assert statuses() == ["dispatched", "dispatched", "dispatched", "cancelled"]
     assert set(Shipment.objects.filter(status="dispatched").values_list("carrier", "tracking_number")) == {
@@ -85,8 +85,8 @@ def test_what_is_on_its_way_is_delivered_and_the_rest_refused(shipments: list[st
     answer = act(admin_client, "deliver_shipments", shipments[1:])
     assert told(answer) == [
         ("success", "Shipment S-3-1 is delivered"),
-        ("warning", "Shipment S-2-1 is arranged: it can't be delivered"),
-        ("warning", "Shipment S-4-1 is cancelled: it can't be delivered"),
+        ("warning", "Shipment S-2-1 is arranged: cannot deliver"),
+        ("warning", "Shipment S-4-1 is cancelled: cannot deliver"),
     ]
     assert statuses() == ["arranged", "arranged", "delivered", "cancelled"]
 

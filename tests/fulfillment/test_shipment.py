@@ -31,15 +31,15 @@ def _after(*messages: str) -> Callable[[], Shipment]:
 
 
 SEND: dict[str, Callable[[Shipment], None]] = {
-    "be_dispatched": lambda shipment: shipment.be_dispatched("DHL", "JD0143"),
-    "be_delivered": lambda shipment: shipment.be_delivered(),
-    "be_stopped": lambda shipment: shipment.be_stopped("by_buyer"),
+    "dispatch": lambda shipment: shipment.dispatch("DHL", "JD0143"),
+    "deliver": lambda shipment: shipment.deliver(),
+    "stop": lambda shipment: shipment.stop("by_buyer"),
 }
 BROUGHT_TO: dict[str, Callable[[], Shipment]] = {
     "arranged": _after(),
-    "dispatched": _after("be_dispatched"),
-    "delivered": _after("be_dispatched", "be_delivered"),
-    "cancelled": _after("be_stopped"),
+    "dispatched": _after("dispatch"),
+    "delivered": _after("dispatch", "deliver"),
+    "cancelled": _after("stop"),
 }
 
 
@@ -101,8 +101,8 @@ def test_all_of_a_shipment_leaves_at_once() -> None:
 def test_whoever_asks_too_late_is_told_so_each_time(state: str) -> None:
     shipment = BROUGHT_TO[state]()
 
-    shipment.be_stopped("by_buyer")
-    shipment.be_stopped("by_buyer")
+    shipment.stop("by_buyer")
+    shipment.stop("by_buyer")
 
     assert _recorded(shipment)[-2:] == [events.CancellationRefused] * 2
     assert shipment.status == state
@@ -111,7 +111,7 @@ def test_whoever_asks_too_late_is_told_so_each_time(state: str) -> None:
 def test_a_shipment_is_stopped_once() -> None:
     shipment = BROUGHT_TO["arranged"]()
 
-    shipment.be_stopped("by_buyer")
-    shipment.be_stopped("by_operator")
+    shipment.stop("by_buyer")
+    shipment.stop("by_operator")
 
     assert shipment.recorded_events[-1].event == events.ShipmentCancelled(ID, ORDER, "by_buyer")

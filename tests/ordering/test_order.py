@@ -51,38 +51,38 @@ def _placed(*lines: PlacedLine, discount_percent: int = 0) -> Order:
 
 def _awaiting_payment() -> Order:
     order = _placed()
-    order.reserve_goods()
+    order.await_payment()
     return order
 
 
 def _confirmed() -> Order:
     order = _awaiting_payment()
-    order.be_paid(PAYMENT, order.total)
+    order.confirm(PAYMENT, order.total)
     return order
 
 
 def _shipped() -> Order:
     order = _confirmed()
-    order.be_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1})
+    order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1})
     return order
 
 
 def _delivered() -> Order:
     order = _shipped()
-    order.be_delivered(SHIPMENT)
+    order.mark_delivered(SHIPMENT)
     return order
 
 
 def _cancelled() -> Order:
     order = _awaiting_payment()
-    order.be_cancelled(CancellationReason.BY_BUYER)
+    order.cancel(CancellationReason.BY_BUYER)
     return order
 
 
 def _cancelled_after_payment() -> Order:
     order = _confirmed()
-    order.be_cancelled(CancellationReason.BY_OPERATOR, "never mind")
-    order.stay_in_the_house(CancellationReason.BY_OPERATOR)
+    order.cancel(CancellationReason.BY_OPERATOR, "never mind")
+    order.complete_cancellation(CancellationReason.BY_OPERATOR)
     return order
 
 
@@ -95,18 +95,18 @@ BROUGHT_TO: dict[str, Callable[[], Order]] = {
     "cancelled": _cancelled_after_payment,
 }
 SEND: dict[str, Callable[[Order], object]] = {
-    "reserve_goods": lambda order: order.reserve_goods(),
-    "run_out_of_stock": lambda order: order.run_out_of_stock(),
-    "be_paid": lambda order: order.be_paid(PAYMENT, order.total),
-    "be_declined": lambda order: order.be_declined("generic_decline"),
-    "miss_its_deadline": lambda order: order.miss_its_deadline(),
-    "be_cancelled": lambda order: order.be_cancelled(CancellationReason.BY_BUYER, "changed my mind"),
-    "stay_in_the_house": lambda order: order.stay_in_the_house(CancellationReason.BY_BUYER),
-    "be_past_cancelling": lambda order: order.be_past_cancelling(),
-    "be_shipped": lambda order: order.be_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
-    "be_delivered": lambda order: order.be_delivered(SHIPMENT),
-    "be_refunded": lambda order: order.be_refunded(order.paid),
-    "be_anonymized": lambda order: order.be_anonymized(),
+    "await_payment": lambda order: order.await_payment(),
+    "cancel_for_shortage": lambda order: order.cancel_for_shortage(),
+    "confirm": lambda order: order.confirm(PAYMENT, order.total),
+    "cancel_for_declined_payment": lambda order: order.cancel_for_declined_payment("generic_decline"),
+    "expire": lambda order: order.expire(),
+    "cancel": lambda order: order.cancel(CancellationReason.BY_BUYER, "changed my mind"),
+    "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
+    "reject_cancellation": lambda order: order.reject_cancellation(),
+    "mark_shipped": lambda order: order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
+    "mark_delivered": lambda order: order.mark_delivered(SHIPMENT),
+    "record_refund": lambda order: order.record_refund(order.paid),
+    "anonymize": lambda order: order.anonymize(),
 }
 
 
@@ -167,7 +167,7 @@ def test_a_message_heard_twice_is_heard_once(state: str, message: str) -> None:
     try:
         SEND[message](order)
     except NotAllowed:
-        assert message == "be_cancelled"  # a person asked twice, and is told
+        assert message == "cancel"  # a person asked twice, and is told
     assert (order.status, order.version) == after_once
 
 
@@ -266,7 +266,7 @@ def test_an_order_takes_its_whole_total_or_nothing(order: Callable[[], Order], a
     before = unpaid.version
 
     with pytest.raises(AmountMismatch):
-        unpaid.be_paid(PAYMENT, amount)
+        unpaid.confirm(PAYMENT, amount)
 
     assert (unpaid.version, unpaid.paid) == (before, Money.zero("USD"))
 
@@ -274,8 +274,8 @@ def test_an_order_takes_its_whole_total_or_nothing(order: Callable[[], Order], a
 def test_money_that_comes_after_the_cancellation_is_noted_once() -> None:
     order = _cancelled()
 
-    order.be_paid(PAYMENT, order.total)
-    order.be_paid(PAYMENT, order.total)
+    order.confirm(PAYMENT, order.total)
+    order.confirm(PAYMENT, order.total)
 
     assert _recorded(order).count(events.OrderPaidTooLate) == 1
     assert (order.status, order.paid, order.payment_status) == ("cancelled", order.total, "paid")
@@ -285,14 +285,14 @@ def test_a_refund_that_came_before_its_payment_waits() -> None:
     order = _cancelled()
 
     with pytest.raises(NotYet):
-        order.be_refunded(order.total)
+        order.record_refund(order.total)
 
 
 def test_refunds_are_told_in_all_so_the_highest_is_the_last() -> None:
     order = _cancelled_after_payment()
 
     for refunded in ("60", "40", "60", "105"):
-        order.be_refunded(Money(refunded, "USD"))
+        order.record_refund(Money(refunded, "USD"))
 
     assert order.refunded == Money("105", "USD")
     assert _recorded(order).count(events.OrderRefunded) == 2
@@ -314,8 +314,8 @@ def test_a_buyer_is_told_what_became_of_the_money(order: Callable[[], Order], wo
 
 def test_a_declined_payment_and_a_refund_are_told_as_such() -> None:
     declined, refunded = _awaiting_payment(), _cancelled_after_payment()
-    declined.be_declined("insufficient_funds")
-    refunded.be_refunded(refunded.paid)
+    declined.cancel_for_declined_payment("insufficient_funds")
+    refunded.record_refund(refunded.paid)
 
     assert (declined.payment_status, declined.note) == ("failed", "insufficient_funds")
     assert refunded.payment_status == "refunded"
@@ -327,7 +327,7 @@ def test_a_declined_payment_and_a_refund_are_told_as_such() -> None:
 def test_an_unconfirmed_order_is_cancelled_at_once() -> None:
     order = _awaiting_payment()
 
-    order.be_cancelled(CancellationReason.BY_BUYER, "changed my mind")
+    order.cancel(CancellationReason.BY_BUYER, "changed my mind")
 
     assert (order.status, order.cancellation_reason, order.note) == ("cancelled", "by_buyer", "changed my mind")
     cancelled: Any = order.recorded_events[-1].event
@@ -337,8 +337,8 @@ def test_an_unconfirmed_order_is_cancelled_at_once() -> None:
 def test_a_confirmed_order_asks_to_be_cancelled_once_and_stays_confirmed() -> None:
     order = _confirmed()
 
-    order.be_cancelled(CancellationReason.BY_BUYER, "too late?")
-    order.be_cancelled(CancellationReason.BY_BUYER, "hello?")
+    order.cancel(CancellationReason.BY_BUYER, "too late?")
+    order.cancel(CancellationReason.BY_BUYER, "hello?")
 
     assert (order.status, order.cancellation_requested) == ("confirmed", True)
     assert _recorded(order).count(events.OrderCancellationRequested) == 1
@@ -355,10 +355,10 @@ def test_fulfillment_may_grant_it() -> None:
 
 def test_fulfillment_may_refuse_it_and_then_it_can_be_asked_for_again() -> None:
     order = _confirmed()
-    order.be_cancelled(CancellationReason.BY_BUYER)
+    order.cancel(CancellationReason.BY_BUYER)
 
-    order.be_past_cancelling()
-    order.be_past_cancelling()
+    order.reject_cancellation()
+    order.reject_cancellation()
 
     assert (order.status, order.cancellation_requested) == ("confirmed", False)
     assert _recorded(order).count(events.OrderCancellationRefused) == 1
@@ -366,8 +366,8 @@ def test_fulfillment_may_refuse_it_and_then_it_can_be_asked_for_again() -> None:
 
 @pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled"])
 def test_what_has_left_or_ended_is_not_cancelled(state: str) -> None:
-    with pytest.raises(NotAllowed, match=f"order R-1 is {state}: it can't be cancelled"):
-        BROUGHT_TO[state]().be_cancelled(CancellationReason.BY_OPERATOR)
+    with pytest.raises(NotAllowed, match=f"order R-1 is {state}: cannot cancel"):
+        BROUGHT_TO[state]().cancel(CancellationReason.BY_OPERATOR)
 
 
 # --- Shipping ---

@@ -66,13 +66,13 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule()
     def goods_are_reserved(self) -> None:
-        self.told(self.order.reserve_goods)
+        self.told(self.order.await_payment)
         if self.stage == PENDING:
             self.stage = AWAITING
 
     @rule()
     def goods_run_out(self) -> None:
-        self.told(self.order.run_out_of_stock)
+        self.told(self.order.cancel_for_shortage)
         if self.stage == PENDING:
             self.cancelled("out_of_stock")
 
@@ -81,26 +81,26 @@ class OrderMachine(RuleBasedStateMachine):
         counts = self.stage in (AWAITING, CANCELLED)
         refusal = NotYet if self.stage == PENDING else AmountMismatch if counts and mistake else None
         amount = Money.of_minor(self.total + mistake, "USD")
-        self.told(lambda: self.order.be_paid(PAYMENT, amount), refusal)
+        self.told(lambda: self.order.confirm(PAYMENT, amount), refusal)
         if counts and not refusal:
             self.paid = self.total
             self.stage = CONFIRMED if self.stage == AWAITING else CANCELLED
 
     @rule()
     def money_is_declined(self) -> None:
-        self.told(lambda: self.order.be_declined("no"), NotYet if self.stage == PENDING else None)
+        self.told(lambda: self.order.cancel_for_declined_payment("no"), NotYet if self.stage == PENDING else None)
         if self.stage == AWAITING:
             self.cancelled("payment_failed")
 
     @rule()
     def the_deadline_passes(self) -> None:
-        self.told(self.order.miss_its_deadline)
+        self.told(self.order.expire)
         if self.stage in (PENDING, AWAITING):
             self.cancelled("payment_timeout")
 
     @rule(reason=st.sampled_from([CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR]))
     def somebody_cancels(self, reason: CancellationReason) -> None:
-        self.told(lambda: self.order.be_cancelled(reason), NotAllowed if self.stage > CONFIRMED else None)
+        self.told(lambda: self.order.cancel(reason), NotAllowed if self.stage > CONFIRMED else None)
         if self.stage in (PENDING, AWAITING):
             self.cancelled(reason.value)
         elif self.stage == CONFIRMED:
@@ -110,7 +110,7 @@ class OrderMachine(RuleBasedStateMachine):
     def fulfillment_stopped_it(self) -> None:
         refusals = {PENDING: NotYet, AWAITING: NotYet, SHIPPED: NotAllowed, DELIVERED: NotAllowed}
         self.told(
-            lambda: self.order.stay_in_the_house(CancellationReason.BY_BUYER),
+            lambda: self.order.complete_cancellation(CancellationReason.BY_BUYER),
             refusals.get(self.stage),
         )
         if self.stage == CONFIRMED:
@@ -118,7 +118,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule()
     def fulfillment_could_not_stop_it(self) -> None:
-        self.told(self.order.be_past_cancelling, NotYet if self.stage < CONFIRMED else None)
+        self.told(self.order.reject_cancellation, NotYet if self.stage < CONFIRMED else None)
         if self.stage >= CONFIRMED:
             self.asked = False
 
@@ -126,14 +126,14 @@ class OrderMachine(RuleBasedStateMachine):
     def goods_leave(self) -> None:
         quantities = {Sku(line.sku): line.quantity for line in self.order.lines}
         refusals = {PENDING: NotYet, AWAITING: NotYet, CANCELLED: NotAllowed}
-        self.told(lambda: self.order.be_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
+        self.told(lambda: self.order.mark_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
         if self.stage == CONFIRMED:
             self.stage = SHIPPED
 
     @rule()
     def goods_arrive(self) -> None:
         refusal = NotYet if self.stage < SHIPPED else NotAllowed if self.stage == CANCELLED else None
-        self.told(lambda: self.order.be_delivered(SHIPMENT), refusal)
+        self.told(lambda: self.order.mark_delivered(SHIPMENT), refusal)
         if self.stage == SHIPPED:
             self.stage = DELIVERED
 
@@ -141,7 +141,7 @@ class OrderMachine(RuleBasedStateMachine):
     def money_goes_back(self, share: int) -> None:
         refunded = self.total * share // 100
         early = self.stage < CONFIRMED or refunded > max(self.paid, self.refunded)
-        self.told(lambda: self.order.be_refunded(Money.of_minor(refunded, "USD")), NotYet if early else None)
+        self.told(lambda: self.order.record_refund(Money.of_minor(refunded, "USD")), NotYet if early else None)
         if not early:
             self.refunded = max(self.refunded, refunded)
 

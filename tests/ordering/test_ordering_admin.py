@@ -57,7 +57,7 @@ def test_each_order_is_cancelled_for_itself_and_tells_what_became_of_it(
     assert sorted(told(answer)) == [
         ("success", f"Order {confirmed}: fulfillment is asked to stop its shipment"),
         ("success", f"Order {placed} is cancelled"),
-        ("warning", f"Order {cancelled} is cancelled: it can't be cancelled"),
+        ("warning", f"Order {cancelled} is cancelled: cannot cancel"),
     ]
     drain()
     for number in (placed, confirmed):

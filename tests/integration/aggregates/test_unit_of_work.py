@@ -158,9 +158,9 @@ def test_an_aggregate_may_be_born_and_live_on_in_one_unit_of_work(
 ) -> None:
     with unit_of_work() as work:
         order = work.get(Order, placed())
-        order.reserve_goods()
-        order.be_paid(PaymentId("P-1-1"), order.total)
-        order.be_shipped(ShipmentId("S-1-1"), "DHL", "1", {Sku(line.sku): line.quantity for line in order.lines})
+        order.await_payment()
+        order.confirm(PaymentId("P-1-1"), order.total)
+        order.mark_shipped(ShipmentId("S-1-1"), "DHL", "1", {Sku(line.sku): line.quantity for line in order.lines})
 
     assert [line.shipped for line in Order.objects.get().line_rows.order_by("pk")] == [2, 1]
     compare_rows_with_history()

@@ -111,7 +111,7 @@ def test_a_state_diagram_has_every_state_and_every_way(model: type[Aggregate]) -
     picture = ET.fromstring(pictures()[f"states-of-{model.stream.replace('_', '-')}"])
     told = [text.text for text in picture.iter(f"{SVG}text")]
     for state in model.life.states:
-        assert told.count(state.replace("_", " ")) == 1
+        assert told.count(state.replace("_", " ")) >= 1
     ways = [(source, target) for source, _, target in model.life.transitions()]
     moving = {way for way in ways if way[0] != way[1]}
     births = set(model.life.states) - {target for _, target in moving}

@@ -7,7 +7,7 @@ import pytest
 from billing.models import INVOICE_LIFE, PAYMENT_LIFE, REFUND_LIFE
 from fulfillment.models import SHIPMENT_LIFE
 from integration.domain.errors import NotYet
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, NotAllowed, StateTable
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, NotAllowed, StateTable
 from inventory.models import RESERVATION_LIFE
 from ordering.models import ORDER_LIFE
 
@@ -22,7 +22,7 @@ LIGHT = StateTable(
     Light,
     {
         "turn_on": {"red": "warming_up", "warming_up": IGNORE, "green": REFUSE},
-        "shine": {"red": NOT_YET, "warming_up": "green", "green": "green"},
+        "shine": {"red": NOT_YET, "warming_up": "green", "green": STAY},
     },
 )
 
@@ -50,7 +50,7 @@ def test_what_is_to_be_ignored_is_not_accepted() -> None:
 
 
 def test_a_refusal_says_what_cannot_be_done_to_what() -> None:
-    with pytest.raises(NotAllowed, match="light 1 is green: it can't turn on"):
+    with pytest.raises(NotAllowed, match="light 1 is green: cannot turn on"):
         LIGHT.accepts("turn_on", "green", "light 1")
 
 
@@ -69,17 +69,18 @@ def test_transitions_and_final_states_can_be_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "cells",
     [
         {"red": IGNORE, "warming_up": IGNORE},
         {"red": IGNORE, "warming_up": IGNORE, "green": IGNORE, "blue": IGNORE},
         {"red": IGNORE, "warming_up": IGNORE, "green": "blue"},
+        {"red": IGNORE, "warming_up": IGNORE, "green": "green"},
     ],
-    ids=["a state without an answer", "an answer for no state", "a way to no state"],
+    ids=["a state without a cell", "a cell for no state", "a way to no state", "a state that leads to itself"],
 )
-def test_a_table_with_a_gap_is_refused(answers: dict[str, object]) -> None:
+def test_a_table_with_a_gap_is_refused(cells: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="turn_on"):
-        StateTable(Light, {"turn_on": answers})  # type: ignore[dict-item]
+        StateTable(Light, {"turn_on": cells})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("kind", LIVES)
