@@ -1,0 +1,154 @@
+"""Databases that older code wrote, made by that code itself, for `test_upgrades.py` to take on with the code of today.
+
+    python -m tests.upgrades.make --commit c4a1a4a
+
+checks the commit out into a temporary folder and lets its processes work there over databases of their own: SQLite in
+the embedded mode, and PostgreSQL with web, beat and a Celery worker for each context on Redis. Eight clients place
+orders at once, workers are stopped and killed, the payment provider fails (`life.py`). Whatever state an order, a
+payment or a delivery can be in, the database then holds some of (`states.py`); if it does not, nothing is written.
+
+The files are committed in this folder, at most 1 MB each, and the test finds them there by their names.
+
+To add the databases of a newer commit, when its tables or events differ from those of the last one kept here:
+
+1. Extend `life.py` by what the commit can do, and `states.py` by what that brings. It runs in the commit's own
+   checkout, so its strings name that commit's modules.
+2. Run the command above with the commit, and commit the two files with the change.
+
+For a longer proof, make larger ones elsewhere, and have the test look there:
+
+    python -m tests.upgrades.make --commit c4a1a4a --orders 2000 --to FOLDER
+    UPGRADES=FOLDER python -m pytest -n 0 tests/upgrades
+"""
+
+import argparse
+import lzma
+import os
+import site
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from tests.system.running_system import ROOT
+from tests.upgrades.files import FOLDER, path_of, save_postgresql, save_sqlite
+from tests.upgrades.life import Life
+from tests.upgrades.old_code import Embedded, Installation, Server, check_out
+from tests.upgrades.states import counted
+
+LARGEST = 1_000_000
+WITH_PATHS = {"integration_delivery": ("error", "traceback"), "integration_archivedmessage": ("deliveries",)}
+"""The columns that hold tracebacks, and so paths of the machine."""
+
+
+def main() -> None:
+    """Make what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.upgrades.make", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--commit", required=True, help="whose code makes the databases")
+    parser.add_argument("--orders", type=int, default=200, metavar="N", help="how many orders (default: 200)")
+    parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="where the files go (default: here)")
+    parser.add_argument("--only", choices=["sqlite", "postgresql"], help="make only this one")
+    parser.add_argument(
+        "--server",
+        default=os.environ.get("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/waybill").rpartition("/")[0],
+        metavar="URL",
+        help="a PostgreSQL server, without a database (default: that of DATABASE_URL, or the local one)",
+    )
+    parser.add_argument("--prefix", default="test_upgrades", help="how the database's name begins while it is made")
+    parser.add_argument(
+        "--broker",
+        default=os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/9"),
+        metavar="URL",
+        help="a Redis (default: CELERY_BROKER_URL, or the local one)",
+    )
+    arguments = parser.parse_args()
+    if arguments.orders < 100:
+        parser.error("--orders must be 100 or more: below that some states have no order.")
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="waybill-upgrades-") as folder:
+        code = check_out(arguments.commit, Path(folder, "code"))
+        if arguments.only != "postgresql":
+            make(Embedded(code, Path(folder, "embedded")), arguments.commit, arguments.orders, arguments.to)
+        if arguments.only != "sqlite":
+            url = f"{arguments.server}/{arguments.prefix}_{uuid4().hex[:8]}"
+            with removed(Server(code, Path(folder, "server"), url, arguments.broker)) as server:
+                make(server, arguments.commit, arguments.orders, arguments.to)
+
+
+@contextmanager
+def removed(server: Server) -> Iterator[Server]:
+    """Drop the server's database when all is done."""
+    try:
+        yield server
+    finally:
+        server.kill()
+        server.remove()
+
+
+def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
+    """Have a shop live, and write its database into a file.
+
+    Raises:
+        SystemExit: a state is missing, the file is too large to be committed, or it names this machine.
+    """
+    began = time.monotonic()
+    try:
+        Life(shop, orders).live()
+    finally:
+        shop.kill()
+    seen = counted(shop.count)
+    for name, count in seen.items():
+        print(f"{count:7,} {name}")
+    if missing := [name for name, count in seen.items() if not count]:
+        raise SystemExit(f"The database holds no {', no '.join(missing)}. Run it again.")
+    target = path_of(folder, commit, shop.vendor, orders)
+    forget_paths(shop)
+    if isinstance(shop, Embedded):
+        save_sqlite(shop.database, target)
+    elif isinstance(shop, Server):
+        save_postgresql(shop.url, target)
+    if named := [
+        path for path in paths_of_this_machine() if f"{path}/".encode() in lzma.decompress(target.read_bytes())
+    ]:
+        target.unlink()
+        raise SystemExit(f"{target.name} would name {', '.join(named)}.")
+    size = target.stat().st_size
+    if size > LARGEST and folder == FOLDER:
+        target.unlink()
+        raise SystemExit(f"{target.name} would have {size:,} bytes, which is too many to be committed.")
+    print(f"{target.name}: {size:,} bytes, in {time.monotonic() - began:.0f} s")
+
+
+def paths_of_this_machine() -> list[str]:
+    """Folders that nobody else has; what runs here may write them into a traceback."""
+    return [str(ROOT), str(Path.home()), sys.prefix, tempfile.gettempdir()]
+
+
+def forget_paths(shop: Installation) -> None:
+    """Replace this machine's paths in the tracebacks of failed deliveries."""
+    packages = [path for path in sys.path if path.endswith("-packages")] + site.getsitepackages()
+    paths = {
+        str(shop.code): "/srv/waybill",
+        **dict.fromkeys(packages, "/srv/packages"),
+        str(Path(os.__file__).parent): "/usr/lib/python3",
+    }
+    for table, columns in WITH_PATHS.items():
+        for column in columns:
+            kind = "jsonb" if column == "deliveries" and shop.vendor == "postgresql" else "text"
+            for path, neutral in paths.items():
+                shop.write(
+                    f"UPDATE {table} SET {column} = CAST(replace(CAST({column} AS text), {{}}, {{}}) AS {kind})"  # noqa: S608
+                    f" WHERE CAST({column} AS text) LIKE {{}}",
+                    path,
+                    neutral,
+                    f"%{path}%",
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""The code of an older commit, and its processes over a database of their own.
+
+Embedded, one process serves the web and does all work. On a server, web, beat and a Celery worker for each context are
+processes of their own. Either way the workers of some contexts can be left out, so that their work stays undone.
+"""
+
+import io
+import os
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import psycopg
+import redis
+from psycopg import conninfo, sql
+
+from tests.system.running_system import ROOT, Client, Program, eventually, free_port
+
+CONTEXTS = ("ordering", "inventory", "billing", "fulfillment")
+SECRET = "not-a-secret-every-old-database-is-signed-with-this"
+QUEUES = "waybill"
+TIMEOUT = 300.0
+"""Seconds in which something must happen, on a busy machine, unless thousands of orders are waited for."""
+
+SERVE_SOME = """
+import sys
+from config.celery import app
+app.amqp.queues.select(sys.argv[2].split(","))
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "serve", "--port", sys.argv[1]])
+"""
+"""Serves embedded, as `manage.py serve` does, with a worker that consumes the named queues only."""
+
+T = TypeVar("T")
+
+
+def check_out(commit: str, folder: Path) -> Path:
+    """Put the files of a commit into a new folder, which is returned; raises `CalledProcessError` for no commit."""
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+class Installation(ABC):
+    """Old code, the database it works on, and its processes.
+
+    Args:
+        code: where the old code is.
+        folder: where its processes run and write.
+        environment: what its processes know besides the ordinary.
+    """
+
+    def __init__(self, code: Path, folder: Path, environment: Mapping[str, str]) -> None:
+        self.code, self.folder, self.port = code, folder, free_port()
+        folder.mkdir()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PYTHONPATH": str(code),
+            "PYTHONUNBUFFERED": "1",
+            "WAYBILL_VAR": str(folder / "var"),
+            "SECRET_KEY": SECRET,
+            "PAYMENT_PROVIDER": "sandbox",
+            "EMAIL_URL": "dummymail://",
+            "QUEUE_PREFIX": QUEUES,
+            "WEB_CONCURRENCY": "1",
+            **environment,
+        }
+        self.timeout = TIMEOUT
+        self.programs: dict[str, Program] = {}
+        self.contexts: Collection[str] = ()
+        self._settings: dict[str, str] = {}
+        self.visitor = Client(self.port)
+
+    @property
+    @abstractmethod
+    def vendor(self) -> str:
+        """`sqlite` or `postgresql`."""
+
+    @abstractmethod
+    def commands(self, contexts: Collection[str]) -> dict[str, Sequence[str]]:
+        """By the name of a process, what it runs when only these contexts have workers."""
+
+    @abstractmethod
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+
+    @abstractmethod
+    def write(self, statement: str, *values: Any) -> None:
+        """Change the database past the code; values are named `{}` in the statement."""
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[bool]:
+        """Keep a table from being changed, if the database can do that without stopping everything; whether it can."""
+        yield False
+
+    def manage(self, *arguments: str, **settings: str) -> str:
+        """What a `manage.py` command of the old code prints; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, str(self.code / "manage.py"), *arguments],
+            cwd=self.folder,
+            env={**self.environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=self.timeout,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, code: str, **settings: str) -> str:
+        """What a piece of Python prints that is run by the old code."""
+        return self.manage("shell", "-c", code, **settings)
+
+    def serve(self, contexts: Collection[str] = CONTEXTS, **settings: str) -> None:
+        """Have the web and the workers of these contexts run, under these settings, and nothing else."""
+        wanted = self.commands(contexts)
+        stays = wanted if settings == self._settings else {}
+        self._stop([name for name in self.programs if self.programs[name].exit_code is not None or name not in stays])
+        self.contexts, self._settings = contexts, settings
+        for name in wanted.keys() - self.programs.keys():
+            environment = {**self.environment, **settings}
+            self.programs[name] = Program(wanted[name], self.folder, environment, self.folder / f"{name}.log")
+        self.until(self._is_ready, bool, "a web that is ready")
+
+    def stop(self) -> None:
+        """End all processes as a process manager does."""
+        self._stop([*self.programs])
+
+    def kill(self) -> None:
+        """End all processes at once as a power cut does."""
+        while self.programs:
+            self.programs.popitem()[1].kill()
+
+    def until(self, look: Callable[[], T], is_it: Callable[[T], bool], what: str) -> T:
+        """What `look` sees once it is what was expected."""
+        return eventually(look, is_it, what, self.timeout)
+
+    def count(self, query: str) -> int:
+        """The number that a query answers."""
+        return self.read(query)[0][0]
+
+    def settle(self) -> None:
+        """Wait until no delivery is pending."""
+        query = "SELECT count(*) FROM integration_delivery WHERE status = 'pending'"
+        self.until(lambda: self.count(query), lambda pending: pending == 0, "no pending delivery")
+
+    def _stop(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.programs[name].terminate()
+        for name in names:
+            self.programs.pop(name).stop()
+
+    def _is_ready(self) -> bool:
+        for name, program in self.programs.items():
+            assert program.exit_code is None, f"{name} ended with {program.exit_code}:\n{program.output}"
+        try:
+            return self.visitor.ask("GET", "/readyz").status == 200
+        except (OSError, HTTPException):
+            return False
+
+
+class Embedded(Installation):
+    """One process over an SQLite file."""
+
+    vendor = "sqlite"
+
+    def __init__(self, code: Path, folder: Path) -> None:
+        self.database = folder / "var" / "waybill.sqlite3"
+        super().__init__(code, folder, {"CELERY_BROKER_URL": "memory://", "DATABASE_URL": f"sqlite:///{self.database}"})
+
+    def commands(self, contexts: Collection[str]) -> dict[str, Sequence[str]]:
+        """One process, named after the contexts it works for, so that others take another."""
+        queues = ",".join(f"{QUEUES}.{name}" for name in ["integration", *contexts])
+        return {f"serve-{len(contexts)}-{queues}": [sys.executable, "-c", SERVE_SOME, str(self.port), queues]}
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.database, timeout=20) as connection:
+            return connection.execute(query).fetchall()
+
+    def write(self, statement: str, *values: Any) -> None:
+        with sqlite3.connect(self.database, timeout=20) as connection:
+            connection.execute(statement.format(*["?"] * len(values)), values)
+
+
+class Server(Installation):
+    """Web, beat and a worker for each context, over PostgreSQL and Redis.
+
+    Args:
+        url: of the new database, as Django reads it.
+        broker: the URL of a Redis that the processes share with nobody.
+    """
+
+    vendor = "postgresql"
+
+    def __init__(self, code: Path, folder: Path, url: str, broker: str) -> None:
+        self.url, self.broker = url, broker
+        queues = f"{QUEUES}-{uuid4().hex[:8]}"
+        environment = {"QUEUE_PREFIX": queues, "CELERY_WORKER_POOL": "prefork", "WEB_CONCURRENCY": "2"}
+        super().__init__(code, folder, {"CELERY_BROKER_URL": broker, "DATABASE_URL": url, **environment})
+        self._run_on_server("CREATE DATABASE {}")
+
+    def commands(self, contexts: Collection[str]) -> dict[str, Sequence[str]]:
+        celery = [sys.executable, "-m", "celery", "-A", "config"]
+        queues = self.environment["QUEUE_PREFIX"]
+        return {
+            "web": [sys.executable, str(self.code / "manage.py"), "serve", "--port", str(self.port)],
+            "beat": [*celery, "beat"],
+            **{
+                name: [*celery, "worker", "-c", "2", "-Q", f"{queues}.{name}", "-n", f"{queues}-{name}@%h"]
+                for name in ["integration", *contexts]
+            },
+        }
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query).fetchall()
+
+    def write(self, statement: str, *values: Any) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement.format(*["%s"] * len(values)), values)
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[bool]:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(sql.Identifier(table)))
+            yield True
+
+    def remove(self) -> None:
+        """Drop the database, and what is left of it on Redis."""
+        self._run_on_server("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        with redis.Redis.from_url(self.broker) as broker:
+            for key in broker.scan_iter(f"*{self.environment['QUEUE_PREFIX']}*"):
+                broker.delete(key)
+
+    def _run_on_server(self, statement: str) -> None:
+        parts = conninfo.conninfo_to_dict(self.url)
+        name = parts.pop("dbname")
+        with psycopg.connect(**parts, dbname="postgres", autocommit=True) as server:
+            server.execute(sql.SQL(statement).format(sql.Identifier(name)))

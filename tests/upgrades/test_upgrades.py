@@ -1,0 +1,139 @@
+"""Databases that older code wrote under load go on with the code of today: migrated, checked, and taken to their ends.
+
+`make.py` says how the files come about, and how those of a newer commit are added.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg import sql
+
+from tests.upgrades.files import FOLDER, POSTGRESQL, SQLITE, found_in, load_postgresql, load_sqlite
+from tests.upgrades.old_code import SECRET
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = Path(os.environ.get("UPGRADES", FOLDER))
+TIMEOUT = 60.0 if FILES == FOLDER else 1800.0
+"""Seconds that one step may take, on a machine with other things to do."""
+ENDS = {"delivered", "returned", "cancelled"}
+
+Read = Callable[[str], list[tuple[Any, ...]]]
+
+postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="the suite runs on SQLite")
+
+
+@pytest.mark.parametrize("file", found_in(FILES, SQLITE), ids=lambda file: file.name)
+def test_an_sqlite_database_of_older_code_goes_on(file: Path, tmp_path: Path) -> None:
+    database = tmp_path / "old.sqlite3"
+    load_sqlite(file, database)
+
+    def read(query: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(database) as reader:
+            return reader.execute(query).fetchall()
+
+    take_on(f"sqlite:///{database}", read, tmp_path)
+
+
+@postgresql_only
+@pytest.mark.parametrize("file", found_in(FILES, POSTGRESQL), ids=lambda file: file.name)
+def test_a_postgresql_database_of_older_code_goes_on(file: Path, new_database: str, tmp_path: Path) -> None:
+    load_postgresql(file, new_database)
+
+    def read(query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(new_database) as reader:
+            return reader.execute(query).fetchall()
+
+    take_on(new_database, read, tmp_path)
+
+
+def test_there_are_databases_of_each_kind() -> None:
+    assert found_in(FILES, SQLITE)
+    assert found_in(FILES, POSTGRESQL)
+
+
+@pytest.fixture
+def new_database() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, beside the one that the tests run in."""
+    given = urlsplit(os.environ["DATABASE_URL"])
+    # .ci/run drops databases of such names, should the test be killed before it does.
+    name = f"test_{given.path.strip('/')}_gw_upgrade_{uuid4().hex[:8]}"
+    with psycopg.connect(urlunsplit(given._replace(path="/postgres", query="")), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield urlunsplit(given._replace(path=f"/{name}", query=""))
+        finally:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def take_on(url: str, read: Read, folder: Path) -> None:
+    """Migrate a database, have all that is open come to its end, and judge what became of it."""
+    before = orders_of(read)
+    open_before = {number for number, (status, *_) in before.items() if status not in ENDS}
+    assert open_before
+    run([str(ROOT / "manage.py"), "migrate", "--verbosity", "0"], url, folder)
+    listed = json.loads(run(["-m", "tests.upgrades.ends"], url, folder))
+
+    after = orders_of(read)
+    assert listed == {number: status for number, (status, *_) in after.items()}
+    assert {status for status, *_ in after.values()} <= ENDS
+    assert {number: row for number, row in after.items() if number not in open_before} == {
+        number: row for number, row in before.items() if number not in open_before
+    }
+    assert {number: row[1:] for number, row in after.items()} == {number: row[1:] for number, row in before.items()}
+    ends = {after[number][0] for number in open_before}
+    assert ends == {"delivered", "cancelled"}, "some open orders were delivered, and some were too late"
+    assert left_open(read) == {}
+
+
+def orders_of(read: Read) -> dict[str, tuple[Any, ...]]:
+    """By number: an order's status, and what it may never become another of."""
+    rows = read("SELECT number, status, buyer_id, currency, total_minor FROM ordering_order")
+    return {number: tuple(row) for number, *row in rows}
+
+
+def left_open(read: Read) -> dict[str, list[tuple[Any, ...]]]:
+    """What has not come to its end, besides orders."""
+    queries = {
+        "deliveries": "SELECT id, consumer, error FROM integration_delivery WHERE status IN ('pending', 'dead')",
+        "payments": "SELECT id, status FROM billing_payment WHERE status IN ('requested', 'unknown')",
+        "refunds": "SELECT id, status FROM billing_refund WHERE status <> 'issued'",
+        "invoices": "SELECT number, status FROM billing_invoice WHERE status = 'open'",
+        "reservations": "SELECT \"order\", status FROM inventory_reservation WHERE status IN ('held', 'committed')",
+        "shipments": "SELECT id, status FROM fulfillment_shipment WHERE status NOT IN ('delivered', 'cancelled')",
+        "money of cancelled orders": "SELECT number, paid_minor, refunded_minor FROM ordering_order"
+        " WHERE status = 'cancelled' AND refunded_minor <> paid_minor",
+    }
+    return {what: found for what, query in queries.items() if (found := read(query))}
+
+
+def run(arguments: list[str], url: str, folder: Path) -> str:
+    """What a program of today's code prints that runs embedded over a database; it must succeed."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in ("QUEUE_PREFIX", "COVERAGE_PROCESS_START")},
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": url,
+        "CELERY_BROKER_URL": "memory://",
+        "CELERY_WORKER_POOL": "threads",
+        "SECRET_KEY": SECRET,
+        "PAYMENT_PROVIDER": "sandbox",
+        "SANDBOX_FAILURE_RATE": "0",
+        "EMAIL_URL": "dummymail://",
+        "WAYBILL_VAR": str(folder),
+        "LOG_LEVEL": "WARNING",
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
