@@ -1,0 +1,118 @@
+"""What our code imports is named in the requirements files with its exact version.
+
+A package that only another package brings goes away when that other package does. The runtime packages may import what
+`requirements.txt` names; tests may import what `requirements-dev.txt` names as well.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+from django.conf import settings
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNTIME = ["manage.py", "config", "integration", *settings.CONTEXTS]
+
+
+def requirements(file: str) -> Iterator[Requirement]:
+    """Every requirement of a file, and of the files it includes."""
+    for line in (ROOT / file).read_text().splitlines():
+        if line.startswith("-r "):
+            yield from requirements(line.removeprefix("-r "))
+        elif line and not line.startswith("#"):
+            yield Requirement(line)
+
+
+def named(asked: Iterable[Requirement]) -> set[str]:
+    """The distributions these requirements name: directly, or through an extra that they ask for."""
+    found = set()
+    for requirement in asked:
+        found.add(canonicalize_name(requirement.name))
+        for extra in requirement.extras:
+            optional = map(Requirement, requires(requirement.name) or ())
+            found |= {
+                canonicalize_name(each.name)
+                for each in optional
+                if each.marker and each.marker.evaluate({"extra": extra}) and not each.marker.evaluate({"extra": ""})
+            }
+    return found
+
+
+def imported(*roots: str) -> dict[str, str]:
+    """Each top-level module that the code below these paths imports, with one file that does; not Python's own."""
+    found = {}
+    for root in roots:
+        for path in [ROOT / root] if root.endswith(".py") else sorted((ROOT / root).rglob("*.py")):
+            for module in imports(ast.parse(path.read_text())):
+                found[module.partition(".")[0]] = str(path.relative_to(ROOT))
+    return {module: path for module, path in found.items() if module not in sys.stdlib_module_names}
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """What a module imports by absolute names, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def unnamed(modules: dict[str, str], names: set[str]) -> dict[str, str]:
+    """The modules of installed distributions that are not among the names."""
+    installed = packages_distributions()
+    return {
+        module: path
+        for module, path in modules.items()
+        if module in installed and names.isdisjoint(map(canonicalize_name, installed[module]))
+    }
+
+
+def missing(modules: dict[str, str]) -> set[str]:
+    """The modules that are neither installed nor ours."""
+    ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {Path(root).stem for root in RUNTIME} | {"tests"}
+    return set(modules) - set(packages_distributions()) - ours
+
+
+def test_what_the_runtime_packages_import_is_named_in_requirements_txt() -> None:
+    modules = imported(*RUNTIME)
+    assert {"celery", "kombu", "redis"} <= set(modules)
+    assert missing(modules) == set()
+    assert unnamed(modules, named(requirements("requirements.txt"))) == {}
+
+
+def test_what_django_loads_by_name_is_named_in_requirements_txt() -> None:
+    by_name = [*settings.INSTALLED_APPS, *settings.MIDDLEWARE]
+    modules = {name.partition(".")[0]: "config/settings.py" for name in by_name}
+    assert {"drf_spectacular_sidecar", "whitenoise"} <= set(modules)
+    assert missing(modules) == set()
+    assert unnamed(modules, named(requirements("requirements.txt"))) == {}
+
+
+def test_what_tests_import_is_named_in_the_requirements_files() -> None:
+    modules = imported("tests")
+    assert {"packaging", "playwright"} <= set(modules)
+    assert missing(modules) == set()
+    assert unnamed(modules, named(requirements("requirements-dev.txt"))) == {}
+
+
+def test_a_module_that_only_another_package_brings_is_found() -> None:
+    without = [each for each in requirements("requirements.txt") if each.name != "kombu"]
+    assert unnamed(imported(*RUNTIME), named(without)).keys() == {"kombu"}
+    assert unnamed({"drf_spectacular_sidecar": ""}, named([Requirement("drf-spectacular")])) != {}
+
+
+def test_the_packages_of_the_redis_transport_are_asked_for() -> None:
+    """kombu imports a transport's packages only when a broker's address asks for that transport."""
+    extras = {each.name: each.extras for each in requirements("requirements.txt")}
+    assert "redis" in extras["kombu"]
+
+
+def test_every_version_is_exact() -> None:
+    asked = list(requirements("requirements-dev.txt"))
+    assert len(asked) > 20
+    loose = [str(each) for each in asked if [clause.operator for clause in each.specifier] != ["=="]]
+    assert loose == []
