@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.revision import revision
 from tests.system.running_system import ROOT
 
 KEPT = ROOT / "var" / "bench"
@@ -89,7 +90,7 @@ def run() -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": said("git", "describe", "--always", "--dirty=, and changes"),
+        "commit": revision(),
         "machine": f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
         + (f", {said('postgres', '--version').removeprefix('postgres ')}" if shutil.which("postgres") else ""),
         "load": f"{os.getloadavg()[0]:.1f}",

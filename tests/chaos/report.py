@@ -3,12 +3,12 @@
 import json
 import os
 import platform
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.revision import revision
 from tests.system.running_system import ROOT
 
 KEPT = ROOT / "var" / "chaos"
@@ -47,12 +47,9 @@ def write_page() -> None:
 
 
 def _run() -> dict[str, Any]:
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-
     return {
         "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": git("describe", "--always", "--dirty=, and changes"),
+        "commit": revision(),
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
     }
 
