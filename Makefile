@@ -55,6 +55,7 @@ check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's 
 	$(MANAGE) contracts check
 
 pytest: $(DEVELOPMENT) ## Run only the tests, on all cores
+	@$(BIN)/python -m tests.browser --install
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 format: $(DEVELOPMENT) ## Put the code into its one form, and mend what ruff can mend

@@ -38,6 +38,8 @@ from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import stock_up
 from ordering.commands import list_products, place_order
 
+pytest_plugins = ["tests.not_run"]
+
 hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: whatever is left to chance is tried much longer
     hypothesis_settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])

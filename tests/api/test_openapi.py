@@ -3,7 +3,6 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import which
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,8 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 from playwright.sync_api import sync_playwright
+
+from tests.browser import launch
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 ROUTES = [str(route) for route in routes()]
@@ -187,8 +188,7 @@ def test_the_page_asks_no_other_host(live_server: Any, settings: Any) -> None:
 
     def visit() -> tuple[set[str], str]:
         with sync_playwright() as playwright:
-            arguments = ["--no-sandbox", "--host-resolver-rules=MAP shop.example 127.0.0.1"]
-            browser = playwright.chromium.launch(executable_path=which("chromium"), args=arguments)
+            browser = launch(playwright, "--host-resolver-rules=MAP shop.example 127.0.0.1")
             page = browser.new_page()
             asked: list[str] = []
             page.on("request", lambda request: asked.append(request.url))

@@ -1,7 +1,6 @@
 """What people see: the page that explains the API, and the operators' pages, in a real browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,27 +8,18 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 from running_system import Client, System
 
+from tests.browser import launch
+
 pytestmark = [pytest.mark.system, pytest.mark.browser]
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HTTP_VERBS = {"get", "put", "post", "patch", "delete"}
 MUG = "MUG-ENAMEL-BLUE"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
