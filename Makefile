@@ -16,7 +16,7 @@ DEVELOPMENT := .venv/.installed-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chaos bench bench-peers costs check pytest format migrations venv clean
+.PHONY: help run test chaos bench bench-peers costs check pytest format migrations install venv clean
 
 help: ## List what make can do (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ format: $(DEVELOPMENT) ## Put the code into its one form, and mend what ruff can
 
 migrations: $(RUNTIME) ## Write the migrations that the models call for
 	$(MANAGE) makemigrations $(ARGS)
+
+install: $(RUNTIME) ## Make or refresh .venv, with what Waybill runs on
+	@echo ".venv is ready: $$($(BIN)/python --version)"
 
 venv: $(DEVELOPMENT) ## Make or refresh .venv, with all it takes to work on Waybill
 	@echo ".venv is ready: $$($(BIN)/python --version)"
