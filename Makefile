@@ -16,7 +16,7 @@ DEVELOPMENT := .venv/.installed-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chaos bench bench-peers costs check pytest format migrations install venv clean
+.PHONY: help run test chaos bench bench-peers costs screenshots check pytest format migrations install venv clean
 
 help: ## List what make can do (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ bench-peers: $(DEVELOPMENT) ## The same beside django-oscar, which it installs i
 
 costs: $(DEVELOPMENT) ## Count what each command and reaction costs now, and write it into docs/costs.md
 	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py -k told --record-costs
+
+screenshots: $(DEVELOPMENT) ## Take the screenshots of the docs of a demo shop, with the browser that is installed
+	$(BIN)/python -m tests.screenshots
 
 check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations, promises of events
 	$(BIN)/python -m ruff check .

@@ -7,7 +7,7 @@ from django.conf import settings
 from integration.aggregates.rebuild import aggregates
 from integration.contracts.contract import contracts
 from integration.contracts.registry import context_of
-from integration.documents import context_map, state_diagram
+from integration.documents import context_map, order_journey, state_diagram
 from integration.documents.asyncapi import asyncapi
 from integration.documents.costs_page import costs_page
 from integration.documents.events_page import events_page
@@ -25,10 +25,11 @@ def documents() -> dict[str, str]:
 
 
 def pictures() -> dict[str, str]:
-    """The context map, and a state diagram of every aggregate that has a table of states; SVG by name."""
+    """An order's way, the context map, and a state diagram of every aggregate that has a table of states; SVG by name."""
     contexts = settings.CONTEXTS
     events = sorted((event for _, event in contracts.items()), key=lambda event: _place(event.wire_name))
     return {
+        "order-journey": order_journey.draw(contexts),
         "context-map": context_map.draw(contexts, [(event, consumers_of(event)) for event in events]),
         **{
             f"states-of-{model.stream.replace('_', '-')}": state_diagram.draw(model.__name__, model.life)

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.rebuild import aggregates
 from integration.contracts.contract import contracts
-from integration.documents import state_diagram
+from integration.documents import order_journey, state_diagram
 from integration.documents.catalogue import all_contracts, words
 from integration.documents.documents import documents, pictures
 from integration.domain.identifiers import Sku
@@ -184,6 +184,18 @@ def test_the_admin_has_the_catalogue_for_all_staff_and_nobody_else(client: Clien
     for name, _ in contracts.items():
         assert f'id="{name}"' in text
     assert "billing.invoice_paid" in text
-    assert text.count('role="img"') == 1 + len(LIVES)
+    assert text.count('role="img"') == 2 + len(LIVES)
     assert reverse("admin:integration_events") in admin_client.get(reverse("admin:index")).content.decode()
     assert client.get(reverse("admin:integration_events")).status_code == 302
+
+
+def test_the_journey_shows_every_step_below_the_one_before_and_every_reaction_to_it() -> None:
+    picture = ET.fromstring(pictures()["order-journey"])
+    lines = {text.text: int(text.get("y", "0")) for text in picture.iter(f"{SVG}text")}
+    steps = [contracts.get(name) for name in order_journey.STEPS]
+
+    heights = [lines[step.__name__] for step in steps]
+    assert heights == sorted(heights)
+    reactions = {consumer.handle.__name__.replace("_", " ") for step in steps for consumer in consumers_of(step)}
+    assert reactions
+    assert reactions <= lines.keys()

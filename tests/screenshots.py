@@ -1,0 +1,71 @@
+"""The screenshots of the docs, taken of a demo shop: `python -m tests.screenshots` writes them to docs/pictures/."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser import launch
+from tests.system.running_system import MANAGE, ROOT, Client, System, free_port
+
+PICTURES = ROOT / "docs" / "pictures"
+WIDTH, HEIGHT = 1280, 900
+
+
+def main() -> None:
+    """Start a demo shop, take an order to its delivery, and photograph its story."""
+    with tempfile.TemporaryDirectory(prefix="waybill-screenshots-") as folder:
+        system = _demo_shop(Path(folder))
+        try:
+            system.open()
+            order, story = _delivered_order(system)
+            with sync_playwright() as playwright:
+                browser = launch(playwright)
+                page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+                page.goto(f"http://127.0.0.1:{system.port}/admin/")
+                page.get_by_label("Username").fill("operator")
+                page.get_by_label("Password").fill("operator")
+                page.get_by_role("button", name="Log in").click()
+                page.goto(f"http://127.0.0.1:{system.port}/admin/integration/message/story/{story}/")
+                page.get_by_text(order).first.wait_for()
+                page.screenshot(path=PICTURES / "story.png")
+                browser.close()
+        finally:
+            system.tear_down()
+    print(f"{PICTURES.relative_to(ROOT) / 'story.png'} shows the story of {order}")
+
+
+def _demo_shop(folder: Path) -> System:
+    """A shop with its demo goods and people, embedded, with data of its own."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")},
+        "PYTHONPATH": str(ROOT),
+        "WAYBILL_VAR": str(folder),
+        "DATABASE_URL": f"sqlite:///{folder / 'waybill.sqlite3'}",
+    }
+    for command in (["migrate", "--verbosity", "0"], ["demo_shop", "--force"]):
+        subprocess.run([*MANAGE, *command], cwd=folder, env=environment, check=True)
+    port = free_port()
+    return System(folder, environment, {"serve": [*MANAGE, "serve", "--port", str(port)]}, port)
+
+
+def _delivered_order(system: System) -> tuple[str, str]:
+    """The number of an order that was delivered, and the correlation id of its story."""
+    buyer, operator = (system.visitor.log_in(name, name) for name in ("buyer", "operator"))
+    order = buyer.place({"MUG-ENAMEL-BLUE": 2})
+    buyer.order_once(order, "confirmed")
+    _ship(operator, order)
+    buyer.order_once(order, "delivered")
+    return order, buyer.get(f"/orders/{order}").headers["X-Correlation-Id"]
+
+
+def _ship(operator: Client, order: str) -> None:
+    shipment = operator.shipment_of(order)["id"]
+    operator.post(f"/shipments/{shipment}/dispatch", {"carrier": "DHL", "tracking_number": "JD014600003"})
+    operator.post(f"/shipments/{shipment}/deliver", {})
+
+
+if __name__ == "__main__":
+    main()
