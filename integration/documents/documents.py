@@ -25,7 +25,7 @@ def documents() -> dict[str, str]:
 
 
 def pictures() -> dict[str, str]:
-    """An order's way, the context map, and a state diagram of every aggregate that has a table of states; SVG by name."""
+    """SVG by name: an order's way, the context map, and a state diagram of every aggregate that has a state table."""
     contexts = settings.CONTEXTS
     events = sorted((event for _, event in contracts.items()), key=lambda event: _place(event.wire_name))
     return {
