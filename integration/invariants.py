@@ -1,7 +1,7 @@
-"""What must always be true is a named check, of one query, that names every offender.
+"""An invariant is a named check of something that must always be true. It is one query that returns every violation.
 
-One statement sees one moment of the database, so the checks hold on a system at work, take no locks and keep nothing
-waiting. Contexts give theirs in `invariants.py`; what is about more than one context is in `config/invariants.py`.
+One statement sees one snapshot of the database. So a check is correct while the system runs, takes no locks and blocks
+nobody. A context defines its invariants in `invariants.py`; those about several contexts are in `config/invariants.py`.
 """
 
 import time
@@ -15,14 +15,20 @@ from msgspec import Struct
 from integration.domain.naming import WireNames
 
 MOST_NAMED = 1_000
-"""More offenders than this are counted as this many: by then it is not the single one that matters."""
+"""The limit on violations that a check returns. With more of them, the single one no longer matters."""
 
 QUERY_CANCELED, INTERRUPTED = "57014", "SQLITE_INTERRUPT"
-"""What a statement ends with that was given up. Sources: PostgreSQL, appendix A; SQLite, result codes."""
+"""The error codes of a cancelled statement. Sources: PostgreSQL, appendix A; SQLite, result codes."""
 
 
 class Finding(NamedTuple):
-    """What a check found: how many rows it looked at, the wrong ones as sentences, and whether it came to its end."""
+    """The result of a check.
+
+    Args:
+        looked_at: how many rows were checked.
+        offenders: the violations, as sentences.
+        finished: whether the check was completed.
+    """
 
     looked_at: int
     offenders: list[str]
@@ -30,7 +36,13 @@ class Finding(NamedTuple):
 
 
 class Invariant(Struct, frozen=True):
-    """A named truth and how to look for what belies it."""
+    """A check, and the sentence that it verifies.
+
+    Args:
+        name: the stable name, such as `inventory.on_hand_is_what_moved`.
+        sentence: what must always be true.
+        check: runs the query.
+    """
 
     name: str
     sentence: str
@@ -38,17 +50,18 @@ class Invariant(Struct, frozen=True):
 
 
 class TookTooLong(RuntimeError):
-    """A statement was still running when its time was up."""
+    """The statement was cancelled because it exceeded its time limit."""
 
 
 invariants: WireNames[Invariant] = WireNames("invariant")
+"""All invariants by name."""
 
 
 def always(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
-    """Register a check of one query, under a name such as `inventory.on_hand_is_what_moved`.
+    """Register a check of one query under a name such as `inventory.on_hand_is_what_moved`.
 
-    The function's docstring is the truth. It returns a SELECT of all rows that is about, with the columns `what` (the
-    offender, as a sentence) and `bad` (whether it is one).
+    The docstring of the decorated function is the invariant's sentence. The function returns a SELECT over all rows to
+    check, with two columns: `what`, a sentence about the row, and `bad`, whether the row violates the invariant.
     """
 
     def register(sql: Callable[[], str]) -> Callable[[], str]:
@@ -60,9 +73,9 @@ def always(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
 
 @contextmanager
 def no_statement_longer_than(seconds: float) -> Iterator[None]:
-    """Have the database give up a statement that takes longer; raises `TookTooLong`.
+    """Cancel database statements inside the block that run longer than `seconds`; raises `TookTooLong`.
 
-    No transaction of its own: on SQLite that would keep everybody from writing for as long as it lasts.
+    The block opens no transaction. On SQLite a transaction would block all writers for as long as it is open.
     """
     try:
         with _postgresql_limit(seconds) if connection.vendor == "postgresql" else _sqlite_limit(seconds):
@@ -86,7 +99,10 @@ def _postgresql_limit(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _sqlite_limit(seconds: float) -> Iterator[None]:
-    """SQLite has no such limit, but asks now and then whether to go on; here all statements share the time."""
+    """SQLite has no statement timeout.
+
+    Its progress handler can interrupt a statement; all statements here share the time.
+    """
     connection.ensure_connection()
     until = time.monotonic() + seconds
     connection.connection.set_progress_handler(lambda: time.monotonic() > until, 100_000)
@@ -97,7 +113,7 @@ def _sqlite_limit(seconds: float) -> Iterator[None]:
 
 
 def json_number(column: str, key: str) -> str:
-    """SQL for a whole number in a JSON column; NULL when it is not there."""
+    """Return SQL for a whole number in a JSON column; NULL when the key is missing."""
     if connection.vendor == "postgresql":
         return f"({column} ->> '{key}')::bigint"
     return f"json_extract({column}, '$.{key}')"

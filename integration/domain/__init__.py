@@ -1,1 +1,1 @@
-"""The building blocks every context is made of; they know no context, no contract and no broker."""
+"""The building blocks of every context. They import no context, no contract, no database and no broker."""

@@ -1,6 +1,6 @@
-"""Where something is sent: complete from birth, in a country that exists.
+"""A postal address is validated when it is created: every part is present and the country exists.
 
-Source of the countries: ISO 3166-1 alpha-2.
+Source of the country codes: ISO 3166-1 alpha-2.
 """
 
 from iso3166 import countries_by_alpha2
@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from integration.domain.errors import Unacceptable
 
 ERASED = "(erased)"
-"""What stands in each part of an address that was erased: none may be empty."""
+"""The value of every erased part of an address. It is not empty, because no part may be empty."""
 
 LONGEST = {"recipient": 200, "street": 200, "city": 100, "postal_code": 20}
+"""The maximum length of each part, in characters."""
 
 
 class Address(Struct, frozen=True):
@@ -32,5 +33,8 @@ class Address(Struct, frozen=True):
             raise Unacceptable(f"{self.country!r} is no country of ISO 3166 (alpha-2)", pointer="/country")
 
     def erased(self) -> "Address":
-        """What is left when nobody is to be found by it any more: the country, which the books need for its taxes."""
+        """Return the address without anything that identifies a person.
+
+        The country stays: the accounts need it for taxes.
+        """
         return replace(self, recipient=ERASED, street=ERASED, city=ERASED, postal_code=ERASED)

@@ -1,4 +1,4 @@
-"""The only clock of the project: whatever asks for the time asks here, so that a test can move it, or have it stand."""
+"""The only clock of the project. All code reads the time from here, so that a test can move it or stop it."""
 
 import time
 from collections.abc import Iterator
@@ -6,34 +6,39 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 _offset = timedelta()
+"""How far the clock is ahead of real time, or of the stopped time."""
 _standing_at: datetime | None = None
+"""The moment at which the clock is stopped; None while it runs."""
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the current time as an aware datetime in UTC."""
     return (_standing_at or datetime.now(UTC)) + _offset
 
 
 def stopwatch() -> float:
-    """Seconds since some moment, for measuring how long something takes; while time stands still nothing takes any."""
+    """Return seconds since an arbitrary moment, to measure durations.
+
+    While the clock is stopped, every duration is zero.
+    """
     return time.monotonic() if _standing_at is None else now().timestamp()
 
 
 def pause(seconds: float) -> None:
-    """Let a little time pass; while it stands still nobody waits for it."""
+    """Sleep for `seconds`. While the clock is stopped, return at once."""
     if _standing_at is None:
         time.sleep(max(seconds, 0))
 
 
 def advance(by: timedelta) -> None:
-    """Let this process live `by` later than it does, from now on."""
+    """Move this process's clock forward by `by`, until further notice."""
     global _offset
     _offset += by
 
 
 @contextmanager
 def moved(by: timedelta) -> Iterator[None]:
-    """Let this process live `by` later (or earlier) than it is; moves add up when nested."""
+    """Move this process's clock by `by`, which may be negative, inside the block. Nested moves add up."""
     global _offset
     before = _offset
     advance(by)
@@ -45,7 +50,10 @@ def moved(by: timedelta) -> Iterator[None]:
 
 @contextmanager
 def standing_at(moment: datetime) -> Iterator[None]:
-    """Let time stand still at a moment: only `advance` and `moved` move it. Afterwards it is what it was before."""
+    """Stop the clock at `moment` inside the block. Only `advance` and `moved` change it.
+
+    On exit the clock goes on as before the block.
+    """
     global _offset, _standing_at
     before = _offset, _standing_at
     _offset, _standing_at = timedelta(), moment

@@ -1,7 +1,7 @@
-"""Domain events reach their handlers synchronously, in the transaction that recorded them: all of it or nothing.
+"""Domain events are dispatched to their handlers synchronously, in the transaction that recorded them.
 
-A handler that fails takes everything back. Handlers that keep causing each other are stopped before the stack or the
-database is full.
+A handler that raises rolls the whole transaction back. A chain of events that exceeds `LONGEST_CHAIN` is stopped before
+the stack overflows or the database fills up.
 """
 
 from collections import defaultdict
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from integration.domain.events import DomainEvent, Recorded
-from integration.domain.metadata import because_of, cause_put_back
+from integration.domain.metadata import preserve_cause, set_cause
 
 LONGEST_CHAIN = 50
-"""More events than any real reaction needs one after the other; a longer chain is a loop."""
+"""The limit on events that cause one another. No real reaction needs as many, so a longer chain is a loop."""
 
 Handler = Callable[[Any], object]
 
@@ -20,37 +20,37 @@ _handlers: dict[type[DomainEvent], list[Handler]] = defaultdict(list)
 
 
 class NoTransaction(RuntimeError):
-    """Domain events are dispatched inside a transaction only: outside of one, nothing could be taken back."""
+    """A transaction must be open: otherwise a failing handler could not be rolled back."""
 
 
 class EndlessCascade(RuntimeError):
-    """Handlers kept causing each other's events."""
+    """Event handlers caused each other's events without end."""
 
 
 def subscribe(event_type: type[DomainEvent], handler: Handler) -> None:
-    """Call `handler` with every event of exactly this type; handlers are called in the order they subscribed."""
+    """Register `handler` for events of exactly this type. Handlers are called in the order of registration."""
     _handlers[event_type].append(handler)
 
 
 def handlers_of(event_type: type[DomainEvent]) -> list[Handler]:
-    """Who reacts to the event inside its transaction."""
+    """Return the handlers of an event type that run in the event's transaction."""
     return list(_handlers.get(event_type, ()))
 
 
 def dispatch(events: Iterable[Recorded], *, in_transaction: bool) -> None:
-    """Hand events to their handlers, one after the other; what they cause names the event as its cause.
+    """Call the handlers of each event, one event after the other. While they run, the event is the current cause.
 
     Args:
-        events: may go on with what the handlers caused.
-        in_transaction: whether a transaction is open; this module knows no database.
+        events: the events to dispatch. The iterable may grow: it may yield events that the handlers recorded.
+        in_transaction: whether a transaction is open. The caller says so, because this module uses no database.
 
     Raises:
-        OutsideTransaction: when no transaction is open.
+        NoTransaction: when no transaction is open.
         EndlessCascade: when more than `LONGEST_CHAIN` events caused one another.
     """
     if not in_transaction:
         raise NoTransaction(NoTransaction.__doc__)
-    with cause_put_back():
+    with preserve_cause():
         for recorded in events:
             event = recorded.event
             handlers = _handlers.get(type(event))
@@ -59,6 +59,6 @@ def dispatch(events: Iterable[Recorded], *, in_transaction: bool) -> None:
             if len(recorded.metadata.chain) >= LONGEST_CHAIN:
                 last = " → ".join(recorded.as_cause().chain[-6:])
                 raise EndlessCascade(f"{LONGEST_CHAIN} events caused one another: … → {last}")
-            because_of(recorded)
+            set_cause(recorded)
             for handler in handlers:
                 handler(event)

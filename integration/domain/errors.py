@@ -1,24 +1,28 @@
-"""How the domain says no: each refusal is a class of its own whose docstring is its sentence.
+"""Errors of the domain. Each is a class of its own, and its docstring is the default message.
 
-Screens translate the four families, not the single errors: a `Refused` is a conflict with the thing's state,
-a `NotFound` an unknown identifier, an `Unacceptable` a value that cannot be worked with, and a `NotYet` a message
-that came before the one it builds upon.
+Callers such as the REST API translate the families and not the single errors:
+
+* `Refused`: the request conflicts with the state of the object.
+* `NotFound`: the identifier is unknown.
+* `Unacceptable`: a value is invalid.
+* `NotYet`: the message arrived before the message it depends on.
 """
 
 from typing import ClassVar
 
 
 class DomainError(Exception):
-    """The domain refused."""
+    """The domain refused the request."""
 
     code: ClassVar[str] = "refused"
+    """The stable identifier that the API returns; by default the class name in snake case."""
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail or (self.__doc__ or "").strip())
 
     @property
     def detail(self) -> str:
-        """The sentence a person can act upon."""
+        """The message for a person, as a sentence."""
         return str(self)
 
     def __init_subclass__(cls) -> None:
@@ -27,27 +31,27 @@ class DomainError(Exception):
 
 
 class Refused(DomainError):
-    """The state of the thing does not allow this."""
+    """The current state of the object does not allow this."""
 
 
 class NotFound(DomainError):
-    """There is no such thing."""
+    """The object does not exist."""
 
 
 class NotYet(DomainError):
-    """The message came before the one it builds upon; it will be tried again soon."""
+    """The message arrived before the message it depends on. It will be retried soon."""
 
 
 class StaleVersion(DomainError):
-    """Somebody changed the thing since it was read."""
+    """The object was changed after it was read."""
 
 
 class Unacceptable(DomainError):
-    """The value cannot be worked with.
+    """The value is invalid.
 
     Args:
         detail: what is wrong, as a sentence.
-        pointer: where in the command's input, as a JSON pointer fragment, such as `/lines/0/sku`.
+        pointer: where the value is in the command's input, as a JSON pointer fragment such as `/lines/0/sku`.
     """
 
     def __init__(self, detail: str | None = None, *, pointer: str = "") -> None:
@@ -56,7 +60,11 @@ class Unacceptable(DomainError):
 
 
 class UnacceptableInput(Unacceptable):
-    """Several values cannot be worked with."""
+    """Several values are invalid.
+
+    Args:
+        errors: one error for each value.
+    """
 
     def __init__(self, errors: list[Unacceptable]) -> None:
         super().__init__("; ".join(error.detail for error in errors))

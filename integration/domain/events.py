@@ -1,6 +1,6 @@
-"""A domain event is a fact: past tense, frozen, named for the wire, and private to its context.
+"""A domain event is an immutable fact in the past tense. It has a wire name and is private to its context.
 
-What happened is the event; who, when, why and in which order is its `Metadata`. Both together are a `Recorded` event.
+The event says what happened. Its `Metadata` says when, in which order, why, and who caused it. `Recorded` holds both.
 """
 
 import re
@@ -16,24 +16,29 @@ from integration.domain.versions import Versioned
 
 
 class DomainEvent(Versioned, frozen=True):
-    """What happened to one aggregate. Subclasses add its facts and are named with `@domain_event`."""
+    """A fact about one aggregate. Subclasses declare its fields and are registered with `@domain_event`."""
 
     @property
     def summary(self) -> str:
-        """The fact as a short sentence; events whose name does not say it all say more."""
+        """The event as a short sentence, by default made from the class name. Events override it to say more."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
 
 
 E_ = TypeVar("E_", bound=type[DomainEvent])
 
 domain_events: WireNames[type[DomainEvent]] = WireNames("domain event")
+"""All domain events by wire name."""
 
 
 def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
-    """Give a domain event its wire name, `context.what_happened`, and the version of its fields.
+    """Register a domain event under its wire name.
+
+    Args:
+        name: the wire name, such as `context.what_happened`.
+        version: the version of the event's fields.
 
     Raises:
-        NestedPersonalData: when something within one of its fields is marked as personal.
+        NestedPersonalData: when a field contains a part that is marked as personal.
     """
 
     def register(event: E_) -> E_:
@@ -46,7 +51,7 @@ def domain_event(name: str, version: int = 1) -> Callable[[E_], E_]:
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """A domain event as it was recorded: the fact, the stream it belongs to, and its metadata."""
+    """A domain event as it was recorded: the event, the stream of its aggregate, and its metadata."""
 
     event: DomainEvent
     stream: str
@@ -54,5 +59,5 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     metadata: Metadata
 
     def as_cause(self) -> Cause:
-        """The cause of whatever is done because of this event."""
+        """Return the `Cause` of everything that is done because of this event."""
         return self.metadata.as_cause(self.event.wire_name)

@@ -1,7 +1,7 @@
-"""Typed identifiers: contexts know each other's things by these and by nothing else.
+"""Typed identifiers. Contexts refer to each other's objects only by these.
 
-They are strings a person can read out on the telephone. What belongs to one order carries the order's digits, so that
-an invoice or a shipment is named without asking the database for another number.
+Identifiers are short strings that a person can spell out on the telephone. Everything that belongs to one order carries
+the order's digits, so an invoice or a shipment gets its identifier without a query for another number.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ from uuid_utils import _uuid7_int  # type: ignore[attr-defined]  # as its own `c
 OrderNumber = NewType("OrderNumber", str)
 """Such as `R-1001`."""
 BuyerId = NewType("BuyerId", str)
-"""Whoever buys: `U-12` for a user of this shop, or the identifier another system gave them."""
+"""The customer: `U-12` for a user of this shop, or the identifier that another system uses."""
 Sku = NewType("Sku", str)
-"""What is sold and stocked, such as `MUG-ENAMEL-BLUE`."""
+"""A product that is sold and stocked, such as `MUG-ENAMEL-BLUE`."""
 PaymentMethodId = NewType("PaymentMethodId", str)
-"""A way to pay; never a card number."""
+"""A payment method at the provider; never a card number."""
 InvoiceNumber = NewType("InvoiceNumber", str)
 """Such as `I-1001`, for order `R-1001`."""
 PaymentId = NewType("PaymentId", str)
@@ -29,25 +29,26 @@ ShipmentId = NewType("ShipmentId", str)
 """Such as `S-1001-1`, the first shipment of order `R-1001`."""
 
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"
+"""A valid `Sku`: 1 to 40 capitals, digits, dots, hyphens and underscores, the first a capital or a digit."""
 
 
 _make_event_id: Callable[[], UUID] | None = None
 
-# A UUID of the standard library is what its two slots hold. Its own `__init__` considers five forms of it, and
-# `uuid_utils.compat` fills the two slots, but looks each of them up by its name, and takes twice as long.
-_bare: Callable[[type[UUID]], UUID] = object.__new__
+# A `UUID` consists of two slots, which these functions set directly. `UUID.__init__` is slower because it accepts five
+# input formats. `uuid_utils.compat` sets the slots, too, but looks each up by name, which takes twice as long.
+_new_uuid: Callable[[type[UUID]], UUID] = object.__new__
 _set_int, _set_is_safe = (vars(UUID)[slot].__set__ for slot in ("int", "is_safe"))
 _UNKNOWN = SafeUUID.unknown
 
 
 def new_event_id() -> UUID:
-    """A UUIDv7: unique everywhere, and sorting by the moment it was made."""
+    """Return a UUIDv7: it is unique everywhere, and UUIDs sort by the time they were made."""
     return uuid_of(_uuid7_int()) if _make_event_id is None else _make_event_id()
 
 
 def uuid_of(number: int) -> UUID:
-    """The UUID with this number, which is one of 128 bits; unasked, for speed."""
-    made = _bare(UUID)
+    """Return the UUID with this 128-bit number. The number is not checked, for speed."""
+    made = _new_uuid(UUID)
     _set_int(made, number)
     _set_is_safe(made, _UNKNOWN)
     return made
@@ -55,7 +56,7 @@ def uuid_of(number: int) -> UUID:
 
 @contextmanager
 def event_ids_made_by(make: Callable[[], UUID]) -> Iterator[None]:
-    """Let `make` make this process' event ids, so that a simulation makes the same ones every time."""
+    """Make event ids with `make` inside the block, so that a simulation makes the same ids in every run."""
     global _make_event_id
     before, _make_event_id = _make_event_id, make
     try:
@@ -65,5 +66,5 @@ def event_ids_made_by(make: Callable[[], UUID]) -> Iterator[None]:
 
 
 def sibling(prefix: str, order: OrderNumber, *ordinals: int) -> str:
-    """The identifier of what belongs to `order`: `sibling("S", "R-1001", 1)` is `S-1001-1`."""
+    """Return the identifier of an object that belongs to `order`: `sibling("S", "R-1001", 1)` is `S-1001-1`."""
     return "-".join([prefix, order.partition("-")[2], *map(str, ordinals)])

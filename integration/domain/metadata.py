@@ -1,7 +1,7 @@
-"""Why something happens: the story it belongs to, what caused it, and who began it.
+"""Metadata says why an event happened: which story it belongs to, what caused it, and who started the story.
 
-The current `Cause` is carried by a context variable across the dispatcher and, through deliveries, from one context to
-the next, so that no function has to hand it on.
+A story is all events with one correlation id. A context variable carries the current `Cause` across the dispatcher and,
+through deliveries, from one context to the next. No function has to pass it on.
 """
 
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from msgspec.structs import replace
 from integration.domain.identifiers import new_event_id
 
 
-# Here, and where an event is recorded: what is frozen and holds only what was there before is part of no cycle, so the
-# garbage collector need not look at it.
+# `gc=False` here, in `Metadata` and in `Recorded`: a frozen struct that refers only to older objects cannot be part of
+# a reference cycle, so the garbage collector need not track it.
 class Cause(Struct, frozen=True, kw_only=True, gc=False):
-    """What whatever happens now will name as its reason.
+    """What new events name as their cause.
 
     Args:
-        correlation_id: the whole story.
-        causation_id: the event that caused it; none at the beginning of a story.
-        actor: who began it, such as `user:12` or `system`.
-        traceparent: the W3C trace it belongs to, if any.
+        correlation_id: the story.
+        causation_id: the event that is the cause; None at the start of a story.
+        actor: who started the story, such as `user:12` or `system`.
+        traceparent: the W3C trace context, if there is one.
         chain: the wire names of the domain events that led here inside this unit of work, oldest first.
     """
 
@@ -38,7 +38,14 @@ class Cause(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Metadata(Struct, frozen=True, kw_only=True, gc=False):
-    """What is known of a domain event besides what happened."""
+    """Everything about a domain event except its facts.
+
+    Args:
+        id: the event's UUIDv7.
+        occurred_at: when it happened, in UTC.
+        version: its number among the events of its aggregate, from 1.
+        correlation_id, causation_id, actor, traceparent, chain: as in the `Cause` in whose scope it was recorded.
+    """
 
     id: UUID
     occurred_at: datetime
@@ -50,7 +57,7 @@ class Metadata(Struct, frozen=True, kw_only=True, gc=False):
     chain: tuple[str, ...] = ()
 
     def as_cause(self, wire_name: str) -> Cause:
-        """The cause of whatever is done because of the event with this metadata."""
+        """Return the `Cause` of everything that is done because of the event with this metadata and wire name."""
         return Cause(
             correlation_id=self.correlation_id,
             causation_id=self.id,
@@ -61,20 +68,20 @@ class Metadata(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class HasCause(Protocol):
-    """What becomes a `Cause` when somebody asks for it; most handlers of an event never do."""
+    """An object that makes its `Cause` on request. Most handlers never read the cause, so it is not made in advance."""
 
     def as_cause(self) -> Cause:
-        """The cause of whatever is done because of this."""
+        """Return the `Cause` of everything that is done because of this object."""
 
 
 _cause: ContextVar[Cause | HasCause | None] = ContextVar("cause", default=None)
 
-because_of = _cause.set
-"""Whatever happens from now on happens because of this; for whoever has the cause put back."""
+set_cause = _cause.set
+"""Set the current cause. Callers wrap this in `preserve_cause`, which restores the previous one."""
 
 
 def current_cause() -> Cause:
-    """The cause in force; where nobody set one, a story begins here."""
+    """Return the current cause. If none is set, return the cause of a new story."""
     cause = _cause.get()
     if cause is None:
         return Cause(correlation_id=new_event_id())
@@ -82,9 +89,9 @@ def current_cause() -> Cause:
 
 
 class caused_by:
-    """Whatever happens inside happens because of `cause`."""
+    """Context manager that makes `cause` the current cause inside the block."""
 
-    # No generator, for one would cost as much as all that is done to record an event.
+    # A class, because a generator-based context manager would take as long as recording an event.
     def __init__(self, cause: Cause | HasCause | None) -> None:
         self._cause = cause
 
@@ -95,24 +102,32 @@ class caused_by:
         _cause.reset(self._token)
 
 
-def cause_put_back() -> caused_by:
-    """Have the cause in force afterwards that is in force now."""
+def preserve_cause() -> caused_by:
+    """Return a context manager that restores the current cause on exit."""
     return caused_by(_cause.get())
 
 
 @contextmanager
 def new_story(actor: str = "system", traceparent: str | None = None) -> Iterator[Cause]:
-    """Whatever happens inside belongs to a story that begins here."""
+    """Start a new story for everything inside the block.
+
+    Args:
+        actor: who starts it.
+        traceparent: the W3C trace context, if there is one.
+
+    Returns:
+        the cause of the story.
+    """
     cause = Cause(correlation_id=new_event_id(), actor=actor, traceparent=traceparent)
     with caused_by(cause):
         yield cause
 
 
 def join_story(correlation_id: UUID) -> None:
-    """Let a story that has only just begun become part of the one it turns out to belong to.
+    """Make a story that has just started part of an existing story.
 
-    An operator's request to dispatch a shipment begins without a cause; the shipment tells which order's story it is.
-    A cause that is itself an event stays what it is.
+    An operator's request to dispatch a shipment starts without a cause; the shipment knows the story of its order. If
+    the current cause is an event, nothing changes.
     """
     cause = _cause.get()
     if isinstance(cause, Cause) and cause.causation_id is None:
@@ -120,12 +135,12 @@ def join_story(correlation_id: UUID) -> None:
 
 
 def has_cause() -> bool:
-    """Whether a story is being told already."""
+    """Return whether a story has been started."""
     return _cause.get() is not None
 
 
 def act_as(actor: str) -> None:
-    """Name who began what happens now, once that is known; what an event caused keeps its actor."""
+    """Set the actor of the current story once it is known. If the current cause is an event, its actor stays."""
     cause = _cause.get()
     if isinstance(cause, Cause) and cause.causation_id is None:
         _cause.set(replace(cause, actor=actor))

@@ -1,4 +1,4 @@
-"""Money is an exact amount in one currency: no floats, no mixed currencies, no cent lost or made.
+"""Money is an exact amount in one currency. Floats and mixed currencies are refused, and no minor unit is lost or made.
 
 Source of the currencies and their decimal places: ISO 4217.
 """
@@ -15,7 +15,7 @@ from integration.domain.errors import DomainError
 
 
 class NotMoney(DomainError):
-    """Not an amount of money in a currency of ISO 4217."""
+    """The value is not an amount of money in an ISO 4217 currency."""
 
 
 class CurrencyMismatch(DomainError):
@@ -24,19 +24,19 @@ class CurrencyMismatch(DomainError):
 
 @lru_cache(maxsize=256)
 def decimal_places(currency: str) -> int:
-    """How many decimals the currency has: 2 for USD, 0 for JPY, 3 for KWD; raises `NotMoney`."""
+    """Return the number of decimals of a currency: 2 for USD, 0 for JPY, 3 for KWD; raises `NotMoney`."""
     try:
         places = Currency(currency).exponent
     except ValueError:
-        raise NotMoney(f"{currency!r} is no currency of ISO 4217") from None
+        raise NotMoney(f"{currency!r} is not an ISO 4217 currency code") from None
     if places is None:
-        raise NotMoney(f"{currency} has no minor unit, so nothing can be priced in it")
+        raise NotMoney(f"{currency} has no minor unit, so it cannot be used for prices")
     return places
 
 
 @lru_cache(maxsize=256)
 def _unit(currency: str) -> Decimal:
-    """The smallest amount there is in a currency: 0.01 for USD."""
+    """Return the smallest amount of a currency: 0.01 for USD."""
     return Decimal(1).scaleb(-decimal_places(currency))
 
 
@@ -56,12 +56,12 @@ class Money(Struct, frozen=True, order=False):
 
     def __post_init__(self) -> None:
         if type(self.amount) is Decimal and self.amount.same_quantum(_unit(self.currency)):
-            return  # as it is to be, which nearly all money is
+            return  # nearly all amounts already have the currency's exponent
         if isinstance(self.amount, float):
-            raise NotMoney("a float is no amount of money: 0.1 + 0.2 is not 0.3")
+            raise NotMoney("a float is not an amount of money: 0.1 + 0.2 is not 0.3")
         amount = Decimal(self.amount)
         if not amount.is_finite():
-            raise NotMoney(f"{amount} is no amount of money")
+            raise NotMoney(f"{amount} is not an amount of money")
         exact = amount.quantize(_unit(self.currency))
         if exact != amount:
             raise NotMoney(f"{amount} {self.currency} is finer than the currency's minor unit")
@@ -69,17 +69,17 @@ class Money(Struct, frozen=True, order=False):
 
     @classmethod
     def of_minor(cls, minor: int, currency: str) -> "Money":
-        """From minor units: `of_minor(1990, "USD")` is 19.90 USD."""
+        """Return the amount of so many minor units: `of_minor(1990, "USD")` is 19.90 USD."""
         return cls(minor * _unit(currency), currency)
 
     @classmethod
     def zero(cls, currency: str) -> "Money":
-        """Nothing, in a currency."""
+        """Return the amount zero in a currency."""
         return cls.of_minor(0, currency)
 
     @classmethod
     def sum(cls, amounts: "Iterable[Money]", currency: str) -> "Money":
-        """All of them together, zero for none; raises `CurrencyMismatch`."""
+        """Return the sum of the amounts, zero if there are none; raises `CurrencyMismatch`."""
         return sum(amounts, cls.zero(currency))
 
     @property
@@ -129,21 +129,21 @@ class Money(Struct, frozen=True, order=False):
         return f"{self.amount} {self.currency}"
 
     def percent(self, rate: int | Decimal) -> "Money":
-        """`rate` hundredths of it, rounded half to even, as accountants do."""
+        """Return `rate` percent of the amount, rounded half to even, as in accounting."""
         share = self.amount * Decimal(rate) / 100
         return Money(share.quantize(_unit(self.currency), ROUND_HALF_EVEN), self.currency)
 
     def allocate(self, weights: Sequence[int]) -> "list[Money]":
-        """Split by whole-number weights without losing or making a minor unit.
+        """Split the amount in proportion to whole-number weights, without losing or making a minor unit.
 
-        What division leaves over goes, a minor unit each, to the first of those with a weight.
+        The remainder of the division is shared out, one minor unit each, to the first parts whose weight is not zero.
 
         Raises:
-            NotMoney: without weights, with a negative one, or with all of them zero.
+            NotMoney: when there are no weights, one is negative, or all are zero.
         """
         total = sum(weights)
         if total <= 0 or any(weight < 0 for weight in weights):
-            raise NotMoney("money is allocated by weights that are not negative and not all zero")
+            raise NotMoney("the weights of an allocation must not be negative, and not all of them zero")
         sign = -1 if self.minor < 0 else 1
         shares = [abs(self.minor) * weight // total for weight in weights]
         left_over = abs(self.minor) - sum(shares)

@@ -1,6 +1,7 @@
-"""Stable wire names: what is written to a table or sent through a broker is named by us, not by the code's layout.
+"""Stable wire names identify what is stored in a table or sent through a broker.
 
-A class or function may be renamed or moved; its wire name stays, so that nothing already stored is stranded.
+A wire name does not depend on the layout of the code. A class or function may be renamed or moved while its wire name
+stays, so that stored rows and messages keep their meaning.
 """
 
 from typing import Generic, TypeVar
@@ -9,14 +10,14 @@ T = TypeVar("T")
 
 
 class UnknownName(LookupError):
-    """A stored wire name stands for nothing in this code."""
+    """A stored wire name is not registered in this code."""
 
 
 class WireNames(Generic[T]):
-    """A two-way register of wire names and what they stand for.
+    """A registry of entries by wire name.
 
     Args:
-        kind: the word for its entries in error messages, such as `domain event`.
+        kind: the word for an entry in error messages, such as `domain event`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -24,12 +25,12 @@ class WireNames(Generic[T]):
         self._by_name: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> None:
-        """Give `entry` its name; raises `ValueError` if the name is taken by another."""
+        """Register `entry` under `name`; raises `ValueError` if another entry has that name."""
         if self._by_name.setdefault(name, entry) is not entry:
             raise ValueError(f"two {self.kind}s are named {name!r}: {self._by_name[name]!r} and {entry!r}")
 
     def get(self, name: str) -> T:
-        """What the name stands for; raises `UnknownName`."""
+        """Return the entry with this name; raises `UnknownName`."""
         try:
             return self._by_name[name]
         except KeyError:
@@ -39,5 +40,5 @@ class WireNames(Generic[T]):
         return name in self._by_name
 
     def items(self) -> list[tuple[str, T]]:
-        """All names and entries, by name."""
+        """Return all names and entries, sorted by name."""
         return sorted(self._by_name.items())

@@ -1,9 +1,10 @@
-"""What is personal is marked in an event's type; the log keeps what the mark says is left, the value lies beside it.
+"""An event's type marks the fields that hold personal data. The log stores only the redacted value of such a field.
 
-    shipping_address: PersonalAddress      # the log keeps the country, for the books
-    note: PersonalText                     # the log keeps the empty text
+    shipping_address: PersonalAddress      # the log stores the country, which the accounts need
+    note: PersonalText                     # the log stores an empty text
 
-So deleting the values erases a person, and every event stays whole. Only fields of the event itself can be marked.
+The value itself is stored in the personal data store. Deleting it there erases the person's data, and every event in
+the log stays complete. Only fields of the event itself can be marked, not fields of nested types.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,34 +19,35 @@ from integration.domain.identifiers import PaymentMethodId
 from integration.domain.versions import Facts, Versioned, to_data
 
 LEFT: Mapping[str, Callable[[Any], Any]] = {"nothing": lambda value: "", "country": Address.erased}
-"""What is left of a value, by what its mark calls that."""
+"""Functions that reduce a personal value to what the log may store, by the name in the field's mark."""
 
 
 def _marked(left: str) -> Meta:
-    # By a name: a snapshot's shape is made of how types read, which must be the same in every process.
+    # The mark holds a name and not a function. A snapshot's shape is a hash of the types' `repr`, and the `repr` of a
+    # function contains its memory address, which differs between processes.
     return Meta(extra={"left": left}, extra_json_schema={"x-personal": True})
 
 
 PersonalText = Annotated[str, _marked("nothing")]
-"""What people say of themselves or of anything else; nothing is left of it."""
+"""Free text, which may contain personal data. The log stores an empty text."""
 PersonalPaymentMethod = Annotated[PaymentMethodId, _marked("nothing")]
-"""The name somebody's way to pay has at the provider; nothing is left of it."""
+"""The provider's identifier of a person's payment method. The log stores an empty text."""
 PersonalAddress = Annotated[Address, _marked("country")]
-"""Where somebody is to be found; the country is left of it."""
+"""A person's address. The log stores its country."""
 PersonalAddressIfAny = Annotated[Address | None, _marked("country")]
-"""The same, of somebody who may not have said."""
+"""A person's address, or None if it is not known. The log stores its country."""
 
 
 class NestedPersonalData(TypeError):
-    """Only a field of the event itself can be personal, as a whole; nothing within it."""
+    """Only a field of the event itself can be marked as personal, not a part of its type."""
 
 
 @cache
 def personal_fields(event_type: type[Versioned]) -> Mapping[str, str]:
-    """The event's personal fields, and for each the name of what is left of its value.
+    """Return the names of the event's personal fields, and for each the key in `LEFT` of what the log stores.
 
     Raises:
-        NestedPersonalData: when something within a field is one.
+        NestedPersonalData: when a part of a field's type is marked.
     """
     found = {}
     for field in msgspec.structs.fields(event_type):
@@ -58,13 +60,13 @@ def personal_fields(event_type: type[Versioned]) -> Mapping[str, str]:
 
 
 def split_personal(event: Versioned) -> tuple[Facts, Facts]:
-    """An event's facts as the log keeps them, and the personal values that are kept outside of it."""
+    """Return the event's fields as the log stores them, and the original values for the personal data store."""
     facts, values = to_data(event), {}
     for name, left in personal_fields(type(event)).items():
         value = getattr(event, name)
-        kept = msgspec.to_builtins(LEFT[left](value)) if value is not None else None
-        if kept != facts[name]:
-            values[name], facts[name] = facts[name], kept
+        logged = msgspec.to_builtins(LEFT[left](value)) if value is not None else None
+        if logged != facts[name]:
+            values[name], facts[name] = facts[name], logged
     return facts, values
 
 
@@ -75,7 +77,7 @@ def _marks(kind: Any) -> Iterator[str]:
 
 
 def _within(kind: Any, seen: set[Any]) -> Iterator[Any]:
-    """All types that a type is made of."""
+    """Yield every type that a type is made of: type arguments and struct fields, recursively."""
     fields = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
     for part in (*get_args(kind), *(field.type for field in fields)):
         if part not in seen:

@@ -1,23 +1,23 @@
-"""What a database says about a row it refuses stays here: it tells all of the row, addresses and names among it.
+"""PostgreSQL's DETAIL lines are removed from error texts, because they contain whole rows, with names and addresses.
 
-PostgreSQL adds such a DETAIL to its errors, and drivers make it part of the error's text, so that it would end in logs
-and dead letters. What is wrong, and with which constraint, is in the line before.
+PostgreSQL adds a DETAIL to many errors, and the driver includes it in the error's text. Otherwise personal data would
+end up in logs and dead letters. The line before the DETAIL names the error and the constraint, and stays.
 """
 
 import logging
 import re
 
-# As it is, up to an empty line, or spelled out by repr(), up to the end of the line.
+# First form: real line breaks; the DETAIL ends at an empty line. Second form: escaped by repr(); it ends with the line.
 _DETAIL = re.compile(r"\nDETAIL: .*?(?=\n\n|\Z)|\\nDETAIL: [^\n]*", re.DOTALL)
 
 
 def without_rows(text: str) -> str:
-    """The text of an error, or a traceback, without what PostgreSQL tells of rows."""
+    """Return the text of an error or a traceback without PostgreSQL's DETAIL lines."""
     return _DETAIL.sub("", text)
 
 
 class DiscreetFormatter(logging.Formatter):
-    """Formats all that is logged, and leaves rows out."""
+    """A log formatter that removes PostgreSQL's DETAIL lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         return without_rows(super().format(record))

@@ -1,7 +1,7 @@
-"""An aggregate's life as a table: for every (state, message) a transition, or how the state treats the message.
+"""A state table defines the life of an aggregate: for every state and message, a transition or another response.
 
-The table is the rule. Methods ask it before they record anything, tests walk the whole of it, and the pictures in the
-docs are drawn from it.
+Aggregate methods consult the table before they record an event. Tests walk through the whole table, and the state
+diagrams in the documentation are drawn from it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,23 +11,26 @@ from integration.domain.errors import NotYet, Refused
 
 
 class Response(Enum):
-    """How a state treats a message that leads to no other state."""
+    """How a state responds to a message that leads to no other state."""
 
     STAY = "stay"
-    """The message is accepted, and the aggregate stays in the state it is in."""
+    """The message is accepted, and the aggregate stays in its state."""
     IGNORE = "ignore"
     """The message is out of date or has taken effect already: nothing happens."""
     REFUSE = "refuse"
-    """The message is against the rules: the caller gets an error."""
+    """The message is not allowed: the caller gets an error."""
     NOT_YET = "not yet"
-    """The message that this one builds upon has not arrived: this one is retried soon."""
+    """The message depends on one that has not arrived: it is retried soon."""
 
 
 STAY, IGNORE, REFUSE, NOT_YET = Response.STAY, Response.IGNORE, Response.REFUSE, Response.NOT_YET
 
 
 def by_state(states: type[Enum]) -> Callable[..., dict[str, str | Response]]:
-    """A function that makes a row of a table: the answers in the order of the states, as they stand above it."""
+    """Return a function that builds a row of a state table from responses in the order of `states`.
+
+    A table in the source can then have a header line with the states, and one column for each state.
+    """
 
     def row(*responses: str | Response) -> dict[str, str | Response]:
         return dict(zip((str(state.value) for state in states), responses, strict=True))
@@ -36,18 +39,18 @@ def by_state(states: type[Enum]) -> Callable[..., dict[str, str | Response]]:
 
 
 class NotAllowed(Refused):
-    """The state of the thing does not allow this."""
+    """The current state of the object does not allow this."""
 
 
 class StateTable:
-    """Which messages an aggregate takes in which state.
+    """The messages that an aggregate accepts in each state.
 
     Args:
-        states: all states, the first one reached at birth.
-        messages: per message, per state, the other state it leads to or a `Response`.
+        states: all states; the first is the state of a new aggregate.
+        messages: for each message and each state, the next state or a `Response`.
 
     Raises:
-        ValueError: when a pair is missing, a target is no state, or a target is the state itself: that is `STAY`.
+        ValueError: when a pair is missing, when a next state is unknown, or when it is the same state: write `STAY`.
     """
 
     def __init__(self, states: type[Enum], messages: Mapping[str, Mapping[str, str | Response]]) -> None:
@@ -55,22 +58,24 @@ class StateTable:
         self.messages = messages
         for message, responses in messages.items():
             if set(responses) != set(self.states):
-                raise ValueError(f"{message}: needs a cell for exactly {self.states}")
+                raise ValueError(f"{message}: needs one cell for each of {self.states}, and no other")
             for state, response in responses.items():
                 if not isinstance(response, Response) and response not in self.states:
-                    raise ValueError(f"{message}: {response} is no state")
+                    raise ValueError(f"{message}: {response} is not a state")
                 if response == state:
                     raise ValueError(f"{message}: write STAY where {state} leads to itself")
 
     def accepts(self, message: str, state: str, what: str) -> bool:
-        """Whether `message` is to be acted upon in `state`; False when it is to be ignored.
+        """Return whether to act upon `message` in `state`: True to act, False to ignore it.
 
         Args:
-            what: the thing, as error messages name it.
+            message: the message, as the table names it.
+            state: the aggregate's current state.
+            what: the aggregate, as error messages name it.
 
         Raises:
-            NotAllowed: the table refuses the message.
-            NotYet: the message came too early.
+            NotAllowed: when the table refuses the message.
+            NotYet: when the message arrived too early.
         """
         response = self.messages[message][state]
         if response is REFUSE:
@@ -80,7 +85,7 @@ class StateTable:
         return response is not IGNORE
 
     def transitions(self) -> Iterator[tuple[str, str, str]]:
-        """All (state, message, next state) in which the message is accepted; with `STAY` both states are the same."""
+        """Yield (state, message, next state) for every accepted message; for `STAY` both states are the same."""
         for message, responses in self.messages.items():
             for state, response in responses.items():
                 if response is STAY:
@@ -89,9 +94,9 @@ class StateTable:
                     yield state, message, response
 
     def leads(self, state: str | None, target: str) -> bool:
-        """Whether an aggregate may come from one state to another with one event, or stay where it is."""
+        """Return whether one event can lead from `state` to `target`. Staying in the same state is always possible."""
         return state == target or any((state, target) == (start, end) for start, _, end in self.transitions())
 
     def final_states(self) -> set[str]:
-        """The states nothing leads out of."""
+        """Return the states without a transition to another state."""
         return set(self.states) - {state for state, _, target in self.transitions() if target != state}

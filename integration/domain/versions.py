@@ -1,7 +1,7 @@
-"""What an older version stored or sent is read by today's code: upcasters lead from each version to the next.
+"""Events that an older version of the code stored or sent are read by today's code through upcasters.
 
-A version is the shape of an event's facts. A new optional field leaves the version as it is; any other change makes a
-new one, and an upcaster beside the event's class tells how the facts of the version before read in the new one.
+A version is the shape of an event's fields. Adding an optional field does not change the version. Any other change
+makes a new version, and needs an upcaster next to the event's class, which converts the fields of the version before.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from integration.domain.naming import UnknownName
 
 
 class Versioned(msgspec.Struct, frozen=True):
-    """A fact that is stored or sent: it has a wire name, and the version of its fields."""
+    """An event that is stored or sent. It has a wire name and a version of its fields."""
 
     wire_name: ClassVar[str]
     schema_version: ClassVar[int] = 1
 
 
 class UnknownVersion(UnknownName):
-    """A stored fact is in a version that this code cannot read."""
+    """This code cannot read the version of a stored event."""
 
 
 V = TypeVar("V", bound=Versioned)
@@ -32,59 +32,66 @@ _upcasters: dict[tuple[type[Versioned], int], Upcaster] = {}
 
 
 def upcast(event_type: type[Versioned], *, from_version: int) -> Callable[[Upcaster], Upcaster]:
-    """Let the function below turn an event's facts of one version into those of the next.
+    """Register the decorated function as the upcaster from `from_version` to the next version.
 
     Raises:
-        ValueError: when there is no next version, or an upcaster from this one already.
+        ValueError: when the event has no next version, or already has an upcaster from this one.
     """
 
     def register(upcaster: Upcaster) -> Upcaster:
         name = event_type.wire_name
         if not 1 <= from_version < event_type.schema_version:
-            raise ValueError(f"{name} is in version {event_type.schema_version}: nothing leads on from {from_version}")
+            raise ValueError(
+                f"{name} is in version {event_type.schema_version}: it has no version after {from_version}"
+            )
         if _upcasters.setdefault((event_type, from_version), upcaster) is not upcaster:
-            raise ValueError(f"two upcasters lead on from version {from_version} of {name}")
+            raise ValueError(f"{name} has two upcasters from version {from_version}")
         return upcaster
 
     return register
 
 
 def missing_upcasters(event_type: type[Versioned]) -> list[int]:
-    """The versions from which no upcaster leads on, though there is a newer one."""
+    """Return the versions before the newest that have no upcaster to the next."""
     return [version for version in range(1, event_type.schema_version) if (event_type, version) not in _upcasters]
 
 
 def upcasters_of(event_type: type[Versioned]) -> list[Upcaster]:
-    """What leads from each older version to the next, oldest first."""
+    """Return the registered upcasters of an event type, oldest version first."""
     steps = ((event_type, version) for version in range(1, event_type.schema_version))
     return [_upcasters[step] for step in steps if step in _upcasters]
 
 
 def to_data(event: msgspec.Struct) -> Facts:
-    """An event's facts as JSON knows them."""
+    """Return the event's fields as JSON-compatible values."""
     return msgspec.to_builtins(event)
 
 
 def from_data(event_type: type[V], data: Facts, version: int) -> V:
-    """The event that `to_data` was made from in whatever version. Unknown fields are passed over.
+    """Return the event that `to_data` converted, upcast to the newest version. Unknown fields are ignored.
+
+    Args:
+        event_type: the class of the event.
+        data: the stored fields; they are not modified.
+        version: the version in which they were stored.
 
     Raises:
-        UnknownVersion: for a version newer than this code, or one that no upcasters lead on from.
-        msgspec.ValidationError: for facts that do not fit.
+        UnknownVersion: when the version is newer than this code, or an upcaster is missing.
+        msgspec.ValidationError: when the fields do not match the event's types.
     """
     newest = event_type.schema_version
     if version > newest:
         raise UnknownVersion(f"{event_type.wire_name} is known up to version {newest}, and this is version {version}")
     if version < newest:
-        data = _brought_up_to_date(event_type, deepcopy(data), version)
+        data = _upcast_to_newest(event_type, deepcopy(data), version)
     return msgspec.convert(data, type=event_type)
 
 
-def _brought_up_to_date(event_type: type[Versioned], data: Facts, version: int) -> Facts:
+def _upcast_to_newest(event_type: type[Versioned], data: Facts, version: int) -> Facts:
     for step in range(version, event_type.schema_version):
         try:
             upcaster = _upcasters[event_type, step]
         except KeyError:
-            raise UnknownVersion(f"no upcaster leads on from version {step} of {event_type.wire_name}") from None
+            raise UnknownVersion(f"{event_type.wire_name} has no upcaster from version {step}") from None
         data = upcaster(data)
     return data

@@ -272,7 +272,7 @@ class TestBadInput:
             ({"stock": -1}, "--stock must be 0 to 1,000,000,000"),
             ({"stock": 10**10}, "--stock must be 0 to 1,000,000,000"),
             ({"timeout": 0}, "--timeout must be more than 0 seconds"),
-            ({"currency": "XXY"}, "'XXY' is no currency of ISO 4217"),
+            ({"currency": "XXY"}, "'XXY' is not an ISO 4217 currency code"),
             ({"currency": "JPY"}, "2.55 JPY is finer than the currency's minor unit"),
         ],
     )

@@ -1,4 +1,4 @@
-"""An address is complete from birth."""
+"""An address is validated when it is created."""
 
 import pytest
 from msgspec.structs import replace
@@ -7,10 +7,10 @@ from integration.domain.address import LONGEST, Address
 from integration.domain.errors import Unacceptable
 
 
-def test_a_complete_address_is_accepted_to_the_last_character(address: Address) -> None:
-    fullest = Address(**{part: "x" * longest for part, longest in LONGEST.items()}, country="DE")
+def test_an_address_whose_parts_have_the_maximum_length_is_accepted(address: Address) -> None:
+    longest_address = Address(**{part: "x" * longest for part, longest in LONGEST.items()}, country="DE")
 
-    assert fullest.recipient == "x" * LONGEST["recipient"]
+    assert longest_address.recipient == "x" * LONGEST["recipient"]
     assert address.country == "GB"
 
 
@@ -24,7 +24,7 @@ def test_no_part_may_be_empty(address: Address, part: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "longest"), LONGEST.items())
-def test_no_part_may_be_overlong(address: Address, part: str, longest: int) -> None:
+def test_no_part_may_be_too_long(address: Address, part: str, longest: int) -> None:
     with pytest.raises(Unacceptable) as refusal:
         replace(address, **{part: "x" * (longest + 1)})
 
@@ -32,7 +32,7 @@ def test_no_part_may_be_overlong(address: Address, part: str, longest: int) -> N
 
 
 @pytest.mark.parametrize("country", ["", "XX", "gb", "GBR", "England", " GB"])
-def test_the_country_must_be_one_of_the_standard(address: Address, country: str) -> None:
+def test_the_country_must_be_an_iso_3166_code(address: Address, country: str) -> None:
     with pytest.raises(Unacceptable) as refusal:
         replace(address, country=country)
 

@@ -1,4 +1,4 @@
-"""Facts are frozen, named for the wire, and come back from it as they were."""
+"""Events are immutable, have a wire name, and are unchanged after serialization."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from integration.domain.events import DomainEvent, domain_event, domain_events
 from integration.domain.money import Money
 from integration.domain.versions import Versioned, from_data, to_data
 
-FACTS: list[type[Versioned]] = [kind for names in (domain_events, contracts) for _, kind in names.items()]
+EVENTS: list[type[Versioned]] = [kind for names in (domain_events, contracts) for _, kind in names.items()]
 
 moneys = st.builds(Money.of_minor, st.integers(-(10**12), 10**12), st.sampled_from(["USD", "JPY", "KWD"]))
 addresses = st.builds(
@@ -40,7 +40,7 @@ BY_TYPE: Mapping[Any, st.SearchStrategy[Any]] = {
 
 
 def _values(kind: Any) -> st.SearchStrategy[Any]:
-    """Every value a field of this type can have."""
+    """A strategy for every value that a field of this type can have."""
     if get_origin(kind) is Annotated:
         return _values(get_args(kind)[0])
     kind = getattr(kind, "__supertype__", kind)
@@ -55,31 +55,31 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{field.name: _values(field.type) for field in msgspec.structs.fields(kind)})
 
 
-@pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.wire_name)
-class TestEveryFact:
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.wire_name)
+class TestEveryEvent:
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data())
-    def test_comes_back_from_the_wire_as_it_was(self, kind: type[Versioned], data: st.DataObject) -> None:
-        fact = data.draw(_values(kind))
+    def test_is_unchanged_after_serialization(self, kind: type[Versioned], data: st.DataObject) -> None:
+        event = data.draw(_values(kind))
 
-        stored = json.loads(json.dumps(to_data(fact)))
+        stored = json.loads(json.dumps(to_data(event)))
 
-        assert from_data(kind, stored, kind.schema_version) == fact
+        assert from_data(kind, stored, kind.schema_version) == event
 
     @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data())
-    def test_passes_over_fields_it_does_not_know(self, kind: type[Versioned], data: st.DataObject) -> None:
-        fact = data.draw(_values(kind))
+    def test_ignores_unknown_fields(self, kind: type[Versioned], data: st.DataObject) -> None:
+        event = data.draw(_values(kind))
 
-        assert from_data(kind, {**to_data(fact), "a field of tomorrow": 1}, kind.schema_version) == fact
+        assert from_data(kind, {**to_data(event), "a field of tomorrow": 1}, kind.schema_version) == event
 
     @settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data())
     def test_cannot_be_changed(self, kind: type[Versioned], data: st.DataObject) -> None:
-        fact = data.draw(_values(kind))
+        event = data.draw(_values(kind))
 
         with pytest.raises(AttributeError):
-            setattr(fact, msgspec.structs.fields(kind)[0].name, None)
+            setattr(event, msgspec.structs.fields(kind)[0].name, None)
 
     def test_is_named_after_its_context_and_carries_a_version(self, kind: Any) -> None:
         pattern = r"[a-z]+\.[a-z_]+" if issubclass(kind, DomainEvent) else r"[a-z]+\.[a-z-]+"
@@ -89,19 +89,19 @@ class TestEveryFact:
         assert kind.schema_version >= 1
 
 
-def test_the_four_contexts_have_facts_and_tell_them() -> None:
+def test_every_context_has_domain_events_and_contracts() -> None:
     contexts = {"ordering", "inventory", "billing", "fulfillment"}
 
     for names in (domain_events, contracts):
         assert {name.partition(".")[0] for name, _ in names.items()} >= contexts
 
 
-def test_a_context_never_shows_its_own_events_to_the_others() -> None:
+def test_no_domain_event_is_a_contract() -> None:
     assert not any(issubclass(kind, DomainEvent) for _, kind in contracts.items())
     assert not any(issubclass(kind, IntegrationEvent) for _, kind in domain_events.items())
 
 
-def test_no_two_facts_share_a_wire_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_two_events_share_a_wire_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(domain_events, "_by_name", {})
 
     @domain_event("shop.door_opened")
@@ -121,21 +121,21 @@ def test_no_two_facts_share_a_wire_name(monkeypatch: pytest.MonkeyPatch) -> None
     [{}, {"invoice": 7}, {"amount": "a lot"}, {"amount": {"amount": "1.00"}}],
     ids=["nothing", "a number for a name", "words for money", "money without a currency"],
 )
-def test_facts_that_do_not_fit_are_refused(data: dict[str, object]) -> None:
+def test_facts_of_the_wrong_type_are_refused(data: dict[str, object]) -> None:
     paid = domain_events.get("billing.invoice_paid")
-    batch_sizes = {
+    valid = {
         "invoice": "I-1",
         "order": "R-1",
         "payment": "P-1-1",
         "amount": {"amount": "1.00", "currency": "USD"},
     }
 
-    assert from_data(paid, batch_sizes, 1).amount == Money(Decimal(1), "USD")  # type: ignore[attr-defined]
+    assert from_data(paid, valid, 1).amount == Money(Decimal(1), "USD")  # type: ignore[attr-defined]
     with pytest.raises(msgspec.ValidationError):
-        from_data(paid, {**batch_sizes, **data} if data else {}, 1)
+        from_data(paid, {**valid, **data} if data else {}, 1)
 
 
-def test_an_event_tells_itself_as_a_sentence() -> None:
+def test_an_event_has_a_summary() -> None:
     too_late = from_data(
         domain_events.get("ordering.order_paid_too_late"),
         {"order": "R-1", "payment": "P-1-1", "paid": {"amount": "1.00", "currency": "USD"}},

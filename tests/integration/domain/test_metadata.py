@@ -1,4 +1,4 @@
-"""Whatever happens names its story, its cause and its actor, and no function has to hand them on."""
+"""Every event names its story, its cause and its actor, and no function has to pass them on."""
 
 from integration.domain.events import Recorded
 from integration.domain.identifiers import Sku, new_event_id
@@ -6,13 +6,13 @@ from integration.domain.metadata import (
     Cause,
     Metadata,
     act_as,
-    because_of,
-    cause_put_back,
     caused_by,
     current_cause,
     has_cause,
     join_story,
     new_story,
+    preserve_cause,
+    set_cause,
 )
 from integration.domain.money import Money
 from ordering.models import Product
@@ -28,13 +28,13 @@ def _metadata_of_an_event() -> Metadata:
     return _event().metadata
 
 
-def test_where_nobody_set_a_cause_a_story_begins() -> None:
+def test_without_a_cause_a_new_story_starts() -> None:
     assert not has_cause()
     assert current_cause().causation_id is None
     assert current_cause().correlation_id != current_cause().correlation_id
 
 
-def test_an_event_takes_story_actor_and_trace_from_the_cause_in_force() -> None:
+def test_an_event_takes_story_actor_and_trace_from_the_current_cause() -> None:
     with new_story(actor="user:12", traceparent=TRACE) as cause:
         metadata = _metadata_of_an_event()
 
@@ -43,7 +43,7 @@ def test_an_event_takes_story_actor_and_trace_from_the_cause_in_force() -> None:
     assert not has_cause()
 
 
-def test_what_is_done_because_of_an_event_names_that_event() -> None:
+def test_an_event_names_the_event_that_caused_it() -> None:
     with new_story(actor="user:12", traceparent=TRACE):
         first = _metadata_of_an_event()
         with caused_by(first.as_cause("ordering.product_listed")):
@@ -55,7 +55,7 @@ def test_what_is_done_because_of_an_event_names_that_event() -> None:
     assert second.chain == ("ordering.product_listed",)
 
 
-def test_causes_nest_and_are_put_back() -> None:
+def test_causes_nest_and_are_restored() -> None:
     outer, inner = Cause(correlation_id=new_event_id()), Cause(correlation_id=new_event_id())
 
     with caused_by(outer):
@@ -64,7 +64,7 @@ def test_causes_nest_and_are_put_back() -> None:
         assert current_cause() == outer
 
 
-def test_a_story_that_only_just_began_may_turn_out_to_be_part_of_another() -> None:
+def test_a_story_that_has_just_started_can_join_another() -> None:
     known = new_event_id()
 
     with new_story(actor="user:1"):
@@ -72,7 +72,7 @@ def test_a_story_that_only_just_began_may_turn_out_to_be_part_of_another() -> No
         assert (current_cause().correlation_id, current_cause().actor) == (known, "user:1")
 
 
-def test_what_an_event_caused_stays_in_its_story_and_keeps_its_actor() -> None:
+def test_the_story_and_actor_of_an_events_effects_do_not_change() -> None:
     cause = Cause(correlation_id=new_event_id(), causation_id=new_event_id(), actor="user:1")
 
     with caused_by(cause):
@@ -81,7 +81,7 @@ def test_what_an_event_caused_stays_in_its_story_and_keeps_its_actor() -> None:
         assert current_cause() == cause
 
 
-def test_an_event_stands_for_the_cause_that_is_made_of_it_when_somebody_asks() -> None:
+def test_a_recorded_event_becomes_a_cause_on_request() -> None:
     recorded = _event()
 
     with caused_by(recorded):
@@ -90,21 +90,21 @@ def test_an_event_stands_for_the_cause_that_is_made_of_it_when_somebody_asks() -
         assert current_cause() == recorded.metadata.as_cause("ordering.product_listed")
 
 
-def test_what_was_said_to_be_the_cause_meanwhile_is_taken_back() -> None:
+def test_preserve_cause_restores_the_previous_cause() -> None:
     with new_story() as story:
-        with cause_put_back():
-            because_of(_event())
-            because_of(_event())
+        with preserve_cause():
+            set_cause(_event())
+            set_cause(_event())
         assert current_cause() is story
 
 
-def test_who_acts_may_become_known_after_the_story_began() -> None:
+def test_the_actor_can_be_set_after_the_story_started() -> None:
     with new_story():
         act_as("user:7")
         assert current_cause().actor == "user:7"
 
 
-def test_without_a_story_there_is_none_to_join_or_to_act_in() -> None:
+def test_without_a_story_joining_and_acting_do_nothing() -> None:
     join_story(new_event_id())
     act_as("user:7")
 

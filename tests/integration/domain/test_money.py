@@ -1,4 +1,4 @@
-"""Money stays exact: no floats, no fractions of a minor unit, no mixed currencies, and no cent lost in a division."""
+"""Money is exact: floats, fractions of a minor unit and mixed currencies are refused, and a division loses nothing."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -42,13 +42,13 @@ def test_a_currency_has_the_decimals_the_standard_gives_it(currency: str, places
         (Decimal(1), "XAU"),
     ],
 )
-def test_what_is_no_money_is_refused(amount: Decimal, currency: str) -> None:
+def test_invalid_amounts_and_currencies_are_refused(amount: Decimal, currency: str) -> None:
     with pytest.raises(NotMoney):
         Money(amount, currency)
 
 
 @pytest.mark.parametrize("written", ["12.5", "12.50", Decimal("12.500"), "1.25E+1"])
-def test_one_amount_is_equal_however_it_is_written(written: str | Decimal) -> None:
+def test_equal_amounts_are_equal_in_any_notation(written: str | Decimal) -> None:
     money = Money(written, "USD")
 
     assert money == Money("12.50", "USD")
@@ -80,7 +80,7 @@ def test_a_multiple_is_exact(money: Money, times: int) -> None:
 
 
 @given(amounts)
-def test_minor_units_and_the_wire_give_the_same_amount_back(money: Money) -> None:
+def test_conversion_to_minor_units_and_to_json_is_lossless(money: Money) -> None:
     assert Money.of_minor(money.minor, money.currency) == money
     assert msgspec.json.decode(msgspec.json.encode(money), type=Money) == money
 
@@ -104,12 +104,12 @@ def test_a_sum_is_exact_and_zero_for_nothing(all_minors: list[int], currency: st
         lambda a, b: Money.sum([a, b], "USD"),
     ],
 )
-def test_currencies_are_not_mixed(mix: object) -> None:
+def test_mixed_currencies_are_refused(mix: object) -> None:
     with pytest.raises(CurrencyMismatch):
         mix(Money("1", "USD"), Money("1", "EUR"))  # type: ignore[operator]
 
 
-def test_the_same_number_in_two_currencies_is_not_the_same_money() -> None:
+def test_the_same_number_in_two_currencies_is_not_equal() -> None:
     assert Money("1", "USD") != Money("1", "EUR")
 
 
@@ -136,14 +136,14 @@ def test_an_allocation_loses_nothing_and_is_fair(money: Money, shares: list[int]
         assert weight or not part
 
 
-def test_what_a_division_leaves_over_goes_to_the_first_with_a_weight() -> None:
+def test_the_remainder_goes_to_the_first_parts_with_a_weight() -> None:
     parts = Money("0.05", "USD").allocate([0, 1, 1, 1])
 
     assert [part.minor for part in parts] == [0, 2, 2, 1]
 
 
 @pytest.mark.parametrize("shares", [[], [0], [0, 0], [1, -1], [3, -1]])
-def test_money_is_not_allocated_by_impossible_weights(shares: list[int]) -> None:
+def test_invalid_weights_are_refused(shares: list[int]) -> None:
     with pytest.raises(NotMoney):
         Money("1", "USD").allocate(shares)
 
@@ -152,8 +152,8 @@ def test_money_is_not_allocated_by_impossible_weights(shares: list[int]) -> None
     ("amount", "currency", "rate", "share"),
     [
         ("100.00", "USD", 10, "10.00"),
-        ("0.05", "USD", 10, "0.00"),  # half of a cent, to the even 0
-        ("0.15", "USD", 10, "0.02"),  # one and a half, to the even 2
+        ("0.05", "USD", 10, "0.00"),  # 0.5 cents is rounded to 0, which is even
+        ("0.15", "USD", 10, "0.02"),  # 1.5 cents are rounded to 2, which is even
         ("0.25", "USD", 10, "0.02"),
         ("-0.15", "USD", 10, "-0.02"),
         ("15", "JPY", 10, "2"),

@@ -1,4 +1,4 @@
-"""A wire name stands for one thing and for good."""
+"""A wire name identifies one entry, permanently."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def words() -> WireNames[list[str]]:
     return WireNames("word")
 
 
-def test_a_name_gives_back_what_it_was_given_to(words: WireNames[list[str]]) -> None:
+def test_get_returns_the_entry_with_the_name(words: WireNames[list[str]]) -> None:
     entry = ["one"]
     words.add("first", entry)
 
@@ -18,14 +18,14 @@ def test_a_name_gives_back_what_it_was_given_to(words: WireNames[list[str]]) -> 
     assert "first" in words
 
 
-def test_a_name_is_not_given_twice(words: WireNames[list[str]]) -> None:
+def test_a_second_entry_with_the_same_name_is_refused(words: WireNames[list[str]]) -> None:
     words.add("first", ["one"])
 
     with pytest.raises(ValueError, match="two words are named 'first'"):
         words.add("first", ["one"])
 
 
-def test_naming_the_same_thing_again_is_no_harm(words: WireNames[list[str]]) -> None:
+def test_the_same_entry_can_be_registered_again(words: WireNames[list[str]]) -> None:
     entry = ["one"]
     words.add("first", entry)
     words.add("first", entry)
@@ -33,13 +33,13 @@ def test_naming_the_same_thing_again_is_no_harm(words: WireNames[list[str]]) -> 
     assert words.items() == [("first", entry)]
 
 
-def test_a_name_nobody_gave_is_unknown(words: WireNames[list[str]]) -> None:
+def test_an_unregistered_name_is_unknown(words: WireNames[list[str]]) -> None:
     assert "first" not in words
     with pytest.raises(UnknownName, match="no word is named 'first'"):
         words.get("first")
 
 
-def test_entries_are_listed_by_name(words: WireNames[list[str]]) -> None:
+def test_entries_are_sorted_by_name(words: WireNames[list[str]]) -> None:
     for name in ["c", "a", "b"]:
         words.add(name, [name])
 

@@ -1,4 +1,4 @@
-"""A table of states is complete, and answers each message in each state in exactly one way."""
+"""A state table is complete, and gives exactly one response to each message in each state."""
 
 from enum import Enum
 
@@ -34,32 +34,32 @@ LIVES = {
     "refund": (REFUND_LIFE, {"issued"}),
     "shipment": (SHIPMENT_LIFE, {"delivered", "cancelled"}),
 }
-"""All tables of the project, and the states nothing leads out of."""
+"""All state tables of the project with their final states."""
 
 
 def test_a_transition_is_accepted() -> None:
     assert LIGHT.accepts("turn_on", "red", "light 1")
 
 
-def test_a_message_may_leave_the_state_as_it_is_and_still_be_acted_upon() -> None:
+def test_a_message_that_does_not_change_the_state_can_be_accepted() -> None:
     assert LIGHT.accepts("shine", "green", "light 1")
 
 
-def test_what_is_to_be_ignored_is_not_accepted() -> None:
+def test_an_ignored_message_is_not_accepted() -> None:
     assert not LIGHT.accepts("turn_on", "warming_up", "light 1")
 
 
-def test_a_refusal_says_what_cannot_be_done_to_what() -> None:
+def test_a_refusal_names_the_object_the_state_and_the_message() -> None:
     with pytest.raises(NotAllowed, match="light 1 is green: cannot turn on"):
         LIGHT.accepts("turn_on", "green", "light 1")
 
 
-def test_a_message_that_is_too_early_says_so() -> None:
+def test_a_message_that_is_too_early_raises_not_yet() -> None:
     with pytest.raises(NotYet, match="light 1 is still red: too early to shine"):
         LIGHT.accepts("shine", "red", "light 1")
 
 
-def test_transitions_and_final_states_can_be_drawn() -> None:
+def test_transitions_and_final_states_are_listed() -> None:
     assert set(LIGHT.transitions()) == {
         ("red", "turn_on", "warming_up"),
         ("warming_up", "shine", "green"),
@@ -76,18 +76,18 @@ def test_transitions_and_final_states_can_be_drawn() -> None:
         {"red": IGNORE, "warming_up": IGNORE, "green": "blue"},
         {"red": IGNORE, "warming_up": IGNORE, "green": "green"},
     ],
-    ids=["a state without a cell", "a cell for no state", "a way to no state", "a state that leads to itself"],
+    ids=["missing state", "unknown state", "unknown next state", "next state is the same state"],
 )
-def test_a_table_with_a_gap_is_refused(cells: dict[str, object]) -> None:
+def test_an_incomplete_or_inconsistent_table_is_refused(cells: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="turn_on"):
         StateTable(Light, {"turn_on": cells})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("kind", LIVES)
-def test_every_life_ends_where_it_should_and_can_be_lived(kind: str) -> None:
-    life, ends = LIVES[kind]
-    births = {life.states[0], *({"refused"} if kind == "reservation" else ())}
-    reached = births | {target for _, _, target in life.transitions()}
+def test_every_state_is_reachable_and_the_final_states_are_as_expected(kind: str) -> None:
+    life, final_states = LIVES[kind]
+    initial_states = {life.states[0], *({"refused"} if kind == "reservation" else ())}
+    reached = initial_states | {target for _, _, target in life.transitions()}
 
-    assert life.final_states() == ends
+    assert life.final_states() == final_states
     assert reached == set(life.states)

@@ -1,4 +1,4 @@
-"""Whatever version a fact was written in, today's code reads it in the newest."""
+"""Today's code reads an event of any version as the newest version."""
 
 from typing import Any
 
@@ -12,24 +12,24 @@ from integration.messaging.checks import every_version_leads_to_the_newest
 
 
 @pytest.fixture(autouse=True)
-def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the events of a test be forgotten after it."""
+def own_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the events and upcasters of a test afterwards."""
     for names in (contracts, domain_events):
         monkeypatch.setattr(names, "_by_name", dict(names.items()))
     monkeypatch.setattr(versions, "_upcasters", dict(versions._upcasters))
 
 
-def third(kind: str) -> type[Versioned]:
-    """An event that is in version 3: of old it had a `door` and a `speed` in words."""
+def event_in_version_3(kind: str) -> type[Versioned]:
+    """An event in version 3. Version 1 had a `door` instead of a `gate`; version 3 added `by`."""
     if kind == "contract":
 
         @contract("shop.door-opened", version=3)
-        class DoorTold(IntegrationEvent):
+        class DoorOpenedContract(IntegrationEvent):
             gate: str
             by: str
             speed: int = 0
 
-        return DoorTold
+        return DoorOpenedContract
 
     @domain_event("shop.door_opened", version=3)
     class DoorOpened(DomainEvent):
@@ -62,39 +62,39 @@ def with_upcasters(event: type[Versioned]) -> type[Versioned]:
         (3, {"gate": "north", "by": "somebody", "speed": 3, "colour": "red"}),
     ],
 )
-def test_every_version_is_read_as_the_newest(kind: str, version: int, data: dict[str, Any]) -> None:
-    event = with_upcasters(third(kind))
+def test_an_event_of_any_version_is_read_as_the_newest(kind: str, version: int, data: dict[str, Any]) -> None:
+    event = with_upcasters(event_in_version_3(kind))
     before = dict(data)
 
     assert from_data(event, data, version) == event(gate="north", by="somebody", speed=3)  # type: ignore[call-arg]
-    assert data == before, "what is stored was changed"
+    assert data == before, "the stored facts were modified"
 
 
-def test_a_newer_version_is_not_guessed_at() -> None:
+def test_a_version_newer_than_the_code_is_refused() -> None:
     with pytest.raises(UnknownVersion, match=r"shop\.door-opened is known up to version 3, and this is version 4"):
-        from_data(with_upcasters(third("contract")), {"gate": "north", "by": "somebody"}, 4)
+        from_data(with_upcasters(event_in_version_3("contract")), {"gate": "north", "by": "somebody"}, 4)
 
 
-def test_a_version_that_nothing_leads_on_from_is_not_guessed_at() -> None:
-    with pytest.raises(UnknownVersion, match=r"no upcaster leads on from version 2 of shop\.door-opened"):
-        from_data(third("contract"), {"gate": "north"}, 2)
+def test_a_version_without_an_upcaster_is_refused() -> None:
+    with pytest.raises(UnknownVersion, match=r"shop\.door-opened has no upcaster from version 2"):
+        from_data(event_in_version_3("contract"), {"gate": "north"}, 2)
 
 
 @pytest.mark.parametrize("version", [0, 3, 4])
-def test_an_upcaster_leads_to_a_version_there_is(version: int) -> None:
-    with pytest.raises(ValueError, match=f"is in version 3: nothing leads on from {version}"):
-        upcast(third("contract"), from_version=version)(lambda data: data)
+def test_an_upcaster_to_a_version_that_does_not_exist_is_refused(version: int) -> None:
+    with pytest.raises(ValueError, match=f"is in version 3: it has no version after {version}"):
+        upcast(event_in_version_3("contract"), from_version=version)(lambda data: data)
 
 
 def test_two_upcasters_from_one_version_are_refused() -> None:
-    event = with_upcasters(third("contract"))
-    with pytest.raises(ValueError, match=r"two upcasters lead on from version 1 of shop\.door-opened"):
+    event = with_upcasters(event_in_version_3("contract"))
+    with pytest.raises(ValueError, match=r"shop\.door-opened has two upcasters from version 1"):
         upcast(event, from_version=1)(lambda data: data)
 
 
 @pytest.mark.parametrize("kind", ["contract", "domain event"])
-def test_a_gap_in_the_chain_refuses_to_start(kind: str) -> None:
-    event = third(kind)
+def test_a_missing_upcaster_fails_the_system_check(kind: str) -> None:
+    event = event_in_version_3(kind)
     assert every_version_leads_to_the_newest(None)[0].id == "waybill.E010"
     assert missing_upcasters(event) == [1, 2]
 
