@@ -1,1 +1,1 @@
-"""How rows get in and out: bulk writes and reads, column types, indexes, and the two database backends."""
+"""How rows are written and read: bulk statements, column types, indexes, and the two database backends."""

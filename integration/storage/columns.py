@@ -1,4 +1,4 @@
-"""How money lies in a table: a whole number of minor units, which the database adds up exactly, beside a currency."""
+"""Money is stored as a whole number of minor units, which the database adds up exactly, next to a currency column."""
 
 from typing import Any
 
@@ -20,7 +20,14 @@ class CurrencyField(models.CharField):
 
 
 class money:
-    """A row's amount as `Money`, kept in the minor units column of that name and the row's `currency`."""
+    """A descriptor for a row's amount as `Money`, stored in a minor units column and the row's `currency`.
+
+    Args:
+        column: the name of the minor units column.
+
+    Raises:
+        ValueError: when an amount in another currency than the row's is assigned.
+    """
 
     def __init__(self, column: str) -> None:
         self.column = column

@@ -1,10 +1,10 @@
-"""Every index is written whenever a row is: there is none that another one does for.
+"""Every index costs time on each write, so no index exists that another index can replace.
 
-* A foreign key has `db_index=False` where a constraint or another index begins with it.
-* On PostgreSQL Django gives each text column that has an index a second one, by which alone it could look for
-  `LIKE 'x%'`. Nobody does here, and an order took some fifty entries in them: after each `migrate` they are let go of.
+* A foreign key has `db_index=False` if a constraint or another index starts with its column.
+* On PostgreSQL Django adds a second index to each indexed text column, which serves only `LIKE 'x%'`. No query here
+  uses it, and it took about fifty index entries for each order. These indexes are dropped after each `migrate`.
 
-None is dropped in a transaction, and all while others read and write.
+Indexes are dropped with `CONCURRENTLY` and without a transaction, so that reads and writes go on meanwhile.
 """
 
 from typing import Any
@@ -22,15 +22,15 @@ PATTERN_INDEXES = """
         AND tables.relname = ANY (%s)
     ORDER BY indexes.relname
 """
-"""Those that Django made by itself, which it calls so; one that a context asks for by a name of its own stays."""
+"""The `LIKE` indexes that Django added: their names end in `_like`. An index that a context defines itself stays."""
 
 DROP = 'DROP INDEX CONCURRENTLY IF EXISTS "{}"'
 
 
 def drop_pattern_indexes(app_config: AppConfig, using: str, **kwargs: Any) -> None:
-    """Let go of a context's indexes for `LIKE 'x%'`; what `migrate` calls when it is done, for each app."""
-    connection, rooms = connections[using], {"integration", *settings.CONTEXTS}
-    if connection.vendor != "postgresql" or app_config.name.partition(".")[0] not in rooms:
+    """Drop a context's indexes for `LIKE 'x%'`. `migrate` calls this for each app when it is done."""
+    connection, our_apps = connections[using], {"integration", *settings.CONTEXTS}
+    if connection.vendor != "postgresql" or app_config.name.partition(".")[0] not in our_apps:
         return
     with connection.cursor() as cursor:
         cursor.execute(PATTERN_INDEXES, [[model._meta.db_table for model in app_config.get_models()]])
@@ -39,9 +39,9 @@ def drop_pattern_indexes(app_config: AppConfig, using: str, **kwargs: Any) -> No
 
 
 class AlterIndex(AlterField):
-    """A step of a migration with `atomic = False`: as Django's, of a field that differs in its index alone.
+    """A migration operation for a field of which only the index changes; the migration needs `atomic = False`.
 
-    On PostgreSQL Django would make a foreign key anew, and have the database check all rows there are.
+    On PostgreSQL Django's own `AlterField` would recreate a foreign key, and the database would check every row.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:

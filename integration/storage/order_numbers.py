@@ -1,4 +1,4 @@
-"""Order numbers: unique and increasing, drawn without making one order wait for another."""
+"""Order numbers are unique and increasing, and drawing one does not block other orders."""
 
 from django.db import connection
 
@@ -6,10 +6,10 @@ from integration.domain.identifiers import OrderNumber
 
 
 def next_order_number() -> OrderNumber:
-    """The next order's number, unique; a unit of work that fails may leave a gap."""
+    """Return the next order number. It is unique; a unit of work that is rolled back may leave a gap."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # A sequence, because a counter row would make every order wait for the one before to commit.
+            # A sequence, because a counter row would stay locked until the previous order's transaction commits.
             cursor.execute("SELECT nextval('integration_order_number')")
         else:
             cursor.execute("UPDATE integration_order_number SET value = value + 1 RETURNING value")

@@ -1,7 +1,7 @@
-"""SQL fragments that reads and writes share: quoted names, column lists, and keys handed over as one JSON document.
+"""SQL fragments that reads and writes share: quoted names, column lists, and keys as one JSON document.
 
-Keys are one parameter, whatever their number, so the text of a statement never depends on it: the statement is built
-once, and the database plans it once.
+All keys of a query are one parameter. So the text of a statement does not depend on their number: it is built once, and
+the database plans it once.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,18 @@ from integration.storage.sqlite_values import key_as_stored
 
 @lru_cache
 def selected(model: type[models.Model]) -> str:
-    """SQL for all columns of a model, by its table's name."""
+    """Return SQL for all columns of a model, qualified with the table name."""
     table = quoted(model._meta.db_table)
     return ", ".join(f"{table}.{quoted(str(field.column))}" for field in model._meta.concrete_fields)
 
 
 def wanted(*fields: Any) -> str:
-    """SQL for a parameter that is made by `keys`, values of these fields, to be joined with `each_of`: `wanted.key0` …
+    """Return SQL for a derived table `wanted` with the columns `key0`, `key1` …, to be joined with `each_of`.
 
-    On PostgreSQL it is asked for by a query of its own, so that it says nothing to the planner, which then plans once
-    and not for each length.
+    Its parameter is made by `keys` and contains values of these fields.
+
+    On PostgreSQL the parameter is wrapped in a subquery, so the planner cannot see its value. The planner then makes
+    one plan for any number of keys, instead of a plan for each.
     """
     several = len(fields) > 1
     if is_postgresql():
@@ -38,44 +40,49 @@ def wanted(*fields: Any) -> str:
 
 
 def type_of(field: Any) -> str:
-    """The type of a field's column, without how long it may be."""
+    """Return the type of a field's column without a maximum length."""
     return str(field.rel_db_type(connection)).partition("(")[0]
 
 
 def keys(values: Iterable[Any]) -> str:
-    """The parameter that `wanted` asks for: each of the values, or tuples of them, once and in their order."""
+    """Return the parameter of `wanted`: a JSON document of the distinct values, or tuples of values, sorted."""
     each = sorted({*values})
     return encode(each if is_postgresql() else [*map(key_as_stored, each)]).decode()
 
 
 def each_of(table: str, condition: str, lock: str = "", if_any: bool = False) -> str:
-    """SQL that joins the rows of a table with what is before: looked for one by one, and never otherwise.
+    """Return SQL that joins each row so far with its rows in another table, by lookups and never by a full scan.
 
     Args:
-        if_any: whether what is before stays where there is no such row; then its columns are empty.
+        table: the quoted name of the other table.
+        condition: the SQL condition of the join.
+        lock: a locking clause, for PostgreSQL only.
+        if_any: whether a row stays if the other table has no row for it; the other columns are then NULL.
 
-    A plan of PostgreSQL outlives the size a table had when it was made. If it could be one that reads the whole table,
-    it would be, for a table that is still empty; and its first thousand rows would be read for each of the keys.
+    On PostgreSQL `OFFSET 0` keeps the planner from merging the subquery into the join, which excludes plans that read
+    the whole table. Such a plan looks cheap while the table is still empty, and PostgreSQL caches it. It would then
+    read thousands of rows for each of the keys.
     """
     if is_postgresql():
         join = "LEFT JOIN" if if_any else "JOIN"
         return f"{join} LATERAL (SELECT * FROM {table} WHERE {condition} OFFSET 0 {lock}) AS {table} ON TRUE"  # noqa: S608
-    # Of both SQLite knows that what is before comes first.
+    # For both of these joins SQLite reads the left side first.
     return f"{'LEFT' if if_any else 'CROSS'} JOIN {table} ON {condition}"
 
 
 @cache
 def is_postgresql() -> bool:
-    """Whether the database is one that takes all of this at once."""
+    """Return whether the database is PostgreSQL. The alternative is SQLite."""
     return connection.vendor == "postgresql"
 
 
 def quoted(name: str) -> str:
+    """Return a name quoted for SQL."""
     return connection.ops.quote_name(name)
 
 
 def _plain(value: Any) -> str:
-    """A string of a kind of its own, such as Django's safe ones, as the text it is."""
+    """Return an instance of a subclass of `str`, such as Django's `SafeString`, as a plain string."""
     if isinstance(value, str):
         return str.__str__(value)
     raise TypeError(f"{value!r} cannot be stored")

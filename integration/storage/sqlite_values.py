@@ -1,6 +1,6 @@
-"""The forms in which SQLite stores what it has no type for: UUIDs, moments, dates, JSON.
+"""How SQLite stores values that it has no type for: UUIDs, datetimes, dates and JSON.
 
-They are Django's own forms, so that rows written here and rows written by Django are the same.
+The formats are Django's own, so rows written here are equal to rows written by Django.
 """
 
 import json
@@ -17,11 +17,13 @@ from integration.domain.identifiers import uuid_of
 
 
 def as_stored(value: Any) -> Any:
-    stored = STORED.get(type(value))
-    return stored(value) if stored else value
+    """Return the value as a query parameter, in the format in which SQLite stores it."""
+    encode = ENCODERS.get(type(value))
+    return encode(value) if encode else value
 
 
 def key_as_stored(key: Any) -> Any:
+    """Return a key, or a tuple of several attributes' values, as `as_stored` does."""
     return [*map(as_stored, key)] if isinstance(key, tuple) else as_stored(key)
 
 
@@ -31,30 +33,31 @@ def _moment_as_text(moment: datetime) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _uuid_by(digits: str) -> UUID:
+def _uuid_from_hex(digits: str) -> UUID:
     return uuid_of(int(digits, 16))
 
 
-# As Django has SQLite store them; and what is left to do of what it reads, moments without a zone and dates being read
-# as such by the driver. The same moments and stories are met again and again in the rows of an order.
-STORED: dict[type, Callable[[Any], Any]] = {
+# The encoders write Django's formats. The driver already converts dates and datetimes when it reads them, so the
+# decoders only do the rest, such as adding the time zone. Texts of datetimes and decoded UUIDs are cached, because the
+# rows of an order repeat the same ones.
+ENCODERS: dict[type, Callable[[Any], Any]] = {
     UUID: lambda uuid: uuid.int.to_bytes(16).hex(),
     datetime: _moment_as_text,
     date: str,
 }
-STORED_IN: dict[type, Callable[[Any], Any]] = {
-    models.UUIDField: STORED[UUID],
-    models.DateTimeField: STORED[datetime],
-    models.DateField: STORED[date],
+FIELD_ENCODERS: dict[type, Callable[[Any], Any]] = {
+    models.UUIDField: ENCODERS[UUID],
+    models.DateTimeField: ENCODERS[datetime],
+    models.DateField: ENCODERS[date],
     models.JSONField: json.dumps,
 }
-UNDERSTOOD: dict[type, Callable[[Any], Any]] = {
-    models.UUIDField: _uuid_by,
+FIELD_DECODERS: dict[type, Callable[[Any], Any]] = {
+    models.UUIDField: _uuid_from_hex,
     models.DateTimeField: lambda moment: moment.replace(tzinfo=UTC),
     models.JSONField: msgspec.json.decode,
 }
 
 
 def final_target(field: Any) -> Any:
-    """The field itself, or the one that it refers to in the end."""
+    """Return the field, or for a foreign key the field that it refers to in the end."""
     return final_target(field.target_field) if field.remote_field else field

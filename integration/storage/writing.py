@@ -1,8 +1,8 @@
-"""Writes: all rows of a unit of work in one statement on PostgreSQL, one statement per table on SQLite.
+"""Writes: all rows of a unit of work, in one statement on PostgreSQL and one statement per table on SQLite.
 
-Each table's rows are one JSON document, which the database takes apart itself. So the text of a statement says nothing
-of how many rows there are: it is built once, and the database plans it once. Django's own `bulk_create` compiles and
-quotes each column of each row, which costs eight times as much.
+On PostgreSQL each table's rows are one JSON document, which the database parses itself. So the text of a statement does
+not depend on the number of rows: it is built once, and the database plans it once. Django's `bulk_create` compiles and
+quotes every column of every row, which takes eight times as long.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +13,19 @@ from django.db import connection, models
 
 from integration.storage.rows import Row, blank
 from integration.storage.sql import encode, is_postgresql, quoted
-from integration.storage.sqlite_values import STORED_IN, final_target
+from integration.storage.sqlite_values import FIELD_ENCODERS, final_target
 
 
 class RowGone(RuntimeError):
-    """A row that was to be changed is not there any more."""
+    """A row that was to be updated does not exist any more."""
 
 
 class Insert(NamedTuple):
-    """New rows of a table; a column that the database fills itself is left to it.
+    """New rows of a table. A primary key that the database generates is left out.
 
     Args:
-        columns: the attributes that all rows have, if not all there are; in the others they are blank.
+        model: the model.
+        columns: the attributes that the rows contain; empty means all. The others get their `blank` value.
     """
 
     model: type[models.Model]
@@ -32,10 +33,11 @@ class Insert(NamedTuple):
 
 
 class Upsert(NamedTuple):
-    """Rows of a table that may be there already, and are then as given.
+    """Rows to insert, or to update where they exist already.
 
     Args:
-        unique: the attributes by which a row is known to be there.
+        model: the model.
+        unique: the attributes of the unique constraint that decides whether a row exists.
     """
 
     model: type[models.Model]
@@ -43,13 +45,14 @@ class Upsert(NamedTuple):
 
 
 class Update(NamedTuple):
-    """Other values in some columns of rows that are there.
+    """Changed values in some columns of existing rows.
 
     Args:
-        columns: the attributes to write; all rows have them, and their key.
+        model: the model.
+        columns: the attributes to write. Every row contains these and the primary key.
         and_set: SQL that sets other columns, each to the same constant in all rows.
-        only_if: an SQL condition that the rows must still meet.
-        otherwise: what is raised when not all of them did.
+        only_if: an SQL condition that every row must still meet.
+        otherwise: the error to raise when a row does not exist or does not meet the condition.
     """
 
     model: type[models.Model]
@@ -63,11 +66,14 @@ Write = Insert | Upsert | Update
 
 
 def write(writes: Mapping[Write, Sequence[Row]]) -> None:
-    """Write all of it, in the transaction in progress.
+    """Write all rows in the current transaction.
+
+    Args:
+        writes: for each write, its rows by attribute.
 
     Raises:
-        IntegrityError, DataError: as the database says.
-        RowGone, or what an update has instead: when a row to be updated was not there, or no longer as it had to be.
+        IntegrityError, DataError: from the database.
+        RowGone, or an update's `otherwise`: when a row to update does not exist or does not meet the condition.
     """
     writes = {each: rows for each, rows in writes.items() if rows}
     if not writes:
@@ -75,10 +81,10 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
     with connection.cursor() as cursor:
         if is_postgresql():
             documents = {f"w{n}": _document(each.model, rows) for n, (each, rows) in enumerate(writes.items())}
-            cursor.execute(_at_once(tuple(writes)), documents)
+            cursor.execute(_single_statement(tuple(writes)), documents)
             updated = cursor.fetchone()
         else:
-            written = {each: _one_table(cursor, each, rows) for each, rows in writes.items()}
+            written = {each: _write_table(cursor, each, rows) for each, rows in writes.items()}
             updated = [count for each, count in written.items() if isinstance(each, Update)]
     updates = [(each, rows) for each, rows in writes.items() if isinstance(each, Update)]
     for (each, rows), count in zip(updates, updated, strict=True):
@@ -90,7 +96,7 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
 
 
 def _document(model: type[models.Model], rows: Sequence[Row]) -> str:
-    """The rows as one JSON document. Its keys are the names of columns, which `json_populate_recordset` asks for."""
+    """Return the rows as one JSON document by column name, as `json_populate_recordset` requires."""
     if renamed := _renamed(model):
         rows = [{renamed.get(name, name): value for name, value in row.items()} for row in rows]
     return encode(rows).decode()
@@ -98,14 +104,14 @@ def _document(model: type[models.Model], rows: Sequence[Row]) -> str:
 
 @lru_cache
 def _renamed(model: type[models.Model]) -> dict[str, str]:
-    """The columns whose names differ from their attributes', by attribute."""
+    """Return the columns whose names differ from their attributes, by attribute."""
     fields = model._meta.concrete_fields
     return {field.attname: str(field.column) for field in fields if field.column != field.attname}
 
 
 @lru_cache(maxsize=512)
-def _at_once(writes: tuple[Write, ...]) -> str:
-    """One statement for all of it, which returns how many rows each of the updates found."""
+def _single_statement(writes: tuple[Write, ...]) -> str:
+    """Return one statement for all writes. It returns the number of rows that each update changed."""
     parts = ", ".join(f"w{n} AS ({_from_json(each, f'%(w{n})s')})" for n, each in enumerate(writes))
     updates = [n for n, each in enumerate(writes) if isinstance(each, Update)]
     counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n in updates)  # noqa: S608 - a number
@@ -113,21 +119,21 @@ def _at_once(writes: tuple[Write, ...]) -> str:
 
 
 def _from_json(each: Write, document: str) -> str:
-    # Of the columns the table itself says what they hold. The text is to stay short: the driver takes what is longer
-    # than some thousand characters apart each time anew.
+    # `json_populate_recordset` takes the column types from the table, so the statement need not contain them. It should
+    # stay short: psycopg caches a parsed statement only up to 4,096 characters.
     table, names = quoted(each.model._meta.db_table), [quoted(field.column) for field in _fields(each)]
     given = f"json_populate_recordset(NULL::{table}, {document})"
     if not isinstance(each, Update):
         columns, values = _columns_and_values(each, names)
-        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - ours
+        return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {given} {_on_conflict(each)}"  # noqa: S608 - only names from the code
     key, *others = names
     values = ", ".join(filter(None, [*(f"{name} = given.{name}" for name in others), each.and_set]))
-    # How long a document is, PostgreSQL cannot know and takes for a hundred rows: for so many it would go through the
-    # whole of a table of some thousands. So it is shown that what is wanted are a few keys.
-    few = f"{table}.{key} = ANY(ARRAY(SELECT {key} FROM given))"  # noqa: S608 - likewise
+    # PostgreSQL estimates 100 rows for any document. For as many it would scan a whole table of some thousand rows. The
+    # comparison with an array lets it expect only a few keys, so it uses the primary key.
+    few = f"{table}.{key} = ANY(ARRAY(SELECT {key} FROM given))"  # noqa: S608 - as above
     found = f"{table}.{key} = given.{key} AND {few} AND {each.only_if}"
-    taken_apart = f"given AS MATERIALIZED (SELECT * FROM {given})"  # noqa: S608 - likewise; once, though asked twice
-    return f"WITH {taken_apart} UPDATE {table} SET {values} FROM given WHERE {found} RETURNING 1"  # noqa: S608 - likewise
+    parsed = f"given AS MATERIALIZED (SELECT * FROM {given})"  # noqa: S608 - as above; read twice
+    return f"WITH {parsed} UPDATE {table} SET {values} FROM given WHERE {found} RETURNING 1"  # noqa: S608 - as above
 
 
 def _on_conflict(each: Insert | Upsert) -> str:
@@ -139,40 +145,42 @@ def _on_conflict(each: Insert | Upsert) -> str:
     return f"ON CONFLICT ({', '.join(map(quoted, unique))}) DO UPDATE SET {values}"
 
 
-# --- SQLite: a statement a table ---
+# --- SQLite: one statement per table ---
 
 
-def _one_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
-    sql, names, stored_otherwise = _one_by_one(each)
+def _write_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
+    sql, names, encoders = _row_statement(each)
     parameters = [[row[name] for name in names] for row in rows]
-    for column, stored in stored_otherwise:
+    for column, encoder in encoders:
         for row in parameters:
             if row[column] is not None:
-                row[column] = stored(row[column])
+                row[column] = encoder(row[column])
     cursor.executemany(sql, parameters)
     return cursor.rowcount
 
 
 @lru_cache(maxsize=512)
-def _one_by_one(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[Any], Any]]]]:
-    """The statement that writes one row, the attributes that are its parameters, and which of these are stored in
-    another form than they have, and how."""
+def _row_statement(each: Write) -> tuple[str, list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    """Return the statement that writes one row, the attributes that are its parameters, and the encoders.
+
+    An encoder converts a value to the format in which SQLite stores it. It is given with the position of its parameter.
+    """
     table, fields = quoted(each.model._meta.db_table), _fields(each)
     if not isinstance(each, Update):
         columns, values = _columns_and_values(each, ["%s"] * len(fields))
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608 - ours
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({values}) {_on_conflict(each)}"  # noqa: S608 - only names from the code
     else:
         key, *others = fields
         values = ", ".join(filter(None, [*(f"{quoted(field.column)} = %s" for field in others), each.and_set]))
         sql = f"UPDATE {table} SET {values} WHERE {quoted(key.column)} = %s AND {each.only_if}"  # noqa: S608
         fields = [*others, key]
     kinds = [type(final_target(field)) for field in fields]
-    stored_otherwise = [(n, STORED_IN[kind]) for n, kind in enumerate(kinds) if kind in STORED_IN]
-    return sql, [field.attname for field in fields], stored_otherwise
+    encoders = [(n, FIELD_ENCODERS[kind]) for n, kind in enumerate(kinds) if kind in FIELD_ENCODERS]
+    return sql, [field.attname for field in fields], encoders
 
 
 def _fields(each: Write) -> list[Any]:
-    """The fields that are written; of an update the key is the first."""
+    """Return the fields to write. For an update, the first is the primary key."""
     meta = each.model._meta
     if isinstance(each, Update):
         return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
@@ -182,7 +190,10 @@ def _fields(each: Write) -> list[Any]:
 
 
 def _columns_and_values(each: Insert | Upsert, values: Sequence[str]) -> tuple[str, str]:
-    """SQL for the columns of new rows, and for what goes into them: these values, and in all others what is blank."""
+    """Return SQL for the columns of new rows and SQL for their values.
+
+    The columns to write get `values`; every other column gets its `blank` value as a constant.
+    """
     given = _fields(each)
     others = [field for field in _fields(Insert(each.model)) if field not in given]
     constants = [_constant(blank(each.model)[field.attname]) for field in others]
@@ -191,7 +202,7 @@ def _columns_and_values(each: Insert | Upsert, values: Sequence[str]) -> tuple[s
 
 
 def _constant(value: Any) -> str:
-    """A value in SQL; raises `TypeError` for one that is not as simple as that."""
+    """Return a value as an SQL constant; raises `TypeError` if it is not None, a bool, an int or a simple text."""
     match value:
         case None | bool():
             return "NULL" if value is None else str(value).upper()
@@ -199,4 +210,4 @@ def _constant(value: Any) -> str:
             return str(value)
         case str() if not {*value} & {"'", "%", "\\"}:
             return f"'{value}'"
-    raise TypeError(f"{value!r} is not to be left blank")
+    raise TypeError(f"the default value {value!r} cannot be written as an SQL constant")

@@ -1,1 +1,1 @@
-"""PostgreSQL as Django knows it, but for how a connection is known to be alive."""
+"""Django's PostgreSQL backend with a cheaper check that a connection is alive."""

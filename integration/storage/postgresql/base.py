@@ -1,6 +1,6 @@
-"""Whether a connection still lives is to be seen, not asked: a server that ended it has said so.
+"""A connection's socket shows whether the server has closed it, so no query is needed to find out.
 
-Django asks `SELECT 1` at the beginning of each request and each task: a round trip to hear what is known.
+Django sends `SELECT 1` at the start of each request and each task, which costs a round trip.
 """
 
 import select
@@ -10,13 +10,16 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 
 
 class DatabaseWrapper(PostgreSQL):
-    """Django's, which asks only when there is something to hear on a connection that nobody has asked anything."""
+    """Django's wrapper, which checks an idle connection with a query only if its socket has data to read.
+
+    When the server ends a connection, it sends a message or closes the socket; both make the socket readable.
+    """
 
     connection: Any
 
     def is_usable(self) -> bool:
         if self.connection is None or self.connection.closed:
             return False
-        listener = select.poll()
-        listener.register(self.connection.fileno(), select.POLLIN)
-        return super().is_usable() if listener.poll(0) else True
+        poller = select.poll()
+        poller.register(self.connection.fileno(), select.POLLIN)
+        return super().is_usable() if poller.poll(0) else True

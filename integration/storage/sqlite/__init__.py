@@ -1,1 +1,1 @@
-"""SQLite as Django knows it, but for how often it reads a statement."""
+"""Django's SQLite backend, which converts the placeholders of each statement only once."""

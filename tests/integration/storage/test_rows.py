@@ -1,4 +1,4 @@
-"""What a unit of work writes is in the database as Django itself would have put it there, and in one statement."""
+"""Rows are stored as Django would store them, in one statement on PostgreSQL, and read as Django would read them."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -44,7 +44,7 @@ def stock_item(sku: str, **others: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", AWKWARD)
-def test_a_text_is_stored_as_it_is(text: str) -> None:
+def test_a_text_is_stored_unchanged(text: str) -> None:
     row = message(actor=text, data={"text": text, "nested": [{text: None}]})
     write({Insert(Message): [row]})
     stored = Message.objects.get(actor=text)
@@ -60,54 +60,56 @@ def test_a_text_is_stored_as_it_is(text: str) -> None:
         datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
     ],
 )
-def test_every_column_is_read_back_as_the_orm_had_written_it(moment: datetime) -> None:
-    ours, theirs = (message(occurred_at=moment, causation_id=uuid4(), traceparent="00-1-2-01") for _ in range(2))
-    write({Insert(Message): [ours]})
-    Message.objects.create(**theirs)
-    for row in (ours, theirs):
+def test_every_column_is_stored_as_the_orm_stores_it(moment: datetime) -> None:
+    written_here, written_by_django = (
+        message(occurred_at=moment, causation_id=uuid4(), traceparent="00-1-2-01") for _ in range(2)
+    )
+    write({Insert(Message): [written_here]})
+    Message.objects.create(**written_by_django)
+    for row in (written_here, written_by_django):
         stored = Message.objects.get(occurred_at=moment, pk=row["id"])
         assert values_of(stored) == row
     with connection.cursor() as cursor:
-        cursor.execute("SELECT occurred_at, length(data) FROM integration_message" if _is_sqlite() else _PLAIN)
+        cursor.execute("SELECT occurred_at, length(data) FROM integration_message" if _is_sqlite() else _SAME_COLUMNS)
         assert len(set(cursor.fetchall())) == 1, "the two are stored differently"
 
 
-_PLAIN = "SELECT occurred_at, data FROM integration_message"
+_SAME_COLUMNS = "SELECT occurred_at, data FROM integration_message"
 
 
 def _is_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
 
-def test_whole_numbers_are_exact() -> None:
+def test_large_whole_numbers_are_exact() -> None:
     write({Insert(StockItem): [stock_item("MANY", on_hand=2**63 - 1)]})
     assert StockItem.objects.get().on_hand == 2**63 - 1
 
 
-def test_a_string_of_a_kind_of_its_own_is_stored_as_the_text_it_is() -> None:
+def test_an_instance_of_a_string_subclass_is_stored_as_text() -> None:
     write({Insert(Message): [message(actor=SafeString("user:1"))]})
     assert Message.objects.get().actor == "user:1"
 
 
-def test_what_cannot_be_stored_is_refused() -> None:
+def test_a_value_that_is_not_json_is_refused() -> None:
     with pytest.raises((TypeError, ValueError)), transaction.atomic():
         write({Insert(Message): [message(data={"set": object()})]})
 
 
-def test_nul_is_refused_where_the_database_has_none() -> None:
+def test_postgresql_refuses_nul_characters() -> None:
     if _is_sqlite():
-        return  # it takes NUL, as Django does there
+        return  # SQLite stores NUL, also through Django
     with pytest.raises((DatabaseError, ValueError)), transaction.atomic():
         write({Insert(Message): [message(actor="a\0b")]})
 
 
-def test_all_tables_are_written_at_once(statements: Callable[[], Any]) -> None:
-    told = [message() for _ in range(3)]
+def test_all_tables_are_written_in_one_statement(statements: Callable[[], Any]) -> None:
+    messages = [message() for _ in range(3)]
     write({Insert(StockItem): [stock_item("OLD")]})
     with statements() as seen:
         write(
             {
-                Insert(Message): told,
+                Insert(Message): messages,
                 Insert(Delivery): [
                     {
                         **blank(Delivery),
@@ -116,7 +118,7 @@ def test_all_tables_are_written_at_once(statements: Callable[[], Any]) -> None:
                         "context": "a",
                         "due_at": clock.now(),
                     }
-                    for each in told
+                    for each in messages
                 ],
                 Insert(StockItem): [stock_item("NEW")],
                 Update(StockItem, columns_of(StockItem)): [stock_item("OLD", on_hand=7, version=2)],
@@ -127,7 +129,7 @@ def test_all_tables_are_written_at_once(statements: Callable[[], Any]) -> None:
     assert dict(StockItem.objects.values_list("sku", "on_hand")) == {"OLD": 7, "NEW": 0}
 
 
-def test_nothing_to_write_is_no_statement(statements: Callable[[], Any]) -> None:
+def test_without_rows_no_statement_is_executed(statements: Callable[[], Any]) -> None:
     with statements() as seen:
         write({})
     assert seen == []
@@ -139,16 +141,16 @@ def test_an_update_writes_its_columns_and_no_others() -> None:
     assert list(StockItem.objects.values_list("sku", "on_hand", "reserved")) == [("A", 6, 0), ("B", 5, 0)]
 
 
-def test_a_row_that_is_gone_is_not_passed_over() -> None:
+def test_an_update_of_a_missing_row_raises_row_gone() -> None:
     write({Insert(StockItem): [stock_item("A")]})
     with pytest.raises(RowGone):
         write({Update(StockItem, columns_of(StockItem)): [stock_item("A"), stock_item("GONE")]})
 
 
-def test_what_no_new_row_has_is_left_blank() -> None:
-    whole = message()
-    write({Insert(Message): [whole]})
-    given = {"message_id": whole["id"], "consumer": "a", "context": "a", "external": True, "due_at": clock.now()}
+def test_columns_without_values_get_their_blank_value() -> None:
+    complete = message()
+    write({Insert(Message): [complete]})
+    given = {"message_id": complete["id"], "consumer": "a", "context": "a", "external": True, "due_at": clock.now()}
     write({Insert(Delivery, tuple(given)): [given, {**given, "consumer": "b"}]})
     expected = {**blank(Delivery), **given}
     for delivery in Delivery.objects.all():
@@ -156,12 +158,12 @@ def test_what_no_new_row_has_is_left_blank() -> None:
     assert {delivery.consumer for delivery in Delivery.objects.all()} == {"a", "b"}
 
 
-def test_what_is_not_a_simple_constant_cannot_be_left_blank() -> None:
-    with pytest.raises(TypeError, match="is not to be left blank"):
+def test_a_column_without_a_simple_default_cannot_be_left_out() -> None:
+    with pytest.raises(TypeError, match="cannot be written as an SQL constant"):
         write({Insert(Order, ("number",)): [{"number": "R-1"}]})
 
 
-def test_an_update_sets_what_is_the_same_in_all_rows_without_being_told_for_each() -> None:
+def test_an_update_sets_constants_in_all_its_rows() -> None:
     write({Insert(StockItem): [stock_item(sku, on_hand=5, reorder_point=1) for sku in "ABC"]})
     hold = Update(StockItem, ("reserved",), and_set="reorder_point = 4, on_hand = 6")
     write({hold: [{"sku": "A", "reserved": 1}, {"sku": "B", "reserved": 2}]})
@@ -169,33 +171,33 @@ def test_an_update_sets_what_is_the_same_in_all_rows_without_being_told_for_each
     assert list(stored) == [(1, 4, 6), (2, 4, 6), (0, 1, 5)]
 
 
-def test_a_row_that_no_longer_is_as_it_had_to_be_is_the_error_the_update_names() -> None:
+def test_a_row_that_fails_the_condition_raises_the_error_of_the_update() -> None:
     class Sold(RuntimeError):
-        """Somebody was faster."""
+        """The last one is sold."""
 
     write({Insert(StockItem): [stock_item("A", on_hand=1), stock_item("B", on_hand=0)]})
     take = Update(StockItem, ("reserved",), only_if="inventory_stockitem.on_hand > 0", otherwise=Sold)
-    with pytest.raises(Sold, match="Somebody was faster"), transaction.atomic():
+    with pytest.raises(Sold, match="The last one is sold"), transaction.atomic():
         write({take: [{"sku": "A", "reserved": 1}, {"sku": "B", "reserved": 0}]})
     assert list(StockItem.objects.values_list("reserved", flat=True)) == [0, 0]
     write({take: [{"sku": "A", "reserved": 1}]})
 
 
-def test_the_database_still_holds_what_it_holds() -> None:
+def test_constraints_of_the_database_are_enforced() -> None:
     write({Insert(StockItem): [stock_item("A")]})
     for wrong in (stock_item("A"), stock_item("B", reserved=1), stock_item("C", on_hand=None)):
         with pytest.raises(IntegrityError), transaction.atomic():
             write({Insert(StockItem): [wrong]})
 
 
-def test_a_text_that_is_too_long_is_refused_and_not_cut_off() -> None:
+def test_a_text_that_is_too_long_is_refused() -> None:
     if _is_sqlite():
-        return  # it takes any, as it does from Django
+        return  # SQLite does not limit the length, also not through Django
     with pytest.raises(DataError), transaction.atomic():
         write({Insert(Message): [message(actor="a" * 81)]})
 
 
-def test_a_column_may_have_another_name_than_its_attribute() -> None:
+def test_a_columns_name_may_differ_from_its_attribute() -> None:
     column_of = {field.attname: field.column for field in Delivery._meta.concrete_fields}
     assert (column_of["external"], column_of["in_flight"]) == ("outside", "in_hand")
 
@@ -211,7 +213,7 @@ def test_a_column_may_have_another_name_than_its_attribute() -> None:
     assert (changed.pk, changed.external, changed.in_flight) == (stored.pk, True, False)
 
 
-def test_a_reference_to_nothing_is_refused_at_the_latest_by_the_commit() -> None:
+def test_a_foreign_key_to_a_missing_row_is_refused_at_commit_at_the_latest() -> None:
     orphan = {**blank(Delivery), "message_id": uuid4(), "consumer": "a", "context": "a", "due_at": clock.now()}
 
     def write_and_check() -> None:
@@ -222,7 +224,7 @@ def test_a_reference_to_nothing_is_refused_at_the_latest_by_the_commit() -> None
         write_and_check()
 
 
-def test_personal_values_are_a_row_like_any_other() -> None:
+def test_personal_data_is_written_like_any_other_row() -> None:
     id, values = uuid4(), {"name": "Ada", "address": {"city": "London"}}
     write({Insert(PersonalData): [{"id": id, "event_id": id, "values": values}]})
     assert PersonalData.objects.get(pk=id).values == values
@@ -231,7 +233,7 @@ def test_personal_values_are_a_row_like_any_other() -> None:
 # --- Reading ---
 
 
-def test_rows_are_read_as_django_would_read_them_in_the_order_of_their_keys() -> None:
+def test_rows_are_equal_to_djangos_and_ordered_by_key() -> None:
     rows = [message(data={"nested": [1, 2.5, None, "€", {"deep": True}]}, traceparent=None) for _ in range(3)]
     write({Insert(Message): rows})
     wanted = [row["id"] for row in reversed(rows)]
@@ -243,7 +245,7 @@ def test_rows_are_read_as_django_would_read_them_in_the_order_of_their_keys() ->
     assert not any(row._state.adding for row in found)
 
 
-def test_a_column_may_be_called_what_a_key_is_called() -> None:
+def test_a_column_may_be_named_key() -> None:
     moment = {"currency": "USD", "amount_minor": 1, "created_at": clock.now()}
     entries = [{**blank(Transaction), "key": key, "reference": f"ch_{key}", **moment} for key in ("a", "b", "c")]
     write({Insert(Transaction): entries})
@@ -251,20 +253,20 @@ def test_a_column_may_be_called_what_a_key_is_called() -> None:
     assert [entry.key for entry in read(Transaction, "key", ["b"])] == ["b"]
 
 
-def test_rows_are_found_by_several_attributes_at_once() -> None:
-    told = [message(name=name, version=version) for name in ("a", "b", "order") for version in (1, 2)]
-    write({Insert(Message): told})
+def test_rows_are_found_by_several_attributes() -> None:
+    messages = [message(name=name, version=version) for name in ("a", "b", "order") for version in (1, 2)]
+    write({Insert(Message): messages})
 
     found = read(Message, ("name", "version"), {("a", 1), ("order", 2), ("b", 3)}, addressed_to=0)
 
     assert sorted((row.name, row.version) for row in found) == [("a", 1), ("order", 2)]
     assert read(Message, ("name", "version"), {("a", 1)}, addressed_to=1) == []
-    assert [row.name for row in read(Message, ("id",), {(told[2]["id"],)})] == ["b"]
-    others = {"correlation_id": told[3]["correlation_id"], "occurred_at": told[3]["occurred_at"]}
+    assert [row.name for row in read(Message, ("id",), {(messages[2]["id"],)})] == ["b"]
+    others = {"correlation_id": messages[3]["correlation_id"], "occurred_at": messages[3]["occurred_at"]}
     assert [row.version for row in read(Message, "name", ["b"], **others)] == [2]
 
 
-def test_rows_are_found_by_keys_of_every_kind() -> None:
+def test_rows_are_found_by_any_text_and_by_dates() -> None:
     day = date(2026, 1, 2)
     rows = [StockOfDay(build=1, sku=sku, day=day, latest=False, version=1) for sku in AWKWARD]
     StockOfDay.of_all_builds.bulk_create(rows)
@@ -274,16 +276,16 @@ def test_rows_are_found_by_keys_of_every_kind() -> None:
         assert values_of(found) == values_of(StockOfDay.of_all_builds.get(sku=sku))
 
 
-def test_rows_of_several_tables_are_read_in_one_query_as_django_would_read_them(
+def test_rows_of_several_tables_are_read_in_one_query(
     statements: Callable[[], Any],
 ) -> None:
     now, day = clock.now(), date(2026, 1, 2)
     write({Insert(StockItem): [stock_item("MUG", on_hand=3), stock_item("LAMP")]})
-    told = message(occurred_at=now)
-    write({Insert(Message): [told]})
+    stored_message = message(occurred_at=now)
+    write({Insert(Message): [stored_message]})
     shown = StockOfDay.of_all_builds.create(build=1, sku="MUG", day=day, latest=True, version=1)
     wanted: dict[Any, Any] = {
-        Message: [told["id"], uuid4()],
+        Message: [stored_message["id"], uuid4()],
         StockItem: ["LAMP", "MUG", "NO-SUCH"],
         StockOfDay: [shown.pk],
         PersonalData: [uuid4()],
@@ -300,27 +302,27 @@ def test_rows_of_several_tables_are_read_in_one_query_as_django_would_read_them(
     assert len(found) == len(expected)
 
 
-def test_rows_of_no_table_are_not_asked_for(statements: Callable[[], Any]) -> None:
+def test_without_tables_no_query_is_executed(statements: Callable[[], Any]) -> None:
     with statements() as seen:
         assert [*read_at_once({})] == []
     assert not seen
 
 
-def test_what_a_row_refers_to_is_read_along_with_it(statements: Callable[[], Any]) -> None:
-    told = [message(name=name) for name in "ab"]
-    waiting = [
+def test_a_referenced_row_is_read_in_the_same_query(statements: Callable[[], Any]) -> None:
+    messages = [message(name=name) for name in "ab"]
+    deliveries = [
         {**blank(Delivery), "message_id": each["id"], "consumer": "a", "context": "a", "due_at": clock.now()}
-        for each in told
+        for each in messages
     ]
-    write({Insert(Message): told, Insert(Delivery): waiting})
+    write({Insert(Message): messages, Insert(Delivery): deliveries})
 
     with statements() as seen:
         found = read(Delivery, "consumer", ["a"], along="message", context="a")
-        assert [(row.message.pk, row.message.name) for row in found] == [(row["id"], row["name"]) for row in told]
+        assert [(row.message.pk, row.message.name) for row in found] == [(row["id"], row["name"]) for row in messages]
     assert len(seen) == 1
 
 
-def test_nothing_is_asked_for_no_keys(statements: Callable[[], Any]) -> None:
+def test_without_keys_no_query_is_executed(statements: Callable[[], Any]) -> None:
     with statements() as seen:
         assert read(Message, "id", []) == []
     assert seen == []

@@ -1,4 +1,4 @@
-"""What is asked all the time looks at what it is about, and not at all there ever was; PostgreSQL's own counts tell."""
+"""Frequent queries read only the rows they need, and not whole tables; PostgreSQL's statistics show this."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,17 +25,17 @@ from inventory.models import History, StockItem
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite counts no rows"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no statistics of rows read"),
 ]
 
 MANY = 5_000
-OFTEN = range(12)
-"""So often that PostgreSQL has settled for a plan that does for all values."""
+REPETITIONS = range(12)
+"""Often enough that PostgreSQL uses a generic plan, which does not depend on the parameters."""
 
 
 @pytest.fixture
-def looked_at() -> Callable[[type[Any], Callable[[], object]], int]:
-    """How many rows of a table are looked at meanwhile, by way of an index or without."""
+def rows_read() -> Callable[[type[Any], Callable[[], object]], int]:
+    """A function that returns how many rows of a table are read by an action, through an index or by a scan."""
 
     def rows_of(model: type[Any]) -> int:
         with connection.cursor() as cursor:
@@ -55,7 +55,7 @@ def looked_at() -> Callable[[type[Any], Callable[[], object]], int]:
 
 @pytest.fixture
 def many_items() -> list[str]:
-    """A great many goods, each with an event of its own, all shown by the read models."""
+    """Many stock items with an event each. The read models have caught up."""
     skus = [f"SKU-{i}" for i in range(MANY)]
     stock_up([(Sku(sku), 1) for sku in skus])
     catch_up_all()
@@ -64,93 +64,94 @@ def many_items() -> list[str]:
     return skus
 
 
-def test_whoever_looks_for_news_does_not_go_through_the_history(
-    many_items: list[str], looked_at: Callable[[type[Any], Callable[[], object]], int]
+def test_looking_for_new_events_does_not_scan_the_history(
+    many_items: list[str], rows_read: Callable[[type[Any], Callable[[], object]], int]
 ) -> None:
     def look() -> None:
-        for _ in OFTEN:
+        for _ in REPETITIONS:
             assert behind(of_context("inventory")) == {}
             assert not any(each.events for each in lag())
             catch_up("inventory.stock-per-day")
 
-    assert looked_at(History, look) < MANY / 10
+    assert rows_read(History, look) < MANY / 10
 
 
-def test_rows_are_read_and_changed_by_their_keys(
-    many_items: list[str], looked_at: Callable[[type[Any], Callable[[], object]], int]
+def test_reads_and_updates_by_key_do_not_scan_the_table(
+    many_items: list[str], rows_read: Callable[[type[Any], Callable[[], object]], int]
 ) -> None:
     few = many_items[:3]
 
     def read_and_change() -> None:
-        for _ in OFTEN:
+        for _ in REPETITIONS:
             assert len(read(StockItem, "sku", few, locked=True)) == 3
             write({Update(StockItem, ("reserved",)): [{"sku": sku, "reserved": 1} for sku in few]})
 
-    assert looked_at(StockItem, read_and_change) < MANY / 10
+    assert rows_read(StockItem, read_and_change) < MANY / 10
 
 
-def told_to_inventory() -> tuple[Row, Row]:
-    """A message, and what all its deliveries have in common."""
+def message_to_inventory() -> tuple[Row, Row]:
+    """A message, and the columns that all its deliveries have in common."""
     message = {**blank(Message), "id": new_event_id(), "name": "test", "version": 1, "data": {}}
     message |= {"occurred_at": clock.now(), "correlation_id": new_event_id(), "actor": "system", "addressed_to": MANY}
-    return message, {**blank(Delivery), "message_id": message["id"], "context": "inventory", "outside": False}
+    return message, {**blank(Delivery), "message_id": message["id"], "context": "inventory", "external": False}
 
 
-def test_who_handles_some_deliveries_does_not_look_at_all_the_others(
-    looked_at: Callable[[type[Any], Callable[[], object]], int],
+def test_handling_a_few_deliveries_does_not_scan_the_pending_ones(
+    rows_read: Callable[[type[Any], Callable[[], object]], int],
 ) -> None:
     now = clock.now()
-    message, delivery = told_to_inventory()
-    in_hand = {"attempts": 1, "in_hand": True, "due_at": now + LEASE}
+    message, delivery = message_to_inventory()
+    in_flight = {"attempts": 1, "in_flight": True, "due_at": now + LEASE}
     waiting = {"due_at": now - timedelta(seconds=1)}
     done = {"status": Status.DONE, "done_at": now, "due_at": now}
     write({Insert(Message): [message]})
     write({Insert(Delivery): [{**delivery, "consumer": f"done.{i}", **done} for i in range(MANY)]})
-    with connection.cursor() as cursor:  # as it does by itself, mostly while next to nothing is pending
+    with connection.cursor() as cursor:  # autovacuum does the same, mostly while few deliveries are pending
         cursor.execute("ANALYZE integration_delivery")
-    pending = [in_hand if i < BATCH else waiting for i in range(MANY)]
+    pending = [in_flight if i < BATCH else waiting for i in range(MANY)]
     write({Insert(Delivery): [{**delivery, "consumer": f"inventory.{i}", **each} for i, each in enumerate(pending)]})
     handled = []
 
     def handle_some() -> None:
-        for _ in OFTEN:
+        for _ in REPETITIONS:
             with unit_of_work():
                 deliveries = take(claim(DeliveryQueue("inventory", False), 4), locked=True)
                 mark_done(deliveries)
             handled.extend(deliveries)
 
-    assert looked_at(Delivery, handle_some) < MANY / 4
-    assert len(handled) == 4 * len(OFTEN)
+    assert rows_read(Delivery, handle_some) < MANY / 4
+    assert len(handled) == 4 * len(REPETITIONS)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_over_does_not_pile_up_in_front_of_what_is_pending() -> None:
-    message, delivery = told_to_inventory()
+def test_the_index_on_pending_deliveries_does_not_grow_with_finished_ones() -> None:
+    message, delivery = message_to_inventory()
     write({Insert(Message): [message]})
 
-    def grows_by(name: str) -> int:
-        """Pages of the index, while a thousand deliveries come and are done."""
-        before = pages()
+    def index_growth(name: str) -> int:
+        """Return by how many pages the index grows while a thousand deliveries are stored and handled."""
+        before = index_pages()
         for n in range(20):
             due = {"due_at": clock.now()}
             write({Insert(Delivery): [{**delivery, **due, "consumer": f"{name}.{n}.{i}"} for i in range(BATCH)]})
             with unit_of_work():
                 mark_done(take(claim(DeliveryQueue("inventory", False), BATCH), locked=True))
-        return pages() - before
+        return index_pages() - before
 
-    # While somebody looks at an older state, as PostgreSQL's own ANALYZE does, nothing is over, and it may grow.
-    assert any(grows_by(f"inventory.{n}") <= 2 for n in range(40)), who_looks_back()
+    # PostgreSQL cannot remove index entries that an open snapshot may still need, such as that of an ANALYZE. The index
+    # may grow meanwhile, so several attempts are made.
+    assert any(index_growth(f"inventory.{n}") <= 2 for n in range(40)), open_snapshots()
     assert not Delivery.objects.exclude(status=Status.DONE).exists()
 
 
-def pages() -> int:
+def index_pages() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_relation_size('pending_by_lane_lost_first') / 8192")
         return int(cursor.fetchone()[0])
 
 
-def who_looks_back() -> list[Any]:
-    """Whom PostgreSQL keeps an older state for."""
+def open_snapshots() -> list[Any]:
+    """Return the other processes that hold a snapshot of the database."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT backend_type, state, xact_start, query FROM pg_stat_activity "

@@ -1,4 +1,4 @@
-"""SQLite, with what is ours: statements mean what they mean to Django, and their text is gone through once."""
+"""SQLite with the backend of this project: statements mean the same as in Django, and are converted only once."""
 
 import pytest
 from django.db import connection
@@ -7,30 +7,30 @@ from django.test.utils import CaptureQueriesContext
 from integration.storage.sqlite import base
 
 pytestmark = [
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about SQLite"),
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="tests SQLite's backend"),
     pytest.mark.django_db,
 ]
 
 
-def ask(sql: str, parameters: object = None) -> object:
+def query(sql: str, parameters: object = None) -> object:
     with connection.cursor() as cursor:
         return cursor.execute(sql, parameters).fetchone()
 
 
-def test_a_statement_is_put_into_its_words_once() -> None:
-    base._in_its_words.cache_clear()
-    assert [ask("SELECT %s + 1", [n]) for n in (1, 2, 3)] == [(2,), (3,), (4,)]
-    told = base._in_its_words.cache_info()
-    assert (told.misses, told.hits) == (1, 2)
+def test_a_statement_is_converted_once() -> None:
+    base._converted.cache_clear()
+    assert [query("SELECT %s + 1", [n]) for n in (1, 2, 3)] == [(2,), (3,), (4,)]
+    cache_info = base._converted.cache_info()
+    assert (cache_info.misses, cache_info.hits) == (1, 2)
 
 
-def test_percent_signs_and_names_mean_what_they_mean_to_django() -> None:
-    assert ask("SELECT '100%%', %s", ["%s"]) == ("100%", "%s")
-    assert ask("SELECT %(a)s || %(b)s || %(a)s", {"a": "x", "b": "%"}) == ("x%x",)
-    assert ask("SELECT '100%', '%s'") == ("100%", "%s")
+def test_percent_signs_and_named_parameters_work_as_in_django() -> None:
+    assert query("SELECT '100%%', %s", ["%s"]) == ("100%", "%s")
+    assert query("SELECT %(a)s || %(b)s || %(a)s", {"a": "x", "b": "%"}) == ("x%x",)
+    assert query("SELECT '100%', '%s'") == ("100%", "%s")
 
 
-def test_what_was_asked_is_told_as_ever() -> None:
-    with CaptureQueriesContext(connection) as asked:
-        ask("SELECT %s", [7])
-    assert [each["sql"] for each in asked] == ["SELECT 7"]
+def test_executed_statements_are_logged_as_in_django() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        query("SELECT %s", [7])
+    assert [each["sql"] for each in captured] == ["SELECT 7"]
