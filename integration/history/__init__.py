@@ -1,1 +1,1 @@
-"""The log of facts: every domain event is kept for good. Personal values are kept apart, so that they can be erased."""
+"""The log of domain events, which is never changed. Personal data is stored separately, so that it can be erased."""

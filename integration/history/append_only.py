@@ -1,8 +1,8 @@
-"""The database itself refuses to change what happened: a table's triggers let rows in, and never out or over again.
+"""Triggers make the history tables append-only: the database refuses to change or delete a row.
 
-A context asks for them in a migration: `operations = [AppendOnly("History")]`. SQLite makes a table anew to alter it,
-and its triggers go with the old one: a later migration that alters the table asks for them again. `verify` sees to it
-that no table of histories goes without.
+A context adds them in a migration: `operations = [AppendOnly("History")]`. To alter a table, SQLite recreates it and
+drops its triggers. So a later migration that alters the table must contain `AppendOnly` again. `manage.py verify`
+reports every history table that lacks its triggers.
 """
 
 from typing import Any
@@ -16,12 +16,17 @@ from integration.invariants import always
 
 
 def protect(table: str, vendor: str) -> list[str]:
-    """The SQL that makes a table append-only, on a database of this vendor."""
+    """Return the SQL statements that make a table append-only.
+
+    Args:
+        table: the table's name.
+        vendor: the database, as Django's `connection.vendor` names it.
+    """
     return _protect_postgresql(table) if vendor == "postgresql" else _protect_sqlite(table)
 
 
 def unprotect(table: str, vendor: str) -> list[str]:
-    """The SQL that lets a table's rows be changed and deleted again; on PostgreSQL for the table's owner alone."""
+    """Return the SQL statements that remove the protection. On PostgreSQL only the table's owner may execute them."""
     if vendor == "postgresql":
         return [
             f'DROP TRIGGER "{table}_is_append_only" ON "{table}"',
@@ -31,10 +36,10 @@ def unprotect(table: str, vendor: str) -> list[str]:
 
 
 class AppendOnly(Operation):
-    """A migration's step: from now on the model's table is append-only.
+    """A migration operation that makes the model's table append-only.
 
     Args:
-        model_name: the model of the migration's own context, such as `History`.
+        model_name: the model in the migration's own context, such as `History`.
     """
 
     category = OperationCategory.SQL
@@ -44,7 +49,7 @@ class AppendOnly(Operation):
         self.model_name = model_name
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """Models know nothing of triggers."""
+        """Do nothing: Django's migration state contains no triggers."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         self._run(protect, app_label, schema_editor, to_state)
@@ -68,7 +73,7 @@ class AppendOnly(Operation):
 
 @always("events.history_is_append_only")
 def history_is_append_only() -> str:
-    """The database refuses to change or delete what is in a history."""
+    """The database refuses to change or delete rows of a history."""
     return " UNION ALL ".join(
         f"SELECT '{table} can be changed: it lacks its triggers' AS what, {_is_unprotected(table)} AS bad"
         for table in histories()
@@ -76,7 +81,7 @@ def history_is_append_only() -> str:
 
 
 def histories() -> list[str]:
-    """The tables of all contexts' histories."""
+    """Return the names of all contexts' history tables."""
     return [model._meta.db_table for model in apps.get_models() if issubclass(model, HistoryEntry)]
 
 
@@ -90,7 +95,7 @@ def _is_unprotected(table: str) -> str:
 
 
 def _protect_postgresql(table: str) -> list[str]:
-    # For each statement, not each row: only so TRUNCATE is seen as well.
+    # A trigger for each statement, because a trigger for each row is not called by TRUNCATE.
     return [
         f"""
         CREATE FUNCTION "{table}_is_append_only"() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -108,7 +113,7 @@ def _protect_postgresql(table: str) -> list[str]:
 def _protect_sqlite(table: str) -> list[str]:
     update, delete, replace = _names(table)
     refuse = f"BEGIN SELECT RAISE(ABORT, '{_refusal(table)}'); END"
-    # INSERT OR REPLACE deletes what stands in its way without any trigger for DELETE.
+    # INSERT OR REPLACE deletes conflicting rows without calling the triggers for DELETE.
     taken = (
         f'EXISTS (SELECT 1 FROM "{table}" WHERE id = NEW.id)'  # noqa: S608 - names of the code only
         f' OR EXISTS (SELECT 1 FROM "{table}" WHERE stream = NEW.stream'
@@ -122,7 +127,7 @@ def _protect_sqlite(table: str) -> list[str]:
 
 
 def _names(table: str) -> tuple[str, ...]:
-    """SQLite's triggers are each for one kind of statement."""
+    """Return the names of SQLite's triggers. SQLite needs one for each kind of statement."""
     return tuple(f"{table}_refuses_{what}" for what in ("update", "delete", "replace"))
 
 

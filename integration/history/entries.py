@@ -1,6 +1,7 @@
-"""Every domain event is kept for good, in its context's append-only table, and what is personal of it beside that.
+"""Every domain event is stored permanently in its context's append-only history table, without its personal data.
 
-A context's `History` is a subclass of `HistoryEntry`; nothing but the unit of work writes to it and nothing changes it.
+Each context has a `History` model, a subclass of `HistoryEntry`. Only the unit of work writes to it. The personal data
+is in the personal data store, where it can be erased.
 """
 
 from functools import cache, cached_property
@@ -18,11 +19,11 @@ from integration.storage.rows import Row
 
 
 class HistoryIsAppendOnly(RuntimeError):
-    """What happened is not changed or deleted."""
+    """Rows of a history cannot be changed or deleted."""
 
 
 class HistoryEntry(WithPersonalData, models.Model):
-    """One domain event of one aggregate (`stream`, `stream_id`); `version` counts that aggregate's events from 1."""
+    """A stored domain event of the aggregate `stream`, `stream_id`. `version` counts that aggregate's events from 1."""
 
     kinds = domain_events
 
@@ -64,7 +65,7 @@ class HistoryEntry(WithPersonalData, models.Model):
 
     @classmethod
     def of(cls, recorded: Recorded) -> "HistoryEntry":
-        """The entry that keeps a recorded event."""
+        """Return an unsaved entry for a recorded event."""
         columns, personal = entry_of(recorded)
         entry = cls(**columns)
         entry.personal = personal
@@ -76,17 +77,19 @@ class HistoryEntry(WithPersonalData, models.Model):
 
     @cached_property
     def event(self) -> DomainEvent:
-        """The fact itself, in its newest version; raises `UnknownName` for what this code cannot read."""
+        """The domain event, upcast to its newest version; raises `UnknownName` if this code does not know the event or
+        version.
+        """
         return from_data(domain_events.get(self.name), self.facts, self.schema_version)
 
     @property
     def context(self) -> str:
-        """The context whose fact it is."""
+        """The label of the context that the event belongs to."""
         return self._meta.app_label
 
     @property
     def summary(self) -> str:
-        """The fact as a sentence, for people; also of a fact that only newer code can read."""
+        """The event as a sentence for people. This works even if only newer code can read the event."""
         try:
             return self.event.summary
         except UnknownName as unknown:
@@ -94,7 +97,7 @@ class HistoryEntry(WithPersonalData, models.Model):
 
 
 def entry_of(recorded: Recorded) -> tuple[Row, Facts]:
-    """The row that keeps a recorded event, and the personal values that are kept beside it."""
+    """Return the history row of a recorded event, and the values for the personal data store."""
     event, metadata = recorded.event, recorded.metadata
     data, personal = split_personal(event)
     return {
@@ -115,5 +118,5 @@ def entry_of(recorded: Recorded) -> tuple[Row, Facts]:
 
 @cache
 def history_of(context: str) -> type[HistoryEntry]:
-    """The history table of a context."""
+    """Return the `History` model of a context."""
     return apps.get_model(context, "History")

@@ -1,7 +1,7 @@
-"""A migration's step that moves personal values which lie in the log itself out of it, as today's code writes them.
+"""A migration operation that moves personal data from a log table to the personal data store.
 
-A context asks for it when a field that was stored before is marked as personal. What the fields are is said in the
-migration, and not asked of the code, which goes on.
+A context needs it when a field that was stored in the log before is marked as personal. The migration lists the fields
+itself, because the code of the events may change after the migration was written.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,24 +14,24 @@ from integration.domain.address import ERASED
 from integration.history.append_only import protect, unprotect
 
 CHUNK = 500
-"""As many rows are read, and then written by one statement each way."""
+"""How many rows are read and written at a time."""
 
 LEFT: Mapping[str, Callable[[Any], Any]] = {
     "text": lambda value: "",
     "address": lambda value: {**dict.fromkeys(value, ERASED), "country": value["country"]},
 }
-"""What the log keeps of a value, by its kind."""
+"""What the log keeps of a value, by the kind of the field."""
 
 Fields = Mapping[str, Mapping[str, str]]
 
 
 class MovePersonalDataOut(Operation):
-    """From now on the log keeps these fields' values beside itself.
+    """Move these fields' values from a log table to the personal data store.
 
     Args:
-        model_name: the table's model in the migration's own context, such as `History`, which is append-only.
-        fields: by the event's wire name, the kind of each of its personal fields, `text` or `address`.
-        append_only: whether the table is; then its triggers are lifted for as long as it takes.
+        model_name: the model in the migration's own context, such as `History`.
+        fields: by wire name of the event, the kind of each personal field: `text` or `address`.
+        append_only: whether the table is append-only. If so, its triggers are dropped and created again.
     """
 
     category = OperationCategory.PYTHON
@@ -41,7 +41,7 @@ class MovePersonalDataOut(Operation):
         self.model_name, self.fields, self.append_only = model_name, fields, append_only
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """No table changes."""
+        """Do nothing: the operation changes no table's schema."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         self._run(self._move_out, app_label, schema_editor, to_state)
@@ -50,7 +50,7 @@ class MovePersonalDataOut(Operation):
         self._run(self._move_in, app_label, schema_editor, to_state)
 
     def describe(self) -> str:
-        return f"Keep personal values beside {self.model_name}"
+        return f"Move personal data from {self.model_name} to the personal data store"
 
     @property
     def migration_name_fragment(self) -> str:
@@ -74,10 +74,10 @@ class MovePersonalDataOut(Operation):
     def _move_out(self, log: Any, personal_data: Any, rows: list[Any]) -> None:
         moved = []
         for row in rows:
-            kept = {name: self._left(row, name) for name in self.fields[row.name] if row.data.get(name) is not None}
-            values = {name: row.data[name] for name, left in kept.items() if row.data[name] != left}
+            logged = {name: self._left(row, name) for name in self.fields[row.name] if row.data.get(name) is not None}
+            values = {name: row.data[name] for name, left in logged.items() if row.data[name] != left}
             if values:
-                row.data = {**row.data, **kept}
+                row.data = {**row.data, **logged}
                 event_id = row.pk if self.append_only else row.causation_id or row.pk
                 moved.append(personal_data(id=row.pk, event_id=event_id, values=values))
         personal_data.objects.bulk_create(moved)
@@ -89,8 +89,8 @@ class MovePersonalDataOut(Operation):
 
     def _move_in(self, log: Any, personal_data: Any, rows: list[Any]) -> None:
         values = personal_data.objects.in_bulk([row.pk for row in rows])
-        back = [row for row in rows if row.pk in values]
-        for row in back:
+        changed = [row for row in rows if row.pk in values]
+        for row in changed:
             row.data = {**row.data, **values[row.pk].values}
-        log.objects.bulk_update(back, ["data"])
+        log.objects.bulk_update(changed, ["data"])
         personal_data.objects.filter(pk__in=list(values)).delete()

@@ -1,7 +1,9 @@
-"""Personal values are kept beside the log, in the one table of facts whose rows may be deleted: that erases them.
+"""The personal data store: one table with the personal values of all logged events. Deleting its rows erases the
+values.
 
-A row of the log is whole without them. Whoever reads many rows `recall`s them first: one query, whatever their number,
-and none for events without personal fields. Who takes a delivery reads them along with its message.
+The rows of the log are complete without their personal values. Code that reads many rows calls `load_personal` first,
+which takes one query for any number of rows, and none for events without personal fields. Deliveries are read together
+with their messages and personal values.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,9 +21,9 @@ from integration.storage.rows import Row
 
 
 class PersonalData(models.Model):
-    """The personal values of one row of the log, which has the same id: an entry of a history, or a message.
+    """The personal values of one row of the log, which has the same id: a history entry or a message.
 
-    `event_id` is the domain event they came with: the entry itself, or the one that the message was published for.
+    `event_id` is the id of the domain event: the entry itself, or the event for which the message was published.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -38,9 +40,9 @@ class PersonalData(models.Model):
 
 
 class WithPersonalData:
-    """A row of the log: `data` are the facts without what is personal, `facts` are all there are.
+    """A row of the log. `data` contains the event's facts without personal values, `facts` contains all of them.
 
-    Subclasses say of which `kinds` its events are, by name, and in which `data_version` the facts are.
+    Subclasses define `kinds`, the registered events by name, and `data_version`, the version in which `data` is stored.
     """
 
     kinds: ClassVar[WireNames[Any]]
@@ -51,23 +53,29 @@ class WithPersonalData:
 
     @property
     def data_version(self) -> int:
-        """The version its facts were stored in."""
+        """The version of the event in which the facts are stored."""
         raise NotImplementedError
 
     @cached_property
     def personal(self) -> Facts:
-        """The personal values; none for an event that has none, or whose values were erased."""
+        """The personal values. They are empty if the event has none or if they were erased.
+
+        Unless `load_personal` was called before, reading them takes a query.
+        """
         load_personal([self])
         return vars(self)["personal"]
 
     @property
     def facts(self) -> Facts:
-        """The event's facts, in the version they were stored in."""
+        """The event's facts with the personal values, in the version in which they are stored."""
         return {**self.data, **self.personal} if self.personal else self.data
 
     @property
     def may_be_personal(self) -> bool:
-        """Whether there may be values beside it; what an older version had of them, only that version knew."""
+        """Whether the personal data store may have values of this row.
+
+        For a row of an older version this is always True, because only code of that version knew its personal fields.
+        """
         if self._state.adding or self.name not in self.kinds:
             return False
         kind: type[Versioned] = self.kinds.get(self.name)
@@ -78,13 +86,13 @@ K = TypeVar("K", bound=WithPersonalData)
 
 
 def load_personal(rows: Iterable[K]) -> list[K]:
-    """Give the rows their personal values; one query, or none where there cannot be any."""
-    told = list(rows)
-    unknown = [row for row in told if "personal" not in vars(row)]
-    values = _values([row.id for row in unknown if row.may_be_personal])
-    for row in unknown:
+    """Set `personal` on all rows, and return the rows as a list. This takes at most one query."""
+    loaded = list(rows)
+    missing = [row for row in loaded if "personal" not in vars(row)]
+    values = _values([row.id for row in missing if row.may_be_personal])
+    for row in missing:
         row.personal = values.get(row.id, {})
-    return told
+    return loaded
 
 
 def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
@@ -92,5 +100,11 @@ def _values(keys: Sequence[Any]) -> dict[Any, Facts]:
 
 
 def personal_row(id: UUID, event_id: UUID, values: Facts) -> Row:
-    """The row that keeps the personal values of the log's row with that id, which came with that domain event."""
+    """Return the row of the personal data store for a row of the log.
+
+    Args:
+        id: the id of the row in the log.
+        event_id: the id of the domain event that the values belong to.
+        values: the personal values by field.
+    """
     return {"id": id, "event_id": event_id, "values": values}

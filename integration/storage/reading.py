@@ -74,7 +74,7 @@ def read_at_once(keys_of: Mapping[type[M], Collection[Any]]) -> Iterator[M]:
 
 
 def select(sql: str, parameters: Sequence[Any], *model_types: type[models.Model]) -> Iterator[tuple[Any, ...]]:
-    """Run a query and yield, for each row, an instance of each model followed by the remaining columns.
+    """Run a query and yield a tuple for each row: an instance of each model, then the remaining columns.
 
     Args:
         sql: the query. It returns the columns of one model after the other, in the order of `selected`.

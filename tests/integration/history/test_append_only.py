@@ -1,4 +1,4 @@
-"""Nobody changes what happened, not even with SQL: the database refuses, until its owner says otherwise."""
+"""The database refuses to change a history, even with SQL, until the table's owner removes the protection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +25,8 @@ SAME_VERSION = (
 
 
 @pytest.fixture
-def everything_happened(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
-    """In every context."""
+def all_contexts_have_events(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+    """An order was placed and handled, so every context has recorded events."""
     placed()
     drain()
 
@@ -38,7 +38,7 @@ def rows(table: str) -> list[Any]:
 
 
 def refused(sql: str, parameters: list[Any] | None = None) -> None:
-    """Assert that the database refuses a statement for the sake of the history."""
+    """Assert that the database refuses a statement because the history is append-only."""
     with (
         pytest.raises(IntegrityError, match="is append-only: what happened is not changed or deleted"),
         transaction.atomic(),
@@ -51,7 +51,7 @@ def test_every_context_has_a_history() -> None:
     assert sorted(HISTORIES) == sorted(f"{context}_history" for context in settings.CONTEXTS)
 
 
-@pytest.mark.usefixtures("everything_happened")
+@pytest.mark.usefixtures("all_contexts_have_events")
 @pytest.mark.parametrize("table", HISTORIES)
 @pytest.mark.parametrize(
     "sql",
@@ -63,36 +63,36 @@ def test_every_context_has_a_history() -> None:
         f"INSERT INTO {{table}} {SAME_ID} ON CONFLICT (id) DO UPDATE SET actor = 'nobody'",
     ],
 )
-def test_a_planted_change_is_refused(table: str, sql: str) -> None:
+def test_the_database_refuses_updates_and_deletes(table: str, sql: str) -> None:
     before = rows(table)
     refused(sql.format(table=table))
     assert rows(table) == before != []
 
 
-@pytest.mark.usefixtures("everything_happened")
+@pytest.mark.usefixtures("all_contexts_have_events")
 @pytest.mark.parametrize("table", HISTORIES)
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite replaces rows unasked")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has INSERT OR REPLACE")
 @pytest.mark.parametrize(("select", "parameters"), [(SAME_ID, []), (SAME_VERSION, [uuid4().hex])])
-def test_sqlite_does_not_replace_a_row(table: str, select: str, parameters: list[Any]) -> None:
+def test_sqlite_refuses_to_replace_a_row(table: str, select: str, parameters: list[Any]) -> None:
     before = rows(table)
     refused(f"INSERT OR REPLACE INTO {table} {select.format(table=table)}", parameters)
     assert rows(table) == before
 
 
-@pytest.mark.usefixtures("everything_happened")
+@pytest.mark.usefixtures("all_contexts_have_events")
 @pytest.mark.parametrize("table", HISTORIES)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
-def test_postgresql_does_not_truncate(table: str) -> None:
+def test_postgresql_refuses_truncate(table: str) -> None:
     refused(f"TRUNCATE {table}")
 
 
-@pytest.mark.usefixtures("everything_happened", "unprotected_history")
-def test_an_owner_may_take_the_protection_away() -> None:
+@pytest.mark.usefixtures("all_contexts_have_events", "unprotected_history")
+def test_the_owner_of_the_table_may_remove_the_protection() -> None:
     assert History.objects.filter(name="ordering.order_placed").update(actor="nobody") == 1
     assert History.objects.get(name="ordering.order_placed").actor == "nobody"
 
 
-def test_the_orm_refuses_before_the_database_does(placed: Callable[..., OrderNumber]) -> None:
+def test_the_orm_refuses_to_save_or_delete_an_entry(placed: Callable[..., OrderNumber]) -> None:
     placed()
     entry = history_of("ordering").objects.first()
     with pytest.raises(HistoryIsAppendOnly):
@@ -102,7 +102,7 @@ def test_the_orm_refuses_before_the_database_does(placed: Callable[..., OrderNum
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_migration_can_be_taken_back_and_made_again() -> None:
+def test_the_migration_is_reversible() -> None:
     list_products([(Sku("MUG"), "Mug", "", Money("1", "USD"))])
     call_command("migrate", "ordering", "0001", verbosity=0)
     try:

@@ -1,4 +1,4 @@
-"""History is only ever added to, and is told with no event before its cause."""
+"""A history is append-only, and a story is returned with each event after its cause."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def opened(db: None) -> History:
     return History.objects.get()
 
 
-def test_what_happened_is_not_changed(opened: History) -> None:
+def test_an_entry_cannot_be_changed(opened: History) -> None:
     opened.actor = "nobody"
 
     with pytest.raises(HistoryIsAppendOnly):
@@ -34,24 +34,24 @@ def test_what_happened_is_not_changed(opened: History) -> None:
     assert History.objects.get().actor == "system"
 
 
-def test_what_happened_is_not_deleted(opened: History) -> None:
+def test_an_entry_cannot_be_deleted(opened: History) -> None:
     with pytest.raises(HistoryIsAppendOnly):
         opened.delete()
 
     assert History.objects.exists()
 
 
-def test_an_entry_gives_back_its_event_and_says_whose_it_is(opened: History) -> None:
+def test_an_entry_knows_its_event_context_and_summary(opened: History) -> None:
     assert opened.event.sku == "MUG"  # type: ignore[attr-defined]
     assert (opened.context, opened.summary) == ("inventory", "Stock item opened")
 
 
-def test_an_event_this_code_does_not_know_says_so() -> None:
+def test_an_unknown_event_raises_unknown_name() -> None:
     with pytest.raises(UnknownName, match=r"inventory\.shelf_painted"):
         _ = History(name="inventory.shelf_painted", schema_version=1, data={}).event
 
 
-def test_a_story_can_be_read_though_newer_code_wrote_a_part_of_it(opened: History) -> None:
+def test_a_story_with_events_of_newer_code_can_be_read(opened: History) -> None:
     History(stream="shelf", stream_id="1", version=1, **_newer(opened, name="inventory.shelf_painted")).save(
         force_insert=True
     )
@@ -64,7 +64,7 @@ def test_a_story_can_be_read_though_newer_code_wrote_a_part_of_it(opened: Histor
     ]
 
 
-def test_an_aggregate_that_newer_code_changed_cannot_be_rebuilt_and_verify_says_so(opened: History) -> None:
+def test_verify_reports_an_aggregate_that_only_newer_code_can_rebuild(opened: History) -> None:
     StockItem.objects.update(version=2)
     History(stream="stock_item", stream_id="MUG", version=2, **_newer(opened, schema_version=2)).save(force_insert=True)
 
@@ -75,18 +75,18 @@ def test_an_aggregate_that_newer_code_changed_cannot_be_rebuilt_and_verify_says_
 
 
 def _newer(entry: History, **changes: Any) -> dict[str, Any]:
-    """What a later event of the same story is made of."""
+    """Return the columns of a later event of the same story."""
     columns = ("name", "schema_version", "data", "occurred_at", "correlation_id", "actor")
     return {"id": new_event_id(), **{column: getattr(entry, column) for column in columns}, **changes}
 
 
-def test_a_story_is_found_in_all_contexts_and_no_other_story_is(opened: History) -> None:
+def test_a_story_contains_no_events_of_other_stories(opened: History) -> None:
     receive_stock(Sku("MUG"), 3)
 
     assert [entry.name for entry in story(opened.correlation_id)] == ["inventory.stock_item_opened"]
 
 
-# --- The order a story is told in ---
+# --- The order of a story ---
 
 
 def _entry(stream: str, version: int, cause: UUID | None, moment: datetime) -> History:
@@ -97,36 +97,36 @@ def _entry(stream: str, version: int, cause: UUID | None, moment: datetime) -> H
 
 @st.composite
 def stories(draw: Any) -> list[History]:
-    """A true sequence of events of a few aggregates, each seen by a clock that may be wrong, in any order."""
-    told: list[History] = []
+    """A valid sequence of events of a few aggregates, shuffled; the clock that dates each event may be wrong."""
+    entries: list[History] = []
     versions = dict.fromkeys("abc", 0)
     for _ in range(draw(st.integers(0, 25))):
         stream = draw(st.sampled_from("abc"))
         versions[stream] += 1
-        cause = draw(st.sampled_from([None, new_event_id(), *[entry.id for entry in told]]))
-        told.append(_entry(stream, versions[stream], cause, NOON + timedelta(seconds=draw(st.integers(-9, 9)))))
-    return draw(st.permutations(told))
+        cause = draw(st.sampled_from([None, new_event_id(), *[entry.id for entry in entries]]))
+        entries.append(_entry(stream, versions[stream], cause, NOON + timedelta(seconds=draw(st.integers(-9, 9)))))
+    return draw(st.permutations(entries))
 
 
 @given(stories())
-def test_a_story_is_told_in_full_with_no_event_before_its_cause(entries: list[History]) -> None:
-    told = in_order(entries)
+def test_a_story_is_complete_and_each_event_comes_after_its_cause(entries: list[History]) -> None:
+    ordered = in_order(entries)
 
-    assert sorted(entry.id for entry in told) == sorted(entry.id for entry in entries)
-    place = {entry.id: i for i, entry in enumerate(told)}
-    for entry in told:
-        assert place.get(entry.causation_id, -1) < place[entry.id]
+    assert sorted(entry.id for entry in ordered) == sorted(entry.id for entry in entries)
+    position = {entry.id: i for i, entry in enumerate(ordered)}
+    for entry in ordered:
+        assert position.get(entry.causation_id, -1) < position[entry.id]
     for stream in "abc":
-        versions = [entry.version for entry in told if entry.stream == stream]
+        versions = [entry.version for entry in ordered if entry.stream == stream]
         assert versions == sorted(versions)
 
 
 @given(st.permutations(range(8)))
-def test_between_events_of_which_neither_led_to_the_other_the_clock_decides(seconds: list[int]) -> None:
+def test_independent_events_are_ordered_by_time(seconds: list[int]) -> None:
     entries = [_entry(f"{second}", 1, None, NOON + timedelta(seconds=second)) for second in seconds]
 
     assert [entry.stream for entry in in_order(entries)] == [f"{second}" for second in range(8)]
 
 
-def test_no_story_is_no_events() -> None:
+def test_an_empty_story_stays_empty() -> None:
     assert in_order([]) == []

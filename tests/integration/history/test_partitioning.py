@@ -1,4 +1,4 @@
-"""The recipe of the docs: on tables partitioned by month everything goes on as before, but for one guarantee."""
+"""On tables partitioned by month, as the documentation describes, everything works; one guarantee is weaker."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture
 def by_month(db: None) -> None:
-    """All tables that the docs name, partitioned since the month before; with it goes all that is rolled back."""
+    """Partition all tables that the documentation names, from last month on. The test's rollback undoes it."""
     first = (clock.now().replace(day=1) - timedelta(days=1)).replace(day=1).date()
     recipe = RECIPE.read_text() + "".join(f"CALL partition_by_month('{table}', 'id', :first);" for table in OTHERS)
     with connection.cursor() as cursor:
@@ -52,7 +52,7 @@ def partitions_of(table: str) -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def test_an_order_goes_its_way_is_archived_and_passes_verify(order: Order) -> None:
+def test_an_order_is_processed_archived_and_verified(order: Order) -> None:
     this_month = f"{clock.now():%Y_%m}"
     assert order.status == "confirmed"
     assert partitions_of("ordering_history") == {f"ordering_history_{this_month}"}
@@ -63,18 +63,18 @@ def test_an_order_goes_its_way_is_archived_and_passes_verify(order: Order) -> No
     assert {name: finding.offenders for name, finding in verify().items() if finding.offenders} == {}
 
 
-def test_a_partition_refuses_to_be_changed_as_its_table_does(order: Order) -> None:
+def test_partitions_are_append_only_like_their_table(order: Order) -> None:
     for table in ("ordering_history", *partitions_of("ordering_history")):
         with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"UPDATE {table} SET version = 7")  # noqa: S608 - a name of ours
 
 
-def test_a_version_is_unique_within_a_month_and_across_months_verify_tells(order: Order) -> None:
-    twice = History.objects.filter(stream=Order.stream, stream_id=order.pk).order_by("version")[0]
-    twice.pk = new_event_id()
+def test_a_version_is_unique_within_a_month_and_verify_finds_duplicates_across_months(order: Order) -> None:
+    duplicate = History.objects.filter(stream=Order.stream, stream_id=order.pk).order_by("version")[0]
+    duplicate.pk = new_event_id()
     with pytest.raises(IntegrityError, match="stream_id"), transaction.atomic():
-        History.objects.bulk_create([twice])
-    twice.pk = UUID(int=twice.pk.int - (40 * 86_400_000 << 80))  # as if it were made forty days ago
-    History.objects.bulk_create([twice])
+        History.objects.bulk_create([duplicate])
+    duplicate.pk = UUID(int=duplicate.pk.int - (40 * 86_400_000 << 80))  # as if made forty days ago
+    History.objects.bulk_create([duplicate])
     assert len(partitions_of("ordering_history")) == 2
     assert [order.pk in offender for offender in verify([REBUILD])[REBUILD].offenders] == [True]

@@ -1,4 +1,4 @@
-"""What an event's type marks as personal is kept beside the log, which stays whole without it."""
+"""Fields that an event's type marks as personal are stored separately from the log, which is complete without them."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -43,18 +43,18 @@ class Note(Struct, frozen=True):
 
 
 @pytest.fixture
-def forgotten() -> Any:
-    """What a test names is not named any more afterwards."""
+def own_events() -> Any:
+    """Remove the events of a test afterwards."""
     before = {names: dict(names._by_name) for names in (domain_events, contracts)}
     yield
     for names, known in before.items():
         names._by_name = known
 
 
-# --- In the type ---
+# --- Marks in types ---
 
 
-def test_what_is_left_stays_in_the_log_and_the_value_goes_beside_it(address: Address) -> None:
+def test_personal_values_are_split_from_the_facts_in_the_log(address: Address) -> None:
     facts, values = split_personal(BuyerProfileChanged("Ada", "", address, "en", True))
 
     assert values == {"name": "Ada", "default_shipping_address": {**facts_of(address)}}
@@ -67,11 +67,11 @@ def facts_of(address: Address) -> dict[str, str]:
     return {part: getattr(address, part) for part in address.__struct_fields__}
 
 
-def test_nothing_goes_beside_the_log_of_what_says_nothing() -> None:
+def test_empty_values_are_not_personal_data() -> None:
     assert split_personal(EMPTY)[1] == {}
 
 
-def test_an_erased_address_keeps_its_country_and_is_not_erased_again(address: Address) -> None:
+def test_an_erased_address_has_its_country_and_no_personal_values(address: Address) -> None:
     assert address.erased() == Address(ERASED, ERASED, ERASED, ERASED, "GB")
     assert split_personal(ShipmentArranged(ShipmentId("S-1"), OrderNumber("R-1"), address.erased(), ()))[1] == {}
 
@@ -82,14 +82,14 @@ def test_an_erased_address_keeps_its_country_and_is_not_erased_again(address: Ad
     ids=["a structure", "structures", "by key", "or nothing", "several"],
 )
 @pytest.mark.parametrize(("base", "name"), [(DomainEvent, domain_event), (IntegrationEvent, contract)])
-@pytest.mark.usefixtures("forgotten")
-def test_what_is_marked_within_a_field_is_refused(base: Any, name: Any, kind: Any) -> None:
+@pytest.mark.usefixtures("own_events")
+def test_a_mark_inside_a_field_is_refused(base: Any, name: Any, kind: Any) -> None:
     event = type("Noted", (base,), {"__annotations__": {"notes": kind}}, frozen=True)
     with pytest.raises(NestedPersonalData, match=r"Noted\.notes: Only a field of the event itself"):
         name("ordering.noted")(event)
 
 
-def test_other_notes_on_a_type_are_no_marks() -> None:
+def test_other_annotations_are_not_marks() -> None:
     class Counted(Versioned, frozen=True):
         count: Annotated[int, Meta(ge=0, extra={"unit": "piece"})]
         where: PersonalAddressIfAny = None
@@ -97,18 +97,18 @@ def test_other_notes_on_a_type_are_no_marks() -> None:
     assert personal_fields(Counted).keys() == {"where"}
 
 
-# --- Beside the log ---
+# --- The personal data store ---
 
 
 @pytest.fixture
 def ada(db: None, address: Address) -> Buyer:
-    """A buyer who told of themselves."""
+    """A buyer with a name and an address."""
     register_buyer_if_new(BuyerId("B-1"))
     change_profile(BuyerId("B-1"), {"name": "Ada", "default_shipping_address": address})
     return Buyer.objects.get()
 
 
-def test_a_row_tells_all_it_is_asked_for(ada: Buyer, statements: Statements) -> None:
+def test_a_row_loads_its_personal_values_on_request(ada: Buyer, statements: Statements) -> None:
     entry = History.objects.get(name=BuyerProfileChanged.wire_name)
     assert entry.data["name"] == ""
     with statements() as seen:
@@ -116,7 +116,7 @@ def test_a_row_tells_all_it_is_asked_for(ada: Buyer, statements: Statements) -> 
     assert len(seen) == 1
 
 
-def test_many_rows_are_asked_for_at_once_and_only_those_that_may_have_any(ada: Buyer, statements: Statements) -> None:
+def test_personal_values_of_many_rows_are_loaded_in_one_query(ada: Buyer, statements: Statements) -> None:
     for n in range(3):
         change_profile(BuyerId("B-1"), {"name": f"Ada {n}"})
     entries = list(History.objects.all())
@@ -132,8 +132,8 @@ def test_many_rows_are_asked_for_at_once_and_only_those_that_may_have_any(ada: B
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("forgotten")
-def test_what_only_an_older_version_knew_to_be_personal_is_found() -> None:
+@pytest.mark.usefixtures("own_events")
+def test_fields_that_only_an_older_version_marked_are_loaded() -> None:
     @domain_event("ordering.parcel_left", version=2)
     class ParcelLeft(DomainEvent):
         where: str
@@ -146,23 +146,23 @@ def test_what_only_an_older_version_knew_to_be_personal_is_found() -> None:
     assert entry.event == ParcelLeft("with Bob")
 
 
-# --- Out of the log, where it lay before ---
+# --- The migration out of the log ---
 
 
-def _put_back_inline() -> None:
+def _migrate_back() -> None:
     call_command("migrate", "ordering", "0003", verbosity=0)
     call_command("migrate", "fulfillment", "0003", verbosity=0)
     call_command("migrate", "billing", "0004", verbosity=0)
     call_command("migrate", "integration", "0005", verbosity=0)
 
 
-def _inline() -> dict[str, list[Any]]:
+def _log_rows() -> dict[str, list[Any]]:
     tables = [*(history_of(context) for context in ("ordering", "billing", "fulfillment")), Message]
     return {table._meta.label: list(table.objects.order_by("pk").values("pk", "name", "data")) for table in tables}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_values_within_the_log_are_read_and_moved_out_of_it(
+def test_the_migration_moves_values_out_of_the_log_and_is_reversible(
     placed: Callable[..., OrderNumber],
     drain: Callable[..., int],
     address: Address,
@@ -173,10 +173,10 @@ def test_values_within_the_log_are_read_and_moved_out_of_it(
     placed({"RELIC": 1})
     drain()
     change_profile(BuyerId("B-1"), {"name": "Ada", "default_shipping_address": address})
-    beside = {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()}
-    apart_before = _inline()
-    assert len(beside) > 8
-    _put_back_inline()
+    stored_before = {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()}
+    log_before = _log_rows()
+    assert len(stored_before) > 8
+    _migrate_back()
     try:
         assert PersonalData.objects.count() == 0
         assert rows_are_their_histories().offenders == []
@@ -184,8 +184,8 @@ def test_values_within_the_log_are_read_and_moved_out_of_it(
     finally:
         call_command("migrate", verbosity=0)
 
-    assert {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()} == beside
-    assert _inline() == apart_before
+    assert {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()} == stored_before
+    assert _log_rows() == log_before
     assert rows_are_their_histories().offenders == []
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT what FROM ({history_is_append_only()}) AS tables WHERE bad")  # noqa: S608
@@ -193,7 +193,7 @@ def test_values_within_the_log_are_read_and_moved_out_of_it(
 
 
 @pytest.mark.django_db
-def test_what_was_erased_stays_erased_when_the_rest_is_put_back(ada: Buyer) -> None:
+def test_events_without_their_erased_values_can_be_read(ada: Buyer) -> None:
     PersonalData.objects.all().delete()
     assert History.objects.get(name=BuyerProfileChanged.wire_name).event == BuyerProfileChanged(
         "", "", Address(ERASED, ERASED, ERASED, ERASED, "GB"), "en", True
@@ -201,5 +201,5 @@ def test_what_was_erased_stays_erased_when_the_rest_is_put_back(ada: Buyer) -> N
     assert isinstance(History.objects.get(name=BuyerRegistered.wire_name).event, BuyerRegistered)
 
 
-def test_a_mark_reads_the_same_in_every_process() -> None:
+def test_the_repr_of_a_mark_is_the_same_in_every_process() -> None:
     assert " at 0x" not in repr([event.__annotations__ for _, event in domain_events.items()])
