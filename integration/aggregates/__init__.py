@@ -1,1 +1,3 @@
-"""Aggregates: how they are loaded, changed, saved, looked at in the past, checked against their history, and erased."""
+"""Aggregates: loading, changing, saving and erasing them, and comparing them with their history and their past
+states.
+"""

@@ -1,6 +1,7 @@
-"""An aggregate guards its own rules: methods check, events change, and the row is the snapshot of what was recorded.
+"""An aggregate enforces its own rules: its methods check and record events, and only events change its state.
 
-`record` applies an event and remembers it; applying an aggregate's history from nothing gives the aggregate again.
+`record` applies an event and queues it for the history. Applying the whole history to an empty aggregate gives the same
+state again, so the aggregate's row is a snapshot of its history.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -36,18 +37,21 @@ def applies(event_type: type[E]) -> Callable[[Callable[[Any, E], None]], Callabl
 
 
 class PastIsFixed(RuntimeError):
-    """An aggregate as it was can be looked at, not changed."""
+    """A past state of an aggregate is read-only."""
 
 
-class Remembers(Protocol):
-    """The unit of work, as far as an aggregate knows it."""
+class EventQueue(Protocol):
+    """The part of the unit of work that an aggregate uses."""
 
     def remember(self, recorded: Recorded, aggregate: "Aggregate") -> None:
-        """Queue an event for dispatch that the aggregate has just recorded."""
+        """Queue an event that the aggregate has just recorded for dispatch."""
 
 
 class Part(models.Model):
-    """A row that belongs to one aggregate and is loaded, changed and saved with it."""
+    """A child row of one aggregate, such as an order line.
+
+    It is loaded, changed and saved together with the aggregate.
+    """
 
     objects: ClassVar[models.Manager[Any]]
 
@@ -56,10 +60,11 @@ class Part(models.Model):
 
     @classmethod
     def of(cls, aggregate: "Aggregate", **values: Any) -> Self:
-        """A new part of an aggregate: of a large order there are many, and Django takes its time with each.
+        """Return a new part of an aggregate. This is faster than `Model.__init__`, because a large order has many
+        parts.
 
         Raises:
-            TypeError: for a name that no column has.
+            TypeError: when a value's name is not a column.
         """
         owner, key = _owner(cls)
         if not values.keys() <= blank(cls).keys():
@@ -72,13 +77,16 @@ class Part(models.Model):
 
 @cache
 def _owner(part: type[Part]) -> tuple[Any, str]:
-    """The foreign key by which a part belongs to its aggregate, and the attribute that is the aggregate's key."""
+    """Return the foreign key from a part to its aggregate, and the name of the aggregate's primary key attribute."""
     keys: list[Any] = [field for field in part._meta.concrete_fields if field.many_to_one]
     return next((key, key_of(key.related_model)) for key in keys if issubclass(key.related_model, Aggregate))
 
 
 class Parts:
-    """The attribute that holds an aggregate's parts: read when it is first asked for, for all that were got with it."""
+    """The attribute that holds an aggregate's parts.
+
+    Its first use loads the parts of all aggregates that were loaded together, in one query.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -86,20 +94,23 @@ class Parts:
     def __get__(self, aggregate: "Aggregate | None", model: "type[Aggregate]") -> Any:
         if aggregate is None:
             return self
-        model.load_parts([each for each in aggregate._got_with or [aggregate] if self.name not in vars(each)])
+        model.load_parts([each for each in aggregate._loaded_with or [aggregate] if self.name not in vars(each)])
         return vars(aggregate)[self.name]
 
 
 def relation_of(model: "type[Aggregate]", accessor: str) -> models.ManyToOneRel:
-    """How an aggregate's parts are related to it."""
+    """Return the reverse relation from an aggregate to its parts."""
     return cast(models.ManyToOneRel, model._meta.get_field(accessor))
 
 
 class Aggregate(models.Model):
-    """What is changed as one, by recording domain events.
+    """An object that is changed as one unit, by recording domain events.
 
-    Subclasses give `stream`, the stable name of their kind in the history, and may give `parts`: which attribute holds
-    the list of which related rows (`{"lines": "line_rows"}`), and `life`, the table of their states.
+    Subclasses define:
+
+    * `stream`: the stable name of this kind of aggregate in the history.
+    * `parts`: optionally, the attributes that hold parts and their reverse relations, such as `{"lines": "line_rows"}`.
+    * `life`: optionally, the state table.
     """
 
     stream: ClassVar[str]
@@ -114,9 +125,9 @@ class Aggregate(models.Model):
 
     objects: ClassVar[models.Manager[Any]]
     _appliers: ClassVar[dict[type[DomainEvent], Callable[[Any, Any], None]]] = {}
-    _work: Remembers | None = None
+    _work: EventQueue | None = None
     _is_past = False
-    _got_with: Sequence[Self] = ()
+    _loaded_with: Sequence[Self] = ()
 
     class Meta:
         abstract = True
@@ -129,7 +140,7 @@ class Aggregate(models.Model):
             setattr(cls, name, Parts(name))
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        """As Django's; without values, what nothing has happened to yet."""
+        """Initialize as Django does. Without arguments, initialize an aggregate that has no events yet."""
         if args or values:
             super().__init__(*args, **values)
         else:
@@ -144,14 +155,14 @@ class Aggregate(models.Model):
         return super().delete(*args, **kwargs)
 
     def record(self, event: DomainEvent) -> None:
-        """Change the state by what happened, and remember that it did; raises `PastIsFixed`."""
+        """Apply an event and queue it for dispatch; raises `PastIsFixed`."""
         self.refuse_if_past()
         cause = current_cause()
         self.apply(event)
         version, moment = self.version + 1, clock.now()
         if version > 1 and moment < self.updated_at:
-            # A machine whose clock is behind must not tell that this happened before what it builds upon. What that
-            # clock said is still to be read in the id.
+            # This machine's clock is behind. The event must not be dated before the previous event. Its id, a UUIDv7,
+            # still contains the time of this clock.
             moment = self.updated_at
         correlation_id = self.correlation_id or cause.correlation_id
         metadata = Metadata(
@@ -173,16 +184,18 @@ class Aggregate(models.Model):
 
     @cached_property
     def stream_id(self) -> str:
-        """Which of the streams of its kind is the aggregate's: its key, once it was born, and for good."""
+        """The id of the aggregate's stream: its primary key, which is read once and never changes."""
         return str(self.pk)
 
     @cached_property
     def recorded_events(self) -> list[Recorded]:
-        """What was recorded before a unit of work took charge of the aggregate."""
+        """The events that were recorded before the aggregate was added to a unit of work."""
         return []
 
     def apply(self, event: DomainEvent) -> None:
-        """Change the state by what happened; raises `TypeError` for an event that is not of this kind of aggregate."""
+        """Change the state by an event; raises `TypeError` if this kind of aggregate does not apply events of this
+        type.
+        """
         try:
             applier = self._appliers[type(event)]
         except KeyError:
@@ -190,12 +203,12 @@ class Aggregate(models.Model):
         applier(self, event)
 
     def refuse_if_past(self) -> None:
-        """Raise `PastIsFixed` if this is an aggregate as it was."""
+        """Raise `PastIsFixed` if this is a past state of an aggregate."""
         if self._is_past:
             raise PastIsFixed(PastIsFixed.__doc__)
 
     def apply_entry(self, entry: HistoryEntry) -> None:
-        """Go one step of the history: become what the aggregate was after it."""
+        """Apply the next entry of the history, and set the version and times as they were after it."""
         self.apply(entry.event)
         self._stamp(entry.version, entry.occurred_at, entry.correlation_id)
 
@@ -207,37 +220,38 @@ class Aggregate(models.Model):
         self.version, self.updated_at = version, moment
 
     def accepts(self, message: str) -> bool:
-        """Whether the table of states wants `message` acted upon now; False when it is to be ignored.
+        """Return whether to act upon `message` in the current state: True to act, False to ignore it.
 
         Raises:
-            NotAllowed, NotYet: as the table says.
+            NotAllowed, NotYet: as the state table says.
+            TypeError: when this kind of aggregate has no state table.
         """
         if self.life is None:
-            raise TypeError(f"{type(self).__name__} has no table of states")
+            raise TypeError(f"{type(self).__name__} has no state table")
         return self.life.accepts(message, self.status, str(self))
 
     def expect_version(self, versions: Collection[int] | None) -> None:
-        """Raise `StaleVersion` unless the aggregate is in one of the versions somebody knows; None expects nothing."""
+        """Raise `StaleVersion` unless the aggregate has one of these versions. None accepts any version."""
         self.require(versions is None or self.version in versions, StaleVersion)
 
     @staticmethod
     def require(holds: bool, otherwise: type[DomainError] | DomainError) -> None:
-        """Raise `otherwise` unless the rule holds."""
+        """Raise the error `otherwise` unless `holds` is true."""
         if not holds:
             raise otherwise
 
     def touch(self, part: Part) -> None:
-        """Remember that a part was changed, so that it is saved with the aggregate."""
+        """Note that a part was changed, so that it is saved with the aggregate."""
         self.touched_parts.append(part)
 
     @cached_property
     def touched_parts(self) -> list[Part]:
-        """The parts changed since the aggregate was loaded."""
+        """The parts that were changed since the aggregate was loaded."""
         return []
 
     @classmethod
     def load_parts(cls, aggregates: Sequence[Self]) -> None:
-        """Give each of the aggregates its parts, in the order they were made; one query per kind of part."""
+        """Load the parts of all these aggregates, in the order of creation, with one query for each kind of part."""
         for attribute, accessor in cls.parts.items():
             relation = relation_of(cls, accessor)
             rows = read(relation.related_model, relation.field.attname, [aggregate.pk for aggregate in aggregates])
@@ -249,7 +263,7 @@ class Aggregate(models.Model):
 
 
 class OfOneStory(Aggregate):
-    """An aggregate whose whole life belongs to one story, whoever acts upon it later."""
+    """An aggregate whose events all belong to one story, even if a later command started another story."""
 
     correlation_id = models.UUIDField(editable=False, db_index=True)
 

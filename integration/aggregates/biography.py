@@ -1,6 +1,6 @@
-"""An aggregate's life, event by event: what happened, and what it changed.
+"""The life of an aggregate, event by event: what happened, and what each event changed.
 
-Only what is asked for is read: the life of a stock item of 100,000 movements can be told from any version on.
+Only the requested versions are read, so the end of a stock item's 100,000 movements can be shown quickly.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from integration.history.entries import HistoryEntry, history_of
 from integration.history.personal_data import load_personal
 
 State = dict[str, Any]
-"""An aggregate as `state_of` tells it."""
+"""An aggregate's state as `state_of` returns it."""
 
 TOLD_BY_THE_EVENT = {"version", "updated_at"}
-"""Columns that every event changes."""
+"""The columns that every event changes. They are not listed as changes."""
 
 
 class Step(NamedTuple):
-    """One event of a life, and the aggregate's state before it and after it."""
+    """One event of an aggregate's life, with the aggregate's state before and after it."""
 
     entry: HistoryEntry
     before: State
@@ -28,7 +28,10 @@ class Step(NamedTuple):
 
     @property
     def changes(self) -> dict[str, tuple[Any, Any]]:
-        """What it changed: by name, what was before (None for what was not there) and what was after."""
+        """The columns and parts that the event changed: by name, the values before and after.
+
+        The value before is None if the name did not exist.
+        """
         return {
             name: (self.before.get(name), value)
             for name, value in self.after.items()
@@ -37,7 +40,14 @@ class Step(NamedTuple):
 
 
 def life(model: type[Aggregate], key: str, first: int = 1, last: int | None = None) -> Iterator[Step]:
-    """The steps of an aggregate's life from version `first` to `last`, or to this day; none if it never lived."""
+    """Yield the steps of an aggregate's life; none if the aggregate does not exist.
+
+    Args:
+        model: the kind of aggregate.
+        key: its primary key.
+        first: the first version to return.
+        last: the last version to return; None for the newest.
+    """
     aggregate = at_version(model, key, first - 1) or model()
     before = state_of(aggregate) if aggregate.version else {}
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key, version__gte=first)

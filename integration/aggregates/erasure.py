@@ -1,6 +1,6 @@
-"""Erasing leaves the log as it is, and takes away all that was kept beside it of what happened to an aggregate.
+"""Erasing an aggregate's personal data leaves the log unchanged and deletes the values in the personal data store.
 
-Whoever erases records it as well, so that the aggregate's row becomes what its history tells from now on.
+The caller also records an event about the erasure, so that the aggregate's row equals its history again.
 """
 
 from collections.abc import Collection
@@ -12,8 +12,11 @@ from integration.history.personal_data import PersonalData
 
 
 def forget(model: type[Aggregate], keys: Collection[str]) -> None:
-    """Delete the personal values of all that happened to these aggregates, of all messages published because of it,
-    and the snapshots, which were made of them; two statements."""
+    """Delete the personal data of these aggregates, in two statements.
+
+    This covers all their events, all messages that were published because of those events, and their snapshots, which
+    contain personal data.
+    """
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=keys)
     PersonalData.objects.filter(event_id__in=history.order_by().values("id")).delete()
     Snapshot.objects.filter(stream=model.stream, stream_id__in=keys).delete()

@@ -1,8 +1,8 @@
-"""Applying an aggregate's history from nothing gives its row, field by field, by a path of its table of states, and
-on the way there each snapshot in use.
+"""Every aggregate is compared with its history: applying the events must give its row and each of its snapshots.
 
-The row and its history are two queries, and on a system at work a command may come between them: whatever seems to
-differ is looked at again before it is called an offender.
+The comparison also checks that each event led to a state that the state table allows. A row and its history are read by
+two queries, and a command may commit between them. So an aggregate that seems to differ is read again before it is
+reported.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db.models import QuerySet, Subquery
 
 from integration.aggregates.aggregate import Aggregate
-from integration.aggregates.snapshots import EVERY, KEEP, Snapshot, state_of
+from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot, state_of
 from integration.domain.naming import UnknownName
 from integration.history.entries import HistoryEntry, history_of
 from integration.history.personal_data import load_personal
@@ -24,19 +24,22 @@ from integration.storage.writing import write
 
 CHUNK = 500
 LOOKS = 3
-"""So often an aggregate is looked at before it is said to differ from its history."""
+"""How often an aggregate is compared before it is reported."""
 
 
 def aggregates() -> list[type[Aggregate]]:
-    """All kinds of aggregates there are."""
+    """Return all kinds of aggregates."""
     return [model for model in apps.get_models() if issubclass(model, Aggregate)]
 
 
 def rows_are_their_histories(newest: int | None = None) -> Finding:
-    """Rebuild aggregates and compare them with their rows.
+    """Rebuild aggregates from their histories and compare the results with their rows.
 
     Args:
-        newest: look at only so many of each kind, those changed last; None for all of them.
+        newest: for each kind, compare only this many aggregates, those changed last; None for all.
+
+    Returns:
+        the number of aggregates, and a sentence about each that differs.
     """
     looked_at, offenders = 0, []
     for model in aggregates():
@@ -86,11 +89,12 @@ def _compare(model: type[Aggregate], keys: Sequence[str]) -> Iterator[tuple[str,
 def difference(
     row: Aggregate, history: Sequence[HistoryEntry], snapshots: Mapping[int, Snapshot] = MappingProxyType({})
 ) -> str | None:
-    """How an aggregate differs from what its history makes of it; None if it does not.
+    """Return how an aggregate differs from its history, as a sentence; None if it does not differ.
 
     Args:
-        history: all of it, oldest first.
-        snapshots: those in use, by version: they are to be what the history tells, too.
+        row: the aggregate with its parts.
+        history: its whole history, oldest event first.
+        snapshots: its usable snapshots by version; they must equal the history, too.
     """
     if [entry.version for entry in history] != list(range(1, row.version + 1)):
         return f"version {row.version}, but {len(history)} events"
@@ -102,23 +106,25 @@ def difference(
         except UnknownName as unknown:
             return f"cannot be rebuilt by this code: {unknown}"
         if row.life and entry.version > 1 and not row.life.leads(status, rebuilt.status):
-            return f"{entry.name} led from {status} to {rebuilt.status}, which no table of states allows"
+            return f"{entry.name} led from {status} to {rebuilt.status}, which the state table does not allow"
         if entry.version > 1 and entry.occurred_at < moment:
-            return f"version {entry.version} is told to have happened before version {entry.version - 1}"
+            return f"version {entry.version} is dated before version {entry.version - 1}"
         snapshot = snapshots.get(entry.version)
         if snapshot and (snapshot.moment, snapshot.state) != (entry.occurred_at, state_of(rebuilt)):
-            return f"its snapshot of version {entry.version} is not what its history tells"
-    mine, told = state_of(row), state_of(rebuilt)
+            return f"its snapshot of version {entry.version} differs from its history"
+    actual, expected = state_of(row), state_of(rebuilt)
     differing = [
-        f"{name} is {mine[name]!r}, by its history {told[name]!r}" for name in mine if mine[name] != told[name]
+        f"{name} is {actual[name]!r}, by its history {expected[name]!r}"
+        for name in actual
+        if actual[name] != expected[name]
     ]
     return "; ".join(differing) or None
 
 
 def rebuild_snapshots(model: type[Aggregate]) -> int:
-    """Make all snapshots of a kind of aggregate anew, from nothing but their histories; returns how many there are.
+    """Make all snapshots of a kind of aggregate again from the histories, and return their number.
 
-    Safe at any time: what is at work meanwhile makes its own, and would make the same.
+    This is safe at any time: commands that run meanwhile store equal snapshots.
     """
     long = model.objects.filter(version__gte=EVERY).values("pk")
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=Subquery(long))
@@ -130,14 +136,14 @@ def rebuild_snapshots(model: type[Aggregate]) -> int:
         if entry.version % EVERY == 0:
             batch.append(Snapshot.of(aggregate))
         if len(batch) == CHUNK:
-            write({KEEP: [values_of(snapshot) for snapshot in batch]})
+            write({SNAPSHOT_UPSERT: [values_of(snapshot) for snapshot in batch]})
             made, batch = made + len(batch), []
-    write({KEEP: [values_of(snapshot) for snapshot in batch]})
+    write({SNAPSHOT_UPSERT: [values_of(snapshot) for snapshot in batch]})
     return made + len(batch)
 
 
 def _with_personal(history: QuerySet[HistoryEntry]) -> Iterator[HistoryEntry]:
-    """The entries with their personal values, never more than a chunk of them in memory."""
+    """Yield the entries with their personal values, with at most one chunk of them in memory."""
     entries = history.iterator(chunk_size=CHUNK)
     while some := list(islice(entries, CHUNK)):
         yield from load_personal(some)

@@ -1,7 +1,7 @@
-"""A snapshot is what an aggregate was at one version, so that its past is rebuilt out of a bounded number of rows.
+"""A snapshot stores the state of an aggregate at one version, which limits how many events a past state needs.
 
-It is a cache of the history and nothing else: one is made at every 200th version of a stream, those of other code than
-today's are passed over, and without any the answers are the same.
+Snapshots are only a cache of the history. One is stored at every 200th version of a stream. Snapshots that other code
+made are ignored. Without any snapshot, every result is the same but takes longer.
 """
 
 from functools import lru_cache
@@ -20,11 +20,11 @@ from integration.storage.writing import Upsert
 A = TypeVar("A", bound=Aggregate)
 
 EVERY = 200
-"""Between two snapshots of a stream lie so many versions: what a look at the past reads at most, besides a snapshot."""
+"""The number of versions between two snapshots of a stream. A past state needs at most this many events."""
 
 
 class Snapshot(models.Model):
-    """What an aggregate was after one version of its stream, by the code whose `shape` it has."""
+    """The state of an aggregate after one version of its stream. `shape` identifies the code that made it."""
 
     stream = models.CharField(max_length=40)
     stream_id = models.CharField(max_length=64)
@@ -48,7 +48,7 @@ class Snapshot(models.Model):
 
     @classmethod
     def of(cls, aggregate: Aggregate) -> "Snapshot":
-        """The aggregate as it is now."""
+        """Return an unsaved snapshot of the aggregate in its current state."""
         return cls(
             stream=aggregate.stream,
             stream_id=str(aggregate.pk),
@@ -60,16 +60,18 @@ class Snapshot(models.Model):
 
     @classmethod
     def usable(cls, model: type[Aggregate]) -> "models.QuerySet[Snapshot]":
-        """Those of a kind of aggregate that today's code would make as well."""
+        """Return the snapshots of this kind of aggregate that today's code would make in the same way."""
         return cls.objects.filter(stream=model.stream, shape=shape_of(model))
 
 
-KEEP = Upsert(Snapshot, ("stream", "stream_id", "version"))
-"""Written in the place of those there are."""
+SNAPSHOT_UPSERT = Upsert(Snapshot, ("stream", "stream_id", "version"))
+"""Writes snapshots, replacing those of the same version."""
 
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
-    """All that is stored of an aggregate as JSON knows it: its columns by name, and its parts as lists of theirs."""
+    """Return the stored state of an aggregate as JSON-compatible values: its columns by name, and its parts as
+    lists.
+    """
     state = _columns_of(aggregate)
     for name in aggregate.parts:
         state[name] = [_columns_of(part, but=part._meta.pk) for part in getattr(aggregate, name)]
@@ -77,7 +79,7 @@ def state_of(aggregate: Aggregate) -> dict[str, Any]:
 
 
 def restore(model: type[A], state: dict[str, Any]) -> A:
-    """The aggregate whose `state_of` this is."""
+    """Return the aggregate of which `state_of` returned this state."""
     aggregate = model()
     _fill(aggregate, state)
     for name, accessor in model.parts.items():
@@ -91,11 +93,11 @@ def restore(model: type[A], state: dict[str, Any]) -> A:
 
 @lru_cache
 def shape_of(model: type[Aggregate]) -> str:
-    """A fingerprint of the code that decides what a state is: columns, methods, events and upcasters, parts as well.
+    """Return a fingerprint of the code that determines an aggregate's state: columns, methods, events and upcasters.
 
-    It is made of what was loaded, not of files that a deployment may have replaced since. It says nothing of code that
-    these call elsewhere, such as `Money`: should that ever tell an old event differently, `verify` names the snapshots
-    that are wrong.
+    Parts are included. The fingerprint is made from the loaded code and not from files, which a deployment may have
+    replaced. It does not cover code that the methods call, such as `Money`. If a change there alters the meaning of an
+    old event, `verify` reports the snapshots that differ.
     """
     parts = [relation_of(model, accessor).related_model for accessor in model.parts.values()]
     rows = [
@@ -116,13 +118,13 @@ def _is_ours(kind: type) -> bool:
 
 
 def _methods(kind: type) -> list[Any]:
-    """What a class's own methods do, to the letter; where they stand and their comments say nothing."""
+    """Return the compiled code of a class's own methods. Line numbers and comments do not count, docstrings do."""
     own = {name: getattr(it, "fget", None) or getattr(it, "__func__", it) for name, it in vars(kind).items()}
     return [(name, _meaning(method.__code__)) for name, method in sorted(own.items()) if isfunction(method)]
 
 
 def _meaning(constant: Any) -> Any:
-    """A constant of some code, or code itself, as something that reads the same in every process."""
+    """Return a constant or a code object as a value whose `repr` is the same in every process."""
     match constant:
         case CodeType():
             return [constant.co_code, constant.co_names, *map(_meaning, constant.co_consts)]

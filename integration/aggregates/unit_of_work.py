@@ -1,7 +1,8 @@
-"""One command, one unit of work, one transaction: what was recorded is dispatched, saved and sent, or none of it.
+"""One command runs in one unit of work and one transaction. Its events are dispatched, saved and published, or nothing
+is.
 
-Aggregates are locked when they are got, their parts are read when they are first asked for, and all is written once, at
-the end, and at once: see `rows`.
+Aggregates are locked when they are loaded, and their parts are loaded when they are first used. Everything is written
+once, at the end, in as few statements as possible: see `storage.writing`.
 """
 
 from collections import defaultdict, deque
@@ -13,7 +14,7 @@ from typing import Any, TypeVar, cast
 from django.db import connection, models, transaction
 
 from integration.aggregates.aggregate import Aggregate, OfOneStory
-from integration.aggregates.snapshots import EVERY, KEEP, Snapshot
+from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot
 from integration.domain.dispatcher import dispatch
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
@@ -28,11 +29,13 @@ A = TypeVar("A", bound=Aggregate)
 
 
 class UnitFailed(RuntimeError):
-    """A command that had joined this unit of work failed, so the unit cannot be completed."""
+    """A command inside this unit of work failed and its error was swallowed, so the unit of work cannot be
+    completed.
+    """
 
 
 class UnitOfWork:
-    """The aggregates in use, each once, and what happened to them."""
+    """The aggregates in use, each as one object, and the events that they recorded."""
 
     def __init__(self) -> None:
         self._aggregates: dict[tuple[type[Aggregate], Any], Aggregate] = {}
@@ -45,44 +48,49 @@ class UnitOfWork:
         self._failure: BaseException | None = None
 
     def get(self, model: type[A], key: str) -> A:
-        """The aggregate with this key, locked until the end; raises `NotFound`."""
+        """Return the aggregate with this key, locked until the transaction ends; raises `NotFound`."""
         aggregate = self.find(model, key)
         if aggregate is None:
             raise NotFound(f"there is no {model._meta.verbose_name} {key}")
         return aggregate
 
     def find(self, model: type[A], key: str) -> A | None:
-        """The aggregate with this key, locked until the end, or None."""
+        """Return the aggregate with this key, locked until the transaction ends, or None."""
         return self.get_many(model, [key]).get(key)
 
     def get_many(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
-        """Those of the aggregates that exist, by key, locked in the order of their keys so that none deadlock."""
+        """Return the existing aggregates by key.
+
+        They are locked in the order of their keys, which prevents deadlocks.
+        """
         missing = [key for key in keys if (model, key) not in self._aggregates and (model, key) not in self._absent]
         if missing:
             found = read(model, key_of(model), missing, locked=True)
             for aggregate in found:
-                aggregate._got_with = found
+                aggregate._loaded_with = found
                 self.add(aggregate)
         in_use = cast(dict[tuple[type[A], str], A], self._aggregates)
         return {key: in_use[model, key] for key in keys if (model, key) in in_use}
 
     def prefetch(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
-        """As `get_many`, for commands that are going to ask one by one: what is not there is not looked for again.
+        """Load and lock many aggregates, for commands that will load them one by one. Missing keys are not queried
+        again.
 
-        Should somebody else make it meanwhile, ours cannot be inserted, and all is tried again.
+        If another transaction inserts a missing aggregate meanwhile, inserting it here fails and the command is
+        retried.
         """
         found = self.get_many(model, keys)
         self._absent.update((model, key) for key in keys if key not in found)
         return found
 
     def look_at(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
-        """Those of the aggregates that exist, by key, as they are now: not locked, and so not to be changed."""
+        """Return the existing aggregates by key, as they are now. They are not locked, and therefore read-only."""
         self.look_ahead({model: keys})
         seen = cast(dict[tuple[type[A], str], A | None], self._seen)
         return {key: aggregate for key in keys if (aggregate := seen[model, key])}
 
     def look_ahead(self, keys_of: Mapping[type[Aggregate], Collection[str]]) -> None:
-        """Read at once, of several kinds, what is going to be looked at."""
+        """Load several kinds of aggregates in one query, for later calls of `look_at`."""
         unseen = {model: [key for key in keys if (model, key) not in self._seen] for model, keys in keys_of.items()}
         unseen = {model: keys for model, keys in unseen.items() if keys}
         self._seen.update(dict.fromkeys((model, key) for model, keys in unseen.items() for key in keys))
@@ -91,7 +99,7 @@ class UnitOfWork:
             self._seen[type(aggregate), aggregate.pk] = aggregate
 
     def add(self, aggregate: Aggregate) -> None:
-        """Take charge of an aggregate: what it recorded already and what it will record; raises `PastIsFixed`."""
+        """Add an aggregate with the events that it has recorded and will record; raises `PastIsFixed`."""
         aggregate.refuse_if_past()
         self._absent.discard((type(aggregate), aggregate.pk))
         self._aggregates[type(aggregate), aggregate.pk] = aggregate
@@ -102,31 +110,35 @@ class UnitOfWork:
             self.remember(recorded, aggregate)
 
     def remember(self, recorded: Recorded, aggregate: Aggregate) -> None:
-        """Queue an event for dispatch, and keep a snapshot if one is due; called by the aggregate that recorded it."""
+        """Queue a recorded event for dispatch, and store a snapshot if one is due.
+
+        The aggregate calls this in `record`.
+        """
         self._undispatched.append(recorded)
         version = recorded.metadata.version
         if version % EVERY == 0 and version == aggregate.version:
-            self.write(KEEP, [values_of(Snapshot.of(aggregate))])
+            self.write(SNAPSHOT_UPSERT, [values_of(Snapshot.of(aggregate))])
 
     def write(self, to: Write, rows: Iterable[Row]) -> None:
-        """Have rows written at the end, along with the aggregates and what happened to them."""
+        """Write rows at the end, in the same statement as the aggregates and their history."""
         self._writes[to].extend(rows)
 
     def defer(self, do: Callable[[list[Any]], None], item: Any) -> None:
-        """Have `do` called once, just before the commit, with everything deferred for it."""
+        """Call `do` once, just before the commit, with a list of all items that were deferred for it."""
         self._deferred[do].append(item)
 
     def fail(self, error: BaseException) -> None:
-        """Note that a command that had joined failed: nothing is written any more, whoever swallows its error."""
+        """Note that a nested command failed. Then nothing is written, even if a caller swallows the error."""
         self._failure = self._failure or error
 
     def came_too_early(self, step: Callable[[], None]) -> NotYet | None:
-        """Take a step; returns the `NotYet` it raised, if that changed nothing: then the unit goes on without it.
+        """Run `step`. If it raises `NotYet` and has changed nothing, return the error; the unit of work can go on.
 
         Raises:
-            whatever else the step raises, and a `NotYet` that comes after a change or another failure.
+            NotYet: when the step has changed something, or after another failure.
+            Exception: any other error that the step raises.
         """
-        before, writes = self._changes, _Writes()
+        before, writes = self._changes, _WriteCounter()
         try:
             with connection.execute_wrapper(writes):
                 step()
@@ -139,18 +151,21 @@ class UnitOfWork:
 
     @property
     def _changes(self) -> tuple[int, ...]:
-        """How much is to be written, told and done so far; it only grows until the unit is completed."""
-        waiting = len(connection.run_on_commit)
+        """The numbers of callbacks, events and rows that are queued.
+
+        They only grow until the unit of work is completed.
+        """
+        callbacks = len(connection.run_on_commit)
         deferred = [*self._writes.values(), *self._deferred.values()]
-        return waiting, len(self._undispatched), sum(map(len, deferred))
+        return callbacks, len(self._undispatched), sum(map(len, deferred))
 
     def complete(self) -> None:
-        """Dispatch until no event is left, then write everything.
+        """Dispatch events until none is left, then write everything.
 
         Raises:
-            UnitFailed: when a command that joined this unit failed and its error was swallowed.
+            UnitFailed: when a command inside this unit of work failed and its error was swallowed.
         """
-        dispatch(self._until_none_is_left(), in_transaction=connection.in_atomic_block)
+        dispatch(self._undispatched_events(), in_transaction=connection.in_atomic_block)
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
         self._add_aggregates()
@@ -159,8 +174,8 @@ class UnitOfWork:
         for do, items in self._deferred.items():
             do(items)
 
-    def _until_none_is_left(self) -> Iterator[Recorded]:
-        """The events to dispatch, and those that their handlers cause; none after a failure."""
+    def _undispatched_events(self) -> Iterator[Recorded]:
+        """Yield the queued events, including those that handlers record meanwhile. Stop after a failure."""
         while self._undispatched and not self._failure:
             recorded = self._undispatched.popleft()
             self._dispatched.append(recorded)
@@ -187,8 +202,8 @@ class UnitOfWork:
                 self.write(Insert(PersonalData), [personal_row(entry["id"], entry["id"], personal)])
 
 
-class _Writes:
-    """Counts the statements that may have changed something: all that do not begin as a query does."""
+class _WriteCounter:
+    """Counts the statements that may have changed something: all except those that start with `SELECT`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -199,7 +214,7 @@ class _Writes:
 
 
 def _parts(aggregate: Aggregate, is_new: bool) -> list[models.Model]:
-    """The parts to write: all of a new aggregate's, otherwise those that were changed, each once."""
+    """Return the parts to write: all parts of a new aggregate, otherwise the changed parts, each once."""
     if is_new:
         return [part for name in aggregate.parts for part in getattr(aggregate, name)]
     return list({id(part): part for part in aggregate.touched_parts}.values()) if aggregate.parts else []
@@ -209,16 +224,19 @@ _current: ContextVar[UnitOfWork | None] = ContextVar("unit_of_work", default=Non
 
 
 def current_unit_of_work() -> UnitOfWork:
-    """The unit of work in progress; raises `RuntimeError` when there is none."""
+    """Return the current unit of work; raises `RuntimeError` if there is none."""
     work = _current.get()
     if work is None:
-        raise RuntimeError("there is no unit of work here: this belongs into a command or a policy")
+        raise RuntimeError("there is no unit of work here: call this in a command or a policy")
     return work
 
 
 @contextmanager
 def unit_of_work() -> Iterator[UnitOfWork]:
-    """One transaction around a command; inside another unit of work, a part of that one."""
+    """Open a unit of work and its transaction. Inside another unit of work, join that one.
+
+    Without a current cause, a new story starts.
+    """
     outer = _current.get()
     if outer is not None:
         try:

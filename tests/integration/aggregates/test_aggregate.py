@@ -1,4 +1,4 @@
-"""An aggregate changes by recording events, and by nothing else."""
+"""An aggregate changes only by recording events."""
 
 import pytest
 from django.db import models
@@ -29,7 +29,7 @@ def _history_of(aggregate: Aggregate) -> list[HistoryEntry]:
     return [History.of(recorded) for recorded in aggregate.recorded_events]
 
 
-def test_recording_changes_the_state_and_is_remembered(mugs: StockItem) -> None:
+def test_recording_an_event_changes_the_state_and_queues_the_event(mugs: StockItem) -> None:
     assert mugs.on_hand == 10
     assert [recorded.event for recorded in mugs.recorded_events] == [
         events.StockItemOpened(Sku("MUG"), 2),
@@ -43,32 +43,34 @@ def test_the_version_counts_the_events(mugs: StockItem) -> None:
     assert mugs.version == 3
 
 
-def test_an_event_knows_whose_it_is(mugs: StockItem) -> None:
+def test_a_recorded_event_names_its_stream(mugs: StockItem) -> None:
     assert {(recorded.stream, recorded.stream_id) for recorded in mugs.recorded_events} == {("stock_item", "MUG")}
 
 
-def test_an_aggregate_is_its_history(mugs: StockItem) -> None:
+def test_an_aggregate_can_be_rebuilt_from_its_history(mugs: StockItem) -> None:
     mugs.set_aside(ORDER, 4)
     mugs.ship(ORDER, 4)
-    again = past.from_history(StockItem, _history_of(mugs))
+    rebuilt = past.from_history(StockItem, _history_of(mugs))
 
-    assert (again.sku, again.on_hand, again.reserved, again.version) == ("MUG", 6, 0, mugs.version)
-    assert (again.created_at, again.updated_at) == (mugs.created_at, mugs.updated_at)
+    assert (rebuilt.sku, rebuilt.on_hand, rebuilt.reserved, rebuilt.version) == ("MUG", 6, 0, mugs.version)
+    assert (rebuilt.created_at, rebuilt.updated_at) == (mugs.created_at, mugs.updated_at)
     assert mugs.created_at < mugs.updated_at
 
 
-def test_an_aggregate_of_one_story_keeps_the_story_it_was_born_in() -> None:
-    with new_story() as born_in:
+def test_an_aggregate_of_one_story_keeps_its_first_story() -> None:
+    with new_story() as first_story:
         reservation = Reservation.hold(ORDER, [ReservedLine(Sku("MUG"), 1)])
-    with new_story() as elsewhere:
+    with new_story() as other_story:
         reservation.commit()
 
-    assert {recorded.metadata.correlation_id for recorded in reservation.recorded_events} == {born_in.correlation_id}
-    assert reservation.correlation_id == born_in.correlation_id != elsewhere.correlation_id
-    assert past.from_history(Reservation, _history_of(reservation)).correlation_id == born_in.correlation_id
+    assert {recorded.metadata.correlation_id for recorded in reservation.recorded_events} == {
+        first_story.correlation_id
+    }
+    assert reservation.correlation_id == first_story.correlation_id != other_story.correlation_id
+    assert past.from_history(Reservation, _history_of(reservation)).correlation_id == first_story.correlation_id
 
 
-def test_an_aggregate_of_many_stories_tells_each_event_in_its_own() -> None:
+def test_events_of_other_aggregates_belong_to_the_current_story() -> None:
     product = Product.list_for_sale(Sku("MUG"), "Mug", "", Money("1", "USD"))
     with new_story() as change:
         product.change(name="Cup", description="", price=product.price, on_sale=True)
@@ -77,14 +79,14 @@ def test_an_aggregate_of_many_stories_tells_each_event_in_its_own() -> None:
     assert product.recorded_events[0].metadata.correlation_id != change.correlation_id
 
 
-def test_another_kinds_event_is_not_applied(mugs: StockItem) -> None:
+def test_an_event_of_another_kind_of_aggregate_is_refused(mugs: StockItem) -> None:
     with pytest.raises(TypeError, match="StockItem does not apply ReservationExpired"):
         mugs.record(events.ReservationExpired(ORDER))
 
     assert mugs.version == 3
 
 
-def test_what_somebody_read_may_be_out_of_date(mugs: StockItem) -> None:
+def test_an_outdated_version_is_refused(mugs: StockItem) -> None:
     mugs.expect_version(None)
     mugs.expect_version({3})
     mugs.expect_version({2, 3})
@@ -92,16 +94,16 @@ def test_what_somebody_read_may_be_out_of_date(mugs: StockItem) -> None:
         mugs.expect_version({2})
 
 
-def test_a_refusal_may_be_a_class_or_say_more(mugs: StockItem) -> None:
+def test_require_raises_an_error_class_or_an_instance(mugs: StockItem) -> None:
     mugs.require(True, StaleVersion)
-    with pytest.raises(StaleVersion, match="Somebody changed the thing"):
+    with pytest.raises(StaleVersion, match="was changed after it was read"):
         mugs.require(False, StaleVersion)
     with pytest.raises(StaleVersion, match="read it again"):
         mugs.require(False, StaleVersion("read it again"))
 
 
 class TestAPart:
-    def test_refuses_a_name_that_no_column_has(self) -> None:
+    def test_refuses_a_value_that_is_not_a_column(self) -> None:
         with pytest.raises(TypeError, match="OrderLine has no shiped"):
             OrderLine.of(Order(number="R-1"), sku="MUG", shiped=1)
 
@@ -113,7 +115,7 @@ class TestAPart:
 
 
 @pytest.mark.parametrize("kind", [Order, StockItem])
-def test_what_nothing_has_happened_to_yet_is_what_django_makes_of_it(kind: type[Aggregate]) -> None:
+def test_an_aggregate_without_arguments_equals_one_made_by_django(kind: type[Aggregate]) -> None:
     made, expected = kind(), kind.__new__(kind)
     models.Model.__init__(expected)
     states = [vars(each).pop("_state") for each in (made, expected)]
@@ -121,7 +123,7 @@ def test_what_nothing_has_happened_to_yet_is_what_django_makes_of_it(kind: type[
     assert vars(made) == vars(expected)
 
 
-def test_no_two_begin_with_the_same_list() -> None:
+def test_two_new_aggregates_do_not_share_a_default_list() -> None:
     one, other = Order(), Order()
     one.shipments.append("S-1")
     assert (one.shipments, other.shipments) == (["S-1"], [])

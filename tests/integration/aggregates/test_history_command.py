@@ -1,4 +1,4 @@
-"""`manage.py history` tells any aggregate's life, and what it was at any moment of it."""
+"""`manage.py history` shows the events of any aggregate and its state at any moment."""
 
 import json
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from ordering.models import History
 
 
 def history(*words: str, **options: Any) -> str:
-    said = StringIO()
-    call_command("history", *words, stdout=said, **options)
-    return said.getvalue()
+    output = StringIO()
+    call_command("history", *words, stdout=output, **options)
+    return output.getvalue()
 
 
 @pytest.fixture
@@ -29,46 +29,46 @@ def order(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Orde
     return number
 
 
-def test_a_life_is_told_line_by_line(order: OrderNumber) -> None:
+def test_the_events_of_an_aggregate_are_listed(order: OrderNumber) -> None:
     lines = history("Order", order).splitlines()
-    told = [line for line in lines if "ordering.order_" in line]
-    assert [line.split("│")[1].strip() for line in told] == ["1", "2", "3"]
-    assert ["order_placed" in told[0], "goods_reserved" in told[1], "confirmed" in told[2]] == [True] * 3
-    assert "status: pending → payment_pending" in told[1]
+    events = [line for line in lines if "ordering.order_" in line]
+    assert [line.split("│")[1].strip() for line in events] == ["1", "2", "3"]
+    assert ["order_placed" in events[0], "goods_reserved" in events[1], "confirmed" in events[2]] == [True] * 3
+    assert "status: pending → payment_pending" in events[1]
     assert any("paid_minor: 0 → 2500" in line for line in lines)
 
 
 @pytest.mark.parametrize("kind", ["Order", "order", "ORDER"])
-def test_a_kind_is_named_by_its_class_or_its_stream(order: OrderNumber, kind: str) -> None:
+def test_a_kind_of_aggregate_is_named_by_its_class_or_its_stream(order: OrderNumber, kind: str) -> None:
     assert history(kind, order, json=True) == history("Order", order, json=True)
     assert history("StockItem", "MUG", json=True) == history("stock_item", "MUG", json=True)
 
 
-def test_a_life_for_machines_says_it_all(order: OrderNumber) -> None:
-    told = json.loads(history("Order", order, json=True))
+def test_the_json_output_contains_every_event_and_change(order: OrderNumber) -> None:
+    steps = json.loads(history("Order", order, json=True))
     entries = list(History.objects.filter(stream="order").order_by("version"))
-    assert [(step["event_id"], step["data"]) for step in told] == [(str(entry.id), entry.data) for entry in entries]
-    assert told[1]["changes"] == {"status": {"before": "pending", "after": "payment_pending"}}
-    assert told[0]["changes"]["lines"]["before"] is None
-    assert told[0]["changes"]["lines"]["after"][0]["sku"] == "MUG"
+    assert [(step["event_id"], step["data"]) for step in steps] == [(str(entry.id), entry.data) for entry in entries]
+    assert steps[1]["changes"] == {"status": {"before": "pending", "after": "payment_pending"}}
+    assert steps[0]["changes"]["lines"]["before"] is None
+    assert steps[0]["changes"]["lines"]["after"][0]["sku"] == "MUG"
 
 
-def test_what_it_was_then_is_told(order: OrderNumber) -> None:
-    birth = History.objects.get(stream="order", version=1).occurred_at
+def test_a_past_state_is_shown(order: OrderNumber) -> None:
+    placed_at = History.objects.get(stream="order", version=1).occurred_at
     assert json.loads(history("Order", order, "--version", "2", json=True))["status"] == "payment_pending"
-    assert json.loads(history("Order", order, at=birth.isoformat(), json=True))["status"] == "pending"
+    assert json.loads(history("Order", order, at=placed_at.isoformat(), json=True))["status"] == "pending"
     tomorrow = f"{clock.now() + timedelta(days=1):%Y-%m-%d}"
     assert json.loads(history("Order", order, at=tomorrow, json=True))["status"] == "confirmed"
     assert "payment_pending" in history("Order", order, "--version", "2")
 
 
-def test_a_long_life_is_told_from_its_end(shop: object) -> None:
+def test_only_the_last_events_are_listed(shop: object) -> None:
     for _ in range(6):
         receive_stock(Sku("MUG"), 1)
-    said = history("StockItem", "MUG", last=2)
-    assert said.count("inventory.stock_received") == 2
-    assert "on_hand: 105 → 106" in said
-    assert "7 earlier events are not shown" in said
+    output = history("StockItem", "MUG", last=2)
+    assert output.count("inventory.stock_received") == 2
+    assert "on_hand: 105 → 106" in output
+    assert "7 earlier events are not shown" in output
     assert history("StockItem", "MUG", last=0).count("inventory.") == 9
 
 
@@ -87,10 +87,10 @@ def test_a_long_life_is_told_from_its_end(shop: object) -> None:
         (["Order", "{order}", "--last", "-1"], r"--last must be 0 or more"),
     ],
 )
-def test_bad_input_gets_a_sentence(order: OrderNumber, words: list[str], sentence: str) -> None:
+def test_bad_input_is_reported_in_a_sentence(order: OrderNumber, words: list[str], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         history(*[word.format(order=order) for word in words])
 
 
-def test_its_own_version_takes_the_place_of_djangos() -> None:
+def test_the_version_option_replaces_djangos() -> None:
     assert Command().create_parser("manage.py", "history").parse_args(["Order", "R-1", "--version", "2"]).version == 2

@@ -1,4 +1,4 @@
-"""An aggregate's past: what it was at a moment or a version, told by its history, quickly by its snapshots."""
+"""Past states of an aggregate are correct at any moment and version, and snapshots make them fast."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def at() -> Iterator[Callable[[int], None]]:
-    """Stop the clock at so many seconds past noon."""
+    """Stop the clock at a number of seconds past noon."""
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with mock.patch.object(clock, "now", return_value=noon) as now:
 
@@ -47,7 +47,7 @@ def at() -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def received(at: Callable[[int], datetime]) -> list[datetime]:
-    """Ten mugs come in at each of three moments, which are returned."""
+    """Receive ten mugs at each of three moments, which are returned."""
     open_stock_item(MUG)
     moments = [at(seconds) for seconds in (10, 20, 30)]
     for seconds in 10, 20, 30:
@@ -58,7 +58,7 @@ def received(at: Callable[[int], datetime]) -> list[datetime]:
 
 @pytest.fixture
 def busy() -> StockItem:
-    """An item of 500 versions and more, recorded by commands of many movements and of one."""
+    """A stock item with more than 500 versions, from commands with many movements and commands with one."""
     open_stock_item(MUG)
     for movements in 150, 150, 1, 1, 199:
         with unit_of_work() as work:
@@ -69,8 +69,8 @@ def busy() -> StockItem:
 
 
 @contextmanager
-def entries_read() -> Iterator[list[int]]:
-    """The versions of the events that are read from histories."""
+def record_entries_read() -> Iterator[list[int]]:
+    """Collect the versions of the history entries that are read."""
     read: list[int] = []
     from_db = HistoryEntry.from_db.__func__
 
@@ -91,26 +91,26 @@ def on_hand(moment: datetime) -> int | None:
 # --- Moments and versions ---
 
 
-def test_it_is_what_it_was_after_the_last_event_by_then(received: list[datetime]) -> None:
-    a_moment = timedelta(microseconds=1)
+def test_as_of_returns_the_state_after_the_last_event_until_then(received: list[datetime]) -> None:
+    instant = timedelta(microseconds=1)
     assert [on_hand(moment) for moment in received] == [10, 20, 30]
-    assert [on_hand(moment - a_moment) for moment in received] == [0, 10, 20]
+    assert [on_hand(moment - instant) for moment in received] == [0, 10, 20]
     assert on_hand(received[-1] + timedelta(days=1000)) == 30
 
 
-def test_before_its_birth_there_was_nothing(received: list[datetime]) -> None:
+def test_before_the_first_event_there_is_no_aggregate(received: list[datetime]) -> None:
     assert on_hand(received[0] - timedelta(seconds=11)) is None
     assert past.as_of(StockItem, "NEVER", received[0]) is None
 
 
-def test_every_version_is_told(received: list[datetime]) -> None:
-    # It was opened, received, became in stock, and received twice more.
-    told = [past.at_version(StockItem, MUG, version) for version in range(1, 6)]
-    assert [(item and (item.version, item.on_hand)) for item in told] == [(1, 0), (2, 10), (3, 10), (4, 20), (5, 30)]
+def test_at_version_returns_each_version(received: list[datetime]) -> None:
+    # Its events: opened, received, level changed to in stock, received, received.
+    states = [past.at_version(StockItem, MUG, version) for version in range(1, 6)]
+    assert [(item and (item.version, item.on_hand)) for item in states] == [(1, 0), (2, 10), (3, 10), (4, 20), (5, 30)]
 
 
 @pytest.mark.parametrize("version", [-1, 0, 6, 10**6])
-def test_a_version_there_never_was_is_none(received: list[datetime], version: int) -> None:
+def test_a_version_that_does_not_exist_is_none(received: list[datetime], version: int) -> None:
     assert past.at_version(StockItem, MUG, version) is None
 
 
@@ -124,8 +124,8 @@ def test_parts_are_as_they_were(placed: Callable[..., OrderNumber], drain: Calla
     assert [(line.sku, line.quantity, line.order) for line in order.lines] == [("MUG", 3, order), ("LAMP", 1, order)]
 
 
-def test_a_clock_that_is_behind_never_tells_of_an_effect_before_its_cause(at: Callable[[int], datetime]) -> None:
-    """The second machine is five seconds behind: what it records happened no earlier than what it builds upon."""
+def test_with_a_slow_clock_no_event_is_dated_before_the_previous_one(at: Callable[[int], datetime]) -> None:
+    """The clock of a second machine is five seconds slow."""
     at(10)
     open_stock_item(MUG)
     receive_stock(MUG, 10)
@@ -140,7 +140,7 @@ def test_a_clock_that_is_behind_never_tells_of_an_effect_before_its_cause(at: Ca
     assert verify(["events."])["events.rows_are_their_histories"].offenders == []
 
 
-def test_a_later_look_never_sees_less(busy: StockItem) -> None:
+def test_a_later_moment_never_has_a_lower_version(busy: StockItem) -> None:
     moments = list(History.objects.order_by("version").values_list("occurred_at", flat=True))
     seen = [past.as_of(StockItem, MUG, moment).version for moment in moments[::17]]
     assert seen == sorted(seen)
@@ -173,11 +173,11 @@ def _take_charge_of(aggregate: Aggregate) -> None:
 # --- Snapshots ---
 
 
-def test_a_snapshot_is_kept_whenever_a_stream_comes_by(busy: StockItem) -> None:
+def test_a_snapshot_is_stored_at_every_200th_version(busy: StockItem) -> None:
     assert list(Snapshot.objects.order_by("version").values_list("version", flat=True)) == [EVERY, 2 * EVERY]
 
 
-def test_a_command_that_fails_keeps_none(busy: StockItem) -> None:
+def test_a_failed_command_stores_no_snapshot(busy: StockItem) -> None:
     with pytest.raises(ZeroDivisionError):
         _receive_and_fail()
     assert Snapshot.objects.count() == 2
@@ -191,7 +191,7 @@ def _receive_and_fail() -> None:
         raise ZeroDivisionError
 
 
-def test_only_a_command_that_comes_by_writes_one(statements: Any) -> None:
+def test_only_a_command_that_reaches_a_200th_version_stores_a_snapshot(statements: Any) -> None:
     open_stock_item(MUG)
     counts = []
     for movements in 10, 10, EVERY, 2 * EVERY:
@@ -204,7 +204,9 @@ def test_only_a_command_that_comes_by_writes_one(statements: Any) -> None:
     assert counts == [(2, 0), (2, 0), (2, 1), (2, 2)]
 
 
-def test_what_is_kept_is_what_was(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+def test_a_restored_snapshot_equals_the_aggregate(
+    placed: Callable[..., OrderNumber], drain: Callable[..., int]
+) -> None:
     number = placed({"MUG": 3, "LAMP": 1})
     drain()
     order = Order.objects.get(pk=number)
@@ -215,39 +217,39 @@ def test_what_is_kept_is_what_was(placed: Callable[..., OrderNumber], drain: Cal
     assert [line.total for line in again.lines] == [line.total for line in order.lines]
 
 
-def test_all_versions_are_told_alike_with_and_without_snapshots(busy: StockItem) -> None:
+def test_past_states_are_the_same_with_and_without_snapshots(busy: StockItem) -> None:
     versions = [1, 2, EVERY - 1, EVERY, EVERY + 1, 2 * EVERY, busy.version - 1, busy.version]
     moments = list(History.objects.filter(version__in=versions).values_list("occurred_at", flat=True))
-    told = [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
-    then = [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
+    by_version = [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
+    by_moment = [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
     Snapshot.objects.all().delete()
-    assert told == [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
-    assert then == [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
-    assert [state["version"] for state in told] == versions
+    assert by_version == [state_of(past.at_version(StockItem, MUG, version)) for version in versions]
+    assert by_moment == [state_of(past.as_of(StockItem, MUG, moment)) for moment in moments]
+    assert [state["version"] for state in by_version] == versions
 
 
-def test_snapshots_of_other_code_are_passed_over(busy: StockItem) -> None:
+def test_snapshots_of_other_code_are_ignored(busy: StockItem) -> None:
     Snapshot.objects.update(shape="another", state={"sku": MUG, "on_hand": -1, "nonsense": True})
-    with entries_read() as read:
-        assert past.at_version(StockItem, MUG, EVERY).on_hand == EVERY - 3  # it was opened, became low, and in stock
+    with record_entries_read() as read:
+        assert past.at_version(StockItem, MUG, EVERY).on_hand == EVERY - 3  # three of the events are not receipts
     assert read[0] == 1
     assert verify(["events."])["events.rows_are_their_histories"].offenders == []
 
 
-def test_a_wrong_snapshot_is_named_and_made_anew(busy: StockItem) -> None:
+def test_a_wrong_snapshot_is_reported_and_can_be_rebuilt(busy: StockItem) -> None:
     Snapshot.objects.filter(version=EVERY).update(state={**state_of(busy), "on_hand": 1})
     [offender] = verify(["events."])["events.rows_are_their_histories"].offenders
-    assert offender == f"stock of MUG: its snapshot of version {EVERY} is not what its history tells"
+    assert offender == f"stock of MUG: its snapshot of version {EVERY} differs from its history"
 
     call_command("rebuild_snapshots", stdout=StringIO())
     assert verify(["events."])["events.rows_are_their_histories"].offenders == []
 
 
-def test_snapshots_made_anew_are_those_that_were_kept(busy: StockItem) -> None:
-    kept = list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state"))
+def test_rebuilt_snapshots_equal_the_stored_ones(busy: StockItem) -> None:
+    stored = list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state"))
     Snapshot.objects.all().delete()
     assert rebuild_snapshots(StockItem) == 2
-    assert list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state")) == kept
+    assert list(Snapshot.objects.order_by("version").values("version", "moment", "shape", "state")) == stored
 
 
 # --- The shape of the code ---
@@ -259,15 +261,15 @@ class Counted(DomainEvent, frozen=True):
 
 
 def _counter(**body: Any) -> type[Aggregate]:
-    """A kind of aggregate whose class says the same, but for its body."""
-    told: dict[str, Any] = {
+    """A kind of aggregate that is the same except for its class body."""
+    namespace: dict[str, Any] = {
         "__module__": "inventory.models",
         "Meta": type("Meta", (), {"app_label": "inventory", "abstract": True}),
         "stream": "counter",
         "parts": {},
         **body,
     }
-    return type(Aggregate)("Counter", (Aggregate,), told)
+    return type(Aggregate)("Counter", (Aggregate,), namespace)
 
 
 def _plus(self: Any, event: Counted) -> None:
@@ -279,11 +281,11 @@ def _minus(self: Any, event: Counted) -> None:
 
 
 def _plus_again(self: Any, event: Counted) -> None:
-    # It says the same, elsewhere.
+    # The same code on other lines.
     self.total += event.by
 
 
-def test_code_that_means_something_else_has_another_shape() -> None:
+def test_different_code_has_a_different_shape() -> None:
     number = models.IntegerField
 
     def shape(applier: Any, **fields: Any) -> str:
@@ -301,7 +303,7 @@ def test_code_that_means_something_else_has_another_shape() -> None:
     assert len(set(others)) == len(others)
 
 
-def test_an_upcaster_belongs_to_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upcasters_are_part_of_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counted, "schema_version", 2)
     monkeypatch.setattr("integration.domain.versions._upcasters", {})
     shapes = [shape_of(_counter(count=applies(Counted)(_plus)))]
@@ -319,12 +321,12 @@ def _upcaster(factor: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def test_a_shape_is_the_same_in_every_process() -> None:
-    publish_all = "from integration.aggregates.rebuild import *; from integration.aggregates.snapshots import *;"
-    publish_all = f"import django; django.setup(); {publish_all} print([shape_of(model) for model in aggregates()])"
+    script = "from integration.aggregates.rebuild import *; from integration.aggregates.snapshots import *;"
+    script = f"import django; django.setup(); {script} print([shape_of(model) for model in aggregates()])"
 
-    def told(seed: str) -> str:
+    def shapes(seed: str) -> str:
         process = subprocess.run(
-            [sys.executable, "-c", publish_all],
+            [sys.executable, "-c", script],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
@@ -332,7 +334,7 @@ def test_a_shape_is_the_same_in_every_process() -> None:
         assert process.returncode == 0, process.stderr
         return process.stdout
 
-    assert told("1") == told("2") != ""
+    assert shapes("1") == shapes("2") != ""
 
 
 # --- A long life ---
@@ -342,10 +344,10 @@ MOVEMENTS = 100_000
 
 @pytest.fixture
 def long_life() -> Sequence[datetime]:
-    """A stock item of 100,000 movements, a second apart; returns the moments of all its versions."""
+    """A stock item with 100,000 movements, one second apart; returns the moments of all its versions."""
     open_stock_item(MUG)
-    [birth] = History.objects.filter(stream="stock_item")
-    moments = [birth.occurred_at + timedelta(seconds=n) for n in range(MOVEMENTS + 1)]
+    [first_event] = History.objects.filter(stream="stock_item")
+    moments = [first_event.occurred_at + timedelta(seconds=n) for n in range(MOVEMENTS + 1)]
     History.objects.bulk_create(
         [
             History(
@@ -357,7 +359,7 @@ def long_life() -> Sequence[datetime]:
                 schema_version=1,
                 data={"quantity": 1, "reference": ""},
                 occurred_at=moments[n],
-                correlation_id=birth.correlation_id,
+                correlation_id=first_event.correlation_id,
                 actor="system",
             )
             for n in range(1, MOVEMENTS + 1)
@@ -371,17 +373,17 @@ def long_life() -> Sequence[datetime]:
     return moments
 
 
-def test_a_hundred_thousand_movements_answer_out_of_a_bounded_number_of_rows(
+def test_a_past_state_of_100_000_movements_reads_a_bounded_number_of_rows(
     long_life: Sequence[datetime], statements: Any
 ) -> None:
     versions = [1, 2, EVERY, EVERY + 1, 50_000, 77_777, MOVEMENTS, MOVEMENTS + 1]
     for version in versions:
-        with entries_read() as read, statements() as seen:
+        with record_entries_read() as read, statements() as seen:
             item = past.as_of(StockItem, MUG, long_life[version - 1] + timedelta(milliseconds=1))
         assert (item.version, item.on_hand) == (version, version - 1)
         assert len(read) <= EVERY
         assert len(seen) == 2
-        with entries_read() as read, statements() as seen:
+        with record_entries_read() as read, statements() as seen:
             assert state_of(past.at_version(StockItem, MUG, version)) == state_of(item)
         assert len(read) <= EVERY
         assert len(seen) == 2

@@ -1,4 +1,4 @@
-"""One command, one unit of work, one transaction: all of it happens, or nothing."""
+"""One command runs in one unit of work and one transaction: everything is committed, or nothing."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -32,13 +32,13 @@ ORDER = OrderNumber("R-7")
 pytestmark = pytest.mark.django_db
 
 
-class Trouble(Exception):
-    """A handler's own."""
+class HandlerFailed(Exception):
+    """Raised by the handlers of these tests."""
 
 
 @pytest.fixture
 def mugs() -> None:
-    """Ten mugs on the shelf."""
+    """Ten mugs in stock."""
     commands.open_stock_item(MUG)
     commands.receive_stock(MUG, 10)
 
@@ -56,10 +56,10 @@ def _on_hand(sku: Sku = MUG) -> int:
     return StockItem.objects.get(pk=sku).on_hand
 
 
-# --- What a unit of work is made of ---
+# --- Loading and writing aggregates ---
 
 
-def test_an_aggregate_got_twice_is_the_same(mugs: None) -> None:
+def test_an_aggregate_loaded_twice_is_the_same_object(mugs: None) -> None:
     with unit_of_work() as work:
         item = work.get(StockItem, MUG)
         item.receive(1, "")
@@ -71,7 +71,7 @@ def test_an_aggregate_got_twice_is_the_same(mugs: None) -> None:
     assert _on_hand() == 11
 
 
-def test_an_aggregate_just_made_is_found_before_it_is_written(mugs: None) -> None:
+def test_a_new_aggregate_is_found_before_it_is_written(mugs: None) -> None:
     with unit_of_work() as work:
         item = StockItem.open(LAMP)
         work.add(item)
@@ -82,19 +82,19 @@ def test_an_aggregate_just_made_is_found_before_it_is_written(mugs: None) -> Non
     assert _on_hand(LAMP) == 0
 
 
-def test_what_is_not_there_is_not_found() -> None:
+def test_a_missing_aggregate_is_not_found() -> None:
     with pytest.raises(NotFound, match="there is no stock item MUG"), unit_of_work() as work:
         work.get(StockItem, MUG)
 
 
-def test_what_did_not_change_is_not_written(mugs: None, statements: Callable[[], Any]) -> None:
+def test_an_unchanged_aggregate_is_not_written(mugs: None, statements: Callable[[], Any]) -> None:
     with statements() as seen, unit_of_work() as work:
         work.get(StockItem, MUG)
 
     assert len(seen) == 1
 
 
-def test_aggregates_are_locked_together_in_the_order_of_their_keys(statements: Callable[[], Any]) -> None:
+def test_aggregates_are_locked_in_the_order_of_their_keys(statements: Callable[[], Any]) -> None:
     commands.stock_up([(Sku(sku), 1) for sku in "ABC"])
 
     with statements() as seen, unit_of_work() as work:
@@ -105,7 +105,7 @@ def test_aggregates_are_locked_together_in_the_order_of_their_keys(statements: C
     assert ("FOR NO KEY UPDATE" in lock) == (connection.vendor == "postgresql")
 
 
-def test_parts_are_read_when_they_are_asked_for_and_for_all_that_were_got_together(
+def test_parts_are_loaded_on_first_use_for_all_aggregates_loaded_together(
     placed: Callable[..., OrderNumber], statements: Callable[[], Any]
 ) -> None:
     numbers = [placed({"MUG": 1}), placed({"MUG": 2, "LAMP": 3})]
@@ -133,15 +133,15 @@ def test_version_and_history_agree(mugs: None) -> None:
 
 
 def test_the_database_refuses_two_events_of_one_version(mugs: None) -> None:
-    twin = History.objects.order_by("version").first()
-    assert twin is not None
-    twin.pk, twin._state.adding = "018f0000-0000-7000-8000-000000000000", True
+    duplicate = History.objects.order_by("version").first()
+    assert duplicate is not None
+    duplicate.pk, duplicate._state.adding = "018f0000-0000-7000-8000-000000000000", True
 
     with pytest.raises(IntegrityError, match=r"(?i)unique|append-only"):
-        History.objects.bulk_create([twin])
+        History.objects.bulk_create([duplicate])
 
 
-def test_many_aggregates_are_written_in_as_many_statements_as_one(statements: Callable[[], Any]) -> None:
+def test_the_number_of_statements_does_not_depend_on_the_number_of_aggregates(statements: Callable[[], Any]) -> None:
     counts = []
     for skus in (["A"], [f"B{n}" for n in range(200)]):
         with statements() as opened:
@@ -153,7 +153,7 @@ def test_many_aggregates_are_written_in_as_many_statements_as_one(statements: Ca
     assert counts[0] == counts[1]
 
 
-def test_an_aggregate_may_be_born_and_live_on_in_one_unit_of_work(
+def test_a_new_aggregate_can_be_changed_in_the_same_unit_of_work(
     placed: Callable[..., OrderNumber], compare_rows_with_history: Callable[[], set[str]]
 ) -> None:
     with unit_of_work() as work:
@@ -166,10 +166,10 @@ def test_an_aggregate_may_be_born_and_live_on_in_one_unit_of_work(
     compare_rows_with_history()
 
 
-# --- One in another ---
+# --- Nested units of work ---
 
 
-def test_a_unit_of_work_inside_another_is_a_part_of_it(mugs: None) -> None:
+def test_a_nested_unit_of_work_joins_the_enclosing_one(mugs: None) -> None:
     with unit_of_work() as outer:
         with unit_of_work() as inner:
             assert inner is outer is current_unit_of_work()
@@ -179,14 +179,14 @@ def test_a_unit_of_work_inside_another_is_a_part_of_it(mugs: None) -> None:
     assert _on_hand() == 11
 
 
-def test_without_a_unit_of_work_there_is_none_to_join() -> None:
+def test_without_a_unit_of_work_there_is_no_current_one() -> None:
     with pytest.raises(RuntimeError, match="there is no unit of work here"):
         current_unit_of_work()
 
 
-def test_a_failed_unit_of_work_is_over(mugs: None) -> None:
-    with pytest.raises(Trouble), unit_of_work():
-        raise Trouble
+def test_a_failed_unit_of_work_is_no_longer_current(mugs: None) -> None:
+    with pytest.raises(HandlerFailed), unit_of_work():
+        raise HandlerFailed
 
     with pytest.raises(RuntimeError, match="there is no unit of work here"):
         current_unit_of_work()
@@ -194,20 +194,20 @@ def test_a_failed_unit_of_work_is_over(mugs: None) -> None:
     assert _on_hand() == 11
 
 
-def test_a_nested_failure_takes_everything_back(mugs: None) -> None:
+def test_a_nested_failure_rolls_everything_back(mugs: None) -> None:
     def fail_inside() -> None:
         with unit_of_work() as work:
             work.get(StockItem, MUG).receive(1, "")
             with unit_of_work():
-                raise Trouble
+                raise HandlerFailed
 
-    with pytest.raises(Trouble):
+    with pytest.raises(HandlerFailed):
         fail_inside()
 
     assert _on_hand() == 10
 
 
-def test_a_nested_failure_that_is_swallowed_fails_the_whole(mugs: None) -> None:
+def test_a_swallowed_nested_failure_fails_the_unit_of_work(mugs: None) -> None:
     def fail_and_go_on() -> None:
         with unit_of_work():
             commands.receive_stock(MUG, 1)
@@ -220,7 +220,7 @@ def test_a_nested_failure_that_is_swallowed_fails_the_whole(mugs: None) -> None:
     assert _on_hand() == 10
 
 
-def test_a_failure_that_a_handler_swallows_fails_the_whole(mugs: None, react: Subscribe) -> None:
+def test_a_failure_that_a_handler_swallows_fails_the_unit_of_work(mugs: None, react: Subscribe) -> None:
     def receive_something_unknown(event: events.StockReceived) -> None:
         with suppress(NotFound):
             commands.receive_stock(Sku("NO-SUCH"), 1)
@@ -236,7 +236,7 @@ def test_a_failure_that_a_handler_swallows_fails_the_whole(mugs: None, react: Su
 # --- Handlers, in the same transaction ---
 
 
-def test_a_handlers_changes_happen_with_what_caused_them(mugs: None, react: Subscribe) -> None:
+def test_a_handlers_changes_are_committed_with_the_event_that_caused_them(mugs: None, react: Subscribe) -> None:
     react(events.StockReceived, lambda event: commands.open_stock_item(LAMP))
 
     commands.receive_stock(MUG, 1)
@@ -247,7 +247,7 @@ def test_a_handlers_changes_happen_with_what_caused_them(mugs: None, react: Subs
     assert effect.correlation_id == cause.correlation_id
 
 
-def test_events_are_handled_until_none_is_left_each_by_all_its_handlers(mugs: None, react: Subscribe) -> None:
+def test_all_handlers_of_all_events_are_called(mugs: None, react: Subscribe) -> None:
     seen: list[str] = []
     react(events.StockReceived, lambda event: seen.append("received, says one"))
     react(events.StockReceived, lambda event: seen.append("received, says another"))
@@ -259,16 +259,16 @@ def test_events_are_handled_until_none_is_left_each_by_all_its_handlers(mugs: No
     assert seen == ["received, says one", "received, says another", "opened"]
 
 
-def test_a_handlers_failure_takes_everything_back(mugs: None, react: Subscribe) -> None:
+def test_a_failing_handler_rolls_everything_back(mugs: None, react: Subscribe) -> None:
     def fail_at_last(event: events.StockReceived) -> None:
         commands.open_stock_item(LAMP)
         publish(contracts.StockRanOut(MUG, 1))
-        raise Trouble
+        raise HandlerFailed
 
     before = History.objects.count(), Message.objects.count(), Delivery.objects.count()
     react(events.StockReceived, fail_at_last)
 
-    with pytest.raises(Trouble):
+    with pytest.raises(HandlerFailed):
         commands.receive_stock(MUG, 1)
 
     assert _on_hand() == 10
@@ -277,18 +277,18 @@ def test_a_handlers_failure_takes_everything_back(mugs: None, react: Subscribe) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failing_command_leaves_nothing_and_rings_for_nobody(
+def test_a_failing_command_writes_nothing_and_wakes_no_worker(
     mugs: None, react: Subscribe, woken: list[object]
 ) -> None:
     def fail(event: events.StockReceived) -> None:
         publish(contracts.StockRanOut(MUG, 1))
-        raise Trouble
+        raise HandlerFailed
 
     before = History.objects.count(), Message.objects.count()
     woken.clear()
     react(events.StockReceived, fail)
 
-    with pytest.raises(Trouble):
+    with pytest.raises(HandlerFailed):
         commands.receive_stock(MUG, 1)
 
     assert (_on_hand(), woken) == (10, [])
@@ -296,7 +296,7 @@ def test_a_failing_command_leaves_nothing_and_rings_for_nobody(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
+def test_nothing_is_dispatched_without_a_transaction(react: Subscribe) -> None:
     handled: list[object] = []
     react(events.StockItemOpened, handled.append)
     recorded = StockItem.open(MUG).recorded_events[0]
@@ -308,7 +308,7 @@ def test_nothing_is_dispatched_outside_a_transaction(react: Subscribe) -> None:
     assert handled == []
 
 
-def test_handlers_that_keep_causing_each_other_are_stopped(mugs: None, react: Subscribe) -> None:
+def test_an_endless_cascade_of_handlers_is_stopped(mugs: None, react: Subscribe) -> None:
     react(events.StockReceived, lambda event: commands.adjust_stock(MUG, -1, "one too many"))
     react(events.StockAdjusted, lambda event: commands.receive_stock(MUG, 1))
 
@@ -318,7 +318,7 @@ def test_handlers_that_keep_causing_each_other_are_stopped(mugs: None, react: Su
     assert _on_hand() == 10
 
 
-def test_a_long_story_that_is_no_loop_goes_through(mugs: None, react: Subscribe) -> None:
+def test_a_chain_of_the_maximum_length_is_allowed(mugs: None, react: Subscribe) -> None:
     react(events.StockReceived, lambda event: event.quantity > 1 and commands.receive_stock(MUG, event.quantity - 1))
 
     commands.receive_stock(MUG, dispatcher.LONGEST_CHAIN)
@@ -329,7 +329,7 @@ def test_a_long_story_that_is_no_loop_goes_through(mugs: None, react: Subscribe)
 # --- Stories ---
 
 
-def test_a_command_nobody_caused_begins_a_story_of_its_own(mugs: None) -> None:
+def test_a_command_without_a_cause_starts_a_new_story(mugs: None) -> None:
     commands.receive_stock(MUG, 1)
     commands.receive_stock(MUG, 1)
 
@@ -337,7 +337,7 @@ def test_a_command_nobody_caused_begins_a_story_of_its_own(mugs: None) -> None:
     assert one.correlation_id != other.correlation_id
 
 
-def test_a_command_in_a_story_belongs_to_it(mugs: None) -> None:
+def test_a_command_belongs_to_the_current_story(mugs: None) -> None:
     with new_story(actor="user:7") as story:
         commands.receive_stock(MUG, 1)
 
@@ -345,13 +345,13 @@ def test_a_command_in_a_story_belongs_to_it(mugs: None) -> None:
     assert (entry.correlation_id, entry.actor, entry.causation_id) == (story.correlation_id, "user:7", None)
 
 
-def test_whoever_acts_upon_an_aggregate_of_one_story_joins_that_story(mugs: None) -> None:
+def test_a_command_on_an_aggregate_of_one_story_joins_that_story(mugs: None) -> None:
     commands.reserve_stock(ORDER, [events.ReservedLine(MUG, 2)])
     reservation = Reservation.objects.get()
 
-    with new_story(actor="user:7") as began:
+    with new_story(actor="user:7") as other_story:
         commands.release_reservation(ORDER, "by_operator")
-        assert current_cause().correlation_id == reservation.correlation_id != began.correlation_id
+        assert current_cause().correlation_id == reservation.correlation_id != other_story.correlation_id
 
     freed = History.objects.get(name="inventory.stock_freed")
     assert (freed.correlation_id, freed.actor) == (reservation.correlation_id, "user:7")
@@ -364,7 +364,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_every_aggregate_is_its_history_after_whole_sagas(
+def test_every_aggregate_equals_its_history_after_complete_sagas(
     placed: Callable[..., OrderNumber],
     drain: Callable[..., int],
     later: Callable[[timedelta], None],
@@ -388,7 +388,7 @@ def test_every_aggregate_is_its_history_after_whole_sagas(
     assert set(Order.objects.values_list("status", flat=True)) == {"delivered", "cancelled"}
 
 
-def test_a_snapshot_that_was_tampered_with_is_noticed(
+def test_a_row_that_was_changed_by_sql_is_reported(
     mugs: None, compare_rows_with_history: Callable[[], set[str]]
 ) -> None:
     StockItem.objects.update(on_hand=11)
@@ -397,7 +397,7 @@ def test_a_snapshot_that_was_tampered_with_is_noticed(
         compare_rows_with_history()
 
 
-def test_events_recorded_before_a_unit_of_work_takes_charge_are_kept() -> None:
+def test_events_recorded_before_the_unit_of_work_are_saved() -> None:
     item = StockItem.open(MUG)
 
     with unit_of_work() as work:
@@ -407,7 +407,7 @@ def test_events_recorded_before_a_unit_of_work_takes_charge_are_kept() -> None:
     assert History.objects.count() == 1
 
 
-def test_what_was_prefetched_and_is_not_there_is_not_looked_for_again(django_assert_num_queries: Any) -> None:
+def test_a_prefetched_missing_aggregate_is_not_queried_again(django_assert_num_queries: Any) -> None:
     with unit_of_work() as work:
         with django_assert_num_queries(1):
             assert work.prefetch(StockItem, ["MUG", "LAMP"]) == {}
@@ -417,7 +417,7 @@ def test_what_was_prefetched_and_is_not_there_is_not_looked_for_again(django_ass
         assert work.get(StockItem, "MUG").sku == "MUG"
 
 
-def test_what_is_only_looked_at_is_read_once_and_neither_locked_nor_changed(
+def test_look_at_reads_once_without_a_lock_and_returns_read_only_aggregates(
     mugs: None, statements: Callable[[], Any]
 ) -> None:
     with statements() as seen, unit_of_work() as work:
@@ -431,7 +431,7 @@ def test_what_is_only_looked_at_is_read_once_and_neither_locked_nor_changed(
         looked_at[MUG].receive(1, "")
 
 
-def test_what_is_going_to_be_looked_at_is_read_at_once_and_not_again(mugs: None, statements: Callable[[], Any]) -> None:
+def test_look_ahead_reads_several_kinds_in_one_query(mugs: None, statements: Callable[[], Any]) -> None:
     with statements() as seen, unit_of_work() as work:
         assert list(work.look_at(StockItem, [MUG])) == [MUG]
         work.look_ahead({StockItem: [MUG, Sku("LAMP")], Reservation: ["R-1"]})
