@@ -1,8 +1,9 @@
-"""The published language: the events contexts tell each other, one module per publishing context.
+"""Contracts: the integration events that contexts publish for each other, one module per publishing context.
 
-Contracts are types of their own, even where a domain event looks the same today: a context may change how it works
-without asking the others, but not what it tells them. They carry identifiers and facts, never private data; the one
-exception is `fulfillment`'s need to know where to, which has a contract made for it.
+A contract is a type of its own, even where a domain event has the same fields today. So a context can change its domain
+events freely, while its contracts stay compatible. Contracts carry identifiers and facts, and no personal data. The
+exceptions are marked as personal: `fulfillment` needs an address, which one contract carries for it, and `billing`
+needs the payment method of an order.
 """
 
 from integration.contracts import billing, fulfillment, inventory, ordering

@@ -1,4 +1,4 @@
-"""What billing tells the others."""
+"""The contracts that billing publishes."""
 
 from integration.contracts.contract import IntegrationEvent, contract
 from integration.domain.identifiers import OrderNumber, PaymentId, RefundId
@@ -18,7 +18,10 @@ TEST_METHODS = frozenset(
         "pm_card_chargeDeclinedProcessingError",
     }
 )
-"""The methods an order may name directly while the sandbox is the provider. Source: Stripe's test names."""
+"""The payment methods that an order may name directly while the sandbox is the provider.
+
+Source: Stripe's test names.
+"""
 
 
 @contract("billing.payment-requested")

@@ -1,6 +1,6 @@
-"""What may change in a schema without a new version: a new optional field may come, and nothing else.
+"""A schema may change without a new version only by adding optional fields.
 
-Then whoever reads finds in what was stored before all that is required of it, and means the same by it.
+Then every event that was stored before has all the required fields, and the fields keep their meaning.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 Schema = dict[str, Any]
 
-ONLY_WORDS = {"$schema", "$id", "$defs", "title", "description", "examples"}
-"""They say what a schema means to people, and nothing about what fits it; as does any key that begins with `x-`."""
+DESCRIPTIVE_KEYS = {"$schema", "$id", "$defs", "title", "description", "examples"}
+"""Keys that describe a schema to people and do not affect validation. The same is true of keys that start with `x-`."""
 
 
 class Change(NamedTuple):
@@ -17,7 +17,7 @@ class Change(NamedTuple):
 
     Args:
         what: a clause, such as "`lines[].quantity` was removed".
-        remedy: what to do about it other than to publish a new version; empty when the change is compatible.
+        remedy: an alternative to publishing a new version; empty if the change is compatible.
     """
 
     what: str
@@ -25,12 +25,16 @@ class Change(NamedTuple):
 
 
 def changes(old: Schema, new: Schema) -> list[Change]:
-    """How the new schema differs from the old one, which `plain` has to have made both."""
+    """Return the differences between two schemas, both made by `plain`."""
     return list(_compare("", old, new))
 
 
 def plain(schema: Schema) -> Schema:
-    """The schema with its references followed and without its words; raises `RecursionError` for one within itself."""
+    """Return the schema with its references resolved and its descriptions removed.
+
+    Raises:
+        RecursionError: when the schema contains itself.
+    """
     return _plain(schema, schema.get("$defs", {}))
 
 
@@ -44,8 +48,8 @@ def _plain(schema: Any, definitions: dict[str, Schema]) -> Any:
             rest = {key: value for key, value in schema.items() if key != "properties"}
             return {**_plain(rest, definitions), "properties": fields}
         case dict():
-            told = {key for key in schema if key not in ONLY_WORDS and not key.startswith("x-")}
-            return {key: _plain(value, definitions) for key, value in schema.items() if key in told}
+            validating = {key for key in schema if key not in DESCRIPTIVE_KEYS and not key.startswith("x-")}
+            return {key: _plain(value, definitions) for key, value in schema.items() if key in validating}
         case list():
             return [_plain(each, definitions) for each in schema]
         case _:
@@ -61,20 +65,19 @@ def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
         case {"anyOf": list()}, {"anyOf": list()} if len(old["anyOf"]) == len(new["anyOf"]):
             for each, other in zip(old["anyOf"], new["anyOf"], strict=True):
                 yield from _compare(path, each, other)
-    inside = {"properties", "required", "items", "anyOf"} if _alike(old, new) else set()
-    before, after = ({key: value for key, value in side.items() if key not in inside} for side in (old, new))
+    compared = {"properties", "required", "items", "anyOf"} if _alike(old, new) else set()
+    before, after = ({key: value for key, value in side.items() if key not in compared} for side in (old, new))
     if before != after:
         was, becomes = _brief(before), _brief(after)
-        yield Change(
-            f"`{path}` changed from {was} to {becomes}" if path else f"it changed from {was} to {becomes}", PUT_BACK
-        )
+        subject = f"`{path}`" if path else "the event"
+        yield Change(f"{subject} changed from {was} to {becomes}", RESTORE)
 
 
-PUT_BACK = "put it back"
+RESTORE = "restore it"
 
 
 def _alike(old: Schema, new: Schema) -> bool:
-    """Whether they are built alike, so that their parts have been compared one by one."""
+    """Return whether two schemas have the same structure, so that their parts have been compared one by one."""
     if "anyOf" in old and "anyOf" in new:
         return len(old["anyOf"]) == len(new["anyOf"])
     return all((part in old) == (part in new) for part in ("properties", "items", "anyOf"))
@@ -86,7 +89,7 @@ def _compare_fields(path: str, old: Schema, new: Schema) -> Iterator[Change]:
     for name in sorted(before.keys() | after.keys()):
         field = f"{path}.{name}".lstrip(".")
         if name not in after:
-            yield Change(f"`{field}` was removed", PUT_BACK)
+            yield Change(f"`{field}` was removed", RESTORE)
         elif name not in before:
             yield (
                 Change(f"`{field}` is new, and required", "give it a default")
@@ -95,12 +98,12 @@ def _compare_fields(path: str, old: Schema, new: Schema) -> Iterator[Change]:
             )
         else:
             if (name in needed_before) != (name in needed_now):
-                yield Change(f"`{field}` is {'required now' if name in needed_now else 'optional now'}", PUT_BACK)
+                yield Change(f"`{field}` is {'required now' if name in needed_now else 'optional now'}", RESTORE)
             yield from _compare(field, before[name], after[name])
 
 
 def _brief(schema: Schema) -> str:
-    """What a schema allows, in few words."""
+    """Return a short description of what a schema allows."""
     if set(schema) <= {"type", "format"} and schema:
         return " ".join(map(str, (schema.get("format"), schema.get("type")) if "format" in schema else schema.values()))
     return str(schema)

@@ -1,4 +1,4 @@
-"""What makes a type a contract: a wire name of its own, a version, and facts that are frozen."""
+"""A contract is an immutable type with a wire name of its own and a version."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,16 +9,28 @@ from integration.domain.versions import Versioned
 
 
 class IntegrationEvent(Versioned, frozen=True):
-    """A fact one context tells the others. Subclasses add its fields and are named with `@contract`."""
+    """An event that a context publishes for other contexts.
+
+    Subclasses declare its fields and are registered with `@contract`.
+    """
 
 
 C = TypeVar("C", bound=type[IntegrationEvent])
 
 contracts: WireNames[type[IntegrationEvent]] = WireNames("contract")
+"""All contracts by wire name."""
 
 
 def contract(name: str, version: int = 1) -> Callable[[C], C]:
-    """Publish a type under its wire name, `context.what-happened`, in this version; raises `NestedPersonalData`."""
+    """Register an integration event under its wire name.
+
+    Args:
+        name: the wire name, such as `context.what-happened`.
+        version: the version of the event's fields.
+
+    Raises:
+        NestedPersonalData: when a field contains a part that is marked as personal.
+    """
 
     def register(event: C) -> C:
         event.wire_name, event.schema_version = name, version

@@ -1,6 +1,6 @@
-"""An example of every event, made from the types of its fields: what a schema shows people, and tests read again.
+"""Each event's schema contains an example, which is generated from the field types. Tests read every example again.
 
-Once written beside a schema it stays as it is: it is what code of that version stored.
+Once committed, an example does not change: it represents what code of that version stored.
 """
 
 from datetime import datetime
@@ -38,6 +38,7 @@ BY_TYPE: dict[Any, Any] = {
     int: 2,
     NoneType: None,
 }
+"""Example values by type."""
 
 BY_FIELD = {
     "carrier": "DHL",
@@ -46,11 +47,11 @@ BY_FIELD = {
     "reason": "by_buyer",
     "tracking_number": "JD014600003",
 }
-"""What a text of this name may say; others say their name."""
+"""Example texts by field name. The example of any other text field is the field's name."""
 
 
 def example_of(event_type: type[Versioned]) -> dict[str, Any]:
-    """Facts that fit the event, as JSON knows them."""
+    """Return example facts of an event, as JSON-compatible values."""
     return {field.name: _value(field.name, field.type) for field in msgspec.structs.fields(event_type)}
 
 

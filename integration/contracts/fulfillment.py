@@ -1,4 +1,4 @@
-"""What fulfillment tells the others."""
+"""The contracts that fulfillment publishes."""
 
 from msgspec import Struct
 

@@ -1,6 +1,7 @@
-"""What inventory tells the others.
+"""The contracts that inventory publishes.
 
-`sequence` counts the events of a stock item: of two messages about a level, the higher number is the later.
+`sequence` counts the events of a stock item. Of two messages about a stock level, the one with the higher number is
+newer.
 """
 
 from msgspec import Struct

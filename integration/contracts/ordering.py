@@ -1,4 +1,4 @@
-"""What ordering tells the others."""
+"""The contracts that ordering publishes."""
 
 from msgspec import Struct
 

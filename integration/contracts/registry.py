@@ -1,7 +1,8 @@
-"""Every event there is, and what was promised of it: one committed JSON Schema for each version ever published.
+"""Every version of every event has a committed JSON Schema, and the code must stay compatible with it.
 
-The schema of the newest version follows the code as long as the change is compatible; those of older versions are never
-touched again. Each carries an example, as code of that version stored it, and today's code must be able to read it.
+As long as a change is compatible, the schema of the newest version is updated from the code. Schemas of older versions
+never change. Each schema contains an example of what code of that version stored, and today's code must be able to read
+it.
 """
 
 import json
@@ -22,12 +23,12 @@ WRITE_IT = "run `manage.py contracts write`"
 
 
 class Verdict(NamedTuple):
-    """How the code stands to what was promised of an event.
+    """The result of comparing an event with its committed schemas.
 
     Args:
         name: the event's wire name.
-        wrong: sentences that say what breaks the promise, and what to do.
-        news: sentences that say what is allowed, and not committed yet.
+        wrong: incompatible changes, as sentences that include the remedy.
+        news: compatible changes that are not committed yet, as sentences.
     """
 
     name: str
@@ -36,32 +37,32 @@ class Verdict(NamedTuple):
 
 
 class BrokenPromise(Exception):
-    """Something was changed that others rely upon; nothing was written. Run `manage.py contracts check`."""
+    """A change is incompatible with the committed schemas; nothing was written. Run `manage.py contracts check`."""
 
 
 def events() -> list[type[Versioned]]:
-    """All contracts, then all domain events, each by wire name."""
+    """Return all contracts and then all domain events, each sorted by wire name."""
     return [event for names in (contracts, domain_events) for _, event in names.items()]
 
 
 def context_of(name: str) -> str:
-    """The context whose event it is."""
+    """Return the context of the event with this wire name."""
     return name.partition(".")[0]
 
 
 def meaning_of(event: type[Versioned]) -> str:
-    """What the event says, as its docstring puts it, or else its name."""
+    """Return the meaning of an event: its docstring, or its wire name as words."""
     words = event.__doc__ or event.wire_name.partition(".")[2].replace("_", " ").capitalize() + "."
     return " ".join(words.split())
 
 
 def schema_id(name: str, version: int) -> str:
-    """What the schema of a version is called by whoever refers to it."""
+    """Return the identifier of the schema of one version of an event."""
     return f"urn:waybill:event:{name}:{version}"
 
 
 def schema_of(event: type[Versioned]) -> Schema:
-    """The JSON Schema of the event as the code has it."""
+    """Return the JSON Schema that the code defines for an event."""
     definitions = dict(msgspec.json.schema(event)["$defs"])
     root = {**definitions.pop(event.__name__), "title": event.wire_name, "description": meaning_of(event)}
     return {
@@ -73,26 +74,26 @@ def schema_of(event: type[Versioned]) -> Schema:
 
 
 def committed(event: type[Versioned]) -> dict[int, Schema]:
-    """The committed schemas of an event, by version."""
+    """Return the committed schemas of an event, by version."""
     paths = _folder(event).glob(f"{event.wire_name}.v*.json")
     return {int(path.stem.rpartition(".v")[2]): json.loads(path.read_text()) for path in paths}
 
 
 def verdicts() -> Iterator[Verdict]:
-    """How the code stands to every event it has, and to every one it no longer has."""
+    """Compare every event with its committed schemas, including events that no longer exist in the code."""
     for event in events():
         yield judge(event)
     yield from _gone()
 
 
 def judge(event: type[Versioned]) -> Verdict:
-    """How the code stands to one event."""
+    """Compare one event with its committed schemas."""
     promised, version = committed(event), event.schema_version
     wrong, news = [], []
     newest = max(promised, default=0)
     if version < newest:
         wrong.append(
-            f"version {newest} was published, and the code is back at {version}: put version {newest} back, or publish "
+            f"version {newest} was published, but the code has version {version}: restore version {newest}, or publish "
             f"version {newest + 1} with an upcaster from {newest}"
         )
     elif version > newest:
@@ -106,15 +107,15 @@ def judge(event: type[Versioned]) -> Verdict:
             news.append(f"{change.what}: {WRITE_IT}")
     wrong = wrong or list(_unreadable(event, promised))
     if not news and not wrong and _path(event).read_text() != _text(event):
-        news.append(f"its words changed: {WRITE_IT}")
+        news.append(f"its description changed: {WRITE_IT}")
     return Verdict(event.wire_name, wrong, news)
 
 
 def write() -> list[Path]:
-    """Commit to what the code has become, where that is allowed; returns the files that were written.
+    """Write the schemas of all compatible changes, and return the files written.
 
     Raises:
-        BrokenPromise: when something else was changed, too.
+        BrokenPromise: when there is an incompatible change; then nothing is written.
     """
     judged = list(verdicts())
     if any(verdict.wrong for verdict in judged):
@@ -132,27 +133,30 @@ def _unreadable(event: type[Versioned], promised: dict[int, Schema]) -> Iterator
         for example in schema["examples"]:
             try:
                 from_data(event, example, version)
-            except Exception as error:  # whatever an upcaster of ours raises is told
+            except Exception as error:  # any error of an upcaster is reported
                 yield (
-                    f"what version {version} stored cannot be read any more ({type(error).__name__}: {error}): "
-                    f"mend the upcasters from version {version} on"
+                    f"events stored in version {version} cannot be read any more ({type(error).__name__}: {error}): "
+                    f"correct the upcasters from version {version} on"
                 )
 
 
 def _gone() -> Iterator[Verdict]:
-    """What was promised once, and stands for nothing in the code."""
+    """Yield a verdict about each committed event that no longer exists in the code."""
     known = {event.wire_name for event in events()}
     contexts = [Path(settings.BASE_DIR) / context / "schemas" for context in settings.CONTEXTS]
     for folder in (_contracts_folder(), *contexts):
         for name in sorted({path.name.rpartition(".v")[0] for path in folder.glob("*.v*.json")} - known):
             if folder == _contracts_folder():
                 remedy = (
-                    "give its class the name back (the class may be called anything), or, once no message of it is "
-                    f"pending anywhere, delete its schemas in {folder.relative_to(settings.BASE_DIR)}"
+                    "register its class under this wire name (the class itself may be renamed), or, once no message of "
+                    f"it is pending anywhere, delete its schemas in {folder.relative_to(settings.BASE_DIR)}"
                 )
             else:
-                remedy = "give its class the name back (the class may be called anything): history is kept for good"
-            yield Verdict(name, [f"no event has this name any more, and what is stored has it: {remedy}"], [])
+                remedy = (
+                    "register its class under this wire name (the class itself may be renamed): the events in the "
+                    "history are permanent"
+                )
+            yield Verdict(name, [f"no event has this wire name any more, but stored events have it: {remedy}"], [])
 
 
 def _contracts_folder() -> Path:
@@ -160,7 +164,9 @@ def _contracts_folder() -> Path:
 
 
 def _folder(event: type[Versioned]) -> Path:
-    """A contract's schemas are with the contracts, a domain event's in its context."""
+    """Return the folder of an event's schemas: contracts' schemas are in `integration`, domain events' in their
+    context.
+    """
     if issubclass(event, IntegrationEvent):
         return _contracts_folder()
     return Path(settings.BASE_DIR) / context_of(event.wire_name) / "schemas"
@@ -171,6 +177,6 @@ def _path(event: type[Versioned]) -> Path:
 
 
 def _text(event: type[Versioned]) -> str:
-    """The committed form of an event's newest schema; an example once written stays."""
+    """Return the schema of an event's newest version as text. An example that was committed before is kept."""
     examples = committed(event).get(event.schema_version, {}).get("examples") or [example_of(event)]
     return json.dumps({**schema_of(event), "examples": examples}, indent=2, ensure_ascii=False) + "\n"

@@ -92,9 +92,9 @@ def on_hand(moment: datetime) -> int | None:
 
 
 def test_as_of_returns_the_state_after_the_last_event_until_then(received: list[datetime]) -> None:
-    instant = timedelta(microseconds=1)
+    microsecond = timedelta(microseconds=1)
     assert [on_hand(moment) for moment in received] == [10, 20, 30]
-    assert [on_hand(moment - instant) for moment in received] == [0, 10, 20]
+    assert [on_hand(moment - microsecond) for moment in received] == [0, 10, 20]
     assert on_hand(received[-1] + timedelta(days=1000)) == 30
 
 

@@ -1,4 +1,4 @@
-"""What was promised of an event is kept: only a new optional field may come without a new version."""
+"""Events stay compatible with their committed schemas: without a new version, only an optional field may be added."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class LineInWords(msgspec.Struct, frozen=True):
+class LineWithTextQuantity(msgspec.Struct, frozen=True):
     sku: Sku
     quantity: str
 
@@ -45,8 +45,8 @@ BEFORE: dict[str, Any] = {"order": OrderNumber, "lines": tuple[Line, ...], "tota
 
 
 @pytest.fixture(autouse=True)
-def own_language(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> None:
-    """A language of the test's own, and a house with no schemas in it."""
+def own_events(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> None:
+    """Register only the events of a test, and use an empty project folder without schemas."""
     for names in (contracts, domain_events):
         monkeypatch.setattr(names, "_by_name", {})
     monkeypatch.setattr(versions, "_upcasters", {})
@@ -60,18 +60,18 @@ Publish = Callable[..., type[Versioned]]
 
 @pytest.fixture(params=["contract", "domain event"])
 def publish(request: pytest.FixtureRequest) -> Publish:
-    """Have the code say that there is an event of these fields: `publish(order=OrderNumber, note=(str, ""))`."""
+    """A function that registers an event with these fields: `publish(order=OrderNumber, note=(str, ""))`."""
     kinds: dict[str, tuple[WireNames[Any], type[Versioned], Callable[..., Any], str]] = {
         "contract": (contracts, IntegrationEvent, contract, "ordering.order-boxed"),
         "domain event": (domain_events, DomainEvent, domain_event, "ordering.order_boxed"),
     }
     names, base, decorator, usual_name = kinds[request.param]
 
-    def declare(*, name: str = usual_name, version: int = 1, words: str = "It was boxed.", **fields: Any) -> Any:
+    def declare(*, name: str = usual_name, version: int = 1, description: str = "It was boxed.", **fields: Any) -> Any:
         names._by_name.clear()
         columns = [(field, *kind) if isinstance(kind, tuple) else (field, kind) for field, kind in fields.items()]
         event = msgspec.defstruct(
-            "OrderBoxed", columns, bases=(base,), frozen=True, kw_only=True, namespace={"__doc__": words}
+            "OrderBoxed", columns, bases=(base,), frozen=True, kw_only=True, namespace={"__doc__": description}
         )
         return decorator(name, version)(event)
 
@@ -80,23 +80,23 @@ def publish(request: pytest.FixtureRequest) -> Publish:
 
 @pytest.fixture
 def published(publish: Publish) -> Publish:
-    """The same, where version 1 is committed already."""
+    """The same function, after version 1 of the event was registered and committed."""
     publish(**BEFORE)
     call_command("contracts", "write")
     return publish
 
 
 def check() -> str:
-    """What `contracts check` says when it fails."""
+    """Return what `contracts check` reports when it fails."""
     with pytest.raises(CommandError) as failure:
         call_command("contracts", "check")
     assert failure.value.returncode == 1
     return str(failure.value)
 
 
-# --- What is refused, and what to do about it ---
+# --- Incompatible changes ---
 
-ADVICE = "publish version 2 with an upcaster from 1, or put it back"
+ADVICE = "publish version 2 with an upcaster from 1, or restore it"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ ADVICE = "publish version 2 with an upcaster from 1, or put it back"
     [
         ({"total": None}, f"`total` was removed: {ADVICE}"),
         ({"order": int}, f"`order` changed from string to integer: {ADVICE}"),
-        ({"lines": tuple[LineInWords, ...]}, f"`lines[].quantity` changed from integer to string: {ADVICE}"),
+        ({"lines": tuple[LineWithTextQuantity, ...]}, f"`lines[].quantity` changed from integer to string: {ADVICE}"),
         ({"lines": Line}, "`lines` changed from "),
         ({"total": str}, "`total` changed from "),
         ({"total": (Money | None, None)}, "`total` is optional now: "),
@@ -114,59 +114,59 @@ ADVICE = "publish version 2 with an upcaster from 1, or put it back"
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_change_that_breaks_the_promise_is_refused_with_what_to_do(
+def test_an_incompatible_change_is_refused_with_a_remedy(
     published: Publish, changed: dict[str, Any], sentence: str
 ) -> None:
     event = published(**{name: kind for name, kind in {**BEFORE, **changed}.items() if kind is not None})
 
-    told = check()
+    report = check()
 
-    assert f"{event.wire_name}: {sentence}" in told
-    assert "publish version 2 with an upcaster from 1" in told
+    assert f"{event.wire_name}: {sentence}" in report
+    assert "publish version 2 with an upcaster from 1" in report
 
 
-def test_a_renamed_field_is_one_removed_and_one_added(published: Publish) -> None:
+def test_a_renamed_field_is_reported_as_removed_and_added(published: Publish) -> None:
     published(**{("amount" if name == "total" else name): kind for name, kind in BEFORE.items()})
 
-    assert "`total` was removed" in (told := check())
-    assert "`amount` is new, and required" in told
+    assert "`total` was removed" in (report := check())
+    assert "`amount` is new, and required" in report
 
 
-def test_a_renamed_event_is_missed(published: Publish) -> None:
+def test_a_renamed_event_is_reported_as_missing(published: Publish) -> None:
     old = published(**BEFORE).wire_name
     published(name=f"{old}d", **BEFORE)
 
-    told = check()
+    report = check()
 
-    assert told.startswith(
-        f"{old}: no event has this name any more, and what is stored has it: give its class the name"
+    assert report.startswith(
+        f"{old}: no event has this wire name any more, but stored events have it: register its class under this"
     )
-    assert ("delete its schemas in integration/contracts/schemas" in told) == ("-" in old)
-    assert ("history is kept for good" in told) == ("_" in old)
+    assert ("delete its schemas in integration/contracts/schemas" in report) == ("-" in old)
+    assert ("the events in the history are permanent" in report) == ("_" in old)
 
 
-def test_a_version_does_not_go_back(published: Publish) -> None:
+def test_a_lower_version_than_the_committed_one_is_refused(published: Publish) -> None:
     second = published(version=2, **BEFORE)
     upcast(second, from_version=1)(dict)
     call_command("contracts", "write")
     published(version=1, **BEFORE)
 
-    assert "version 2 was published, and the code is back at 1: put version 2 back, or publish version 3" in check()
+    assert "version 2 was published, but the code has version 1: restore version 2, or publish version 3" in check()
 
 
-def test_what_an_older_version_stored_must_still_be_read(published: Publish) -> None:
+def test_events_of_older_versions_must_be_readable(published: Publish) -> None:
     second = published(version=2, **BEFORE, box=str)
     no_upcaster = f"UnknownVersion: {second.wire_name} has no upcaster from version 1"
-    assert f"what version 1 stored cannot be read any more ({no_upcaster})" in check()
+    assert f"events stored in version 1 cannot be read any more ({no_upcaster})" in check()
 
     @upcast(second, from_version=1)
     def wrong(data: dict[str, Any]) -> dict[str, Any]:
         return {**data, "box": data["carton"]}
 
-    assert "cannot be read any more (KeyError: 'carton'): mend the upcasters from version 1 on" in check()
+    assert "cannot be read any more (KeyError: 'carton'): correct the upcasters from version 1 on" in check()
 
 
-def test_nothing_is_written_over_a_broken_promise(published: Publish, tmp_path: Path) -> None:
+def test_nothing_is_written_if_a_change_is_incompatible(published: Publish, tmp_path: Path) -> None:
     published(order=OrderNumber)
     before = {path: path.read_text() for path in tmp_path.rglob("*.json")}
 
@@ -176,7 +176,7 @@ def test_nothing_is_written_over_a_broken_promise(published: Publish, tmp_path: 
     assert {path: path.read_text() for path in tmp_path.rglob("*.json")} == before
 
 
-# --- What is allowed ---
+# --- Compatible changes ---
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_nothing_is_written_over_a_broken_promise(published: Publish, tmp_path: 
     ],
     ids=["text", "text or nothing", "within a line"],
 )
-def test_a_new_optional_field_passes_and_is_written(
+def test_a_new_optional_field_is_allowed_and_written(
     published: Publish, changed: dict[str, Any], news: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = published(**{**BEFORE, **changed})
@@ -199,10 +199,10 @@ def test_a_new_optional_field_passes_and_is_written(
     call_command("contracts", "write")
     assert registry.judge(event) == (event.wire_name, [], [])
     example = registry.committed(event)[1]["examples"][0]
-    assert "note" not in json.dumps(example), "the example is no longer what version 1 stored at first"
+    assert "note" not in json.dumps(example), "the committed example was changed"
 
 
-def test_a_new_version_with_an_upcaster_passes_and_the_old_schema_stays(published: Publish, tmp_path: Path) -> None:
+def test_a_new_version_with_an_upcaster_is_allowed_and_the_old_schema_stays(published: Publish, tmp_path: Path) -> None:
     first = {path: path.read_text() for path in tmp_path.rglob("*.json")}
     second = published(version=2, order=OrderNumber, box=str)
     upcast(second, from_version=1)(lambda data: {"order": data["order"], "box": "the usual"})
@@ -216,57 +216,55 @@ def test_a_new_version_with_an_upcaster_passes_and_the_old_schema_stays(publishe
     assert registry.judge(second) == (second.wire_name, [], [])
 
 
-def test_the_class_may_be_called_anything_and_described_anew(
-    published: Publish, capsys: pytest.CaptureFixture[str]
-) -> None:
-    published(words="It was put into a box.", **BEFORE)
+def test_the_docstring_of_an_event_may_change(published: Publish, capsys: pytest.CaptureFixture[str]) -> None:
+    published(description="It was put into a box.", **BEFORE)
 
     call_command("contracts", "check")
 
-    assert "its words changed: run `manage.py contracts write`" in capsys.readouterr().out
+    assert "its description changed: run `manage.py contracts write`" in capsys.readouterr().out
 
 
-def test_a_field_may_be_marked(published: Publish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_field_may_be_marked_as_personal(published: Publish, capsys: pytest.CaptureFixture[str]) -> None:
     marked = Annotated[OrderNumber, msgspec.Meta(extra_json_schema={"x-personal": True})]
     event = published(**{**BEFORE, "order": marked})
 
     call_command("contracts", "check")
-    assert "its words changed: run `manage.py contracts write`" in capsys.readouterr().out
+    assert "its description changed: run `manage.py contracts write`" in capsys.readouterr().out
     call_command("contracts", "write")
     assert registry.committed(event)[1]["properties"]["order"] == {"type": "string", "x-personal": True}
 
 
-# --- The language as it is ---
+# --- The events of the project ---
 
 
 @pytest.fixture
-def whole_language(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[type[Versioned]]:
-    """All events of the house, with their committed schemas."""
+def all_events(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[type[Versioned]]:
+    """All events of the project, with their committed schemas."""
     monkeypatch.undo()
     settings.BASE_DIR = Path(__file__).resolve().parents[3]
     return [event for event in registry.events() if event.__module__.partition(".")[0] in OURS]
 
 
-def test_every_promise_is_kept_and_committed(whole_language: list[type[Versioned]]) -> None:
-    assert len(whole_language) > 60
-    assert [verdict for verdict in map(registry.judge, whole_language) if verdict.wrong or verdict.news] == []
+def test_the_committed_schemas_are_up_to_date(all_events: list[type[Versioned]]) -> None:
+    assert len(all_events) > 60
+    assert [verdict for verdict in map(registry.judge, all_events) if verdict.wrong or verdict.news] == []
 
 
-def test_every_example_of_every_version_is_read_by_this_code(whole_language: list[type[Versioned]]) -> None:
-    for event in whole_language:
+def test_every_committed_example_can_be_read(all_events: list[type[Versioned]]) -> None:
+    for event in all_events:
         for version, schema in registry.committed(event).items():
             assert schema["examples"]
             for example in schema["examples"]:
                 assert isinstance(from_data(event, example, version), event)
 
 
-def test_every_contract_says_what_it_means(whole_language: list[type[Versioned]]) -> None:
-    told = [event for event in whole_language if issubclass(event, IntegrationEvent)]
-    assert [event.wire_name for event in told if not event.__doc__] == []
+def test_every_contract_has_a_docstring(all_events: list[type[Versioned]]) -> None:
+    published = [event for event in all_events if issubclass(event, IntegrationEvent)]
+    assert [event.wire_name for event in published if not event.__doc__] == []
 
 
 def test_the_list_names_publisher_consumers_and_meaning(
-    whole_language: list[type[Versioned]], capsys: pytest.CaptureFixture[str]
+    all_events: list[type[Versioned]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("contracts", "list")
 
