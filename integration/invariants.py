@@ -61,7 +61,7 @@ def always(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
     """Register a check of one query under a name such as `inventory.on_hand_is_what_moved`.
 
     The docstring of the decorated function is the invariant's sentence. The function returns a SELECT over all rows to
-    check, with two columns: `what`, a sentence about the row, and `bad`, whether the row violates the invariant.
+    check. Its column `what` is a sentence about the row, and `bad` is whether the row violates the invariant.
     """
 
     def register(sql: Callable[[], str]) -> Callable[[], str]:

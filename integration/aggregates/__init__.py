@@ -1,3 +1,1 @@
-"""Aggregates: loading, changing, saving and erasing them, and comparing them with their history and their past
-states.
-"""
+"""Aggregates: loading, changing, saving and erasing them, and comparing them with their history."""

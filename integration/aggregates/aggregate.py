@@ -60,8 +60,9 @@ class Part(models.Model):
 
     @classmethod
     def of(cls, aggregate: "Aggregate", **values: Any) -> Self:
-        """Return a new part of an aggregate. This is faster than `Model.__init__`, because a large order has many
-        parts.
+        """Return a new part of an aggregate, without calling `Model.__init__`.
+
+        A large order has many parts, and `Model.__init__` is slow.
 
         Raises:
             TypeError: when a value's name is not a column.
@@ -193,8 +194,10 @@ class Aggregate(models.Model):
         return []
 
     def apply(self, event: DomainEvent) -> None:
-        """Change the state by an event; raises `TypeError` if this kind of aggregate does not apply events of this
-        type.
+        """Change the state by an event.
+
+        Raises:
+            TypeError: when this kind of aggregate does not apply events of this type.
         """
         try:
             applier = self._appliers[type(event)]

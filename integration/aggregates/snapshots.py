@@ -69,9 +69,7 @@ SNAPSHOT_UPSERT = Upsert(Snapshot, ("stream", "stream_id", "version"))
 
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
-    """Return the stored state of an aggregate as JSON-compatible values: its columns by name, and its parts as
-    lists.
-    """
+    """Return the stored state of an aggregate as JSON-compatible values: columns by name, and parts as lists."""
     state = _columns_of(aggregate)
     for name in aggregate.parts:
         state[name] = [_columns_of(part, but=part._meta.pk) for part in getattr(aggregate, name)]

@@ -1,5 +1,4 @@
-"""One command runs in one unit of work and one transaction. Its events are dispatched, saved and published, or nothing
-is.
+"""A command runs in one unit of work and one transaction: all its changes and events are committed, or none.
 
 Aggregates are locked when they are loaded, and their parts are loaded when they are first used. Everything is written
 once, at the end, in as few statements as possible: see `storage.writing`.
@@ -29,9 +28,7 @@ A = TypeVar("A", bound=Aggregate)
 
 
 class UnitFailed(RuntimeError):
-    """A command inside this unit of work failed and its error was swallowed, so the unit of work cannot be
-    completed.
-    """
+    """A nested command failed and its error was swallowed, so the unit of work cannot be completed."""
 
 
 class UnitOfWork:
@@ -73,11 +70,10 @@ class UnitOfWork:
         return {key: in_use[model, key] for key in keys if (model, key) in in_use}
 
     def prefetch(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
-        """Load and lock many aggregates, for commands that will load them one by one. Missing keys are not queried
-        again.
+        """Load and lock many aggregates, for commands that will load them one by one.
 
-        If another transaction inserts a missing aggregate meanwhile, inserting it here fails and the command is
-        retried.
+        Missing keys are not queried again. If another transaction inserts a missing aggregate meanwhile, inserting it
+        here fails and the command is retried.
         """
         found = self.get_many(model, keys)
         self._absent.update((model, key) for key in keys if key not in found)
@@ -120,7 +116,7 @@ class UnitOfWork:
             self.write(SNAPSHOT_UPSERT, [values_of(Snapshot.of(aggregate))])
 
     def write(self, to: Write, rows: Iterable[Row]) -> None:
-        """Write rows at the end, in the same statement as the aggregates and their history."""
+        """Write rows at the end, together with the aggregates and their history."""
         self._writes[to].extend(rows)
 
     def defer(self, do: Callable[[list[Any]], None], item: Any) -> None:

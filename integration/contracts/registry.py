@@ -88,9 +88,9 @@ def verdicts() -> Iterator[Verdict]:
 
 def judge(event: type[Versioned]) -> Verdict:
     """Compare one event with its committed schemas."""
-    promised, version = committed(event), event.schema_version
+    schemas, version = committed(event), event.schema_version
     wrong, news = [], []
-    newest = max(promised, default=0)
+    newest = max(schemas, default=0)
     if version < newest:
         wrong.append(
             f"version {newest} was published, but the code has version {version}: restore version {newest}, or publish "
@@ -98,14 +98,14 @@ def judge(event: type[Versioned]) -> Verdict:
         )
     elif version > newest:
         news.append(f"version {version} is new: {WRITE_IT}")
-    for change in changes(plain(promised[version]), plain(schema_of(event))) if version in promised else []:
+    for change in changes(plain(schemas[version]), plain(schema_of(event))) if version in schemas else []:
         if change.remedy:
             wrong.append(
                 f"{change.what}: publish version {version + 1} with an upcaster from {version}, or {change.remedy}"
             )
         else:
             news.append(f"{change.what}: {WRITE_IT}")
-    wrong = wrong or list(_unreadable(event, promised))
+    wrong = wrong or list(_unreadable(event, schemas))
     if not news and not wrong and _path(event).read_text() != _text(event):
         news.append(f"its description changed: {WRITE_IT}")
     return Verdict(event.wire_name, wrong, news)
@@ -128,8 +128,8 @@ def write() -> list[Path]:
     return [_path(event) for event in written]
 
 
-def _unreadable(event: type[Versioned], promised: dict[int, Schema]) -> Iterator[str]:
-    for version, schema in sorted(promised.items()):
+def _unreadable(event: type[Versioned], schemas: dict[int, Schema]) -> Iterator[str]:
+    for version, schema in sorted(schemas.items()):
         for example in schema["examples"]:
             try:
                 from_data(event, example, version)
@@ -164,9 +164,7 @@ def _contracts_folder() -> Path:
 
 
 def _folder(event: type[Versioned]) -> Path:
-    """Return the folder of an event's schemas: contracts' schemas are in `integration`, domain events' in their
-    context.
-    """
+    """Return the folder of an event's schemas. A contract's is in `integration`, a domain event's in its context."""
     if issubclass(event, IntegrationEvent):
         return _contracts_folder()
     return Path(settings.BASE_DIR) / context_of(event.wire_name) / "schemas"
@@ -177,6 +175,6 @@ def _path(event: type[Versioned]) -> Path:
 
 
 def _text(event: type[Versioned]) -> str:
-    """Return the schema of an event's newest version as text. An example that was committed before is kept."""
+    """Return the schema of an event's newest version as text. An example that was committed before stays."""
     examples = committed(event).get(event.schema_version, {}).get("examples") or [example_of(event)]
     return json.dumps({**schema_of(event), "examples": examples}, indent=2, ensure_ascii=False) + "\n"

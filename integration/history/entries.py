@@ -77,9 +77,7 @@ class HistoryEntry(WithPersonalData, models.Model):
 
     @cached_property
     def event(self) -> DomainEvent:
-        """The domain event, upcast to its newest version; raises `UnknownName` if this code does not know the event or
-        version.
-        """
+        """The domain event, upcast to its newest version; raises `UnknownName` if this code cannot read it."""
         return from_data(domain_events.get(self.name), self.facts, self.schema_version)
 
     @property

@@ -20,7 +20,7 @@ LEFT: Mapping[str, Callable[[Any], Any]] = {
     "text": lambda value: "",
     "address": lambda value: {**dict.fromkeys(value, ERASED), "country": value["country"]},
 }
-"""What the log keeps of a value, by the kind of the field."""
+"""What remains of a value in the log, by the kind of the field."""
 
 Fields = Mapping[str, Mapping[str, str]]
 

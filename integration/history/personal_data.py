@@ -1,5 +1,4 @@
-"""The personal data store: one table with the personal values of all logged events. Deleting its rows erases the
-values.
+"""The personal data store is one table with the personal values of all logged events. Deleting a row erases its values.
 
 The rows of the log are complete without their personal values. Code that reads many rows calls `load_personal` first,
 which takes one query for any number of rows, and none for events without personal fields. Deliveries are read together

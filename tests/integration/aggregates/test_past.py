@@ -344,7 +344,7 @@ MOVEMENTS = 100_000
 
 @pytest.fixture
 def long_life() -> Sequence[datetime]:
-    """A stock item with 100,000 movements, one second apart; returns the moments of all its versions."""
+    """A stock item with 100,000 movements, one second after another; returns the moments of all its versions."""
     open_stock_item(MUG)
     [first_event] = History.objects.filter(stream="stock_item")
     moments = [first_event.occurred_at + timedelta(seconds=n) for n in range(MOVEMENTS + 1)]
