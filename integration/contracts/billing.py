@@ -26,7 +26,7 @@ Source: Stripe's test names.
 
 @contract("billing.payment-requested")
 class PaymentRequested(IntegrationEvent):
-    """An order's goods are set aside and its invoice is open: its money is to be collected now."""
+    """The order's goods are reserved and its invoice is open: the payment is to be collected now."""
 
     order: OrderNumber
     payment: PaymentId
@@ -35,7 +35,7 @@ class PaymentRequested(IntegrationEvent):
 
 @contract("billing.payment-succeeded")
 class PaymentSucceeded(IntegrationEvent):
-    """The order's money was collected."""
+    """The order's payment was collected."""
 
     order: OrderNumber
     payment: PaymentId
@@ -44,7 +44,7 @@ class PaymentSucceeded(IntegrationEvent):
 
 @contract("billing.payment-failed")
 class PaymentFailed(IntegrationEvent):
-    """The order's money cannot be collected: the payment was declined."""
+    """The order's payment was declined and cannot be collected."""
 
     order: OrderNumber
     payment: PaymentId
@@ -53,7 +53,7 @@ class PaymentFailed(IntegrationEvent):
 
 @contract("billing.refund-requested")
 class RefundRequested(IntegrationEvent):
-    """Money collected for the order is to be given back now."""
+    """A payment that was collected for the order is to be refunded now."""
 
     order: OrderNumber
     refund: RefundId
@@ -62,7 +62,7 @@ class RefundRequested(IntegrationEvent):
 
 @contract("billing.refund-issued")
 class RefundIssued(IntegrationEvent):
-    """Money was given back for the order: `amount` this time, `refunded` in all so far."""
+    """A refund was issued for the order: `amount` this time, `refunded` in total so far."""
 
     order: OrderNumber
     refund: RefundId

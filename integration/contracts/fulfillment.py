@@ -7,7 +7,7 @@ from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 
 
 class PackedLine(Struct, frozen=True):
-    """So many of one sku, on their way."""
+    """A quantity of one SKU in a shipment."""
 
     sku: Sku
     quantity: int
@@ -15,7 +15,7 @@ class PackedLine(Struct, frozen=True):
 
 @contract("fulfillment.shipment-arranged")
 class ShipmentArranged(IntegrationEvent):
-    """A shipment waits to be packed and handed to a carrier."""
+    """A shipment was created and waits to be packed and handed to a carrier."""
 
     order: OrderNumber
     shipment: ShipmentId
@@ -23,7 +23,7 @@ class ShipmentArranged(IntegrationEvent):
 
 @contract("fulfillment.shipment-dispatched")
 class ShipmentDispatched(IntegrationEvent):
-    """The goods left the house."""
+    """The goods were handed to the carrier."""
 
     order: OrderNumber
     shipment: ShipmentId
@@ -34,7 +34,7 @@ class ShipmentDispatched(IntegrationEvent):
 
 @contract("fulfillment.shipment-delivered")
 class ShipmentDelivered(IntegrationEvent):
-    """The goods reached their recipient."""
+    """The goods were delivered to the recipient."""
 
     order: OrderNumber
     shipment: ShipmentId
@@ -42,7 +42,7 @@ class ShipmentDelivered(IntegrationEvent):
 
 @contract("fulfillment.shipment-cancelled")
 class ShipmentCancelled(IntegrationEvent):
-    """The shipment will not leave the house: the order can be cancelled."""
+    """The shipment was cancelled before dispatch: the order can be cancelled."""
 
     order: OrderNumber
     shipment: ShipmentId
@@ -51,7 +51,7 @@ class ShipmentCancelled(IntegrationEvent):
 
 @contract("fulfillment.cancellation-refused")
 class CancellationRefused(IntegrationEvent):
-    """The goods had left already: the order cannot be cancelled."""
+    """The goods were already dispatched: the order cannot be cancelled."""
 
     order: OrderNumber
     shipment: ShipmentId

@@ -11,7 +11,7 @@ from integration.domain.identifiers import OrderNumber, Sku
 
 
 class Shortage(Struct, frozen=True):
-    """More was wanted of a sku than there was."""
+    """More of a SKU was requested than is available."""
 
     sku: Sku
     wanted: int
@@ -20,14 +20,14 @@ class Shortage(Struct, frozen=True):
 
 @contract("inventory.stock-reserved")
 class StockReserved(IntegrationEvent):
-    """All the goods of the order are set aside for it."""
+    """All goods of the order are reserved."""
 
     order: OrderNumber
 
 
 @contract("inventory.stock-reservation-failed")
 class StockReservationFailed(IntegrationEvent):
-    """Not all the goods of the order were there, so none were set aside."""
+    """Not all goods of the order were available, so none were reserved."""
 
     order: OrderNumber
     shortages: tuple[Shortage, ...]
@@ -35,7 +35,7 @@ class StockReservationFailed(IntegrationEvent):
 
 @contract("inventory.stock-ran-low")
 class StockRanLow(IntegrationEvent):
-    """What is available of a sku fell to its reorder point or below."""
+    """The available quantity of a SKU fell to its reorder point or below."""
 
     sku: Sku
     available: int
@@ -44,7 +44,7 @@ class StockRanLow(IntegrationEvent):
 
 @contract("inventory.stock-ran-out")
 class StockRanOut(IntegrationEvent):
-    """Nothing of a sku is available any more."""
+    """A SKU is no longer available."""
 
     sku: Sku
     sequence: int
@@ -52,7 +52,7 @@ class StockRanOut(IntegrationEvent):
 
 @contract("inventory.stock-replenished")
 class StockReplenished(IntegrationEvent):
-    """There is again more available of a sku than its reorder point."""
+    """The available quantity of a SKU is above its reorder point again."""
 
     sku: Sku
     available: int

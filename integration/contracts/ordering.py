@@ -9,7 +9,7 @@ from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 
 
 class OrderedLine(Struct, frozen=True):
-    """So many of one sku, at the price agreed upon."""
+    """A quantity of one SKU, at the agreed price."""
 
     sku: Sku
     name: str
@@ -18,7 +18,7 @@ class OrderedLine(Struct, frozen=True):
 
 
 class LineToShip(Struct, frozen=True):
-    """So many of one sku, to be packed."""
+    """A quantity of one SKU to pack."""
 
     sku: Sku
     name: str
@@ -35,7 +35,7 @@ class ProductListed(IntegrationEvent):
 
 @contract("ordering.order-placed")
 class OrderPlaced(IntegrationEvent):
-    """A buyer ordered, at these prices, and named how to pay."""
+    """A buyer placed an order at these prices and chose a payment method."""
 
     order: OrderNumber
     buyer: BuyerId
@@ -47,14 +47,17 @@ class OrderPlaced(IntegrationEvent):
 
 @contract("ordering.order-confirmed")
 class OrderConfirmed(IntegrationEvent):
-    """The order is paid for and its goods are reserved: it will be shipped."""
+    """The order is paid and its goods are reserved: it will be shipped."""
 
     order: OrderNumber
 
 
 @contract("ordering.shipping-requested")
 class ShippingRequested(IntegrationEvent):
-    """A confirmed order is to be sent: the one contract that carries an address, made for fulfillment."""
+    """A confirmed order is to be shipped.
+
+    This is the only contract that carries an address; fulfillment consumes it.
+    """
 
     order: OrderNumber
     recipient: PersonalAddress
@@ -63,7 +66,7 @@ class ShippingRequested(IntegrationEvent):
 
 @contract("ordering.order-cancellation-requested")
 class OrderCancellationRequested(IntegrationEvent):
-    """A confirmed order is no longer wanted; whether that can still be, fulfillment decides."""
+    """The cancellation of a confirmed order was requested. Fulfillment decides whether it is still possible."""
 
     order: OrderNumber
     reason: str
@@ -71,7 +74,7 @@ class OrderCancellationRequested(IntegrationEvent):
 
 @contract("ordering.order-cancelled")
 class OrderCancelled(IntegrationEvent):
-    """The order ended before anything was shipped."""
+    """The order was cancelled before anything was shipped."""
 
     order: OrderNumber
     reason: str
@@ -79,9 +82,10 @@ class OrderCancelled(IntegrationEvent):
 
 @contract("ordering.buyer-erased")
 class BuyerErased(IntegrationEvent):
-    """A buyer is to be forgotten: whoever keeps anything personal of these orders, all of them at their end, erases it.
+    """A buyer's personal data is to be erased.
 
-    A buyer of many orders is told of in several of these.
+    Every consumer erases the personal data that it stores for these orders, all of which have ended. A buyer with many
+    orders is published in several of these events.
     """
 
     buyer: BuyerId

@@ -275,5 +275,5 @@ def test_the_list_names_publisher_consumers_and_meaning(
         "1",
         "inventory",
         "ordering.await-payment",
-        "All the goods of the order are set aside for it.",
+        "All goods of the order are reserved.",
     ]
