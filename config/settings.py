@@ -267,7 +267,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "integration.domain.redaction.DiscreetFormatter",
+            "class": "integration.domain.redaction.RedactingFormatter",
             "format": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         }

@@ -8,7 +8,7 @@ from django.db import models
 
 from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, what_happened
 from integration.aggregates.aggregate import Aggregate, relation_of
-from integration.aggregates.biography import TOLD_BY_THE_EVENT, Step, life
+from integration.aggregates.biography import CHANGED_BY_EVERY_EVENT, Step, life
 from integration.domain.money import Money
 from integration.history.entries import history_of
 from integration.history.personal_data import load_personal
@@ -49,7 +49,7 @@ def page_of_life(row: Aggregate, asked: str) -> dict[str, Any]:
 
 def _fields(model: type[models.Model], step: Step) -> Iterator[tuple[Any, Shown, Shown]]:
     for field in model._meta.concrete_fields:
-        if field.attname not in TOLD_BY_THE_EVENT:
+        if field.attname not in CHANGED_BY_EVERY_EVENT:
             yield field, _shown(field, step.before), _shown(field, step.after)
 
 

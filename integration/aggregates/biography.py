@@ -15,7 +15,7 @@ from integration.history.personal_data import load_personal
 State = dict[str, Any]
 """An aggregate's state as `state_of` returns it."""
 
-TOLD_BY_THE_EVENT = {"version", "updated_at"}
+CHANGED_BY_EVERY_EVENT = {"version", "updated_at"}
 """The columns that every event changes. They are not listed as changes."""
 
 
@@ -35,7 +35,7 @@ class Step(NamedTuple):
         return {
             name: (self.before.get(name), value)
             for name, value in self.after.items()
-            if name not in TOLD_BY_THE_EVENT and (name not in self.before or self.before[name] != value)
+            if name not in CHANGED_BY_EVERY_EVENT and (name not in self.before or self.before[name] != value)
         }
 
 

@@ -16,7 +16,7 @@ def without_rows(text: str) -> str:
     return _DETAIL.sub("", text)
 
 
-class DiscreetFormatter(logging.Formatter):
+class RedactingFormatter(logging.Formatter):
     """A log formatter that removes PostgreSQL's DETAIL lines."""
 
     def format(self, record: logging.LogRecord) -> str:
