@@ -179,14 +179,14 @@ def publish_all() -> Callable[..., None]:
 
 
 @pytest.fixture
-def told() -> Callable[..., list[IntegrationEvent]]:
-    """What was published of the contracts named, oldest first."""
+def published() -> Callable[..., list[IntegrationEvent]]:
+    """A function that takes contract classes and returns the events of them that were published, oldest first."""
 
-    def published(*contracts: type[IntegrationEvent]) -> list[IntegrationEvent]:
+    def events_of(*contracts: type[IntegrationEvent]) -> list[IntegrationEvent]:
         names = [contract.wire_name for contract in contracts]
         return [message.event for message in Message.objects.filter(name__in=names).order_by("id")]
 
-    return published
+    return events_of
 
 
 @pytest.fixture

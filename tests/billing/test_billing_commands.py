@@ -145,13 +145,13 @@ def test_before_the_invoice_is_issued_everything_about_it_is_too_early() -> None
 # --- What is paid ---
 
 
-def test_reserved_goods_have_their_money_collected(hear: PublishAll, told: Published) -> None:
+def test_reserved_goods_have_their_money_collected(hear: PublishAll, published: Published) -> None:
     hear(PLACED, RESERVED)
 
     assert _states() == ("paid", "succeeded", None)
     assert Invoice.objects.get().paid == TOTAL
     assert provider().find_charge(PAYMENT) == Charged(Payment.objects.get().reference)
-    assert told(contracts.PaymentRequested, contracts.PaymentSucceeded) == [
+    assert published(contracts.PaymentRequested, contracts.PaymentSucceeded) == [
         contracts.PaymentRequested(ORDER, PAYMENT, TOTAL),
         contracts.PaymentSucceeded(ORDER, PAYMENT, TOTAL),
     ]
@@ -167,31 +167,31 @@ def test_the_money_is_collected_whichever_comes_first(hear: PublishAll, persist:
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_a_reservation_heard_twice_is_charged_once(hear: PublishAll, told: Published) -> None:
+def test_a_reservation_heard_twice_is_charged_once(hear: PublishAll, published: Published) -> None:
     hear(PLACED, RESERVED)
     hear(RESERVED)
     hear(contracts.PaymentRequested(ORDER, PAYMENT, TOTAL))
 
     assert _moved() == [("charge", TOTAL)]
-    assert len(told(contracts.PaymentSucceeded)) == 1
+    assert len(published(contracts.PaymentSucceeded)) == 1
     assert _all_handled()
 
 
-def test_a_declined_card_is_an_answer_not_a_failure(hear: PublishAll, told: Published) -> None:
+def test_a_declined_card_is_an_answer_not_a_failure(hear: PublishAll, published: Published) -> None:
     hear(_declined(), RESERVED)
 
     assert _states() == ("open", "failed", None)
     assert Payment.objects.get().failure == "generic_decline"
-    assert told(contracts.PaymentFailed) == [contracts.PaymentFailed(ORDER, PAYMENT, "generic_decline")]
-    assert told(contracts.PaymentSucceeded) == []
+    assert published(contracts.PaymentFailed) == [contracts.PaymentFailed(ORDER, PAYMENT, "generic_decline")]
+    assert published(contracts.PaymentSucceeded) == []
     assert _all_handled()
 
 
-def test_a_declined_card_is_asked_once(hear: PublishAll, told: Published) -> None:
+def test_a_declined_card_is_asked_once(hear: PublishAll, published: Published) -> None:
     hear(_declined(), RESERVED)
     hear(RESERVED)
 
-    assert len(told(contracts.PaymentRequested)) == len(told(contracts.PaymentFailed)) == 1
+    assert len(published(contracts.PaymentRequested)) == len(published(contracts.PaymentFailed)) == 1
     assert _all_handled()
 
 
@@ -223,20 +223,20 @@ def test_a_line_cut_before_the_provider_heard_is_tried_again(
 
 
 def test_a_line_cut_after_the_provider_charged_never_charges_twice(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], told: Published
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], published: Published
 ) -> None:
     hear(PLACED)
     cut_line(False, True)
     hear(RESERVED)
     assert _states() == ("open", "unknown", None)
     assert _moved() == [("charge", TOTAL)]
-    assert told(contracts.PaymentSucceeded) == []
+    assert published(contracts.PaymentSucceeded) == []
 
     persist()
 
     assert _states() == ("paid", "succeeded", None)
     assert _moved() == [("charge", TOTAL)]
-    assert len(told(contracts.PaymentSucceeded)) == 1
+    assert len(published(contracts.PaymentSucceeded)) == 1
 
 
 def test_a_decline_that_was_not_heard_is_asked_for(
@@ -282,24 +282,24 @@ def test_a_provider_that_is_never_reached_leaves_a_dead_letter_and_no_charge(
 # --- What is called off and given back ---
 
 
-def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: PublishAll, told: Published) -> None:
+def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: PublishAll, published: Published) -> None:
     hear(PLACED)
     hear(CANCELLED)
     hear(RESERVED)
 
     assert _states() == ("void", None, None)
-    assert told(contracts.PaymentRequested) == []
+    assert published(contracts.PaymentRequested) == []
     assert _moved() == []
 
 
-def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: PublishAll, told: Published) -> None:
+def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: PublishAll, published: Published) -> None:
     hear(PLACED, RESERVED)
     hear(CANCELLED)
     hear(CANCELLED)
 
     assert _states() == ("refunded", "succeeded", "issued")
     assert Invoice.objects.get().refunded == TOTAL
-    assert told(contracts.RefundRequested, contracts.RefundIssued) == [
+    assert published(contracts.RefundRequested, contracts.RefundIssued) == [
         contracts.RefundRequested(ORDER, REFUND, TOTAL),
         contracts.RefundIssued(ORDER, REFUND, TOTAL, TOTAL),
     ]
@@ -321,7 +321,7 @@ def test_an_order_cancelled_while_the_money_was_asked_for_is_not_charged(
 
 
 def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], told: Published
+    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], published: Published
 ) -> None:
     hear(PLACED)
     cut_line(False, True)
@@ -333,7 +333,7 @@ def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
     invoice = Invoice.objects.get()
     assert (invoice.paid, invoice.refunded) == (TOTAL, TOTAL)
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
-    assert len(told(contracts.PaymentSucceeded)) == len(told(contracts.RefundIssued)) == 1
+    assert len(published(contracts.PaymentSucceeded)) == len(published(contracts.RefundIssued)) == 1
 
 
 @pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["there", "back"])
@@ -351,13 +351,13 @@ def test_a_refund_over_a_line_that_breaks_is_given_once(
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
 
 
-def test_a_refund_asked_for_twice_is_given_once(hear: PublishAll, told: Published) -> None:
+def test_a_refund_asked_for_twice_is_given_once(hear: PublishAll, published: Published) -> None:
     hear(PLACED, RESERVED)
     hear(CANCELLED)
     hear(contracts.RefundRequested(ORDER, REFUND, TOTAL))
 
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
-    assert len(told(contracts.RefundIssued)) == 1
+    assert len(published(contracts.RefundIssued)) == 1
     assert _all_handled()
 
 
@@ -401,7 +401,7 @@ def _paid_order(hear: PublishAll) -> None:
 
 
 def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(
-    hear: PublishAll, told: Published, persist
+    hear: PublishAll, published: Published, persist
 ) -> None:
     _paid_order(hear)
 
@@ -412,7 +412,7 @@ def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(
 
     assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("7", "USD"))]
     assert [refund.id for refund in Refund.objects.order_by("id")] == ["F-1-1", "F-1-2"]
-    assert told(contracts.RefundIssued) == [
+    assert published(contracts.RefundIssued) == [
         contracts.RefundIssued(ORDER, RefundId("F-1-1"), Money("5", "USD"), Money("5", "USD")),
         contracts.RefundIssued(ORDER, RefundId("F-1-2"), Money("7", "USD"), Money("12", "USD")),
     ]

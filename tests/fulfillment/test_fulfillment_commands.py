@@ -57,7 +57,7 @@ NO_LONGER_WANTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
 
 
 def test_a_confirmed_order_gets_one_shipment_however_often_it_is_asked_for(
-    hear: PublishAll, told: Published, requested: from_ordering.ShippingRequested, address: Address
+    hear: PublishAll, published: Published, requested: from_ordering.ShippingRequested, address: Address
 ) -> None:
     hear(requested)
     hear(requested)
@@ -66,7 +66,7 @@ def test_a_confirmed_order_gets_one_shipment_however_often_it_is_asked_for(
     assert (shipment.order, shipment.status) == (ORDER, "arranged")
     assert Address(**shipment.recipient) == address
     assert [(line.sku, line.name, line.quantity) for line in shipment.lines] == [("MUG", "Mug", 2), ("LAMP", "Lamp", 1)]
-    assert told(to_others.ShipmentArranged) == [to_others.ShipmentArranged(ORDER, ID)]
+    assert published(to_others.ShipmentArranged) == [to_others.ShipmentArranged(ORDER, ID)]
     assert _all_handled()
 
 
@@ -74,17 +74,17 @@ def test_a_shipment_is_named_after_its_order() -> None:
     assert commands.shipment_of(OrderNumber("R-1234")) == "S-1234-1"
 
 
-def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: ShipmentId, told: Published) -> None:
+def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: ShipmentId, published: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     commands.deliver_shipment(arranged)
 
     assert queries.shipment(arranged).status == "delivered"
-    assert told(to_others.ShipmentDispatched) == [
+    assert published(to_others.ShipmentDispatched) == [
         to_others.ShipmentDispatched(
             ORDER, ID, "DHL", "JD0143", (to_others.PackedLine(MUG, 2), to_others.PackedLine(LAMP, 1))
         )
     ]
-    assert told(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(ORDER, ID)]
+    assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(ORDER, ID)]
 
 
 def test_where_a_shipment_goes_is_nobody_elses_business(arranged: ShipmentId, address: Address) -> None:
@@ -97,21 +97,21 @@ def test_where_a_shipment_goes_is_nobody_elses_business(arranged: ShipmentId, ad
         assert private not in told
 
 
-def test_a_shipment_leaves_once(arranged: ShipmentId, told: Published) -> None:
+def test_a_shipment_leaves_once(arranged: ShipmentId, published: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
     with pytest.raises(NotAllowed, match="shipment S-1-1 is dispatched: cannot dispatch"):
         commands.dispatch_shipment(arranged, "UPS", "1Z")
 
     assert queries.shipment(arranged).carrier == "DHL"
-    assert len(told(to_others.ShipmentDispatched)) == 1
+    assert len(published(to_others.ShipmentDispatched)) == 1
 
 
-def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, told: Published) -> None:
+def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, published: Published) -> None:
     with pytest.raises(NotAllowed):
         commands.deliver_shipment(arranged)
 
-    assert told(to_others.ShipmentDelivered) == []
+    assert published(to_others.ShipmentDelivered) == []
 
 
 def test_a_shipment_is_handled_only_in_the_version_somebody_read(arranged: ShipmentId) -> None:
@@ -132,26 +132,26 @@ def test_an_unknown_shipment_is_not_found() -> None:
         queries.shipment(ID)
 
 
-def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: PublishAll, told: Published) -> None:
+def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: PublishAll, published: Published) -> None:
     hear(NO_LONGER_WANTED)
     hear(NO_LONGER_WANTED)
 
     assert queries.shipment(arranged).status == "cancelled"
-    assert told(to_others.ShipmentCancelled) == [to_others.ShipmentCancelled(ORDER, ID, "by_buyer")]
+    assert published(to_others.ShipmentCancelled) == [to_others.ShipmentCancelled(ORDER, ID, "by_buyer")]
     assert _all_handled()
     with pytest.raises(NotAllowed):
         commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
 
 def test_what_has_left_is_not_stopped_and_ordering_is_told(
-    arranged: ShipmentId, hear: PublishAll, told: Published
+    arranged: ShipmentId, hear: PublishAll, published: Published
 ) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     hear(NO_LONGER_WANTED)
 
     assert queries.shipment(arranged).status == "dispatched"
-    assert told(to_others.CancellationRefused) == [to_others.CancellationRefused(ORDER, ID)]
-    assert told(to_others.ShipmentCancelled) == []
+    assert published(to_others.CancellationRefused) == [to_others.CancellationRefused(ORDER, ID)]
+    assert published(to_others.ShipmentCancelled) == []
 
 
 def test_a_shipment_no_longer_wanted_before_it_is_arranged_is_waited_for_and_stopped(

@@ -95,14 +95,14 @@ def test_a_product_that_is_listed_gets_its_place_on_the_shelf_once(hear: Publish
     assert History.objects.filter(name="inventory.stock_item_opened").count() == 2
 
 
-def test_goods_that_come_in_can_be_promised(told: Published) -> None:
+def test_goods_that_come_in_can_be_promised(published: Published) -> None:
     commands.open_stock_item(MUG)
 
     item = commands.receive_stock(MUG, 10, "PO-2")
 
     assert item.available == 10
     assert _stock() == (10, 0)
-    assert told(to_others.StockReplenished) == [to_others.StockReplenished(MUG, 10, 3)]
+    assert published(to_others.StockReplenished) == [to_others.StockReplenished(MUG, 10, 3)]
 
 
 def test_stocking_up_opens_the_places_that_are_missing_and_adds_to_the_others(shelf: None) -> None:
@@ -145,12 +145,12 @@ def test_what_is_impossible_is_refused_and_changes_nothing(shelf: None) -> None:
     assert (_stock(), History.objects.count()) == ((10, 8), before)
 
 
-def test_levels_are_told_when_they_change(shelf: None, told: Published) -> None:
+def test_levels_are_told_when_they_change(shelf: None, published: Published) -> None:
     for order, quantity in [(ORDER, 5), (OTHER, 5)]:
         commands.reserve_stock(order, [ReservedLine(MUG, quantity)])
     commands.release_reservation(OTHER, "by_buyer")
 
-    levels = told(to_others.StockRanLow, to_others.StockRanOut, to_others.StockReplenished)
+    levels = published(to_others.StockRanLow, to_others.StockRanOut, to_others.StockReplenished)
     assert [level for level in levels if level.sku == MUG] == [  # type: ignore[attr-defined]
         to_others.StockReplenished(MUG, 10, 3),
         to_others.StockRanLow(MUG, 5, 5),
@@ -168,38 +168,38 @@ def test_what_should_be_reordered_can_be_asked(shelf: None) -> None:
 # --- For an order ---
 
 
-def test_an_orders_goods_are_set_aside(shelf: None, hear: PublishAll, told: Published) -> None:
+def test_an_orders_goods_are_set_aside(shelf: None, hear: PublishAll, published: Published) -> None:
     hear(_placed(MUG=3, LAMP=2))
 
     assert (_stock(MUG), _stock(LAMP)) == ((10, 3), (2, 2))
-    assert told(to_others.StockReserved) == [to_others.StockReserved(ORDER)]
+    assert published(to_others.StockReserved) == [to_others.StockReserved(ORDER)]
     assert [(line.sku, line.quantity) for line in Reservation.objects.get().line_rows.order_by("pk")] == [
         ("MUG", 3),
         ("LAMP", 2),
     ]
 
 
-def test_all_goods_are_there_or_none_is_set_aside(shelf: None, hear: PublishAll, told: Published) -> None:
+def test_all_goods_are_there_or_none_is_set_aside(shelf: None, hear: PublishAll, published: Published) -> None:
     hear(_placed(MUG=3, LAMP=3, ATLAS=1))
 
     assert (_stock(MUG), _stock(LAMP)) == ((10, 0), (2, 0))
-    assert told(to_others.StockReserved) == []
-    assert told(to_others.StockReservationFailed) == [
+    assert published(to_others.StockReserved) == []
+    assert published(to_others.StockReservationFailed) == [
         to_others.StockReservationFailed(ORDER, (to_others.Shortage(LAMP, 3, 2), to_others.Shortage(ATLAS, 1, 0)))
     ]
     assert _status() == "refused"
 
 
-def test_an_order_heard_twice_is_reserved_once(shelf: None, hear: PublishAll, told: Published) -> None:
+def test_an_order_heard_twice_is_reserved_once(shelf: None, hear: PublishAll, published: Published) -> None:
     hear(_placed(MUG=3))
     hear(_placed(MUG=3))
 
     assert _stock() == (10, 3)
-    assert len(told(to_others.StockReserved)) == 1
+    assert len(published(to_others.StockReserved)) == 1
     assert _all_handled()
 
 
-def test_a_refusal_stands_even_if_goods_come_in_later(shelf: None, hear: PublishAll, told: Published) -> None:
+def test_a_refusal_stands_even_if_goods_come_in_later(shelf: None, hear: PublishAll, published: Published) -> None:
     hear(_placed(LAMP=3))
     commands.receive_stock(LAMP, 10)
     hear(_placed(LAMP=3))

@@ -25,28 +25,30 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("reason", [CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR])
 def test_an_order_is_cancelled_before_it_is_paid(
-    order: OrderNumber, told: Published, reason: CancellationReason
+    order: OrderNumber, published: Published, reason: CancellationReason
 ) -> None:
     commands.cancel_order(order, reason, "no longer")
 
     cancelled = queries.order(order)
     assert (cancelled.status, cancelled.cancellation_reason, cancelled.note) == ("cancelled", reason, "no longer")
-    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, reason.value)]
-    assert told(to_others.OrderCancellationRequested) == []
+    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, reason.value)]
+    assert published(to_others.OrderCancellationRequested) == []
 
 
 def test_a_confirmed_order_waits_for_fulfillments_word(
-    confirmed: OrderNumber, hear: PublishAll, told: Published
+    confirmed: OrderNumber, hear: PublishAll, published: Published
 ) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
     assert status_of(confirmed) == "confirmed"
-    assert told(to_others.OrderCancellationRequested) == [to_others.OrderCancellationRequested(confirmed, "by_buyer")]
-    assert told(to_others.OrderCancelled) == []
+    assert published(to_others.OrderCancellationRequested) == [
+        to_others.OrderCancellationRequested(confirmed, "by_buyer")
+    ]
+    assert published(to_others.OrderCancelled) == []
 
     hear(from_fulfillment.ShipmentCancelled(confirmed, SHIPMENT, "by_buyer"))
 
     assert (status_of(confirmed), queries.order(confirmed).note) == ("cancelled", "no longer")
-    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
+    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
 
 
 def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: PublishAll) -> None:

@@ -39,10 +39,12 @@ pytestmark = pytest.mark.django_db
 # --- Placing ---
 
 
-def test_an_order_is_placed_and_the_others_hear_all_they_need(place: Callable[..., Order], told: Published) -> None:
+def test_an_order_is_placed_and_the_others_hear_all_they_need(
+    place: Callable[..., Order], published: Published
+) -> None:
     order = place()
 
-    assert told(to_others.OrderPlaced) == [
+    assert published(to_others.OrderPlaced) == [
         to_others.OrderPlaced(
             order=OrderNumber(order.number),
             buyer=BuyerId("B-1"),
@@ -134,28 +136,28 @@ def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hea
     assert status_of(order) == "payment_pending"
 
 
-def test_missing_goods_cancel_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
+def test_missing_goods_cancel_an_order(order: OrderNumber, hear: PublishAll, published: Published) -> None:
     hear(from_inventory.StockReservationFailed(order, (from_inventory.Shortage(MUG, 2, 1),)))
 
     assert queries.order(order).cancellation_reason == CancellationReason.OUT_OF_STOCK
-    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "out_of_stock")]
+    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "out_of_stock")]
 
 
-def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: PublishAll, told: Published) -> None:
+def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: PublishAll, published: Published) -> None:
     hear(from_inventory.StockReserved(order), from_billing.PaymentFailed(order, PAYMENT, "insufficient_funds"))
 
     cancelled = queries.order(order)
     assert (cancelled.cancellation_reason, cancelled.note) == ("payment_failed", "insufficient_funds")
-    assert told(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "payment_failed")]
+    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "payment_failed")]
 
 
 def test_money_confirms_an_order_and_it_is_to_be_sent(
-    confirmed: OrderNumber, told: Published, address: Address
+    confirmed: OrderNumber, published: Published, address: Address
 ) -> None:
     assert status_of(confirmed) == "confirmed"
     assert queries.order(confirmed).paid == Money("105", "USD")
-    assert told(to_others.OrderConfirmed) == [to_others.OrderConfirmed(confirmed)]
-    assert told(to_others.ShippingRequested) == [
+    assert published(to_others.OrderConfirmed) == [to_others.OrderConfirmed(confirmed)]
+    assert published(to_others.ShippingRequested) == [
         to_others.ShippingRequested(
             order=confirmed,
             recipient=address,
@@ -187,7 +189,7 @@ def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: PublishAll)
 
 
 def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
-    order: OrderNumber, hear: PublishAll, told: Published
+    order: OrderNumber, hear: PublishAll, published: Published
 ) -> None:
     commands.cancel_order(order, CancellationReason.BY_BUYER)
     hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
@@ -195,7 +197,7 @@ def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
 
     told_again = queries.order(order)
     assert (told_again.status, told_again.payment_status) == ("cancelled", "refunded")
-    assert told(to_others.OrderConfirmed) == []
+    assert published(to_others.OrderConfirmed) == []
 
 
 def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: PublishAll) -> None:

@@ -16,13 +16,13 @@ from tests.ordering.commands.shared import MUG, PublishAll, Published
 pytestmark = pytest.mark.django_db
 
 
-def test_a_product_is_listed_and_the_others_hear_of_it(told: Published) -> None:
+def test_a_product_is_listed_and_the_others_hear_of_it(published: Published) -> None:
     commands.list_product(MUG, "Mug", "Blue", Money("12.50", "USD"))
 
     product = Product.objects.get()
     assert (product.sku, product.price, product.on_sale) == (MUG, Money("12.50", "USD"), True)
     assert product.availability == Availability.OUT_OF_STOCK
-    assert told(to_others.ProductListed) == [to_others.ProductListed(MUG, "Mug")]
+    assert published(to_others.ProductListed) == [to_others.ProductListed(MUG, "Mug")]
 
 
 def test_a_sku_is_listed_once(goods: None) -> None:
