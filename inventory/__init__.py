@@ -1,6 +1,6 @@
-"""Inventory: what lies on the shelves, and for whom it is set aside.
+"""Inventory: the stock of every SKU, and the reservations of stock for orders.
 
-Owns: StockItem, Reservation. It alone decides what is available.
+Owns: StockItem, Reservation. Only inventory decides what is available.
 Publishes: StockReserved, StockReservationFailed, StockRanLow, StockRanOut, StockReplenished.
-Listens to: ordering (products listed; orders placed, confirmed, cancelled), fulfillment (shipments dispatched).
+Consumes: ordering (products listed; orders placed, confirmed, cancelled), fulfillment (shipments dispatched).
 """

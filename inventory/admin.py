@@ -1,4 +1,4 @@
-"""The operators' pages of inventory: what lies on the shelf, and what of it is set aside for whom."""
+"""Admin pages of inventory: stock items, with actions that receive and adjust stock; reservations; stock per day."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ admin.site.register(History, HistoryAdmin)
 
 
 class LevelFilter(admin.SimpleListFilter):
-    """How much is available, roughly."""
+    """Filters stock items by level. The conditions in SQL mirror `StockItem.level`."""
 
     title = parameter_name = "level"
 
@@ -39,22 +39,22 @@ class LevelFilter(admin.SimpleListFilter):
 
 
 class Receipt(Question):
-    """What came in, and with which papers."""
+    """The form of the receive action: a reference, and the received quantity of each chosen stock item."""
 
-    reference = forms.CharField(max_length=200, required=False, help_text="Such as a delivery note.")
+    reference = forms.CharField(max_length=200, required=False, help_text="For example, a delivery note number.")
     each = forms.IntegerField(label="quantity", min_value=1, max_value=MAX_QUANTITY)
 
 
 class Adjustment(Question):
-    """What was counted, and why it differs."""
+    """The form of the adjust action: a reason, and the difference in stock of each chosen stock item."""
 
-    reason = forms.CharField(max_length=200, help_text="Such as: counted, broken, found.")
-    each = forms.IntegerField(label="more or less", min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY)
+    reason = forms.CharField(max_length=200, help_text="For example: counted, broken, found.")
+    each = forms.IntegerField(label="difference", min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY)
 
 
 @admin.register(StockItem)
 class StockItemAdmin(AggregateAdmin):
-    """What lies on the shelf."""
+    """Stock items: units available, on hand and reserved, and the level."""
 
     list_display = (
         "sku",
@@ -67,14 +67,14 @@ class StockItemAdmin(AggregateAdmin):
     )
     list_filter = (LevelFilter,)
     search_fields = ("sku__icontains",)
-    search_help_text = "A sku, or a part of one."
+    search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)
     actions = ("receive_stock", "adjust_stock")
     fieldsets = ((None, {"fields": (("sku", "level"), ("available", "on_hand", "reserved", "reorder_point"))}),)
 
     @admin.display(description="level")
     def level(self, item: StockItem) -> str:
-        """How much is available, roughly."""
+        """The label of the stock item's level, such as "Low"."""
         return str(item.level.label)
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
@@ -82,12 +82,12 @@ class StockItemAdmin(AggregateAdmin):
 
     @admin.action(description="Receive stock …", permissions=["act"])
     def receive_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
-        """Goods came in."""
+        """Ask for the received quantities, then call `receive_stock` for each chosen stock item."""
         return self.ask(request, chosen, "receive_stock", Receipt, _receive)
 
     @admin.action(description="Adjust stock …", permissions=["act"])
     def adjust_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
-        """Somebody counted."""
+        """Ask for the differences, then call `adjust_stock` for each chosen stock item."""
         return self.ask(request, chosen, "adjust_stock", Adjustment, _adjust)
 
 
@@ -105,12 +105,12 @@ def _adjust(item: StockItem, question: Adjustment) -> str:
 
 @column("sku", "sku")
 def stock_item(line: ReservationLine) -> Shown:
-    """The stock a line is taken from."""
+    """A link to the stock item of a reservation line."""
     return link(StockItem, line.sku)
 
 
 class LineInline(PartInline):
-    """What is set aside."""
+    """The lines of a reservation."""
 
     model = ReservationLine
     fields = (stock_item, figure("quantity"))
@@ -118,13 +118,13 @@ class LineInline(PartInline):
 
 @admin.register(Reservation)
 class ReservationAdmin(StoryAdmin):
-    """What is set aside for an order."""
+    """Reservations, one per order, with their state."""
 
     list_display = ("order", "status", moment("created_at"), moment("updated_at"), story_column())
     list_filter = ("status",)
     date_hierarchy = "created_at"
     search_fields = ("order__contains",)
-    search_help_text = "An order's number, a sku, or the id of a story."
+    search_help_text = "An order number, a SKU, or the ID of a story."
     identifiers = ("order", "line_rows__sku")
     inlines = (LineInline,)
     fieldsets = ((None, {"fields": (("order", "status"),)}),)
@@ -132,7 +132,7 @@ class ReservationAdmin(StoryAdmin):
 
 @admin.register(StockOfDay)
 class StockOfDayAdmin(RowsAdmin):
-    """What lay on the shelf at the end of a day."""
+    """The stock of each SKU at the end of a day, and what moved on that day."""
 
     list_display = (
         "day",
@@ -147,5 +147,5 @@ class StockOfDayAdmin(RowsAdmin):
     date_hierarchy = "day"
     ordering = ("-day", "sku")
     search_fields = ("sku__contains",)
-    search_help_text = "A sku, or a part of one."
+    search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)

@@ -1,4 +1,4 @@
-"""Inventory over REST, for staff: what lies on the shelves, and how it came and went."""
+"""REST views of inventory, for staff: read stock, record receipts and adjustments."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from inventory.models import MAX_QUANTITY, StockItem
 
 
 class StockOutput(serializers.Serializer):
-    """The stock of one sku."""
+    """The stock of one SKU: units on hand, reserved and available, as of a moment."""
 
     sku = serializers.CharField()
     on_hand = serializers.IntegerField()
@@ -38,30 +38,34 @@ class StockOutput(serializers.Serializer):
 
 
 class StockFilter(django_filters.FilterSet):
-    """Which stock to list."""
+    """Filters of the stock list."""
 
-    low = YesNoFilter(method="filter_low", help_text="No more available than the reorder point.")
+    low = YesNoFilter(method="filter_low", help_text="Whether the available units are at or below the reorder point.")
 
     def filter_low(self, items: QuerySet[StockItem], name: str, wanted: bool) -> QuerySet[StockItem]:
         low = queries.running_low()
         return low if wanted else items.exclude(pk__in=low)
 
 
-class Then(serializers.Serializer):
-    """A moment to look at."""
+class StockItemQuery(serializers.Serializer):
+    """Query parameters of one stock item."""
 
     as_of = serializers.DateTimeField(
-        required=False, default_timezone=UTC, help_text="How it was at this moment, which has passed; without it, now."
+        required=False,
+        default_timezone=UTC,
+        help_text="Show the stock as it was at this moment. Must not be in the future. Default: now.",
     )
 
     def validate_as_of(self, moment: datetime) -> datetime:
         if moment > clock.now():
-            raise serializers.ValidationError("Nobody knows yet how it will be then.", "in_the_future")
+            raise serializers.ValidationError(
+                "This moment is in the future. Give one that has passed.", "in_the_future"
+            )
         return moment
 
 
 class Stock(View):
-    """All stock."""
+    """The list of stock."""
 
     permission_classes = (staff_with("inventory.view_stockitem"),)
     queryset = StockItem.objects.all()
@@ -71,37 +75,43 @@ class Stock(View):
 
     @extend_schema(responses=StockOutput(many=True))
     def get(self, request: Request) -> Response:
-        """What lies on the shelves."""
+        """List stock."""
         page = self.page_of(self.get_queryset())
         return self.get_paginated_response(StockOutput(page, many=True).data)
 
 
 class OneStockItem(View):
-    """The stock of one sku."""
+    """The stock of one SKU."""
 
     permission_classes = (staff_with("inventory.view_stockitem"),)
     serializer_class = StockOutput
-    query_parameters = tuple(Then().fields)
+    query_parameters = tuple(StockItemQuery().fields)
 
-    @extend_schema(responses=StockOutput, parameters=[Then, *READING])
+    @extend_schema(responses=StockOutput, parameters=[StockItemQuery, *READING])
     def get(self, request: Request, sku: str) -> Response:
-        """How much there is of a sku, or was at a moment, and how much of that is promised."""
-        then = Then(data=request.query_params.dict())
-        then.is_valid(raise_exception=True)
-        moment = then.validated_data.get("as_of")
+        """Retrieve the stock of a SKU, now or as of a past moment."""
+        query = StockItemQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        moment = query.validated_data.get("as_of")
         item = queries.stock_item_as_of(Sku(sku), moment) if moment else queries.stock_item(Sku(sku))
         return _represent(item, as_of=moment)
 
 
 class Receipt(Input):
-    """Goods that came in."""
+    """A receipt of goods."""
 
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
-    reference = Text(max_length=200, required=False, allow_blank=True, default="", help_text="Such as a delivery note.")
+    reference = Text(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="For example, a delivery note number.",
+    )
 
 
 class Receipts(View):
-    """Restocking."""
+    """Receipts of goods for a SKU."""
 
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Receipt
@@ -109,20 +119,22 @@ class Receipts(View):
     @extend_schema(request=Receipt, responses={201: StockOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
-        """Note goods that came in."""
+        """Record a receipt of goods."""
         item = commands.receive_stock(Sku(sku), **self.valid(request), if_version=versions_expected(request))
         return _represent(item, status=201)
 
 
 class Adjustment(Input):
-    """What somebody counted."""
+    """A correction of the units on hand."""
 
-    delta = WholeNumber(min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY, help_text="Not 0.")
+    delta = WholeNumber(
+        min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY, help_text="Units to add; negative to remove. Must not be 0."
+    )
     reason = Text(max_length=200)
 
 
 class Adjustments(View):
-    """Corrections."""
+    """Adjustments of the stock of a SKU."""
 
     permission_classes = (staff_with("inventory.change_stockitem"),)
     serializer_class = Adjustment
@@ -130,10 +142,10 @@ class Adjustments(View):
     @extend_schema(request=Adjustment, responses={201: StockOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, sku: str) -> Response:
-        """Correct what is on hand; goods set aside for orders stay."""
+        """Adjust the units on hand. Units reserved for orders cannot be removed."""
         item = commands.adjust_stock(Sku(sku), **self.valid(request), if_version=versions_expected(request))
         return _represent(item, status=201)
 
 
-def _represent(item: StockItem, as_of: datetime | None = None, **answer: Any) -> Response:
-    return Response(StockOutput(item, context={"as_of": as_of}).data, headers=etag(item), **answer)
+def _represent(item: StockItem, as_of: datetime | None = None, **options: Any) -> Response:
+    return Response(StockOutput(item, context={"as_of": as_of}).data, headers=etag(item), **options)

@@ -1,4 +1,4 @@
-"""Joins inventory to the house."""
+"""Registers inventory as a context of Waybill."""
 
 from integration.apps import Context
 

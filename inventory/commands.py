@@ -1,6 +1,6 @@
-"""What can be done in inventory: one function a use case, one unit of work each.
+"""Commands of inventory: one function per use case, each in one unit of work.
 
-Stock is always locked in the order of its skus, so that two orders for the same goods never wait for each other.
+Stock items are always locked in the order of their SKUs, so that two orders for the same goods cannot deadlock.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,18 +13,31 @@ from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
 
 TIMED_OUT = "payment_timeout"
-"""The reason of a cancellation after which a reservation counts as expired."""
+"""The cancellation reason after which a reservation is expired instead of released."""
 
 
 def open_stock_item(sku: Sku) -> None:
-    """A place on the shelf for a product that is offered now; nothing if there is one."""
+    """Create the stock item of a newly listed product, with no units on hand; do nothing if it exists."""
     with unit_of_work() as work:
         if work.find(StockItem, sku) is None:
             work.add(StockItem.open(sku))
 
 
 def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: Collection[int] | None = None) -> StockItem:
-    """Goods came in; raises `NotFound`, `QuantityOutOfBounds`, `StaleVersion`."""
+    """Add received units to the stock of a SKU.
+
+    Args:
+        reference: names the receipt, such as a delivery note number.
+        if_version: the versions of the stock item that the caller accepts; None accepts any.
+
+    Returns:
+        The changed stock item.
+
+    Raises:
+        NotFound: the SKU has no stock item.
+        QuantityOutOfBounds: the quantity is not from 1 to 1,000,000,000.
+        StaleVersion: the stock item is in none of the versions in `if_version`.
+    """
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
         item.expect_version(if_version)
@@ -33,7 +46,7 @@ def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: Coll
 
 
 def stock_up(quantities: Sequence[tuple[Sku, int]], reference: str = "") -> None:
-    """Receive several skus at once, opening the places that are not there yet; raises `QuantityOutOfBounds`."""
+    """Receive several SKUs in one unit of work, creating missing stock items; raises `QuantityOutOfBounds`."""
     with unit_of_work() as work:
         items = work.get_many(StockItem, [sku for sku, _ in quantities])
         for sku, quantity in quantities:
@@ -45,7 +58,22 @@ def stock_up(quantities: Sequence[tuple[Sku, int]], reference: str = "") -> None
 
 
 def adjust_stock(sku: Sku, delta: int, reason: str, if_version: Collection[int] | None = None) -> StockItem:
-    """Somebody counted; raises `NotFound`, `NothingAdjusted`, `ReservedGoods`, `StaleVersion`."""
+    """Correct the units on hand of a SKU by `delta`, for example after a stock count.
+
+    Args:
+        delta: units to add; negative to remove.
+        reason: why the stock differs.
+        if_version: the versions of the stock item that the caller accepts; None accepts any.
+
+    Returns:
+        The changed stock item.
+
+    Raises:
+        NotFound: the SKU has no stock item.
+        NothingAdjusted: `delta` is 0 or out of bounds.
+        ReservedGoods: the correction would remove units that are reserved for orders.
+        StaleVersion: the stock item is in none of the versions in `if_version`.
+    """
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
         item.expect_version(if_version)
@@ -54,7 +82,7 @@ def adjust_stock(sku: Sku, delta: int, reason: str, if_version: Collection[int] 
 
 
 def lock_stock(orders: Collection[OrderNumber], skus: Collection[Sku]) -> None:
-    """Lock the reservations there are for several orders, and then the stock they are going to need."""
+    """Lock the existing reservations of several orders, then the stock items that the orders need."""
     with unit_of_work() as work:
         work.prefetch(Reservation, orders)
         work.prefetch(StockItem, skus)
@@ -67,14 +95,17 @@ def lock_reservations(orders: Collection[OrderNumber]) -> None:
 
 
 def lock_reserved_stock(orders: Collection[OrderNumber]) -> None:
-    """Lock the reservations of several orders, and then the stock they are about."""
+    """Lock the reservations of several orders, then the stock items of their lines."""
     with unit_of_work() as work:
         reservations = work.prefetch(Reservation, orders)
         work.get_many(StockItem, {line.sku for reservation in reservations.values() for line in reservation.lines})
 
 
 def reserve_stock(order: OrderNumber, lines: Sequence[ReservedLine]) -> None:
-    """Set all the goods of an order aside, or, if one of them is short, none; nothing if that was decided before."""
+    """Reserve all goods of an order, or none if any is short.
+
+    The decision is made once: if the order has a reservation already, even a refused one, the call does nothing.
+    """
     with unit_of_work() as work:
         if work.find(Reservation, order):
             return
@@ -93,13 +124,26 @@ def reserve_stock(order: OrderNumber, lines: Sequence[ReservedLine]) -> None:
 
 
 def commit_reservation(order: OrderNumber) -> None:
-    """The order is confirmed; raises `NotYet` before its reservation is decided."""
+    """Keep the goods of a confirmed order reserved until they are shipped.
+
+    Raises:
+        NotYet: the order has no reservation yet.
+        NotAllowed: the reservation is expired or refused.
+    """
     with unit_of_work() as work:
         _reservation(work, order).commit()
 
 
 def release_reservation(order: OrderNumber, reason: str) -> None:
-    """The order is cancelled: free what was set aside. Raises `NotYet` before its reservation is decided."""
+    """End the reservation of a cancelled order and make its goods available again.
+
+    Args:
+        reason: why the order was cancelled; `payment_timeout` expires the reservation, any other reason releases it.
+
+    Raises:
+        NotYet: the order has no reservation yet.
+        NotAllowed: the goods are shipped, or a committed reservation was to expire.
+    """
     with unit_of_work() as work:
         reservation = _reservation(work, order)
         freed = reservation.expire() if reason == TIMED_OUT else reservation.release(reason)
@@ -110,7 +154,12 @@ def release_reservation(order: OrderNumber, reason: str) -> None:
 
 
 def ship_reservation(order: OrderNumber, shipment: ShipmentId) -> None:
-    """The goods left the house: take them off the shelf. Raises `NotYet` before the reservation is committed."""
+    """End the reservation of a shipped order and deduct its goods from the units on hand.
+
+    Raises:
+        NotYet: the order has no reservation yet, or its reservation is not committed.
+        NotAllowed: the reservation was released, expired or refused.
+    """
     with unit_of_work() as work:
         reservation = _reservation(work, order)
         if reservation.ship(shipment):
@@ -122,5 +171,5 @@ def ship_reservation(order: OrderNumber, shipment: ShipmentId) -> None:
 def _reservation(work: UnitOfWork, order: OrderNumber) -> Reservation:
     reservation = work.find(Reservation, order)
     if reservation is None:
-        raise NotYet(f"order {order} has not been looked at yet")
+        raise NotYet(f"order {order} has no reservation yet")
     return reservation

@@ -1,4 +1,4 @@
-"""What happens in inventory, in its own words; no other context hears these."""
+"""Domain events of inventory. They are private to this context; other contexts consume its contracts instead."""
 
 from msgspec import Struct
 
@@ -8,54 +8,66 @@ from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 
 
 class ReservedLine(Struct, frozen=True):
-    """So many of one sku, set aside."""
+    """A quantity of one SKU in a reservation."""
 
     sku: Sku
     quantity: int
 
 
-# --- StockItem: each movement says how much, and why ---
+# --- StockItem ---
 
 
 @domain_event("inventory.stock_item_opened")
 class StockItemOpened(DomainEvent):
+    """A stock item was created for a SKU, with no units on hand."""
+
     sku: Sku
     reorder_point: int
 
 
 @domain_event("inventory.stock_received")
 class StockReceived(DomainEvent):
+    """Units arrived; `reference` names the receipt, such as a delivery note number."""
+
     quantity: int
     reference: str
 
 
 @domain_event("inventory.stock_adjusted")
 class StockAdjusted(DomainEvent):
+    """The units on hand were corrected by `delta`, which is negative if units were missing."""
+
     delta: int
     reason: str
 
 
 @domain_event("inventory.stock_set_aside")
 class StockSetAside(DomainEvent):
+    """Units were reserved for an order."""
+
     order: OrderNumber
     quantity: int
 
 
 @domain_event("inventory.stock_freed")
 class StockFreed(DomainEvent):
+    """Units that were reserved for an order became available again."""
+
     order: OrderNumber
     quantity: int
 
 
 @domain_event("inventory.stock_shipped")
 class StockShipped(DomainEvent):
+    """Units that were reserved for an order left the warehouse."""
+
     order: OrderNumber
     quantity: int
 
 
 @domain_event("inventory.stock_level_changed")
 class StockLevelChanged(DomainEvent):
-    """What is available crossed the reorder point, or nothing."""
+    """The available quantity crossed the reorder point or zero; `sequence` is the version of this event."""
 
     sku: Sku
     level: str
@@ -68,13 +80,15 @@ class StockLevelChanged(DomainEvent):
 
 @domain_event("inventory.goods_reserved")
 class GoodsReserved(DomainEvent):
+    """All goods of an order were reserved."""
+
     order: OrderNumber
     lines: tuple[ReservedLine, ...]
 
 
 @domain_event("inventory.reservation_refused")
 class ReservationRefused(DomainEvent):
-    """Not all of it was there, so none of it was set aside."""
+    """Some goods of an order were short, so none were reserved."""
 
     order: OrderNumber
     lines: tuple[ReservedLine, ...]
@@ -83,21 +97,29 @@ class ReservationRefused(DomainEvent):
 
 @domain_event("inventory.reservation_committed")
 class ReservationCommitted(DomainEvent):
+    """The order was confirmed; its goods stay reserved until they are shipped."""
+
     order: OrderNumber
 
 
 @domain_event("inventory.reservation_released")
 class ReservationReleased(DomainEvent):
+    """The order was cancelled; its reserved goods became available again."""
+
     order: OrderNumber
     reason: str
 
 
 @domain_event("inventory.reservation_expired")
 class ReservationExpired(DomainEvent):
+    """The order was not paid in time; its reserved goods became available again."""
+
     order: OrderNumber
 
 
 @domain_event("inventory.reservation_shipped")
 class ReservationShipped(DomainEvent):
+    """The reserved goods left the warehouse."""
+
     order: OrderNumber
     shipment: ShipmentId

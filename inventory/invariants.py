@@ -1,4 +1,4 @@
-"""What must always be true of stock and reservations."""
+"""Invariants of inventory: conditions that stock items and reservations always meet."""
 
 from integration.invariants import always, json_number
 from integration.read_models.verify import live_build, shown
@@ -6,7 +6,7 @@ from integration.read_models.verify import live_build, shown
 
 @always("inventory.on_hand_is_what_moved")
 def on_hand_is_what_moved() -> str:
-    """On hand is what was received, less what was shipped, and what was adjusted."""
+    """The units on hand of a stock item equal its received units, minus its shipped units, plus its adjustments."""
     return f"""
         SELECT item.sku || ': ' || item.on_hand || ' on hand, but ' || coalesce(moved.total, 0) || ' by its movements'
                  AS what,
@@ -20,12 +20,12 @@ def on_hand_is_what_moved() -> str:
                 ELSE 0 END) AS total
             FROM inventory_history WHERE stream = 'stock_item' GROUP BY stream_id
         ) AS moved ON moved.stream_id = item.sku
-    """  # noqa: S608 - made of constants in the code only
+    """  # noqa: S608 - contains only constants from the code
 
 
 @always("inventory.reserved_is_what_orders_hold")
 def reserved_is_what_orders_hold() -> str:
-    """Reserved is the sum of held and committed reservations, and never more than is on hand."""
+    """The reserved units equal the sum of held and committed reservations, and never exceed the units on hand."""
     return """
         SELECT item.sku || ': ' || item.reserved || ' of ' || item.on_hand || ' reserved, but orders hold '
                  || coalesce(held.total, 0) AS what,
@@ -60,7 +60,7 @@ def a_reservation_ends_once() -> str:
 
 @always("read_models.stock_per_day_is_the_stock")
 def stock_per_day_is_the_stock() -> str:
-    """The last day of each stock item shows what lies on the shelf now, if it has been told."""
+    """The latest row of stock per day equals its stock item, once the read model has caught up with it."""
     return f"""
         SELECT item.sku || ': ' || item.on_hand || ' on hand, ' || item.reserved || ' reserved, but its last day shows '
                  || coalesce(day.on_hand || ' and ' || day.reserved, 'nothing') AS what,
@@ -71,4 +71,4 @@ def stock_per_day_is_the_stock() -> str:
         FROM inventory_stockitem AS item
         LEFT JOIN inventory_stockofday AS day
             ON day.sku = item.sku AND day.latest AND day.build = {live_build("inventory.stock-per-day")}
-    """  # noqa: S608 - names of the code only
+    """  # noqa: S608 - contains only names from the code

@@ -1,4 +1,4 @@
-"""Inventory's aggregates and their rules: nothing is promised that is not there, and no movement goes unrecorded."""
+"""Models of inventory: its aggregates, its history and its read models."""
 
 from inventory.models.history import History
 from inventory.models.read_models import StockOfDay

@@ -1,4 +1,4 @@
-"""The history of inventory, which is kept for good."""
+"""The history table of inventory, which is append-only."""
 
 from integration.history.entries import HistoryEntry
 

@@ -1,4 +1,4 @@
-"""The rows of inventory's read models. Only `queries/` writes them."""
+"""The rows of inventory's read models. Only the projections in `queries/` write them."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from integration.read_models.models import Row
 
 
 class StockOfDay(Row):
-    """A row of a read model: one sku at the end of a day (UTC) on which it moved, and how much of it did."""
+    """The stock of one SKU at the end of a UTC day on which it moved, and how many units moved on that day."""
 
     read_model = "inventory.stock-per-day"
     key = ("sku", "day")

@@ -1,4 +1,4 @@
-"""The goods that are reserved for one order, and the states of that reservation."""
+"""The goods that are reserved for one order, and the state table of that reservation."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from inventory.events import ReservedLine
 
 
 class ReservationStatus(models.TextChoices):
-    """How far a reservation has come."""
+    """The state of a reservation."""
 
     HELD = "held"
     COMMITTED = "committed"
@@ -42,7 +42,7 @@ RESERVATION_LIFE = StateTable(
 
 
 class Reservation(OfOneStory):
-    """The goods set aside for one order: all of them or none."""
+    """The goods reserved for one order: all of them or none."""
 
     stream = "reservation"
     parts: ClassVar = {"lines": "line_rows"}
@@ -60,14 +60,17 @@ class Reservation(OfOneStory):
 
     @classmethod
     def hold(cls, order: OrderNumber, lines: Sequence[ReservedLine]) -> Self:
-        """All the goods are there."""
+        """A new reservation of all goods of an order; the caller has checked that they are available."""
         reservation = cls()
         reservation.record(events.GoodsReserved(order, tuple(lines)))
         return reservation
 
     @classmethod
     def refuse(cls, order: OrderNumber, lines: Sequence[ReservedLine], shortages: Sequence[Shortage]) -> Self:
-        """Not all the goods are there: also an answer, and kept as one."""
+        """A new, refused reservation of an order whose goods are short.
+
+        The refusal is stored like any reservation, so that it stays the decision when goods come in later.
+        """
         reservation = cls()
         reservation.record(events.ReservationRefused(order, tuple(lines), tuple(shortages)))
         return reservation
@@ -77,19 +80,48 @@ class Reservation(OfOneStory):
         return OrderNumber(self.order)
 
     def commit(self) -> bool:
-        """The order is confirmed: its goods stay set aside until they are shipped."""
+        """Reserve the goods until they are shipped, because the order is confirmed.
+
+        Returns:
+            Whether the reservation was held until now; False if the message is ignored.
+
+        Raises:
+            NotAllowed: the reservation is expired or refused.
+        """
         return self._record_if_accepted("commit", events.ReservationCommitted(self._order))
 
     def release(self, reason: str) -> bool:
-        """The order is cancelled. Returns whether its goods are to be freed now."""
+        """End the reservation because the order is cancelled.
+
+        Returns:
+            Whether the caller must free the goods now; False if the message is ignored.
+
+        Raises:
+            NotAllowed: the goods are shipped.
+        """
         return self._record_if_accepted("release", events.ReservationReleased(self._order, reason))
 
     def expire(self) -> bool:
-        """The order's money did not come in time. Returns whether its goods are to be freed now."""
+        """End the reservation because the order was not paid in time.
+
+        Returns:
+            Whether the caller must free the goods now; False if the message is ignored.
+
+        Raises:
+            NotAllowed: the reservation is committed or shipped.
+        """
         return self._record_if_accepted("expire", events.ReservationExpired(self._order))
 
     def ship(self, shipment: ShipmentId) -> bool:
-        """The goods left the house. Returns whether they are to be taken off the shelf now."""
+        """End the reservation because its goods left the warehouse.
+
+        Returns:
+            Whether the caller must deduct the goods from the stock now; False if the message is ignored.
+
+        Raises:
+            NotYet: the reservation is not committed.
+            NotAllowed: the reservation is released, expired or refused.
+        """
         return self._record_if_accepted("ship", events.ReservationShipped(self._order, shipment))
 
     def _record_if_accepted(self, message: str, event: Any) -> bool:
@@ -100,13 +132,13 @@ class Reservation(OfOneStory):
 
     @applies(events.GoodsReserved)
     def _reserved(self, event: events.GoodsReserved) -> None:
-        self._born(event, ReservationStatus.HELD)
+        self._begin(event, ReservationStatus.HELD)
 
     @applies(events.ReservationRefused)
     def _refused(self, event: events.ReservationRefused) -> None:
-        self._born(event, ReservationStatus.REFUSED)
+        self._begin(event, ReservationStatus.REFUSED)
 
-    def _born(self, event: events.GoodsReserved | events.ReservationRefused, status: ReservationStatus) -> None:
+    def _begin(self, event: events.GoodsReserved | events.ReservationRefused, status: ReservationStatus) -> None:
         self.order, self.status = event.order, status
         self.lines = [ReservationLine.of(self, sku=line.sku, quantity=line.quantity) for line in event.lines]
 
@@ -128,7 +160,7 @@ class Reservation(OfOneStory):
 
 
 class ReservationLine(Part):
-    """So many of one sku, set aside for an order."""
+    """A quantity of one SKU that is reserved for an order."""
 
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)

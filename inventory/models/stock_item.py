@@ -1,4 +1,4 @@
-"""The stock of one sku: no more is reserved than is on hand, and every movement is recorded."""
+"""The stock of one SKU: reserved units never exceed units on hand, and every movement is an event."""
 
 from typing import Any, ClassVar, Self
 
@@ -14,23 +14,23 @@ MAX_QUANTITY = 1_000_000_000
 
 
 class QuantityOutOfBounds(Unacceptable):
-    """A quantity is a whole number from 1 to 1,000,000,000."""
+    """A quantity must be a whole number from 1 to 1,000,000,000."""
 
 
 class NothingAdjusted(Unacceptable):
-    """An adjustment is a whole number other than 0, of at most 1,000,000,000 either way."""
+    """An adjustment must be a whole number from -1,000,000,000 to 1,000,000,000, other than 0."""
 
 
 class ReservedGoods(Refused):
-    """That would take goods away that are set aside for orders."""
+    """The adjustment would remove units that are reserved for orders."""
 
 
 class NotThatMany(Refused):
-    """There are not that many."""
+    """Fewer units are available than requested."""
 
 
 class Level(models.TextChoices):
-    """How much is available, roughly."""
+    """How much is available: more than the reorder point, at most the reorder point, or nothing."""
 
     IN_STOCK = "in_stock"
     LOW = "low"
@@ -38,7 +38,7 @@ class Level(models.TextChoices):
 
 
 class StockItem(Aggregate):
-    """How many of one sku lie on the shelf, and how many of those are set aside."""
+    """How many units of one SKU are on hand, and how many of them are reserved for orders."""
 
     stream = "stock_item"
     DEFAULT_REORDER_POINT = 5
@@ -61,52 +61,58 @@ class StockItem(Aggregate):
 
     @classmethod
     def open(cls, sku: Sku, reorder_point: int = DEFAULT_REORDER_POINT) -> Self:
-        """A place on the shelf, with nothing there yet."""
+        """A new stock item with no units on hand."""
         item = cls()
         item.record(events.StockItemOpened(sku, reorder_point))
         return item
 
     @property
     def available(self) -> int:
-        """What can be promised to the next order."""
+        """The units on hand that are not reserved."""
         return self.on_hand - self.reserved
 
     @property
     def level(self) -> Level:
-        """How much is available, roughly."""
+        """The level that the available units and the reorder point result in."""
         if self.available == 0:
             return Level.OUT
         return Level.LOW if self.available <= self.reorder_point else Level.IN_STOCK
 
     def receive(self, quantity: int, reference: str) -> None:
-        """Goods came in; raises `QuantityOutOfBounds`."""
+        """Add received units to those on hand; raises `QuantityOutOfBounds`."""
         self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
         self._move(events.StockReceived(quantity, reference))
 
     def adjust(self, delta: int, reason: str) -> None:
-        """Somebody counted; raises `NothingAdjusted`, or `ReservedGoods` if it would take those away."""
+        """Correct the units on hand by `delta`, which is negative to remove units.
+
+        Raises:
+            NothingAdjusted: `delta` is 0 or out of bounds.
+            ReservedGoods: fewer units would be on hand than are reserved.
+        """
         self.require(delta != 0 and abs(delta) <= MAX_QUANTITY, NothingAdjusted(pointer="/delta"))
         self.require(self.available + delta >= 0, ReservedGoods)
         self._move(events.StockAdjusted(delta, reason))
 
     def set_aside(self, order: OrderNumber, quantity: int) -> None:
-        """Promise goods to an order; raises `NotThatMany`."""
+        """Reserve units for an order; raises `NotThatMany` if fewer are available."""
         self.require(quantity <= self.available, NotThatMany)
         self._move(events.StockSetAside(order, quantity))
 
     def free(self, order: OrderNumber, quantity: int) -> None:
-        """Take a promise back."""
+        """Make units that are reserved for an order available again."""
         self._move(events.StockFreed(order, quantity))
 
     def ship(self, order: OrderNumber, quantity: int) -> None:
-        """Promised goods left the house."""
+        """Deduct units that are reserved for an order from those on hand, because they left the warehouse."""
         self._move(events.StockShipped(order, quantity))
 
     def _move(self, movement: Any) -> None:
         before = self.level
         self.record(movement)
         if self.level != before:
-            # This event's own number: the levels a stock item tells are heard in any order.
+            # The version of the event recorded next. Contracts about the level may arrive in any order: consumers
+            # ignore one with a lower number than the last.
             sequence = self.version + 1
             self.record(events.StockLevelChanged(Sku(self.sku), self.level.value, self.available, sequence))
 
@@ -137,4 +143,4 @@ class StockItem(Aggregate):
 
     @applies(events.StockLevelChanged)
     def _level_changed(self, event: events.StockLevelChanged) -> None:
-        """The level follows from the quantities; the event only tells that it changed."""
+        """Change nothing: the level is computed from the quantities, and the event only announces its change."""

@@ -1,4 +1,4 @@
-"""Whenever X, then Y: inventory's reactions, found by being here.
+"""Policies of inventory: its reactions to events. Every module in this folder is imported at start-up.
 
-`saga.py` is inventory's part of an order's way; every further rule is a file of its own.
+`saga.py` holds the reactions of the order saga; every further rule is a module of its own.
 """

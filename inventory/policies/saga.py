@@ -1,4 +1,4 @@
-"""Inventory's part of an order's way from placing to its end."""
+"""Reactions of inventory in the order saga: to its own events, and to contracts of other contexts."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from integration.policies import whenever
 from inventory import commands, events
 from inventory.events import ReservedLine
 
-# --- What inventory tells the others ---
+# --- Reactions to inventory's own events, in the same transaction ---
 
 
 @whenever(events.GoodsReserved)
@@ -21,24 +21,24 @@ def publish_stock_reservation_failed(event: events.ReservationRefused) -> None:
     publish(contracts.inventory.StockReservationFailed(event.order, event.shortages))
 
 
-# --- What inventory does when the others tell something ---
+# --- Reactions to contracts of other contexts, in a worker ---
 
 
 def lock_ordered_stock(placed: Sequence[contracts.ordering.OrderPlaced]) -> None:
-    """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
+    """Lock the reservations and the stock of a batch in key order, so that two batches cannot deadlock."""
     commands.lock_stock([event.order for event in placed], {line.sku for event in placed for line in event.lines})
 
 
 def lock_reservations(confirmed: Sequence[contracts.ordering.OrderConfirmed]) -> None:
-    """Lock the reservations of a whole batch at once."""
+    """Lock the reservations of a batch in key order, with one query instead of one per event."""
     commands.lock_reservations([event.order for event in confirmed])
 
 
 def lock_reserved_stock(
-    about: Sequence[contracts.ordering.OrderCancelled | contracts.fulfillment.ShipmentDispatched],
+    batch: Sequence[contracts.ordering.OrderCancelled | contracts.fulfillment.ShipmentDispatched],
 ) -> None:
-    """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
-    commands.lock_reserved_stock({event.order for event in about})
+    """Lock the reservations and the stock of a batch in key order, so that two batches cannot deadlock."""
+    commands.lock_reserved_stock({event.order for event in batch})
 
 
 @whenever(contracts.ordering.ProductListed, name="inventory.open-stock-item")
@@ -62,5 +62,5 @@ def release_reservation(event: contracts.ordering.OrderCancelled) -> None:
 
 
 @whenever(contracts.fulfillment.ShipmentDispatched, name="inventory.take-off-the-shelf", prepare=lock_reserved_stock)
-def take_off_the_shelf(event: contracts.fulfillment.ShipmentDispatched) -> None:
+def ship_reservation(event: contracts.fulfillment.ShipmentDispatched) -> None:
     commands.ship_reservation(event.order, event.shipment)

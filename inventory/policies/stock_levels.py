@@ -1,4 +1,4 @@
-"""Whenever what is available crosses the reorder point, or nothing, the others hear of it."""
+"""Publishes a contract whenever the available quantity of a SKU crosses the reorder point or zero."""
 
 from integration import contracts
 from integration.messaging.publish import publish

@@ -1,4 +1,4 @@
-"""What can be asked of inventory; nothing here changes anything."""
+"""Queries of inventory. They change no data; the other modules of this folder maintain the read models."""
 
 from datetime import datetime
 
@@ -8,11 +8,11 @@ from integration.aggregates import past
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import Sku
 from inventory.models import StockItem
-from inventory.queries import levels  # noqa: F401 - it keeps a read model
+from inventory.queries import levels  # noqa: F401 - registers its read model
 
 
 def stock_item(sku: Sku) -> StockItem:
-    """The stock of a sku; raises `NotFound`."""
+    """The stock item of a SKU; raises `NotFound`."""
     found = StockItem.objects.filter(pk=sku).first()
     if found is None:
         raise NotFound(f"there is no stock of {sku}")
@@ -20,7 +20,7 @@ def stock_item(sku: Sku) -> StockItem:
 
 
 def stock_item_as_of(sku: Sku, moment: datetime) -> StockItem:
-    """The stock of a sku as it was at a moment; raises `NotFound` before there was any."""
+    """The stock item of a SKU as of a moment; raises `NotFound` if it did not exist yet."""
     found = past.as_of(StockItem, sku, moment)
     if found is None:
         raise NotFound(f"there was no stock of {sku} at {moment.isoformat()}")
@@ -28,5 +28,5 @@ def stock_item_as_of(sku: Sku, moment: datetime) -> StockItem:
 
 
 def running_low() -> QuerySet[StockItem]:
-    """What should be reordered: no more available than the reorder point."""
+    """The stock items to reorder: those with no more available units than their reorder point."""
     return StockItem.objects.filter(on_hand__lte=F("reserved") + F("reorder_point"))

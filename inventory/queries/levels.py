@@ -1,4 +1,4 @@
-"""Stock per day: what lay on the shelf at the end of each day on which something moved, and what moved."""
+"""The read model of stock per day: for each SKU and UTC day with movements, the closing stock and what moved."""
 
 from datetime import UTC, date
 from functools import singledispatch
@@ -18,11 +18,12 @@ def keep_stock_per_day(batch: Batch) -> None:
         if row and entry.version <= row.version:
             continue
         day = entry.occurred_at.astimezone(UTC).date()
-        # A day is over with the next day's first movement: a clock that goes wrong does not open it again.
+        # The first movement of a later day closes a day. A movement with an earlier timestamp, from
+        # a clock that is behind, counts into the open day.
         if row is None:
             row = batch.new(entry.stream_id, day)
         elif day > row.day:
-            # The old day is written before the new: only one is the latest.
+            # Rows are written in the order of `touched`: the old day stops being the latest before the new day is.
             row.latest, touched[row.key_values] = False, row
             row = batch.new(row.sku, day, on_hand=row.on_hand, reserved=row.reserved)
         move(entry.event, row)
@@ -33,7 +34,7 @@ def keep_stock_per_day(batch: Batch) -> None:
 
 @singledispatch
 def move(event: DomainEvent, row: StockOfDay) -> None:
-    """Count a movement; what is not named below moves nothing."""
+    """Add a movement to a row; an event that is not registered below moves nothing."""
 
 
 @move.register

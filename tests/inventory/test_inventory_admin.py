@@ -1,4 +1,4 @@
-"""The operators' pages of inventory: stock comes in and is corrected by commands, and by those who may."""
+"""Admin pages of inventory: the actions that receive and adjust stock, their permissions, filters and links."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,32 +22,38 @@ def stock(db: None) -> None:
     StockItem.objects.filter(pk="RELIC").update(on_hand=0)
 
 
-def act(client: Client, action: str, *skus: str, **answers: Any) -> Any:
-    answers = {key.replace("each_", "each:"): answer for key, answer in answers.items()}
-    return client.post(STOCK, {"action": action, "_selected_action": skus, **answers}, follow=True)
+def open_form(client: Client, action: str, *skus: str) -> Any:
+    return client.post(STOCK, {"action": action, "_selected_action": skus}, follow=True)
 
 
-def told(answer: Any) -> list[tuple[str, str]]:
-    return [(message.level_tag, message.message) for message in answer.context["messages"]]
+def submit_form(client: Client, action: str, *skus: str, **fields: Any) -> Any:
+    data = {"action": action, "_selected_action": skus, "answered": "yes"}
+    return client.post(
+        STOCK, data | {key.replace("each_", "each:"): value for key, value in fields.items()}, follow=True
+    )
+
+
+def messages(response: Any) -> list[tuple[str, str]]:
+    return [(message.level_tag, message.message) for message in response.context["messages"]]
 
 
 def on_hand() -> dict[str, int]:
     return dict(StockItem.objects.values_list("sku", "on_hand"))
 
 
-def test_receiving_asks_how_much_of_each(stock: None, admin_client: Client) -> None:
+def test_the_receive_form_has_a_quantity_field_for_each_chosen_item(stock: None, admin_client: Client) -> None:
     before = on_hand()
-    asked = act(admin_client, "receive_stock", "MUG", "LAMP")
-    assert 'name="each:MUG"' in asked.content.decode()
-    assert 'name="each:LAMP"' in asked.content.decode()
+    form = open_form(admin_client, "receive_stock", "MUG", "LAMP")
+    assert 'name="each:MUG"' in form.content.decode()
+    assert 'name="each:LAMP"' in form.content.decode()
     assert on_hand() == before
 
 
-def test_what_is_received_is_on_hand_with_its_papers(stock: None, admin_client: Client, admin_user: Any) -> None:
-    answer = act(
-        admin_client, "receive_stock", "MUG", "LAMP", answered="yes", reference="N-7", each_MUG=20, each_LAMP=3
-    )
-    assert sorted(told(answer)) == [
+def test_received_units_are_on_hand_and_their_reference_is_in_the_history(
+    stock: None, admin_client: Client, admin_user: Any
+) -> None:
+    response = submit_form(admin_client, "receive_stock", "MUG", "LAMP", reference="N-7", each_MUG=20, each_LAMP=3)
+    assert sorted(messages(response)) == [
         ("success", "Stock of LAMP: 3 received, 8 available"),
         ("success", "Stock of MUG: 20 received, 120 available"),
     ]
@@ -57,38 +63,36 @@ def test_what_is_received_is_on_hand_with_its_papers(stock: None, admin_client: 
 
 
 @pytest.mark.parametrize("quantity", ["", "0", "-1", "2.5", "two", "1000000001"])
-def test_what_is_no_quantity_is_asked_for_again(stock: None, admin_client: Client, quantity: str) -> None:
+def test_an_invalid_quantity_shows_the_form_again(stock: None, admin_client: Client, quantity: str) -> None:
     before = on_hand()
-    asked = act(admin_client, "receive_stock", "MUG", "LAMP", answered="yes", each_MUG=quantity, each_LAMP=1)
-    assert "Please correct the error below." in asked.content.decode()
+    response = submit_form(admin_client, "receive_stock", "MUG", "LAMP", each_MUG=quantity, each_LAMP=1)
+    assert "Please correct the error below." in response.content.decode()
     assert on_hand() == before
 
 
-def test_a_count_corrects_the_stock_and_is_refused_where_goods_are_promised(
+def test_an_adjustment_corrects_the_stock_but_is_refused_for_reserved_units(
     shop: object, placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
 ) -> None:
     placed({"LAMP": 20})
     drain()
-    answer = act(
-        admin_client, "adjust_stock", "MUG", "LAMP", answered="yes", reason="counted", each_MUG=-7, each_LAMP=-1
-    )
-    assert sorted(told(answer)) == [
+    response = submit_form(admin_client, "adjust_stock", "MUG", "LAMP", reason="counted", each_MUG=-7, each_LAMP=-1)
+    assert sorted(messages(response)) == [
         ("success", "Stock of MUG: adjusted by -7, 93 available"),
-        ("warning", "Stock of LAMP: That would take goods away that are set aside for orders."),
+        ("warning", "Stock of LAMP: The adjustment would remove units that are reserved for orders."),
     ]
     assert (on_hand()["MUG"], on_hand()["LAMP"]) == (93, 20)
 
 
-def test_an_adjustment_has_a_reason_and_a_difference(stock: None, admin_client: Client) -> None:
+def test_an_adjustment_requires_a_reason_and_a_difference(stock: None, admin_client: Client) -> None:
     before = on_hand()
-    asked = act(admin_client, "adjust_stock", "MUG", answered="yes", reason=" ", each_MUG=1)
-    assert "This field is required." in asked.content.decode()
-    refused = act(admin_client, "adjust_stock", "MUG", answered="yes", reason="counted", each_MUG=0)
-    assert told(refused)[0][0] == "warning"
+    response = submit_form(admin_client, "adjust_stock", "MUG", reason=" ", each_MUG=1)
+    assert "This field is required." in response.content.decode()
+    refused = submit_form(admin_client, "adjust_stock", "MUG", reason="counted", each_MUG=0)
+    assert messages(refused)[0][0] == "warning"
     assert on_hand() == before
 
 
-def test_who_may_only_look_cannot_act(stock: None) -> None:
+def test_staff_with_only_view_permission_cannot_change_stock(stock: None) -> None:
     user = get_user_model().objects.create_user("clerk", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_stockitem"))
     client = Client()
@@ -97,25 +101,25 @@ def test_who_may_only_look_cannot_act(stock: None) -> None:
     listed = client.get(STOCK).content.decode()
     assert "MUG" in listed
     assert "receive_stock" not in listed
-    act(client, "receive_stock", "MUG", answered="yes", each_MUG=1)
-    act(client, "adjust_stock", "MUG", answered="yes", reason="counted", each_MUG=1)
+    submit_form(client, "receive_stock", "MUG", each_MUG=1)
+    submit_form(client, "adjust_stock", "MUG", reason="counted", each_MUG=1)
     assert on_hand() == before
 
 
-def test_the_filter_by_level_agrees_with_the_level_shown(stock: None, admin_client: Client) -> None:
+def test_the_level_filter_agrees_with_the_level_shown(stock: None, admin_client: Client) -> None:
     levels = {item.sku: item.level for item in StockItem.objects.all()}
     assert set(levels.values()) == set(Level)
     for level in Level:
         found = admin_client.get(STOCK, {"level": level.value}).context["cl"].queryset
-        assert {item.sku for item in found} == {sku for sku, its_level in levels.items() if its_level == level}
+        assert {item.sku for item in found} == {sku for sku, shown in levels.items() if shown == level}
 
 
-def test_stock_is_sorted_by_what_is_available(stock: None, admin_client: Client) -> None:
+def test_stock_can_be_sorted_by_available_units(stock: None, admin_client: Client) -> None:
     listed = admin_client.get(STOCK, {"o": "-2"}).context["cl"].result_list
     assert [item.available for item in listed] == [100, 9, 5, 0]
 
 
-def test_stock_leads_to_its_reservations(
+def test_a_stock_item_links_to_its_reservations(
     placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
 ) -> None:
     order = placed({"LAMP": 1})

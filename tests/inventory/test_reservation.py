@@ -1,4 +1,4 @@
-"""A reservation is of all an order's goods or of none, and ends exactly once."""
+"""A reservation holds all goods of an order or none, and ends exactly once."""
 
 from collections.abc import Callable
 
@@ -28,13 +28,13 @@ def _refused() -> Reservation:
 
 
 def _after(*messages: str) -> Callable[[], Reservation]:
-    def bring() -> Reservation:
+    def create() -> Reservation:
         reservation = _held()
         for message in messages:
             SEND[message](reservation)
         return reservation
 
-    return bring
+    return create
 
 
 SEND: dict[str, Callable[[Reservation], bool]] = {
@@ -43,7 +43,7 @@ SEND: dict[str, Callable[[Reservation], bool]] = {
     "expire": lambda reservation: reservation.expire(),
     "ship": lambda reservation: reservation.ship(SHIPMENT),
 }
-BROUGHT_TO: dict[str, Callable[[], Reservation]] = {
+IN_STATE: dict[str, Callable[[], Reservation]] = {
     "held": _held,
     "committed": _after("commit"),
     "shipped": _after("commit", "ship"),
@@ -51,47 +51,47 @@ BROUGHT_TO: dict[str, Callable[[], Reservation]] = {
     "expired": _after("expire"),
     "refused": _refused,
 }
-ENDS = {"released", "expired", "shipped", "refused"}
+FINAL_STATES = {"released", "expired", "shipped", "refused"}
 
 
-def test_the_walk_covers_the_whole_table() -> None:
-    assert set(BROUGHT_TO) == set(RESERVATION_LIFE.states)
+def test_the_tests_cover_every_state_and_message_of_the_table() -> None:
+    assert set(IN_STATE) == set(RESERVATION_LIFE.states)
     assert set(SEND) == set(RESERVATION_LIFE.messages)
 
 
-@pytest.mark.parametrize("state", BROUGHT_TO)
-def test_a_reservation_is_brought_to_each_state_by_its_own_events(state: str) -> None:
-    assert BROUGHT_TO[state]().status == state
+@pytest.mark.parametrize("state", IN_STATE)
+def test_a_reservation_can_be_in_each_state(state: str) -> None:
+    assert IN_STATE[state]().status == state
 
 
 @pytest.mark.parametrize("message", SEND)
-@pytest.mark.parametrize("state", BROUGHT_TO)
+@pytest.mark.parametrize("state", IN_STATE)
 def test_every_message_in_every_state_does_what_the_table_says(
     state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
 ) -> None:
-    reservation = BROUGHT_TO[state]()
+    reservation = IN_STATE[state]()
 
     judge_by_table(reservation, message, lambda: SEND[message](reservation))
 
 
 @given(st.lists(st.sampled_from(sorted(SEND)), max_size=12))
-def test_goods_are_freed_or_shipped_at_most_once_whatever_is_heard(messages: list[str]) -> None:
+def test_goods_are_freed_or_shipped_at_most_once_for_any_sequence_of_messages(messages: list[str]) -> None:
     reservation, moved = _held(), 0
     for message in messages:
         try:
-            acted = SEND[message](reservation)
+            accepted = SEND[message](reservation)
         except (NotAllowed, NotYet):
-            acted = False
-        moved += acted and message != "commit"
+            accepted = False
+        moved += accepted and message != "commit"
 
-    assert moved == (reservation.status in ENDS)
+    assert moved == (reservation.status in FINAL_STATES)
 
 
-def test_a_reservation_keeps_what_it_is_of() -> None:
+def test_a_reservation_has_the_lines_of_its_order() -> None:
     assert [(line.sku, line.quantity) for line in _held().lines] == [("MUG", 2), ("LAMP", 1)]
 
 
-def test_a_refusal_is_kept_as_an_answer_with_what_was_short() -> None:
+def test_a_refusal_records_the_lines_and_the_shortages() -> None:
     refused = _refused()
 
     assert refused.recorded_events[0].event == events.ReservationRefused(
@@ -99,12 +99,12 @@ def test_a_refusal_is_kept_as_an_answer_with_what_was_short() -> None:
     )
 
 
-def test_goods_that_leave_before_the_order_is_confirmed_come_too_early() -> None:
+def test_shipping_before_the_order_is_confirmed_is_too_early() -> None:
     with pytest.raises(NotYet, match="reservation for R-1 is still held: too early to ship"):
         _held().ship(SHIPMENT)
 
 
-def test_what_was_given_up_is_not_confirmed() -> None:
+def test_an_expired_or_refused_reservation_cannot_be_committed() -> None:
     for state in ("expired", "refused"):
         with pytest.raises(NotAllowed):
-            BROUGHT_TO[state]().commit()
+            IN_STATE[state]().commit()

@@ -1,4 +1,4 @@
-"""Nothing is promised that is not there, and no movement goes unrecorded."""
+"""A stock item never reserves more units than are on hand, and records every movement as an event."""
 
 import pytest
 from hypothesis import given
@@ -33,17 +33,17 @@ def _levels(item: StockItem) -> list[events.StockLevelChanged]:
     return [recorded.event for recorded in item.recorded_events if isinstance(recorded.event, events.StockLevelChanged)]
 
 
-def test_a_place_on_the_shelf_begins_empty() -> None:
+def test_a_new_stock_item_has_no_units() -> None:
     item = _mugs()
 
     assert (item.on_hand, item.reserved, item.available, item.level) == (0, 0, 0, Level.OUT)
 
 
-def test_available_is_what_nobody_was_promised() -> None:
+def test_available_units_are_on_hand_and_not_reserved() -> None:
     assert _mugs(10, 4).available == 6
 
 
-def test_the_last_one_can_be_promised_and_one_more_cannot() -> None:
+def test_the_last_unit_can_be_reserved_but_not_one_more() -> None:
     item = _mugs(10, 9)
 
     item.set_aside(ORDER, 1)
@@ -53,7 +53,7 @@ def test_the_last_one_can_be_promised_and_one_more_cannot() -> None:
     assert (item.reserved, item.available) == (10, 0)
 
 
-def test_a_promise_taken_back_is_available_again() -> None:
+def test_freed_units_are_available_again() -> None:
     item = _mugs(10, 4)
 
     item.free(ORDER, 4)
@@ -61,7 +61,7 @@ def test_a_promise_taken_back_is_available_again() -> None:
     assert (item.on_hand, item.reserved, item.available) == (10, 0, 10)
 
 
-def test_what_is_shipped_is_gone_from_the_shelf_and_from_the_promises() -> None:
+def test_shipped_units_are_neither_on_hand_nor_reserved() -> None:
     item = _mugs(10, 4)
 
     item.ship(ORDER, 4)
@@ -70,7 +70,7 @@ def test_what_is_shipped_is_gone_from_the_shelf_and_from_the_promises() -> None:
 
 
 @pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])
-def test_a_receipt_is_of_something_and_not_absurd(quantity: int) -> None:
+def test_a_received_quantity_out_of_bounds_is_refused(quantity: int) -> None:
     item = _mugs(1)
 
     with pytest.raises(QuantityOutOfBounds) as refusal:
@@ -80,7 +80,7 @@ def test_a_receipt_is_of_something_and_not_absurd(quantity: int) -> None:
 
 
 @pytest.mark.parametrize("delta", [0, MAX_QUANTITY + 1, -MAX_QUANTITY - 1])
-def test_an_adjustment_is_of_something_and_not_absurd(delta: int) -> None:
+def test_an_adjustment_out_of_bounds_is_refused(delta: int) -> None:
     item = _mugs(1)
 
     with pytest.raises(NothingAdjusted) as refusal:
@@ -89,7 +89,7 @@ def test_an_adjustment_is_of_something_and_not_absurd(delta: int) -> None:
     assert (item.on_hand, refusal.value.pointer) == (1, "/delta")
 
 
-def test_promised_goods_are_not_adjusted_away() -> None:
+def test_an_adjustment_cannot_remove_reserved_units() -> None:
     item = _mugs(10, 4)
 
     with pytest.raises(ReservedGoods):
@@ -99,7 +99,7 @@ def test_promised_goods_are_not_adjusted_away() -> None:
     assert (item.on_hand, item.available) == (4, 0)
 
 
-def test_somebody_may_find_more_than_was_known() -> None:
+def test_an_adjustment_can_add_units() -> None:
     item = _mugs(10)
 
     item.adjust(3, "found behind the shelf")
@@ -111,11 +111,11 @@ def test_somebody_may_find_more_than_was_known() -> None:
     ("available", "level"),
     [(0, Level.OUT), (1, Level.LOW), (5, Level.LOW), (6, Level.IN_STOCK), (10**9, Level.IN_STOCK)],
 )
-def test_the_level_follows_from_what_is_available(available: int, level: Level) -> None:
+def test_the_level_depends_on_the_available_units(available: int, level: Level) -> None:
     assert _mugs(available).level == level
 
 
-def test_a_level_that_changes_is_told_with_its_place_in_the_history() -> None:
+def test_a_changed_level_is_recorded_with_the_version_of_its_event() -> None:
     item = _mugs(10)
     item.set_aside(ORDER, 5)
     item.set_aside(ORDER, 5)
@@ -132,7 +132,7 @@ def test_a_level_that_changes_is_told_with_its_place_in_the_history() -> None:
             assert recorded.event.sequence == recorded.metadata.version
 
 
-def test_a_level_that_stays_is_not_told() -> None:
+def test_an_unchanged_level_is_not_recorded() -> None:
     item = _mugs(100)
     item.set_aside(ORDER, 10)
     item.ship(ORDER, 10)
@@ -140,7 +140,7 @@ def test_a_level_that_stays_is_not_told() -> None:
     assert len(_levels(item)) == 1
 
 
-def test_shipping_promised_goods_changes_no_level() -> None:
+def test_shipping_reserved_units_does_not_change_the_level() -> None:
     item = _mugs(10, 10)
 
     item.ship(ORDER, 10)
@@ -152,8 +152,8 @@ MOVES = st.tuples(st.sampled_from(["receive", "adjust", "set_aside", "free", "sh
 
 
 @given(st.lists(MOVES, max_size=60))
-def test_whatever_is_moved_the_shelf_and_the_books_agree(moves: list[tuple[str, int]]) -> None:
-    item, promised = _mugs(), 0
+def test_the_quantities_equal_the_sum_of_the_movements(moves: list[tuple[str, int]]) -> None:
+    item, reserved = _mugs(), 0
     for move, quantity in moves:
         try:
             if move == "receive":
@@ -162,18 +162,18 @@ def test_whatever_is_moved_the_shelf_and_the_books_agree(moves: list[tuple[str, 
                 item.adjust(quantity, "")
             elif move == "set_aside" and quantity > 0:
                 item.set_aside(ORDER, quantity)
-                promised += quantity
-            elif 0 < quantity <= promised:
-                promised -= quantity
+                reserved += quantity
+            elif 0 < quantity <= reserved:
+                reserved -= quantity
                 (item.free if move == "free" else item.ship)(ORDER, quantity)
         except DomainError:
             pass
-        assert 0 <= item.reserved == promised <= item.on_hand
+        assert 0 <= item.reserved == reserved <= item.on_hand
 
-    told = [recorded.event for recorded in item.recorded_events]
-    received = sum(event.quantity for event in told if isinstance(event, events.StockReceived))
-    adjusted = sum(event.delta for event in told if isinstance(event, events.StockAdjusted))
-    shipped = sum(event.quantity for event in told if isinstance(event, events.StockShipped))
+    recorded_events = [recorded.event for recorded in item.recorded_events]
+    received = sum(event.quantity for event in recorded_events if isinstance(event, events.StockReceived))
+    adjusted = sum(event.delta for event in recorded_events if isinstance(event, events.StockAdjusted))
+    shipped = sum(event.quantity for event in recorded_events if isinstance(event, events.StockShipped))
     assert item.on_hand == received + adjusted - shipped
     levels = _levels(item)
     assert (levels[-1].level if levels else "out") == item.level

@@ -1,4 +1,4 @@
-"""Whatever happens to a shelf and the orders that want its goods, a ledger of a few numbers agrees with it."""
+"""Compares a stock item and its reservations with a simple ledger after random sequences of commands."""
 
 import pytest
 from hypothesis import strategies as st
@@ -17,55 +17,55 @@ quantities = st.integers(1, 12)
 
 
 class StockMachine(RuleBasedStateMachine):
-    """The ledger: how many lie there, and how many of them each order that is not at its end was promised."""
+    """The ledger: the units on hand, and the units reserved for each order whose reservation has not ended."""
 
     orders: Bundle = Bundle("orders")
 
     @initialize(reorder_point=st.integers(0, 10))
     def open(self, reorder_point: int) -> None:
         self.item = StockItem.open(MUG, reorder_point)
-        self.lying, self.promised = 0, dict[str, int]()
-        self.status, self.wanted = dict[str, str](), dict[str, int]()
+        self.on_hand, self.reserved = 0, dict[str, int]()
+        self.status, self.ordered = dict[str, str](), dict[str, int]()
         self.reservations: dict[str, Reservation] = {}
 
     @property
     def free(self) -> int:
-        return self.lying - sum(self.promised.values())
+        return self.on_hand - sum(self.reserved.values())
 
     @rule(quantity=quantities)
-    def goods_come_in(self, quantity: int) -> None:
+    def units_are_received(self, quantity: int) -> None:
         self.item.receive(quantity, "")
-        self.lying += quantity
+        self.on_hand += quantity
 
     @rule(delta=st.integers(-15, 15))
-    def somebody_counts(self, delta: int) -> None:
+    def stock_is_adjusted(self, delta: int) -> None:
         refusal = NothingAdjusted if delta == 0 else ReservedGoods if self.free + delta < 0 else None
         if refusal:
             with pytest.raises(refusal):
                 self.item.adjust(delta, "counted")
         else:
             self.item.adjust(delta, "counted")
-            self.lying += delta
+            self.on_hand += delta
 
     @rule(target=orders, quantity=quantities)
-    def an_order_wants_some(self, quantity: int) -> str:
+    def an_order_is_placed(self, quantity: int) -> str:
         order = OrderNumber(f"R-{len(self.status) + 1}")
         line = ReservedLine(MUG, quantity)
         if quantity <= self.free:
             self.item.set_aside(order, quantity)
             self.reservations[order] = Reservation.hold(order, [line])
-            self.status[order], self.promised[order] = "held", quantity
+            self.status[order], self.reserved[order] = "held", quantity
         else:
             with pytest.raises(NotThatMany):
                 self.item.set_aside(order, quantity)
             shortage = Shortage(MUG, quantity, self.free)
             self.reservations[order] = Reservation.refuse(order, [line], [shortage])
             self.status[order] = "refused"
-        self.wanted[order] = quantity
+        self.ordered[order] = quantity
         return order
 
     @rule(order=orders)
-    def it_is_confirmed(self, order: str) -> None:
+    def an_order_is_confirmed(self, order: str) -> None:
         if self.status[order] in ("expired", "refused"):
             with pytest.raises(NotAllowed):
                 self.reservations[order].commit()
@@ -73,47 +73,47 @@ class StockMachine(RuleBasedStateMachine):
             assert self.status[order] == "held"
             self.status[order] = "committed"
 
-    @rule(order=orders, too_late=st.booleans())
-    def it_is_cancelled(self, order: str, too_late: bool) -> None:
+    @rule(order=orders, overdue=st.booleans())
+    def an_order_is_cancelled(self, order: str, overdue: bool) -> None:
         reservation, before = self.reservations[order], self.status[order]
-        if before == "shipped" or (too_late and before == "committed"):
+        if before == "shipped" or (overdue and before == "committed"):
             with pytest.raises(NotAllowed):
-                reservation.expire() if too_late else reservation.release("by_buyer")
-        elif reservation.expire() if too_late else reservation.release("by_buyer"):
-            self.item.free(OrderNumber(order), self.promised.pop(order))
-            self.status[order] = "expired" if too_late else "released"
+                reservation.expire() if overdue else reservation.release("by_buyer")
+        elif reservation.expire() if overdue else reservation.release("by_buyer"):
+            self.item.free(OrderNumber(order), self.reserved.pop(order))
+            self.status[order] = "expired" if overdue else "released"
         else:
             assert before in ("released", "expired", "refused")
 
     @rule(order=orders)
-    def it_is_shipped(self, order: str) -> None:
+    def an_order_is_shipped(self, order: str) -> None:
         reservation, before = self.reservations[order], self.status[order]
         refusals = {"held": NotYet, "released": NotAllowed, "expired": NotAllowed, "refused": NotAllowed}
         if before in refusals:
             with pytest.raises(refusals[before]):
                 reservation.ship(ShipmentId("S-1-1"))
         elif reservation.ship(ShipmentId("S-1-1")):
-            quantity = self.promised.pop(order)
+            quantity = self.reserved.pop(order)
             self.item.ship(OrderNumber(order), quantity)
-            self.lying -= quantity
+            self.on_hand -= quantity
             self.status[order] = "shipped"
 
     @invariant()
     def the_ledger_agrees(self) -> None:
-        assert (self.item.on_hand, self.item.reserved) == (self.lying, sum(self.promised.values()))
+        assert (self.item.on_hand, self.item.reserved) == (self.on_hand, sum(self.reserved.values()))
         assert 0 <= self.item.reserved <= self.item.on_hand
         for order, status in self.status.items():
             assert self.reservations[order].status == status
-            assert (order in self.promised) == (status in ("held", "committed"))
-            assert [line.quantity for line in self.reservations[order].lines] == [self.wanted[order]]
+            assert (order in self.reserved) == (status in ("held", "committed"))
+            assert [line.quantity for line in self.reservations[order].lines] == [self.ordered[order]]
 
     @invariant()
-    def the_level_last_told_is_the_level(self) -> None:
-        told = [r.event.level for r in self.item.recorded_events if isinstance(r.event, StockLevelChanged)]
-        assert self.item.level == (told[-1] if told else "out")
+    def the_last_recorded_level_is_the_level(self) -> None:
+        levels = [r.event.level for r in self.item.recorded_events if isinstance(r.event, StockLevelChanged)]
+        assert self.item.level == (levels[-1] if levels else "out")
 
     @invariant()
-    def all_are_their_histories(self) -> None:
+    def all_aggregates_equal_their_histories(self) -> None:
         for aggregate in (self.item, *self.reservations.values()):
             assert_is_its_history(aggregate)
 

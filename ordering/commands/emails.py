@@ -1,0 +1,48 @@
+"""Commands that send e-mails to buyers about their orders."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import NamedTuple
+
+from django.core.mail.backends.base import BaseEmailBackend
+
+from integration.domain.identifiers import OrderNumber
+from ordering.gateways import mail_server, send_email
+from ordering.models import Order
+
+
+class EmailBatch(NamedTuple):
+    """What `write_to_buyer` needs: by order, name and e-mail address of the buyers who want e-mails; a mail server."""
+
+    buyers: Mapping[OrderNumber, tuple[str, str]]
+    server: BaseEmailBackend
+
+
+@contextmanager
+def email_batch(numbers: Collection[OrderNumber]) -> Iterator[EmailBatch]:
+    """Read the e-mail addresses of the buyers of some orders, and provide a mail server.
+
+    It takes one query and at most one connection to the mail server, which is closed on exit. Buyers without an e-mail
+    address and buyers who turned e-mail notifications off are left out.
+    """
+    wanted = Order.objects.filter(pk__in=numbers, buyer__email_notifications=True).exclude(buyer__email="")
+    rows = wanted.order_by().values_list("number", "buyer__name", "buyer__email")
+    with mail_server() as server:
+        yield EmailBatch({OrderNumber(number): (name, email) for number, name, email in rows}, server)
+
+
+def write_to_buyer(batch: EmailBatch, number: OrderNumber, subject: str, body: str) -> None:
+    """Send an e-mail to the buyer of an order; do nothing if the buyer is not in `batch`.
+
+    Call it without a transaction, because the mail server may be slow. The same order and subject always give the same
+    Message-ID, so that a retry is recognised as a copy.
+
+    Raises:
+        OSError: the e-mail could not be sent; the caller retries.
+    """
+    if number in batch.buyers:
+        name, email = batch.buyers[number]
+        greeting = f"Hello {name}," if name else "Hello,"
+        key = blake2b(f"{number} {subject}".encode(), digest_size=12).hexdigest()
+        send_email(batch.server, to=email, subject=subject, body=f"{greeting}\n\n{body}\n", key=key)
