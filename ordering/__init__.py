@@ -1,6 +1,6 @@
-"""Ordering: products for sale, buyers, and their orders from placing to the end.
+"""Ordering: products for sale, buyers, and orders from placing to delivery or cancellation.
 
-Owns: Product, Buyer, Order. It alone decides what an order's status is.
+Owns: Product, Buyer, Order. Only ordering decides the status of an order.
 Publishes: ProductListed, OrderPlaced, OrderConfirmed, ShippingRequested, OrderCancellationRequested, OrderCancelled.
-Listens to: inventory (reservations and stock levels), billing (payments and refunds), fulfillment (shipments).
+Consumes: inventory (reservations and stock levels), billing (payments and refunds), fulfillment (shipments).
 """

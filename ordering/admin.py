@@ -1,4 +1,4 @@
-"""The operators' pages of ordering: what is for sale, who buys, and how far their orders have come."""
+"""Admin pages of ordering: products; buyers, who can be erased; orders, which can be cancelled; read models."""
 
 from typing import Any
 
@@ -43,12 +43,12 @@ admin.site.register(History, HistoryAdmin)
 
 @admin.register(Product)
 class ProductAdmin(AggregateAdmin):
-    """What is for sale."""
+    """Products, with their price and availability."""
 
     list_display = ("sku", "name", amount("price"), "availability", "on_sale", moment("updated_at"))
     list_filter = ("on_sale", "availability")
     search_fields = ("sku__contains", "name__icontains")
-    search_help_text = "A sku, or words of a name."
+    search_help_text = "A SKU, or words of a name."
     identifiers = ("sku",)
     fieldsets = (
         (None, {"fields": ("sku", "name", "description")}),
@@ -60,11 +60,12 @@ class ProductAdmin(AggregateAdmin):
 
 
 class Erasure(Question):
-    """Whether they are really to be forgotten."""
+    """The form of the erase action: a confirmation, because erasing cannot be undone."""
 
     sure = forms.BooleanField(
         label="I am sure",
-        help_text="Their account is closed. Names, addresses, notes and ways to pay go for good, of their orders too.",
+        help_text="Closes their account and permanently deletes names, addresses, notes and payment methods, "
+        "also those of their orders.",
     )
 
 
@@ -75,52 +76,52 @@ def _erase(buyer: Buyer, question: Erasure) -> str:
 
 @admin.register(Buyer)
 class BuyerAdmin(AggregateAdmin):
-    """Who buys."""
+    """Buyers, with their spend and their discount."""
 
     list_display = ("id", "name", "email", amount("spend"), figure("discount_percent", "% off"), moment("created_at"))
     list_filter = ("discount_percent",)
     search_fields = ("name__icontains", "email__icontains", "id__contains")
-    search_help_text = "A buyer's identifier, or a part of a name or an e-mail address."
+    search_help_text = "A buyer ID, or part of a name or an e-mail address."
     identifiers = ("id", "user__username")
     actions = ("erase_for_good",)
     ordering = ("-created_at",)
     fieldsets = (
         (None, {"fields": (("id", "user"), ("name", "email"), address("default_shipping_address"))}),
-        ("What they like", {"fields": (("locale", "email_notifications"),)}),
-        ("What they spent", {"fields": (("spend", "discount_percent"),)}),
+        ("Preferences", {"fields": (("locale", "email_notifications"),)}),
+        ("Spend", {"fields": (("spend", "discount_percent"),)}),
     )
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         return [("Orders", list_url(Order, {"buyer": row.pk})), *super().tools(request, row)]
 
-    @admin.action(description="Erase, for good …", permissions=["act"])
+    @admin.action(description="Erase permanently …", permissions=["act"])
     def erase_for_good(self, request: HttpRequest, chosen: QuerySet[Buyer]) -> HttpResponse | None:
-        """Forget who the buyers are."""
+        """Ask for a confirmation, then call `erase_buyer` for each chosen buyer."""
         return self.ask(request, chosen, "erase_for_good", Erasure, _erase)
 
 
 @column("sku", "sku")
 def product(line: OrderLine) -> Shown:
-    """The product of a line."""
+    """A link to the product of an order line."""
     return link(Product, line.sku)
 
 
 class LineInline(PartInline):
-    """What was ordered, at the prices of that moment."""
+    """The lines of an order, at the prices of the moment it was placed."""
 
     model = OrderLine
     fields = (product, "name", figure("quantity"), figure("shipped"), amount("unit_price"), figure("total"))
 
 
 class Cancellation(Question):
-    """Why the orders are cancelled."""
+    """The form of the cancel action: a note for the chosen orders."""
 
-    note = forms.CharField(max_length=500, required=False, help_text="Kept with the order.")
+    note = forms.CharField(max_length=500, required=False, help_text="Stored with the order.")
 
 
 @admin.register(Order)
 class OrderAdmin(StoryAdmin):
-    """What was ordered, and how far it has come."""
+    """Orders, with their lines, payment and shipments."""
 
     list_display = (
         "number",
@@ -135,7 +136,7 @@ class OrderAdmin(StoryAdmin):
     list_filter = ("status", "cancellation_reason", "cancellation_requested")
     date_hierarchy = "created_at"
     search_fields = ("number__contains", "buyer__name__icontains", "buyer__email__icontains")
-    search_help_text = "A number, a buyer's identifier, name or e-mail address, a sku, or the id of a story."
+    search_help_text = "An order number, a buyer's ID, name or e-mail address, a SKU, or the ID of a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")
     actions = ("cancel_as_operator",)
     messages_by_action = {"cancel_as_operator": "cancel"}
@@ -150,13 +151,13 @@ class OrderAdmin(StoryAdmin):
 
     @admin.display(description="shipments")
     def sent(self, order: Order) -> str:
-        """What was sent, and how to follow it."""
-        told = "{id}: {status}, {carrier} {tracking_number}"
-        return "\n".join(told.format(**sent) for sent in order.shipments) or NOTHING
+        """The shipments of an order, one a line, with carrier and tracking number."""
+        text = "{id}: {status}, {carrier} {tracking_number}"
+        return "\n".join(text.format(**shipment) for shipment in order.shipments) or NOTHING
 
     @admin.action(description="Cancel (as operator) …", permissions=["act"])
     def cancel_as_operator(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
-        """Cancel what can still be cancelled."""
+        """Ask for a note, then call `cancel_order` for each chosen order."""
         return self.ask(request, chosen, "cancel_as_operator", Cancellation, _cancel)
 
 
@@ -173,7 +174,7 @@ def _cancel(order: Order, question: Cancellation) -> str:
 
 @admin.register(OrderBoard)
 class OrderBoardAdmin(RowsAdmin):
-    """Every order in one row, with its payment and its shipment."""
+    """The order board: every order in one row, with its payment and its shipment."""
 
     list_display = (
         linked(Order, "number", "order"),
@@ -190,32 +191,32 @@ class OrderBoardAdmin(RowsAdmin):
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     search_fields = ("number__contains",)
-    search_help_text = "A number, a buyer's identifier, or the id of a story."
+    search_help_text = "An order number, a buyer ID, or the ID of a story."
     identifiers = ("number", "buyer")
     uuids = ("correlation_id",)
 
 
 @admin.register(SalesOfDay)
 class SalesOfDayAdmin(RowsAdmin):
-    """What was sold, by day and product."""
+    """Sales per day and product."""
 
     list_display = ("day", linked(Product, "sku", "sku"), figure("orders"), figure("quantity"), amount("amount"))
     list_filter = ("currency",)
     date_hierarchy = "day"
     ordering = ("-day", "-amount_minor")
     search_fields = ("sku__contains",)
-    search_help_text = "A sku, or a part of one."
+    search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)
 
 
 @admin.register(LifetimeSpend)
 class LifetimeSpendAdmin(RowsAdmin):
-    """What each buyer spent."""
+    """The lifetime spend of each buyer."""
 
     list_display = (linked(Buyer, "buyer", "buyer"), figure("orders"), amount("spend"))
     list_display_links = None
     list_filter = ("currency",)
     ordering = ("-spend_minor",)
     search_fields = ("buyer__contains",)
-    search_help_text = "A buyer's identifier, or a part of one."
+    search_help_text = "A buyer ID, or part of one."
     identifiers = ("buyer",)

@@ -1,4 +1,4 @@
-"""Joins ordering to the house."""
+"""Registers ordering as a context of Waybill."""
 
 from integration.apps import Context
 

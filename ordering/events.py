@@ -1,4 +1,4 @@
-"""What happens in ordering, in its own words; no other context hears these."""
+"""Domain events of ordering. They are private to this context; other contexts consume its contracts instead."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from integration.domain.personal import PersonalAddress, PersonalAddressIfAny, P
 
 
 class PlacedLine(Struct, frozen=True):
-    """So many of one product, at its price at the moment of placing."""
+    """A quantity of one product, at its price of the moment the order was placed."""
 
     sku: Sku
     name: str
@@ -20,7 +20,7 @@ class PlacedLine(Struct, frozen=True):
 
     @property
     def total(self) -> Money:
-        """What the line costs before any discount."""
+        """The price of the line before any discount."""
         return self.unit_price * self.quantity
 
 
@@ -29,6 +29,8 @@ class PlacedLine(Struct, frozen=True):
 
 @domain_event("ordering.product_listed")
 class ProductListed(DomainEvent):
+    """A product was listed for sale for the first time."""
+
     sku: Sku
     name: str
     description: str
@@ -37,6 +39,8 @@ class ProductListed(DomainEvent):
 
 @domain_event("ordering.product_changed")
 class ProductChanged(DomainEvent):
+    """A product got a new name, description or price, or was put on sale or taken off sale."""
+
     name: str
     description: str
     price: Money
@@ -45,6 +49,8 @@ class ProductChanged(DomainEvent):
 
 @domain_event("ordering.product_availability_changed")
 class ProductAvailabilityChanged(DomainEvent):
+    """Inventory published a new availability; `sequence` is inventory's number of the change."""
+
     availability: str
     sequence: int
 
@@ -54,6 +60,8 @@ class ProductAvailabilityChanged(DomainEvent):
 
 @domain_event("ordering.buyer_registered")
 class BuyerRegistered(DomainEvent):
+    """A buyer registered, or was registered with their first order or request."""
+
     buyer: BuyerId
     user: int | None
     name: PersonalText
@@ -63,6 +71,8 @@ class BuyerRegistered(DomainEvent):
 
 @domain_event("ordering.buyer_profile_changed")
 class BuyerProfileChanged(DomainEvent):
+    """A buyer changed their profile; the fields hold the whole new profile."""
+
     name: PersonalText
     email: PersonalText
     default_shipping_address: PersonalAddressIfAny
@@ -72,7 +82,7 @@ class BuyerProfileChanged(DomainEvent):
 
 @domain_event("ordering.buyer_spend_changed")
 class BuyerSpendChanged(DomainEvent):
-    """The buyer's lifetime spend grew with a confirmed order, or shrank with one taken back."""
+    """A confirmed order raised the buyer's lifetime spend, or the cancellation of one lowered it."""
 
     buyer: BuyerId
     order: OrderNumber
@@ -82,13 +92,15 @@ class BuyerSpendChanged(DomainEvent):
 
 @domain_event("ordering.buyer_discount_changed")
 class BuyerDiscountChanged(DomainEvent):
+    """The discount on the buyer's new orders changed to `percent` %."""
+
     percent: int
     reason: str
 
 
 @domain_event("ordering.buyer_erased")
 class BuyerErased(DomainEvent):
-    """All that was personal of the buyer is gone, and of these orders of theirs as well."""
+    """The personal data of the buyer and of these orders was erased."""
 
     buyer: BuyerId
     orders: tuple[OrderNumber, ...]
@@ -99,6 +111,8 @@ class BuyerErased(DomainEvent):
 
 @domain_event("ordering.order_placed")
 class OrderPlaced(DomainEvent):
+    """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`."""
+
     order: OrderNumber
     buyer: BuyerId
     lines: tuple[PlacedLine, ...]
@@ -112,11 +126,15 @@ class OrderPlaced(DomainEvent):
 
 @domain_event("ordering.order_goods_reserved")
 class OrderGoodsReserved(DomainEvent):
+    """Inventory reserved all goods of the order, which now awaits its payment."""
+
     order: OrderNumber
 
 
 @domain_event("ordering.order_confirmed")
 class OrderConfirmed(DomainEvent):
+    """The order is paid in full and will be shipped."""
+
     order: OrderNumber
     buyer: BuyerId
     payment: PaymentId
@@ -125,7 +143,7 @@ class OrderConfirmed(DomainEvent):
 
 @domain_event("ordering.order_paid_too_late")
 class OrderPaidTooLate(DomainEvent):
-    """Money came in for an order that had been cancelled; billing gives it back."""
+    """A payment arrived for an order that was already cancelled; billing refunds it."""
 
     order: OrderNumber
     payment: PaymentId
@@ -134,6 +152,8 @@ class OrderPaidTooLate(DomainEvent):
 
 @domain_event("ordering.order_cancellation_requested")
 class OrderCancellationRequested(DomainEvent):
+    """The buyer or an operator asked to cancel a confirmed order; fulfillment decides."""
+
     order: OrderNumber
     reason: str
     note: PersonalText
@@ -141,11 +161,15 @@ class OrderCancellationRequested(DomainEvent):
 
 @domain_event("ordering.order_cancellation_refused")
 class OrderCancellationRefused(DomainEvent):
+    """Fulfillment could not stop the shipment, so the order is not cancelled."""
+
     order: OrderNumber
 
 
 @domain_event("ordering.order_cancelled")
 class OrderCancelled(DomainEvent):
+    """The order ended before anything was shipped."""
+
     order: OrderNumber
     buyer: BuyerId
     reason: str
@@ -156,6 +180,8 @@ class OrderCancelled(DomainEvent):
 
 @domain_event("ordering.order_shipped")
 class OrderShipped(DomainEvent):
+    """The goods of the order left the warehouse in a shipment."""
+
     order: OrderNumber
     shipment: ShipmentId
     carrier: str
@@ -165,13 +191,15 @@ class OrderShipped(DomainEvent):
 
 @domain_event("ordering.order_delivered")
 class OrderDelivered(DomainEvent):
+    """The shipment of the order reached its recipient."""
+
     order: OrderNumber
     shipment: ShipmentId
 
 
 @domain_event("ordering.order_refunded")
 class OrderRefunded(DomainEvent):
-    """Money went back to the buyer; `refunded` is all of it so far."""
+    """Money was refunded to the buyer; `refunded` is the total so far."""
 
     order: OrderNumber
     refunded: Money
@@ -179,6 +207,6 @@ class OrderRefunded(DomainEvent):
 
 @domain_event("ordering.order_anonymized")
 class OrderAnonymized(DomainEvent):
-    """Its buyer was erased: only what the books need is left of it, and the country it was sent to."""
+    """The buyer was erased; the order retains only accounting data and the country of its address."""
 
     order: OrderNumber

@@ -1,4 +1,4 @@
-"""The mail server, as ordering sees it: a letter about an order may be sent twice, but is recognised as the same."""
+"""Gateway to the mail server. A retry may send an e-mail twice, but always with the same Message-ID."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,33 +10,33 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 @contextmanager
 def mail_server() -> Iterator[BaseEmailBackend]:
-    """Django's e-mail backend, for any number of letters over one connection; none is made before the first."""
+    """Django's e-mail backend. The first e-mail opens a connection, further e-mails share it, and exit closes it."""
     server = get_connection()
     try:
         yield server
     finally:
-        _hang_up(server)
+        _close(server)
 
 
-def send_letter(server: BaseEmailBackend, *, to: str, subject: str, body: str, key: str) -> None:
-    """Send a letter.
+def send_email(server: BaseEmailBackend, *, to: str, subject: str, body: str, key: str) -> None:
+    """Send an e-mail.
 
     Args:
-        key: names the letter for good; it becomes the Message-ID, by which mail programs drop a second copy.
+        key: identifies the e-mail across retries. It becomes the Message-ID, by which mail programs drop a second copy.
 
     Raises:
-        OSError: the mail server could not be reached or refused; to be tried again under the same key.
+        OSError: the mail server is unreachable or rejected the e-mail; retry with the same key.
     """
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
-    letter = EmailMessage(subject, body, to=[to], headers={"Message-ID": f"<{key}@{domain}>"}, connection=server)
+    email = EmailMessage(subject, body, to=[to], headers={"Message-ID": f"<{key}@{domain}>"}, connection=server)
     try:
-        server.open()  # whoever opens it keeps it open for the next letter
-        letter.send()
+        server.open()  # an explicit open() leaves the connection open for the next e-mail
+        email.send()
     except OSError:
-        _hang_up(server)  # the next letter shall not follow upon half of this one
+        _close(server)  # the next e-mail must not use a connection that failed in the middle of this one
         raise
 
 
-def _hang_up(server: BaseEmailBackend) -> None:
+def _close(server: BaseEmailBackend) -> None:
     with suppress(OSError):
         server.close()

@@ -1,4 +1,4 @@
-"""What must always be true of orders and buyers."""
+"""Invariants of ordering: conditions that orders, buyers and their read models always meet."""
 
 from integration.invariants import always
 from integration.read_models.verify import caught_up, live_build, shown
@@ -6,7 +6,7 @@ from integration.read_models.verify import caught_up, live_build, shown
 
 @always("ordering.total_is_its_lines_less_discount")
 def total_is_its_lines_less_discount() -> str:
-    """An order's total is the sum of its lines less its discount, exact in minor units."""
+    """An order's total equals the sum of its lines minus its discount, exact in minor units."""
     return """
         SELECT o.number || ': total ' || o.total_minor || ', but its lines less discount are '
                  || (coalesce(lines.total, 0) - o.discount_minor) AS what,
@@ -20,7 +20,7 @@ def total_is_its_lines_less_discount() -> str:
 
 @always("ordering.what_is_shipped_was_ordered")
 def what_is_shipped_was_ordered() -> str:
-    """Per line, no more is shipped than was ordered; of a shipped order all, of any other nothing."""
+    """A shipped or delivered order has shipped every line in full; any other order has shipped nothing."""
     return """
         SELECT line.order_id || ' (' || o.status || '): ' || line.shipped || ' of ' || line.quantity || ' ' || line.sku
                  || ' shipped' AS what,
@@ -31,7 +31,7 @@ def what_is_shipped_was_ordered() -> str:
 
 @always("ordering.refunded_at_most_paid")
 def refunded_at_most_paid() -> str:
-    """No order knows of more money given back than came in, and a confirmed one is paid for in full."""
+    """No order has more money refunded than paid, and a confirmed, shipped or delivered order is paid in full."""
     return """
         SELECT o.number || ' (' || o.status || '): paid ' || o.paid_minor || ' of ' || o.total_minor || ', refunded '
                  || o.refunded_minor AS what,
@@ -43,7 +43,7 @@ def refunded_at_most_paid() -> str:
 
 @always("ordering.spend_is_its_confirmed_orders")
 def spend_is_its_confirmed_orders() -> str:
-    """A buyer's spend is the sum of their confirmed orders in the shop's currency."""
+    """A buyer's spend equals the total of their confirmed orders in the shop's currency."""
     return """
         SELECT buyer.id || ': spent ' || buyer.spend_minor || ', but the orders are ' || coalesce(orders.total, 0)
                  AS what,
@@ -58,7 +58,7 @@ def spend_is_its_confirmed_orders() -> str:
 
 @always("read_models.order_board_is_the_orders")
 def order_board_is_the_orders() -> str:
-    """The order board shows every order it has been told of, and as the order is."""
+    """The row of an order on the order board equals the order, once the board has caught up with it."""
     return f"""
         SELECT o.number || ' (' || o.status || ', version ' || o.version || '): the board shows '
                  || coalesce(b.status || ', version ' || b.version, 'nothing') AS what,
@@ -71,12 +71,12 @@ def order_board_is_the_orders() -> str:
         FROM ordering_order AS o
         LEFT JOIN ordering_orderboard AS b
             ON b.number = o.number AND b.build = {live_build("ordering.order-board")}
-    """  # noqa: S608 - names of the code only
+    """  # noqa: S608 - contains only names from the code
 
 
 @always("read_models.lifetime_spend_is_what_buyers_spent")
 def lifetime_spend_is_what_buyers_spent() -> str:
-    """In the shop's currency, lifetime spend is what the buyers themselves count; looked at when it is not behind."""
+    """In the shop's currency, the lifetime spend equals the buyer's spend; checked only once it has caught up."""
     return f"""
         SELECT buyer.id || ': spent ' || buyer.spend_minor || ', lifetime spend ' || coalesce(spend.spend_minor, 0)
                  AS what,
@@ -86,12 +86,12 @@ def lifetime_spend_is_what_buyers_spent() -> str:
             ON spend.buyer = buyer.id AND spend.currency = buyer.currency
             AND spend.build = {live_build("ordering.lifetime-spend")}
         WHERE {caught_up("ordering.lifetime-spend")}
-    """  # noqa: S608 - names of the code only
+    """  # noqa: S608 - contains only names from the code
 
 
 @always("read_models.sales_are_what_was_ordered")
 def sales_are_what_was_ordered() -> str:
-    """What was sold of a product over all days is what its confirmed orders take; looked at when it is not behind."""
+    """The sales of a product over all days equal its confirmed orders; checked only once they have caught up."""
     return f"""
         SELECT sku || ' (' || currency || '): ' || sum(sold) || ' sold for ' || sum(taken) || ', but ' || sum(ordered)
                  || ' ordered for ' || sum(worth) AS what,
@@ -106,4 +106,4 @@ def sales_are_what_was_ordered() -> str:
         ) AS both_sides
         WHERE {caught_up("ordering.sales-per-day")}
         GROUP BY sku, currency
-    """  # noqa: S608 - names of the code only
+    """  # noqa: S608 - contains only names from the code

@@ -1,1 +1,1 @@
-"""Ordering over REST: what may be sent, what comes back, and who may ask."""
+"""REST views of ordering: products, customers and orders."""

@@ -1,4 +1,4 @@
-"""Which buyer makes a request."""
+"""Finds the buyer who makes a request."""
 
 from typing import cast
 
@@ -9,5 +9,5 @@ from ordering import commands
 
 
 def caller(request: Request) -> BuyerId:
-    """The identifier under which the user who makes a request buys."""
+    """The buyer ID of the authenticated user who makes a request; the buyer may not be registered yet."""
     return commands.buyer_of_user(cast(int, request.user.pk))

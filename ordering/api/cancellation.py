@@ -19,22 +19,22 @@ from ordering.models import CancellationReason, Order
 
 
 class Cancellation(Input):
-    """Why the order is no longer wanted."""
+    """The reason for a cancellation, as free text."""
 
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
 class MayCancel(BasePermission):
-    """The buyer, or staff who may change orders."""
+    """Allows the buyer of the order, and staff who may change orders."""
 
-    message = "This takes staff with the permission ordering.change_order."
+    message = "This requires a staff user with the permission ordering.change_order."
 
     def has_object_permission(self, request: Request, view: Any, order: Order) -> bool:
         return order.buyer_id == caller(request) or is_staff_with(request.user, "ordering.change_order")
 
 
 class Cancel(OrderView):
-    """Cancel an order."""
+    """The cancellation of an order."""
 
     permission_classes = (IsAuthenticated, MayCancel)
     serializer_class = Cancellation
@@ -42,11 +42,15 @@ class Cancel(OrderView):
     @extend_schema(request=Cancellation, responses={202: OrderOutput}, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, number: str) -> Response:
-        """Ask for an order to be cancelled; once it is confirmed, that depends on whether its goods have left."""
-        wanted = self.valid(request)
-        seen = self.order(number)
-        self.check_object_permissions(request, seen)
-        own = seen.buyer_id == caller(request)
-        reason = CancellationReason.BY_BUYER if own else CancellationReason.BY_OPERATOR
-        order = commands.cancel_order(OrderNumber(number), reason, wanted["reason"], versions_expected(request))
-        return Response(represent(OrderOutput, order), status=202, headers=etag(order))
+        """Request the cancellation of an order.
+
+        An order that is not confirmed is cancelled at once. A confirmed order is cancelled if fulfillment can still
+        stop its shipment.
+        """
+        note = self.valid(request)["reason"]
+        order = self.order(number)
+        self.check_object_permissions(request, order)
+        is_own = order.buyer_id == caller(request)
+        reason = CancellationReason.BY_BUYER if is_own else CancellationReason.BY_OPERATOR
+        cancelled = commands.cancel_order(OrderNumber(number), reason, note, versions_expected(request))
+        return Response(represent(OrderOutput, cancelled), status=202, headers=etag(cancelled))

@@ -21,12 +21,12 @@ from ordering.models import Buyer
 
 
 class CustomerInput(Input):
-    """A new customer."""
+    """A customer to register."""
 
     username = Pattern(
         r"^[\w.@+-]+\Z",
         max_length=150,
-        error_messages={"invalid": "A username is made of letters, digits and any of @ . + - _."},
+        error_messages={"invalid": "A username may contain only letters, digits and @ . + - _."},
     )
     password = Text(max_length=128, trim_whitespace=False)
     email = Email(max_length=254)
@@ -34,7 +34,7 @@ class CustomerInput(Input):
 
 
 class CustomerOutput(serializers.Serializer):
-    """A customer, as they see themselves."""
+    """A registered customer, as shown to that customer."""
 
     id = serializers.CharField()
     username = serializers.CharField(source="user.username")
@@ -43,7 +43,7 @@ class CustomerOutput(serializers.Serializer):
 
 
 class Customers(View):
-    """Register."""
+    """Registration of customers."""
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
@@ -54,20 +54,20 @@ class Customers(View):
     @extend_schema(request=CustomerInput, responses={201: CustomerOutput})
     @idempotent
     def post(self, request: Request) -> Response:
-        """Register: from now on a user who can log in and order."""
+        """Register a customer, who can then log in and place orders."""
         buyer = commands.register_customer(**self.valid(request))
         return Response(represent(CustomerOutput, buyer), status=201)
 
 
 class PreferencesInput(Input):
-    """How the buyer wants to be told."""
+    """How the buyer wants to be notified."""
 
     locale = Text(max_length=10, required=False)
     email_notifications = YesNo(required=False)
 
 
 class ProfileInput(Input):
-    """What the buyer may change about themselves."""
+    """Changes to the buyer's own profile; a field that is left out stays as it is."""
 
     email = Email(max_length=254, required=False)
     name = Text(max_length=200, required=False)
@@ -76,14 +76,14 @@ class ProfileInput(Input):
 
 
 class PreferencesOutput(serializers.Serializer):
-    """How the buyer wants to be told."""
+    """How the buyer wants to be notified."""
 
     locale = serializers.CharField()
     email_notifications = serializers.BooleanField()
 
 
 class ProfileOutput(serializers.Serializer):
-    """A buyer's profile."""
+    """The profile of a buyer."""
 
     email = serializers.EmailField()
     name = serializers.CharField()
@@ -96,25 +96,28 @@ class ProfileOutput(serializers.Serializer):
 
 
 class Me(View):
-    """The buyer's own profile."""
+    """The caller's own profile."""
 
     serializer_class = ProfileInput
 
     @extend_schema(responses=ProfileOutput, parameters=READING)
     def get(self, request: Request) -> Response:
-        """The profile of whoever asks."""
+        """Retrieve the caller's own profile."""
         return self._represent(self._buyer())
 
     @extend_schema(request=ProfileInput, responses=ProfileOutput, parameters=CHANGING)
     def patch(self, request: Request) -> Response:
-        """Change some of the profile; what is not named stays, among the preferences too."""
+        """Change some of the caller's own profile.
+
+        Fields and preferences that are left out stay as they are.
+        """
         changes = self.valid(request)
         changes.update(changes.pop("preferences", {}))
         buyer = commands.change_profile(BuyerId(self._buyer().id), changes, versions_expected(request))
         return self._represent(buyer)
 
     def _buyer(self) -> Buyer:
-        """Whoever asks; a user who never registered here, such as one of the staff, becomes a buyer by asking."""
+        """The caller as a buyer; a user without one, such as a member of staff, is registered as a buyer first."""
         buyer = caller(self.request)
         try:
             return queries.buyer(buyer)

@@ -1,4 +1,4 @@
-"""REST views of orders: list them, place one, read one."""
+"""REST views of orders: list orders, place an order, retrieve an order."""
 
 from typing import Any
 
@@ -32,18 +32,18 @@ from ordering.models import (
 
 
 class LineInput(Input):
-    """So many of one product."""
+    """A quantity of one product to order."""
 
     sku = SkuField()
     quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
 
 
 class OrderInput(Input):
-    """An order; never a price."""
+    """An order to place. It has no prices: the server uses the current prices of the products."""
 
-    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # of the list
+    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
     shipping_address = AddressField()
-    payment_method = Text(max_length=80, help_text="Such as pm_card_visa, a test name of the sandbox.")
+    payment_method = Text(max_length=80, help_text="For example pm_card_visa, a test payment method of the sandbox.")
 
 
 class LineOutput(serializers.Serializer):
@@ -58,7 +58,7 @@ class LineOutput(serializers.Serializer):
 
 
 class PaymentOutput(serializers.Serializer):
-    """How an order is paid."""
+    """The payment of an order."""
 
     status = serializers.ChoiceField(choices=PaymentStatus.choices, source="payment_status")
     method = serializers.CharField(source="payment_method")
@@ -67,7 +67,7 @@ class PaymentOutput(serializers.Serializer):
 
 
 class OrderShipment(serializers.Serializer):
-    """What was sent of an order."""
+    """A shipment of an order."""
 
     id = serializers.CharField()
     status = serializers.CharField()
@@ -76,7 +76,7 @@ class OrderShipment(serializers.Serializer):
 
 
 class OrderOutput(serializers.Serializer):
-    """An order, as the aggregate or its row on the order board tells it."""
+    """An order, read from its aggregate or from its row on the order board."""
 
     number = serializers.CharField()
     status = serializers.ChoiceField(choices=OrderStatus.choices)
@@ -97,18 +97,22 @@ class OrderOutput(serializers.Serializer):
 
 
 class OrderFilter(django_filters.FilterSet):
-    """Which orders to list."""
+    """Filters of the order list."""
 
     status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
     payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
     shipment_status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
-    placed_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this moment or after.")
-    placed_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this moment.")
-    buyer = django_filters.CharFilter(help_text="Staff only.")
+    placed_after = MomentFilter(
+        field_name="created_at", lookup_expr="gte", help_text="Orders placed at this moment or later."
+    )
+    placed_before = MomentFilter(
+        field_name="created_at", lookup_expr="lt", help_text="Orders placed before this moment."
+    )
+    buyer = django_filters.CharFilter(help_text="Orders of this buyer. For staff only.")
 
 
 class OrderView(View):
-    """A view of orders: a buyer's own, or for staff everyone's."""
+    """A base view of orders: a buyer sees their own orders, staff with permission see all orders."""
 
     queryset: QuerySet[Any] = Order.objects.none()
 
@@ -122,14 +126,17 @@ class OrderView(View):
         return is_staff_with(self.request.user, "ordering.view_order")
 
     def order(self, number: str) -> Order:
-        """The order, if it is one that whoever asks may see, and its story from here on; raises `NotFound`."""
+        """An order that the caller may see; raises `NotFound` for any other.
+
+        The request joins the order's story: from here on it uses the order's correlation ID.
+        """
         order = queries.order(OrderNumber(number), self.get_queryset())
         join_story(order.correlation_id)
         return order
 
 
 class Orders(OrderView):
-    """Orders; the list is read from the order board."""
+    """The list of orders, which is read from the order board."""
 
     queryset: QuerySet[Any] = OrderBoard.objects.none()
     filterset_class = OrderFilter
@@ -138,7 +145,7 @@ class Orders(OrderView):
 
     @extend_schema(responses=OrderOutput(many=True))
     def get(self, request: Request) -> Response:
-        """The caller's orders, newest first; staff see everyone's."""
+        """List the caller's orders, newest first; staff see all orders."""
         board = queries.order_board()
         page = self.page_of(board if self.sees_all else board.filter(buyer=caller(request)))
         return self.get_paginated_response(OrderOutput(page, many=True).data)
@@ -146,13 +153,13 @@ class Orders(OrderView):
     @extend_schema(request=OrderInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
     @idempotent
     def post(self, request: Request) -> Response:
-        """Place an order, at today's prices."""
-        wanted = self.valid(request)
+        """Place an order at current prices."""
+        data = self.valid(request)
         order = commands.place_order(
             caller(request),
-            [(Sku(line["sku"]), line["quantity"]) for line in wanted["lines"]],
-            wanted["shipping_address"],
-            PaymentMethodId(wanted["payment_method"]),
+            [(Sku(line["sku"]), line["quantity"]) for line in data["lines"]],
+            data["shipping_address"],
+            PaymentMethodId(data["payment_method"]),
         )
         location = reverse("order", [order.number], request=request)
         return Response(represent(OrderOutput, order), status=201, headers={**etag(order), "Location": location})
@@ -163,6 +170,6 @@ class OneOrder(OrderView):
 
     @extend_schema(responses=OrderOutput, parameters=READING)
     def get(self, request: Request, number: str) -> Response:
-        """An order."""
+        """Retrieve an order."""
         order = self.order(number)
         return Response(represent(OrderOutput, order), headers=etag(order))

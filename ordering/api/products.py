@@ -1,4 +1,4 @@
-"""REST views of products: what is for sale, and how staff change it."""
+"""REST views of products: everyone may list and retrieve products, staff may add and change them."""
 
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from ordering.models import Availability, Product
 
 
 class ProductInput(Input):
-    """A product to offer."""
+    """A product to add."""
 
     sku = SkuField()
     name = Text(max_length=200)
@@ -31,7 +31,7 @@ class ProductInput(Input):
 
 
 class ProductChanges(Input):
-    """What may be changed about a product."""
+    """Changes to a product; a field that is left out stays as it is."""
 
     name = Text(max_length=200, required=False)
     description = Text(max_length=5_000, allow_blank=True, required=False)
@@ -40,7 +40,7 @@ class ProductChanges(Input):
 
 
 class ProductOutput(serializers.Serializer):
-    """A product, as everybody sees it."""
+    """A product."""
 
     sku = serializers.CharField()
     name = serializers.CharField()
@@ -51,10 +51,10 @@ class ProductOutput(serializers.Serializer):
 
 
 class ProductFilter(django_filters.FilterSet):
-    """Which products to list."""
+    """Filters of the product list."""
 
     search = django_filters.CharFilter(
-        method="filter_search", max_length=200, help_text="All these words are in the name, description or sku."
+        method="filter_search", max_length=200, help_text="Each of these words occurs in the name, description or SKU."
     )
     in_stock = YesNoFilter(method="filter_in_stock")
 
@@ -67,7 +67,7 @@ class ProductFilter(django_filters.FilterSet):
 
 
 class Products(View):
-    """All that is for sale."""
+    """The list of products for sale."""
 
     filterset_class = ProductFilter
     serializer_class = ProductInput
@@ -81,14 +81,14 @@ class Products(View):
 
     @extend_schema(responses=ProductOutput(many=True))
     def get(self, request: Request) -> Response:
-        """Products for sale."""
+        """List the products for sale."""
         page = self.page_of(self.get_queryset())
         return self.get_paginated_response(ProductOutput(page, many=True).data)
 
     @extend_schema(request=ProductInput, responses={201: ProductOutput}, parameters=[ETAG, LOCATION])
     @idempotent
     def post(self, request: Request) -> Response:
-        """Offer a new product (staff)."""
+        """Add a new product (staff)."""
         product = commands.list_product(**self.valid(request))
         location = reverse("product", [product.sku], request=request)
         return Response(represent(ProductOutput, product), status=201, headers={**etag(product), "Location": location})
@@ -104,12 +104,15 @@ class OneProduct(View):
 
     @extend_schema(responses=ProductOutput, parameters=READING)
     def get(self, request: Request, sku: str) -> Response:
-        """A product, on sale or not."""
+        """Retrieve a product, whether it is on sale or not."""
         product = queries.product(Sku(sku))
         return Response(represent(ProductOutput, product), headers=etag(product))
 
     @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
-        """Offer a product differently from now on (staff)."""
+        """Change a product (staff).
+
+        Orders that are placed already keep their prices.
+        """
         product = commands.change_product(Sku(sku), self.valid(request), versions_expected(request))
         return Response(represent(ProductOutput, product), headers=etag(product))

@@ -11,24 +11,24 @@ from ordering.api.orders import OrderView
 
 
 class TimelineEntry(serializers.Serializer):
-    """One event of an order's story."""
+    """One event in the timeline of an order."""
 
     event_id = serializers.UUIDField(source="id")
     type = serializers.CharField(source="name")
-    context = serializers.CharField()  # type: ignore[assignment]  # the name stands in the contract
+    context = serializers.CharField()  # type: ignore[assignment]  # the field name is part of the API
     occurred_at = serializers.DateTimeField()
     causation_id = serializers.UUIDField(allow_null=True)
     summary = serializers.CharField()
 
 
 class Timeline(OrderView):
-    """An order's story."""
+    """The timeline of an order."""
 
     pagination_class = None
 
     @extend_schema(responses=TimelineEntry(many=True), parameters=READING)
     def get(self, request: Request, number: str) -> Response:
-        """Every event of the order's story, in all contexts, each after its cause."""
+        """List the events of an order in all contexts, each after its cause."""
         entries = queries.timeline(self.order(number))
         tag = f'"{len(entries)}-{entries[-1].id.hex}"'
         return Response(TimelineEntry(entries, many=True).data, headers={"ETag": tag})

@@ -1,4 +1,4 @@
-"""What can be done in ordering: one function a use case, one unit of work each."""
+"""Commands of ordering: one function per use case, each in one unit of work."""
 
 from ordering.commands.buyers import (
     UsernameTaken,
@@ -11,8 +11,8 @@ from ordering.commands.buyers import (
     register_customer,
     user_of_buyer,
 )
+from ordering.commands.emails import EmailBatch, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
-from ordering.commands.letters import Letters, letters_about, write_to_buyer
 from ordering.commands.orders import (
     NotOnSale,
     UnknownPaymentMethod,
@@ -36,8 +36,8 @@ from ordering.commands.orders import (
 from ordering.commands.products import SkuTaken, change_product, list_product, list_products, show_availability
 
 __all__ = [
+    "EmailBatch",
     "Erased",
-    "Letters",
     "NotOnSale",
     "OrdersUnderWay",
     "SkuTaken",
@@ -55,10 +55,10 @@ __all__ = [
     "change_spend",
     "complete_cancellation",
     "confirm_order",
+    "email_batch",
     "erase_buyer",
     "expire_order",
     "grant_discount",
-    "letters_about",
     "list_product",
     "list_products",
     "lock_orders",

@@ -1,4 +1,4 @@
-"""Commands on buyers: register them, change their profile, their spend and their discount."""
+"""Commands on buyers: registration, and changes of their profile, spend and discount."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from ordering.models import Buyer
 
 
 class UsernameTaken(Refused):
-    """There is a user of this name already."""
+    """This username is taken."""
 
 
 class WeakPassword(Unacceptable):
@@ -25,17 +25,25 @@ class WeakPassword(Unacceptable):
 
 
 def register_customer(username: str, password: str, name: str, email: str) -> Buyer:
-    """A user who can log in, and the buyer they are; raises `UsernameTaken`, `WeakPassword`."""
+    """Create a user who can log in, and the buyer of that user.
+
+    Returns:
+        The new buyer.
+
+    Raises:
+        UsernameTaken: another user has the username.
+        WeakPassword: one of `AUTH_PASSWORD_VALIDATORS` rejects the password.
+    """
     users = get_user_model().objects
     username = get_user_model().normalize_username(username)
     try:
         validate_password(password)
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages), pointer="/password") from None
-    hashed = make_password(password)  # takes its time, and so is done before anything is locked
+    hashed = make_password(password)  # slow by design, so hash before the transaction begins
     with unit_of_work() as work:
         if users.filter(username=username).exists():
-            raise UsernameTaken(f"there is a user named {username} already")
+            raise UsernameTaken(f"the username {username} is taken")
         user = users.create(username=username, email=users.normalize_email(email), password=hashed)
         buyer = Buyer.register(buyer_of_user(user.pk), user=user.pk, name=name, email=email)
         work.add(buyer)
@@ -45,9 +53,12 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
 def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Buyer:
     """Change some of `name`, `email`, `default_shipping_address`, `locale` and `email_notifications`.
 
+    Returns:
+        The changed buyer.
+
     Raises:
         NotFound: there is no such buyer.
-        StaleVersion: the profile is in none of the versions in `if_version`.
+        StaleVersion: the buyer is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         known = work.get(Buyer, buyer)
@@ -65,13 +76,18 @@ def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Colle
 
 
 def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
-    """Know a buyer from now on: a user by their name and address, anyone else by nothing but their identifier."""
+    """Register a buyer; do nothing if they are registered.
+
+    Args:
+        user: the user who buys, whose name and e-mail address the buyer gets. None for a buyer without a user, who gets
+            only an identifier.
+    """
     with unit_of_work() as work:
         if work.look_at(Buyer, [buyer]):
             return
         name = email = ""
         if user is not None:
-            # The lock makes two first orders of one user wait for each other; the second finds the buyer.
+            # If a user places their first two orders at once, this lock serializes them: the second finds the buyer.
             account = get_user_model().objects.select_for_update(no_key=True).get(pk=user)
             if work.find(Buyer, buyer):
                 return
@@ -80,23 +96,23 @@ def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
 
 
 def buyer_of_user(user_id: int) -> BuyerId:
-    """The identifier a user of this shop buys under."""
+    """The buyer ID of a user of this shop: `U-` and the user's primary key."""
     return BuyerId(f"U-{user_id}")
 
 
 def user_of_buyer(buyer: BuyerId) -> int | None:
-    """The user who buys under this identifier, if it is one of this shop's."""
+    """The primary key of the user who has this buyer ID; None if the ID does not belong to a user."""
     kind, _, number = buyer.partition("-")
     return int(number) if kind == "U" and number.isdecimal() else None
 
 
 def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:
-    """Count an order into what the buyer spent, or out of it again."""
+    """Add `change` to the buyer's lifetime spend because of an order; negative for a cancelled one."""
     with unit_of_work() as work:
         work.get(Buyer, buyer).change_spend(order, change)
 
 
 def grant_discount(buyer: BuyerId, percent: int, reason: str) -> None:
-    """Let every new order of the buyer cost `percent` hundredths less; 0 ends it."""
+    """Give the buyer a discount of `percent` % on every new order; 0 ends the discount."""
     with unit_of_work() as work:
         work.get(Buyer, buyer).grant_discount(percent, reason)

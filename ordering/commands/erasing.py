@@ -1,4 +1,4 @@
-"""Erases a buyer: account, profile, and the personal data in their orders."""
+"""Erases a buyer: their account, their profile, and the personal data in their orders."""
 
 from typing import NamedTuple
 
@@ -11,33 +11,37 @@ from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
 from ordering.models import Buyer, Order
-from ordering.queries import orders_under_way, orders_with_a_name, stories_of_profile
+from ordering.queries import orders_to_anonymize, orders_under_way, stories_of_profile
 
 
 class OrdersUnderWay(Refused):
-    """The buyer has orders that are under way: they must be delivered or cancelled first."""
+    """The buyer has orders that are under way. They must be delivered or cancelled first."""
 
 
 ERASED_AT_ONCE = 200
-"""As many orders are anonymized in one unit of work: SQLite lets nobody else write for so long."""
+"""How many orders one unit of work anonymizes. On SQLite a transaction blocks all other writers, so keep it short."""
 
 
 class Erased(NamedTuple):
-    """What there was to erase: whether of the buyer themselves, and in how many of their orders."""
+    """The result of an erasure: whether the profile was erased, and how many orders were anonymized."""
 
     buyer: bool
     orders: int
 
 
 def erase_buyer(buyer: BuyerId) -> Erased:
-    """Forget who a buyer is: their account, their profile, and of their orders all but what the books need.
+    """Close a buyer's account, erase their profile, and anonymize their orders; accounting data stays.
 
-    It takes some fifteen statements for each 200 orders. The other contexts hear of it and follow. If it is cut off,
-    calling it again goes on; when all is done, it finds nothing.
+    The other contexts erase their personal data of these orders when they consume `BuyerErased`. Each 200 orders take
+    about fifteen SQL statements and one unit of work. After an interruption, call the command again: it continues where
+    it stopped, and does nothing once all is erased.
+
+    Returns:
+        What this call erased.
 
     Raises:
         NotFound: there is no such buyer.
-        OrdersUnderWay: some order of theirs is neither delivered nor cancelled.
+        OrdersUnderWay: an order of the buyer is neither delivered nor cancelled.
     """
     erased = _erase_profile(buyer)
     orders = 0
@@ -51,7 +55,7 @@ def _erase_profile(buyer: BuyerId) -> bool:
         known = work.get(Buyer, buyer)
         under_way = orders_under_way(buyer)
         if under_way:
-            raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} {', '.join(under_way)}")
+            raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} Orders: {', '.join(under_way)}")
         before = known.version
         known.erase([])
         forget(Buyer, [buyer])
@@ -66,11 +70,11 @@ def _erase_profile(buyer: BuyerId) -> bool:
 def _anonymize_some_orders(buyer: BuyerId) -> int:
     with unit_of_work() as work:
         cause = current_cause()
-        orders = work.get_many(Order, orders_with_a_name(buyer, ERASED_AT_ONCE))
+        orders = work.get_many(Order, orders_to_anonymize(buyer, ERASED_AT_ONCE))
         if orders:
             for order in orders.values():
                 order.anonymize()
-            with caused_by(cause):  # and not as a part of the last order's story
+            with caused_by(cause):  # so that the event does not join the last order's story
                 work.get(Buyer, buyer).erase([OrderNumber(number) for number in orders])
             forget(Order, orders)
             stories = [order.correlation_id for order in orders.values()]

@@ -1,4 +1,7 @@
-"""Commands on orders: place them, and move them on until they are delivered or cancelled."""
+"""Commands on orders: each places an order or sends it one message of its state table.
+
+Those that send a message raise `NotFound` for an unknown order, and the errors of the method of `Order` they call.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -18,7 +21,7 @@ from ordering.models import MAX_QUANTITY, Buyer, CancellationReason, Order, Prod
 
 
 class UnknownSku(Unacceptable):
-    """There is no product with this sku."""
+    """There is no product with this SKU."""
 
 
 class NotOnSale(Unacceptable):
@@ -35,27 +38,33 @@ def place_order(
     shipping_address: Address,
     payment_method: PaymentMethodId,
 ) -> Order:
-    """Order goods at today's prices.
+    """Place an order at the current prices of the products.
 
     Args:
-        lines: skus and quantities; the same sku twice is added up.
+        lines: SKUs and quantities; the quantities of a SKU that is named twice are added up.
+
+    Returns:
+        The new order.
 
     Raises:
-        UnacceptableInput: with one error for each sku that is unknown or not on sale, and for the payment method.
-        TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as they say.
+        UnacceptableInput: has an error for each SKU that is unknown or not on sale, and for an unknown payment method.
+        TooManyLines: there are no lines, or more than 2,000.
+        QuantityOutOfBounds: the quantity of a SKU is not from 1 to 100,000.
+        MixedCurrencies: the products are not all priced in one currency.
+        TooExpensive: the total exceeds the limit.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
         work.look_ahead({Product: skus, Buyer: [buyer]})
         priced = _priced(work.look_at(Product, skus), lines, payment_method)
-        # Not locked: orders of one buyer, such as a marketplace, need not wait for each other's commits.
-        known = work.look_at(Buyer, [buyer]).get(buyer)
+        # The buyer is read without a lock, so that many orders of one buyer, such as a marketplace, run concurrently.
+        known_buyer = work.look_at(Buyer, [buyer]).get(buyer)
         order = Order.place(
             next_order_number(),
             buyer=buyer,
             lines=priced,
-            discount_percent=known.discount_percent if known else 0,
+            discount_percent=known_buyer.discount_percent if known_buyer else 0,
             shipping_address=shipping_address,
             payment_method=payment_method,
             payment_due_at=clock.now() + settings.PAYMENT_DEADLINE,
@@ -67,7 +76,7 @@ def place_order(
 def _priced(
     products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId
 ) -> list[PlacedLine]:
-    """The lines at the server's own prices, one a sku, in the order the skus were first named."""
+    """The order lines at current prices: one per SKU, in the order in which the SKUs were first named."""
     quantities: dict[Sku, int] = {}
     errors: list[Unacceptable] = []
     for i, (sku, quantity) in enumerate(lines):
@@ -86,38 +95,41 @@ def _priced(
 
 
 def await_payment(number: OrderNumber) -> None:
-    """The order's goods are set aside."""
+    """Let an order wait for its payment, because its goods are reserved."""
     with unit_of_work() as work:
         work.get(Order, number).await_payment()
 
 
 def cancel_for_shortage(number: OrderNumber) -> None:
-    """The order's goods are not all there."""
+    """Cancel an order because some of its goods are out of stock."""
     with unit_of_work() as work:
         work.get(Order, number).cancel_for_shortage()
 
 
 def lock_orders(numbers: Sequence[OrderNumber]) -> None:
-    """Lock several orders, in the order of their keys."""
+    """Lock several orders in key order, so that two batches cannot deadlock."""
     with unit_of_work() as work:
         work.prefetch(Order, numbers)
 
 
 def lock_orders_and_buyers(numbers: Sequence[OrderNumber]) -> None:
-    """Lock several orders and then their buyers, each in the order of their keys."""
+    """Lock several orders and then their buyers, each in key order, so that two batches cannot deadlock."""
     with unit_of_work() as work:
         orders = work.get_many(Order, numbers)
         work.get_many(Buyer, {order.buyer_id for order in orders.values()})
 
 
 def confirm_order(number: OrderNumber, payment: PaymentId, amount: Money) -> None:
-    """The order's money came in."""
+    """Confirm an order because its payment succeeded.
+
+    If the order was cancelled before, record only that the payment came too late.
+    """
     with unit_of_work() as work:
         work.get(Order, number).confirm(payment, amount)
 
 
 def shipping_request(number: OrderNumber) -> ShippingRequested:
-    """What fulfillment must know to send the order: the one place an address leaves ordering."""
+    """The contract that asks fulfillment to ship an order. Only here does an address leave ordering."""
     with unit_of_work() as work:
         order = work.get(Order, number)
     return ShippingRequested(
@@ -128,13 +140,13 @@ def shipping_request(number: OrderNumber) -> ShippingRequested:
 
 
 def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
-    """The order's money will not come."""
+    """Cancel an order because its payment was declined; `reason` is the provider's, such as `insufficient_funds`."""
     with unit_of_work() as work:
         work.get(Order, number).cancel_for_declined_payment(reason)
 
 
 def expire_order(number: OrderNumber) -> None:
-    """The order's money did not come in time."""
+    """Cancel an order because it was not paid before its deadline; do nothing if it is past that stage."""
     with unit_of_work() as work:
         work.get(Order, number).expire()
 
@@ -142,11 +154,21 @@ def expire_order(number: OrderNumber) -> None:
 def cancel_order(
     number: OrderNumber, reason: CancellationReason, note: str = "", if_version: Collection[int] | None = None
 ) -> Order:
-    """Someone no longer wants the order.
+    """Cancel an order on behalf of its buyer or an operator.
+
+    An order that is not confirmed is cancelled at once. For a confirmed order the command only requests the
+    cancellation: fulfillment decides whether it can still stop the shipment.
+
+    Args:
+        note: free text about the cancellation, stored with the order.
+        if_version: the versions of the order that the caller accepts; None accepts any.
+
+    Returns:
+        The order, cancelled or with its cancellation requested.
 
     Raises:
         NotFound: there is no such order.
-        NotAllowed: it is shipped, or cancelled already.
+        NotAllowed: the order is shipped, delivered or cancelled.
         StaleVersion: the order is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
@@ -157,13 +179,13 @@ def cancel_order(
 
 
 def complete_cancellation(number: OrderNumber, reason: CancellationReason) -> None:
-    """Fulfillment stopped the order's shipment."""
+    """Cancel a confirmed order because fulfillment stopped its shipment."""
     with unit_of_work() as work:
         work.get(Order, number).complete_cancellation(reason)
 
 
 def reject_cancellation(number: OrderNumber) -> None:
-    """Fulfillment could not stop the order's shipment."""
+    """Withdraw the cancellation request of an order because fulfillment could not stop its shipment."""
     with unit_of_work() as work:
         work.get(Order, number).reject_cancellation()
 
@@ -175,18 +197,18 @@ def mark_shipped(
     tracking_number: str,
     quantities: Mapping[Sku, int],
 ) -> None:
-    """Goods of the order left the house."""
+    """Record that the goods of an order left the warehouse in a shipment."""
     with unit_of_work() as work:
         work.get(Order, number).mark_shipped(shipment, carrier, tracking_number, quantities)
 
 
 def mark_delivered(number: OrderNumber, shipment: ShipmentId) -> None:
-    """Goods of the order reached their recipient."""
+    """Record that the shipment of an order reached its recipient."""
     with unit_of_work() as work:
         work.get(Order, number).mark_delivered(shipment)
 
 
 def record_refund(number: OrderNumber, refunded: Money) -> None:
-    """Money went back to the buyer, `refunded` in all so far."""
+    """Record the total refunded so far; a total that is not higher than the recorded one is ignored."""
     with unit_of_work() as work:
         work.get(Order, number).record_refund(refunded)

@@ -1,4 +1,4 @@
-"""Commands on products: list them, change them, show their availability."""
+"""Commands on products: list them for sale, change them, and update their availability."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,24 +11,27 @@ from ordering.models import Availability, Product
 
 
 class SkuTaken(Refused):
-    """There is a product with this sku already."""
+    """This SKU is taken by another product."""
 
 
 def list_product(sku: Sku, name: str, description: str, price: Money) -> Product:
-    """Offer a product new to the shop; raises `SkuTaken`, `PriceOutOfBounds`."""
+    """List a new product for sale and return it; raises `SkuTaken`, `PriceOutOfBounds`."""
     with unit_of_work() as work:
         if work.find(Product, sku):
-            raise SkuTaken(f"there is a product {sku} already")
+            raise SkuTaken(f"there is already a product {sku}")
         product = Product.list_for_sale(sku, name, description, price)
         work.add(product)
     return product
 
 
 def list_products(goods: Sequence[tuple[Sku, str, str, Money]]) -> int:
-    """Offer several products, passing over those the shop has already.
+    """List several products for sale, each as SKU, name, description and price; existing SKUs are skipped.
 
     Returns:
-        How many were new.
+        How many products were new.
+
+    Raises:
+        PriceOutOfBounds: no product is listed then.
     """
     with unit_of_work() as work:
         known = work.get_many(Product, [sku for sku, *_ in goods])
@@ -41,8 +44,12 @@ def list_products(goods: Sequence[tuple[Sku, str, str, Money]]) -> int:
 def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Product:
     """Change some of `name`, `description`, `price` and `on_sale`.
 
+    Returns:
+        The changed product.
+
     Raises:
-        NotFound, PriceOutOfBounds: as they say.
+        NotFound: there is no product with this SKU.
+        PriceOutOfBounds: the price is not above 0 and at most ten million.
         StaleVersion: the product is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
@@ -59,7 +66,11 @@ def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[
 
 
 def show_availability(sku: Sku, availability: Availability, sequence: int) -> None:
-    """Take over what inventory says of a product; a sku that was never for sale is no business of ordering's."""
+    """Set the availability of a product to what inventory published; do nothing for a SKU that has no product.
+
+    Args:
+        sequence: inventory's number of the change; the product ignores a number that is not higher than its last.
+    """
     with unit_of_work() as work:
         product = work.find(Product, sku)
         if product:

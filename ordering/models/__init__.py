@@ -1,4 +1,4 @@
-"""Ordering's aggregates and their rules: methods check, events change, and every status change is in a table."""
+"""Models of ordering: its aggregates, its history and its read models."""
 
 from ordering.models.buyer import Buyer
 from ordering.models.history import History

@@ -1,4 +1,4 @@
-"""A buyer is whoever orders; what they spent decides what their next order costs."""
+"""A buyer places orders; their lifetime spend decides the discount on their next order."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -17,7 +17,7 @@ from ordering import events
 
 
 class Buyer(Aggregate):
-    """Whoever orders, with or without a user of this shop."""
+    """A person or company that places orders, with or without a user account of this shop."""
 
     stream = "buyer"
 
@@ -45,7 +45,7 @@ class Buyer(Aggregate):
 
     @classmethod
     def register(cls, buyer: BuyerId, *, user: int | None, name: str, email: str) -> Self:
-        """A buyer new to the shop, who has spent nothing yet."""
+        """A new buyer, who has spent nothing yet; `user` is the primary key of their user, if they have one."""
         registered = cls()
         registered.record(events.BuyerRegistered(buyer, user, name, email, settings.SHOP_CURRENCY))
         return registered
@@ -59,29 +59,28 @@ class Buyer(Aggregate):
         locale: str,
         email_notifications: bool,
     ) -> None:
-        """What the buyer tells of themselves, all of it; nothing happens if it is what we know."""
+        """Replace the whole profile; record nothing if it equals the current one."""
         changed = events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications)
         if changed != self._profile:
             self.record(changed)
 
     @property
     def _profile(self) -> events.BuyerProfileChanged:
-        address = self.default_shipping_address
-        known = msgspec.convert(address, Address | None)
-        return events.BuyerProfileChanged(self.name, self.email, known, self.locale, self.email_notifications)
+        address = msgspec.convert(self.default_shipping_address, Address | None)
+        return events.BuyerProfileChanged(self.name, self.email, address, self.locale, self.email_notifications)
 
     def change_spend(self, order: OrderNumber, change: Money) -> None:
-        """Count an order in, or out again; other currencies than the shop's are not counted."""
+        """Add `change` to the spend because of an order; an amount that is not in the shop's currency is ignored."""
         if change.currency == self.currency:
             self.record(events.BuyerSpendChanged(BuyerId(self.id), order, change, self.spend + change))
 
     def grant_discount(self, percent: int, reason: str) -> None:
-        """From now on every new order of this buyer costs `percent` hundredths less; 0 ends it."""
+        """Give a discount of `percent` % on every new order; 0 ends the discount."""
         if percent != self.discount_percent:
             self.record(events.BuyerDiscountChanged(percent, reason))
 
     def erase(self, orders: Sequence[OrderNumber]) -> None:
-        """Forget who they are, and that of these orders of theirs; nothing happens if there is nothing to forget."""
+        """Erase the profile, and record that these orders were anonymized; do nothing if there is nothing to erase."""
         if orders or self.name or self.email or self.default_shipping_address:
             self.record(events.BuyerErased(BuyerId(self.id), tuple(orders)))
 

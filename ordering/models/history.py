@@ -1,4 +1,4 @@
-"""What happened in ordering is kept for good."""
+"""The history table of ordering, which is append-only."""
 
 from integration.history.entries import HistoryEntry
 

@@ -1,4 +1,4 @@
-"""An order goes from placing to its end by one table of states; its prices are those of the moment it was placed."""
+"""An order. Its state table decides every transition; its prices are those of the moment it was placed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -28,11 +28,11 @@ from ordering.models.order_states import (
 
 
 class AmountMismatch(Refused):
-    """What was paid is not what the order costs."""
+    """The amount paid is not the total of the order."""
 
 
 class Order(OfOneStory):
-    """What a buyer wants sent where, at the prices of the moment it was placed."""
+    """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
     parts: ClassVar = {"lines": "line_rows"}
@@ -99,8 +99,13 @@ class Order(OfOneStory):
     ) -> Self:
         """A new order.
 
+        Args:
+            lines: one per SKU, at current prices.
+            discount_percent: the buyer's discount on the subtotal.
+            payment_due_at: when the order expires unless it is paid.
+
         Raises:
-            TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as their sentences say.
+            TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: the lines are invalid; see `subtotal_of`.
         """
         subtotal = subtotal_of(lines)
         discount = subtotal.percent(discount_percent)
@@ -122,7 +127,7 @@ class Order(OfOneStory):
 
     @property
     def payment_status(self) -> str:
-        """What became of its money, as a buyer would say; what was given back of it in part is `refunded`."""
+        """The state of the payment in the words of `PaymentStatus`; it is `paid` until all money is refunded."""
         return payment_status_of(self).value
 
     @property
@@ -130,17 +135,22 @@ class Order(OfOneStory):
         return OrderNumber(self.number)
 
     def await_payment(self) -> None:
-        """Its goods are set aside: now it waits for its money."""
+        """Wait for the payment, because the goods are reserved."""
         if self.accepts("await_payment"):
             self.record(events.OrderGoodsReserved(self._number))
 
     def cancel_for_shortage(self) -> None:
-        """Its goods are not all there."""
+        """Cancel the order because some of its goods are out of stock; ignored once the goods are reserved."""
         if self.accepts("cancel_for_shortage"):
             self._cancel(CancellationReason.OUT_OF_STOCK)
 
     def confirm(self, payment: PaymentId, amount: Money) -> None:
-        """Its money came in; too late if it is cancelled already. Raises `AmountMismatch`."""
+        """Confirm the order because it is paid; if it is cancelled, record that the payment came too late.
+
+        Raises:
+            NotYet: the goods are not reserved yet.
+            AmountMismatch: `amount` is not the total.
+        """
         if not self.accepts("confirm"):
             return
         self.require(amount == self.total, AmountMismatch)
@@ -150,20 +160,20 @@ class Order(OfOneStory):
             self.record(events.OrderPaidTooLate(self._number, payment, amount))
 
     def cancel_for_declined_payment(self, reason: str) -> None:
-        """Its money will not come."""
+        """Cancel the order because its payment was declined; raises `NotYet` before its goods are reserved."""
         if self.accepts("cancel_for_declined_payment"):
             self._cancel(CancellationReason.PAYMENT_FAILED, reason)
 
     def expire(self) -> None:
-        """Its money did not come in time."""
+        """Cancel the order because it was not paid before its deadline; ignored once it is confirmed or cancelled."""
         if self.accepts("expire"):
             self._cancel(CancellationReason.PAYMENT_TIMEOUT)
 
     def cancel(self, reason: CancellationReason, note: str = "") -> None:
-        """Someone no longer wants it: at once before it is confirmed, afterwards if fulfillment can stop it.
+        """Cancel the order at once if it is not confirmed; otherwise request that fulfillment stops its shipment.
 
         Raises:
-            NotAllowed: once it is shipped, or cancelled already.
+            NotAllowed: the order is shipped, delivered or cancelled.
         """
         if not self.accepts("cancel"):
             return
@@ -173,41 +183,66 @@ class Order(OfOneStory):
             self.record(events.OrderCancellationRequested(self._number, reason.value, note))
 
     def complete_cancellation(self, reason: CancellationReason) -> None:
-        """Fulfillment stopped its shipment."""
+        """Cancel the order because fulfillment stopped its shipment.
+
+        Raises:
+            NotYet: the order is not confirmed.
+            NotAllowed: the order is shipped or delivered.
+        """
         if self.accepts("complete_cancellation"):
             self._cancel(reason, self.note)
 
     def reject_cancellation(self) -> None:
-        """Fulfillment could not stop its shipment."""
+        """Withdraw the requested cancellation, because fulfillment could not stop the shipment.
+
+        Raises:
+            NotYet: the order is not confirmed.
+        """
         if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(self._number))
 
     def mark_shipped(
         self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
     ) -> None:
-        """Its goods left the house."""
+        """Record the shipment that carries the goods, and how many units of each SKU it contains.
+
+        Raises:
+            NotYet: the order is not confirmed.
+            NotAllowed: the order is cancelled.
+        """
         if self.accepts("mark_shipped"):
             self.record(events.OrderShipped(self._number, shipment, carrier, tracking_number, dict(quantities)))
 
     def mark_delivered(self, shipment: ShipmentId) -> None:
-        """Its goods reached their recipient."""
+        """Record that a shipment reached its recipient.
+
+        Raises:
+            NotYet: the order is not shipped.
+            NotAllowed: the order is cancelled.
+        """
         if self.accepts("mark_delivered"):
             self.record(events.OrderDelivered(self._number, shipment))
 
     def record_refund(self, refunded: Money) -> None:
-        """Money went back, `refunded` in all so far; less than is known already is old news."""
+        """Record that `refunded` is the total refunded so far.
+
+        Totals may arrive in any order: one that is not higher than the recorded total is ignored.
+
+        Raises:
+            NotYet: the order is not confirmed or cancelled yet, or more is refunded than is recorded as paid.
+        """
         if self.accepts("record_refund") and refunded > self.refunded:
-            self.require(refunded <= self.paid, NotYet("the refund came before its payment"))
+            self.require(refunded <= self.paid, NotYet("the refund arrived before its payment"))
             self.record(events.OrderRefunded(self._number, refunded))
 
     def anonymize(self) -> None:
-        """Its buyer is erased: forget all of it but what the books need; raises `NotAllowed` before its end."""
+        """Erase the personal data of the order; raises `NotAllowed` unless it is delivered or cancelled."""
         if self.accepts("anonymize") and not self.is_anonymous:
             self.record(events.OrderAnonymized(self._number))
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nothing personal is left of it: no order is placed without a method of payment."""
+        """Whether the personal data is erased: an erased order has no payment method, any other has one."""
         return not self.payment_method
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:

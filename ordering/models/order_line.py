@@ -1,4 +1,4 @@
-"""The lines of an order: their limits, and what they cost together."""
+"""The lines of an order: their limits and their sum."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -15,30 +15,33 @@ from ordering.events import PlacedLine
 MAX_LINES = 2_000
 MAX_QUANTITY = 100_000
 MAX_TOTAL_MINOR = 10**16
-"""Even hundreds of such orders add up to what a column of minor units holds, whatever the currency's decimals."""
+"""The limit allows for sums: hundreds of such orders fit in a 64-bit column of minor units, in any currency."""
 
 
 class MixedCurrencies(Unacceptable):
-    """All products of an order are priced in one currency."""
+    """All products of an order must be priced in one currency."""
 
 
 class TooManyLines(Unacceptable):
-    """An order has 1 to 2,000 lines."""
+    """An order must have 1 to 2,000 lines."""
 
 
 class QuantityOutOfBounds(Unacceptable):
-    """A quantity is a whole number from 1 to 100,000."""
+    """A quantity must be a whole number from 1 to 100,000."""
 
 
 class TooExpensive(Unacceptable):
-    """An order costs at most 10,000,000,000,000,000 of its currency's smallest unit."""
+    """An order must cost at most 10,000,000,000,000,000 of its currency's smallest unit."""
 
 
 def subtotal_of(lines: Sequence[PlacedLine]) -> Money:
     """The sum of an order's lines, before any discount.
 
     Raises:
-        TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: as their sentences say.
+        TooManyLines: there are not 1 to `MAX_LINES` lines.
+        QuantityOutOfBounds: a quantity is not from 1 to `MAX_QUANTITY`.
+        MixedCurrencies: the prices are not all in one currency.
+        TooExpensive: the sum exceeds `MAX_TOTAL_MINOR`.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise TooManyLines(pointer="/lines")
@@ -54,7 +57,7 @@ def subtotal_of(lines: Sequence[PlacedLine]) -> Money:
 
 
 class OrderLine(Part):
-    """So many of one product in an order."""
+    """A quantity of one product in an order, and how much of it is shipped."""
 
     order = models.ForeignKey("Order", on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)
@@ -79,7 +82,7 @@ class OrderLine(Part):
 
     @classmethod
     def placed(cls, order: Aggregate, line: PlacedLine) -> Self:
-        """A line of an order that is being placed."""
+        """The row of a line of an order that is being placed."""
         return cls.of(
             order,
             sku=line.sku,
@@ -91,5 +94,5 @@ class OrderLine(Part):
 
     @property
     def total(self) -> Money:
-        """What the line costs before any discount."""
+        """The price of the line before any discount."""
         return self.unit_price * self.quantity

@@ -1,4 +1,4 @@
-"""The states of an order and of its payment, and which messages an order accepts in each state."""
+"""The states of an order and of its payment, and the state table of an order."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable,
 
 
 class OrderStatus(models.TextChoices):
-    """How far an order has come."""
+    """The state of an order."""
 
     PENDING = "pending"
     PAYMENT_PENDING = "payment_pending"
@@ -29,7 +29,7 @@ class CancellationReason(models.TextChoices):
 
 
 class PaymentStatus(models.TextChoices):
-    """What became of an order's money, as a buyer would say."""
+    """The state of an order's payment, as shown to buyers."""
 
     PENDING = "pending"
     PAID = "paid"
@@ -63,7 +63,7 @@ ORDER_LIFE = StateTable(
 
 
 def payment_status_of(order: Any) -> PaymentStatus:
-    """What became of the money of an order, or of a row that shows one."""
+    """The payment status of an order, or of its row on the order board."""
     if order.paid:
         return PaymentStatus.REFUNDED if order.refunded == order.paid else PaymentStatus.PAID
     if order.status != CANCELLED:

@@ -1,4 +1,4 @@
-"""A product is something for sale, at a price of more than nothing."""
+"""A product for sale. Its price is always above 0."""
 
 from decimal import Decimal
 from typing import ClassVar, Self
@@ -17,11 +17,11 @@ MAX_PRICE = Decimal(10_000_000)
 
 
 class PriceOutOfBounds(Unacceptable):
-    """A price is more than nothing and at most ten million."""
+    """A price must be above 0 and at most ten million."""
 
 
 class Availability(models.TextChoices):
-    """How much of a product there seems to be; inventory knows exactly."""
+    """How much of a product is available, as last published by inventory; it may be out of date."""
 
     IN_STOCK = "in_stock"
     LOW_STOCK = "low_stock"
@@ -29,7 +29,7 @@ class Availability(models.TextChoices):
 
 
 class Product(Aggregate):
-    """Something for sale, at a price."""
+    """A product with its current price, and whether it is on sale."""
 
     stream = "product"
 
@@ -54,21 +54,21 @@ class Product(Aggregate):
 
     @classmethod
     def list_for_sale(cls, sku: Sku, name: str, description: str, price: Money) -> Self:
-        """A product new to the shop; raises `PriceOutOfBounds`."""
+        """A new product, which is on sale; raises `PriceOutOfBounds`."""
         cls._check_price(price)
         product = cls()
         product.record(events.ProductListed(sku, name, description, price))
         return product
 
     def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
-        """Offer it differently from now on; orders placed keep their prices. Raises `PriceOutOfBounds`."""
+        """Replace all four values for new orders; placed orders keep their prices. Raises `PriceOutOfBounds`."""
         self._check_price(price)
         changed = events.ProductChanged(name, description, price, on_sale)
         if changed != events.ProductChanged(self.name, self.description, self.price, self.on_sale):
             self.record(changed)
 
     def show_availability(self, availability: Availability, sequence: int) -> None:
-        """Take over what inventory says, unless something later was heard already."""
+        """Set the availability that inventory published, unless `sequence` is not higher than the last one."""
         if sequence > self.availability_sequence:
             self.record(events.ProductAvailabilityChanged(availability.value, sequence))
 

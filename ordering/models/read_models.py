@@ -1,4 +1,4 @@
-"""The rows of ordering's read models; `queries/` keeps them, and nothing else writes them."""
+"""The rows of ordering's read models. Only the projections in `queries/` write them."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from ordering.models.order_states import CancellationReason, OrderStatus, Paymen
 
 
 class ShipmentStatus(models.TextChoices):
-    """How far an order's goods have come."""
+    """The state of an order's shipment."""
 
     NONE = "none"
     DISPATCHED = "dispatched"
@@ -20,7 +20,7 @@ class ShipmentStatus(models.TextChoices):
 
 
 class BoardLine(Struct, frozen=True):
-    """One line of an order, as the board shows it."""
+    """One line of an order on the order board."""
 
     sku: str
     name: str
@@ -30,12 +30,12 @@ class BoardLine(Struct, frozen=True):
 
     @property
     def total(self) -> Money:
-        """What the line costs before any discount."""
+        """The price of the line before any discount."""
         return self.unit_price * self.quantity
 
 
 class OrderBoard(Row):
-    """An order with its lines, its payment and its shipment in one row, as of its `version`."""
+    """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"
     key = ("number",)
@@ -77,7 +77,7 @@ class OrderBoard(Row):
 
     @property
     def lines(self) -> list[BoardLine]:
-        """Its lines, in the order they were ordered in."""
+        """The lines of the order, in the order in which they were placed."""
         return [
             BoardLine(**{**facts, "unit_price": Money.of_minor(facts["unit_price"], self.currency)})
             for facts in self.line_facts
@@ -85,9 +85,10 @@ class OrderBoard(Row):
 
 
 class SalesOfDay(Row):
-    """What was sold of one product on one day (UTC) in one currency: by orders confirmed then, and not cancelled since.
+    """The sales of one product on one UTC day in one currency.
 
-    Amounts are those of the lines, before an order's discount.
+    They count orders that were confirmed on that day and not cancelled since. Amounts are those of the order lines,
+    before the discount of the order.
     """
 
     read_model = "ordering.sales-per-day"
@@ -112,7 +113,7 @@ class SalesOfDay(Row):
 
 
 class LifetimeSpend(Row):
-    """What a buyer spent in one currency: on orders that were confirmed, and not cancelled since."""
+    """What a buyer spent in one currency on orders that were confirmed and not cancelled since."""
 
     read_model = "ordering.lifetime-spend"
     key = ("buyer", "currency")

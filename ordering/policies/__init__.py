@@ -1,4 +1,4 @@
-"""Whenever X, then Y: ordering's reactions, found by being here.
+"""Policies of ordering: its reactions to events. Every module in this folder is imported at start-up.
 
-`saga.py` is ordering's part of an order's way; every further rule is a file of its own.
+`saga.py` holds the reactions of the order saga; every further rule is a module of its own.
 """

@@ -1,4 +1,4 @@
-"""Products show how much there seems to be of them, as inventory tells it."""
+"""Updates the availability of a product whenever inventory publishes a new level of its stock."""
 
 from integration import contracts
 from integration.policies import whenever

@@ -1,7 +1,7 @@
-"""Whoever has spent more than 6,000 in the shop's currency gets 10 % off every new order.
+"""A buyer who has spent more than 6,000 in the shop's currency gets a discount of 10 % on every new order.
 
-The rule is this file: no other knows the threshold or the rate, and deleting the file ends the rule for everyone whose
-spend has not crossed the threshold yet.
+This module is the whole rule: no other code knows the threshold or the rate. If it is deleted, buyers who have the
+discount retain it, and no other buyer gets it.
 """
 
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""When a buyer is erased, the others are told whose orders hold nothing personal any more."""
+"""Publishes a contract when orders of a buyer are anonymized, so that other contexts anonymize theirs."""
 
 from integration import contracts
 from integration.messaging.publish import publish

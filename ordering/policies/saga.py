@@ -1,4 +1,4 @@
-"""Ordering's part of an order's way from placing to its end."""
+"""Reactions of ordering in the order saga: to its own events, to contracts of other contexts, and to passing time."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from integration.policies import every, whenever
 from ordering import commands, events, queries
 from ordering.models import CancellationReason
 
-# --- What ordering tells the others ---
+# --- Reactions to ordering's own events, in the same transaction ---
 
 
 @whenever(events.ProductListed)
@@ -59,24 +59,24 @@ def publish_order_cancelled(event: events.OrderCancelled) -> None:
     publish(contracts.ordering.OrderCancelled(event.order, event.reason))
 
 
-# --- What ordering does when the others tell something ---
+# --- Reactions to contracts of other contexts, in a worker ---
 
 
 class AboutAnOrder(Protocol):
-    """A contract that names an order."""
+    """A contract that has the number of an order."""
 
     @property
     def order(self) -> OrderNumber: ...
 
 
-def lock_orders(about: Sequence[AboutAnOrder]) -> None:
-    """Lock the orders of a batch at once."""
-    commands.lock_orders([event.order for event in about])
+def lock_orders(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock the orders of a batch in key order, with one query instead of one per event."""
+    commands.lock_orders([event.order for event in batch])
 
 
-def lock_orders_and_buyers(about: Sequence[AboutAnOrder]) -> None:
-    """Lock the orders of a batch and their buyers in one order each, so that two batches never wait for each other."""
-    commands.lock_orders_and_buyers([event.order for event in about])
+def lock_orders_and_buyers(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock the orders of a batch, then their buyers, each in key order, so that two batches cannot deadlock."""
+    commands.lock_orders_and_buyers([event.order for event in batch])
 
 
 @whenever(contracts.inventory.StockReserved, name="ordering.await-payment", prepare=lock_orders)
@@ -127,10 +127,10 @@ def reject_cancellation(event: contracts.fulfillment.CancellationRefused) -> Non
     commands.reject_cancellation(event.order)
 
 
-# --- What ordering does because time passes ---
+# --- Reactions to passing time, in a worker ---
 
 OVERDUE_AT_ONCE = 200
-"""So many overdue orders are cancelled in one run; what is left waits for the next, seconds later."""
+"""How many overdue orders one run cancels; the next run, seconds later, cancels more."""
 
 
 @every(timedelta(seconds=5), name="ordering.cancel-overdue-orders")

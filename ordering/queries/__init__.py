@@ -1,4 +1,4 @@
-"""What can be asked of ordering; nothing here changes anything."""
+"""Queries of ordering. They change no data; the other modules of this folder maintain the read models."""
 
 from uuid import UUID
 
@@ -12,21 +12,21 @@ from integration.history.story import story
 from integration.read_models.catch_up import catch_up
 from ordering.events import BuyerProfileChanged, BuyerRegistered
 from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product
-from ordering.queries import board, sales  # noqa: F401 - they keep the read models
+from ordering.queries import board, sales  # noqa: F401 - they register their read models
 
 MOST_NAMED = 5
-"""As many buyers or orders are named where one was expected, or none."""
+"""How many buyers or orders an error message lists at most."""
 
 PROFILE = [BuyerRegistered.wire_name, BuyerProfileChanged.wire_name]
-"""The events in which buyers tell of themselves."""
+"""The wire names of the events that hold a buyer's profile."""
 
 
 class Ambiguous(Unacceptable):
-    """That may be several buyers."""
+    """Several buyers match."""
 
 
 def order(number: OrderNumber, orders: QuerySet[Order] | None = None) -> Order:
-    """An order with its lines, out of `orders` or of all; raises `NotFound`."""
+    """The order with this number and its lines, from `orders` or from all orders; raises `NotFound`."""
     found = (Order.objects.all() if orders is None else orders).filter(pk=number).first()
     if found is None:
         raise NotFound(f"there is no order {number}")
@@ -35,18 +35,18 @@ def order(number: OrderNumber, orders: QuerySet[Order] | None = None) -> Order:
 
 
 def orders_of(buyer: BuyerId) -> QuerySet[Order]:
-    """A buyer's own orders."""
+    """The orders of a buyer."""
     return Order.objects.filter(buyer=buyer)
 
 
 def order_board() -> QuerySet[OrderBoard]:
-    """All orders as they are shown in lists, those included that were committed just now."""
+    """The rows of the order board, after it has caught up with every committed order."""
     catch_up(OrderBoard.read_model)
     return OrderBoard.objects.all()
 
 
 def orders_past_payment_deadline(limit: int) -> list[OrderNumber]:
-    """Orders whose money is overdue, longest first."""
+    """At most `limit` unpaid orders whose payment deadline has passed, longest overdue first."""
     overdue = Order.objects.filter(
         status__in=[OrderStatus.PENDING, OrderStatus.PAYMENT_PENDING], payment_due_at__lte=clock.now()
     )
@@ -54,24 +54,24 @@ def orders_past_payment_deadline(limit: int) -> list[OrderNumber]:
 
 
 def timeline(order: Order) -> list[HistoryEntry]:
-    """Every event of the order's story, in all contexts, each after its cause."""
+    """All events with the order's correlation ID, in all contexts, each after its cause."""
     return story(order.correlation_id)
 
 
 def products() -> QuerySet[Product]:
-    """All that is for sale."""
+    """The products that are on sale."""
     return Product.objects.filter(on_sale=True)
 
 
-def search_products(among: QuerySet[Product], words: str) -> QuerySet[Product]:
-    """Those of the products whose name, description or sku has all the words, or parts of words."""
+def search_products(products: QuerySet[Product], words: str) -> QuerySet[Product]:
+    """The products in which each of the words occurs in the name, description or SKU, also as part of a word."""
     for word in words.split():
-        among = among.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(sku__icontains=word))
-    return among
+        products = products.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(sku__icontains=word))
+    return products
 
 
 def product(sku: Sku) -> Product:
-    """A product, on sale or not; raises `NotFound`."""
+    """The product with this SKU, whether on sale or not; raises `NotFound`."""
     found = Product.objects.filter(pk=sku).first()
     if found is None:
         raise NotFound(f"there is no product {sku}")
@@ -79,7 +79,7 @@ def product(sku: Sku) -> Product:
 
 
 def buyer(id: BuyerId) -> Buyer:
-    """A buyer; raises `NotFound` for a user who never registered as one nor ordered."""
+    """The buyer with this ID; raises `NotFound`, also for a user who has neither registered as a buyer nor ordered."""
     found = Buyer.objects.filter(pk=id).first()
     if found is None:
         raise NotFound(f"there is no buyer {id}")
@@ -87,29 +87,29 @@ def buyer(id: BuyerId) -> Buyer:
 
 
 def buyer_named(name: str) -> BuyerId:
-    """The one buyer with this identifier, user name or e-mail address; raises `NotFound`, `Ambiguous`."""
-    meant = Q(pk=name) | Q(user__username=name) | Q(email__iexact=name) | Q(user__email__iexact=name)
-    found = list(Buyer.objects.filter(meant).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED])
+    """The ID of the one buyer with this ID, username or e-mail address; raises `NotFound`, `Ambiguous`."""
+    matches = Q(pk=name) | Q(user__username=name) | Q(email__iexact=name) | Q(user__email__iexact=name)
+    found = list(Buyer.objects.filter(matches).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED])
     if not found:
         raise NotFound(f"there is no buyer {name}")
     if len(found) > 1:
-        raise Ambiguous(f"{name} may be any of {', '.join(found)}: name one by identifier")
+        raise Ambiguous(f"{name} may be any of {', '.join(found)}: give the ID of one")
     return BuyerId(found[0])
 
 
 def orders_under_way(buyer: BuyerId) -> list[OrderNumber]:
-    """Some of the buyer's orders that have not come to their end."""
+    """At most `MOST_NAMED` orders of the buyer that are neither delivered nor cancelled."""
     unfinished = orders_of(buyer).exclude(status__in=ORDER_LIFE.final_states())
     return [OrderNumber(number) for number in unfinished.order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]]
 
 
-def orders_with_a_name(buyer: BuyerId, limit: int) -> list[OrderNumber]:
-    """Orders of the buyer that have not been anonymized."""
-    named = orders_of(buyer).exclude(payment_method="").order_by("pk")
-    return [OrderNumber(number) for number in named.values_list("pk", flat=True)[:limit]]
+def orders_to_anonymize(buyer: BuyerId, limit: int) -> list[OrderNumber]:
+    """At most `limit` orders of the buyer that are not anonymized."""
+    personal = orders_of(buyer).exclude(payment_method="").order_by("pk")
+    return [OrderNumber(number) for number in personal.values_list("pk", flat=True)[:limit]]
 
 
 def stories_of_profile(buyer: BuyerId) -> list[UUID]:
-    """The stories in which the buyer told of themselves."""
-    told = History.objects.filter(stream=Buyer.stream, stream_id=buyer, name__in=PROFILE)
-    return list(told.order_by().values_list("correlation_id", flat=True).distinct())
+    """The correlation IDs of all requests in which the buyer registered or changed their profile."""
+    entries = History.objects.filter(stream=Buyer.stream, stream_id=buyer, name__in=PROFILE)
+    return list(entries.order_by().values_list("correlation_id", flat=True).distinct())

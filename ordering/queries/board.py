@@ -1,4 +1,4 @@
-"""The order board: every order in one row, with all that a list of orders shows. The aggregate decides; this shows."""
+"""The order board: a read model with every order in one row. It only shows orders; rules use the aggregate."""
 
 from functools import singledispatch
 
@@ -32,7 +32,7 @@ def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
 
 @singledispatch
 def show(event: DomainEvent, row: OrderBoard) -> None:
-    """Make the row show what happened; of what is not named below it shows only that something did."""
+    """Apply an event to a row; for an event that is not registered below, only version and time change."""
 
 
 @show.register
@@ -75,13 +75,13 @@ def _(event: events.OrderCancelled, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderShipped, row: OrderBoard) -> None:
     row.status, row.shipment_status = OrderStatus.SHIPPED, ShipmentStatus.DISPATCHED
-    sent = {
+    shipment = {
         "id": event.shipment,
         "status": ShipmentStatus.DISPATCHED.value,
         "carrier": event.carrier,
         "tracking_number": event.tracking_number,
     }
-    row.shipments = [*row.shipments, sent]
+    row.shipments = [*row.shipments, shipment]
     for line in row.line_facts:
         line["shipped"] += event.quantities.get(line["sku"], 0)
 
@@ -90,8 +90,8 @@ def _(event: events.OrderShipped, row: OrderBoard) -> None:
 def _(event: events.OrderDelivered, row: OrderBoard) -> None:
     row.status, row.shipment_status = OrderStatus.DELIVERED, ShipmentStatus.DELIVERED
     row.shipments = [
-        {**sent, "status": ShipmentStatus.DELIVERED.value} if sent["id"] == event.shipment else sent
-        for sent in row.shipments
+        {**shipment, "status": ShipmentStatus.DELIVERED.value} if shipment["id"] == event.shipment else shipment
+        for shipment in row.shipments
     ]
 
 

@@ -1,4 +1,4 @@
-"""What was sold, and to whom: sums over orders that were confirmed, less those that were cancelled afterwards."""
+"""Read models of sales per day and lifetime spend: sums over confirmed orders, minus those cancelled afterwards."""
 
 from collections.abc import Collection
 from datetime import UTC, date
@@ -11,10 +11,10 @@ from integration.storage.reading import read
 from ordering import events
 from ordering.models import History, LifetimeSpend, Order, SalesOfDay
 
-CONFIRMED_OR_TAKEN_BACK = (events.OrderConfirmed, events.OrderCancelled)
+CONFIRMED_OR_CANCELLED = (events.OrderConfirmed, events.OrderCancelled)
 
 
-@read_model(LifetimeSpend, stream=Order.stream, events=CONFIRMED_OR_TAKEN_BACK)
+@read_model(LifetimeSpend, stream=Order.stream, events=CONFIRMED_OR_CANCELLED)
 def keep_lifetime_spend(batch: Batch) -> None:
     totals = batch.totals()
     for entry in batch.entries:
@@ -26,10 +26,10 @@ def keep_lifetime_spend(batch: Batch) -> None:
     totals.write()
 
 
-@read_model(SalesOfDay, stream=Order.stream, events=CONFIRMED_OR_TAKEN_BACK)
+@read_model(SalesOfDay, stream=Order.stream, events=CONFIRMED_OR_CANCELLED)
 def keep_sales_per_day(batch: Batch) -> None:
     changes = [(entry.stream_id, sign) for entry in batch.entries if (sign := _sign(entry))]
-    lines, days = _what_was_ordered_and_when_confirmed({order for order, _ in changes})
+    lines, days = _lines_and_days({order for order, _ in changes})
     totals = batch.totals()
     for order, sign in changes:
         for line in lines[order]:
@@ -39,7 +39,7 @@ def keep_sales_per_day(batch: Batch) -> None:
 
 
 def _sign(entry: HistoryEntry) -> int:
-    """1 for an order to count in, -1 for one to count out again, 0 for one that never counted."""
+    """1 if the event adds an order to the sums, -1 if it removes the order again, 0 if the order never counted."""
     match entry.event:
         case events.OrderConfirmed():
             return 1
@@ -48,10 +48,10 @@ def _sign(entry: HistoryEntry) -> int:
     return 0
 
 
-def _what_was_ordered_and_when_confirmed(
+def _lines_and_days(
     orders: Collection[str],
 ) -> tuple[dict[str, tuple[events.PlacedLine, ...]], dict[str, date]]:
-    """The lines of these orders and the days of their confirmation, by order; one query, and one for personal data."""
+    """By order, the lines and the day of confirmation; one query for the history, one for personal data."""
     facts = [*product(orders, [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name])]
     lines, days = {}, {}
     for entry in load_personal(read(History, ("stream_id", "name"), facts, stream=Order.stream)):

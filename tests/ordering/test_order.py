@@ -1,4 +1,4 @@
-"""An order keeps its rules in every state, whatever message comes, and whenever it comes."""
+"""An order obeys its state table and its other rules in every state, for every message."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ def _cancelled_after_payment() -> Order:
     return order
 
 
-BROUGHT_TO: dict[str, Callable[[], Order]] = {
+IN_STATE: dict[str, Callable[[], Order]] = {
     "pending": _placed,
     "payment_pending": _awaiting_payment,
     "confirmed": _confirmed,
@@ -114,31 +114,31 @@ def _recorded(order: Order) -> list[type]:
     return [type(recorded.event) for recorded in order.recorded_events]
 
 
-# --- The whole table ---
+# --- The state table ---
 
 
-def test_the_walk_covers_the_whole_table() -> None:
-    assert set(BROUGHT_TO) == set(ORDER_LIFE.states)
+def test_the_tests_cover_every_state_and_message_of_the_table() -> None:
+    assert set(IN_STATE) == set(ORDER_LIFE.states)
     assert set(SEND) == set(ORDER_LIFE.messages)
 
 
-@pytest.mark.parametrize("state", BROUGHT_TO)
-def test_an_order_is_brought_to_each_state_by_its_own_events(state: str) -> None:
-    assert BROUGHT_TO[state]().status == state
+@pytest.mark.parametrize("state", IN_STATE)
+def test_an_order_can_be_in_each_state(state: str) -> None:
+    assert IN_STATE[state]().status == state
 
 
 @pytest.mark.parametrize("message", SEND)
-@pytest.mark.parametrize("state", BROUGHT_TO)
+@pytest.mark.parametrize("state", IN_STATE)
 def test_every_message_in_every_state_does_what_the_table_says(
     state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
 ) -> None:
-    order = BROUGHT_TO[state]()
+    order = IN_STATE[state]()
 
     judge_by_table(order, message, lambda: SEND[message](order))
 
 
 @given(st.lists(st.sampled_from(sorted(SEND)), max_size=25))
-def test_no_sequence_of_messages_breaks_an_order(messages: list[str]) -> None:
+def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[str]) -> None:
     order = _placed()
     for message in messages:
         before = (order.status, order.paid, order.refunded)
@@ -155,9 +155,9 @@ def test_no_sequence_of_messages_breaks_an_order(messages: list[str]) -> None:
     assert order.version == len(order.recorded_events)
 
 
-@given(st.sampled_from(sorted(BROUGHT_TO)), st.sampled_from(sorted(SEND)))
-def test_a_message_heard_twice_is_heard_once(state: str, message: str) -> None:
-    order = BROUGHT_TO[state]()
+@given(st.sampled_from(sorted(IN_STATE)), st.sampled_from(sorted(SEND)))
+def test_a_message_sent_twice_takes_effect_once(state: str, message: str) -> None:
+    order = IN_STATE[state]()
     try:
         SEND[message](order)
     except (NotAllowed, NotYet):
@@ -167,14 +167,14 @@ def test_a_message_heard_twice_is_heard_once(state: str, message: str) -> None:
     try:
         SEND[message](order)
     except NotAllowed:
-        assert message == "cancel"  # a person asked twice, and is told
+        assert message == "cancel"  # repeated by a person, who gets an error
     assert (order.status, order.version) == after_once
 
 
 # --- Placing ---
 
 
-def test_an_order_costs_the_sum_of_its_lines_less_the_discount() -> None:
+def test_the_total_of_an_order_is_the_sum_of_its_lines_minus_the_discount() -> None:
     order = _placed(MUGS, LAMP, discount_percent=10)
 
     assert order.subtotal == Money("105.00", "USD")
@@ -191,7 +191,7 @@ def test_an_order_costs_the_sum_of_its_lines_less_the_discount() -> None:
     st.integers(0, 100),
     st.sampled_from(["USD", "JPY", "KWD"]),
 )
-def test_no_cent_is_lost_in_an_order(lines: list[tuple[int, int]], percent: int, currency: str) -> None:
+def test_the_amounts_of_an_order_are_exact(lines: list[tuple[int, int]], percent: int, currency: str) -> None:
     order = _placed(
         *(
             PlacedLine(Sku(f"S{i}"), "", quantity, Money.of_minor(minor, currency))
@@ -228,7 +228,7 @@ def test_an_order_has_a_bounded_number_of_lines(number: int) -> None:
 
 
 @pytest.mark.parametrize("currency", ["CLF", "KWD", "USD", "JPY"])
-def test_an_order_that_no_column_could_hold_is_refused_whatever_the_decimals(currency: str) -> None:
+def test_a_total_above_the_limit_is_refused_in_any_currency(currency: str) -> None:
     dearest = Money(str(MAX_PRICE), currency)
     lines = [PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, dearest) for n in range(MAX_LINES)]
     most = MAX_TOTAL_MINOR // (lines[0].total.minor)
@@ -244,24 +244,24 @@ def test_the_largest_order_is_accepted() -> None:
     assert order.total == Money(MAX_LINES * MAX_QUANTITY, "USD")  # type: ignore[arg-type]
 
 
-def test_an_order_is_in_one_currency() -> None:
+def test_an_order_with_several_currencies_is_refused() -> None:
     with pytest.raises(MixedCurrencies):
         _placed(MUGS, PlacedLine(Sku("TEA"), "Tea", 1, Money("3", "EUR")))
 
 
-def test_a_refusal_points_at_what_was_wrong() -> None:
+def test_a_refusal_has_a_pointer_to_the_input() -> None:
     with pytest.raises(Unacceptable) as refusal:
         _placed(PlacedLine(Sku("MUG"), "Mug", 0, Money("1", "USD")))
 
     assert refusal.value.pointer == "/lines"
 
 
-# --- Money ---
+# --- Payment ---
 
 
 @pytest.mark.parametrize("order", [_awaiting_payment, _cancelled], ids=["waiting", "cancelled"])
 @pytest.mark.parametrize("amount", [Money("104.99", "USD"), Money("105.01", "USD"), Money("0", "USD")])
-def test_an_order_takes_its_whole_total_or_nothing(order: Callable[[], Order], amount: Money) -> None:
+def test_a_payment_of_the_wrong_amount_is_refused(order: Callable[[], Order], amount: Money) -> None:
     unpaid = order()
     before = unpaid.version
 
@@ -271,7 +271,7 @@ def test_an_order_takes_its_whole_total_or_nothing(order: Callable[[], Order], a
     assert (unpaid.version, unpaid.paid) == (before, Money.zero("USD"))
 
 
-def test_money_that_comes_after_the_cancellation_is_noted_once() -> None:
+def test_a_payment_after_the_cancellation_is_recorded_once() -> None:
     order = _cancelled()
 
     order.confirm(PAYMENT, order.total)
@@ -281,14 +281,14 @@ def test_money_that_comes_after_the_cancellation_is_noted_once() -> None:
     assert (order.status, order.paid, order.payment_status) == ("cancelled", order.total, "paid")
 
 
-def test_a_refund_that_came_before_its_payment_waits() -> None:
+def test_a_refund_before_its_payment_is_too_early() -> None:
     order = _cancelled()
 
     with pytest.raises(NotYet):
         order.record_refund(order.total)
 
 
-def test_refunds_are_told_in_all_so_the_highest_is_the_last() -> None:
+def test_the_highest_total_of_refunds_counts() -> None:
     order = _cancelled_after_payment()
 
     for refunded in ("60", "40", "60", "105"):
@@ -299,7 +299,7 @@ def test_refunds_are_told_in_all_so_the_highest_is_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "word"),
+    ("order", "payment_status"),
     [
         (_placed, "pending"),
         (_awaiting_payment, "pending"),
@@ -308,11 +308,11 @@ def test_refunds_are_told_in_all_so_the_highest_is_the_last() -> None:
         (_cancelled, "cancelled"),
     ],
 )
-def test_a_buyer_is_told_what_became_of_the_money(order: Callable[[], Order], word: str) -> None:
-    assert order().payment_status == word
+def test_the_payment_status_of_an_order(order: Callable[[], Order], payment_status: str) -> None:
+    assert order().payment_status == payment_status
 
 
-def test_a_declined_payment_and_a_refund_are_told_as_such() -> None:
+def test_the_payment_status_after_a_declined_payment_and_after_a_refund() -> None:
     declined, refunded = _awaiting_payment(), _cancelled_after_payment()
     declined.cancel_for_declined_payment("insufficient_funds")
     refunded.record_refund(refunded.paid)
@@ -334,7 +334,7 @@ def test_an_unconfirmed_order_is_cancelled_at_once() -> None:
     assert cancelled.was_confirmed is False
 
 
-def test_a_confirmed_order_asks_to_be_cancelled_once_and_stays_confirmed() -> None:
+def test_the_cancellation_of_a_confirmed_order_is_requested_once() -> None:
     order = _confirmed()
 
     order.cancel(CancellationReason.BY_BUYER, "too late?")
@@ -344,7 +344,7 @@ def test_a_confirmed_order_asks_to_be_cancelled_once_and_stays_confirmed() -> No
     assert _recorded(order).count(events.OrderCancellationRequested) == 1
 
 
-def test_fulfillment_may_grant_it() -> None:
+def test_fulfillment_may_complete_a_requested_cancellation() -> None:
     order = _cancelled_after_payment()
 
     assert (order.status, order.cancellation_reason, order.note) == ("cancelled", "by_operator", "never mind")
@@ -353,7 +353,7 @@ def test_fulfillment_may_grant_it() -> None:
     assert (cancelled.was_confirmed, cancelled.total) == (True, order.total)
 
 
-def test_fulfillment_may_refuse_it_and_then_it_can_be_asked_for_again() -> None:
+def test_fulfillment_may_reject_a_requested_cancellation() -> None:
     order = _confirmed()
     order.cancel(CancellationReason.BY_BUYER)
 
@@ -365,15 +365,15 @@ def test_fulfillment_may_refuse_it_and_then_it_can_be_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled"])
-def test_what_has_left_or_ended_is_not_cancelled(state: str) -> None:
+def test_a_shipped_delivered_or_cancelled_order_cannot_be_cancelled(state: str) -> None:
     with pytest.raises(NotAllowed, match=f"order R-1 is {state}: cannot cancel"):
-        BROUGHT_TO[state]().cancel(CancellationReason.BY_OPERATOR)
+        IN_STATE[state]().cancel(CancellationReason.BY_OPERATOR)
 
 
 # --- Shipping ---
 
 
-def test_an_order_knows_what_was_shipped_and_how() -> None:
+def test_a_shipped_order_has_its_shipment_and_shipped_quantities() -> None:
     order = _shipped()
 
     assert [(line.sku, line.shipped) for line in order.lines] == [("MUG", 2), ("LAMP", 1)]
@@ -382,5 +382,5 @@ def test_an_order_knows_what_was_shipped_and_how() -> None:
     ]
 
 
-def test_an_order_knows_what_was_delivered() -> None:
+def test_a_delivered_order_has_a_delivered_shipment() -> None:
     assert [shipment["status"] for shipment in _delivered().shipments] == ["delivered"]

@@ -1,4 +1,4 @@
-"""Whatever an order is told, in any order and any number of times, it is where a much simpler model says."""
+"""Compares an order with a much simpler model after random sequences of messages, also repeated ones."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -37,7 +37,7 @@ lines = st.lists(
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """The model: how far, what was paid, what went back, and whether somebody asked for a cancellation."""
+    """The model: the stage, the amounts paid and refunded, and whether a cancellation is requested."""
 
     @initialize(lines=lines, percent=st.integers(0, 99))
     def place(self, lines: list[PlacedLine], percent: int) -> None:
@@ -51,65 +51,65 @@ class OrderMachine(RuleBasedStateMachine):
             payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
         self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
-        self.stage, self.reason, self.paid, self.refunded, self.asked = PENDING, "", 0, 0, False
+        self.stage, self.reason, self.paid, self.refunded, self.cancellation_requested = PENDING, "", 0, 0, False
 
-    def told(self, publish_all: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
+    def send(self, message: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
         expected: AbstractContextManager[Any] = pytest.raises(refusal) if refusal else nullcontext()
         before = self.order.version
         with expected:
-            publish_all()
+            message()
         if refusal:
             assert self.order.version == before
 
     def cancelled(self, reason: str) -> None:
-        self.stage, self.reason, self.asked = CANCELLED, reason, False
+        self.stage, self.reason, self.cancellation_requested = CANCELLED, reason, False
 
     @rule()
     def goods_are_reserved(self) -> None:
-        self.told(self.order.await_payment)
+        self.send(self.order.await_payment)
         if self.stage == PENDING:
             self.stage = AWAITING
 
     @rule()
     def goods_run_out(self) -> None:
-        self.told(self.order.cancel_for_shortage)
+        self.send(self.order.cancel_for_shortage)
         if self.stage == PENDING:
             self.cancelled("out_of_stock")
 
-    @rule(mistake=st.sampled_from([0, 0, 0, 1, -1]))
-    def money_comes_in(self, mistake: int) -> None:
+    @rule(difference=st.sampled_from([0, 0, 0, 1, -1]))
+    def payment_succeeds(self, difference: int) -> None:
         counts = self.stage in (AWAITING, CANCELLED)
-        refusal = NotYet if self.stage == PENDING else AmountMismatch if counts and mistake else None
-        amount = Money.of_minor(self.total + mistake, "USD")
-        self.told(lambda: self.order.confirm(PAYMENT, amount), refusal)
+        refusal = NotYet if self.stage == PENDING else AmountMismatch if counts and difference else None
+        amount = Money.of_minor(self.total + difference, "USD")
+        self.send(lambda: self.order.confirm(PAYMENT, amount), refusal)
         if counts and not refusal:
             self.paid = self.total
             self.stage = CONFIRMED if self.stage == AWAITING else CANCELLED
 
     @rule()
-    def money_is_declined(self) -> None:
-        self.told(lambda: self.order.cancel_for_declined_payment("no"), NotYet if self.stage == PENDING else None)
+    def payment_is_declined(self) -> None:
+        self.send(lambda: self.order.cancel_for_declined_payment("no"), NotYet if self.stage == PENDING else None)
         if self.stage == AWAITING:
             self.cancelled("payment_failed")
 
     @rule()
-    def the_deadline_passes(self) -> None:
-        self.told(self.order.expire)
+    def payment_deadline_passes(self) -> None:
+        self.send(self.order.expire)
         if self.stage in (PENDING, AWAITING):
             self.cancelled("payment_timeout")
 
     @rule(reason=st.sampled_from([CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR]))
-    def somebody_cancels(self, reason: CancellationReason) -> None:
-        self.told(lambda: self.order.cancel(reason), NotAllowed if self.stage > CONFIRMED else None)
+    def a_person_cancels(self, reason: CancellationReason) -> None:
+        self.send(lambda: self.order.cancel(reason), NotAllowed if self.stage > CONFIRMED else None)
         if self.stage in (PENDING, AWAITING):
             self.cancelled(reason.value)
         elif self.stage == CONFIRMED:
-            self.asked = True
+            self.cancellation_requested = True
 
     @rule()
-    def fulfillment_stopped_it(self) -> None:
+    def fulfillment_stops_the_shipment(self) -> None:
         refusals = {PENDING: NotYet, AWAITING: NotYet, SHIPPED: NotAllowed, DELIVERED: NotAllowed}
-        self.told(
+        self.send(
             lambda: self.order.complete_cancellation(CancellationReason.BY_BUYER),
             refusals.get(self.stage),
         )
@@ -117,45 +117,47 @@ class OrderMachine(RuleBasedStateMachine):
             self.cancelled("by_buyer")
 
     @rule()
-    def fulfillment_could_not_stop_it(self) -> None:
-        self.told(self.order.reject_cancellation, NotYet if self.stage < CONFIRMED else None)
+    def fulfillment_cannot_stop_the_shipment(self) -> None:
+        self.send(self.order.reject_cancellation, NotYet if self.stage < CONFIRMED else None)
         if self.stage >= CONFIRMED:
-            self.asked = False
+            self.cancellation_requested = False
 
     @rule()
-    def goods_leave(self) -> None:
+    def goods_are_shipped(self) -> None:
         quantities = {Sku(line.sku): line.quantity for line in self.order.lines}
         refusals = {PENDING: NotYet, AWAITING: NotYet, CANCELLED: NotAllowed}
-        self.told(lambda: self.order.mark_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
+        self.send(lambda: self.order.mark_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
         if self.stage == CONFIRMED:
             self.stage = SHIPPED
 
     @rule()
-    def goods_arrive(self) -> None:
+    def goods_are_delivered(self) -> None:
         refusal = NotYet if self.stage < SHIPPED else NotAllowed if self.stage == CANCELLED else None
-        self.told(lambda: self.order.mark_delivered(SHIPMENT), refusal)
+        self.send(lambda: self.order.mark_delivered(SHIPMENT), refusal)
         if self.stage == SHIPPED:
             self.stage = DELIVERED
 
     @rule(share=st.integers(0, 110))
-    def money_goes_back(self, share: int) -> None:
+    def money_is_refunded(self, share: int) -> None:
         refunded = self.total * share // 100
         early = self.stage < CONFIRMED or refunded > max(self.paid, self.refunded)
-        self.told(lambda: self.order.record_refund(Money.of_minor(refunded, "USD")), NotYet if early else None)
+        self.send(lambda: self.order.record_refund(Money.of_minor(refunded, "USD")), NotYet if early else None)
         if not early:
             self.refunded = max(self.refunded, refunded)
 
     @invariant()
-    def order_is_where_the_model_is(self) -> None:
+    def order_equals_the_model(self) -> None:
         order = self.order
         assert (order.status, order.cancellation_reason) == (NAMES[self.stage], self.reason)
         assert (order.total_minor, order.paid_minor, order.refunded_minor) == (self.total, self.paid, self.refunded)
-        left = self.stage in (SHIPPED, DELIVERED)
-        assert all(line.shipped == (line.quantity if left else 0) for line in order.lines)
-        assert order.cancellation_requested == (self.asked and self.stage in (CONFIRMED, SHIPPED, DELIVERED))
+        is_shipped = self.stage in (SHIPPED, DELIVERED)
+        assert all(line.shipped == (line.quantity if is_shipped else 0) for line in order.lines)
+        assert order.cancellation_requested == (
+            self.cancellation_requested and self.stage in (CONFIRMED, SHIPPED, DELIVERED)
+        )
 
     @invariant()
-    def order_is_its_history(self) -> None:
+    def order_equals_its_history(self) -> None:
         assert_is_its_history(self.order)
 
 

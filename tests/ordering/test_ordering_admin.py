@@ -1,4 +1,4 @@
-"""The operators' pages of ordering: an order is cancelled by its command, after a question, by those who may."""
+"""Admin pages of ordering: the cancel action and its permission, searches, and links."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +15,22 @@ from ordering.models import CancellationReason, History, Order
 ORDERS = "/admin/ordering/order/"
 
 
-def cancel(client: Client, *numbers: str, **answers: str) -> Any:
-    chosen = {"action": "cancel_as_operator", "_selected_action": numbers}
-    return client.post(ORDERS, {**chosen, **answers}, follow=True)
+def open_cancel_form(client: Client, *numbers: str) -> Any:
+    return client.post(ORDERS, {"action": "cancel_as_operator", "_selected_action": numbers}, follow=True)
 
 
-def told(answer: Any) -> list[tuple[str, str]]:
-    return [(message.level_tag, message.message) for message in answer.context["messages"]]
+def cancel(client: Client, *numbers: str, note: str = "") -> Any:
+    data = {"action": "cancel_as_operator", "_selected_action": numbers, "answered": "yes", "note": note}
+    return client.post(ORDERS, data, follow=True)
+
+
+def messages(response: Any) -> list[tuple[str, str]]:
+    return [(message.level_tag, message.message) for message in response.context["messages"]]
 
 
 @pytest.fixture
 def orders(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> tuple[str, str, str]:
-    """One that was only just placed, one that is confirmed, and one that is cancelled already."""
+    """Three orders: a pending one, a confirmed one and a cancelled one."""
     confirmed, cancelled = placed(), placed(method="pm_card_chargeDeclined")
     drain()
     return placed(), confirmed, cancelled
@@ -34,7 +38,7 @@ def orders(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> tup
 
 @pytest.fixture
 def clerk(db: None) -> Client:
-    """Staff who may see orders, and no more."""
+    """A client of a staff user who may only view orders."""
     user = get_user_model().objects.create_user("clerk", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_order"))
     client = Client()
@@ -42,19 +46,19 @@ def clerk(db: None) -> Client:
     return client
 
 
-def test_cancelling_asks_before_it_acts(orders: tuple[str, str, str], admin_client: Client) -> None:
-    asked = cancel(admin_client, *orders)
-    assert asked.status_code == 200
-    assert all(f"order {number}" in asked.content.decode() for number in orders)
+def test_the_cancel_action_shows_a_form_before_it_cancels(orders: tuple[str, str, str], admin_client: Client) -> None:
+    form = open_cancel_form(admin_client, *orders)
+    assert form.status_code == 200
+    assert all(f"order {number}" in form.content.decode() for number in orders)
     assert not Order.objects.filter(cancellation_reason=CancellationReason.BY_OPERATOR).exists()
 
 
-def test_each_order_is_cancelled_for_itself_and_tells_what_became_of_it(
+def test_each_order_is_cancelled_on_its_own_and_has_its_own_message(
     orders: tuple[str, str, str], admin_client: Client, admin_user: Any, drain: Callable[..., int]
 ) -> None:
     placed, confirmed, cancelled = orders
-    answer = cancel(admin_client, *orders, answered="yes", note="asked by telephone")
-    assert sorted(told(answer)) == [
+    response = cancel(admin_client, *orders, note="asked by telephone")
+    assert sorted(messages(response)) == [
         ("success", f"Order {confirmed}: fulfillment is asked to stop its shipment"),
         ("success", f"Order {placed} is cancelled"),
         ("warning", f"Order {cancelled} is cancelled: cannot cancel"),
@@ -67,33 +71,35 @@ def test_each_order_is_cancelled_for_itself_and_tells_what_became_of_it(
             CancellationReason.BY_OPERATOR,
             "asked by telephone",
         )
-        asked = History.objects.filter(stream_id=number, data__reason="by_operator").order_by("version").first()
-        assert asked.actor == f"user:{admin_user.pk}"
-        assert asked.correlation_id == order.correlation_id
+        entry = History.objects.filter(stream_id=number, data__reason="by_operator").order_by("version").first()
+        assert entry.actor == f"user:{admin_user.pk}"
+        assert entry.correlation_id == order.correlation_id
 
 
 def test_a_note_that_is_too_long_changes_nothing(orders: tuple[str, str, str], admin_client: Client) -> None:
-    answer = cancel(admin_client, orders[0], answered="yes", note="x" * 501)
-    assert "at most 500 characters" in answer.content.decode()
+    response = cancel(admin_client, orders[0], note="x" * 501)
+    assert "at most 500 characters" in response.content.decode()
     assert Order.objects.get(pk=orders[0]).status == "pending"
 
 
-def test_who_may_only_look_cannot_cancel(orders: tuple[str, str, str], clerk: Client) -> None:
+def test_staff_with_only_view_permission_cannot_cancel(orders: tuple[str, str, str], clerk: Client) -> None:
     assert "cancel_as_operator" not in clerk.get(ORDERS).content.decode()
-    cancel(clerk, *orders, answered="yes")
+    cancel(clerk, *orders)
     assert Order.objects.get(pk=orders[0]).status == "pending"
 
 
-def test_only_what_can_be_cancelled_offers_it(orders: tuple[str, str, str], admin_client: Client) -> None:
+def test_only_an_order_that_can_be_cancelled_offers_the_action(
+    orders: tuple[str, str, str], admin_client: Client
+) -> None:
     offers = ["cancel_as_operator" in admin_client.get(f"{ORDERS}{n}/change/").content.decode() for n in orders]
     assert offers == [True, True, False]
 
 
-def test_too_many_at_once_are_left_alone(
+def test_too_many_chosen_orders_are_refused(
     orders: tuple[str, str, str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.admin.pages.MOST_AT_ONCE", 2)
-    assert told(cancel(admin_client, *orders, answered="yes")) == [("error", "Choose at most 2 at a time.")]
+    assert messages(cancel(admin_client, *orders)) == [("error", "Choose at most 2 at a time.")]
     assert Order.objects.get(pk=orders[0]).status == "pending"
 
 
@@ -108,7 +114,7 @@ def test_an_order_is_found_by_number_buyer_and_sku(
     assert admin_client.get(ORDERS, {"q": "nobody"}).context["cl"].result_count == 0
 
 
-def test_money_and_names_are_shown_as_people_write_them(orders: tuple[str, str, str], admin_client: Client) -> None:
+def test_amounts_addresses_and_links_are_formatted(orders: tuple[str, str, str], admin_client: Client) -> None:
     listed = admin_client.get(ORDERS).content.decode()
     assert "105.00 USD" in listed
     assert '<a href="/admin/ordering/buyer/B-1/change/">B-1</a>' in listed
@@ -118,7 +124,7 @@ def test_money_and_names_are_shown_as_people_write_them(orders: tuple[str, str, 
     assert "80.00 USD" in shown
 
 
-def test_products_and_buyers_lead_to_their_orders(orders: tuple[str, str, str], admin_client: Client) -> None:
+def test_products_and_buyers_link_to_their_orders(orders: tuple[str, str, str], admin_client: Client) -> None:
     for page in ("product/MUG", "buyer/B-1"):
         tools = dict(admin_client.get(f"/admin/ordering/{page}/change/").context["tools"])
         assert admin_client.get(tools["Orders"]).context["cl"].result_count == 3

@@ -1,4 +1,4 @@
-"""Prices are the shop's own, and whoever has spent more than 6,000 pays 10 % less."""
+"""Orders use the shop's own prices, and a buyer who has spent more than 6,000 gets a discount of 10 %."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ Buy = Callable[..., Order]
 
 @pytest.fixture
 def buy(address: Address) -> Buy:
-    """Order so many of a sku; nothing else happens to the order."""
+    """Place an order of one SKU, without any further step of the order."""
     list_products([(Sku(sku), sku.title(), "", Money(price, "USD")) for sku, price in PRICES.items()])
 
     def order(sku: str, quantity: int = 1, buyer: str = "B-1") -> Order:
@@ -34,7 +34,7 @@ def buy(address: Address) -> Buy:
 
 @pytest.fixture
 def pay(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], Order]:
-    """Have an order's goods reserved and its money come in, as the other contexts tell it."""
+    """Confirm an order by the contracts that its goods are reserved and its payment succeeded."""
 
     def confirm(order: Order) -> Order:
         number = OrderNumber(order.number)
@@ -48,8 +48,8 @@ def pay(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable
 
 
 @pytest.fixture
-def take_back(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], None]:
-    """Cancel a confirmed order, which fulfillment grants."""
+def cancel_confirmed(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable[[Order], None]:
+    """Cancel a confirmed order, which fulfillment accepts."""
 
     def cancel(order: Order) -> None:
         cancel_order(OrderNumber(order.number), CancellationReason.BY_BUYER)
@@ -66,7 +66,7 @@ def _percent(buyer: str = "B-1") -> int:
     return Buyer.objects.get(pk=buyer).discount_percent
 
 
-def test_an_order_costs_what_the_shop_says_at_that_moment(buy: Buy) -> None:
+def test_an_order_uses_the_prices_of_the_moment_it_is_placed(buy: Buy) -> None:
     before = buy("DESK")
     change_product(Sku("DESK"), {"price": Money("3500", "USD")})
     after = buy("DESK")
@@ -76,7 +76,7 @@ def test_an_order_costs_what_the_shop_says_at_that_moment(buy: Buy) -> None:
     assert Order.objects.get(pk=before.number).total == Money("3000", "USD")
 
 
-def test_a_product_taken_off_sale_is_not_sold(buy: Buy) -> None:
+def test_a_product_that_is_not_on_sale_cannot_be_ordered(buy: Buy) -> None:
     change_product(Sku("DESK"), {"on_sale": False})
 
     with pytest.raises(UnacceptableInput):
@@ -85,7 +85,7 @@ def test_a_product_taken_off_sale_is_not_sold(buy: Buy) -> None:
     assert not Order.objects.exists()
 
 
-def test_more_than_six_thousand_gives_ten_percent(buy: Buy, pay: Change) -> None:
+def test_a_spend_above_six_thousand_gives_ten_percent(buy: Buy, pay: Change) -> None:
     pay(buy("DESK"))
     pay(buy("DESK"))
     assert _percent() == 0
@@ -101,7 +101,7 @@ def test_more_than_six_thousand_gives_ten_percent(buy: Buy, pay: Change) -> None
     )
 
 
-def test_exactly_six_thousand_gives_nothing(buy: Buy, pay: Change) -> None:
+def test_a_spend_of_exactly_six_thousand_gives_no_discount(buy: Buy, pay: Change) -> None:
     pay(buy("DESK", 2))
 
     assert Buyer.objects.get().spend == Money("6000", "USD")
@@ -109,7 +109,7 @@ def test_exactly_six_thousand_gives_nothing(buy: Buy, pay: Change) -> None:
     assert buy("PEN").discount == Money.zero("USD")
 
 
-def test_one_cent_less_gives_nothing_and_one_cent_more_does(buy: Buy, pay: Change) -> None:
+def test_one_cent_above_six_thousand_gives_the_discount(buy: Buy, pay: Change) -> None:
     pay(buy("CLOCK", 2))
     pay(buy("COIN"))
     pay(buy("COIN"))
@@ -119,71 +119,71 @@ def test_one_cent_less_gives_nothing_and_one_cent_more_does(buy: Buy, pay: Chang
     assert (Buyer.objects.get().spend, _percent()) == (Money("6000.01", "USD"), 10)
 
 
-def test_a_single_order_is_enough(buy: Buy, pay: Change) -> None:
+def test_a_single_order_can_reach_the_discount(buy: Buy, pay: Change) -> None:
     pay(buy("DESK", 3))
 
     assert _percent() == 10
 
 
-def test_what_is_not_paid_for_does_not_count(buy: Buy) -> None:
+def test_unpaid_orders_do_not_count(buy: Buy) -> None:
     buy("DESK", 5)
 
     assert (Buyer.objects.get().spend, _percent()) == (Money.zero("USD"), 0)
 
 
-def test_orders_placed_before_keep_their_price(buy: Buy, pay: Change) -> None:
-    early = buy("PEN", 10)
+def test_orders_placed_before_the_discount_keep_their_price(buy: Buy, pay: Change) -> None:
+    unpaid = buy("PEN", 10)
     pay(buy("DESK", 3))
 
-    assert Order.objects.get(pk=early.number).discount == Money.zero("USD")
+    assert Order.objects.get(pk=unpaid.number).discount == Money.zero("USD")
 
 
-def test_what_counts_is_what_was_paid_not_what_it_would_have_cost(buy: Buy, pay: Change) -> None:
+def test_the_spend_counts_totals_after_the_discount(buy: Buy, pay: Change) -> None:
     pay(buy("DESK", 3))
     pay(buy("DESK"))
 
     assert Buyer.objects.get().spend == Money("11700", "USD")
 
 
-def test_a_cancellation_takes_the_spend_back_and_ends_the_reward(buy: Buy, pay: Change, take_back: Change) -> None:
+def test_a_cancellation_lowers_the_spend_and_ends_the_discount(buy: Buy, pay: Change, cancel_confirmed: Change) -> None:
     pay(buy("DESK", 2))
     second = pay(buy("PEN"))
     assert _percent() == 10
 
-    take_back(second)  # type: ignore[arg-type]
+    cancel_confirmed(second)  # type: ignore[arg-type]
 
     assert (Buyer.objects.get().spend, _percent()) == (Money("6000", "USD"), 0)
     assert buy("PEN").discount == Money.zero("USD")
 
 
-def test_a_cancellation_that_leaves_more_than_six_thousand_ends_nothing(
-    buy: Buy, pay: Change, take_back: Change
+def test_a_cancellation_that_leaves_more_than_six_thousand_does_not_end_the_discount(
+    buy: Buy, pay: Change, cancel_confirmed: Change
 ) -> None:
     pay(buy("DESK", 3))
     second = pay(buy("PEN", 10))
 
-    take_back(second)  # type: ignore[arg-type]
+    cancel_confirmed(second)  # type: ignore[arg-type]
 
     assert (Buyer.objects.get().spend, _percent()) == (Money("9000", "USD"), 10)
 
 
-def test_the_reward_is_granted_once_and_may_be_earned_again(buy: Buy, pay: Change, take_back: Change) -> None:
+def test_the_discount_is_granted_once_and_can_be_earned_again(buy: Buy, pay: Change, cancel_confirmed: Change) -> None:
     first = pay(buy("DESK", 3))
     pay(buy("DESK"))
-    take_back(first)  # type: ignore[arg-type]
+    cancel_confirmed(first)  # type: ignore[arg-type]
     pay(buy("DESK", 3))
 
     changes = History.objects.filter(name="ordering.buyer_discount_changed").order_by("version")
     assert [entry.data["percent"] for entry in changes] == [10, 0, 10]
 
 
-def test_the_reward_is_one_buyers_own(buy: Buy, pay: Change) -> None:
+def test_the_discount_applies_to_one_buyer_only(buy: Buy, pay: Change) -> None:
     pay(buy("DESK", 3))
 
     assert buy("PEN", 10, buyer="B-2").discount == Money.zero("USD")
 
 
-def test_other_currencies_than_the_shops_do_not_count(buy: Buy, pay: Change) -> None:
+def test_orders_in_other_currencies_do_not_count(buy: Buy, pay: Change) -> None:
     change_product(Sku("DESK"), {"price": Money("3000", "EUR")})
 
     pay(buy("DESK", 3))

@@ -1,12 +1,12 @@
-"""Goods on sale, and orders in several states, for the tests of ordering's commands."""
+"""Fixtures for the tests of ordering's commands: products for sale, and orders in several states."""
 
 from collections.abc import Callable
 
 import pytest
 
 from integration.contracts import IntegrationEvent
-from integration.contracts import billing as from_billing
-from integration.contracts import inventory as from_inventory
+from integration.contracts import billing as billing_contracts
+from integration.contracts import inventory as inventory_contracts
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.money import Money
@@ -29,14 +29,14 @@ def place(goods: None, address: Address) -> Callable[..., Order]:
 
 
 @pytest.fixture
-def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
-    """Let ordering hear what others tell; nobody else does anything."""
+def consume(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
+    """Publish contracts as other contexts do, and run the reactions of ordering alone."""
 
-    def listen(*events: IntegrationEvent) -> None:
+    def publish_and_react(*events: IntegrationEvent) -> None:
         publish_all(*events)
         drain("ordering")
 
-    return listen
+    return publish_and_react
 
 
 @pytest.fixture
@@ -45,12 +45,15 @@ def order(place: Callable[..., Order]) -> OrderNumber:
 
 
 @pytest.fixture
-def confirmed(order: OrderNumber, hear: PublishAll) -> OrderNumber:
-    hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
+def confirmed(order: OrderNumber, consume: PublishAll) -> OrderNumber:
+    consume(
+        inventory_contracts.StockReserved(order),
+        billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")),
+    )
     return order
 
 
 @pytest.fixture
-def shipped(confirmed: OrderNumber, hear: PublishAll) -> OrderNumber:
-    hear(dispatched(confirmed))
+def shipped(confirmed: OrderNumber, consume: PublishAll) -> OrderNumber:
+    consume(dispatched(confirmed))
     return confirmed

@@ -1,9 +1,9 @@
-"""The goods that the tests of ordering's commands buy, and what these tests ask and hear."""
+"""Identifiers, a contract and a query that the tests of ordering's commands share."""
 
 from collections.abc import Callable
 
 from integration.contracts import IntegrationEvent
-from integration.contracts import fulfillment as from_fulfillment
+from integration.contracts import fulfillment as fulfillment_contracts
 from integration.domain.identifiers import OrderNumber, PaymentId, PaymentMethodId, RefundId, ShipmentId, Sku
 from ordering import queries
 
@@ -15,9 +15,9 @@ PublishAll = Callable[..., None]
 Published = Callable[..., list[IntegrationEvent]]
 
 
-def dispatched(order: OrderNumber) -> from_fulfillment.ShipmentDispatched:
-    lines = (from_fulfillment.PackedLine(MUG, 2), from_fulfillment.PackedLine(LAMP, 1))
-    return from_fulfillment.ShipmentDispatched(order, SHIPMENT, "DHL", "JD0143", lines)
+def dispatched(order: OrderNumber) -> fulfillment_contracts.ShipmentDispatched:
+    lines = (fulfillment_contracts.PackedLine(MUG, 2), fulfillment_contracts.PackedLine(LAMP, 1))
+    return fulfillment_contracts.ShipmentDispatched(order, SHIPMENT, "DHL", "JD0143", lines)
 
 
 def status_of(order: OrderNumber) -> str:

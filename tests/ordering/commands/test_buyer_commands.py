@@ -1,4 +1,4 @@
-"""Commands on buyers: registration, and the profile."""
+"""Commands on buyers: registration, and changes of the profile."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def test_a_customer_registers_and_can_log_in() -> None:
     assert Buyer.objects.get().user_id == user.pk
 
 
-def test_a_name_is_taken_once() -> None:
+def test_a_username_can_be_taken_only_once() -> None:
     commands.register_customer("ada", "correct horse battery", "Ada", "ada@example.org")
 
     with pytest.raises(UsernameTaken):
@@ -59,7 +59,7 @@ def test_a_buyer_changes_some_of_their_profile(address: Address) -> None:
         commands.change_profile(BuyerId(buyer.id), {"locale": "fr"}, if_version={2})
 
 
-def test_whoever_orders_first_becomes_a_buyer(place: Callable[..., Order]) -> None:
+def test_a_first_order_registers_the_buyer(place: Callable[..., Order]) -> None:
     place(buyer="B-7")
     place(buyer="B-7")
 
@@ -68,7 +68,7 @@ def test_whoever_orders_first_becomes_a_buyer(place: Callable[..., Order]) -> No
     ]
 
 
-def test_a_user_who_orders_first_is_known_by_name_and_address(place: Callable[..., Order]) -> None:
+def test_the_first_order_of_a_user_registers_the_buyer_with_name_and_email(place: Callable[..., Order]) -> None:
     user = get_user_model().objects.create_user("ada", "ada@example.org", "x", first_name="Ada", last_name="Lovelace")
 
     place(buyer=f"U-{user.pk}")

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from integration.contracts import fulfillment as from_fulfillment
-from integration.contracts import inventory as from_inventory
-from integration.contracts import ordering as to_others
+from integration.contracts import fulfillment as fulfillment_contracts
+from integration.contracts import inventory as inventory_contracts
+from integration.contracts import ordering as ordering_contracts
 from integration.domain.errors import NotFound, StaleVersion
 from integration.domain.identifiers import OrderNumber
 from integration.domain.states import NotAllowed
-from integration.messaging import routines as schedule
+from integration.messaging import routines
 from ordering import commands, queries
 from ordering.models import CancellationReason, Order
 from tests.ordering.commands.shared import SHIPMENT, PublishAll, Published, dispatched, status_of
@@ -31,79 +31,79 @@ def test_an_order_is_cancelled_before_it_is_paid(
 
     cancelled = queries.order(order)
     assert (cancelled.status, cancelled.cancellation_reason, cancelled.note) == ("cancelled", reason, "no longer")
-    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, reason.value)]
-    assert published(to_others.OrderCancellationRequested) == []
+    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, reason.value)]
+    assert published(ordering_contracts.OrderCancellationRequested) == []
 
 
-def test_a_confirmed_order_waits_for_fulfillments_word(
-    confirmed: OrderNumber, hear: PublishAll, published: Published
+def test_a_confirmed_order_is_cancelled_only_after_fulfillment_agrees(
+    confirmed: OrderNumber, consume: PublishAll, published: Published
 ) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
     assert status_of(confirmed) == "confirmed"
-    assert published(to_others.OrderCancellationRequested) == [
-        to_others.OrderCancellationRequested(confirmed, "by_buyer")
+    assert published(ordering_contracts.OrderCancellationRequested) == [
+        ordering_contracts.OrderCancellationRequested(confirmed, "by_buyer")
     ]
-    assert published(to_others.OrderCancelled) == []
+    assert published(ordering_contracts.OrderCancelled) == []
 
-    hear(from_fulfillment.ShipmentCancelled(confirmed, SHIPMENT, "by_buyer"))
+    consume(fulfillment_contracts.ShipmentCancelled(confirmed, SHIPMENT, "by_buyer"))
 
     assert (status_of(confirmed), queries.order(confirmed).note) == ("cancelled", "no longer")
-    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(confirmed, "by_buyer")]
+    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(confirmed, "by_buyer")]
 
 
-def test_fulfillment_may_refuse(confirmed: OrderNumber, hear: PublishAll) -> None:
+def test_fulfillment_may_refuse_a_cancellation(confirmed: OrderNumber, consume: PublishAll) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER)
-    hear(from_fulfillment.CancellationRefused(confirmed, SHIPMENT), dispatched(confirmed))
+    consume(fulfillment_contracts.CancellationRefused(confirmed, SHIPMENT), dispatched(confirmed))
 
     assert (status_of(confirmed), queries.order(confirmed).cancellation_requested) == ("shipped", False)
 
 
-def test_a_shipped_order_is_not_cancelled(shipped: OrderNumber) -> None:
+def test_a_shipped_order_cannot_be_cancelled(shipped: OrderNumber) -> None:
     with pytest.raises(NotAllowed):
         commands.cancel_order(shipped, CancellationReason.BY_OPERATOR)
 
 
-def test_an_order_is_cancelled_only_in_the_version_somebody_read(order: OrderNumber) -> None:
+def test_an_order_is_cancelled_only_in_an_expected_version(order: OrderNumber) -> None:
     with pytest.raises(StaleVersion):
         commands.cancel_order(order, CancellationReason.BY_BUYER, if_version={2})
 
     assert status_of(order) == "pending"
 
 
-def test_an_unknown_order_is_not_cancelled() -> None:
+def test_an_unknown_order_cannot_be_cancelled() -> None:
     with pytest.raises(NotFound):
         commands.cancel_order(OrderNumber("R-0"), CancellationReason.BY_BUYER)
 
 
-# --- Time ---
+# --- Payment deadline ---
 
 
-def _look_for_overdue_orders() -> None:
-    schedule.routines.get("ordering.cancel-overdue-orders").run()
+def _cancel_overdue_orders() -> None:
+    routines.routines.get("ordering.cancel-overdue-orders").run()
 
 
-def test_an_order_whose_money_is_overdue_is_cancelled(
-    place: Callable[..., Order], hear: PublishAll, settings: Settings, later: Callable[[timedelta], None]
+def test_an_order_whose_payment_is_overdue_is_cancelled(
+    place: Callable[..., Order], consume: PublishAll, settings: Settings, later: Callable[[timedelta], None]
 ) -> None:
     pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
-    hear(from_inventory.StockReserved(waiting))
+    consume(inventory_contracts.StockReserved(waiting))
 
     later(settings.PAYMENT_DEADLINE - timedelta(seconds=5))
-    _look_for_overdue_orders()
+    _cancel_overdue_orders()
     assert (status_of(pending), status_of(waiting)) == ("pending", "payment_pending")
 
     later(timedelta(seconds=10))
     young = OrderNumber(place().number)
-    _look_for_overdue_orders()
-    _look_for_overdue_orders()
+    _cancel_overdue_orders()
+    _cancel_overdue_orders()
     assert {queries.order(number).cancellation_reason for number in (pending, waiting)} == {"payment_timeout"}
     assert status_of(young) == "pending"
 
 
-def test_a_paid_order_has_no_deadline_any_more(
+def test_a_paid_order_has_no_payment_deadline(
     confirmed: OrderNumber, settings: Settings, later: Callable[[timedelta], None]
 ) -> None:
     later(settings.PAYMENT_DEADLINE + timedelta(days=1))
-    _look_for_overdue_orders()
+    _cancel_overdue_orders()
 
     assert status_of(confirmed) == "confirmed"

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from integration.contracts import billing as from_billing
-from integration.contracts import fulfillment as from_fulfillment
-from integration.contracts import inventory as from_inventory
-from integration.contracts import ordering as to_others
+from integration.contracts import billing as billing_contracts
+from integration.contracts import fulfillment as fulfillment_contracts
+from integration.contracts import inventory as inventory_contracts
+from integration.contracts import ordering as ordering_contracts
 from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
 from integration.domain.address import Address
@@ -39,19 +39,19 @@ pytestmark = pytest.mark.django_db
 # --- Placing ---
 
 
-def test_an_order_is_placed_and_the_others_hear_all_they_need(
+def test_a_placed_order_is_published_with_its_lines_and_total(
     place: Callable[..., Order], published: Published
 ) -> None:
     order = place()
 
-    assert published(to_others.OrderPlaced) == [
-        to_others.OrderPlaced(
+    assert published(ordering_contracts.OrderPlaced) == [
+        ordering_contracts.OrderPlaced(
             order=OrderNumber(order.number),
             buyer=BuyerId("B-1"),
             payment_method=VISA,
             lines=(
-                to_others.OrderedLine(MUG, "Mug", 2, Money("12.50", "USD")),
-                to_others.OrderedLine(LAMP, "Lamp", 1, Money("80", "USD")),
+                ordering_contracts.OrderedLine(MUG, "Mug", 2, Money("12.50", "USD")),
+                ordering_contracts.OrderedLine(LAMP, "Lamp", 1, Money("80", "USD")),
             ),
             discount=Money.zero("USD"),
             total=Money("105", "USD"),
@@ -59,18 +59,18 @@ def test_an_order_is_placed_and_the_others_hear_all_they_need(
     ]
 
 
-def test_no_address_and_no_mail_leave_ordering_with_a_placed_order(
+def test_a_placed_order_is_published_without_postal_and_email_address(
     place: Callable[..., Order], address: Address
 ) -> None:
     buyer = commands.register_customer("ada", "correct horse battery", "Ada", "ada@example.org")
     place(buyer=buyer.id)
 
-    told = str(Message.objects.values_list("data", flat=True))
+    messages = str(Message.objects.values_list("data", flat=True))
     for private in (address.recipient, address.street, address.postal_code, "ada@example.org"):
-        assert private not in told
+        assert private not in messages
 
 
-def test_an_order_has_a_deadline_for_its_money(place: Callable[..., Order], settings: Settings) -> None:
+def test_an_order_has_a_payment_deadline(place: Callable[..., Order], settings: Settings) -> None:
     settings.PAYMENT_DEADLINE = timedelta(minutes=7)
 
     before = clock.now()
@@ -79,7 +79,7 @@ def test_an_order_has_a_deadline_for_its_money(place: Callable[..., Order], sett
     assert before <= due_at - timedelta(minutes=7) <= clock.now()
 
 
-def test_the_same_sku_named_twice_is_one_line(place: Callable[..., Order]) -> None:
+def test_a_sku_that_is_named_twice_becomes_one_line(place: Callable[..., Order]) -> None:
     order = place((MUG, 1), (LAMP, 1), (MUG, 2))
 
     assert [(line.sku, line.quantity) for line in queries.order(OrderNumber(order.number)).lines] == [
@@ -88,7 +88,7 @@ def test_the_same_sku_named_twice_is_one_line(place: Callable[..., Order]) -> No
     ]
 
 
-def test_all_that_is_wrong_is_told_at_once_and_where(place: Callable[..., Order]) -> None:
+def test_all_errors_of_an_order_are_reported_together_with_their_pointers(place: Callable[..., Order]) -> None:
     commands.change_product(LAMP, {"on_sale": False})
 
     with pytest.raises(UnacceptableInput) as refusal:
@@ -104,7 +104,7 @@ def test_all_that_is_wrong_is_told_at_once_and_where(place: Callable[..., Order]
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 100_001, 10**9])
-def test_a_quantity_out_of_bounds_is_refused_and_nothing_changed(place: Callable[..., Order], quantity: int) -> None:
+def test_a_quantity_out_of_bounds_is_refused_and_changes_nothing(place: Callable[..., Order], quantity: int) -> None:
     with pytest.raises(QuantityOutOfBounds):
         place((MUG, quantity))
 
@@ -112,75 +112,84 @@ def test_a_quantity_out_of_bounds_is_refused_and_nothing_changed(place: Callable
     assert not Buyer.objects.exists()
 
 
-def test_the_same_sku_twice_may_add_up_to_too_many(place: Callable[..., Order]) -> None:
+def test_quantities_of_the_same_sku_may_add_up_to_too_many(place: Callable[..., Order]) -> None:
     with pytest.raises(QuantityOutOfBounds):
         place((MUG, 60_000), (MUG, 60_000))
 
 
-def test_an_order_of_nothing_is_refused(goods: None, address: Address) -> None:
+def test_an_order_without_lines_is_refused(goods: None, address: Address) -> None:
     with pytest.raises(TooManyLines):
         commands.place_order(BuyerId("B-1"), [], address, VISA)
 
 
 @pytest.mark.parametrize("method", sorted(TEST_METHODS))
-def test_every_test_method_may_be_named(place: Callable[..., Order], method: str) -> None:
+def test_every_test_payment_method_is_accepted(place: Callable[..., Order], method: str) -> None:
     assert place(method=method).payment_method == method
 
 
-# --- What the others tell ---
+# --- Contracts of other contexts ---
 
 
-def test_reserved_goods_make_an_order_wait_for_its_money(order: OrderNumber, hear: PublishAll) -> None:
-    hear(from_inventory.StockReserved(order))
+def test_an_order_with_reserved_goods_awaits_payment(order: OrderNumber, consume: PublishAll) -> None:
+    consume(inventory_contracts.StockReserved(order))
 
     assert status_of(order) == "payment_pending"
 
 
-def test_missing_goods_cancel_an_order(order: OrderNumber, hear: PublishAll, published: Published) -> None:
-    hear(from_inventory.StockReservationFailed(order, (from_inventory.Shortage(MUG, 2, 1),)))
+def test_an_order_whose_goods_are_out_of_stock_is_cancelled(
+    order: OrderNumber, consume: PublishAll, published: Published
+) -> None:
+    consume(inventory_contracts.StockReservationFailed(order, (inventory_contracts.Shortage(MUG, 2, 1),)))
 
     assert queries.order(order).cancellation_reason == CancellationReason.OUT_OF_STOCK
-    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "out_of_stock")]
+    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, "out_of_stock")]
 
 
-def test_a_declined_card_cancels_an_order(order: OrderNumber, hear: PublishAll, published: Published) -> None:
-    hear(from_inventory.StockReserved(order), from_billing.PaymentFailed(order, PAYMENT, "insufficient_funds"))
+def test_an_order_whose_payment_is_declined_is_cancelled(
+    order: OrderNumber, consume: PublishAll, published: Published
+) -> None:
+    consume(
+        inventory_contracts.StockReserved(order), billing_contracts.PaymentFailed(order, PAYMENT, "insufficient_funds")
+    )
 
     cancelled = queries.order(order)
     assert (cancelled.cancellation_reason, cancelled.note) == ("payment_failed", "insufficient_funds")
-    assert published(to_others.OrderCancelled) == [to_others.OrderCancelled(order, "payment_failed")]
+    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, "payment_failed")]
 
 
-def test_money_confirms_an_order_and_it_is_to_be_sent(
+def test_a_paid_order_is_confirmed_and_its_shipping_requested(
     confirmed: OrderNumber, published: Published, address: Address
 ) -> None:
     assert status_of(confirmed) == "confirmed"
     assert queries.order(confirmed).paid == Money("105", "USD")
-    assert published(to_others.OrderConfirmed) == [to_others.OrderConfirmed(confirmed)]
-    assert published(to_others.ShippingRequested) == [
-        to_others.ShippingRequested(
+    assert published(ordering_contracts.OrderConfirmed) == [ordering_contracts.OrderConfirmed(confirmed)]
+    assert published(ordering_contracts.ShippingRequested) == [
+        ordering_contracts.ShippingRequested(
             order=confirmed,
             recipient=address,
-            lines=(to_others.LineToShip(MUG, "Mug", 2), to_others.LineToShip(LAMP, "Lamp", 1)),
+            lines=(ordering_contracts.LineToShip(MUG, "Mug", 2), ordering_contracts.LineToShip(LAMP, "Lamp", 1)),
         )
     ]
 
 
-def test_money_that_comes_before_the_goods_waits_for_them(
-    order: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
+def test_a_payment_that_arrives_before_the_reservation_is_retried(
+    order: OrderNumber, consume: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
-    hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
+    consume(billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
     assert status_of(order) == "pending"
 
-    hear(from_inventory.StockReserved(order))
+    consume(inventory_contracts.StockReserved(order))
     later(timedelta(seconds=1))
     drain("ordering")
 
     assert status_of(order) == "confirmed"
 
 
-def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: PublishAll) -> None:
-    hear(from_inventory.StockReserved(order), from_billing.PaymentSucceeded(order, PAYMENT, Money("104", "USD")))
+def test_a_payment_of_the_wrong_amount_does_not_confirm_the_order(order: OrderNumber, consume: PublishAll) -> None:
+    consume(
+        inventory_contracts.StockReserved(order),
+        billing_contracts.PaymentSucceeded(order, PAYMENT, Money("104", "USD")),
+    )
 
     assert status_of(order) == "payment_pending"
     failed = Delivery.objects.get(consumer="ordering.confirm-paid-order")
@@ -188,44 +197,44 @@ def test_the_wrong_amount_confirms_nothing(order: OrderNumber, hear: PublishAll)
     assert failed.error.startswith("AmountMismatch")
 
 
-def test_money_for_a_cancelled_order_is_noted_and_the_order_stays_cancelled(
-    order: OrderNumber, hear: PublishAll, published: Published
+def test_a_payment_for_a_cancelled_order_is_recorded_and_the_order_stays_cancelled(
+    order: OrderNumber, consume: PublishAll, published: Published
 ) -> None:
     commands.cancel_order(order, CancellationReason.BY_BUYER)
-    hear(from_billing.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
-    hear(from_billing.RefundIssued(order, REFUND, Money("105", "USD"), Money("105", "USD")))
+    consume(billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
+    consume(billing_contracts.RefundIssued(order, REFUND, Money("105", "USD"), Money("105", "USD")))
 
-    told_again = queries.order(order)
-    assert (told_again.status, told_again.payment_status) == ("cancelled", "refunded")
-    assert published(to_others.OrderConfirmed) == []
+    cancelled = queries.order(order)
+    assert (cancelled.status, cancelled.payment_status) == ("cancelled", "refunded")
+    assert published(ordering_contracts.OrderConfirmed) == []
 
 
-def test_goods_on_their_way_and_goods_that_arrived_are_noted(shipped: OrderNumber, hear: PublishAll) -> None:
+def test_dispatch_and_delivery_are_recorded(shipped: OrderNumber, consume: PublishAll) -> None:
     assert status_of(shipped) == "shipped"
     assert [line.shipped for line in queries.order(shipped).lines] == [2, 1]
 
-    hear(from_fulfillment.ShipmentDelivered(shipped, SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(shipped, SHIPMENT))
 
     assert status_of(shipped) == "delivered"
 
 
-def test_goods_that_arrive_before_they_leave_are_waited_for(
-    confirmed: OrderNumber, hear: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
+def test_a_delivery_that_arrives_before_its_dispatch_is_retried(
+    confirmed: OrderNumber, consume: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
-    hear(from_fulfillment.ShipmentDelivered(confirmed, SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(confirmed, SHIPMENT))
     assert status_of(confirmed) == "confirmed"
 
-    hear(dispatched(confirmed))
+    consume(dispatched(confirmed))
     later(timedelta(seconds=1))
     drain("ordering")
 
     assert status_of(confirmed) == "delivered"
 
 
-def test_what_is_told_about_an_unknown_order_is_a_failure_of_that_message_alone(
-    order: OrderNumber, hear: PublishAll
+def test_a_contract_about_an_unknown_order_fails_without_affecting_others(
+    order: OrderNumber, consume: PublishAll
 ) -> None:
-    hear(from_inventory.StockReserved(OrderNumber("R-0")), from_inventory.StockReserved(order))
+    consume(inventory_contracts.StockReserved(OrderNumber("R-0")), inventory_contracts.StockReserved(order))
 
     assert status_of(order) == "payment_pending"
     assert Delivery.objects.get(message__data__order="R-0", context="ordering").error.startswith("NotFound")

@@ -1,9 +1,9 @@
-"""Commands on products, and how products show what inventory says."""
+"""Commands on products, and their availability as inventory publishes it."""
 
 import pytest
 
-from integration.contracts import inventory as from_inventory
-from integration.contracts import ordering as to_others
+from integration.contracts import inventory as inventory_contracts
+from integration.contracts import ordering as ordering_contracts
 from integration.domain.errors import NotFound, StaleVersion
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
@@ -16,23 +16,23 @@ from tests.ordering.commands.shared import MUG, PublishAll, Published
 pytestmark = pytest.mark.django_db
 
 
-def test_a_product_is_listed_and_the_others_hear_of_it(published: Published) -> None:
+def test_a_listed_product_is_published(published: Published) -> None:
     commands.list_product(MUG, "Mug", "Blue", Money("12.50", "USD"))
 
     product = Product.objects.get()
     assert (product.sku, product.price, product.on_sale) == (MUG, Money("12.50", "USD"), True)
     assert product.availability == Availability.OUT_OF_STOCK
-    assert published(to_others.ProductListed) == [to_others.ProductListed(MUG, "Mug")]
+    assert published(ordering_contracts.ProductListed) == [ordering_contracts.ProductListed(MUG, "Mug")]
 
 
-def test_a_sku_is_listed_once(goods: None) -> None:
+def test_a_sku_can_be_listed_only_once(goods: None) -> None:
     with pytest.raises(SkuTaken):
         commands.list_product(MUG, "Other mug", "", Money("1", "USD"))
 
     assert Product.objects.get(pk=MUG).name == "Mug"
 
 
-def test_many_products_are_listed_passing_over_those_there_are(goods: None) -> None:
+def test_listing_many_products_skips_existing_ones(goods: None) -> None:
     new = commands.list_products(
         [(MUG, "Other mug", "", Money("1", "USD")), (Sku("PEN"), "Pen", "", Money("1", "USD"))]
     )
@@ -42,14 +42,14 @@ def test_many_products_are_listed_passing_over_those_there_are(goods: None) -> N
 
 
 @pytest.mark.parametrize("price", ["0", "-0.01", "10000000.01"])
-def test_a_price_is_more_than_nothing_and_not_absurd(price: str) -> None:
+def test_a_price_out_of_bounds_is_refused(price: str) -> None:
     with pytest.raises(PriceOutOfBounds):
         commands.list_product(MUG, "Mug", "", Money(price, "USD"))
 
     assert not Product.objects.exists()
 
 
-def test_a_product_is_changed_only_in_the_version_somebody_read(goods: None) -> None:
+def test_a_product_is_changed_only_in_an_expected_version(goods: None) -> None:
     commands.change_product(MUG, {"name": "Cup"}, if_version={1})
 
     with pytest.raises(StaleVersion):
@@ -58,33 +58,33 @@ def test_a_product_is_changed_only_in_the_version_somebody_read(goods: None) -> 
     assert Product.objects.get(pk=MUG).name == "Cup"
 
 
-def test_a_change_that_changes_nothing_is_no_event(goods: None) -> None:
+def test_a_change_to_the_same_values_records_no_event(goods: None) -> None:
     commands.change_product(MUG, {"name": "Mug", "price": Money("12.5", "USD")})
 
     assert Product.objects.get(pk=MUG).version == 1
 
 
-def test_an_unknown_product_is_not_changed() -> None:
+def test_an_unknown_product_cannot_be_changed() -> None:
     with pytest.raises(NotFound):
         commands.change_product(MUG, {"name": "Cup"})
 
 
-def test_products_show_what_inventory_said_last_whatever_order_it_is_heard_in(goods: None, hear: PublishAll) -> None:
-    said = [
-        (from_inventory.StockReplenished(MUG, 50, 3), "in_stock"),
-        (from_inventory.StockRanOut(MUG, 9), "out_of_stock"),
-        (from_inventory.StockRanLow(MUG, 2, 7), "out_of_stock"),
-        (from_inventory.StockReplenished(MUG, 50, 5), "out_of_stock"),
-        (from_inventory.StockRanOut(MUG, 9), "out_of_stock"),
-        (from_inventory.StockRanLow(MUG, 4, 12), "low_stock"),
+def test_availability_is_the_latest_in_whatever_order_contracts_arrive(goods: None, consume: PublishAll) -> None:
+    contracts = [
+        (inventory_contracts.StockReplenished(MUG, 50, 3), "in_stock"),
+        (inventory_contracts.StockRanOut(MUG, 9), "out_of_stock"),
+        (inventory_contracts.StockRanLow(MUG, 2, 7), "out_of_stock"),
+        (inventory_contracts.StockReplenished(MUG, 50, 5), "out_of_stock"),
+        (inventory_contracts.StockRanOut(MUG, 9), "out_of_stock"),
+        (inventory_contracts.StockRanLow(MUG, 4, 12), "low_stock"),
     ]
-    for message, shown in said:
-        hear(message)
-        assert Product.objects.get(pk=MUG).availability == shown
+    for contract, availability in contracts:
+        consume(contract)
+        assert Product.objects.get(pk=MUG).availability == availability
 
 
-def test_stock_of_what_was_never_for_sale_is_no_business_of_orderings(hear: PublishAll) -> None:
-    hear(from_inventory.StockRanLow(Sku("SECRET"), 2, 7))
+def test_a_stock_level_of_a_sku_without_product_is_ignored(consume: PublishAll) -> None:
+    consume(inventory_contracts.StockRanLow(Sku("SECRET"), 2, 7))
 
     assert set(Delivery.objects.values_list("status", flat=True)) == {"done"}
     assert not Product.objects.exists()
