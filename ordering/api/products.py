@@ -40,7 +40,7 @@ class ProductChanges(Input):
 
 
 class ProductOutput(serializers.Serializer):
-    """A product."""
+    """A product, as shown to everyone."""
 
     sku = serializers.CharField()
     name = serializers.CharField()

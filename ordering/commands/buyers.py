@@ -61,18 +61,18 @@ def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Colle
         StaleVersion: the buyer is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
-        known = work.get(Buyer, buyer)
-        known.expect_version(if_version)
-        address = known.default_shipping_address
-        now = {
-            "name": known.name,
-            "email": known.email,
+        found = work.get(Buyer, buyer)
+        found.expect_version(if_version)
+        address = found.default_shipping_address
+        current = {
+            "name": found.name,
+            "email": found.email,
             "default_shipping_address": Address(**address) if address else None,
-            "locale": known.locale,
-            "email_notifications": known.email_notifications,
+            "locale": found.locale,
+            "email_notifications": found.email_notifications,
         }
-        known.change_profile(**{**now, **changes})
-    return known
+        found.change_profile(**{**current, **changes})
+    return found
 
 
 def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:

@@ -45,26 +45,26 @@ def erase_buyer(buyer: BuyerId) -> Erased:
     """
     erased = _erase_profile(buyer)
     orders = 0
-    while some := _anonymize_some_orders(buyer):
-        orders += some
+    while anonymized := _anonymize_some_orders(buyer):
+        orders += anonymized
     return Erased(erased, orders)
 
 
 def _erase_profile(buyer: BuyerId) -> bool:
     with unit_of_work() as work:
-        known = work.get(Buyer, buyer)
+        found = work.get(Buyer, buyer)
         under_way = orders_under_way(buyer)
         if under_way:
             raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} Orders: {', '.join(under_way)}")
-        before = known.version
-        known.erase([])
+        before = found.version
+        found.erase([])
         forget(Buyer, [buyer])
         stories = stories_of_profile(buyer)
         forget_errors(stories)
-        forget_responses(stories, actor_of(known.user) if known.user else None)
-        if known.user:
-            close_account(known.user)
-    return known.version > before
+        forget_responses(stories, actor_of(found.user) if found.user else None)
+        if found.user:
+            close_account(found.user)
+    return found.version > before
 
 
 def _anonymize_some_orders(buyer: BuyerId) -> int:

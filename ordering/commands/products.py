@@ -34,8 +34,8 @@ def list_products(goods: Sequence[tuple[Sku, str, str, Money]]) -> int:
         PriceOutOfBounds: no product is listed then.
     """
     with unit_of_work() as work:
-        known = work.get_many(Product, [sku for sku, *_ in goods])
-        new = [product for product in goods if product[0] not in known]
+        existing = work.get_many(Product, [sku for sku, *_ in goods])
+        new = [product for product in goods if product[0] not in existing]
         for sku, name, description, price in new:
             work.add(Product.list_for_sale(sku, name, description, price))
     return len(new)
@@ -55,13 +55,13 @@ def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[
     with unit_of_work() as work:
         product = work.get(Product, sku)
         product.expect_version(if_version)
-        now = {
+        current = {
             "name": product.name,
             "description": product.description,
             "price": product.price,
             "on_sale": product.on_sale,
         }
-        product.change(**{**now, **changes})
+        product.change(**{**current, **changes})
     return product
 
 
