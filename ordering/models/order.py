@@ -99,11 +99,6 @@ class Order(OfOneStory):
     ) -> Self:
         """A new order.
 
-        Args:
-            lines: one per SKU, at current prices.
-            discount_percent: the buyer's discount on the subtotal.
-            payment_due_at: when the order expires unless it is paid.
-
         Raises:
             TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: the lines are invalid; see `subtotal_of`.
         """
@@ -145,12 +140,7 @@ class Order(OfOneStory):
             self._cancel(CancellationReason.OUT_OF_STOCK)
 
     def confirm(self, payment: PaymentId, amount: Money) -> None:
-        """Confirm the order because it is paid; if it is cancelled, record that the payment came too late.
-
-        Raises:
-            NotYet: the goods are not reserved yet.
-            AmountMismatch: `amount` is not the total.
-        """
+        """Confirm the paid order, or record a payment after its cancellation; raises `NotYet`, `AmountMismatch`."""
         if not self.accepts("confirm"):
             return
         self.require(amount == self.total, AmountMismatch)
@@ -183,53 +173,32 @@ class Order(OfOneStory):
             self.record(events.OrderCancellationRequested(self._number, reason.value, note))
 
     def complete_cancellation(self, reason: CancellationReason) -> None:
-        """Cancel the order because fulfillment stopped its shipment.
-
-        Raises:
-            NotYet: the order is not confirmed.
-            NotAllowed: the order is shipped or delivered.
-        """
+        """Cancel the order because fulfillment stopped its shipment; raises `NotYet`, `NotAllowed`."""
         if self.accepts("complete_cancellation"):
             self._cancel(reason, self.note)
 
     def reject_cancellation(self) -> None:
-        """Withdraw the requested cancellation, because fulfillment could not stop the shipment.
-
-        Raises:
-            NotYet: the order is not confirmed.
-        """
+        """Withdraw the requested cancellation, because the shipment could not be stopped; raises `NotYet`."""
         if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(self._number))
 
     def mark_shipped(
         self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
     ) -> None:
-        """Record the shipment that carries the goods, and how many units of each SKU it contains.
-
-        Raises:
-            NotYet: the order is not confirmed.
-            NotAllowed: the order is cancelled.
-        """
+        """Record the shipment of the goods, with its units per SKU; raises `NotYet`, `NotAllowed`."""
         if self.accepts("mark_shipped"):
             self.record(events.OrderShipped(self._number, shipment, carrier, tracking_number, dict(quantities)))
 
     def mark_delivered(self, shipment: ShipmentId) -> None:
-        """Record that a shipment reached its recipient.
-
-        Raises:
-            NotYet: the order is not shipped.
-            NotAllowed: the order is cancelled.
-        """
+        """Record that a shipment reached its recipient; raises `NotYet`, `NotAllowed`."""
         if self.accepts("mark_delivered"):
             self.record(events.OrderDelivered(self._number, shipment))
 
     def record_refund(self, refunded: Money) -> None:
         """Record that `refunded` is the total refunded so far.
 
-        Totals may arrive in any order: one that is not higher than the recorded total is ignored.
-
-        Raises:
-            NotYet: the order is not confirmed or cancelled yet, or more is refunded than is recorded as paid.
+        Totals may arrive in any order: one that is not higher than the recorded total is ignored. Raises `NotYet` if
+        the payment is not recorded yet.
         """
         if self.accepts("record_refund") and refunded > self.refunded:
             self.require(refunded <= self.paid, NotYet("the refund arrived before its payment"))
