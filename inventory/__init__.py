@@ -2,5 +2,5 @@
 
 Owns: StockItem, Reservation. Only inventory decides what is available.
 Publishes: StockReserved, StockReservationFailed, StockRanLow, StockRanOut, StockReplenished.
-Consumes: ordering (products listed; orders placed, confirmed, cancelled), fulfillment (shipments dispatched).
+Consumes: ProductListed, OrderPlaced, OrderConfirmed and OrderCancelled (ordering), ShipmentDispatched (fulfillment).
 """

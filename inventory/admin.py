@@ -1,4 +1,4 @@
-"""Admin pages of inventory: stock items, with actions that receive and adjust stock; reservations; stock per day."""
+"""The admin pages of inventory: operators see stock and reservations, and receive and adjust stock."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""REST views of inventory, for staff: read stock, record receipts and adjustments."""
+"""Inventory's REST API, for staff: read stock, record receipts and adjustments."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar

@@ -1,9 +1,9 @@
-"""Registers inventory as a context of Waybill."""
+"""The Django app of inventory."""
 
 from integration.apps import Context
 
 
 class Inventory(Context):
-    """The context of stock and reservations."""
+    """The context that owns stock items and reservations."""
 
     name = "inventory"

@@ -1,4 +1,4 @@
-"""Commands of inventory: one function per use case, each in one unit of work.
+"""Inventory's commands: one function for each use case, each one unit of work.
 
 Stock items are always locked in the order of their SKUs, so that two orders for the same goods cannot deadlock.
 """

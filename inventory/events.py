@@ -1,4 +1,4 @@
-"""Domain events of inventory. They are private to this context; other contexts consume its contracts instead."""
+"""Inventory's domain events. They stay inside inventory; `policies/` publishes contracts for other contexts."""
 
 from msgspec import Struct
 

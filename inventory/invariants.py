@@ -1,4 +1,4 @@
-"""Invariants of inventory: conditions that stock items and reservations always meet."""
+"""Inventory's invariants: rules about stock items and reservations, each checked by one SQL query."""
 
 from integration.invariants import always, json_number
 from integration.read_models.verify import live_build, shown

@@ -1,4 +1,4 @@
-"""Admin pages of ordering: products; buyers, who can be erased; orders, which can be cancelled; read models."""
+"""The admin pages of ordering: operators see products, buyers and orders, cancel orders and erase buyers."""
 
 from typing import Any
 

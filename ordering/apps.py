@@ -1,9 +1,9 @@
-"""Registers ordering as a context of Waybill."""
+"""The Django app of ordering."""
 
 from integration.apps import Context
 
 
 class Ordering(Context):
-    """The context of products, buyers and orders."""
+    """The context that owns products, buyers and orders."""
 
     name = "ordering"

@@ -1,4 +1,4 @@
-"""Domain events of ordering. They are private to this context; other contexts consume its contracts instead."""
+"""Ordering's domain events. They stay inside ordering; `policies/` publishes contracts for other contexts."""
 
 from datetime import datetime
 

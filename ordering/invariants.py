@@ -1,4 +1,4 @@
-"""Invariants of ordering: conditions that orders, buyers and their read models always meet."""
+"""Ordering's invariants: rules about orders, buyers and read models, each checked by one SQL query."""
 
 from integration.invariants import always
 from integration.read_models.verify import caught_up, live_build, shown

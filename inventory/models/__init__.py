@@ -1,4 +1,4 @@
-"""Models of inventory: its aggregates, its history and its read models."""
+"""Inventory's aggregates and their rules: it reserves no more units than are on hand, and records every movement."""
 
 from inventory.models.history import History
 from inventory.models.read_models import StockOfDay

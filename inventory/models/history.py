@@ -1,7 +1,7 @@
-"""The history table of inventory, which is append-only."""
+"""Inventory's history: its domain events are stored and never changed."""
 
 from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):
-    """Every domain event of inventory."""
+    """One domain event of inventory."""

@@ -1,4 +1,4 @@
-"""Policies of inventory: its reactions to events. Every module in this folder is imported at start-up.
+"""Inventory's reactions to events. The app imports every module of this folder at start.
 
-`saga.py` holds the reactions of the order saga; every further rule is a module of its own.
+`saga.py` holds inventory's part of the order process. Each other rule has a file of its own.
 """

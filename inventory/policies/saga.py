@@ -1,4 +1,4 @@
-"""Reactions of inventory in the order saga: to its own events, and to contracts of other contexts."""
+"""Inventory's part of the order process: reserve, commit, free and ship the goods of orders."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from integration.policies import whenever
 from inventory import commands, events
 from inventory.events import ReservedLine
 
-# --- Reactions to inventory's own events, in the same transaction ---
+# --- Contracts that inventory publishes ---
 
 
 @whenever(events.GoodsReserved)
@@ -21,7 +21,7 @@ def publish_stock_reservation_failed(event: events.ReservationRefused) -> None:
     publish(contracts.inventory.StockReservationFailed(event.order, event.shortages))
 
 
-# --- Reactions to contracts of other contexts, in a worker ---
+# --- Reactions to the contracts of other contexts ---
 
 
 def lock_ordered_stock(placed: Sequence[contracts.ordering.OrderPlaced]) -> None:

@@ -1,4 +1,4 @@
-"""Queries of inventory. They change no data; the other modules of this folder maintain the read models."""
+"""Inventory's queries: functions that read and change nothing. The other modules here maintain read models."""
 
 from datetime import datetime
 

@@ -1,1 +1,1 @@
-"""REST views of ordering: products, customers and orders."""
+"""Ordering's REST API: products, customers and orders."""

@@ -1,4 +1,4 @@
-"""Commands of ordering: one function per use case, each in one unit of work."""
+"""Ordering's commands: one function for each use case, each one unit of work."""
 
 from ordering.commands.buyers import (
     UsernameTaken,

@@ -1,4 +1,4 @@
-"""Models of ordering: its aggregates, its history and its read models."""
+"""Ordering's aggregates and their rules: methods check, events change state, and a table has every transition."""
 
 from ordering.models.buyer import Buyer
 from ordering.models.history import History

@@ -1,7 +1,7 @@
-"""The history table of ordering, which is append-only."""
+"""Ordering's history: its domain events are stored and never changed."""
 
 from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):
-    """Every domain event of ordering."""
+    """One domain event of ordering."""

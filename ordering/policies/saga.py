@@ -1,4 +1,4 @@
-"""Reactions of ordering in the order saga: to its own events, to contracts of other contexts, and to passing time."""
+"""Ordering's part of the order process: confirm, cancel and complete orders as other contexts report their steps."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,14 +15,17 @@ from ordering.models import CancellationReason
 # --- Reactions to ordering's own events, in the same transaction ---
 
 
-@whenever(events.ProductListed)
-def publish_product_listed(event: events.ProductListed) -> None:
-    publish(contracts.ordering.ProductListed(event.sku, event.name))
-
-
 @whenever(events.OrderPlaced)
 def register_new_buyer(event: events.OrderPlaced) -> None:
     commands.register_buyer_if_new(event.buyer, user=commands.user_of_buyer(event.buyer))
+
+
+# --- Contracts that ordering publishes ---
+
+
+@whenever(events.ProductListed)
+def publish_product_listed(event: events.ProductListed) -> None:
+    publish(contracts.ordering.ProductListed(event.sku, event.name))
 
 
 @whenever(events.OrderPlaced)
@@ -59,7 +62,7 @@ def publish_order_cancelled(event: events.OrderCancelled) -> None:
     publish(contracts.ordering.OrderCancelled(event.order, event.reason))
 
 
-# --- Reactions to contracts of other contexts, in a worker ---
+# --- Reactions to the contracts of other contexts ---
 
 
 class AboutAnOrder(Protocol):
@@ -127,7 +130,7 @@ def reject_cancellation(event: contracts.fulfillment.CancellationRefused) -> Non
     commands.reject_cancellation(event.order)
 
 
-# --- Reactions to passing time, in a worker ---
+# --- Routines, which run at an interval ---
 
 OVERDUE_AT_ONCE = 200
 """How many overdue orders one run cancels; the next run, seconds later, cancels more."""

@@ -1,4 +1,4 @@
-"""Queries of ordering. They change no data; the other modules of this folder maintain the read models."""
+"""Ordering's queries: functions that read and change nothing. The other modules here maintain read models."""
 
 from uuid import UUID
 

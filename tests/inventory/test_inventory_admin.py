@@ -1,4 +1,4 @@
-"""Admin pages of inventory: the actions that receive and adjust stock, their permissions, filters and links."""
+"""The admin pages of inventory: operators with the permission receive and adjust stock."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def submit_form(client: Client, action: str, *skus: str, **fields: Any) -> Any:
     )
 
 
-def messages(response: Any) -> list[tuple[str, str]]:
+def messages_of(response: Any) -> list[tuple[str, str]]:
     return [(message.level_tag, message.message) for message in response.context["messages"]]
 
 
@@ -53,7 +53,7 @@ def test_received_units_are_on_hand_and_their_reference_is_in_the_history(
     stock: None, admin_client: Client, admin_user: Any
 ) -> None:
     response = submit_form(admin_client, "receive_stock", "MUG", "LAMP", reference="N-7", each_MUG=20, each_LAMP=3)
-    assert sorted(messages(response)) == [
+    assert sorted(messages_of(response)) == [
         ("success", "Stock of LAMP: 3 received, 8 available"),
         ("success", "Stock of MUG: 20 received, 120 available"),
     ]
@@ -76,7 +76,7 @@ def test_an_adjustment_corrects_the_stock_but_is_refused_for_reserved_units(
     placed({"LAMP": 20})
     drain()
     response = submit_form(admin_client, "adjust_stock", "MUG", "LAMP", reason="counted", each_MUG=-7, each_LAMP=-1)
-    assert sorted(messages(response)) == [
+    assert sorted(messages_of(response)) == [
         ("success", "Stock of MUG: adjusted by -7, 93 available"),
         ("warning", "Stock of LAMP: The adjustment would remove units that are reserved for orders."),
     ]
@@ -88,7 +88,7 @@ def test_an_adjustment_requires_a_reason_and_a_difference(stock: None, admin_cli
     response = submit_form(admin_client, "adjust_stock", "MUG", reason=" ", each_MUG=1)
     assert "This field is required." in response.content.decode()
     refused = submit_form(admin_client, "adjust_stock", "MUG", reason="counted", each_MUG=0)
-    assert messages(refused)[0][0] == "warning"
+    assert messages_of(refused)[0][0] == "warning"
     assert on_hand() == before
 
 

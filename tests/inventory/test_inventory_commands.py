@@ -43,13 +43,13 @@ def stock() -> None:
 
 @pytest.fixture
 def consume(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
-    """Publish contracts as other contexts do, and run the reactions of inventory alone."""
+    """A function that publishes contracts and lets inventory handle them; no other context reacts."""
 
-    def publish_and_react(*events: IntegrationEvent) -> None:
+    def publish_and_handle(*events: IntegrationEvent) -> None:
         publish_all(*events)
         drain("inventory")
 
-    return publish_and_react
+    return publish_and_handle
 
 
 def _placed(order: OrderNumber = ORDER, **quantities: int) -> ordering_contracts.OrderPlaced:

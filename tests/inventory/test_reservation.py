@@ -54,13 +54,13 @@ IN_STATE: dict[str, Callable[[], Reservation]] = {
 FINAL_STATES = {"released", "expired", "shipped", "refused"}
 
 
-def test_the_tests_cover_every_state_and_message_of_the_table() -> None:
+def test_the_tests_cover_the_whole_state_table() -> None:
     assert set(IN_STATE) == set(RESERVATION_LIFE.states)
     assert set(SEND) == set(RESERVATION_LIFE.messages)
 
 
 @pytest.mark.parametrize("state", IN_STATE)
-def test_a_reservation_can_be_in_each_state(state: str) -> None:
+def test_a_reservation_reaches_each_state_by_its_own_events(state: str) -> None:
     assert IN_STATE[state]().status == state
 
 

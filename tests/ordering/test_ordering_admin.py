@@ -1,4 +1,4 @@
-"""Admin pages of ordering: the cancel action and its permission, searches, and links."""
+"""The admin pages of ordering: operators with the permission cancel orders."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ def cancel(client: Client, *numbers: str, note: str = "") -> Any:
     return client.post(ORDERS, data, follow=True)
 
 
-def messages(response: Any) -> list[tuple[str, str]]:
+def messages_of(response: Any) -> list[tuple[str, str]]:
     return [(message.level_tag, message.message) for message in response.context["messages"]]
 
 
@@ -58,7 +58,7 @@ def test_each_order_is_cancelled_on_its_own_and_has_its_own_message(
 ) -> None:
     placed, confirmed, cancelled = orders
     response = cancel(admin_client, *orders, note="asked by telephone")
-    assert sorted(messages(response)) == [
+    assert sorted(messages_of(response)) == [
         ("success", f"Order {confirmed}: fulfillment is asked to stop its shipment"),
         ("success", f"Order {placed} is cancelled"),
         ("warning", f"Order {cancelled} is cancelled: cannot cancel"),
@@ -99,7 +99,7 @@ def test_too_many_chosen_orders_are_refused(
     orders: tuple[str, str, str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.admin.pages.MOST_AT_ONCE", 2)
-    assert messages(cancel(admin_client, *orders)) == [("error", "Choose at most 2 at a time.")]
+    assert messages_of(cancel(admin_client, *orders)) == [("error", "Choose at most 2 at a time.")]
     assert Order.objects.get(pk=orders[0]).status == "pending"
 
 

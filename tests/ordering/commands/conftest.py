@@ -30,13 +30,13 @@ def place(goods: None, address: Address) -> Callable[..., Order]:
 
 @pytest.fixture
 def consume(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
-    """Publish contracts as other contexts do, and run the reactions of ordering alone."""
+    """A function that publishes contracts and lets ordering handle them; no other context reacts."""
 
-    def publish_and_react(*events: IntegrationEvent) -> None:
+    def publish_and_handle(*events: IntegrationEvent) -> None:
         publish_all(*events)
         drain("ordering")
 
-    return publish_and_react
+    return publish_and_handle
 
 
 @pytest.fixture
