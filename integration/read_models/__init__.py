@@ -1,5 +1,5 @@
-"""A read model follows its context's history with a position of its own, so that writing pays nothing for reading.
+"""A read model catches up with its context's history at its own position, so that writing costs nothing for reading.
 
-`feed` reads a history so that nothing is missed, `batch` is what a projection works with, `follow` takes it further,
-`rebuild` makes it again from nothing, `lag` tells how late it is.
+`history_reader` reads a history without missing an event. `batch` is what a projection works with. `catch_up` applies
+new events. `rebuild` makes a read model again from the whole history. `lag` measures how far each one is behind.
 """

@@ -1,7 +1,7 @@
-"""A projection is a function of a batch: it loads the rows the batch touches once, and writes them once.
+"""A projection is a function of a batch of events: it loads the rows that the batch changes once, and writes them once.
 
-Each event comes once to each build, an aggregate's in the order of its versions. What shows an aggregate keeps the
-version it shows besides, and passes over what is older; what adds up needs no order.
+Each build gets each event once, and the events of an aggregate in the order of their versions. A row that shows an
+aggregate also stores the version it shows and ignores older events. Sums need no order.
 """
 
 from collections import defaultdict
@@ -22,11 +22,11 @@ R = TypeVar("R", bound=Row)
 
 
 class Batch:
-    """Events that follow one another, and the rows of the build they are for.
+    """Consecutive events, and the rows of the build that they are applied to.
 
     Args:
         rows: the table of the rows.
-        build: which build's rows are read and written.
+        build: the key of the build whose rows are read and written.
         entries: the events, oldest first.
     """
 
@@ -36,50 +36,51 @@ class Batch:
         self._known, self._new = Update(rows, columns_of(rows)), Upsert(rows, ("build", *rows.key))
 
     def load(self, keys: Collection[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
-        """The row of each key, by it; a new one where there is none yet."""
+        """The rows of these keys, by key; a new, unsaved row for each key that has none yet."""
         found = {row.key_values: row for row in self.read(self._rows.key, keys)}
         return {key: found.get(key) or self.new(*key) for key in keys}
 
     def new(self, *key: Any, **values: Any) -> Any:
-        """A row that is not there yet."""
+        """A new row of the build, unsaved."""
         return unsaved(self._rows, {"build": self._build, **dict(zip(self._rows.key, key, strict=True)), **values})
 
     def read(self, attributes: str | tuple[str, ...], values: Collection[Any], **also: Any) -> list[Any]:
-        """The build's rows that `rows.read` finds by these; one query, or none for no values."""
+        """The build's rows with these values of `attributes`, as `storage.reading.read` finds them; one query, none
+        without values."""
         return read(self._rows, attributes, values, build=self._build, **also)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Keep the rows as they are now; one statement."""
+        """Save the rows as they are now; one statement for existing rows and one for new ones."""
         now = [values_of(row) for row in rows]
-        # Those that are there nobody else changes, for the build is locked; to upsert them would write more log.
+        # The build is locked, so nobody else changes its existing rows. A plain UPDATE writes less WAL than an upsert.
         known = [row for row in now if row["id"] is not None]
         new = [row for row in now if row["id"] is None]
         write({self._known: known, self._new: new})
 
     def delete(self, rows: Collection[Row]) -> None:
-        """Have the rows no more; one statement, or none for none."""
+        """Delete the rows; one statement, or none if there are no rows."""
         if rows:
             self._rows.of_all_builds.filter(pk__in=[row.pk for row in rows]).delete()
 
     def totals(self) -> "Totals":
-        """Sums to be added to, and written once."""
+        """Sums to add to and to write once."""
         return Totals(self)
 
 
 class Totals:
-    """What is to be added to rows that are sums; a row all of whose sums are zero again is taken away."""
+    """Amounts to add to rows that hold sums. A row is deleted when all its sums become zero."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._changes: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
 
     def add(self, *key: Any, **changes: int) -> None:
-        """Add to the row of this key; what is less than zero is taken away."""
+        """Add to the sums of the row with this key; amounts may be negative."""
         for name, change in changes.items():
             self._changes[key][name] += change
 
     def write(self) -> None:
-        """Add it all up: one query and one or two statements."""
+        """Add all amounts to their rows: one query, and at most one statement each to update, insert and delete."""
         rows = self._batch.load(self._changes)
         for key, changes in self._changes.items():
             for name, change in changes.items():
@@ -90,13 +91,13 @@ class Totals:
 
 
 class ReadModel(Struct, frozen=True):
-    """A projection and the rows it keeps.
+    """A projection and the rows it maintains.
 
     Args:
-        rows: the table of its rows; `rows.read_model` is its name.
-        stream: the kind of aggregate whose events it is made of.
-        events: the wire names of those events; empty for all of the stream.
-        project: makes the rows of a build show a batch.
+        rows: the table of its rows; `rows.read_model` is its wire name.
+        stream: the kind of aggregate whose events it uses.
+        events: the wire names of those events; empty for all events of the stream.
+        project: applies a batch of events to the rows of a build.
     """
 
     rows: type[Row]
@@ -111,11 +112,11 @@ class ReadModel(Struct, frozen=True):
 
     @property
     def context(self) -> str:
-        """The context whose history it follows."""
+        """The context whose history it reads."""
         return self.name.partition(".")[0]
 
     def wants(self, stream: str, name: str) -> bool:
-        """Whether an event is one of those it is made of."""
+        """Whether the read model uses an event of this stream and wire name."""
         return stream == self.stream and (not self.events or name in self.events)
 
 
@@ -125,7 +126,13 @@ P = TypeVar("P", bound=Callable[[Batch], None])
 
 
 def read_model(rows: type[Row], *, stream: str, events: Iterable[type[DomainEvent]] = ()) -> Callable[[P], P]:
-    """Have the function below keep these rows, of the events of one kind of aggregate, or of some of them."""
+    """Register the decorated function as the projection of these rows.
+
+    Args:
+        rows: the table of the rows; its `read_model` is the wire name.
+        stream: the kind of aggregate whose events it uses.
+        events: the events it uses; by default all of the stream.
+    """
 
     def register(project: P) -> P:
         names = frozenset(event.wire_name for event in events)

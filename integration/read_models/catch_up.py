@@ -1,9 +1,12 @@
-"""A read model follows its history in batches: the rows and how far they go are written in one transaction.
+"""Each read model catches up in batches; one transaction writes the rows and the new position.
 
-Whoever follows holds the build's row locked, so that no event is applied by two; who finds it locked leaves it to the
-other. A context's read models are taken on together, so that what they are all made of is read once; when that fails,
-all are taken back and each is tried alone. A projection that fails alone, too, leaves its rows as they were, which its
-build's `error` says, and takes down nothing: until it is mended, it is not taken on together with others.
+A process that catches up holds a lock on the build's row, so no event is applied twice. A process that finds the row
+locked leaves the work to the other.
+
+Read models of one context catch up together, so that the events they share are read once. If that fails, the
+transaction is rolled back and each read model is tried alone. A projection that fails alone leaves its rows unchanged,
+and its build's `error` says why. Other read models are not affected: until the projection is fixed, its read model
+catches up separately.
 """
 
 import logging
@@ -29,53 +32,60 @@ from integration.storage.writing import Update, write
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""As many events are applied in one transaction."""
+"""Events applied in one transaction."""
 
 LONGEST_TURN = 5.0
-"""Seconds after which one that has far to go makes room for others; the next look goes on."""
+"""Seconds that catching up a context may take before other contexts get their turn. The next run continues."""
 
 MOST_IN_A_REQUEST = 1_000
-"""As many events does a request catch up with before it answers with what there is."""
+"""The most events that a request applies before it reads the read model."""
 
 LOCK_TIMEOUT_TOGETHER = 0.1
-"""Seconds for which several wait for a table that somebody has locked; then each waits alone, for its own."""
+"""Seconds that several read models wait for a locked table. After that each catches up alone and waits only for its
+own."""
 
 LOCK_TIMEOUT_OF_A_REQUEST = 0.5
-"""Seconds for which a request waits for another that follows the same read model."""
+"""Seconds that a request waits for another process that catches up the same read model."""
 
 
 POSITION = Update(ReadModelBuild, ("mark", "ahead", "gaps_until", "writers", "error"))
 
 
 class LockedBuild(NamedTuple):
-    """A read model, and the build of it that is taken on, which is locked."""
+    """A read model and the build that catches up, whose row is locked."""
 
     model: ReadModel
     build: ReadModelBuild
 
 
 def catch_up_context(context: str) -> None:
-    """Take the read models of a context as far as its history goes, those that are behind."""
+    """Catch up the read models of a context that are behind, for at most `LONGEST_TURN` seconds."""
     began = time.monotonic()
     late = behind(of_context(context))
-    well = [model for model, fails in late.items() if not fails]
-    turns: list[Sequence[ReadModel]] = [well, *([model] for model, fails in late.items() if fails)]
+    healthy = [model for model, fails in late.items() if not fails]
+    turns: list[Sequence[ReadModel]] = [healthy, *([model] for model, fails in late.items() if fails)]
     for models in turns:
         while models and time.monotonic() - began < LONGEST_TURN:
             models = _catch_up(models)
 
 
 def catch_up_all() -> None:
-    """Take every read model as far as its history goes."""
+    """Catch up the read models of all contexts."""
     for context in sorted({model.context for _, model in read_models.items()}):
         catch_up_context(context)
 
 
 def catch_up(name: str) -> None:
-    """Have a read model show what has been committed, before it is read: so that who wrote reads what they wrote.
+    """Catch up a read model before it is read, so that clients read their own writes.
 
-    One query when there is nothing new. Otherwise it is taken on by a bounded number of events; another who follows at
-    this moment is waited for, but not for long. Then it is read as it is.
+    One query if there is nothing new. Otherwise a bounded number of events is applied. If another process is catching
+    up the same read model, this one waits a short time. After that the read model is read as it is.
+
+    Args:
+        name: its wire name.
+
+    Raises:
+        UnknownName: no read model has this name.
     """
     model = read_models.get(name)
     if not behind([model]):
@@ -87,10 +97,13 @@ def catch_up(name: str) -> None:
 
 
 def behind(models: Sequence[ReadModel]) -> dict[ReadModel, bool]:
-    """Those of a context's read models for which there is something new, or that have not begun; one query.
+    """Those of a context's read models that have new events to apply or have no build yet; one query.
+
+    Args:
+        models: read models of one context.
 
     Returns:
-        Of each of them whether it failed when it was last tried.
+        For each such read model, whether its last attempt failed.
     """
     if not models:
         return {}
@@ -107,12 +120,20 @@ def behind(models: Sequence[ReadModel]) -> dict[ReadModel, bool]:
             names,
         )
         known = {name: (fails, is_behind) for name, fails, is_behind in cursor.fetchall()}
-    entries = [(model, *known.get(model.name, (False, True))) for model in models]
-    return {model: bool(fails) for model, fails, is_behind in entries if is_behind}
+    states = [(model, *known.get(model.name, (False, True))) for model in models]
+    return {model: bool(fails) for model, fails, is_behind in states if is_behind}
 
 
 def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
-    """Apply the next events to builds of a context that have come equally far; returns how many they were."""
+    """Apply the next events to builds of one context that are at the same position.
+
+    Args:
+        locked: the read models and their builds.
+        limit: the most events to apply.
+
+    Returns:
+        The number of events read.
+    """
     (first, build), *_ = locked
     unread, position = read_on(history_of(first.context), build.position, limit)
     wanted = [[entry for _, entry in unread if model.wants(entry.stream, entry.name)] for model, _ in locked]
@@ -120,12 +141,12 @@ def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
     for (model, build), entries in zip(locked, wanted, strict=True):
         if entries:
             model.project(Batch(model.rows, build.pk, entries))
-    _keep(position, [build for _, build in locked])
+    _save_position(position, [build for _, build in locked])
     return len(unread)
 
 
-def _keep(position: Position, builds: Sequence[ReadModelBuild]) -> None:
-    """Remember how far the builds have come, and that nothing ails them."""
+def _save_position(position: Position, builds: Sequence[ReadModelBuild]) -> None:
+    """Save the position of the builds and clear their errors."""
     changed = [build for build in builds if build.position != position or build.error]
     for build in changed:
         build.position, build.error = position, ""
@@ -133,7 +154,7 @@ def _keep(position: Position, builds: Sequence[ReadModelBuild]) -> None:
 
 
 def _catch_up(models: Sequence[ReadModel], *, wait: bool = False) -> Sequence[ReadModel]:
-    """Apply a batch to the live builds; returns those for which there may be more to do."""
+    """Apply a batch to the live builds; returns the read models that may have more to apply."""
     try:
         return _apply_together(models, wait)
     except Exception as error:
@@ -141,7 +162,9 @@ def _catch_up(models: Sequence[ReadModel], *, wait: bool = False) -> Sequence[Re
             _record_error(models[0], error)
             return []
         names = ", ".join(model.name for model in models)
-        log.warning("%s are taken on each alone, for together: %s: %s", names, type(error).__name__, error)
+        log.warning(
+            "%s catch up one by one, because catching up together failed: %s: %s", names, type(error).__name__, error
+        )
     return [model for each in models for model in _catch_up([each], wait=wait)]
 
 
@@ -162,52 +185,53 @@ def _by_position(locked: Sequence[LockedBuild]) -> list[list[LockedBuild]]:
 
 
 def _record_error(model: ReadModel, error: Exception) -> None:
-    """Have the live build say what it fails of, and the log, once."""
+    """Store the error in the live build; log it only if it is new."""
     if isinstance(error, OperationalError):
-        # The line was cut, or another took too long: nothing of it was kept, and whoever looks next does it.
-        log.info("%s is left for later: %s", model.name, error)
+        # The connection broke or a lock timed out. The transaction was rolled back, and the next run repeats the batch.
+        log.info("%s catches up later: %s", model.name, error)
         return
-    entries = f"{type(error).__name__}: {error}"[:2_000]
-    _begin([model])  # the first batch took that back
-    if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=entries).update(error=entries):
-        log.error("%s stands still: its projection failed", model.name, exc_info=error)
+    text = f"{type(error).__name__}: {error}"[:2_000]
+    _begin([model])  # the rollback of the first batch also removed the new build
+    if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=text).update(error=text):
+        log.error("%s has stopped: its projection failed", model.name, exc_info=error)
 
 
 def lock_live(model: ReadModel) -> ReadModelBuild:
-    """The live build, locked; whoever else holds it is waited for. The first to come makes it."""
-    # Another may swap it while we wait, and then there is another to lock.
+    """Lock the live build, waiting for any other lock on it; creates the first build of a read model."""
+    # A rebuild may replace the build while this one waits; then the new live build has to be locked.
     while not (locked := _lock_live([model])):
         pass
     return locked[0].build
 
 
 def _lock_free_builds(models: Sequence[ReadModel]) -> list[LockedBuild]:
-    """The live builds, locked, but those that another holds."""
+    """Lock the live builds that no other transaction has locked."""
     return _lock_live(models, skip_locked=connection.features.has_select_for_update_skip_locked)
 
 
 def _lock_live(models: Sequence[ReadModel], *, skip_locked: bool = False) -> list[LockedBuild]:
-    """The live builds, locked, those made that have none; one that another has swapped just now is left out."""
+    """Lock the live builds, and first create those that are missing. A build that a rebuild has just replaced is left
+    out."""
     live = ReadModelBuild.objects.filter(read_model__in=[model.name for model in models], live=True)
     locking = live.order_by("pk").select_for_update(skip_locked=skip_locked)
     builds = {build.read_model: build for build in locking}
     if len(builds) < len(models):
         known = {*live.values_list("read_model", flat=True)}
-        if unborn := [model for model in models if model.name not in known]:
-            _begin(unborn)
+        if without_build := [model for model in models if model.name not in known]:
+            _begin(without_build)
             builds = {build.read_model: build for build in locking.all()}
     return [LockedBuild(model, builds[model.name]) for model in models if model.name in builds]
 
 
 def _begin(models: Sequence[ReadModel]) -> None:
-    """Make the first build of each, unless there is a live one."""
+    """Create the first build of each read model, unless a live one exists."""
     begun = [ReadModelBuild(read_model=model.name, live=True, started_at=clock.now()) for model in models]
     ReadModelBuild.objects.bulk_create(begun, ignore_conflicts=True)
 
 
 @contextmanager
 def _lock_timeout(seconds: float) -> Iterator[None]:
-    """Wait no longer than this for a lock of another."""
+    """Limit the time that statements wait for a lock; restores the previous limit."""
     milliseconds = int(seconds * 1000)
     statement = "PRAGMA busy_timeout = {}" if connection.vendor == "sqlite" else "SET lock_timeout = {}"
     with connection.cursor() as cursor:

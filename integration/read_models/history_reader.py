@@ -1,15 +1,16 @@
-"""A history read in the order it was numbered misses nothing, although a number may be committed after its successors.
+"""Reading a history by number misses no event, although a row may be committed after rows with higher numbers.
 
-On PostgreSQL each row of a history has a number (`seq`) from a sequence. An aggregate's rows are numbered in the order
-of their versions, because its row is locked while they are written. But a transaction that took its number early may
-commit late: until then its number is a gap. What is visible beyond a gap is handed out at once and remembered as
-*ahead*; the gap is given up only when nobody can fill it any more.
+On PostgreSQL each row of a history has a number (`seq`) from a sequence. The rows of an aggregate are numbered in the
+order of their versions, because the aggregate's row is locked while they are written. But a transaction that took its
+number early may commit late. Until then its number is a gap. Rows beyond a gap are returned at once and remembered as
+*ahead*. The gap is closed only when no transaction can fill it any more.
 
-Whoever writes to a history holds a lock on its table until the transaction ends, and took it before the number. So
-those who hold one just after a gap was seen are all who can fill it, and when they have ended, what is not there will
-never be. Ids of transactions tell less: all databases of a server share them, and a copy of a database begins anew.
+A transaction that writes to a history locks the table before it takes a number, and holds the lock until it ends. So
+only transactions that hold such a lock just after a gap was seen can fill the gap. When all of them have ended, a
+number that is still missing will never appear. `pg_locks` shows each of them with its virtual transaction id. Ordinary
+transaction ids are less reliable: all databases of a server share them, and they start anew in a copy of a database.
 
-SQLite has one writer, so there the row ids have no gaps to wait for.
+SQLite has a single writer, so its row ids have no gaps to wait for.
 """
 
 from typing import NamedTuple, Self
@@ -22,11 +23,11 @@ from integration.storage.reading import select
 from integration.storage.sql import is_postgresql, selected
 
 MOST_AHEAD = 2_000
-"""As many events are handed out beyond a gap; then it is waited for, and the lag tells."""
+"""The most events returned beyond a gap. After that the reader waits for the gap, and the lag shows it."""
 
 
 class NumberedEntry(NamedTuple):
-    """An event, and where it stands in its history."""
+    """An event and its number in the history."""
 
     seq: int
     entry: HistoryEntry
@@ -36,10 +37,10 @@ class Position(Struct, frozen=True):
     """How far a history has been read.
 
     Args:
-        mark: every number up to this one has been handed out, or belongs to nothing.
-        ahead: the numbers beyond it that have been handed out all the same, for there is a gap before them.
-        gaps_until: up to this number, the gaps can be filled by nobody but …
-        writers: … these transactions.
+        mark: every number up to this one has been returned, or belongs to no row.
+        ahead: the numbers above `mark` that have been returned although there is a gap before them.
+        gaps_until: gaps up to this number can only be filled by `writers`.
+        writers: the virtual transaction ids of the transactions that can fill those gaps.
     """
 
     mark: int = 0
@@ -48,10 +49,11 @@ class Position(Struct, frozen=True):
     writers: tuple[str, ...] = ()
 
     def after(self, entries: list[NumberedEntry], closed: int) -> Self:
-        """The position after these were handed out, all there are beyond the mark, or the first of them.
+        """The position after these entries were returned.
 
         Args:
-            closed: up to this number, gaps stay gaps.
+            entries: all entries above `mark`, or the first of them.
+            closed: gaps up to this number will never be filled.
         """
         mark = self.mark
         for seq in (each.seq for each in entries):
@@ -63,8 +65,18 @@ class Position(Struct, frozen=True):
 
 
 def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tuple[list[NumberedEntry], Position]:
-    """Up to `limit` events that were not handed out before, and the position after them; without a gap, one query."""
-    # Who has ended is asked before reading, so that what they wrote can be read; who is writing, afterwards.
+    """Read the next events of a history; one query if there is no gap.
+
+    Args:
+        history: the table of the history.
+        position: where to continue.
+        limit: the most events to read.
+
+    Returns:
+        The events that were not returned before, and the position after them.
+    """
+    # Check for ended writers before reading, so that the read sees everything they committed. List the current writers
+    # after reading, so that the list includes every transaction that can fill a gap just seen.
     closed = position.gaps_until if position.ahead and not writers(history) & {*position.writers} else 0
     entries = _beyond(history, position.mark, min(len(position.ahead) + limit, MOST_AHEAD) if _has_gaps() else limit)
     if not _has_gaps():
@@ -85,7 +97,8 @@ def _beyond(history: type[HistoryEntry], mark: int, limit: int) -> list[Numbered
 
 
 def writers(history: type[HistoryEntry]) -> set[str]:
-    """The other transactions that have written to a history, or are about to, and have not ended; on PostgreSQL."""
+    """The virtual ids of the other open transactions that have written to a history or are about to; PostgreSQL
+    only."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -100,15 +113,26 @@ def writers(history: type[HistoryEntry]) -> set[str]:
 
 
 def number(table: str = "") -> str:
-    """SQL for the number of a row of a history, which may be known as `table`."""
+    """SQL expression for the number of a history's row.
+
+    Args:
+        table: the alias of the history in the statement, if it has one.
+    """
     column = "seq" if _has_gaps() else "rowid"
     return f"{table}.{column}" if table else column
 
 
 def not_handed_out(history: type[HistoryEntry], mark: str, ahead: str) -> str:
-    """SQL for whether a row of a history, known as `history`, lies beyond a position, whose parts are given as SQL."""
+    """SQL condition: a row of a history lies beyond a position, so it has not been read.
+
+    Args:
+        history: the table, which the statement calls `history`.
+        mark: SQL expression for the position's `mark`.
+        ahead: SQL expression for the position's `ahead`.
+    """
     seq = number("history")
-    # With an end as well, PostgreSQL takes it for a short range, and does not go through all there ever was.
+    # With an upper bound the planner estimates a short range and uses the index; without it, it may scan the whole
+    # history.
     beyond = f"{seq} > {mark} AND {seq} <= (SELECT max({number()}) FROM {history._meta.db_table})"  # noqa: S608 - names of the code only
     return f"{beyond} AND NOT ({ahead} @> to_jsonb({seq}))" if _has_gaps() else beyond
 

@@ -13,14 +13,14 @@ from integration.read_models.models import of_live
 
 
 class Lag(NamedTuple):
-    """How late a read model is.
+    """How far a read model is behind.
 
     Args:
         read_model: its wire name.
-        events: so many events has it not been shown yet.
-        seconds: for so long has the oldest of them been waiting; 0 when there is none.
-        error: why it stands still; empty when it does not.
-        begun: whether it has begun at all.
+        events: the number of events it does not show yet.
+        seconds: the age of the oldest of them; 0 if there is none.
+        error: why its projection failed; empty if it works.
+        begun: whether it has a live build.
     """
 
     read_model: str
@@ -31,7 +31,7 @@ class Lag(NamedTuple):
 
 
 def lag() -> list[Lag]:
-    """Every read model's lag, by name; one query."""
+    """The lag of every read model, by name; one query."""
     names = [name for name, _ in read_models.items()]
     parts = " UNION ALL ".join(_part_of(name) for name in names)
     if not parts:
@@ -45,7 +45,7 @@ def lag() -> list[Lag]:
 
 
 def _part_of(name: str) -> str:
-    """SQL for the lag of one: before it has begun, all of its history is before it."""
+    """SQL for the lag of one read model; without a live build, its whole history counts."""
     history = history_of(read_models.get(name).context)
     mark, ahead = f"coalesce({of_live('mark', name)}, 0)", f"coalesce({of_live('ahead', name)}, '[]')"
     return f"""
@@ -58,6 +58,6 @@ def _part_of(name: str) -> str:
 def _seconds_since(oldest: datetime | str | None) -> float:
     if oldest is None:
         return 0.0
-    if isinstance(oldest, str):  # as SQLite keeps moments
+    if isinstance(oldest, str):  # SQLite stores timestamps as text
         oldest = datetime.fromisoformat(f"{oldest}+00:00")
     return max((clock.now() - oldest).total_seconds(), 0.0)

@@ -1,6 +1,6 @@
-"""A read model's rows belong to a build, and one build is live: rebuilding swaps it by changing one row.
+"""The rows of a read model belong to a build, and one build is live. A rebuild only changes which build that is.
 
-So no table is renamed and no statement waits: a query sees the rows of the old build or of the new, never of both.
+No table is renamed and no reader waits: a query sees the rows of the old build or of the new one, never a mixture.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from integration.read_models.history_reader import Position
 
 
 class ReadModelBuild(models.Model):
-    """How far one build of a read model has read its context's history. The position is that of `feed.Position`."""
+    """One build of a read model and its position in the context's history, stored as in `history_reader.Position`."""
 
     read_model = models.CharField(max_length=80)
     live = models.BooleanField(default=False)
@@ -35,7 +35,7 @@ class ReadModelBuild(models.Model):
 
     @property
     def position(self) -> Position:
-        """How far it has read."""
+        """How far the build has read its history."""
         return Position(self.mark, tuple(self.ahead), self.gaps_until, tuple(self.writers))
 
     @position.setter
@@ -45,7 +45,7 @@ class ReadModelBuild(models.Model):
 
 
 class LiveRows(models.Manager[Any]):
-    """Only the rows of the live build; none before there is one."""
+    """Only the rows of the live build; no rows as long as there is none."""
 
     def get_queryset(self) -> QuerySet[Any]:
         live = ReadModelBuild.objects.filter(read_model=self.model.read_model, live=True)
@@ -55,8 +55,8 @@ class LiveRows(models.Manager[Any]):
 class Row(models.Model):
     """A row of a read model.
 
-    Subclasses give the `read_model` whose rows they are, and `key`, the fields that tell its rows apart; a unique
-    constraint on `build` and these belongs to it.
+    Subclasses set `read_model`, its wire name, and `key`, the fields that identify a row within a build. They need a
+    unique constraint on `build` and the fields of `key`.
     """
 
     read_model: ClassVar[str]
@@ -72,10 +72,10 @@ class Row(models.Model):
 
     @property
     def key_values(self) -> tuple[Any, ...]:
-        """What tells it apart from the other rows of its build."""
+        """The values of the row's key fields."""
         return tuple([getattr(self, name) for name in self.key])
 
 
 def of_live(column: str, read_model: str) -> str:
-    """SQL for a column of a read model's live build; NULL before there is one."""
+    """SQL expression for a column of a read model's live build; NULL if there is none."""
     return f"(SELECT {column} FROM integration_readmodelbuild WHERE live AND read_model = '{read_model}')"  # noqa: S608 - names of the code only

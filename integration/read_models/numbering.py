@@ -1,4 +1,5 @@
-"""What a migration does to a history so that read models can follow it: its rows are numbered as they are written."""
+"""The migration operation that numbers the rows of a history in the order they are written; read models need the
+numbers."""
 
 from functools import partial
 from typing import Any
@@ -7,12 +8,15 @@ from django.db.migrations import RunPython
 
 
 def number_history(context: str) -> RunPython:
-    """The migration operation that numbers the rows of a context's history, those there are and those to come.
+    """The migration operation that numbers the existing and all future rows of a context's history.
 
-    On PostgreSQL it adds a column that Django does not know, so that no insert names it; whoever copies whole rows may
-    keep their numbers. SQLite numbers rows anyway.
+    On PostgreSQL it adds an identity column that Django does not know, so no INSERT of Django sets it. `BY DEFAULT`
+    lets a copy of whole rows preserve their numbers. SQLite numbers its rows anyway.
+
+    Args:
+        context: the app label of the context.
     """
-    return RunPython(partial(_number, f"{context}_history"), partial(_forget, f"{context}_history"))
+    return RunPython(partial(_number, f"{context}_history"), partial(_remove_numbers, f"{context}_history"))
 
 
 def _number(table: str, apps: Any, schema_editor: Any) -> None:
@@ -21,6 +25,6 @@ def _number(table: str, apps: Any, schema_editor: Any) -> None:
         schema_editor.execute(f"CREATE UNIQUE INDEX {table}_seq ON {table} (seq)")
 
 
-def _forget(table: str, apps: Any, schema_editor: Any) -> None:
+def _remove_numbers(table: str, apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(f"ALTER TABLE {table} DROP COLUMN seq")

@@ -1,6 +1,6 @@
-"""Rebuilding makes a second build from nothing while the first is read, and then swaps them by changing one row.
+"""A rebuild makes a second build from the whole history while the live one is read, then swaps them in one transaction.
 
-Whatever stops it leaves the live build as it was; the next rebuild takes away what was left and starts clean.
+If it is interrupted, the live build stays as it was. The next rebuild deletes what was left and starts again.
 """
 
 import time
@@ -18,27 +18,28 @@ from integration.read_models.catch_up import LockedBuild, apply_next, lock_live
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild, Row
 
-TAKEN_AWAY_AT_ONCE = 5_000
+DELETED_AT_ONCE = 5_000
 MOST_NAMED = 100
-"""More differences than this are counted as this many."""
+"""The most differences that are reported."""
 PAUSE = 0.05
-"""Seconds to wait for a transaction that holds up the history, before looking again."""
+"""Seconds to wait for a transaction that leaves a gap in the history, before looking again."""
 
 Progress = Callable[[int], None]
 
 
 class RebuiltByAnother(Refused):
-    """Another rebuild of the same read model began, and took this one's place."""
+    """Another rebuild of the same read model began and replaced this one."""
 
 
 def rebuild(model: ReadModel, on_progress: Progress = lambda applied: None) -> None:
-    """Make a read model again from its whole history, and swap it in at once.
+    """Make a read model again from its whole history and replace the live build.
 
     Args:
-        on_progress: told again and again how many events have been applied.
+        model: the read model.
+        on_progress: called after each batch with the number of events applied so far.
 
     Raises:
-        RebuiltByAnother: when another rebuild of it began meanwhile.
+        RebuiltByAnother: another rebuild of the read model began meanwhile.
     """
     build = _build_anew(model, on_progress)
     with transaction.atomic():
@@ -46,37 +47,41 @@ def rebuild(model: ReadModel, on_progress: Progress = lambda applied: None) -> N
         _catch_up(model, build)
         ReadModelBuild.objects.filter(pk=live.pk).update(live=False)
         ReadModelBuild.objects.filter(pk=build).update(live=True)
-    _take_away(model, ReadModelBuild.objects.filter(pk=live.pk))
+    _delete(model, ReadModelBuild.objects.filter(pk=live.pk))
 
 
 def differences(model: ReadModel, on_progress: Progress = lambda applied: None) -> list[str]:
-    """Make a read model again, compare it with the live one at the same point of the history, and throw it away.
+    """Rebuild a read model, compare it with the live build at the same position, and delete the rebuild.
+
+    Args:
+        model: the read model.
+        on_progress: called after each batch with the number of events applied so far.
 
     Returns:
-        What is only in one of them, as sentences; at most 100.
+        Rows that are only in one of the two builds, as sentences; at most 100.
 
     Raises:
-        RebuiltByAnother: when another rebuild of it began meanwhile.
+        RebuiltByAnother: another rebuild of the read model began meanwhile.
     """
     build = _build_anew(model, on_progress)
     with transaction.atomic():
         live = lock_live(model)
-        # When neither finds anything new in one round, both have read the same events.
+        # If neither build finds a new event in the same round, both have read the same events.
         while apply_next([LockedBuild(model, live)]) + _catch_up(model, build):
             pass
         found = _compare(model.rows, live.pk, build)
-    _take_away(model, ReadModelBuild.objects.filter(pk=build))
+    _delete(model, ReadModelBuild.objects.filter(pk=build))
     return found
 
 
 def events_to_read(model: ReadModel) -> int:
-    """How many events a rebuild reads."""
+    """The number of events in the history that a rebuild reads."""
     return history_of(model.context).objects.count()
 
 
 def _build_anew(model: ReadModel, on_progress: Progress) -> int:
-    """A build that has read nearly everything; returns its key."""
-    _take_away(model, ReadModelBuild.objects.filter(read_model=model.name, live=False))
+    """Make a build that has read nearly the whole history; returns its key."""
+    _delete(model, ReadModelBuild.objects.filter(read_model=model.name, live=False))
     build = ReadModelBuild.objects.create(read_model=model.name, started_at=clock.now()).pk
     applied = 0
     while _is_behind(model, build):
@@ -90,7 +95,7 @@ def _build_anew(model: ReadModel, on_progress: Progress) -> int:
 
 
 def _catch_up(model: ReadModel, build: int) -> int:
-    """Read all that can be seen; returns how many events that were."""
+    """Apply all visible events to the build; returns how many."""
     locked, applied = _lock(build), 0
     while some := apply_next([LockedBuild(model, locked)]):
         applied += some
@@ -115,11 +120,12 @@ def _is_behind(model: ReadModel, build: int) -> bool:
             """,  # noqa: S608 - names of the code only
             [build],
         )
-        return any(behind for (behind,) in cursor.fetchall())  # none, where another has taken it away
+        return any(behind for (behind,) in cursor.fetchall())  # no row if another rebuild has deleted this build
 
 
 def _compare(rows: type[Row], live: int, rebuilt: int) -> list[str]:
-    """What only one of two builds has: every column but their own numbers."""
+    """Rows that only one of two builds has, as sentences; compares all columns except the keys of the row and the
+    build."""
     columns = [field.name for field in rows._meta.concrete_fields if field.name not in ("id", "build")]
 
     def of(build: int) -> QuerySet[Any, Any]:
@@ -129,14 +135,14 @@ def _compare(rows: type[Row], live: int, rebuilt: int) -> list[str]:
         found = of(build).difference(of(other))[:MOST_NAMED]
         return [f"only {where}: " + ", ".join(f"{c}={v}" for c, v in zip(columns, row, strict=True)) for row in found]
 
-    return (only_in(live, rebuilt, "in the live one") + only_in(rebuilt, live, "by its history"))[:MOST_NAMED]
+    return (only_in(live, rebuilt, "in the live build") + only_in(rebuilt, live, "in the rebuild"))[:MOST_NAMED]
 
 
-def _take_away(model: ReadModel, builds: QuerySet[ReadModelBuild]) -> None:
-    """Delete builds and their rows; the build first, so that whoever still works on it finds out."""
+def _delete(model: ReadModel, builds: QuerySet[ReadModelBuild]) -> None:
+    """Delete builds and their rows. The build goes first, so a process that still works on it notices the deletion."""
     keys = list(builds.values_list("pk", flat=True))
     builds.filter(pk__in=keys).delete()
-    while gone := list(
-        model.rows.of_all_builds.filter(build__in=keys).values_list("pk", flat=True)[:TAKEN_AWAY_AT_ONCE]
+    while keys_to_delete := list(
+        model.rows.of_all_builds.filter(build__in=keys).values_list("pk", flat=True)[:DELETED_AT_ONCE]
     ):
-        model.rows.of_all_builds.filter(pk__in=gone)._raw_delete(using=connection.alias)
+        model.rows.of_all_builds.filter(pk__in=keys_to_delete)._raw_delete(using=connection.alias)

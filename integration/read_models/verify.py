@@ -1,7 +1,8 @@
-"""Pieces of SQL for invariants that hold a read model against its aggregates, on a system at work.
+"""SQL fragments for invariants that compare a read model with its aggregates on a running system.
 
-A read model may be behind. So a row is judged only if the event that made the aggregate what it is has been shown,
-and a sum only if nothing is behind: both in the one statement of the invariant, which sees one moment.
+A read model may be behind. So a row is checked only if the read model has applied the aggregate's latest event, and a
+sum only if the read model has applied all events. Both conditions are part of the invariant's one statement, which sees
+a single snapshot.
 """
 
 from integration.history.entries import history_of
@@ -11,17 +12,24 @@ from integration.read_models.models import of_live
 
 
 def live_build(name: str) -> str:
-    """SQL for the live build of a read model; NULL before it has begun."""
+    """SQL expression for the key of a read model's live build; NULL if there is none."""
     return of_live("id", name)
 
 
 def caught_up(name: str) -> str:
-    """SQL for whether a read model has been shown all there is."""
+    """SQL condition: a read model has applied every event of its history."""
     return f"{live_build(name)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {_beyond(name)})"  # noqa: S608 - names of the code only
 
 
 def shown(name: str, stream: str, stream_id: str, version: str) -> str:
-    """SQL for whether a read model has been shown this event, whose aggregate and version are given as SQL."""
+    """SQL condition: a read model has applied this event.
+
+    Args:
+        name: the wire name of the read model.
+        stream: the kind of aggregate.
+        stream_id: SQL expression for the aggregate's key.
+        version: SQL expression for the aggregate's version after the event.
+    """
     table = history_of(read_models.get(name).context)._meta.db_table
     of_it = f"history.stream = '{stream}' AND history.stream_id = {stream_id} AND history.version = {version}"
     recorded = f"EXISTS (SELECT 1 FROM {table} AS history WHERE {of_it})"  # noqa: S608 - names of the code only
@@ -29,7 +37,7 @@ def shown(name: str, stream: str, stream_id: str, version: str) -> str:
 
 
 def _beyond(name: str) -> str:
-    """SQL for the events that a read model has not been shown."""
+    """SQL for the events that a read model has not applied: a table with its WHERE clause."""
     history = history_of(read_models.get(name).context)
     beyond = not_handed_out(history, of_live("mark", name), of_live("ahead", name))
     return f"{history._meta.db_table} AS history WHERE {beyond}"

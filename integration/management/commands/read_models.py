@@ -1,4 +1,4 @@
-"""`manage.py read_models`: what there is to read from, and how late each is."""
+"""`manage.py read_models`: list the read models and how far each is behind."""
 
 from typing import Any, TextIO, cast
 
@@ -15,20 +15,20 @@ WIDTH_OF_A_FILE = 160
 class Command(BaseCommand):
     """Lists the read models."""
 
-    help = "For each read model: how many events it has not been shown yet, and for how long the oldest has waited."
+    help = "For each read model, the number of events it does not show yet, and the age of the oldest of them."
 
     def handle(self, *args: Any, **options: Any) -> None:
         table = Table("Read model")
-        for heading in ("Events behind", "Oldest waits for"):
+        for heading in ("Events behind", "Age of the oldest"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("Stands still because", overflow="fold")
+        table.add_column("Stopped because", overflow="fold")
         for each in lag():
-            waits = f"{each.seconds:,.1f} s" if each.events else "–"
-            table.add_row(Text(each.read_model), f"{each.events:,}", waits, Text(_trouble(each)))
+            age = f"{each.seconds:,.1f} s" if each.events else "–"
+            table.add_row(Text(each.read_model), f"{each.events:,}", age, Text(_why_stopped(each)))
         self.stdout.ending = ""  # rich ends its lines itself
         width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
         Console(file=cast(TextIO, self.stdout), width=width).print(table)
 
 
-def _trouble(of: Lag) -> str:
-    return of.error or ("" if of.begun else "no worker has begun with it")
+def _why_stopped(row: Lag) -> str:
+    return row.error or ("" if row.begun else "no worker has started it yet")

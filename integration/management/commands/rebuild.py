@@ -1,4 +1,4 @@
-"""`manage.py rebuild NAME`: make a read model again from its history, while the system runs."""
+"""`manage.py rebuild NAME`: rebuild a read model from its history while the system runs."""
 
 from collections.abc import Callable
 from typing import Any, TextIO, cast
@@ -16,14 +16,14 @@ class Command(BaseCommand):
     """Rebuilds read models."""
 
     help = (
-        "Make a read model again from nothing, beside the live one, and swap it in at once; stopped half way, nothing "
-        "has changed. With --check, only compare the two: exits 1 if they differ."
+        "Rebuild a read model from its whole history next to the live build, then swap the two. If the command is "
+        "stopped, the live build is unchanged. With --check, only compare the two; the exit code is 1 if they differ."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("names", nargs="*", metavar="NAME", help="a read model's wire name")
         parser.add_argument("--all", action="store_true", help="every read model")
-        parser.add_argument("--check", action="store_true", help="compare with the live one instead of swapping")
+        parser.add_argument("--check", action="store_true", help="compare with the live build instead of replacing it")
 
     def handle(self, names: list[str], all: bool, check: bool, **options: Any) -> None:
         wrong = 0
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             except DomainError as error:
                 raise CommandError(f"{model.name}: {error.detail}") from error
             except KeyboardInterrupt:
-                raise CommandError("Stopped; the live one is as it was.", returncode=130) from None
+                raise CommandError("Stopped; the live build is unchanged.", returncode=130) from None
         if wrong:
             raise CommandError(f"{wrong} differences", returncode=1)
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         for each in found:
             self.stdout.write(f"{model.name}: {each}")
         if not found:
-            self.stdout.write(f"{model.name} is what its history tells.")
+            self.stdout.write(f"{model.name} matches its history.")
         return len(found)
 
     def _with_bar(self, model: ReadModel, work: Callable[[Callable[[int], None]], Any]) -> Any:
@@ -61,8 +61,8 @@ class Command(BaseCommand):
 def _chosen(names: list[str], all: bool) -> list[ReadModel]:
     known = dict(read_models.items())
     if all == bool(names):
-        raise CommandError("Say which: a NAME, or --all. There are:\n  " + "\n  ".join(known))
+        raise CommandError("Specify a NAME, or --all. The read models are:\n  " + "\n  ".join(known))
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise CommandError(f"No read model is named {unknown[0]!r}. There are:\n  " + "\n  ".join(known))
+        raise CommandError(f"No read model is named {unknown[0]!r}. The read models are:\n  " + "\n  ".join(known))
     return [known[name] for name in (known if all else dict.fromkeys(names))]

@@ -1,4 +1,4 @@
-"""Whoever reads a history on misses nothing and gets nothing twice, in whatever order transactions commit."""
+"""Reading a history misses no event and returns none twice, in whatever order transactions commit."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from integration.domain.identifiers import Sku
-from integration.read_models import history_reader as feed
+from integration.read_models import history_reader
 from integration.read_models.catch_up import catch_up_all
 from integration.read_models.history_reader import NumberedEntry, Position, read_on
 from integration.read_models.models import ReadModelBuild
@@ -26,42 +26,40 @@ def entries(*numbers: int) -> list[NumberedEntry]:
     return [NumberedEntry(seq, History()) for seq in numbers]
 
 
-# --- The position alone ---
+# --- Positions ---
 
 
-def test_without_gaps_only_the_mark_is_kept() -> None:
+def test_without_gaps_the_position_is_only_a_mark() -> None:
     assert Position(4).after(entries(5, 6, 7), closed=0) == Position(7)
 
 
-def test_what_lies_beyond_a_gap_is_remembered() -> None:
+def test_numbers_beyond_a_gap_are_remembered_as_ahead() -> None:
     assert Position(4).after(entries(5, 7, 8), closed=0) == Position(5, (7, 8))
 
 
-def test_a_gap_that_is_filled_is_forgotten() -> None:
+def test_a_filled_gap_is_removed_from_the_position() -> None:
     assert Position(5, (7, 8), 8, ("3/1",)).after(entries(6, 7, 8, 9), closed=0) == Position(9)
 
 
-def test_a_gap_that_nobody_can_fill_any_more_is_passed() -> None:
+def test_a_gap_that_no_transaction_can_fill_is_closed() -> None:
     assert Position(5, (7, 8), 8, ("3/1",)).after(entries(7, 8, 9), closed=8) == Position(9)
 
 
-def test_a_gap_seen_later_is_not_passed_with_it() -> None:
+def test_a_gap_seen_later_stays_open() -> None:
     assert Position(5, (7, 8), 8).after(entries(7, 8, 10), closed=8) == Position(8, (10,), 8)
 
 
 @only_postgres
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_the_order_of_commits_each_number_is_handed_out_once(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Transactions take a number, and commit or roll back; between them, and within a reading too, somebody reads."""
+def test_each_number_is_returned_once_in_any_order_of_commits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transactions take a number, then commit or roll back, between and during the reads of a reader."""
     random = Random(seed)
-    running: dict[str, int] = {}  # by transaction: the number it holds
+    running: dict[str, int] = {}  # transaction id to the number it has taken
     committed: list[int] = []
-    position, handed_out, numbers = Position(), [], 0
+    position, returned, numbers = Position(), [], 0
 
-    def happen() -> None:
+    def change_something() -> None:
         nonlocal numbers
         for _ in range(random.randrange(4)):
             if running and random.random() < 0.5:
@@ -72,25 +70,25 @@ def test_whatever_the_order_of_commits_each_number_is_handed_out_once(
                 running[f"3/{numbers}"] = numbers
 
     def beyond(history: object, mark: int, limit: int) -> list[NumberedEntry]:
-        happen()
+        change_something()
         return entries(*sorted(seq for seq in committed if seq > mark)[:limit])
 
     def writers(history: object) -> set[str]:
-        happen()
+        change_something()
         return set(running)
 
-    monkeypatch.setattr(feed, "_beyond", beyond)
-    monkeypatch.setattr(feed, "writers", writers)
+    monkeypatch.setattr(history_reader, "_beyond", beyond)
+    monkeypatch.setattr(history_reader, "writers", writers)
     for _ in range(300):
-        some, position = read_on(History, position, 5)
-        handed_out += [each.seq for each in some]
+        batch, position = read_on(History, position, 5)
+        returned += [each.seq for each in batch]
     monkeypatch.setattr(random, "randrange", lambda end: 0)
     running.clear()
     for _ in range(200):
-        some, position = read_on(History, position, 5)
-        handed_out += [each.seq for each in some]
+        batch, position = read_on(History, position, 5)
+        returned += [each.seq for each in batch]
 
-    assert sorted(handed_out) == sorted(committed)
+    assert sorted(returned) == sorted(committed)
     assert len(committed) > 50
     assert position.mark == max(committed)
 
@@ -104,10 +102,10 @@ def test_a_history_is_read_in_the_order_it_was_written() -> None:
     receive_stock(Sku("MUG"), 1)
     position, found = Position(), []
     while True:
-        some, position = read_on(History, position, 2)
-        if not some:
+        batch, position = read_on(History, position, 2)
+        if not batch:
             break
-        found += some
+        found += batch
 
     assert {entry.id for _, entry in found} == set(History.objects.values_list("pk", flat=True))
     of_mug = [entry.version for _, entry in found if entry.stream_id == "MUG"]
@@ -115,8 +113,8 @@ def test_a_history_is_read_in_the_order_it_was_written() -> None:
 
 
 @contextmanager
-def elsewhere() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Run functions one after the other in one other thread, each waited for; its connection is closed at the end."""
+def other_connection() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Run functions one by one in a transaction of another thread and wait for each; commits at the end."""
     todo: list[Callable[[], None]] = []
     go, done, over = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
 
@@ -144,21 +142,21 @@ def elsewhere() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 
 class TestWithConcurrentTransactions:
-    """Real connections: one begins earlier and commits later."""
+    """Two real connections: one transaction begins earlier and commits later."""
 
     pytestmark = [only_postgres, pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
     def test_an_event_whose_transaction_commits_late_is_not_missed(self) -> None:
         stock_up([(Sku("MUG"), 1), (Sku("LAMP"), 20)])
         settle()
-        with elsewhere() as early:
-            early(lambda: receive_stock(Sku("MUG"), 10) and None)
+        with other_connection() as in_other_connection:
+            in_other_connection(lambda: receive_stock(Sku("MUG"), 10) and None)
             receive_stock(Sku("LAMP"), 5)
             catch_up_all()
 
-            assert shown() == {"MUG": 1, "LAMP": 25}  # what is committed is shown at once, beyond the gap
+            assert shown() == {"MUG": 1, "LAMP": 25}  # committed events beyond the gap are shown at once
             assert len(ahead()) == 1
-            for _ in range(3):  # and whoever looks again does not pass the gap
+            for _ in range(3):  # later reads do not close the gap either
                 receive_stock(Sku("LAMP"), 1)
                 catch_up_all()
             assert shown() == {"MUG": 1, "LAMP": 28}
@@ -169,7 +167,7 @@ class TestWithConcurrentTransactions:
         catch_up_all()
         assert ahead() == []
 
-    def test_a_transaction_that_rolled_back_holds_nobody_up(self) -> None:
+    def test_a_rolled_back_transaction_does_not_block_the_reader(self) -> None:
         stock_up([(Sku("MUG"), 1)])
         settle()
         with transaction.atomic():
@@ -184,7 +182,7 @@ class TestWithConcurrentTransactions:
         assert shown() == {"MUG": 7}
         assert ahead() == []
 
-    def test_writers_and_followers_at_once_miss_nothing_and_double_nothing(self) -> None:
+    def test_concurrent_writers_and_readers_miss_and_repeat_no_event(self) -> None:
         skus = [Sku(f"S-{n}") for n in range(4)]
         stock_up([(sku, 1) for sku in skus])
         over = threading.Event()
@@ -203,26 +201,26 @@ class TestWithConcurrentTransactions:
                 catch_up_all()
             connections.close_all()
 
-        builds_to_lock = [threading.Thread(target=catch_up) for _ in range(3)]
+        readers = [threading.Thread(target=catch_up) for _ in range(3)]
         writers = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
-        for thread in [*builds_to_lock, *writers]:
+        for thread in [*readers, *writers]:
             thread.start()
         for thread in writers:
             thread.join(60)
         over.set()
-        for thread in builds_to_lock:
+        for thread in readers:
             thread.join(60)
         catch_up_all()
 
         assert shown() == {item.sku: item.on_hand for item in StockItem.objects.all()}
         assert sum(row.received for row in StockOfDay.objects.all()) == sum(shown().values())
 
-    def test_no_more_than_so_many_are_handed_out_beyond_a_gap(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_number_of_events_returned_beyond_a_gap_is_limited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stock_up([(Sku("MUG"), 1), (Sku("LAMP"), 20)])
         settle()
         monkeypatch.setattr("integration.read_models.history_reader.MOST_AHEAD", 3)
-        with elsewhere() as early:
-            early(lambda: receive_stock(Sku("MUG"), 10) and None)
+        with other_connection() as in_other_connection:
+            in_other_connection(lambda: receive_stock(Sku("MUG"), 10) and None)
             for _ in range(5):
                 receive_stock(Sku("LAMP"), 1)
                 catch_up_all()
@@ -234,7 +232,7 @@ class TestWithConcurrentTransactions:
 
 
 def settle() -> None:
-    """Follow past the gap that the tests before have left: numbers are not given out again."""
+    """Catch up past the gap that earlier tests left, because a sequence never returns a number twice."""
     for _ in range(3):
         catch_up_all()
         receive_stock(Sku("MUG"), 1)
@@ -252,7 +250,7 @@ def shown() -> dict[str, int]:
 
 
 @pytest.mark.django_db
-def test_a_day_begins_with_what_was_left_of_the_one_before(later: Callable[[timedelta], None]) -> None:
+def test_a_day_begins_with_the_stock_of_the_day_before(later: Callable[[timedelta], None]) -> None:
     stock_up([(Sku("MUG"), 5)])
     catch_up_all()
     later(timedelta(days=2))

@@ -1,4 +1,4 @@
-"""A read model made again from nothing equals the live one, whatever happens while it is made."""
+"""A rebuilt read model equals the live one, whatever happens during the rebuild."""
 
 import threading
 import time
@@ -44,7 +44,7 @@ ALL = [name for name, _ in read_models.items()]
 
 @pytest.fixture
 def at_work(placed: Place, drain: Drain) -> list[OrderNumber]:
-    """Orders at every stage: delivered, cancelled after payment, declined, out of stock, refunded in part, pending."""
+    """Orders in every state: delivered, cancelled after payment, declined, out of stock, partly refunded, pending."""
     orders = [
         placed(),
         placed({"MUG": 1}, buyer="B-2"),
@@ -73,16 +73,16 @@ def all_rows(name: str) -> list[Any]:
 
 
 def run(command: str, *args: str, **options: Any) -> str:
-    said = StringIO()
-    call_command(command, *args, stdout=said, stderr=StringIO(), **options)
-    return said.getvalue()
+    output = StringIO()
+    call_command(command, *args, stdout=output, stderr=StringIO(), **options)
+    return output.getvalue()
 
 
-# --- What they show ---
+# --- What read models show ---
 
 
 @pytest.mark.django_db
-def test_the_board_shows_every_order_as_it_is(at_work: list[OrderNumber]) -> None:
+def test_the_order_board_equals_the_orders(at_work: list[OrderNumber]) -> None:
     board = {row.number: row for row in OrderBoard.objects.all()}
     assert set(board) == set(at_work)
     for order in Order.objects.all():
@@ -96,40 +96,40 @@ def test_the_board_shows_every_order_as_it_is(at_work: list[OrderNumber]) -> Non
 
 
 @pytest.mark.django_db
-def test_sales_count_what_was_confirmed_less_what_was_cancelled(at_work: list[OrderNumber]) -> None:
+def test_sales_are_confirmed_lines_without_cancelled_ones(at_work: list[OrderNumber]) -> None:
     sold = {row.sku: (row.orders, row.quantity, row.amount_minor) for row in SalesOfDay.objects.all()}
     assert sold == {"MUG": (1, 2, 2_500), "LAMP": (2, 3, 24_000)}
 
 
 @pytest.mark.django_db
-def test_a_cancellation_takes_back_from_the_day_of_the_confirmation(
+def test_a_cancellation_reduces_the_sales_of_the_day_of_the_order(
     placed: Place, drain: Drain, later: Callable[[timedelta], None]
 ) -> None:
-    kept, lost = placed({"MUG": 1}), placed({"MUG": 5})
+    confirmed, cancelled = placed({"MUG": 1}), placed({"MUG": 5})
     drain()
     catch_up_all()
     assert SalesOfDay.objects.get().quantity == 6
     later(timedelta(days=3))
-    cancel_order(lost, CancellationReason.BY_BUYER)
+    cancel_order(cancelled, CancellationReason.BY_BUYER)
     drain()
     catch_up_all()
 
     sale = SalesOfDay.objects.get()
-    assert (sale.quantity, sale.orders, sale.day) == (1, 1, Order.objects.get(pk=kept).created_at.date())
+    assert (sale.quantity, sale.orders, sale.day) == (1, 1, Order.objects.get(pk=confirmed).created_at.date())
     assert differences(read_models.get(SalesOfDay.read_model)) == []
 
 
 @pytest.mark.django_db
-def test_lifetime_spend_is_what_the_buyers_count_themselves(at_work: list[OrderNumber]) -> None:
+def test_lifetime_spend_equals_the_spend_of_the_buyers(at_work: list[OrderNumber]) -> None:
     spent = {row.buyer: row.spend for row in LifetimeSpend.objects.all()}
     assert spent == {buyer.id: buyer.spend for buyer in Buyer.objects.all() if buyer.spend}
 
 
-# --- Each event once ---
+# --- Each event is applied once ---
 
 
 @pytest.mark.django_db
-def test_following_again_changes_nothing(at_work: list[OrderNumber]) -> None:
+def test_catching_up_again_changes_nothing(at_work: list[OrderNumber]) -> None:
     before = {name: all_rows(name) for name in ALL}
     for _ in range(3):
         catch_up_all()
@@ -138,19 +138,19 @@ def test_following_again_changes_nothing(at_work: list[OrderNumber]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", [OrderBoard.read_model, StockOfDay.read_model])
-def test_what_shows_an_aggregate_passes_over_what_it_knows(at_work: list[OrderNumber], name: str) -> None:
+def test_rows_that_show_an_aggregate_ignore_events_already_applied(at_work: list[OrderNumber], name: str) -> None:
     before = all_rows(name)
-    ReadModelBuild.objects.filter(read_model=name).update(mark=0)  # as if it had never read any of it
+    ReadModelBuild.objects.filter(read_model=name).update(mark=0)  # as if it had read nothing
     catch_up_all()
     assert all_rows(name) == before
 
 
 @pytest.mark.django_db
-def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_batch_is_rolled_back_as_a_whole(placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
     placed()
     drain()
     with monkeypatch.context() as patch:
-        patch.setattr("integration.read_models.catch_up._keep", lambda *args: 1 / 0)
+        patch.setattr("integration.read_models.catch_up._save_position", lambda *args: 1 / 0)
         catch_up_all()
         assert {len(all_rows(name)) for name in ALL} == {0}
         assert {each.error for each in lag()} == {"ZeroDivisionError: division by zero"}
@@ -163,9 +163,9 @@ def test_a_batch_that_fails_is_taken_back_whole(placed: Place, drain: Drain, mon
 @pytest.mark.parametrize(
     ("failure", "error"),
     [(ValueError("no sign"), "ValueError: no sign"), (OperationalError("too slow"), "")],
-    ids=["which the build tells", "which may pass"],
+    ids=["a bug, recorded in the build", "a passing database error"],
 )
-def test_one_that_fails_stands_still_alone(
+def test_a_failing_read_model_does_not_stop_the_others(
     placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch, failure: Exception, error: str
 ) -> None:
     tried: list[HistoryEntry] = []
@@ -179,14 +179,14 @@ def test_one_that_fails_stands_still_alone(
     with monkeypatch.context() as patch:
         patch.setattr("ordering.queries.sales._sign", fail)
         catch_up_all()
-        assert len(tried) == 2  # together with the others, and alone
+        assert len(tried) == 2  # once together with the others, once alone
         catch_up_all()
         assert len(tried) == 3
     late = {each.read_model: each for each in lag()}
     assert late.pop(SalesOfDay.read_model).error == error
     assert {(each.events, each.error) for each in late.values()} == {(0, "")}
     assert (OrderBoard.objects.count(), SalesOfDay.objects.count()) == (1, 0)
-    placed()  # now they are not equally far
+    placed()  # now the read models are at different positions
     drain()
     catch_up_all()
     assert {(each.events, each.error) for each in lag()} == {(0, "")}
@@ -194,19 +194,19 @@ def test_one_that_fails_stands_still_alone(
 
 
 @pytest.mark.django_db
-def test_what_several_are_made_of_is_read_once(
+def test_read_models_of_a_context_read_their_events_once(
     at_work: list[OrderNumber], placed: Place, drain: Drain, statements: Callable[..., Any]
 ) -> None:
     placed()
     drain()
     with statements() as seen:
         catch_up_context("ordering")
-    # Who is behind, what is new; and the sales ask what was ordered.
+    # Three queries: which read models are behind, the new events, and the ordered lines for the sales.
     assert len([sql for sql in seen if "ordering_history" in sql]) == 3
 
 
 @pytest.mark.django_db
-def test_beat_has_all_read_models_follow(placed: Place) -> None:
+def test_beat_catches_up_all_read_models(placed: Place) -> None:
     placed()
     assert {each.events for each in lag()} != {0}
     run_routine("integration.follow-read-models")
@@ -218,7 +218,7 @@ def test_beat_has_all_read_models_follow(placed: Place) -> None:
 
 
 @pytest.mark.django_db
-def test_lag_is_told_in_events_and_seconds_by_one_query(
+def test_lag_is_events_and_seconds_in_one_query(
     at_work: list[OrderNumber], placed: Place, later: Callable[[timedelta], None], statements: Callable[..., Any]
 ) -> None:
     assert {(each.events, each.seconds) for each in lag()} == {(0, 0.0)}
@@ -239,7 +239,7 @@ def test_lag_is_told_in_events_and_seconds_by_one_query(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ALL)
-def test_rebuilt_from_nothing_it_equals_the_live_one(at_work: list[OrderNumber], name: str) -> None:
+def test_a_rebuilt_read_model_equals_the_live_one(at_work: list[OrderNumber], name: str) -> None:
     before = all_rows(name)
     assert before
     progress: list[int] = []
@@ -251,7 +251,7 @@ def test_rebuilt_from_nothing_it_equals_the_live_one(at_work: list[OrderNumber],
 
 
 @pytest.mark.django_db
-def test_a_wrong_row_is_told_and_then_right(at_work: list[OrderNumber]) -> None:
+def test_check_reports_wrong_rows_and_rebuild_repairs_them(at_work: list[OrderNumber]) -> None:
     right = all_rows(OrderBoard.read_model)
     OrderBoard.objects.filter(number=at_work[0]).update(status="pending")
     OrderBoard.objects.filter(number=at_work[1]).delete()
@@ -260,11 +260,11 @@ def test_a_wrong_row_is_told_and_then_right(at_work: list[OrderNumber]) -> None:
     assert len(all_rows(OrderBoard.read_model)) == len(right) - 1
     assert "6 rows" in run("rebuild", "ordering.order-board")
     assert all_rows(OrderBoard.read_model) == right
-    assert "is what its history tells" in run("rebuild", "ordering.order-board", check=True)
+    assert "matches its history" in run("rebuild", "ordering.order-board", check=True)
 
 
 @pytest.mark.django_db
-def test_stopped_half_way_the_live_one_is_as_it_was_and_the_next_starts_clean(
+def test_an_interrupted_rebuild_leaves_the_live_build_unchanged_and_the_next_one_starts_again(
     at_work: list[OrderNumber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: all_rows(name) for name in ALL}
@@ -286,7 +286,7 @@ def _interrupt(*args: Any) -> int:
 
 
 @pytest.mark.django_db
-def test_of_two_rebuilds_the_second_goes_on(at_work: list[OrderNumber]) -> None:
+def test_of_two_concurrent_rebuilds_the_second_wins(at_work: list[OrderNumber]) -> None:
     model = read_models.get(OrderBoard.read_model)
     before = all_rows(model.name)
 
@@ -303,17 +303,17 @@ def test_of_two_rebuilds_the_second_goes_on(at_work: list[OrderNumber]) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("args", "told"),
-    [((), "Say which"), (("ordering.order-bored",), "No read model is named 'ordering.order-bored'")],
+    ("args", "message"),
+    [((), "Specify a NAME"), (("ordering.order-bored",), "No read model is named 'ordering.order-bored'")],
 )
-def test_what_there_is_to_rebuild_is_told(args: tuple[str, ...], entries: str) -> None:
-    with pytest.raises(CommandError, match=entries) as error:
+def test_a_wrong_name_lists_the_read_models(args: tuple[str, ...], message: str) -> None:
+    with pytest.raises(CommandError, match=message) as error:
         run("rebuild", *args)
     assert all(name in str(error.value) for name in ALL)
 
 
 @pytest.mark.django_db
-def test_verify_names_what_a_read_model_shows_wrongly(at_work: list[OrderNumber]) -> None:
+def test_verify_reports_wrong_rows_of_read_models(at_work: list[OrderNumber]) -> None:
     def offenders() -> dict[str, int]:
         found = verify(["read_models."])
         assert all(finding.looked_at for finding in found.values())
@@ -334,7 +334,7 @@ def test_verify_names_what_a_read_model_shows_wrongly(at_work: list[OrderNumber]
 
 
 @pytest.mark.django_db
-def test_verify_takes_no_offence_at_what_is_only_late(at_work: list[OrderNumber], placed: Place, drain: Drain) -> None:
+def test_verify_ignores_rows_that_are_only_behind(at_work: list[OrderNumber], placed: Place, drain: Drain) -> None:
     placed()
     drain()
     assert [what for finding in verify(["read_models."]).values() for what in finding.offenders] == []
@@ -344,7 +344,7 @@ def test_verify_takes_no_offence_at_what_is_only_late(at_work: list[OrderNumber]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
+def test_a_rebuild_during_new_orders_equals_the_live_read_model(
     for_threads: None, placed: Place, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.read_models.catch_up.BATCH", 5)
@@ -387,7 +387,7 @@ def test_rebuilt_while_orders_are_placed_it_equals_the_live_one(
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite there is one writer anyway")
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_is_locked_holds_up_only_its_own_read_model(placed: Place, drain: Drain) -> None:
+def test_a_locked_table_delays_only_its_own_read_model(placed: Place, drain: Drain) -> None:
     def catch_up() -> None:
         catch_up_context("ordering")
         connections.close_all()
@@ -395,46 +395,46 @@ def test_a_table_that_is_locked_holds_up_only_its_own_read_model(placed: Place, 
     catch_up_all()
     placed()
     drain()
-    follower = threading.Thread(target=catch_up)
+    reader = threading.Thread(target=catch_up)
     with transaction.atomic():
-        with connection.cursor() as cursor:  # as a migration has it, while it makes an index
+        with connection.cursor() as cursor:  # the lock that a migration holds while it creates an index
             cursor.execute(f"LOCK TABLE {SalesOfDay._meta.db_table} IN SHARE MODE")
-        follower.start()
+        reader.start()
         give_up_at = time.monotonic() + 20
         while OrderBoard.objects.count() + LifetimeSpend.objects.count() < 2:
             assert time.monotonic() < give_up_at, lag()
             time.sleep(0.01)
         assert not SalesOfDay.objects.exists()
-    follower.join(20)
+    reader.join(20)
     assert SalesOfDay.objects.exists()
 
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite there is one writer anyway")
 @pytest.mark.django_db(transaction=True)
-def test_who_finds_another_following_leaves_it_and_a_request_waits_a_moment(placed: Place, drain: Drain) -> None:
+def test_a_locked_build_is_skipped_by_workers_and_waited_for_briefly_by_requests(placed: Place, drain: Drain) -> None:
     placed()
     catch_up_all()
     model = read_models.get(OrderBoard.read_model)
-    held, let_go = threading.Event(), threading.Event()
+    locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with transaction.atomic():
             build = lock_live(model)
-            held.set()
-            let_go.wait(20)
+            locked.set()
+            release.wait(20)
             apply_next([LockedBuild(model, build)])
         connections.close_all()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert held.wait(20)
+    assert locked.wait(20)
     placed()
     catch_up_context("ordering")
     assert OrderBoard.objects.count() == 1
-    catch_up(model.name)  # for half a second
+    catch_up(model.name)  # waits half a second for the lock
     assert OrderBoard.objects.count() == 1
-    threading.Timer(0.1, let_go.set).start()
+    threading.Timer(0.1, release.set).start()
     catch_up(model.name)
     assert OrderBoard.objects.count() == 2
     thread.join(20)
