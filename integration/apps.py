@@ -1,4 +1,4 @@
-"""How a context joins the house: its policies are found by being there."""
+"""App configurations: how a context joins the system. Its policies are found by importing every module of a folder."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,10 +13,10 @@ from django.db.models.signals import post_migrate
 
 
 class Context(AppConfig):
-    """A bounded context: its events, and every module in its `policies` folder, are imported at start.
+    """A bounded context: at start, its events and every module in its `policies` folder are imported.
 
-    So a new rule is a new file, and whatever is stored of the context finds its class. So are its invariants, and its
-    queries with the read models they keep.
+    So a new rule is a new file, and every stored wire name of the context finds its class. Its invariants are imported
+    too, and so are its queries, which register its read models.
     """
 
     default_auto_field = "django.db.models.BigAutoField"
@@ -39,7 +39,7 @@ class IntegrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # They register what they hold: checks, invariants and routines.
+        # Importing these modules registers their checks, invariants and routines.
         from integration.history import append_only  # noqa: F401
         from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import authentication, idempotency  # noqa: F401
@@ -51,7 +51,8 @@ class IntegrationConfig(AppConfig):
 
 
 def _ensure_group(sender: AppConfig, **kwargs: Any) -> None:
-    """A group named after the app, with all its permissions: staff are let into a context by joining its group."""
+    """Create a group named after the app, with all its permissions; staff get access to a context by joining its
+    group."""
     from django.contrib.auth.models import Group, Permission
 
     group, _ = Group.objects.get_or_create(name=sender.label)
@@ -59,9 +60,9 @@ def _ensure_group(sender: AppConfig, **kwargs: Any) -> None:
 
 
 def _lift_sqlite_parameter_limit(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    """Let SQLite take as many parameters in a statement as it was built for, instead of the 999 of long ago.
+    """Use the number of parameters per statement that SQLite was built for, not Django's old limit of 999.
 
-    With 999, the statements of an order would grow in number with its lines.
+    With 999, an order with many lines would need more statements.
     """
     if connection.vendor == "sqlite":
         limit = connection.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER)

@@ -1,4 +1,4 @@
-"""The tables of the way between contexts, of what the contexts' APIs have in common, and of what is read."""
+"""All concrete models of the app `integration`, imported here so that Django finds them."""
 
 from integration.aggregates.snapshots import Snapshot
 from integration.history.personal_data import PersonalData

@@ -1,7 +1,7 @@
-"""*Whenever X, then Y*: the two decorators all policies are written with.
+"""Policies in the form *whenever X, then Y*: the two decorators that register them.
 
-A policy that reacts to its own context's domain event runs at once, in the same transaction. One that reacts to a
-contract runs later, in a worker of its context, once for each message.
+A policy that reacts to a domain event of its own context runs at once, in the same transaction. A policy that reacts to
+a contract runs later, in a worker of its context, once for each message.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,32 +26,38 @@ def whenever(
     prepare: Callable[[Sequence[Any]], None] | None = None,
     read: Callable[[Sequence[Any]], Any] | None = None,
 ) -> Callable[[H], H]:
-    """Let the function below react to an event.
+    """Register the decorated function as a reaction to an event.
 
     Args:
         event: a domain event of this context, or a contract.
-        name: for a contract, the reaction's wire name, `context.what-it-does`: it outlives every rename in the code.
-        outside: for a contract, whether the reaction talks to the outside world; it then runs outside of any
-            transaction, at least once, and must pass on an idempotency key of its own. What changes because of the
-            answer it returns as a function, which is called in the unit of work that marks the delivery done.
-        prepare: for a contract, what to call once in a unit of work before several events change something in it.
-        read: for one that talks to the outside world, what to call once before the first of several events; what it
-            returns is each one's second argument. If that is a context manager, it is entered for as long as they take.
+        name: contracts only: the reaction's wire name, `context.what-it-does`. It is stored, so it never changes when
+            code is renamed.
+        external: contracts only: whether the reaction calls an external system. It then runs without a transaction, at
+            least once, and must pass an idempotency key to that system. It may return a function that records the
+            result; the unit of work that marks the delivery done calls that function.
+        prepare: contracts only: a function called once with all events of a batch, in the unit of work that makes
+            changes because of them and before those changes.
+        read: external reactions only: a function called once with all events of a batch, before the first is handled.
+            Its result is the second argument of each call. If it is a context manager, it is entered for the duration
+            of the calls.
 
     Raises:
-        TypeError: for a name or an option where none belongs, or none where one does.
+        TypeError: a reaction to a domain event has a name or an option, a reaction to a contract has no name, or `read`
+            is used without `external`.
     """
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
             if name or external or prepare or read:
-                raise TypeError("a reaction to a domain event runs in its transaction: it has neither name nor options")
+                raise TypeError(
+                    "a reaction to a domain event runs in the event's transaction and takes no name and no options"
+                )
             dispatcher.subscribe(event, handler)
         else:
             if not name:
                 raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
             if read and not external:
-                raise TypeError(f"{name} reads in its transaction: `read` is for what talks to the outside world")
+                raise TypeError(f"{name} handles events in a transaction: `read` requires external=True")
             consumers.register(consumers.Consumer(name, event, handler, external, prepare, read))
         return handler
 
@@ -59,10 +65,10 @@ def whenever(
 
 
 def every(interval: timedelta, *, name: str) -> Callable[[R], R]:
-    """Let the function below run again and again, on beat, in a worker of its context.
+    """Register the decorated function as a routine, which beat runs repeatedly in a worker of its context.
 
     Args:
-        interval: how long from one run to the next; at least a second.
+        interval: the time from one run to the next; at least a second.
         name: its wire name, `context.what-it-does`.
     """
 

@@ -1,1 +1,1 @@
-"""The commands that are about the way between contexts alone."""
+"""Management commands for messages, read models, histories, contracts and the generated documents."""

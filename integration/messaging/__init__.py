@@ -1,4 +1,5 @@
-"""The way between contexts: publish, then deliver, then done, tried again, or a dead letter.
+"""Messages between contexts: publish, then deliver. A delivery ends as done, is retried, or becomes a dead letter.
 
-The database holds the truth: a message once, and one delivery for each of its consumers. The broker is a doorbell.
+The database is the source of truth. It holds each message once, with one delivery for each consumer. The broker only
+wakes workers up.
 """

@@ -1,7 +1,7 @@
-"""What was settled long ago leaves the tables that work is done in, as one row of the archive, and nothing is lost.
+"""Messages settled long ago move from the working tables to the archive table, one row per message, without loss.
 
-Settled is done or skipped: no worker and no operator touches such a delivery again. A message to which a delivery is
-missing stays where it is, for that is an error that must not be put away.
+A delivery is settled when it is done or skipped: no worker and no operator changes it again. A message that lacks a
+delivery is never archived, because a missing delivery is an error that must stay visible.
 """
 
 from collections import defaultdict
@@ -21,28 +21,31 @@ from integration.messaging.models import ArchivedMessage, Delivery, Message, Sta
 from integration.messaging.routines import Routine, register
 
 BATCH = 500
-"""As many messages are moved in one transaction: SQLite lets nobody else write for so long."""
+"""Messages moved in one transaction. SQLite blocks all other writers for as long as one transaction lasts."""
 
 MOST_BATCHES = 40
-"""As many batches are moved in one run; the next run goes on."""
+"""Batches moved in one run; the next run continues."""
 
 
 def archive_messages() -> None:
-    """Move what is to be archived, a bounded number of batches."""
+    """Archive old settled messages, at most `MOST_BATCHES` batches."""
     for _ in range(MOST_BATCHES):
         if not archive_batch(BATCH):
             break
 
 
-# Not `every`: policies lie above the way between contexts.
+# `register`, not the decorator `every`: `integration.policies` imports this package, so an import back would be a
+# cycle.
 register(Routine("integration.archive-messages", timedelta(minutes=1), archive_messages))
 
 
 def archive_batch(limit: int) -> int:
-    """Move up to `limit` messages, oldest first, in one transaction and a number of statements that never grows.
+    """Move up to `limit` messages, oldest first, in one transaction and a fixed number of SQL statements.
+
+    Any number of processes may call this at once: rows that another one is moving are skipped, not waited for.
 
     Returns:
-        How many were moved. Any number of these may run at once: none waits for what another is moving.
+        The number of messages moved.
     """
     with transaction.atomic():
         messages = list(_unclaimed(_settled_before(clock.now() - settings.ARCHIVE_AFTER))[:limit])
@@ -55,7 +58,11 @@ def archive_batch(limit: int) -> int:
 
 
 def bring_back(archived: Sequence[ArchivedMessage]) -> None:
-    """Put messages back where they came from, with their deliveries; in the transaction of whoever has locked them."""
+    """Move messages and their deliveries back to the working tables.
+
+    Args:
+        archived: the rows to move; the caller has locked them and owns the transaction.
+    """
     columns = [field.attname for field in Message._meta.concrete_fields]
     Message.objects.bulk_create([Message(**{name: getattr(each, name) for name in columns}) for each in archived])
     Delivery.objects.bulk_create(
@@ -65,13 +72,15 @@ def bring_back(archived: Sequence[ArchivedMessage]) -> None:
 
 
 def _settled_before(moment: datetime) -> QuerySet[Message]:
-    """The messages none of whose deliveries is unsettled or was settled only since the moment; oldest first."""
+    """Messages whose deliveries were all settled before `moment`; oldest first."""
     settled = Q(status=Status.DONE, done_at__lt=moment) | Q(status=Status.SKIPPED, skipped_at__lt=moment)
     unsettled = Delivery.objects.filter(message=OuterRef("pk")).exclude(settled)
-    # By the key too, which is a UUIDv7 and so begins with its moment: it has an index, and `occurred_at` needs none.
+    # Filter on the primary key too. It is a UUIDv7, so it begins with the creation time, and `occurred_at` needs no
+    # index.
     old = Message.objects.filter(occurred_at__lt=moment, pk__lt=_first_key_of(moment))
-    # Not EXISTS, which PostgreSQL turns into a join: with much to archive, each batch would read all that is settled.
-    # And `<`, of which it expects many, not `IS NULL`, of which it expects so few that it compiles the search.
+    # A subquery, not EXISTS: PostgreSQL turns EXISTS into a join. With much to archive, each batch would then read all
+    # settled deliveries. `< 1`, not `IS NULL`: the planner estimates that many rows match `<` but very few match `IS
+    # NULL`. With that low estimate the query looks so expensive that PostgreSQL JIT-compiles it.
     first_unsettled = Coalesce(Subquery(unsettled.order_by().values("pk")[:1]), 0)
     return old.alias(first_unsettled=first_unsettled).filter(first_unsettled__lt=1).order_by("pk")
 
@@ -81,7 +90,7 @@ def _unclaimed(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 
 def _first_key_of(moment: datetime) -> UUID:
-    """What no key made before the moment comes after. Source: RFC 9562, section 5.7."""
+    """The smallest UUIDv7 of this moment; every key made earlier sorts before it. Source: RFC 9562, section 5.7."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
@@ -101,19 +110,19 @@ def _archived(message: Message, deliveries: list[dict[str, Any]]) -> ArchivedMes
 
 
 def _facts(delivery: Delivery, but: str) -> dict[str, Any]:
-    """Every column but one, as JSON can hold it: a moment with all its microseconds."""
+    """All columns of a delivery except one, as JSON values; timestamps keep their microseconds."""
     columns = [field.attname for field in Delivery._meta.concrete_fields if field.attname != but]
     return msgspec.to_builtins({column: getattr(delivery, column) for column in columns})
 
 
 def _from_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """What `_facts` was made from."""
+    """The column values that `_facts` was given; the inverse of `_facts`."""
     fields = {field.attname: field for field in Delivery._meta.concrete_fields}
     return {name: fields[name].to_python(value) for name, value in facts.items()}
 
 
 def _delete(messages: list[Message]) -> None:
     keys = [message.pk for message in messages]
-    # Raw, for Django's own would read what is deleted and delete it by the hundred.
+    # Raw delete: Django's own would first read the rows, then delete them by the hundred.
     Delivery.objects.filter(message__in=keys)._raw_delete(using=connection.alias)
     Message.objects.filter(pk__in=keys)._raw_delete(using=connection.alias)

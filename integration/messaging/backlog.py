@@ -1,6 +1,7 @@
-"""How much is on its way, and for how long: what nobody has settled, by consumer, in one query.
+"""How many deliveries are unsettled, and since when, by consumer; one query.
 
-It looks at what is pending or dead alone: on PostgreSQL it costs the same however much has been done.
+The query reads only pending and dead rows. On PostgreSQL, partial indexes serve it, so its cost does not grow with the
+number of settled deliveries.
 """
 
 from typing import NamedTuple
@@ -13,15 +14,15 @@ from integration.messaging.models import PARKED, Delivery, Status
 
 
 class Backlog(NamedTuple):
-    """What a consumer has before it.
+    """The unsettled deliveries of one consumer.
 
     Args:
         consumer: its wire name.
-        pending: deliveries that are due and nobody has claimed: the depth.
-        waiting: those that are due later: being handled now, or waiting for their next attempt.
-        parked: those among the waiting and the pending that this code does not know, and leaves to code that does.
-        dead: those that were given up, and wait for an operator.
-        lag: for how many seconds the oldest pending one has been due; 0 when there is none.
+        pending: deliveries that are due and not claimed: the queue depth.
+        waiting: deliveries that are due later: in flight now, or waiting for their next attempt.
+        parked: those among the waiting and the pending ones that this code does not know and leaves to code that does.
+        dead: dead letters, which wait for an operator.
+        lag: seconds since the oldest pending delivery became due; 0 without one.
     """
 
     consumer: str
@@ -33,11 +34,11 @@ class Backlog(NamedTuple):
 
 
 def backlog() -> list[Backlog]:
-    """The backlog of every consumer there is and of every one that has any, by name; one query."""
+    """The backlog of every registered consumer, and of every other one that has deliveries, by name; one query."""
     now = clock.now()
     pending, dead = Q(status=Status.PENDING), Q(status=Status.DEAD)
     due = pending & Q(due_at__lte=now)
-    # An `or`, not an `in`: each side of it is served by the partial index made for it, if the database can.
+    # `OR`, not `IN`: each side of `OR` can use its own partial index, where the database has them.
     rows = (
         Delivery.objects.filter(pending | dead)
         .order_by()

@@ -1,4 +1,4 @@
-"""System checks for wiring that cannot work: they refuse to start rather than lose work later."""
+"""System checks for wiring mistakes: Waybill refuses to start rather than lose work later."""
 
 from typing import Any
 
@@ -14,19 +14,20 @@ from integration.messaging.routines import Routine, routines
 
 @register
 def contexts_exist(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Every consumer and routine is named after a context that has workers."""
+    """The name of every consumer and routine begins with a context that has workers."""
     named: list[tuple[str, Consumer | Routine]] = [*consumers.items(), *routines.items()]
-    rooms = [*settings.CONTEXTS, "integration"]
+    known = [*settings.CONTEXTS, "integration"]
     return [
-        Error(f"{name!r} is named after none of {rooms}", id="waybill.E001")
+        Error(f"{name!r} is named after none of {known}", id="waybill.E001")
         for name, entry in named
-        if entry.context not in rooms
+        if entry.context not in known
     ]
 
 
 @register
 def every_version_leads_to_the_newest(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Upcasters lead from every version of every event to its newest, or what is stored could not be read."""
+    """Upcasters lead from every version of every event to its newest version. Otherwise stored events could not be
+    read."""
     return [
         Error(
             f"no upcaster leads on from version {version} of {name}, which is in version {event.schema_version}",
@@ -40,7 +41,7 @@ def every_version_leads_to_the_newest(app_configs: Any, **kwargs: Any) -> list[C
 
 @register
 def memory_broker_stays_in_process(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """`memory://` reaches no other process: one web process, and workers that are threads of it."""
+    """The broker `memory://` reaches no other process: it requires one web process whose workers are threads."""
     if not settings.EMBEDDED:
         return []
     errors: list[CheckMessage] = []

@@ -1,7 +1,8 @@
-"""Claiming: one committed statement by which a worker takes deliveries into its hands, for a while.
+"""Claiming: one committed statement leases due deliveries to a worker and counts the attempt.
 
-It counts the attempt before anything is done, so that even a worker that is killed has been counted, and it says when
-the delivery is due again: what its worker neither marked done nor let go of by then was lost with it.
+The attempt is counted before the work starts, so a worker that is killed has used it up. The claim also moves `due_at`
+to the end of the lease. A delivery that its worker neither settled nor released by then was lost with that worker and
+is claimed again.
 """
 
 from datetime import datetime, timedelta
@@ -15,17 +16,19 @@ from integration.messaging.wakeups import DeliveryQueue
 from integration.storage.sql import is_postgresql
 
 BATCH = 50
-"""As many deliveries are handled in one transaction: beyond that a commit more costs little, a failure much."""
+"""Deliveries handled in one transaction. A larger batch saves few commits and makes a failure cost much more."""
 
 SECOND_BATCH = 6
-"""As many are claimed together for their second attempt: one of them may have killed the worker of all."""
+"""Deliveries claimed together for a second attempt. It is small because one of them may have killed the worker of the
+first batch."""
 
 LEASE = timedelta(seconds=6)
-"""After this long a claimed delivery of which nothing was heard is claimed again."""
+"""A claimed delivery that is not settled or released within this time is claimed again."""
 
 
 CLOCKS_DIFFER = timedelta(milliseconds=100)
-"""So far two machines' clocks may be apart, at most, for what one publishes to be due at once by the other's."""
+"""The largest accepted difference between two machines' clocks. Claims look this far ahead, so that a delivery
+published on one machine is due at once on another."""
 
 
 class Claim(NamedTuple):
@@ -35,23 +38,34 @@ class Claim(NamedTuple):
     consumer: str
     attempt: int
     more: bool = True
-    """Whether something else in its lane may have been due as well."""
+    """Whether the delivery queue may hold other due deliveries."""
 
 
 def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
-    """Take up to `limit` due deliveries of a lane, and count the attempt; one statement, committed.
+    """Claim up to `limit` due deliveries of a delivery queue and count the attempt; one statement, committed.
 
-    What was lost with its worker goes first, for somebody has waited for it longest; then comes what has been due
-    longest. Only what was tried equally often is claimed together, and the more often, the less of it: a delivery that
-    kills its worker has its neighbours charged with the attempt twice at most, and from then on dies alone.
+    Deliveries whose lease has expired come first, because they have waited longest. Then come the others in the order
+    in which they became due.
+
+    Only deliveries with the same number of attempts are claimed together, and fewer of them with each attempt. So a
+    delivery that kills its worker charges an attempt to its neighbours at most twice; after that it is claimed alone.
+
+    Args:
+        delivery_queue: where to look.
+        limit: the most deliveries to claim.
+
+    Returns:
+        The claims, ordered by delivery id.
     """
     skip_locked = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
-    # Nobody waits for the disk: a claim that the database itself forgets in a crash is one that nothing came of, for
-    # what comes of it is committed later, and never without it.
-    unhurried = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS unhurried" if is_postgresql() else ""
-    # Two ranges of the index, so that what waits does not begin with what others have in hand. That is gone through
-    # whole, due or not, little as it is: only what somebody comes by does PostgreSQL see to be over, and what it has
-    # seen makes room in the index. What is over would else lie at the beginning of both until the next VACUUM.
+    # The claim commits with `synchronous_commit = off`, without waiting for fsync. If a database crash loses it, the
+    # delivery is simply claimed again. Its effects are committed later and durably, and never without the claim.
+    no_fsync = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS no_fsync" if is_postgresql() else ""
+    # Two searches, each in its own range of the index, so that the search for waiting rows does not scan in-flight rows
+    # first. The search for lost rows scans the whole in-flight range, which is small: `IS TRUE` hides its `due_at`
+    # condition from the index. PostgreSQL marks a dead index entry only when a scan visits it, and only marked entries
+    # free their space before the next VACUUM. Without these visits, dead entries would pile up at the beginning of both
+    # ranges.
     search = f"""
         SELECT id, attempts, in_hand, due_at FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}
@@ -60,9 +74,9 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
         """  # noqa: S608 - a constant
     is_due, now = "due_at <= %(now)s", clock.now()
     with connection.cursor() as cursor:
-        # Materialized, or PostgreSQL may look for what is due once for each row, and take more than the limit. What was
-        # found is locked and need not be asked again whether it is pending: if it were, PostgreSQL might go through all
-        # that is, in the index that holds nothing else.
+        # MATERIALIZED: otherwise PostgreSQL may run a CTE once for each row and claim more than the limit. The rows
+        # found are locked, so the UPDATE does not repeat `status = 'pending'`. With that condition PostgreSQL might
+        # scan the whole partial index on pending rows.
         cursor.execute(
             f"""
             WITH lost AS MATERIALIZED ({search.format(True, f"({is_due}) IS TRUE")}),
@@ -78,10 +92,10 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
                                 FROM first), 0)
             )
             UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s
-            FROM together{unhurried} WHERE integration_delivery.id = together.id
+            FROM together{no_fsync} WHERE integration_delivery.id = together.id
             RETURNING integration_delivery.id, consumer, attempts,
                 (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
-            """,  # noqa: S608 - what is formatted in are constants
+            """,  # noqa: S608 - only constants are formatted in
             {
                 "context": delivery_queue.context,
                 "external": delivery_queue.external,
@@ -95,11 +109,11 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
 
 
 def due_delivery_queues() -> list[DeliveryQueue]:
-    """The lanes in which something is due; one query."""
+    """The delivery queues with at least one due delivery; one query."""
     due = Delivery.objects.filter(status=Status.PENDING, due_at__lte=clock.now() + CLOCKS_DIFFER)
     return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "external").distinct()]
 
 
 def _sql_moment(moment: datetime) -> Any:
-    """A moment as the database's driver wants it in SQL of our own."""
+    """A moment in the form that the database driver takes in raw SQL."""
     return connection.ops.adapt_datetimefield_value(moment)

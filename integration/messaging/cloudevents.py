@@ -1,4 +1,4 @@
-"""How an integration event looks outside of the house: as a CloudEvent 1.0 in its structured JSON form.
+"""The public form of an integration event: a CloudEvent 1.0 in structured JSON mode.
 
 Source: the CloudEvents specification, version 1.0.2, with its extension for distributed tracing.
 """
@@ -14,15 +14,15 @@ from integration.messaging.models import Published
 CONTENT_TYPE = "application/cloudevents+json"
 
 SUBJECTS = ("order", "sku", "buyer")
-"""The fields that name what an event is about; the first one it has."""
+"""Fields that can name the subject of an event; the first one that the event has is used."""
 
 
 def cloud_event(message: Published) -> dict[str, Any]:
     """The message's event in its newest version, as a JSON object.
 
     Raises:
-        UnknownName: for what this code cannot read.
-        msgspec.ValidationError: for facts that don't fit their contract.
+        UnknownName: this code knows no such contract or version.
+        msgspec.ValidationError: the stored data does not fit the contract.
     """
     event = message.event
     data = to_data(event)
@@ -43,5 +43,5 @@ def cloud_event(message: Published) -> dict[str, Any]:
 
 
 def source_of(name: str) -> str:
-    """The context that tells it, as a CloudEvent names it."""
+    """The `source` attribute of a CloudEvent: the context that publishes the contract."""
     return f"/waybill/{context_of(name)}"

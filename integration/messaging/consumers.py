@@ -1,4 +1,4 @@
-"""Who listens to which contract: one consumer is one reaction of one context, under a wire name of its own."""
+"""The registry of consumers: one consumer is one reaction of one context to one contract, under its own wire name."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,12 +16,12 @@ class Consumer(Struct, frozen=True):
     Args:
         name: its wire name, `context.what-it-does`; deliveries are stored under it.
         listens_to: the contract.
-        handle: what it does, with the event and, if it has a `read`, what that gave; outside, it may return what
-            writes down what came of it.
-        outside: whether it talks to the outside world, and so must run outside of any transaction.
-        prepare: called once with all events of a batch in the unit of work that changes something because of them,
-            before it does, to lock in one order what they need.
-        read: outside, called once with all events of a batch before the first is handled.
+        handle: the function that handles the event. If there is a `read`, its result is the second argument. An
+            external handler may return a function that records the outcome.
+        external: whether it calls an external system, and so runs without a transaction.
+        prepare: called once with all events of a batch, in the unit of work that makes changes because of them and
+            before those changes. It locks the rows they need in one order.
+        read: external only; called once with all events of a batch, before the first is handled.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Consumer(Struct, frozen=True):
 
     @property
     def context(self) -> str:
-        """The context that reacts; its workers do the work."""
+        """The context that reacts; its workers handle the deliveries."""
         return self.name.partition(".")[0]
 
 
@@ -42,11 +42,11 @@ _by_contract: dict[type[IntegrationEvent], list[Consumer]] = defaultdict(list)
 
 
 def register(consumer: Consumer) -> None:
-    """Let the consumer have a delivery of every message published from now on."""
+    """Give the consumer a delivery of every message of its contract that is published from now on."""
     consumers.add(consumer.name, consumer)
     _by_contract[consumer.listens_to].append(consumer)
 
 
 def consumers_of(contract: type[IntegrationEvent]) -> list[Consumer]:
-    """Who gets a delivery of every message of this contract."""
+    """The consumers that get a delivery of every message of this contract."""
     return list(_by_contract.get(contract, ()))

@@ -1,8 +1,12 @@
-"""What failed waits for a person, who has it tried again or skips it with a reason; what is settled stays so.
+"""Failed deliveries wait for an operator, who replays them or skips them with a reason. A settled delivery never
+changes.
 
-Tried again it is due at once, as if never tried. Skipped is for good, and only what has failed or is parked can be. A
-worker that is busy with a delivery at this very moment keeps it or loses its claim and takes back what it did, so that
-it takes effect once at most; what such a worker told the outside world cannot be taken back.
+A replayed delivery is due at once, with its attempts reset to zero. Skipping is final and is allowed only for
+deliveries that have failed or are parked.
+
+A worker may be handling the delivery at this very moment. Either it finishes first, or it loses its claim and rolls
+back its transaction. So the effects happen at most once. A call that such a worker has already made to an external
+system cannot be undone.
 """
 
 import logging
@@ -17,7 +21,7 @@ from integration.messaging.wakeups import DeliveryQueue, wake
 
 log = logging.getLogger(__name__)
 
-# A second attempt, or an error beside the first: one that is being made for the first time has not failed.
+# A second attempt, or a first attempt with an error. A first attempt without an error may still be in flight.
 _HAS_FAILED = Q(attempts__gt=1) | (Q(attempts=1) & ~Q(error=""))
 
 SKIPPABLE = Q(status=Status.DEAD) | (Q(status=Status.PENDING) & _HAS_FAILED) | PARKED
@@ -25,7 +29,7 @@ SKIPPABLE = Q(status=Status.DEAD) | (Q(status=Status.PENDING) & _HAS_FAILED) | P
 
 
 class NoSuchDelivery(NotFound):
-    """There is no such delivery; what was settled long ago is in the archive."""
+    """There is no such delivery; one settled long ago is in the archive."""
 
 
 class AlreadySettled(Refused):
@@ -33,15 +37,15 @@ class AlreadySettled(Refused):
 
 
 class NotFailed(Refused):
-    """The delivery has not failed: only what is dead, parked, or failed at least once, can be skipped."""
+    """The delivery has not failed: only one that is dead, parked, or has failed at least once can be skipped."""
 
 
 class NoReason(Unacceptable):
-    """Say why this is skipped: it is all that will be left to explain it."""
+    """Give the reason for skipping: nothing else will explain it later."""
 
 
 def delivery(id: int) -> Delivery:
-    """The delivery and its message; raises `NoSuchDelivery`."""
+    """The delivery with its message loaded; raises `NoSuchDelivery`."""
     try:
         return Delivery.objects.select_related("message").get(pk=id)
     except Delivery.DoesNotExist:
@@ -49,10 +53,10 @@ def delivery(id: int) -> Delivery:
 
 
 def replay(deliveries: QuerySet[Delivery]) -> int:
-    """Have the dead and the pending ones among the deliveries tried again now, with all their attempts before them.
+    """Make the dead and the pending ones among the deliveries due now, with all their attempts available again.
 
     Returns:
-        How many they are.
+        The number of deliveries replayed.
     """
     undone = Delivery.objects.filter(pk__in=deliveries.values("pk"), status__in=[Status.DEAD, Status.PENDING])
     with transaction.atomic():
@@ -66,11 +70,11 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
 
 
 def replay_one(id: int) -> Delivery:
-    """Have the delivery tried again now; returns it as it is then.
+    """Make the delivery due now, with all its attempts available again; returns the updated delivery.
 
     Raises:
-        AlreadySettled: when it is done or was skipped.
-        NoSuchDelivery: when there is none.
+        AlreadySettled: it is done or was skipped.
+        NoSuchDelivery: there is none with this id.
     """
     replayed = replay(Delivery.objects.filter(pk=id))
     found = delivery(id)
@@ -84,18 +88,19 @@ def skip(deliveries: QuerySet[Delivery], reason: str, actor: str) -> int:
 
     Args:
         reason: why they need not be handled.
-        actor: who decided so, such as `user:12`.
+        actor: the user who decided this, such as `user:12`.
 
     Returns:
-        How many they are.
+        The number of deliveries skipped.
 
     Raises:
-        NoReason: for one that says nothing.
+        NoReason: the reason is blank.
     """
     reason = reason.strip()
     if not reason:
         raise NoReason(pointer="/reason")
-    # What is asked of the row itself is asked again once a worker that held it lets go; the subquery is not.
+    # `SKIPPABLE` is a condition on the updated row, so PostgreSQL checks it again once a worker releases its lock on
+    # the row. A subquery would not be evaluated again.
     failed = Delivery.objects.filter(SKIPPABLE, pk__in=deliveries.order_by().values("pk")).order_by()
     skipped = failed.update(
         status=Status.SKIPPED, in_flight=False, skip_reason=reason, skipped_by=actor, skipped_at=clock.now()
@@ -105,13 +110,13 @@ def skip(deliveries: QuerySet[Delivery], reason: str, actor: str) -> int:
 
 
 def skip_one(id: int, reason: str, actor: str) -> Delivery:
-    """Skip the delivery; returns it as it is then.
+    """Skip the delivery; returns the updated delivery.
 
     Raises:
-        NoReason: for a reason that says nothing.
-        AlreadySettled: when it is done or was skipped.
-        NotFailed: when it waits for its first attempt, or that is being made.
-        NoSuchDelivery: when there is none.
+        NoReason: the reason is blank.
+        AlreadySettled: it is done or was skipped.
+        NotFailed: it waits for its first attempt, or that attempt is in progress.
+        NoSuchDelivery: there is none with this id.
     """
     skipped = skip(Delivery.objects.filter(pk=id), reason, actor)
     found = delivery(id)

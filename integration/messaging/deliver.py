@@ -1,11 +1,12 @@
-"""Exactly once in effect: a delivery is claimed, handled, and marked done in the transaction of what it caused.
+"""Exactly-once effects: a worker claims a delivery, handles it, and marks it done in the transaction of its effects.
 
-Claiming counts the attempt in a transaction of its own, so that even a worker that is killed has been counted. Several
-waiting deliveries of one consumer are handled in one transaction; when one of them fails, all of them are taken back
-and each is tried alone, so that none is held up by its neighbour. One that only came too early is set aside.
+The claim counts the attempt in its own transaction, so a worker that is killed has used it up. Deliveries of one
+consumer are handled together in one transaction. If one of them fails, that transaction is rolled back and each
+delivery is tried alone, so one failure does not block its neighbours. A delivery that only came too early is set aside
+and retried soon.
 
-What this code does not know, a contract, a version or a consumer of tomorrow or of yesterday, has not failed: it is
-*parked*, without being charged an attempt, until code that knows it comes by.
+A contract, version or consumer that this code does not know is not a failure; older or newer code may know it. Such a
+delivery is *parked*: it is retried later without using up an attempt, until a worker that knows it runs.
 """
 
 from collections import defaultdict
@@ -34,49 +35,53 @@ from integration.messaging.outcomes import (
     reschedule,
     take,
 )
-from integration.messaging.wakeups import DeliveryQueue, keeping_one, wake, wake_for_kept
+from integration.messaging.wakeups import DeliveryQueue, reserving_one, wake, wake_for_reserved
 
 LONGEST_HANDLING = 0.1
-"""Seconds after which a batch is committed as far as it has come: orders of a thousand lines take their time, and
-nobody should wait for fifty of them to write a row, or to go on with the first."""
+"""Seconds after which a batch commits the deliveries handled so far. An order of a thousand lines takes long to handle;
+without this limit its locks and results would be held until all fifty of a batch are done."""
 
-SOON = 0.1
-"""For so many seconds a worker waits for what came too early to be due again: what it waits for is about to be
-committed, and whoever is not rung for is found a second later."""
+LONGEST_EARLY_WAIT = 0.1
+"""Seconds a worker waits for a delivery that came too early to become due again. The message it depends on is about to
+be committed; the sweep would find the delivery only a second later."""
 
 batch_sizes: dict[str, int] = defaultdict(lambda: BATCH)
-"""How many deliveries of a consumer this process handles together: all that are begun with are read, and what they are
-about is locked, so of large orders it begins with no more than it will do in time."""
+"""Deliveries of a consumer that this process handles together. A batch reads all its events and locks all their
+aggregates first. With large orders it therefore starts only as many as it can handle in time."""
 
 LONGEST_WAKE = 0.5
-"""Seconds after which a woken worker rings for itself and makes room for other lanes, whose work may be older."""
+"""Seconds after which a woken worker sends itself a new wake-up and lets other delivery queues run, whose work may be
+older."""
 
 
 class WorkerDied(RuntimeError):
-    """Every attempt at this delivery ended with its worker."""
+    """The worker died during every attempt at this delivery."""
 
 
 def deliver_onward(delivery_queue: DeliveryQueue) -> None:
-    """Handle what is due in a lane, and go on with a lane that this called for, and so on, for a short time."""
+    """Handle the due deliveries of a delivery queue, then of one that this work added deliveries to, and so on.
+
+    After `LONGEST_WAKE` seconds a worker is woken for what is left.
+    """
     began = clock.stopwatch()
-    with keeping_one() as kept:
-        kept.add(delivery_queue)
-        while kept and clock.stopwatch() - began < LONGEST_WAKE:
-            deliver_due(kept.pop())
+    with reserving_one() as reserved:
+        reserved.add(delivery_queue)
+        while reserved and clock.stopwatch() - began < LONGEST_WAKE:
+            deliver_due(reserved.pop())
 
 
 def deliver_due(delivery_queue: DeliveryQueue) -> int:
-    """Handle what is due in a lane until nothing is.
+    """Handle the due deliveries of a delivery queue until none is left or the time is up.
 
     Returns:
-        How many attempts were made.
+        The number of attempts made.
     """
     began = clock.stopwatch()
     attempts = 0
     early: list[datetime] = []
     while claims := claim(delivery_queue, claim_sizes[delivery_queue]):
         if not attempts and len(claims) == BATCH:
-            wake([delivery_queue])  # there may be work for two
+            wake([delivery_queue])  # a full batch: there may be work for a second worker
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():
@@ -87,36 +92,40 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
         if left:
             release(delivery_queue, left)
         more = bool(left) or claims[-1].more
-        wait = 0.0 if more else _until_what_is_due_soon(early)
+        wait = 0.0 if more else _seconds_until_early_are_due(early)
         if wait is None:
-            break  # what was published since is rung for
+            break  # deliveries published since then have sent their own wake-up
         if clock.stopwatch() - began > LONGEST_WAKE:
             wake([delivery_queue])
             break
-        wake_for_kept()
+        wake_for_reserved()
         if wait:
             clock.pause(wait)
             early.clear()
     return attempts
 
 
-def _until_what_is_due_soon(early: Sequence[datetime]) -> float | None:
-    """The seconds to wait for all that came too early and can be claimed again soon; None if there is no such thing."""
+def _seconds_until_early_are_due(early: Sequence[datetime]) -> float | None:
+    """Seconds until every early delivery that is due again soon can be claimed; None if there is none.
+
+    Args:
+        early: when each delivery that came too early can be claimed again.
+    """
     now = clock.now()
     waits = [(moment - now).total_seconds() for moment in early]
-    return max((max(wait, 0.001) for wait in waits if wait <= SOON), default=None)
+    return max((max(wait, 0.001) for wait in waits if wait <= LONGEST_EARLY_WAIT), default=None)
 
 
 def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
-    """Handle deliveries of one consumer, together or else each alone; returns those there was no time for.
+    """Handle deliveries of one consumer together or, if that fails, each alone; returns those left for lack of time.
 
     Args:
-        early: is added from when on those can be claimed again that came too early.
+        early: the moments at which deliveries that came too early can be claimed again are appended to this list.
     """
     left = [*claims]
     try:
         return _handle(name, left, early)
-    except Exception as error:  # whatever a handler raises is that delivery's failure, told in its row
+    except Exception as error:  # any error of a handler is a failure of this delivery and is stored in its row
         if len(claims) == 1:
             note_failure(claims[0], error)
             return []
@@ -129,10 +138,10 @@ def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Seque
 
 
 def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Claim]:
-    """Handle deliveries in as many transactions as it takes; returns those there was no time for.
+    """Handle deliveries in as many transactions as needed; returns those left for lack of time.
 
     Args:
-        left: what was committed is taken out.
+        left: the claims to handle; committed ones are removed from it.
     """
     if left[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
         raise WorkerDied(WorkerDied.__doc__)
@@ -152,7 +161,7 @@ def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Cla
 
 
 def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
-    """Handle as many as fit into one short transaction; returns those that are left for the next."""
+    """Handle as many deliveries as fit into one short transaction; returns those left for the next one."""
     with unit_of_work() as work:
         deliveries = readable(claims, take(claims, locked=True))
         if consumer.prepare and deliveries:

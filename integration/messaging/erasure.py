@@ -1,6 +1,7 @@
-"""An error may quote what went wrong: when somebody is erased, errors and tracebacks of their stories go.
+"""An error text may quote personal data. When a buyer is erased, errors and tracebacks of their stories are blanked.
 
-That something failed, how often and when, stays; so does what operators wrote when they skipped it.
+The fact of a failure, its number of attempts and its time remain. So does the reason that an operator gave for
+skipping.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,13 +13,17 @@ from django.db.models import Q
 from integration.messaging.models import PARKED, ArchivedMessage, Delivery
 
 ERASED = "Erased, with all that was personal of its story."
-"""What an error is replaced by: one that failed keeps having failed."""
+"""The text that replaces an error; a delivery that failed still shows that it failed."""
 
 AT_ONCE = 500
 
 
 def forget_errors(stories: Collection[UUID]) -> None:
-    """Blank the errors and tracebacks of all deliveries of these stories, archived ones as well."""
+    """Blank the errors and tracebacks of all deliveries of these stories, including archived ones.
+
+    Args:
+        stories: correlation ids.
+    """
     quoting = Delivery.objects.filter(message__correlation_id__in=stories).exclude(PARKED)
     quoting.exclude(Q(error="") | Q(error=ERASED), traceback="").order_by().update(error=ERASED, traceback="")
     archived = list(_blanked(stories))

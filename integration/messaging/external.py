@@ -1,6 +1,7 @@
-"""Talking to the outside world: one delivery after the other, outside of any transaction, and for a short time.
+"""External deliveries: a worker calls the external system about one delivery at a time, without a transaction.
 
-What was answered is written down and marked done in one unit of work; what there was no time for is given back.
+After a short time, one unit of work records all results and marks their deliveries done. The other deliveries are
+released.
 """
 
 from collections import defaultdict
@@ -19,22 +20,27 @@ from integration.messaging.outcomes import Readable, claim_of, mark_done, note_f
 from integration.messaging.wakeups import DeliveryQueue
 
 LONGEST_CALLING = 0.25
-"""Seconds after which nobody else outside is called before what was answered is written down: with a slow provider a
-batch is one call, and whoever waits for its answer waits for no other."""
+"""Seconds after which no further call is made before the results so far are recorded. With a slow provider a batch is
+one call, so no result waits for the next call."""
 
 claim_sizes: dict[DeliveryQueue, int] = defaultdict(lambda: BATCH)
-"""How many deliveries of a lane this process claims together."""
+"""Deliveries of a delivery queue that this process claims together."""
 
 
 def adapt_batch_size(delivery_queue: DeliveryQueue, attempts: int, seconds: float) -> None:
-    """Claim no more together than the outside world lately answered in time: others could have done the rest."""
+    """Claim only as many deliveries as the external system lately processed in time; other workers can claim the rest.
+
+    Args:
+        attempts: calls made for the last claim.
+        seconds: how long they took.
+    """
     claim_sizes[delivery_queue] = (
         max(attempts, 1) if seconds > LONGEST_CALLING else min(2 * claim_sizes[delivery_queue], BATCH)
     )
 
 
 class CallResult(NamedTuple):
-    """What came of talking to the outside world about a delivery."""
+    """The result of calling the external system about a delivery, and the function that records it, if any."""
 
     delivery: Delivery
     event: IntegrationEvent
@@ -42,7 +48,7 @@ class CallResult(NamedTuple):
 
 
 def handle_external(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
-    """Talk to the outside world for a short time, and write down what it said; returns those there was no time for."""
+    """Call the external system for a short time and record its results; returns the claims left for lack of time."""
     deliveries = readable(claims, take(claims))
     if not deliveries:
         return []
@@ -53,7 +59,11 @@ def handle_external(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
 
 
 def _call_each(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list[CallResult], Sequence[Readable]]:
-    """Call the outside world about one delivery after the other; returns its answers, and those it was not asked."""
+    """Call the external system about one delivery after the other, for a short time.
+
+    Returns:
+        The results, and the deliveries left for lack of time.
+    """
     results: list[CallResult] = []
     with _read(consumer, [event for _, event in deliveries]) as given:
         began = clock.stopwatch()
@@ -63,14 +73,15 @@ def _call_each(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list
             try:
                 with caused_by(delivery.message.cause):
                     results.append(CallResult(delivery, event, consumer.handle(event, *given)))
-            except Exception as error:  # and nobody else's: the others were answered, or will be
+            except Exception as error:  # the other deliveries are not affected
                 note_failure(claim_of(delivery), error)
     return results, []
 
 
 @contextmanager
 def _read(consumer: Consumer, events: Sequence[IntegrationEvent]) -> Iterator[tuple[Any, ...]]:
-    """What the consumer's calls are given besides the event: what it read for all of them, entered if it can be."""
+    """Yield the extra argument of the consumer's calls: what it read for all events, entered if it is a context
+    manager."""
     if consumer.read is None:
         yield ()
         return
@@ -80,9 +91,9 @@ def _read(consumer: Consumer, events: Sequence[IntegrationEvent]) -> Iterator[tu
 
 
 def _write_down(consumer: Consumer, results: Sequence[CallResult]) -> None:
-    """Write down what was answered, and that it is done, in one unit of work; if that fails, in one for each of them.
+    """Record the results and mark the deliveries done in one unit of work; if that fails, in one unit of work for each.
 
-    Nobody is called again for what a neighbour's outcome could not be written down.
+    No external call is repeated because the result of a neighbouring delivery could not be recorded.
     """
     about = [result.event for result in results if result.write_down]
     try:

@@ -1,4 +1,4 @@
-"""What must always be true of messages and deliveries, and of all that is told."""
+"""Invariants of messages and deliveries, and of the personal data in everything that is published or recorded."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,8 +28,8 @@ def each_consumer_has_one_delivery() -> str:
 
 
 @always("events.nothing_personal_is_told")
-def nothing_personal_is_told() -> str:
-    """Histories and messages hold nothing personal: that lies beside them, where it can be erased."""
+def no_personal_data_in_events() -> str:
+    """Histories and messages hold no personal data; it is in the personal data store, where it can be erased."""
     messages = {kind._meta.db_table: contracts.items() for kind in (Message, ArchivedMessage)}
     selects = (_of_table(table, _personal(kinds)) for table, kinds in (*_of_histories(), *messages.items()))
     return " UNION ALL ".join(filter(None, selects))
@@ -42,25 +42,25 @@ def _of_histories() -> Iterable[tuple[str, list[tuple[str, Any]]]]:
 
 
 def _personal(kinds: Iterable[tuple[str, Any]]) -> dict[str, Mapping[str, str]]:
-    """The personal fields of those events that have any."""
+    """The personal fields of the events that have any, by wire name."""
     return {name: fields for name, event in kinds if (fields := personal_fields(event))}
 
 
 def _of_table(table: str, events: Mapping[str, Mapping[str, str]]) -> str:
-    """The SELECT of all rows of a table that are about somebody; nothing if none can be."""
+    """The SELECT over all rows of a table whose event has personal fields; empty if no event has any."""
     if not events:
         return ""
     names = ", ".join(f"'{name}'" for name in events)
-    cases = " ".join(f"WHEN '{name}' THEN {_says(fields)}" for name, fields in events.items())
+    cases = " ".join(f"WHEN '{name}' THEN {_holds_personal_data(fields)}" for name, fields in events.items())
     return f"""
-        SELECT '{table}: ' || name || ' ' || CAST(id AS text) || ' says it itself' AS what,
+        SELECT '{table}: ' || name || ' ' || CAST(id AS text) || ' holds personal data' AS what,
                CASE name {cases} END AS bad
         FROM {table} WHERE name IN ({names})
     """  # noqa: S608 - names of the code only
 
 
-def _says(fields: Mapping[str, str]) -> str:
-    """SQL for whether any of these fields has more than what is left of a value."""
+def _holds_personal_data(fields: Mapping[str, str]) -> str:
+    """SQL condition: at least one of these fields still holds personal data, not only what erasing leaves of it."""
     return " OR ".join(
         f"coalesce({_text(name)}, '') <> ''"
         if left == "nothing"
@@ -70,7 +70,7 @@ def _says(fields: Mapping[str, str]) -> str:
 
 
 def _text(*path: str) -> str:
-    """SQL for a text in the facts, as it is in the column `data`."""
+    """SQL expression for a text value at a path in the JSON column `data`."""
     if connection.vendor == "postgresql":
         return f"data #>> '{{{','.join(path)}}}'"
     return f"json_extract(data, '$.{'.'.join(path)}')"

@@ -1,7 +1,7 @@
-"""What must still be delivered is a row: one message, and one delivery for each of its consumers.
+"""Deliveries are rows: one row for a message, and one for each of its consumers.
 
-That one delivery is outbox, inbox, retry queue and dead letter at once, so that no two tables can disagree. What was
-settled long ago is one row in the archive.
+A delivery row is outbox, inbox, retry queue and dead letter at once, so no two tables can disagree. A message settled
+long ago is one row in the archive.
 """
 
 from typing import ClassVar
@@ -16,7 +16,7 @@ from integration.history.personal_data import WithPersonalData
 
 
 class Published(WithPersonalData, models.Model):
-    """An integration event as it was published; never changed."""
+    """An integration event as it was published; the row's event data never change."""
 
     kinds = contracts
 
@@ -44,17 +44,17 @@ class Published(WithPersonalData, models.Model):
 
     @property
     def event(self) -> IntegrationEvent:
-        """The event itself, in its newest version.
+        """The event in its newest version.
 
         Raises:
-            UnknownName: for a name or a version that this code cannot read.
-            msgspec.ValidationError: for facts that don't fit it.
+            UnknownName: this code knows no such contract or version.
+            msgspec.ValidationError: the stored data does not fit the event.
         """
         return from_data(contracts.get(self.name), self.facts, self.version)
 
     @property
     def cause(self) -> Cause:
-        """The cause of what its consumers do: the domain event it was published for."""
+        """The cause of what its consumers do: the domain event that it was published for."""
         return Cause(
             correlation_id=self.correlation_id,
             causation_id=self.causation_id,
@@ -64,18 +64,18 @@ class Published(WithPersonalData, models.Model):
 
 
 class Message(Published):
-    """An integration event that is on its way, or was not long ago."""
+    """An integration event with deliveries that are unsettled, or were settled only recently."""
 
 
 class ArchivedMessage(Published):
-    """A message whose deliveries were all settled long ago, in one row with them."""
+    """A message whose deliveries were all settled long ago; its row includes them as JSON."""
 
     deliveries = models.JSONField()
     archived_at = models.DateTimeField()
 
 
 class Status(models.TextChoices):
-    """How far a delivery has come; what is done or skipped is settled, and stays so."""
+    """The state of a delivery; done and skipped are final."""
 
     PENDING = "pending"
     DONE = "done"
@@ -84,18 +84,18 @@ class Status(models.TextChoices):
 
 
 PARKED_BECAUSE = "Parked: "
-"""How the error of a parked delivery begins."""
+"""The prefix of a parked delivery's error."""
 
 PARKED = Q(status=Status.PENDING, error__startswith=PARKED_BECAUSE)
-"""Waiting for code that knows its contract, its version or its consumer."""
+"""A delivery that waits for code that knows its contract, version or consumer."""
 
 
 class Delivery(models.Model):
-    """One message on its way to one consumer.
+    """One message for one consumer.
 
-    A pending delivery is handled once `due_at` has come. Claiming it counts the attempt and moves `due_at` to the next
-    one, before anything is done: whoever is killed has been counted, and the delivery comes up again by itself. What is
-    settled keeps the `due_at` of its last claim, which says nothing any more.
+    A pending delivery is handled once `due_at` has come. Claiming it counts the attempt and moves `due_at` to the end
+    of the lease, before any work starts. So a worker that is killed has used up the attempt, and the delivery becomes
+    due again by itself. A settled delivery keeps the `due_at` of its last claim, which then means nothing.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
@@ -104,7 +104,7 @@ class Delivery(models.Model):
     external = models.BooleanField(default=False, editable=False, db_column="outside")
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    # Claimed, and neither settled nor let go of since: once it is due again, it was lost with its worker.
+    # Claimed, and since then neither settled nor released. If it is due again, it was lost with its worker.
     in_flight = models.BooleanField(default=False, db_default=False, editable=False, db_column="in_hand")
     due_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
@@ -130,7 +130,7 @@ class Delivery(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # Partial: what is done, nearly all of the table, costs the search for what is due nothing.
+            # A partial index: settled rows, nearly all of the table, add nothing to the search for due ones.
             models.Index(
                 fields=["context", "external", "-in_flight", "due_at", "id"],
                 name="pending_by_lane_lost_first",

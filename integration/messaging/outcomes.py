@@ -1,7 +1,7 @@
-"""What becomes of a delivery that was claimed: done, put off, parked, given back, failed, or dead.
+"""The outcome of a claimed delivery: done, rescheduled, parked, released, failed or dead.
 
-Whatever becomes of it is written only as long as it is still ours: whoever claims it again counts another attempt, and
-from then on the outcome is theirs to write.
+An outcome is written only while the claim is still valid. If another worker has claimed the delivery again, its attempt
+count has grown, and only that worker may write the outcome.
 """
 
 import logging
@@ -35,28 +35,30 @@ from integration.storage.writing import Update
 log = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF = timedelta(minutes=10)
-"""No failed attempt is tried again later than this."""
+"""The longest time from a failed attempt to the next one."""
 
 PARKED_FOR = timedelta(minutes=1)
-"""How long a parked delivery waits to be looked at again: by then a worker of another version may take it."""
+"""How long a parked delivery waits before it is tried again; by then a worker with other code may claim it."""
 
 RESCHEDULED = ["attempts", "in_flight", "due_at", "error", "traceback"]
-"""The columns in which a delivery differs that is to be tried later, as if it had not been claimed."""
+"""The columns to write when a delivery is retried later as if it had not been claimed."""
 
-A_MOMENT = (0.001, 0.01)
-"""Seconds after which it is looked again for what somebody held: the first is as long as a claim takes."""
+LOCK_RETRY_PAUSES = (0.001, 0.01)
+"""Seconds to wait before each new look at rows that another transaction has locked. The first is about the duration of
+a claim."""
 
 Readable = tuple[Delivery, IntegrationEvent]
-"""A delivery whose event this code can read."""
+"""A delivery whose event this code can read, with that event."""
 
 
 class ClaimLost(RuntimeError):
-    """Another worker has handled the delivery in the meantime, so this one takes back what it did."""
+    """The delivery is no longer pending: another worker or an operator has settled it, so this worker rolls back its
+    effects."""
 
 
 STILL_PENDING = "integration_delivery.status || '' = 'pending'"
-"""Asked of rows that are known by their keys, and in words that the index of all that is pending does not match:
-PostgreSQL would rather go through the whole of that."""
+"""`|| ''` hides the column from the partial index on pending rows. Without it PostgreSQL scans that whole index instead
+of using the primary key."""
 
 MARK_DONE = Update(
     Delivery,
@@ -68,22 +70,25 @@ MARK_DONE = Update(
 
 
 def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
-    """The deliveries that are still ours: whoever claims again counts another attempt."""
+    """The deliveries whose claims are still valid: pending, with an unchanged attempt count."""
     pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
     return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
 
 
 def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
-    """The deliveries that are still ours, with their messages and what is personal of those; one query, unless some are
-    missing.
+    """Load the deliveries whose claims are still valid, with their messages and personal data, in order of id.
+
+    One query, or up to two more if rows are missing.
 
     Args:
-        locked: whether nobody else is to touch them until the transaction ends; one that somebody does is left out. But
-            who was about to claim what we have claimed holds it, too, for a moment, so it is looked for again.
+        claims: the claims, all with the same attempt number.
+        locked: lock the rows until the transaction ends. Rows that another transaction has locked are left out. A
+            worker that was about to claim the same rows also locks them for a moment, so missing rows are looked for
+            again.
     """
     found = _take(claims, locked)
     may_be_held = locked and connection.features.has_select_for_update_skip_locked
-    for pause in A_MOMENT if may_be_held else ():
+    for pause in LOCK_RETRY_PAUSES if may_be_held else ():
         if len(found) == len(claims):
             break
         clock.pause(pause)
@@ -120,7 +125,7 @@ def claim_of(delivery: Delivery) -> Claim:
 
 
 def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
-    """The deliveries this code can read, with their events; the others are parked."""
+    """The deliveries whose events this code can read, with those events; the others are parked."""
     readable, unknown = [], []
     for delivery in deliveries:
         try:
@@ -132,7 +137,12 @@ def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Re
 
 
 def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> None:
-    """Put off what this code does not know, with the reason, as if it had not been claimed; one statement."""
+    """Reschedule deliveries that this code does not know, without using up an attempt; one statement.
+
+    Args:
+        unknown: each delivery with the reason, which is stored as its error.
+        claims: the claims that the deliveries belong to.
+    """
     for delivery, reason in unknown:
         log.warning("%s is parked: %s", delivery, reason)
         delivery.attempts -= 1
@@ -142,26 +152,34 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
 
 
 def mark_done(deliveries: Sequence[Delivery]) -> None:
-    """Have what is still pending marked done with the rest that the unit of work writes; that all of it is, is the
-    claim, where a database ignores row locks."""
+    """Mark the deliveries done together with the other writes of the unit of work.
+
+    The update raises `ClaimLost` unless every row is still pending. This check guards the claim on databases that
+    ignore row locks.
+    """
     now = clock.now()
     current_unit_of_work().write(MARK_DONE, [{"id": delivery.pk, "done_at": now} for delivery in deliveries])
 
 
 def is_early(delivery: Delivery, error: Exception) -> bool:
-    """Whether all that is wrong with a delivery is that it came too early, and there still is patience with it."""
+    """Whether a delivery failed only because it came too early, and `settings.NOT_YET_TIMEOUT` has not passed yet."""
     return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_TIMEOUT
 
 
 def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
-    """Have what came too early tried again soon; that is nobody's fault, so no attempt is charged. One statement.
+    """Retry deliveries that came too early soon, without using up an attempt, because nothing has failed; one
+    statement.
+
+    Args:
+        claims: the claims that the deliveries belong to.
+        early: each delivery with the error that says what it waits for.
 
     Returns:
-        From when on each of them can be claimed again.
+        For each delivery, the moment from which it can be claimed again.
     """
     for delivery, too_early in early:
         _try_again_soon(delivery)
-        _tell_why(delivery, too_early)
+        _set_error(delivery, too_early)
     _reschedule(claims, [delivery for delivery, _ in early])
     return [delivery.due_at - CLOCKS_DIFFER for delivery, _ in early]
 
@@ -174,7 +192,7 @@ def _reschedule(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None
 def _try_again_soon(delivery: Delivery) -> None:
     delivery.attempts -= 1
     delivery.in_flight = False
-    # The longer it has been too early, the longer it may still be.
+    # The longer a delivery has been too early, the longer the next wait.
     waited = (clock.now() - delivery.message.occurred_at).total_seconds()
     longest = min(max(waited / 2, 0.01), 0.5)
     wait = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
@@ -182,7 +200,10 @@ def _try_again_soon(delivery: Delivery) -> None:
 
 
 def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
-    """Let others have what there was no time for, in its old place and as if it had not been claimed; one statement."""
+    """Let other workers claim what this one had no time for; one statement.
+
+    Each delivery gets its attempt back and its old position in the delivery queue, as if it had not been claimed.
+    """
     published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
     due_at = Least(Subquery(published), clock.now())
     claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
@@ -190,9 +211,9 @@ def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
 
 
 def note_failure(failed: Claim, error: Exception) -> None:
-    """End an attempt, and tell why in its row unless that is another worker's by now."""
+    """End a failed attempt and record its error, unless another worker has claimed the delivery by now."""
     if isinstance(error, ClaimLost):
-        log.info("%s: another worker was faster", failed.consumer)
+        log.info("%s: another worker or an operator settled the delivery in the meantime", failed.consumer)
     else:
         record_failure(failed, error)
 
@@ -209,7 +230,7 @@ def record_failure(failed: Claim, error: Exception) -> None:
     else:
         delivery.due_at = clock.now() + back_off(failed.attempt)
         log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
-    _tell_why(delivery, error)
+    _set_error(delivery, error)
     claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
@@ -220,30 +241,33 @@ def record_failure(failed: Claim, error: Exception) -> None:
     )
 
 
-def _tell_why(delivery: Delivery, error: Exception) -> None:
+def _set_error(delivery: Delivery, error: Exception) -> None:
     delivery.error = _storable(f"{type(error).__name__}: {error}")
     delivery.traceback = _storable("".join(traceback.format_exception(error)))
 
 
 def _storable(text: str) -> str:
-    """What no database keeps in a text, half characters and NUL, spelled out; and what none should, left out."""
+    """The text with row values redacted, and with NUL and lone surrogates escaped, which no database can store."""
     return without_rows(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00"))
 
 
 def back_off(attempt: int) -> timedelta:
-    """How long to wait after the attempt failed: doubling from a second to ten minutes, the last half of it random."""
+    """The wait after a failed attempt: it doubles from one second to ten minutes, and its second half is random."""
     longest = min(2 ** (attempt - 1), LONGEST_BACK_OFF.total_seconds())
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
 
 
 def bring_forward() -> None:
-    """Have due now whatever is due later than any back-off lasts: some machine's clock was ahead when that was written,
-    and nobody's order waits until the others catch up with it."""
+    """Make deliveries due now whose `due_at` is further ahead than any back-off allows.
+
+    A machine whose clock was ahead wrote them. Without this, their orders would wait until the real time catches up.
+    """
     written_ahead = Delivery.objects.filter(status=Status.PENDING, due_at__gt=clock.now() + LONGEST_BACK_OFF)
     brought = written_ahead.update(due_at=clock.now())
     if brought:
-        log.warning("%s deliveries were due far ahead, as a clock that was wrong would have it", brought)
+        log.warning("made %s deliveries due now: a wrong clock had set their due time too far ahead", brought)
 
 
-# Not `every`: policies lie above the way between contexts.
+# `register`, not the decorator `every`: `integration.policies` imports this package, so an import back would be a
+# cycle.
 register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))

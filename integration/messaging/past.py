@@ -1,8 +1,9 @@
-"""A consumer that was added today can be given the past: a delivery of each message it would have had.
+"""A new consumer can be given past messages: a delivery of each message of its contract that it has not had.
 
-They are deliveries like any other: workers handle them, failures are tried again, and what gives up is a dead letter.
-A message has at most one for each consumer, so giving the past twice gives it once. A message that is in the archive
-comes back out of it, with the deliveries it had, and returns there when the new one has been settled for long enough.
+These are ordinary deliveries: workers handle them, failures are retried, and after the last attempt they become dead
+letters. A message has at most one delivery for each consumer, so a second run adds nothing. An archived message returns
+to the working tables with its old deliveries. It is archived again once the new delivery has been settled for long
+enough.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,18 +22,18 @@ from integration.messaging.models import ArchivedMessage, Delivery, Message, Sta
 from integration.messaging.wakeups import DeliveryQueue, wake
 
 BATCH = 500
-"""As many messages are given in one transaction."""
+"""Messages that get a new delivery in one transaction."""
 
 
 class Past(NamedTuple):
-    """What a consumer has not had: how many messages, and how many of them are in the archive."""
+    """The messages that a consumer has not had: their number, and how many of those are archived."""
 
     messages: int
     archived: int
 
 
 def missed(consumer: Consumer, since: datetime, until: datetime | None = None) -> Past:
-    """What the consumer would be given."""
+    """Count the messages that `give_past` would give to the consumer."""
     archived = _missed_archived(consumer, since, until).count()
     return Past(_missed_live(consumer, since, until).count() + archived, archived)
 
@@ -46,15 +47,16 @@ def give_past(
     """Give the consumer a delivery of every message of its contract that it has not had, oldest first.
 
     Args:
-        since: from messages of this moment on.
-        until: up to messages before this moment; to the newest without.
-        on_progress: told after each batch how many have been given; it may wait, so that nothing piles up.
+        since: only messages published at this moment or later.
+        until: only messages published before this moment; without it, all up to the newest.
+        on_progress: called after each batch with the number given so far. It may block, so that deliveries do not pile
+            up.
 
     Returns:
-        How many were given.
+        The number of deliveries given.
     """
     given = 0
-    # The archive again after the rest: what was archived meanwhile is found there.
+    # The archive comes again last: it may hold messages that were archived during this run.
     for give in (_give_archived, _give_live, _give_archived):
         while some := give(consumer, since, until):
             given += some
@@ -63,7 +65,7 @@ def give_past(
 
 
 def waiting(consumer: Consumer) -> int:
-    """How many deliveries the consumer has before it."""
+    """The number of pending deliveries of the consumer."""
     return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING).count()
 
 
@@ -81,7 +83,7 @@ def _give_archived(consumer: Consumer, since: datetime, until: datetime | None) 
 
 
 def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
-    """One delivery for each of these messages, unless another gave it while we waited for the lock."""
+    """Create a delivery for each of these messages, unless another process did while this one waited for the lock."""
     had = set(Delivery.objects.filter(consumer=consumer.name, message__in=locked).values_list("message_id", flat=True))
     missing = [key for key in locked if key not in had]
     Delivery.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""Publishing stores an event and its deliveries in the publisher's transaction, and rings the bell after the commit."""
+"""Publishing stores an event and its deliveries in the publisher's transaction and wakes workers after the commit."""
 
 from django.db import transaction
 
@@ -11,7 +11,7 @@ from integration.domain.personal import split_personal
 from integration.history.personal_data import PersonalData, personal_row
 from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.models import Delivery, Message
-from integration.messaging.wakeups import DeliveryQueue, wake_or_keep
+from integration.messaging.wakeups import DeliveryQueue, wake_or_reserve
 from integration.storage.rows import Row
 from integration.storage.writing import Insert
 
@@ -19,10 +19,10 @@ NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "external"
 
 
 def publish(event: IntegrationEvent) -> None:
-    """Tell the other contexts, once the unit of work in progress has committed.
+    """Publish an integration event; its consumers receive it after the current unit of work has committed.
 
     Raises:
-        RuntimeError: outside of a unit of work.
+        RuntimeError: no unit of work is in progress.
     """
     cause, work, id = current_cause(), current_unit_of_work(), new_event_id()
     consumers = consumers_of(type(event))
@@ -58,14 +58,14 @@ def _delivery(message: Row, consumer: Consumer) -> Row:
 
 
 def _wake_after_commit(delivery_queues: list[DeliveryQueue]) -> None:
-    """One call for each lane in which something will be waiting.
+    """Wake one worker for each delivery queue that has new deliveries, once the transaction has committed.
 
-    They are called for in the order in which their consumers were registered. So whoever published goes on with what
-    comes first in an order's life, and what is far ahead of that does not find that it came too early.
+    The wake-ups keep the order in which the consumers were registered. So the publishing worker goes on with the next
+    step of an order's life. A later step is less likely to find that its delivery came too early.
     """
 
     def wake_them() -> None:
-        wake_or_keep(dict.fromkeys(delivery_queues))
+        wake_or_reserve(dict.fromkeys(delivery_queues))
 
-    # By a name, for Django logs the name of a callback that fails, and a partial has none.
+    # A named function, not a partial: Django logs the name of a callback that fails, and a partial has none.
     transaction.on_commit(wake_them, robust=True)

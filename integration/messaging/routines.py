@@ -1,4 +1,4 @@
-"""What happens because time passes: routines that beat has the workers run, each under a wire name of its own."""
+"""Work that is due because time passes: Celery beat has the workers run routines, each under its own wire name."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,10 +9,10 @@ from integration.domain.naming import WireNames
 
 
 class Routine(Struct, frozen=True):
-    """Something a context does every so often.
+    """Something a context does at a fixed interval.
 
-    Deadlines are rows; a routine looks for those that have passed. So it does not matter when, how often or on how many
-    machines at once it runs.
+    Deadlines are rows, and a routine looks for those that have passed. So the result does not depend on when, how often
+    or on how many machines at once it runs.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Routine(Struct, frozen=True):
 
     @property
     def context(self) -> str:
-        """The context whose workers run it."""
+        """The context whose workers run the routine."""
         return self.name.partition(".")[0]
 
 
@@ -29,5 +29,5 @@ routines: WireNames[Routine] = WireNames("routine")
 
 
 def register(routine: Routine) -> None:
-    """Have beat run it from now on."""
+    """Add the routine to those that beat schedules."""
     routines.add(routine.name, routine)

@@ -1,5 +1,7 @@
-"""The three things a worker can be asked for over the broker; each does only what is due, so a forged or doubled one is
-harmless."""
+"""The three tasks that a worker runs on request of the broker.
+
+Each does only work that is due, so a forged or duplicate task message does no harm.
+"""
 
 from datetime import timedelta
 
@@ -16,7 +18,7 @@ from integration.read_models.catch_up import catch_up_all
 
 @shared_task(name="waybill.deliver", ignore_result=True)
 def deliver(context: str, external: bool) -> None:
-    """Handle what is due for one context, and what follows from it."""
+    """Handle the due deliveries of one delivery queue, and those that this work makes due."""
     delivery_queue = DeliveryQueue(str(context), bool(external))
     clear_wakeups([delivery_queue])
     deliver_onward(delivery_queue)
@@ -24,9 +26,13 @@ def deliver(context: str, external: bool) -> None:
 
 @shared_task(name="waybill.sweep", ignore_result=True)
 def sweep() -> None:
-    """Wake a worker for whatever is due: what a crash, a flushed or an unreachable broker left behind, and retries."""
+    """Wake a worker for each delivery queue with due deliveries.
+
+    The sweep finds retries, and deliveries whose wake-up was lost: in a crash, in a flush of Redis, or because the
+    broker was unreachable.
+    """
     delivery_queues = due_delivery_queues()
-    clear_wakeups(delivery_queues)  # in the place of a worker that was rung for and never came
+    clear_wakeups(delivery_queues)  # a worker would do this, but its wake-up may have been lost
     wake(delivery_queues)
 
 
@@ -36,11 +42,11 @@ def run(routine: str) -> None:
     routines_module.routines.get(routine).run()
 
 
-# By time, not by wake-up: a batch costs little more than one event.
+# At an interval, not by wake-up: a batch of events costs little more than a single event.
 routines_module.register(routines_module.Routine("integration.follow-read-models", timedelta(seconds=1), catch_up_all))
 
 
 @task_prerun.connect
 def begin_with_a_live_connection(**kwargs: object) -> None:
-    """Let go of a database connection that broke or grew old since the last task."""
+    """Close a database connection that broke or became too old since the last task."""
     close_old_connections()

@@ -1,17 +1,20 @@
-"""The broker only wakes workers up: ringing may fail, be lost or come twice, and nothing else is lost with it.
+"""The broker only wakes workers up: a wake-up may fail, get lost or arrive twice, and no delivery is lost with it.
 
-A request that has committed is neither failed nor held up by a broker that is down or silent: ringing has a short
-time-out, and after a failure the bell is left alone for a while. The sweep finds what nobody rang for.
+A broker that is down or silent neither fails nor delays a request whose transaction has committed. Sending has a short
+timeout, and after a failure nothing is sent for a while. The sweep finds deliveries that no wake-up was sent for.
 
-At most one wake-up a lane is on its way, on Redis and in the memory of the one process: a key says that there is one,
-and whoever finds it set need not ring. A worker deletes it before it looks for what is due. So whoever found it set had
-committed before that look, which finds what they committed; whoever commits later finds it deleted, and rings. A key
-whose wake-up was lost silences nobody for long: it expires, and before that the sweep deletes it and rings anew for
-what is still due. A key that is missing, and a Redis that will not keep any, cost wake-ups too many, each of which does
-only what is due.
+On Redis and on the in-memory broker, at most one wake-up per delivery queue is pending. A key marks it: a publisher
+that finds the key set sends no wake-up. A worker deletes the key before it looks for due deliveries. So a publisher
+that found the key set had committed before that look, and the worker finds its deliveries. A publisher that commits
+later finds the key deleted and sends a new wake-up.
 
-A worker that is done with a lane goes on with one that it would have rung for, so an order that is alone takes one
-wake-up and not one for each step. Should it be killed before it gets there, that is a wake-up lost.
+A key whose wake-up was lost suppresses others only for a short time. The key expires, and earlier than that the sweep
+deletes it and sends a new wake-up for what is still due. A missing key, or a Redis that stores none, only causes extra
+wake-ups, and each of those does only work that is due.
+
+A worker that has finished a delivery queue goes on with a queue that it would otherwise wake a worker for. A single
+order therefore takes one wake-up, not one per step. If the worker is killed before it gets there, that wake-up is lost,
+and the sweep replaces it.
 """
 
 import logging
@@ -33,103 +36,110 @@ log = logging.getLogger(__name__)
 
 
 class DeliveryQueue(NamedTuple):
-    """What one wake-up is for: a context's reactions in a transaction, or its talks with the outside world."""
+    """The address of a wake-up: a context, and whether its in-transaction or its external reactions are meant."""
 
     context: str
     external: bool
 
 
 class _PerThread(threading.local):
-    """Each thread's own connection to the broker, and the lane it goes on with, if it goes on at all."""
+    """Each thread's own broker connection, and the delivery queue reserved for the thread; None if it reserves none."""
 
     producer: Producer | None = None
-    own: set[DeliveryQueue] | None = None
+    reserved: set[DeliveryQueue] | None = None
 
 
 _thread = _PerThread()
 _quiet_until = 0.0
 
 WAKEUP_EXPIRES = timedelta(seconds=2)
-"""For this long a wake-up that was lost may keep others from being sent."""
+"""How long a lost wake-up may suppress further ones."""
 
 
 def queue_of(context: str) -> str:
-    """The name of the Celery queue a context's workers listen to."""
+    """The name of the Celery queue that a context's workers consume."""
     return f"{settings.QUEUE_PREFIX}.{context}"
 
 
 def _tolerating_broker_failure(
-    talk: Callable[[Collection[DeliveryQueue]], None],
+    send: Callable[[Collection[DeliveryQueue]], None],
 ) -> Callable[[Collection[DeliveryQueue]], None]:
-    """Let `talk` never raise for the broker's sake, and leave a broker that could not be reached alone for a while."""
+    """Decorate `send`: it never raises because of the broker, and after a failure it does nothing for a while."""
 
-    @wraps(talk)
-    def try_to_talk(delivery_queues: Collection[DeliveryQueue]) -> None:
+    @wraps(send)
+    def send_if_reachable(delivery_queues: Collection[DeliveryQueue]) -> None:
         global _quiet_until
         if not delivery_queues or time.monotonic() < _quiet_until:
             return
         try:
-            talk(delivery_queues)
+            send(delivery_queues)
         except (OperationalError, OSError, RedisError) as error:
             _thread.producer = None
             _quiet_until = time.monotonic() + settings.BROKER_QUIET_SECONDS
-            log.warning("broker unreachable, left to the sweep for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
+            log.warning("broker unreachable, no wake-ups are sent for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
 
-    return try_to_talk
+    return send_if_reachable
 
 
 @_tolerating_broker_failure
 def wake(delivery_queues: Collection[DeliveryQueue]) -> None:
-    """Wake a worker for each lane for which no wake-up is on its way yet."""
+    """Wake a worker for each delivery queue that has no pending wake-up yet."""
     _wake_workers(delivery_queues)
 
 
-def wake_or_keep(delivery_queues: Collection[DeliveryQueue]) -> None:
-    """Have each lane looked at: the first by this thread, if it is going on, the others by whoever is woken."""
+def wake_or_reserve(delivery_queues: Collection[DeliveryQueue]) -> None:
+    """Reserve the first delivery queue for this thread if it may go on with one, and wake workers for the others."""
     others = []
     for delivery_queue in delivery_queues:
-        if _thread.own is not None and _thread.own <= {delivery_queue} and _is_served_here(delivery_queue):
-            _thread.own.add(delivery_queue)
+        if _thread.reserved is not None and _thread.reserved <= {delivery_queue} and _is_served_here(delivery_queue):
+            _thread.reserved.add(delivery_queue)
         else:
             others.append(delivery_queue)
     wake(others)
 
 
 @contextmanager
-def keeping_one() -> Iterator[set[DeliveryQueue]]:
-    """Have this thread keep one lane that is called for: it is in the set, to be taken out and looked at."""
-    own: set[DeliveryQueue] = set()
-    _thread.own = own
+def reserving_one() -> Iterator[set[DeliveryQueue]]:
+    """Let this thread reserve one delivery queue; yields the set that holds it, from which the caller takes it.
+
+    On exit, workers are woken for a queue that is still in the set.
+    """
+    reserved: set[DeliveryQueue] = set()
+    _thread.reserved = reserved
     try:
-        yield own
+        yield reserved
     finally:
-        _thread.own = None
-        wake(own)
+        _thread.reserved = None
+        wake(reserved)
 
 
-def wake_for_kept() -> None:
-    """Let somebody else look at the lane this thread has kept, for it is not done with its own yet."""
-    if _thread.own:
-        delivery_queues = [*_thread.own]
-        _thread.own.clear()
+def wake_for_reserved() -> None:
+    """Wake a worker for the delivery queue that this thread has reserved, because the thread's current queue still has
+    work."""
+    if _thread.reserved:
+        delivery_queues = [*_thread.reserved]
+        _thread.reserved.clear()
         wake(delivery_queues)
 
 
 def _is_served_here(delivery_queue: DeliveryQueue) -> bool:
-    """Whether this worker listens for the lane's context: others may have what it takes, such as a way outside."""
+    """Whether this worker consumes the Celery queue of the context.
+
+    Only that context's own workers may have what its deliveries need, such as network access to an external system.
+    """
     return queue_of(delivery_queue.context) in current_app.amqp.queues.consume_from
 
 
 @_tolerating_broker_failure
 def clear_wakeups(delivery_queues: Collection[DeliveryQueue]) -> None:
-    """Say that these lanes are about to be looked at: whoever commits from now on rings anew."""
+    """Record that these delivery queues are about to be looked at: a later commit sends a new wake-up."""
     if keys := _keys():
         keys.delete(*map(_key_of, delivery_queues))
 
 
 @contextmanager
 def wakeups_handled_by(wake: Callable[[DeliveryQueue], None]) -> Iterator[None]:
-    """Let `wake` have this process' wake-ups instead of the broker."""
+    """Replace the broker in this process: its wake-ups call `wake`."""
 
     def wake_each(delivery_queues: Collection[DeliveryQueue]) -> None:
         for delivery_queue in delivery_queues:
@@ -159,7 +169,7 @@ _wake_workers: Callable[[Collection[DeliveryQueue]], None] = _send
 
 
 def _without_wakeup(delivery_queues: Collection[DeliveryQueue]) -> Collection[DeliveryQueue]:
-    """Those of the lanes for which no wake-up is on its way; one is to be sent now."""
+    """The delivery queues that have no pending wake-up; each is marked as having one from now on."""
     keys = _keys()
     if keys is None:
         return delivery_queues
@@ -175,18 +185,23 @@ def _key_of(delivery_queue: DeliveryQueue) -> str:
 
 
 class _OnRedis(NamedTuple):
-    """The keys as a Redis keeps them."""
+    """The keys, stored in Redis."""
 
     client: Redis
 
     def set_new(self, *keys: str) -> list[bool]:
-        """Of each whether it was not there, or cannot be kept, for Redis is full, say; one round trip."""
-        asked = self.client.pipeline(transaction=False)
+        """Set the keys that are missing; one round trip.
+
+        Returns:
+            For each key, whether a wake-up must be sent: the key was missing, or Redis could not store it, for example
+            because it is full.
+        """
+        pipeline = self.client.pipeline(transaction=False)
         for key in keys:
-            asked.set(key, 1, nx=True, px=WAKEUP_EXPIRES)
+            pipeline.set(key, 1, nx=True, px=WAKEUP_EXPIRES)
         return [
-            bool(clear_wakeups) for clear_wakeups in asked.execute(raise_on_error=False)
-        ]  # an error is one that is not kept
+            bool(reply) for reply in pipeline.execute(raise_on_error=False)
+        ]  # a ResponseError is truthy: that key was not stored
 
     def delete(self, *keys: str) -> None:
         with suppress(ResponseError):
@@ -216,7 +231,7 @@ _memory = _InMemory()
 
 
 def _keys() -> _OnRedis | _InMemory | None:
-    """The broker's keys, if it is one that keeps any."""
+    """The key store of the broker, or None if the broker has none."""
     channel: Any = _producer().channel
     match channel.connection.driver_type:
         case "redis":

@@ -1,1 +1,1 @@
-"""One module a command, under the name it is called by."""
+"""One module for each command, named after the command."""

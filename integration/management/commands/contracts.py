@@ -1,4 +1,4 @@
-"""`manage.py contracts`: whether the code still keeps what it promised of its events, and the promises themselves."""
+"""`manage.py contracts`: check, write and list the contracts and their committed schemas."""
 
 import json
 from typing import Any, TextIO, cast
@@ -15,9 +15,9 @@ from integration.messaging.consumers import consumers_of
 
 
 class Command(BaseCommand):
-    """Checks, writes and lists the published language."""
+    """Checks, writes and lists contracts."""
 
-    help = "The published language: check it against the committed schemas, commit what is new, list it."
+    help = "Check the contracts against the committed schemas, write new schemas, or list the contracts."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         wrong = [f"{verdict.name}: {sentence}" for verdict in verdicts for sentence in verdict.wrong]
         if wrong:
             raise CommandError("\n".join(wrong), returncode=1)
-        self.stdout.write(f"{len(verdicts)} events keep what was promised of them.")
+        self.stdout.write(f"{len(verdicts)} events are compatible with their committed schemas.")
 
     def _write(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py deliveries`: what is on its way between the contexts, and an operator's answers to what is not."""
+"""`manage.py deliveries`: list the deliveries between the contexts, and replay or skip those that failed."""
 
 from collections.abc import Iterable
 from typing import Any, TextIO, cast
@@ -16,7 +16,7 @@ from integration.messaging.dead_letters import replay, replay_one, skip_one
 from integration.messaging.models import Delivery, Status
 
 ACTOR = "command line"
-"""Who skips with this command: whoever may run it, which the house knows no better."""
+"""The actor recorded when this command skips a delivery; Waybill does not know which person runs the command."""
 
 WIDTH_OF_A_FILE = 160
 
@@ -26,19 +26,23 @@ class Command(BaseCommand):
 
     help = (
         "Without a verb: how many deliveries each consumer has pending (due now), waiting (being handled, or due "
-        "later), parked (among those: what this code does not know) and dead, and for how long the oldest has been due."
+        "later), parked (those among them that this code does not know) and dead, and how long the oldest has been due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", metavar="VERB")
         listing = verbs.add_parser("list", help="deliveries, newest first")
         _add_filters(listing)
-        listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)")
-        replaying = verbs.add_parser("replay", help="have dead and pending deliveries tried again now")
-        replaying.add_argument("ids", nargs="*", type=int, metavar="ID", help="these, or none of them")
+        listing.add_argument(
+            "--limit", type=int, default=50, metavar="N", help="the most deliveries to list (default: 50)"
+        )
+        replaying = verbs.add_parser("replay", help="retry dead and pending deliveries now")
+        replaying.add_argument(
+            "ids", nargs="*", type=int, metavar="ID", help="replay these deliveries; if one cannot be replayed, none is"
+        )
         _add_filters(replaying)
-        replaying.add_argument("--all", action="store_true", help="all there are")
-        skipping = verbs.add_parser("skip", help="give up a delivery that failed, for good")
+        replaying.add_argument("--all", action="store_true", help="replay all dead and pending deliveries")
+        skipping = verbs.add_parser("skip", help="give up a failed delivery; this is final")
         skipping.add_argument("id", type=int, metavar="ID")
         skipping.add_argument("--reason", required=True, help="why it need not be handled")
 
@@ -64,13 +68,13 @@ class Command(BaseCommand):
 
     def _replay(self, ids: list[int], status: str | None, consumer: str | None, all: bool, **options: Any) -> None:
         if (bool(ids), bool(status or consumer), all).count(True) != 1:
-            raise CommandError("Say which: IDs, or --status and --consumer, or --all.")
+            raise CommandError("Specify IDs, or --status and --consumer, or --all.")
         if ids:
             with transaction.atomic():
                 replayed = len([replay_one(id) for id in dict.fromkeys(ids)])
         else:
             replayed = replay(_filtered(status, consumer))
-        self.stdout.write(f"{replayed:,} to be tried again now.")
+        self.stdout.write(f"Deliveries to retry now: {replayed:,}.")
 
     def _skip(self, id: int, reason: str, **options: Any) -> None:
         self.stdout.write(f"Skipped {skip_one(id, reason, ACTOR)}, for good.")
@@ -82,8 +86,8 @@ class Command(BaseCommand):
 
 
 def _add_filters(parser: CommandParser) -> None:
-    parser.add_argument("--status", choices=Status.values, help="only these")
-    parser.add_argument("--consumer", metavar="NAME", help="only this consumer's")
+    parser.add_argument("--status", choices=Status.values, help="only deliveries with this status")
+    parser.add_argument("--consumer", metavar="NAME", help="only deliveries of this consumer")
 
 
 def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:

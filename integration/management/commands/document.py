@@ -1,4 +1,4 @@
-"""`manage.py document`: write what can be told of the house from its code, or say which of it is stale."""
+"""`manage.py document`: write the documents that are generated from the code, or check whether they are up to date."""
 
 from pathlib import Path
 from typing import Any

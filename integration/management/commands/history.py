@@ -1,4 +1,4 @@
-"""`manage.py history Order R-1001`: an aggregate's life, or what it was at a moment of it."""
+"""`manage.py history Order R-1001`: show an aggregate's history, or its state at a moment or a version."""
 
 import json
 from collections.abc import Iterable
@@ -24,25 +24,31 @@ WIDTH_OF_A_FILE = 160
 
 
 class Command(BaseCommand):
-    """Tells an aggregate's life."""
+    """Shows an aggregate's history or a past state."""
 
     help = (
-        "The life of an aggregate: a line for each event, with what it changed. With --at or --version: what the "
-        "aggregate was then."
+        "Show the history of an aggregate: one line for each event, with what it changed. With --at or --version, show "
+        "the state of the aggregate at that point."
     )
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        # Ours takes the place of Django's own --version, which is for manage.py.
+        # This --version replaces Django's option of the same name, which shows the version of Django.
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("kind", metavar="KIND", help="such as Order, StockItem or stock_item")
         parser.add_argument("key", metavar="KEY", help="such as R-1001")
         then = parser.add_mutually_exclusive_group()
-        then.add_argument("--at", metavar="MOMENT", help="such as 2026-03-01T12:00:00Z; without an offset it is UTC")
-        then.add_argument("--version", type=int, metavar="N", help="after its Nth event")
-        parser.add_argument("--last", type=int, default=200, metavar="N", help="so many events (default: 200; 0: all)")
-        parser.add_argument("--json", action="store_true", help="for machines")
+        then.add_argument(
+            "--at",
+            metavar="MOMENT",
+            help="the state at this time, such as 2026-03-01T12:00:00Z; UTC unless it has an offset",
+        )
+        then.add_argument("--version", type=int, metavar="N", help="the state after the Nth event")
+        parser.add_argument(
+            "--last", type=int, default=200, metavar="N", help="show the last N events (default: 200; 0: all)"
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(
         self, *, kind: str, key: str, at: str | None, version: int | None, last: int, json: bool, **options: Any
@@ -52,20 +58,20 @@ class Command(BaseCommand):
             raise CommandError("--last must be 0 or more.")
         try:
             if at is None and version is None:
-                self._tell_life(model, key, last, json)
+                self._show_history(model, key, last, json)
             else:
-                self._tell_state(model, key, at, version, json)
+                self._show_state(model, key, at, version, json)
         except (UnknownName, msgspec.ValidationError) as error:
-            raise CommandError(f"This code cannot read the whole of its history: {error}.") from error
+            raise CommandError(f"This code cannot read the whole history: {error}.") from error
 
-    def _tell_state(self, model: type[Aggregate], key: str, at: str | None, version: int | None, as_json: bool) -> None:
+    def _show_state(self, model: type[Aggregate], key: str, at: str | None, version: int | None, as_json: bool) -> None:
         then = past.as_of(model, key, _moment(at)) if at is not None else past.at_version(model, key, version or 0)
         if then is None:
             when = f"at {at}" if at is not None else f"in version {version}"
             raise CommandError(f"There was no {model._meta.verbose_name} {key} {when}.")
         self._print_json(state_of(then)) if as_json else self._print(_table_of_state(state_of(then)))
 
-    def _tell_life(self, model: type[Aggregate], key: str, last: int, as_json: bool) -> None:
+    def _show_history(self, model: type[Aggregate], key: str, last: int, as_json: bool) -> None:
         version = model.objects.values_list("version", flat=True).filter(pk=key).first()
         if version is None:
             raise CommandError(f"There is no {model._meta.verbose_name} {key}.")
@@ -74,12 +80,12 @@ class Command(BaseCommand):
         if as_json:
             self._print_json([_as_data(step) for step in steps])
             return
-        self._print(_table_of_life(steps))
+        self._print(_table_of_history(steps))
         if first > 1:
             self.stdout.write(f"{first - 1:,} earlier events are not shown; --last 0 shows all.\n")
 
-    def _print_json(self, told: Any) -> None:
-        self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+    def _print_json(self, data: Any) -> None:
+        self.stdout.write(json.dumps(data, indent=2, ensure_ascii=False))
 
     def _print(self, table: Table) -> None:
         self.stdout.ending = ""  # rich ends its lines itself
@@ -88,7 +94,7 @@ class Command(BaseCommand):
 
 
 def _kind(name: str) -> type[Aggregate]:
-    """The kind of aggregate of that name; raises `CommandError`."""
+    """The aggregate class with this name or stream; raises `CommandError`."""
     kinds = {model.__name__: model for model in aggregates()}
     found = [model for model in kinds.values() if name.lower() in (model.__name__.lower(), model.stream)]
     if not found:
@@ -102,7 +108,7 @@ def _moment(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None:
-        raise CommandError(f"{text} is no moment: write it as 2026-03-01T12:00:00Z.")
+        raise CommandError(f"{text} is not a valid time: write it as 2026-03-01T12:00:00Z.")
     return make_aware(moment) if is_naive(moment) else moment
 
 
@@ -126,7 +132,7 @@ def _as_data(step: Step) -> dict[str, Any]:
     }
 
 
-def _table_of_life(steps: Iterable[Step]) -> Table:
+def _table_of_history(steps: Iterable[Step]) -> Table:
     table = Table()
     for heading in ("Version", "When", "Event", "By"):
         table.add_column(heading, no_wrap=True)
@@ -156,5 +162,5 @@ def _change(name: str, before: Any, after: Any) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, list):
-        return "\n".join(map(_short, value)) if len(value) <= 5 else f"{len(value)} of them"
+        return "\n".join(map(_short, value)) if len(value) <= 5 else f"{len(value)} items"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)

@@ -1,4 +1,4 @@
-"""`manage.py rebuild_snapshots`: make looks at the past quick again, after a change of the code or a wrong snapshot."""
+"""`manage.py rebuild_snapshots`: rebuild all snapshots, after a change of the code or if a snapshot is wrong."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from integration.aggregates.rebuild import aggregates, rebuild_snapshots
 
 
 class Command(BaseCommand):
-    """Makes all snapshots anew."""
+    """Rebuilds all snapshots."""
 
     help = (
-        "Make all snapshots anew from the histories alone. Nothing is lost without them; looks at the past get slower."
+        "Rebuild all snapshots from the histories. Snapshots hold no data of their own; they only make it faster to "
+        "compute past states."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py replay --consumer NAME --since MOMENT`: give a consumer that was added today the past."""
+"""`manage.py replay --consumer NAME --since MOMENT`: give a new consumer the messages of the past."""
 
 import time
 from argparse import ArgumentTypeError
@@ -11,16 +11,17 @@ from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.past import give_past, missed, waiting
 
 MOST_WAITING = 1_000
-"""As many deliveries of the consumer may wait at a time: others of its context come after those."""
+"""The most deliveries of the consumer that may be pending at a time. Other deliveries of its context wait behind
+them."""
 PAUSE = 0.2
 
 
 class Command(BaseCommand):
-    """Makes deliveries of the past."""
+    """Creates deliveries of past messages."""
 
     help = (
-        "Give a consumer a delivery of every message of its contract since a moment, archived ones included, that it "
-        "has none of. They are handled like any other. Doing it again does nothing twice."
+        "Give a consumer a delivery of every past message of its contract that it has not had, archived messages "
+        "included. The deliveries are handled like all others. Running the command again creates no delivery twice."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             "--since", required=True, type=moment, metavar="MOMENT", help="such as 2026-01-31 or 2026-01-31T09:00Z"
         )
         parser.add_argument("--until", type=moment, metavar="MOMENT", help="only messages before this moment")
-        parser.add_argument("--dry-run", action="store_true", help="only say how many they are")
+        parser.add_argument("--dry-run", action="store_true", help="only count the messages")
         parser.add_argument(
             "--even-external",
             "--even-outside",
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             type=float,
             default=60,
             metavar="SECONDS",
-            help="give up when nothing is handled for so long",
+            help="give up if no delivery is handled for this long (default: 60)",
         )
 
     def handle(
@@ -60,26 +61,26 @@ class Command(BaseCommand):
             raise CommandError("--until must be after --since.")
         if listener.external and not (even_external or dry_run):
             raise CommandError(
-                f"{consumer} calls an external system, and would call it about events of the past. If that is what "
+                f"{consumer} calls an external system, and would call it about past events. If that is what "
                 "you want, add --even-external."
             )
         past = missed(listener, since, until)
-        said = f"{past.messages:,} messages of {listener.listens_to.wire_name}, {past.archived:,} of them archived"
+        summary = f"{past.messages:,} messages of {listener.listens_to.wire_name}, {past.archived:,} of them archived"
         if dry_run:
-            self.stdout.write(f"{consumer} would be given {said}.")
+            self.stdout.write(f"{consumer} would be given {summary}.")
             return
-        self.stdout.write(f"{consumer} is given {said}.")
-        given = give_past(listener, since, until, lambda given: self._make_room(listener, given, timeout))
-        self.stdout.write(f"{given:,} given.")
+        self.stdout.write(f"{consumer} is given {summary}.")
+        given = give_past(listener, since, until, lambda given: self._wait_for_workers(listener, given, timeout))
+        self.stdout.write(f"Deliveries created: {given:,}.")
 
-    def _make_room(self, consumer: Consumer, given: int, timeout: float) -> None:
-        """Wait until few enough of the consumer's deliveries are waiting."""
+    def _wait_for_workers(self, consumer: Consumer, given: int, timeout: float) -> None:
+        """Wait until at most `MOST_WAITING` deliveries of the consumer are pending."""
         before, since = waiting(consumer), time.monotonic()
         while before > MOST_WAITING:
             if time.monotonic() - since > timeout:
                 raise CommandError(
-                    f"{given:,} given, of which none was handled for {timeout:g} s. Is a worker running? Run this "
-                    "again to go on from here."
+                    f"Deliveries created: {given:,}, but none was handled for {timeout:g} s. Is a worker running? Run "
+                    "this command again to continue."
                 )
             time.sleep(PAUSE)
             if (now := waiting(consumer)) < before:
@@ -87,11 +88,11 @@ class Command(BaseCommand):
 
 
 def moment(text: str) -> datetime:
-    """A moment as ISO 8601 writes it, in UTC unless it says otherwise; raises `ArgumentTypeError`."""
+    """Parse a moment in ISO 8601, in UTC unless it has an offset; raises `ArgumentTypeError`."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no moment, such as 2026-01-31 or 2026-01-31T09:00Z") from None
+        raise ArgumentTypeError(f"{text!r} is not a valid time; write it as 2026-01-31 or 2026-01-31T09:00Z") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

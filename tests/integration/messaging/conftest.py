@@ -1,4 +1,4 @@
-"""An empty house, in which only a test's own consumers listen."""
+"""Fixtures for a system without consumers, except those that a test registers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from integration.policies import whenever
 
 @pytest.fixture
 def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let a handler hear of every `StockRanOut`, for this test only: `listen(handler, name="inventory.reorder")`."""
+    """Register a handler of `StockRanOut` for this test only: `listen(handler, name="inventory.reorder")`."""
     monkeypatch.setattr(consumers.consumers, "_by_name", {})
     monkeypatch.setattr(routines_module.routines, "_by_name", {})
     monkeypatch.setattr(consumers, "_by_contract", defaultdict(list))
@@ -32,26 +32,26 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def run_out(publish_all: Callable[..., None]) -> Callable[..., None]:
-    """Publish that these skus ran out: something for the consumers to hear."""
+    """Publish that these SKUs ran out, an event that the consumers handle."""
     return lambda *skus: publish_all(*(StockRanOut(Sku(sku), 1) for sku in skus))
 
 
 @pytest.fixture
 def deliver() -> Callable[[], int]:
-    """Handle what is due for inventory's consumers, inside and outside; returns the attempts made."""
+    """Handle the due deliveries of both of inventory's delivery queues; returns the number of attempts."""
     return lambda: deliver_due(DeliveryQueue("inventory", False)) + deliver_due(DeliveryQueue("inventory", True))
 
 
 @pytest.fixture
 def stopped_clock() -> Iterator[None]:
-    """Let time pass only when the test moves it, so that a slow machine retries nothing by itself."""
+    """Stop the clock, so that time passes only when the test moves it and a slow machine retries nothing."""
     with clock.standing_at(clock.now()):
         yield
 
 
 @pytest.fixture
 def delivery() -> Callable[..., Delivery]:
-    """The delivery of what was told about a sku, as it is now: `delivery("MUG")`, or the only one there is."""
+    """The current delivery of the message about a SKU: `delivery("MUG")`, or the only one there is."""
 
     def get(sku: str = "") -> Delivery:
         deliveries = Delivery.objects.select_related("message")

@@ -1,4 +1,4 @@
-"""How much each consumer has before it, and for how long: one query, whatever has been done."""
+"""The backlog counts the unsettled deliveries of each consumer and their age in one query."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,14 +19,14 @@ RunOut = Callable[..., None]
 Later = Callable[[timedelta], None]
 
 
-def test_a_consumer_with_nothing_to_do_has_none(listen: Listen) -> None:
+def test_a_consumer_without_deliveries_has_an_empty_backlog(listen: Listen) -> None:
     listen(print, name="inventory.reorder")
     listen(print, name="billing.mail")
 
     assert backlog() == [Backlog("billing.mail"), Backlog("inventory.reorder")]
 
 
-def test_it_tells_what_is_due_what_waits_and_what_is_dead(listen: Listen, run_out: RunOut, later: Later) -> None:
+def test_the_backlog_counts_due_waiting_and_dead_deliveries(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(print)
     listen(print, name="billing.mail", external=True)
     run_out("DEAD", "DONE", "SKIPPED", "OLD")
@@ -37,7 +37,7 @@ def test_it_tells_what_is_due_what_waits_and_what_is_dead(listen: Listen, run_ou
     skipped.update(status=Status.SKIPPED, skip_reason="no", skipped_by="me", skipped_at=skipped[0].due_at)
     later(timedelta(minutes=1))
     run_out("NEW")
-    # as a worker does that claims it
+    # as a claim does
     Delivery.objects.filter(consumer="billing.mail", message__data__sku="OLD").update(due_at=clock.now() + LEASE)
 
     mail, reorder = backlog()
@@ -48,7 +48,7 @@ def test_it_tells_what_is_due_what_waits_and_what_is_dead(listen: Listen, run_ou
     assert 60 <= reorder.lag < 70
 
 
-def test_one_that_is_dead_has_no_lag(listen: Listen, run_out: RunOut, later: Later) -> None:
+def test_a_dead_letter_has_no_lag(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(print)
     run_out("MUG")
     Delivery.objects.update(status=Status.DEAD)
@@ -57,7 +57,7 @@ def test_one_that_is_dead_has_no_lag(listen: Listen, run_out: RunOut, later: Lat
     assert backlog() == [Backlog("inventory.reorder", dead=1)]
 
 
-def test_what_waits_for_a_consumer_this_code_does_not_have_is_told_as_well(listen: Listen, run_out: RunOut) -> None:
+def test_the_backlog_includes_unknown_consumers(listen: Listen, run_out: RunOut) -> None:
     listen(print)
     run_out("MUG")
     Delivery.objects.update(consumer="inventory.of-long-ago")
@@ -68,7 +68,7 @@ def test_what_waits_for_a_consumer_this_code_does_not_have_is_told_as_well(liste
     ]
 
 
-def test_it_is_one_query(listen: Listen, run_out: RunOut, statements: Callable[[], Any]) -> None:
+def test_the_backlog_is_one_query(listen: Listen, run_out: RunOut, statements: Callable[[], Any]) -> None:
     for n in range(5):
         listen(print, name=f"inventory.reorder-{n}")
     run_out("MUG", "LAMP")
@@ -81,22 +81,22 @@ def test_it_is_one_query(listen: Listen, run_out: RunOut, statements: Callable[[
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite reads the whole table")
-def test_what_is_done_costs_it_nothing(listen: Listen, run_out: RunOut) -> None:
+def test_the_backlog_reads_only_partial_indexes(listen: Listen, run_out: RunOut) -> None:
     listen(print)
     run_out(*(f"S{n}" for n in range(2_000)))
     newest = Delivery.objects.latest("pk")
     Delivery.objects.exclude(pk=newest.pk).update(status=Status.DONE, done_at=newest.due_at)
-    asked: list[tuple[Any, ...]] = []
+    executed: list[tuple[Any, ...]] = []
 
-    def listen_in(execute: Callable[..., Any], *statement: Any) -> Any:
-        asked.append(statement[:2])
+    def record(execute: Callable[..., Any], *statement: Any) -> Any:
+        executed.append(statement[:2])
         return execute(*statement)
 
-    with connection.execute_wrapper(listen_in):
+    with connection.execute_wrapper(record):
         backlog()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE integration_delivery")
-        (sql, parameters) = asked[0]
+        (sql, parameters) = executed[0]
         cursor.execute(f"EXPLAIN {sql}", parameters)
         plan = "\n".join(line for (line,) in cursor.fetchall())
 

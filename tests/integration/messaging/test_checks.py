@@ -1,4 +1,4 @@
-"""Wiring that cannot work is refused at start, not found out when work was lost."""
+"""Wiring mistakes are refused at start, before they can lose work."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,43 +21,43 @@ def _ids(errors: list[object]) -> list[str]:
     return [error.id for error in errors]  # type: ignore[attr-defined]
 
 
-def test_the_house_as_it_is_starts() -> None:
+def test_the_system_as_it_is_passes_its_checks() -> None:
     assert run_checks() == []
 
 
 @pytest.mark.parametrize("name", ["shipping.wrap-presents", "reorder", "Inventory.reorder", ".reorder"])
-def test_a_consumer_of_no_context_is_refused(listen: Callable[..., None], name: str) -> None:
+def test_a_consumer_of_an_unknown_context_is_refused(listen: Callable[..., None], name: str) -> None:
     listen(print, name=name)
 
     assert _ids(run_checks()) == ["waybill.E001"]
     assert name in run_checks()[0].msg
 
 
-def test_a_routine_of_no_context_is_refused(listen: object) -> None:
+def test_a_routine_of_an_unknown_context_is_refused(listen: object) -> None:
     every(timedelta(seconds=5), name="shipping.look-out")(print)
 
     assert _ids(run_checks()) == ["waybill.E001"]
 
 
 @pytest.mark.parametrize("context", ["ordering", "inventory", "billing", "fulfillment", "integration"])
-def test_every_context_may_listen(listen: Callable[..., None], context: str) -> None:
+def test_every_context_may_have_consumers(listen: Callable[..., None], context: str) -> None:
     listen(print, name=f"{context}.listen")
 
     assert contexts_exist(None) == []
 
 
-def test_the_embedded_mode_as_it_should_be_starts(embedded: Settings) -> None:
+def test_the_embedded_mode_passes_its_checks(embedded: Settings) -> None:
     assert memory_broker_stays_in_process(None) == []
 
 
-def test_several_web_processes_cannot_share_a_broker_in_memory(embedded: Settings) -> None:
+def test_several_web_processes_cannot_share_an_in_memory_broker(embedded: Settings) -> None:
     embedded.WEB_CONCURRENCY = 2
 
     assert _ids(run_checks()) == ["waybill.E002"]
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo", "gevent"])
-def test_workers_on_a_broker_in_memory_are_threads(embedded: Settings, pool: str) -> None:
+def test_workers_on_an_in_memory_broker_must_be_threads(embedded: Settings, pool: str) -> None:
     embedded.CELERY_WORKER_POOL = pool
 
     assert _ids(run_checks()) == ["waybill.E003"]

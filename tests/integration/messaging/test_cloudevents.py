@@ -1,4 +1,4 @@
-"""Outside of the house an integration event is a CloudEvent that others' libraries read."""
+"""The public form of an integration event is a CloudEvent that the CloudEvents SDK can read."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def parsed(message: Message) -> CloudEvent:
-    """The event as the CloudEvents SDK reads it from an HTTP request."""
+    """The event that the CloudEvents SDK reads from an HTTP request with the message."""
     body = json.dumps(cloud_event(message)).encode()
     event = from_http_event(HTTPMessage({"Content-Type": CONTENT_TYPE}, body))
     assert isinstance(event, CloudEvent)
@@ -62,19 +62,19 @@ def test_the_sdk_reads_every_contract(name: str) -> None:
     assert event.get_data() == json.loads(json.dumps(to_data(message.event)))
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_attributes_without_a_value_are_left_out() -> None:
     event = cloud_event(message_of("ordering.order-confirmed", causation_id=None, traceparent=None))
 
     assert None not in event.values()
     assert not {"causationid", "traceparent"} & event.keys()
 
 
-def test_a_message_that_this_code_cannot_read_is_not_made_up() -> None:
+def test_an_unknown_version_raises_unknown_name() -> None:
     with pytest.raises(UnknownName):
         cloud_event(message_of("ordering.order-confirmed", version=2))
 
 
-def test_a_real_message_is_one(placed: Callable[..., OrderNumber]) -> None:
+def test_a_published_message_is_a_cloud_event(placed: Callable[..., OrderNumber]) -> None:
     number = placed()
 
     event = parsed(Message.objects.get(name=OrderPlaced.wire_name))

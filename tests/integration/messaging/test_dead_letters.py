@@ -1,4 +1,5 @@
-"""What failed can be skipped, with a reason and for good; what has not failed cannot."""
+"""A failed delivery can be skipped with a reason, and that is final; a delivery that has not failed cannot be
+skipped."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
-INSIDE = DeliveryQueue("inventory", False)
+IN_TRANSACTION = DeliveryQueue("inventory", False)
 
 Listen = Callable[..., None]
 RunOut = Callable[..., None]
@@ -46,7 +47,7 @@ def three_attempts(settings: Any) -> None:
 def failed(
     listen: Listen, run_out: RunOut, deliver: Deliver, later: Callable[[timedelta], None]
 ) -> Callable[..., None]:
-    """Let a consumer fail so often at what was told about these skus."""
+    """Publish messages about these SKUs to a consumer that fails at them this many times."""
 
     def fail(*skus: str, times: int = 1) -> None:
         listen(lambda event: 1 / 0)
@@ -78,7 +79,7 @@ def test_a_dead_letter_is_skipped_with_who_when_and_why(failed: Callable[..., No
     )
     assert skipped.skipped_at is not None
     assert before <= skipped.skipped_at <= clock.now()
-    assert "ZeroDivisionError" in skipped.error, "what went wrong stays known"
+    assert "ZeroDivisionError" in skipped.error, "the error is not deleted"
 
 
 def test_skipping_is_one_statement_for_any_number(
@@ -92,7 +93,7 @@ def test_skipping_is_one_statement_for_any_number(
     assert len(seen) == 1
 
 
-def test_what_is_skipped_is_never_handled(failed: Callable[..., None], deliver: Deliver, delivery: Find) -> None:
+def test_a_skipped_delivery_is_never_handled(failed: Callable[..., None], deliver: Deliver, delivery: Find) -> None:
     failed("MUG")
     skip_all()
 
@@ -101,13 +102,13 @@ def test_what_is_skipped_is_never_handled(failed: Callable[..., None], deliver: 
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_what_failed_at_least_once_can_be_skipped(failed: Callable[..., None], times: int) -> None:
+def test_a_delivery_that_failed_at_least_once_can_be_skipped(failed: Callable[..., None], times: int) -> None:
     failed("MUG", times=times)
 
     assert skip_all() == 1
 
 
-def test_what_was_not_tried_yet_cannot_be_skipped(listen: Listen, run_out: RunOut, delivery: Find) -> None:
+def test_a_delivery_that_was_never_tried_cannot_be_skipped(listen: Listen, run_out: RunOut, delivery: Find) -> None:
     listen(print)
     run_out("MUG")
 
@@ -115,27 +116,29 @@ def test_what_was_not_tried_yet_cannot_be_skipped(listen: Listen, run_out: RunOu
     assert delivery().status == Status.PENDING
 
 
-def test_a_first_attempt_that_is_being_made_has_not_failed(listen: Listen, run_out: RunOut) -> None:
+def test_a_delivery_in_its_first_attempt_cannot_be_skipped(listen: Listen, run_out: RunOut) -> None:
     listen(print)
     run_out("MUG")
-    claim(INSIDE, 1)
+    claim(IN_TRANSACTION, 1)
 
     assert skip_all() == 0
 
 
-def test_what_killed_a_worker_has_failed_once_it_is_claimed_again(
+def test_a_delivery_claimed_again_after_its_worker_died_can_be_skipped(
     listen: Listen, run_out: RunOut, later: Callable[[timedelta], None]
 ) -> None:
     listen(print)
     run_out("MUG")
-    claim(INSIDE, 1)
+    claim(IN_TRANSACTION, 1)
     later(LEASE * 2)
-    claim(INSIDE, 1)
+    claim(IN_TRANSACTION, 1)
 
     assert skip_all() == 1
 
 
-def test_what_only_came_too_early_has_not_failed(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+def test_a_delivery_that_only_came_too_early_cannot_be_skipped(
+    listen: Listen, run_out: RunOut, deliver: Deliver
+) -> None:
     def too_early(event: StockRanOut) -> None:
         raise NotYet
 
@@ -146,7 +149,9 @@ def test_what_only_came_too_early_has_not_failed(listen: Listen, run_out: RunOut
     assert skip_all() == 0
 
 
-def test_what_is_done_cannot_be_skipped(listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find) -> None:
+def test_a_delivery_that_is_done_cannot_be_skipped(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
     listen(print)
     run_out("MUG")
     deliver()
@@ -155,14 +160,14 @@ def test_what_is_done_cannot_be_skipped(listen: Listen, run_out: RunOut, deliver
     assert delivery().status == Status.DONE
 
 
-def test_what_is_replayed_has_to_fail_again_to_be_skipped(failed: Callable[..., None]) -> None:
+def test_a_replayed_delivery_must_fail_again_before_it_can_be_skipped(failed: Callable[..., None]) -> None:
     failed("MUG", times=3)
     replay(Delivery.objects.all())
 
     assert skip_all() == 0
 
 
-def test_only_those_named_are_skipped(failed: Callable[..., None], delivery: Find) -> None:
+def test_only_the_given_deliveries_are_skipped(failed: Callable[..., None], delivery: Find) -> None:
     failed("MUG", "LAMP")
 
     assert skip(Delivery.objects.filter(message__data__sku="MUG"), "broken", "user:12") == 1
@@ -170,7 +175,7 @@ def test_only_those_named_are_skipped(failed: Callable[..., None], delivery: Fin
     assert (delivery("MUG").status, delivery("LAMP").status) == (Status.SKIPPED, Status.PENDING)
 
 
-def test_what_is_skipped_stays_so(failed: Callable[..., None], delivery: Find) -> None:
+def test_a_skipped_delivery_never_changes(failed: Callable[..., None], delivery: Find) -> None:
     failed("MUG", times=3)
     skip_all("the first reason")
 
@@ -180,7 +185,7 @@ def test_what_is_skipped_stays_so(failed: Callable[..., None], delivery: Find) -
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\t\n"])
-def test_skipping_takes_a_reason(failed: Callable[..., None], delivery: Find, reason: str) -> None:
+def test_skipping_requires_a_reason(failed: Callable[..., None], delivery: Find, reason: str) -> None:
     failed("MUG", times=3)
 
     with pytest.raises(NoReason):
@@ -189,7 +194,7 @@ def test_skipping_takes_a_reason(failed: Callable[..., None], delivery: Find, re
     assert delivery().status == Status.DEAD
 
 
-def test_a_worker_whose_delivery_is_skipped_meanwhile_leaves_it_so(
+def test_a_worker_does_not_overwrite_a_skip_made_meanwhile(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     calls: list[int] = []
@@ -213,7 +218,7 @@ def test_a_worker_whose_delivery_is_skipped_meanwhile_leaves_it_so(
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
-def test_what_a_worker_is_about_to_finish_is_not_skipped(failed: Callable[..., None], delivery: Find) -> None:
+def test_a_delivery_that_a_worker_is_finishing_is_not_skipped(failed: Callable[..., None], delivery: Find) -> None:
     failed("MUG")
 
     def skip_it() -> int:
@@ -227,7 +232,7 @@ def test_what_a_worker_is_about_to_finish_is_not_skipped(failed: Callable[..., N
             list(Delivery.objects.select_for_update())
             skipping = pool.submit(skip_it)
             timeout = time.monotonic() + 10
-            while not _somebody_waits() and time.monotonic() < timeout:
+            while not _another_transaction_waits() and time.monotonic() < timeout:
                 time.sleep(0.01)
             assert not skipping.done()
             Delivery.objects.update(status=Status.DONE, done_at=clock.now())
@@ -236,7 +241,7 @@ def test_what_a_worker_is_about_to_finish_is_not_skipped(failed: Callable[..., N
     assert delivery().status == Status.DONE
 
 
-def _somebody_waits() -> bool:
+def _another_transaction_waits() -> bool:
     """Whether another connection waits for the transaction of this one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid")
@@ -267,7 +272,7 @@ def test_the_database_refuses_a_skip_without_who_when_or_why(
         Delivery.objects.update(**values)
 
 
-def test_one_delivery_is_skipped_or_it_is_said_why_not(
+def test_skip_one_skips_a_failed_delivery_and_refuses_others(
     failed: Callable[..., None], listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
     failed("MUG", times=3)
@@ -285,7 +290,7 @@ def test_one_delivery_is_skipped_or_it_is_said_why_not(
         skip_one(delivery("LAMP").pk, "broken", "user:12")
 
 
-def test_one_delivery_is_replayed_or_it_is_said_why_not(
+def test_replay_one_replays_a_dead_letter_and_refuses_a_settled_one(
     failed: Callable[..., None], delivery: Find, woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
 ) -> None:
     failed("MUG", times=3)
@@ -297,7 +302,7 @@ def test_one_delivery_is_replayed_or_it_is_said_why_not(
 
     assert (replayed.status, replayed.attempts) == (Status.PENDING, 0)
     assert replayed.due_at <= clock.now()
-    assert woken == [INSIDE]
+    assert woken == [IN_TRANSACTION]
     with pytest.raises(NoSuchDelivery):
         replay_one(id + 1)
     Delivery.objects.update(status=Status.DONE, done_at=clock.now())
@@ -305,7 +310,7 @@ def test_one_delivery_is_replayed_or_it_is_said_why_not(
         replay_one(id)
 
 
-def test_a_skipped_delivery_is_still_one_for_its_consumer(failed: Callable[..., None]) -> None:
+def test_a_skipped_delivery_still_counts_for_the_invariant(failed: Callable[..., None]) -> None:
     failed("MUG", times=3)
     skip_all()
 

@@ -1,4 +1,5 @@
-"""Exactly once in effect: a delivery is handled and marked done in one transaction, tried again, or a dead letter."""
+"""Exactly-once effects: a delivery is handled and marked done in one transaction, or retried, or becomes a dead
+letter."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from inventory.models import History, StockItem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
-INSIDE, OUTSIDE = DeliveryQueue("inventory", False), DeliveryQueue("inventory", True)
+IN_TRANSACTION, EXTERNAL = DeliveryQueue("inventory", False), DeliveryQueue("inventory", True)
 AFTER_THE_LEASE = LEASE + timedelta(seconds=1)
 
 Listen = Callable[..., None]
@@ -39,8 +40,8 @@ Find = Callable[..., Delivery]
 Later = Callable[[timedelta], None]
 
 
-class Trouble(Exception):
-    """A handler's own."""
+class HandlerError(Exception):
+    """An error raised by a handler."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +51,12 @@ def three_attempts(settings: Settings) -> None:
 
 
 def _open(event: StockRanOut) -> None:
-    """A reaction with an effect: there is a place on the shelf for the sku."""
+    """A handler with an effect: it opens a stock item for the SKU."""
     open_stock_item(event.sku)
 
 
 def _fail(event: StockRanOut) -> None:
-    raise Trouble(f"no {event.sku} for you")
+    raise HandlerError(f"no {event.sku} for you")
 
 
 def _skus() -> set[str]:
@@ -66,20 +67,20 @@ def _due_in(delivery: Delivery) -> float:
     return (delivery.due_at - clock.now()).total_seconds()
 
 
-# --- Once, and with its effect ---
+# --- Each delivery once, with its effect ---
 
 
 def test_each_consumer_handles_each_message_once(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
-    heard: Counter[tuple[str, str]] = Counter()
-    listen(lambda event: heard.update([("reorder", event.sku)]), name="inventory.reorder")
-    listen(lambda event: heard.update([("count", event.sku)]), name="inventory.count")
-    listen(lambda event: heard.update([("mail", event.sku)]), name="inventory.mail", external=True)
+    handled: Counter[tuple[str, str]] = Counter()
+    listen(lambda event: handled.update([("reorder", event.sku)]), name="inventory.reorder")
+    listen(lambda event: handled.update([("count", event.sku)]), name="inventory.count")
+    listen(lambda event: handled.update([("mail", event.sku)]), name="inventory.mail", external=True)
     run_out("MUG", "LAMP")
 
     assert deliver() == 6
     assert deliver() == 0
 
-    assert heard == Counter((who, sku) for who in ("reorder", "count", "mail") for sku in ("MUG", "LAMP"))
+    assert handled == Counter((who, sku) for who in ("reorder", "count", "mail") for sku in ("MUG", "LAMP"))
     assert set(Delivery.objects.values_list("status", "attempts")) == {(Status.DONE, 1)}
 
 
@@ -95,11 +96,11 @@ def test_the_database_refuses_a_second_delivery_to_the_same_consumer(
     assert Delivery.objects.count() == 1
 
 
-def test_done_and_its_effect_are_one_transaction(
+def test_the_effect_and_marking_it_done_are_one_transaction(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_to_mark(deliveries: object) -> None:
-        raise Trouble
+        raise HandlerError
 
     monkeypatch.setattr(delivering, "mark_done", fail_to_mark)
     listen(_open)
@@ -111,7 +112,9 @@ def test_done_and_its_effect_are_one_transaction(
     assert (delivery().status, delivery().attempts) == (Status.PENDING, 1)
 
 
-def test_done_has_its_moment(listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find) -> None:
+def test_done_at_is_the_time_of_marking_it_done(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
+) -> None:
     listen(_open)
     run_out("MUG")
     before = clock.now()
@@ -123,19 +126,19 @@ def test_done_has_its_moment(listen: Listen, run_out: RunOut, deliver: Deliver, 
     assert before <= done_at <= clock.now()
 
 
-def test_other_lanes_are_left_to_their_own_workers(listen: Listen, run_out: RunOut) -> None:
-    heard: list[str] = []
-    listen(lambda event: heard.append("inside"))
-    listen(lambda event: heard.append("external"), name="inventory.mail", external=True)
-    listen(lambda event: heard.append("elsewhere"), name="billing.note")
+def test_a_worker_handles_only_its_own_delivery_queue(listen: Listen, run_out: RunOut) -> None:
+    handled: list[str] = []
+    listen(lambda event: handled.append("in_transaction"))
+    listen(lambda event: handled.append("external"), name="inventory.mail", external=True)
+    listen(lambda event: handled.append("elsewhere"), name="billing.note")
     run_out("MUG")
 
-    assert deliver_due(OUTSIDE) == 1
-    assert heard == ["external"]
-    assert sorted(due_delivery_queues()) == [DeliveryQueue("billing", False), INSIDE]
+    assert deliver_due(EXTERNAL) == 1
+    assert handled == ["external"]
+    assert sorted(due_delivery_queues()) == [DeliveryQueue("billing", False), IN_TRANSACTION]
 
 
-def test_what_a_message_causes_belongs_to_its_story(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+def test_the_effects_of_a_message_have_its_correlation_id(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     listen(_open)
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="LAMP").update(correlation_id="018f0000-0000-7000-8000-000000000001")
@@ -147,9 +150,7 @@ def test_what_a_message_causes_belongs_to_its_story(listen: Listen, run_out: Run
         assert entry.correlation_id == message.correlation_id
 
 
-def test_a_reaction_is_inside_a_transaction_and_talk_with_the_outside_world_is_not(
-    listen: Listen, run_out: RunOut, deliver: Deliver
-) -> None:
+def test_only_in_transaction_reactions_have_a_unit_of_work(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     seen: dict[str, bool] = {}
 
     def look(where: str) -> None:
@@ -159,16 +160,16 @@ def test_a_reaction_is_inside_a_transaction_and_talk_with_the_outside_world_is_n
         except RuntimeError:
             seen[where] = False
 
-    listen(lambda event: look("inside"))
+    listen(lambda event: look("in_transaction"))
     listen(lambda event: look("external"), name="inventory.mail", external=True)
     run_out("MUG")
 
     deliver()
 
-    assert seen == {"inside": True, "external": False}
+    assert seen == {"in_transaction": True, "external": False}
 
 
-def test_the_outside_world_is_talked_to_in_the_story_of_the_message(
+def test_an_external_call_has_the_correlation_id_of_its_message(
     listen: Listen, run_out: RunOut, deliver: Deliver
 ) -> None:
     seen: list[object] = []
@@ -181,9 +182,7 @@ def test_the_outside_world_is_talked_to_in_the_story_of_the_message(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_outside_world_is_talked_to_without_a_transaction(
-    listen: Listen, run_out: RunOut, deliver: Deliver
-) -> None:
+def test_an_external_call_is_made_without_a_transaction(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     seen: list[bool] = []
     listen(lambda event: seen.append(connection.in_atomic_block))
     listen(lambda event: seen.append(connection.in_atomic_block), name="inventory.mail", external=True)
@@ -194,24 +193,24 @@ def test_the_outside_world_is_talked_to_without_a_transaction(
     assert seen == [True, False]
 
 
-# --- Many at once ---
+# --- Batches ---
 
 
-def test_a_batch_takes_as_many_statements_as_one(
+def test_a_batch_needs_as_many_statements_as_one_delivery(
     listen: Listen, run_out: RunOut, statements: Callable[[], Any]
 ) -> None:
-    heard: list[str] = []
-    listen(lambda event: heard.append(event.sku), prepare=lambda events: None)
+    handled: list[str] = []
+    listen(lambda event: handled.append(event.sku), prepare=lambda events: None)
     counts = []
     for number in (1, BATCH):
         run_out(*(f"S{n}" for n in range(number)))
         with statements() as seen:
-            deliver_due(INSIDE)
+            deliver_due(IN_TRANSACTION)
         counts.append(len(seen))
 
-    # claim, read, mark done; and, as there may be more than a batch, a claim that finds nothing
+    # claim, read, mark done; after a full batch, another claim, which finds nothing
     assert counts == [3, 4]
-    assert len(heard) == 1 + BATCH
+    assert len(handled) == 1 + BATCH
 
 
 @pytest.mark.django_db(transaction=True)
@@ -222,15 +221,13 @@ def test_a_batch_is_one_commit(listen: Listen, run_out: RunOut, monkeypatch: pyt
     commit = connections["default"].commit
     monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
 
-    deliver_due(INSIDE)
+    deliver_due(IN_TRANSACTION)
 
     assert len(commits) == 1
     assert len(_skus()) == BATCH
 
 
-def test_what_a_batch_needs_is_prepared_once_with_all_its_events(
-    listen: Listen, run_out: RunOut, deliver: Deliver
-) -> None:
+def test_prepare_is_called_once_with_all_events_of_a_batch(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     order: list[object] = []
     listen(lambda event: order.append(event.sku), prepare=lambda events: order.append([e.sku for e in events]))
     run_out("MUG", "LAMP", "ATLAS")
@@ -244,17 +241,17 @@ def test_more_than_a_batch_is_handled_in_several_oldest_first(
     listen: Listen, run_out: RunOut, deliver: Deliver
 ) -> None:
     batches: list[int] = []
-    heard: list[str] = []
-    listen(lambda event: heard.append(event.sku), prepare=lambda events: batches.append(len(events)))
+    handled: list[str] = []
+    listen(lambda event: handled.append(event.sku), prepare=lambda events: batches.append(len(events)))
     skus = [f"S{n}" for n in range(2 * BATCH + 1)]
     run_out(*skus)
 
     assert deliver() == 2 * BATCH + 1
     assert batches == [BATCH, BATCH, 1]
-    assert heard == skus
+    assert handled == skus
 
 
-def test_it_begins_with_no_more_than_it_will_do_in_time(
+def test_a_batch_starts_only_as_many_as_it_can_handle_in_time(
     listen: Listen, run_out: RunOut, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds_each, now = 0.06, 0.0
@@ -268,7 +265,7 @@ def test_it_begins_with_no_more_than_it_will_do_in_time(
     listen(handle, prepare=lambda events: batches.append(len(events)))
     run_out(*(f"SLOW-{n}" for n in range(10)))
     deliver()
-    assert batches == [10, 4, 4, 4, 2]  # of which two are done each time
+    assert batches == [10, 4, 4, 4, 2]  # two of each batch are handled in time
 
     seconds_each = 0.0
     batches.clear()
@@ -282,10 +279,9 @@ def test_it_begins_with_no_more_than_it_will_do_in_time(
 
 
 @pytest.mark.parametrize("limit", [1, BATCH])
-def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
-    listen: Listen, run_out: RunOut, limit: int
-) -> None:
-    # What a database knows after a long quiet time: many deliveries, none of them pending. Then there is a rush.
+def test_a_claim_never_exceeds_its_limit_with_outdated_statistics(listen: Listen, run_out: RunOut, limit: int) -> None:
+    # The planner statistics come from a quiet time with many deliveries, none of them pending. Then many arrive at
+    # once.
     listen(_open)
     run_out(*(f"OLD-{n}" for n in range(2000)))
     Delivery.objects.update(status=Status.DONE, done_at=clock.now())
@@ -293,40 +289,40 @@ def test_a_claim_takes_no_more_than_its_limit_whatever_the_database_plans(
         cursor.execute("ANALYZE integration_delivery")
     run_out(*(f"NEW-{n}" for n in range(200)))
 
-    claims = claim(INSIDE, limit)
+    claims = claim(IN_TRANSACTION, limit)
 
     assert len(claims) == Delivery.objects.filter(attempts=1).count() == limit
 
 
-def test_a_worker_makes_room_for_others_after_a_while_and_rings_for_itself(
+def test_a_worker_stops_after_a_while_and_sends_itself_a_wake_up(
     listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    monkeypatch.setitem(external.claim_sizes, OUTSIDE, 1)
+    monkeypatch.setitem(external.claim_sizes, EXTERNAL, 1)
     listen(_open, external=True)
     run_out("MUG", "LAMP")
 
-    assert deliver_due(OUTSIDE) == 1
-    assert woken == [OUTSIDE]
-    assert deliver_due(OUTSIDE) == 1
+    assert deliver_due(EXTERNAL) == 1
+    assert woken == [EXTERNAL]
+    assert deliver_due(EXTERNAL) == 1
 
 
-@pytest.mark.parametrize(("waiting", "rings"), [(BATCH - 1, 0), (BATCH, 1), (3 * BATCH, 1)])
-def test_a_worker_that_finds_a_whole_batch_rings_once_for_a_colleague(
-    listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], waiting: int, rings: int
+@pytest.mark.parametrize(("waiting", "wakeups"), [(BATCH - 1, 0), (BATCH, 1), (3 * BATCH, 1)])
+def test_a_worker_that_claims_a_full_batch_wakes_one_more_worker(
+    listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], waiting: int, wakeups: int
 ) -> None:
     listen(lambda event: None)
     run_out(*(f"S{n}" for n in range(waiting)))
     woken.clear()
 
-    assert deliver_due(INSIDE) == waiting
-    assert woken == [INSIDE] * rings
+    assert deliver_due(IN_TRANSACTION) == waiting
+    assert woken == [IN_TRANSACTION] * wakeups
 
 
 # --- Failure ---
 
 
-def test_a_failure_counts_tells_why_and_takes_its_effect_back(
+def test_a_failure_uses_up_an_attempt_records_the_error_and_rolls_back(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     def open_and_fail(event: StockRanOut) -> None:
@@ -339,20 +335,20 @@ def test_a_failure_counts_tells_why_and_takes_its_effect_back(
     deliver()
 
     failed = delivery()
-    assert (failed.status, failed.attempts, failed.error) == (Status.PENDING, 1, "Trouble: no MUG for you")
+    assert (failed.status, failed.attempts, failed.error) == (Status.PENDING, 1, "HandlerError: no MUG for you")
     assert "open_and_fail" in failed.traceback
     assert _skus() == set()
     assert failed.due_at > clock.now()
 
 
-def test_a_failure_is_tried_again_after_a_while_and_may_succeed(
+def test_a_failed_delivery_is_retried_later_and_can_succeed(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
-    troubles = [True, True, False]
+    failures = [True, True, False]
 
     def fail_twice(event: StockRanOut) -> None:
-        if troubles.pop(0):
-            raise Trouble
+        if failures.pop(0):
+            raise HandlerError
         _open(event)
 
     listen(fail_twice)
@@ -367,7 +363,7 @@ def test_a_failure_is_tried_again_after_a_while_and_may_succeed(
     assert _skus() == {"MUG"}
 
 
-def test_the_last_failure_makes_a_dead_letter(
+def test_a_failure_of_the_last_attempt_makes_a_dead_letter(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
     listen(_fail)
@@ -379,13 +375,13 @@ def test_the_last_failure_makes_a_dead_letter(
         later(timedelta(minutes=11))
 
     dead = delivery()
-    assert (dead.status, dead.error) == (Status.DEAD, "Trouble: no MUG for you")
+    assert (dead.status, dead.error) == (Status.DEAD, "HandlerError: no MUG for you")
     assert "Traceback" in dead.traceback
     assert dead.done_at is None
     assert deliver() == 0
 
 
-def test_neighbours_are_not_held_up(
+def test_other_deliveries_of_a_batch_do_not_wait_for_a_failed_one(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
     listen(lambda event: _fail(event) if event.sku == "BAD" else _open(event))
@@ -405,7 +401,7 @@ def test_neighbours_are_not_held_up(
     assert delivery("BAD").attempts == 2
 
 
-def test_one_consumers_failure_is_nobody_elses(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+def test_a_failure_of_one_consumer_does_not_affect_another(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     listen(_fail, name="inventory.reorder")
     listen(_open, name="inventory.open")
     run_out("MUG")
@@ -418,7 +414,7 @@ def test_one_consumers_failure_is_nobody_elses(listen: Listen, run_out: RunOut, 
     }
 
 
-def test_a_failure_outside_is_counted_as_well(
+def test_a_failed_external_call_uses_up_an_attempt(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     listen(_fail, external=True)
@@ -427,35 +423,35 @@ def test_a_failure_outside_is_counted_as_well(
     deliver()
 
     assert (delivery().status, delivery().attempts) == (Status.PENDING, 1)
-    assert delivery().error == "Trouble: no MUG for you"
+    assert delivery().error == "HandlerError: no MUG for you"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["a nul \x00", "half a character \ud800", "long " * 100_000, ""],
-    ids=["a nul", "half a character", "long", "nothing"],
+    ["a nul \x00", "a lone surrogate \ud800", "long " * 100_000, ""],
+    ids=["a nul", "a lone surrogate", "long", "empty"],
 )
-def test_whatever_an_error_says_it_is_written_down(
+def test_any_error_text_can_be_stored(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, text: str
 ) -> None:
     def fail(event: StockRanOut) -> None:
-        raise Trouble(text)
+        raise HandlerError(text)
 
     listen(fail)
     run_out("MUG")
 
-    stumbled_over = ""
+    raised = ""
     try:
         deliver()
     except (ValueError, DatabaseError) as error:
-        stumbled_over = type(error).__name__
+        raised = type(error).__name__
 
-    assert stumbled_over == ""
+    assert raised == ""
     assert delivery().attempts == 1
-    assert delivery().error.startswith("Trouble: " + text[:5])
+    assert delivery().error.startswith("HandlerError: " + text[:5])
 
 
-def test_waiting_grows_and_is_bounded() -> None:
+def test_the_back_off_grows_and_is_bounded() -> None:
     for attempt in range(1, 40):
         longest = min(2 ** (attempt - 1), 600)
         waits = [back_off(attempt).total_seconds() for _ in range(50)]
@@ -465,7 +461,7 @@ def test_waiting_grows_and_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(("attempt", "least", "most"), [(1, 0.5, 1.0), (2, 1.0, 2.0)])
-def test_a_failed_delivery_waits_as_long_as_its_attempt_says(
+def test_a_failed_delivery_waits_for_the_back_off_of_its_attempt(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, attempt: int, least: float, most: float
 ) -> None:
     listen(_fail)
@@ -482,7 +478,7 @@ def test_a_failed_delivery_waits_as_long_as_its_attempt_says(
 
 @pytest.fixture
 def early(listen: Listen, run_out: RunOut) -> None:
-    """A message that comes too early, for ever."""
+    """A message whose handler always raises `NotYet`."""
 
     def wait(event: StockRanOut) -> None:
         raise NotYet("the order is not there yet")
@@ -491,7 +487,7 @@ def early(listen: Listen, run_out: RunOut) -> None:
     run_out("MUG")
 
 
-def test_too_early_is_tried_again_soon_and_costs_no_attempt(
+def test_an_early_delivery_is_retried_soon_without_using_up_an_attempt(
     early: None, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
     waits = []
@@ -507,7 +503,7 @@ def test_too_early_is_tried_again_soon_and_costs_no_attempt(
     assert all(0.25 <= wait <= 0.5 for wait in waits[1:])
 
 
-def test_a_worker_waits_for_what_is_about_to_be_committed(
+def test_a_worker_waits_briefly_for_an_early_delivery(
     listen: Listen, run_out: RunOut, delivery: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
@@ -526,13 +522,13 @@ def test_a_worker_waits_for_what_is_about_to_be_committed(
     listen(wait_twice)
     run_out("MUG")
 
-    assert deliver_due(INSIDE) == 3
+    assert deliver_due(IN_TRANSACTION) == 3
     assert delivery("MUG").status == Status.DONE
     assert len(paused) == 2
-    assert max(paused) <= delivering.SOON
+    assert max(paused) <= delivering.LONGEST_EARLY_WAIT
 
 
-def test_a_worker_waits_for_all_of_many_that_came_too_early(
+def test_a_worker_waits_for_many_early_deliveries_together(
     listen: Listen, run_out: RunOut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: Counter[str] = Counter()
@@ -546,33 +542,33 @@ def test_a_worker_waits_for_all_of_many_that_came_too_early(
     listen(wait_once)
     run_out(*(f"MUG-{n}" for n in range(20)))
 
-    assert deliver_due(INSIDE) == 40
+    assert deliver_due(IN_TRANSACTION) == 40
     assert not Delivery.objects.exclude(status=Status.DONE).exists()
 
 
-def test_a_worker_that_gave_something_back_does_not_wait(
+def test_a_worker_that_released_deliveries_does_not_wait(
     listen: Listen, run_out: RunOut, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused: list[float] = []
 
-    def be_slow_and_bad(event: StockRanOut) -> None:
+    def fail_slowly(event: StockRanOut) -> None:
         clock.advance(timedelta(seconds=0.06))
         if event.sku == "BAD":
-            raise Trouble
+            raise HandlerError
         raise NotYet
 
     monkeypatch.setattr(delivering.clock, "pause", paused.append)
     monkeypatch.setattr(delivering, "LONGEST_WAKE", 0.01)
-    listen(be_slow_and_bad)
+    listen(fail_slowly)
     run_out("BAD", "MUG", "LAMP", "VASE")
 
-    deliver_due(INSIDE)
+    deliver_due(IN_TRANSACTION)
 
     assert paused == []
     assert Delivery.objects.filter(attempts=0, due_at__lte=clock.now()).exists()
 
 
-def test_a_worker_does_not_wait_for_what_has_been_too_early_for_long(
+def test_a_worker_does_not_wait_for_a_delivery_that_has_long_been_early(
     early: None, deliver: Deliver, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused: list[float] = []
@@ -583,7 +579,9 @@ def test_a_worker_does_not_wait_for_what_has_been_too_early_for_long(
     assert paused == []
 
 
-def test_patience_with_what_is_too_early_ends(early: None, deliver: Deliver, delivery: Find, later: Later) -> None:
+def test_after_the_timeout_an_early_delivery_uses_up_attempts(
+    early: None, deliver: Deliver, delivery: Find, later: Later
+) -> None:
     deliver()
     assert delivery().attempts == 0
 
@@ -595,7 +593,7 @@ def test_patience_with_what_is_too_early_ends(early: None, deliver: Deliver, del
     assert delivery().status == Status.DEAD
 
 
-def test_what_came_too_early_does_not_hold_up_what_came_in_time(
+def test_an_early_delivery_does_not_delay_others(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     def wait_for_mugs(event: StockRanOut) -> None:
@@ -613,7 +611,7 @@ def test_what_came_too_early_does_not_hold_up_what_came_in_time(
 
 
 def _wait_for_mugs(event: StockRanOut) -> None:
-    """Find, as a command that joined, that it is too early for mugs; open the others."""
+    """Raise `NotYet` for mugs, after a query inside a joined unit of work; open stock items for other SKUs."""
     with unit_of_work() as work:
         if event.sku.startswith("MUG"):
             work.find(StockItem, event.sku)
@@ -621,14 +619,14 @@ def _wait_for_mugs(event: StockRanOut) -> None:
     _open(event)
 
 
-def test_what_came_too_early_is_set_aside_and_its_neighbours_are_handled_in_one_transaction(
+def test_early_deliveries_are_rescheduled_and_the_others_handled_in_one_transaction(
     listen: Listen, run_out: RunOut, delivery: Find, later: Later
 ) -> None:
     batches: list[list[str]] = []
     listen(_wait_for_mugs, prepare=lambda events: batches.append([event.sku for event in events]))
     run_out("A", "MUG-1", "B", "MUG-2", "C")
 
-    assert deliver_due(INSIDE) == 5
+    assert deliver_due(IN_TRANSACTION) == 5
 
     assert batches == [["A", "MUG-1", "B", "MUG-2", "C"]]
     assert _skus() == {"A", "B", "C"}
@@ -640,11 +638,11 @@ def test_what_came_too_early_is_set_aside_and_its_neighbours_are_handled_in_one_
         assert CLOCKS_DIFFER.total_seconds() < _due_in(waiting) <= 0.6
 
     later(timedelta(seconds=1))
-    assert deliver_due(INSIDE) == 2
+    assert deliver_due(IN_TRANSACTION) == 2
     assert batches[1:] == [["MUG-1", "MUG-2"]]
 
 
-def test_setting_aside_takes_as_many_statements_for_many_as_for_one(
+def test_rescheduling_many_needs_as_many_statements_as_one(
     listen: Listen, run_out: RunOut, statements: Callable[[], Any]
 ) -> None:
     def wait_for_mugs(event: StockRanOut) -> None:
@@ -656,11 +654,11 @@ def test_setting_aside_takes_as_many_statements_for_many_as_for_one(
     for number in (1, 20):
         run_out("LAMP", *(f"MUG-{n}" for n in range(number)))
         with statements() as seen:
-            deliver_due(INSIDE)
+            deliver_due(IN_TRANSACTION)
         counts.append(len(seen))
         Delivery.objects.filter(status=Status.PENDING).update(status=Status.DONE, done_at=clock.now())
 
-    # claim, read, mark done, put off; and claim again, for it may be just in time now
+    # claim, read, mark done, reschedule; claim again, because the early ones may be due by now
     assert counts == [5, 5]
 
 
@@ -682,7 +680,7 @@ def _swallow(event: StockRanOut) -> None:
 
 
 @pytest.mark.parametrize("change", [_open, _publish, _write_a_row, _wake_after_commit, _swallow])
-def test_what_changed_something_before_it_found_that_it_came_too_early_is_taken_back_with_its_batch(
+def test_a_handler_that_writes_before_raising_not_yet_rolls_back_its_batch(
     change: Callable[[StockRanOut], None], listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
     batches: list[list[str]] = []
@@ -697,7 +695,7 @@ def test_what_changed_something_before_it_found_that_it_came_too_early_is_taken_
     listen(change_and_wait, prepare=lambda events: batches.append([event.sku for event in events]))
     run_out("A", "MUG", "B")
 
-    deliver_due(INSIDE)
+    deliver_due(IN_TRANSACTION)
 
     assert batches == [["A", "MUG", "B"], ["A"], ["MUG"], ["B"]]
     assert _skus() == {"A", "B", "LAMP"}
@@ -708,7 +706,7 @@ def test_what_changed_something_before_it_found_that_it_came_too_early_is_taken_
     assert (waiting.status, waiting.attempts, waiting.error) == (Status.PENDING, 0, "NotYet: no mugs yet")
 
 
-def test_one_whose_patience_is_over_is_charged_and_its_neighbours_are_handled(
+def test_after_the_timeout_an_early_delivery_does_not_delay_others(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
     listen(_wait_for_mugs)
@@ -722,7 +720,7 @@ def test_one_whose_patience_is_over_is_charged_and_its_neighbours_are_handled(
     assert (delivery("MUG").status, delivery("MUG").attempts) == (Status.PENDING, 1)
 
 
-# --- What does not fit its contract ---
+# --- Data that does not fit the contract ---
 
 
 @pytest.mark.parametrize(
@@ -734,7 +732,7 @@ def test_one_whose_patience_is_over_is_charged_and_its_neighbours_are_handled(
     ],
     ids=["wrong types", "nothing", "a list"],
 )
-def test_facts_that_do_not_fit_are_a_failure_and_their_neighbours_are_handled(
+def test_invalid_data_is_a_failure_and_other_deliveries_are_handled(
     data: object,
     error: str,
     listen: Listen,
@@ -744,14 +742,14 @@ def test_facts_that_do_not_fit_are_a_failure_and_their_neighbours_are_handled(
 ) -> None:
     listen(_open)
     run_out("MUG", "LAMP")
-    strange = Delivery.objects.earliest("id")
-    Message.objects.filter(pk=strange.message_id).update(data=data)
+    invalid = Delivery.objects.earliest("id")
+    Message.objects.filter(pk=invalid.message_id).update(data=data)
 
     for status in (Status.PENDING, Status.PENDING, Status.DEAD):
         deliver()
-        strange.refresh_from_db()
-        assert strange.status == status
-        assert strange.error.startswith(error)
+        invalid.refresh_from_db()
+        assert invalid.status == status
+        assert invalid.error.startswith(error)
         later(timedelta(minutes=11))
 
     assert _skus() == {"LAMP"}
@@ -760,27 +758,27 @@ def test_facts_that_do_not_fit_are_a_failure_and_their_neighbours_are_handled(
 # --- Claims ---
 
 
-def test_what_is_claimed_is_not_claimed_again_until_its_lease_has_passed(
+def test_a_claimed_delivery_is_not_claimed_again_before_its_lease_ends(
     listen: Listen, run_out: RunOut, delivery: Find, later: Later
 ) -> None:
     listen(_open)
     run_out("MUG")
 
-    first = claim(INSIDE, 10)
+    first = claim(IN_TRANSACTION, 10)
     assert [each.attempt for each in first] == [1]
-    assert claim(INSIDE, 10) == []
+    assert claim(IN_TRANSACTION, 10) == []
 
     later(AFTER_THE_LEASE)
-    second = claim(INSIDE, 10)
+    second = claim(IN_TRANSACTION, 10)
     assert [(each.id, each.attempt) for each in second] == [(first[0].id, 2)]
 
 
-def test_the_attempt_of_a_worker_that_died_was_counted(
+def test_the_attempt_of_a_worker_that_died_is_counted(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, later: Later
 ) -> None:
     listen(_open)
     run_out("MUG")
-    claim(INSIDE, 10)
+    claim(IN_TRANSACTION, 10)
     later(AFTER_THE_LEASE)
 
     assert deliver() == 1
@@ -795,7 +793,7 @@ def test_a_message_that_kills_every_worker_becomes_a_dead_letter(
     listen(_open)
     run_out("MUG")
     for attempt in (1, 2, 3):
-        assert [each.attempt for each in claim(INSIDE, 10)] == [attempt]
+        assert [each.attempt for each in claim(IN_TRANSACTION, 10)] == [attempt]
         later(AFTER_THE_LEASE)
 
     deliver()
@@ -805,12 +803,12 @@ def test_a_message_that_kills_every_worker_becomes_a_dead_letter(
     assert _skus() == set()
 
 
-def test_a_worker_that_lost_its_claim_leaves_the_delivery_to_the_other(
+def test_a_worker_that_lost_its_claim_does_not_handle_the_delivery(
     listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
     listen(_open)
     run_out("MUG")
-    mine = claim(INSIDE, 10)
+    mine = claim(IN_TRANSACTION, 10)
     Delivery.objects.update(attempts=2)
 
     delivering._attempt("inventory.reorder", mine, [])
@@ -819,9 +817,7 @@ def test_a_worker_that_lost_its_claim_leaves_the_delivery_to_the_other(
     assert (delivery().status, delivery().attempts, delivery().error) == (Status.PENDING, 2, "")
 
 
-def test_a_worker_that_failed_after_it_lost_its_claim_says_nothing_about_it(
-    listen: Listen, run_out: RunOut, delivery: Find
-) -> None:
+def test_a_worker_that_lost_its_claim_records_no_error(listen: Listen, run_out: RunOut, delivery: Find) -> None:
     listen(_fail, external=True)
     run_out("MUG")
 
@@ -832,19 +828,19 @@ def test_a_worker_that_failed_after_it_lost_its_claim_says_nothing_about_it(
     listen(fail_late, name="inventory.late", external=True)
     Delivery.objects.update(consumer="inventory.late")
 
-    deliver_due(OUTSIDE)
+    deliver_due(EXTERNAL)
 
     assert (delivery().status, delivery().error) == (Status.DONE, "")
 
 
-def test_a_worker_that_was_overtaken_takes_back_what_it_did(
+def test_a_worker_rolls_back_if_another_worker_settled_the_delivery(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
-    def be_overtaken(event: StockRanOut) -> None:
+    def lose_the_claim(event: StockRanOut) -> None:
         _open(event)
         Delivery.objects.update(status=Status.DONE, done_at=clock.now())
 
-    listen(be_overtaken)
+    listen(lose_the_claim)
     run_out("MUG")
 
     assert deliver() == 1
@@ -852,15 +848,15 @@ def test_a_worker_that_was_overtaken_takes_back_what_it_did(
     assert delivery().error == ""
 
 
-def test_neighbours_of_what_another_worker_did_are_handled(
+def test_a_lost_claim_does_not_affect_other_deliveries_of_the_batch(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
-    def be_overtaken(event: StockRanOut) -> None:
+    def lose_the_claim(event: StockRanOut) -> None:
         _open(event)
         if event.sku == "LAMP":
             Delivery.objects.filter(message__data__sku="LAMP").update(status=Status.DONE, done_at=clock.now())
 
-    listen(be_overtaken)
+    listen(lose_the_claim)
     run_out("MUG", "LAMP", "ATLAS")
 
     deliver()
@@ -869,7 +865,7 @@ def test_neighbours_of_what_another_worker_did_are_handled(
     assert {delivery(sku).status for sku in ("MUG", "ATLAS")} == {Status.DONE}
 
 
-def test_what_was_committed_is_not_tried_again_when_a_later_part_of_its_batch_fails(
+def test_committed_deliveries_of_a_batch_are_not_retried_when_a_later_one_fails(
     listen: Listen, run_out: RunOut, delivery: Find
 ) -> None:
     tried: list[str] = []
@@ -878,30 +874,30 @@ def test_what_was_committed_is_not_tried_again_when_a_later_part_of_its_batch_fa
         tried.append(event.sku)
         clock.advance(timedelta(seconds=0.11))
         if event.sku == "C":
-            raise Trouble
+            raise HandlerError
 
     listen(fail_at_the_third)
     run_out("A", "B", "C", "D")
-    claims = claim(INSIDE, BATCH)
+    claims = claim(IN_TRANSACTION, BATCH)
 
     delivering._attempt("inventory.reorder", claims, [])
 
-    # A and B are each as much as fits into a transaction.
+    # A and B each fill a transaction.
     assert tried[:4] == ["A", "B", "C", "C"]
     assert {delivery(sku).status for sku in "AB"} == {Status.DONE}
-    assert delivery("C").error.startswith("Trouble")
+    assert delivery("C").error.startswith("HandlerError")
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
-def test_what_somebody_was_about_to_claim_as_well_is_not_lost(
+def test_a_row_locked_by_a_concurrent_claim_is_looked_for_again(
     listen: Listen, run_out: RunOut, delivery: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listen(_open)
     run_out("MUG", "LAMP")
-    claims = claim(INSIDE, BATCH)
+    claims = claim(IN_TRANSACTION, BATCH)
     with closing(connection.copy()) as other:
-        # Who claims locks what it found in its snapshot before it sees that somebody else has claimed it.
+        # A claiming transaction locks the rows of its snapshot before it sees that another has claimed them.
         other.set_autocommit(False)
         with other.cursor() as cursor:
             cursor.execute("SELECT id FROM integration_delivery WHERE id = %s FOR UPDATE", [claims[0].id])
@@ -912,33 +908,33 @@ def test_what_somebody_was_about_to_claim_as_well_is_not_lost(
     assert {delivery(sku).status for sku in ("MUG", "LAMP")} == {Status.DONE}
 
 
-def test_what_is_tried_alone_for_too_long_is_given_back(
+def test_deliveries_left_for_lack_of_time_are_released(
     listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], delivery: Find
 ) -> None:
-    heard: list[str] = []
+    handled: list[str] = []
 
     def take_a_second_each(event: StockRanOut) -> None:
         if event.sku == "BAD":
-            raise Trouble
+            raise HandlerError
         clock.advance(timedelta(seconds=1.1))
-        heard.append(event.sku)
+        handled.append(event.sku)
 
     listen(take_a_second_each)
     run_out("BAD", "MUG", "LAMP")
-    claims = claim(INSIDE, BATCH)
+    claims = claim(IN_TRANSACTION, BATCH)
 
     left = delivering._attempt("inventory.reorder", claims, [])
     assert [each.id for each in left] == [delivery("LAMP").pk]
 
-    outcomes.release(INSIDE, left)
+    outcomes.release(IN_TRANSACTION, left)
 
-    assert heard == ["MUG"]
+    assert handled == ["MUG"]
     assert (delivery("LAMP").status, delivery("LAMP").attempts) == (Status.PENDING, 0)
-    assert [each.id for each in claim(INSIDE, BATCH)] == [claims[2].id]
-    assert woken == [INSIDE]
+    assert [each.id for each in claim(IN_TRANSACTION, BATCH)] == [claims[2].id]
+    assert woken == [IN_TRANSACTION]
 
 
-def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(
+def test_an_external_worker_does_not_overwrite_done(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     long_ago = clock.now() - timedelta(minutes=1)
@@ -949,7 +945,7 @@ def test_a_worker_that_was_overtaken_outside_leaves_done_as_it_is(
     assert (delivery().status, delivery().done_at, delivery().error) == (Status.DONE, long_ago, "")
 
 
-def test_a_delivery_comes_when_it_is_due_and_not_before(
+def test_a_delivery_is_handled_only_when_it_is_due(
     listen: Listen, run_out: RunOut, deliver: Deliver, later: Later
 ) -> None:
     listen(_open)
@@ -960,11 +956,11 @@ def test_a_delivery_comes_when_it_is_due_and_not_before(
     assert deliver() == 0
 
     later(timedelta(hours=2))
-    assert due_delivery_queues() == [INSIDE]
+    assert due_delivery_queues() == [IN_TRANSACTION]
     assert deliver() == 1
 
 
-def test_what_a_clock_a_little_ahead_published_is_due_at_once(
+def test_a_delivery_published_by_a_clock_slightly_ahead_is_due_at_once(
     listen: Listen, run_out: RunOut, deliver: Deliver, stopped_clock: None
 ) -> None:
     listen(_open)
@@ -973,7 +969,7 @@ def test_what_a_clock_a_little_ahead_published_is_due_at_once(
     with clock.moved(2 * CLOCKS_DIFFER):
         run_out("LAMP")
 
-    assert due_delivery_queues() == [INSIDE]
+    assert due_delivery_queues() == [IN_TRANSACTION]
     assert deliver() == 1
     assert _skus() == {"MUG"}
 
@@ -988,52 +984,48 @@ def test_dead_letters_are_not_due(listen: Listen, run_out: RunOut, deliver: Deli
     assert Sku("MUG") not in _skus()
 
 
-def test_what_may_kill_its_worker_is_claimed_with_ever_fewer_neighbours(
-    listen: Listen, run_out: RunOut, later: Later
-) -> None:
+def test_later_attempts_are_claimed_in_smaller_batches(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(_open)
     run_out(*(f"MUG-{n}" for n in range(8)))
 
     claimed = []
     for _ in range(3):
         claimed.append([])
-        while claims := claim(INSIDE, BATCH):
+        while claims := claim(IN_TRANSACTION, BATCH):
             claimed[-1].append([each.attempt for each in claims])
         later(AFTER_THE_LEASE)
 
     assert claimed == [[[1] * 8], [[2] * 6, [2] * 2], [[3]] * 8]
 
 
-def test_what_is_new_does_not_hold_up_what_was_tried_before(listen: Listen, run_out: RunOut, later: Later) -> None:
+def test_new_deliveries_do_not_delay_retried_ones(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(_open)
     run_out("MUG")
-    held_by_a_dead_worker = claim(INSIDE, BATCH)
+    held_by_a_dead_worker = claim(IN_TRANSACTION, BATCH)
     later(AFTER_THE_LEASE)
     run_out("LAMP", "JUG")
 
-    claims = [claim(INSIDE, BATCH) for _ in range(3)]
+    claims = [claim(IN_TRANSACTION, BATCH) for _ in range(3)]
 
     assert [[each.attempt for each in claimed] for claimed in claims] == [[2], [1, 1], []]
     assert claims[0][0].id == held_by_a_dead_worker[0].id
 
 
-def test_what_was_lost_with_its_worker_goes_before_what_has_been_due_longer(
-    listen: Listen, run_out: RunOut, later: Later
-) -> None:
+def test_deliveries_with_an_expired_lease_are_claimed_first(listen: Listen, run_out: RunOut, later: Later) -> None:
     listen(_open)
     run_out("MUG")
     later(AFTER_THE_LEASE)
-    (held_by_a_dead_worker,) = claim(INSIDE, BATCH)
+    (held_by_a_dead_worker,) = claim(IN_TRANSACTION, BATCH)
     with clock.moved(-AFTER_THE_LEASE):
         run_out("LAMP", "JUG")
     later(AFTER_THE_LEASE)
 
-    assert [each.id for each in claim(INSIDE, BATCH)] == [held_by_a_dead_worker.id]
-    assert len(claim(INSIDE, BATCH)) == 2
+    assert [each.id for each in claim(IN_TRANSACTION, BATCH)] == [held_by_a_dead_worker.id]
+    assert len(claim(IN_TRANSACTION, BATCH)) == 2
 
 
-@pytest.mark.parametrize("error", [Trouble, NotYet])
-def test_what_failed_was_not_lost(
+@pytest.mark.parametrize("error", [HandlerError, NotYet])
+def test_a_failed_delivery_is_no_longer_in_flight(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, error: type[Exception]
 ) -> None:
     def fail(event: StockRanOut) -> None:
@@ -1041,7 +1033,7 @@ def test_what_failed_was_not_lost(
 
     listen(fail)
     run_out("MUG")
-    claim(INSIDE, BATCH)
+    claim(IN_TRANSACTION, BATCH)
     assert delivery().in_flight
     Delivery.objects.update(due_at=clock.now())
 
@@ -1050,10 +1042,10 @@ def test_what_failed_was_not_lost(
     assert not delivery().in_flight
 
 
-# --- A clock that was wrong ---
+# --- A wrong clock ---
 
 
-def test_what_a_clock_that_was_ahead_made_due_is_brought_forward(
+def test_a_due_time_set_by_a_clock_far_ahead_is_brought_forward(
     listen: Listen, run_out: RunOut, deliver: Deliver
 ) -> None:
     listen(_open)
@@ -1067,7 +1059,7 @@ def test_what_a_clock_that_was_ahead_made_due_is_brought_forward(
     assert _skus() == {"MUG"}
 
 
-def test_what_waits_for_its_next_attempt_is_not_brought_forward(
+def test_a_delivery_waiting_for_its_next_attempt_is_not_brought_forward(
     listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
 ) -> None:
     listen(_fail)

@@ -1,4 +1,4 @@
-"""`manage.py deliveries`: an operator without a browser sees the same and can do the same."""
+"""`manage.py deliveries`: operators without a browser can see and do the same as in the admin."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -29,18 +29,20 @@ def dead(listen: Listen, run_out: RunOut) -> Callable[..., None]:
     listen(print, name="inventory.reorder")
     listen(print, name="billing.mail")
 
-    def give_up(*skus: str) -> None:
+    def make_dead(*skus: str) -> None:
         run_out(*skus)
         Delivery.objects.update(status=Status.DEAD, attempts=8, error="KeyError: [shelf]\nmore of it")
 
-    return give_up
+    return make_dead
 
 
 def statuses() -> set[tuple[str, str, str]]:
     return set(Delivery.objects.values_list("message__data__sku", "consumer", "status"))
 
 
-def test_it_prints_the_backlog_of_every_consumer(dead: Callable[..., None], run_out: RunOut, listen: Listen) -> None:
+def test_without_a_verb_the_backlog_of_every_consumer_is_printed(
+    dead: Callable[..., None], run_out: RunOut, listen: Listen
+) -> None:
     dead("MUG", "LAMP")
     listen(print, name="billing.idle")
     run_out("ATLAS")
@@ -53,13 +55,13 @@ def test_it_prints_the_backlog_of_every_consumer(dead: Callable[..., None], run_
     assert cells["billing.mail"][4].endswith(" s")
 
 
-def test_a_backlog_of_nothing_has_no_age(listen: Listen) -> None:
+def test_an_empty_backlog_has_no_age(listen: Listen) -> None:
     listen(print)
 
     assert run().count("–") == 1
 
 
-def test_it_lists_deliveries_newest_first(dead: Callable[..., None], statements: Callable[[], Any]) -> None:
+def test_list_shows_deliveries_newest_first(dead: Callable[..., None], statements: Callable[[], Any]) -> None:
     dead("MUG", "LAMP", "ATLAS")
     ids = [str(id) for id in Delivery.objects.order_by("-pk").values_list("pk", flat=True)]
 
@@ -73,7 +75,7 @@ def test_it_lists_deliveries_newest_first(dead: Callable[..., None], statements:
     assert len(seen) == 1
 
 
-def test_a_list_can_be_narrowed_down(dead: Callable[..., None], run_out: RunOut) -> None:
+def test_list_can_be_filtered(dead: Callable[..., None], run_out: RunOut) -> None:
     dead("MUG", "LAMP")
     run_out("ATLAS")
 
@@ -87,7 +89,7 @@ def test_a_list_can_be_narrowed_down(dead: Callable[..., None], run_out: RunOut)
     assert count("--status", "done") == 0
 
 
-def test_a_long_error_is_cut(dead: Callable[..., None]) -> None:
+def test_a_long_error_is_truncated(dead: Callable[..., None]) -> None:
     dead("MUG")
     Delivery.objects.update(error="KeyError: " + "x" * 1_000)
 
@@ -95,24 +97,24 @@ def test_a_long_error_is_cut(dead: Callable[..., None]) -> None:
     assert "…" in run("list")
 
 
-def test_the_list_tells_why_something_was_skipped(dead: Callable[..., None]) -> None:
+def test_list_shows_the_reason_for_skipping(dead: Callable[..., None]) -> None:
     dead("MUG")
     run("skip", Delivery.objects.earliest("pk").pk, "--reason", "sold by the lorry")
 
     assert "sold by the lorry" in run("list", "--status", "skipped")
 
 
-def test_it_replays_those_named(dead: Callable[..., None], woken: list[Any]) -> None:
+def test_replay_with_ids_replays_those_deliveries(dead: Callable[..., None], woken: list[Any]) -> None:
     dead("MUG", "LAMP")
     first, second, *_ = Delivery.objects.order_by("pk").values_list("pk", flat=True)
 
-    assert run("replay", first, second, first) == "2 to be tried again now.\n"
+    assert run("replay", first, second, first) == "Deliveries to retry now: 2.\n"
 
     assert Delivery.objects.filter(status=Status.PENDING, attempts=0, pk__in=[first, second]).count() == 2
     assert Delivery.objects.filter(status=Status.DEAD).count() == 2
 
 
-def test_it_replays_all_of_those_named_or_none(dead: Callable[..., None]) -> None:
+def test_replay_with_ids_replays_all_of_them_or_none(dead: Callable[..., None]) -> None:
     dead("MUG")
     first, second = Delivery.objects.order_by("pk")
     Delivery.objects.filter(pk=second.pk).update(status=Status.DONE, done_at=clock.now())
@@ -136,26 +138,26 @@ def test_it_replays_all_of_those_named_or_none(dead: Callable[..., None]) -> Non
         (["--consumer", "nobody"], 0),
     ],
 )
-def test_it_replays_a_filter_or_all(
+def test_replay_accepts_a_filter_or_all(
     dead: Callable[..., None], run_out: RunOut, arguments: list[str], replayed: int
 ) -> None:
     dead("MUG", "LAMP")
     run_out("ATLAS")
 
-    assert run("replay", *arguments) == f"{replayed} to be tried again now.\n"
+    assert run("replay", *arguments) == f"Deliveries to retry now: {replayed}.\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["1", "--all"], ["--all", "--consumer", "x"], ["1", "--status", "dead"]])
-def test_it_wants_to_know_which_to_replay(dead: Callable[..., None], arguments: list[str]) -> None:
+def test_replay_requires_a_selection(dead: Callable[..., None], arguments: list[str]) -> None:
     dead("MUG")
 
-    with pytest.raises(CommandError, match="Say which"):
+    with pytest.raises(CommandError, match="Specify IDs"):
         run("replay", *arguments)
 
     assert {status for *_, status in statuses()} == {Status.DEAD}
 
 
-def test_it_skips_one_with_a_reason(dead: Callable[..., None]) -> None:
+def test_skip_records_the_reason(dead: Callable[..., None]) -> None:
     dead("MUG")
     first = Delivery.objects.earliest("pk")
 
@@ -172,11 +174,11 @@ def test_it_skips_one_with_a_reason(dead: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
-def test_it_skips_nothing_without_a_reason(dead: Callable[..., None], reason: str) -> None:
+def test_skip_requires_a_reason(dead: Callable[..., None], reason: str) -> None:
     dead("MUG")
     id = Delivery.objects.earliest("pk").pk
 
-    with pytest.raises(CommandError, match="Say why"):
+    with pytest.raises(CommandError, match="Give the reason"):
         run("skip", id, "--reason", reason)
     with pytest.raises(CommandError, match="--reason"):
         run("skip", id)
@@ -184,7 +186,7 @@ def test_it_skips_nothing_without_a_reason(dead: Callable[..., None], reason: st
     assert Delivery.objects.filter(status=Status.DEAD).count() == 2
 
 
-def test_it_skips_only_what_failed(listen: Listen, run_out: RunOut, delivery: Find) -> None:
+def test_skip_accepts_only_failed_deliveries(listen: Listen, run_out: RunOut, delivery: Find) -> None:
     listen(print)
     run_out("MUG")
 
@@ -195,6 +197,6 @@ def test_it_skips_only_what_failed(listen: Listen, run_out: RunOut, delivery: Fi
 
 
 @pytest.mark.parametrize("arguments", [["list", "--limit", "0"], ["list", "--status", "lost"], ["mend"], ["skip", "x"]])
-def test_what_it_does_not_understand_is_an_error(arguments: list[str], db: None) -> None:
+def test_invalid_arguments_are_an_error(arguments: list[str], db: None) -> None:
     with pytest.raises(CommandError):
         run(*arguments)

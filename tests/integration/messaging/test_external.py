@@ -1,4 +1,4 @@
-"""The outside world is called for many deliveries in a row, and what it says is written down for all at once."""
+"""External calls are made for many deliveries in a row, and their results are recorded in one unit of work."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -35,19 +35,19 @@ Find = Callable[..., Delivery]
 Later = Callable[[timedelta], None]
 
 
-class Trouble(Exception):
-    """The outside world's, or a handler's own."""
+class CallFailed(Exception):
+    """An error of the external system or of a handler."""
 
 
 @pytest.fixture
 def called() -> list[str]:
-    """The skus the outside world was asked about, in order."""
+    """The SKUs that the external system was called about, in order."""
     return []
 
 
 @pytest.fixture
-def ask(called: list[str]) -> Callable[[StockRanOut], Callable[[], None]]:
-    """Ask the outside world, and have its answer written down: there is a place on the shelf for the sku."""
+def call_external(called: list[str]) -> Callable[[StockRanOut], Callable[[], None]]:
+    """An external call whose result is recorded by opening a stock item for the SKU."""
 
     def call(event: StockRanOut) -> Callable[[], None]:
         called.append(event.sku)
@@ -56,7 +56,7 @@ def ask(called: list[str]) -> Callable[[StockRanOut], Callable[[], None]]:
     return call
 
 
-def _written() -> set[str]:
+def _recorded() -> set[str]:
     return set(StockItem.objects.values_list("sku", flat=True))
 
 
@@ -68,16 +68,16 @@ def _skus(number: int) -> list[str]:
     return [f"S{n}" for n in range(number)]
 
 
-# --- Many at once ---
+# --- Batches ---
 
 
-def test_a_batch_takes_as_many_statements_as_one_but_for_the_calls(
-    listen: Listen, run_out: RunOut, ask: Any, statements: Callable[[], Any]
+def test_a_batch_of_calls_needs_as_many_statements_as_one_call(
+    listen: Listen, run_out: RunOut, call_external: Any, statements: Callable[[], Any]
 ) -> None:
     def prepare(events: Sequence[StockRanOut]) -> None:
         current_unit_of_work().prefetch(StockItem, [event.sku for event in events])
 
-    listen(ask, external=True, prepare=prepare)
+    listen(call_external, external=True, prepare=prepare)
     counts = []
     for skus in (["MUG"], _skus(BATCH - 1)):
         run_out(*skus)
@@ -86,19 +86,19 @@ def test_a_batch_takes_as_many_statements_as_one_but_for_the_calls(
         counts.append(len(seen))
 
     assert counts[0] == counts[1]
-    assert _written() == {"MUG", *_skus(BATCH - 1)}
+    assert _recorded() == {"MUG", *_skus(BATCH - 1)}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
-    listen: Listen, run_out: RunOut, ask: Any, monkeypatch: pytest.MonkeyPatch
+def test_calls_run_without_a_transaction_and_are_recorded_in_one(
+    listen: Listen, run_out: RunOut, call_external: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside_a_transaction: list[bool] = []
+    in_a_transaction: list[bool] = []
     commits: list[int] = []
 
     def call(event: StockRanOut) -> Callable[[], None]:
-        inside_a_transaction.append(connection.in_atomic_block)
-        return ask(event)
+        in_a_transaction.append(connection.in_atomic_block)
+        return call_external(event)
 
     listen(call, external=True)
     run_out(*_skus(BATCH))
@@ -107,12 +107,12 @@ def test_a_batch_is_called_without_a_transaction_and_written_down_in_one(
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert inside_a_transaction == [False] * BATCH
+    assert in_a_transaction == [False] * BATCH
     assert len(commits) == 1
-    assert len(_written()) == BATCH
+    assert len(_recorded()) == BATCH
 
 
-def test_what_nobody_wants_written_down_is_simply_done(listen: Listen, run_out: RunOut, called: list[str]) -> None:
+def test_a_call_without_a_result_to_record_is_marked_done(listen: Listen, run_out: RunOut, called: list[str]) -> None:
     prepared: list[object] = []
     listen(lambda event: called.append(event.sku), external=True, prepare=prepared.append)
     run_out("MUG", "LAMP")
@@ -124,11 +124,11 @@ def test_what_nobody_wants_written_down_is_simply_done(listen: Listen, run_out: 
     assert _states() == {(Status.DONE, 1): 2}
 
 
-def test_what_is_written_down_belongs_to_the_story_of_its_message(
-    listen: Listen, run_out: RunOut, ask: Any, called: list[str]
+def test_results_are_recorded_with_the_correlation_id_of_their_message(
+    listen: Listen, run_out: RunOut, call_external: Any, called: list[str]
 ) -> None:
     stories: list[Any] = []
-    listen(lambda event: (stories.append(current_cause().correlation_id), ask(event))[1], external=True)
+    listen(lambda event: (stories.append(current_cause().correlation_id), call_external(event))[1], external=True)
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="LAMP").update(correlation_id="018f0000-0000-7000-8000-000000000001")
 
@@ -140,7 +140,7 @@ def test_what_is_written_down_belongs_to_the_story_of_its_message(
         assert entry.correlation_id == by_sku[entry.stream_id]
 
 
-def test_what_a_batch_needs_is_read_once_and_given_to_each_call(listen: Listen, run_out: RunOut) -> None:
+def test_read_is_called_once_and_its_result_passed_to_each_call(listen: Listen, run_out: RunOut) -> None:
     seen: list[object] = []
 
     def read(events: Sequence[StockRanOut]) -> dict[str, int]:
@@ -155,7 +155,7 @@ def test_what_a_batch_needs_is_read_once_and_given_to_each_call(listen: Listen, 
     assert seen == [["MUG", "LAMP"], 3, 4]
 
 
-def test_what_is_read_may_be_open_for_as_long_as_the_calls_take(listen: Listen, run_out: RunOut) -> None:
+def test_a_context_manager_from_read_stays_open_during_the_calls(listen: Listen, run_out: RunOut) -> None:
     seen: list[str] = []
 
     @contextmanager
@@ -167,27 +167,25 @@ def test_what_is_read_may_be_open_for_as_long_as_the_calls_take(listen: Listen, 
     def call(event: StockRanOut, say: Callable[[str], None]) -> Callable[[], None]:
         say(event.sku)
         if event.sku == "BAD":
-            raise Trouble
-        return partial(seen.append, f"{event.sku} written")
+            raise CallFailed
+        return partial(seen.append, f"{event.sku} recorded")
 
     listen(call, external=True, read=line)
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert seen == ["open", "MUG", "BAD", "LAMP", "closed", "MUG written", "LAMP written"]
+    assert seen == ["open", "MUG", "BAD", "LAMP", "closed", "MUG recorded", "LAMP recorded"]
 
 
-def test_only_what_has_an_outcome_is_prepared_for_inside_of_its_unit_of_work(
-    listen: Listen, run_out: RunOut, ask: Any
-) -> None:
+def test_prepare_gets_only_events_with_a_result_to_record(listen: Listen, run_out: RunOut, call_external: Any) -> None:
     prepared: list[list[str]] = []
 
     def prepare(events: Sequence[StockRanOut]) -> None:
         current_unit_of_work()
         prepared.append([event.sku for event in events])
 
-    listen(lambda event: None if event.sku == "LAMP" else ask(event), external=True, prepare=prepare)
+    listen(lambda event: None if event.sku == "LAMP" else call_external(event), external=True, prepare=prepare)
     run_out("MUG", "LAMP", "ATLAS")
 
     deliver_due(DELIVERY_QUEUE)
@@ -196,58 +194,63 @@ def test_only_what_has_an_outcome_is_prepared_for_inside_of_its_unit_of_work(
     assert _states() == {(Status.DONE, 1): 3}
 
 
-# --- A slow world ---
+# --- A slow external system ---
 
 
 @pytest.fixture
 def claimed_at_each_call() -> list[int]:
-    """How many deliveries were claimed and not done when the outside world was called."""
+    """The number of deliveries in flight at each external call."""
     return []
 
 
 @pytest.fixture
-def ask_slowly(ask: Any, claimed_at_each_call: list[int]) -> Callable[[StockRanOut], Callable[[], None]]:
-    """Ask about a sku; those that begin with SLOW take their time."""
+def call_slowly(call_external: Any, claimed_at_each_call: list[int]) -> Callable[[StockRanOut], Callable[[], None]]:
+    """An external call that takes long for SKUs beginning with SLOW."""
 
     def call(event: StockRanOut) -> Callable[[], None]:
         claimed_at_each_call.append(Delivery.objects.filter(status=Status.PENDING, attempts=1).count())
         if event.sku.startswith("SLOW"):
             clock.advance(SLOW)
-        return ask(event)
+        return call_external(event)
 
     return call
 
 
-def test_a_slow_world_is_called_for_one_at_a_time_and_the_rest_is_given_back(
-    listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int], woken: list[DeliveryQueue]
+def test_a_slow_system_is_called_once_per_claim_and_the_rest_released(
+    listen: Listen, run_out: RunOut, call_slowly: Any, claimed_at_each_call: list[int], woken: list[DeliveryQueue]
 ) -> None:
-    listen(ask_slowly, external=True)
+    listen(call_slowly, external=True)
     run_out("SLOW-1", "SLOW-2", "SLOW-3", "SLOW-4")
 
     assert deliver_due(DELIVERY_QUEUE) == 4
 
     assert claimed_at_each_call == [4, 1, 1, 1]
-    assert woken == [DELIVERY_QUEUE], "others are woken for what was given back"
+    assert woken == [DELIVERY_QUEUE], "a worker is woken for the released deliveries"
     assert _states() == {(Status.DONE, 1): 4}
 
 
-def test_what_was_answered_is_written_down_before_the_rest_is_asked_for(
-    listen: Listen, run_out: RunOut, ask_slowly: Any
+def test_results_are_recorded_before_further_calls_to_a_slow_system(
+    listen: Listen, run_out: RunOut, call_slowly: Any
 ) -> None:
-    written: list[set[str]] = []
-    listen(lambda event: (written.append(_written()), ask_slowly(event))[1], external=True)
+    recorded: list[set[str]] = []
+    listen(lambda event: (recorded.append(_recorded()), call_slowly(event))[1], external=True)
     run_out("MUG", "SLOW", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert written == [set(), set(), {"MUG", "SLOW"}]
+    assert recorded == [set(), set(), {"MUG", "SLOW"}]
 
 
-def test_what_is_given_back_has_its_old_place_is_due_at_once_and_charged_with_no_attempt(
-    listen: Listen, run_out: RunOut, ask: Any, called: list[str], later: Later, monkeypatch: pytest.MonkeyPatch
+def test_a_released_delivery_is_due_at_its_old_position_without_an_attempt(
+    listen: Listen,
+    run_out: RunOut,
+    call_external: Any,
+    called: list[str],
+    later: Later,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
-    listen(lambda event: (clock.advance(SLOW), ask(event))[1], external=True)
+    listen(lambda event: (clock.advance(SLOW), call_external(event))[1], external=True)
     run_out("MUG", "LAMP")
     clock.advance(timedelta(seconds=1))
     run_out("NEW")
@@ -260,10 +263,10 @@ def test_what_is_given_back_has_its_old_place_is_due_at_once_and_charged_with_no
     assert called == ["MUG", "LAMP"]
 
 
-def test_a_world_that_is_fast_again_is_called_for_ever_more_together(
-    listen: Listen, run_out: RunOut, ask_slowly: Any, claimed_at_each_call: list[int]
+def test_the_batch_size_grows_when_the_system_is_fast_again(
+    listen: Listen, run_out: RunOut, call_slowly: Any, claimed_at_each_call: list[int]
 ) -> None:
-    listen(ask_slowly, external=True)
+    listen(call_slowly, external=True)
     run_out("SLOW", *_skus(7))
 
     deliver_due(DELIVERY_QUEUE)
@@ -271,10 +274,10 @@ def test_a_world_that_is_fast_again_is_called_for_ever_more_together(
     assert claimed_at_each_call == [8, 1, 2, 2, 4, 4, 4, 4]
 
 
-def test_another_consumers_deliveries_do_not_wait_behind_a_slow_one(
-    listen: Listen, run_out: RunOut, ask_slowly: Any, called: list[str]
+def test_deliveries_of_another_consumer_do_not_wait_for_a_slow_one(
+    listen: Listen, run_out: RunOut, call_slowly: Any, called: list[str]
 ) -> None:
-    listen(ask_slowly, name="inventory.ask", external=True)
+    listen(call_slowly, name="inventory.ask", external=True)
     listen(lambda event: called.append(f"mail {event.sku}"), name="inventory.mail", external=True)
     run_out("SLOW")
 
@@ -284,13 +287,13 @@ def test_another_consumers_deliveries_do_not_wait_behind_a_slow_one(
     assert _states() == {(Status.DONE, 1): 2}
 
 
-def test_what_another_worker_took_over_meanwhile_is_not_given_back(
-    listen: Listen, run_out: RunOut, ask: Any, delivery: Find, monkeypatch: pytest.MonkeyPatch
+def test_a_delivery_claimed_by_another_worker_is_not_released(
+    listen: Listen, run_out: RunOut, call_external: Any, delivery: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def call(event: StockRanOut) -> Callable[[], None]:
         clock.advance(LEASE)
         Delivery.objects.filter(message__data__sku="LAMP").update(attempts=2, due_at=clock.now() + LEASE)
-        return ask(event)
+        return call_external(event)
 
     monkeypatch.setattr(delivering, "LONGEST_WAKE", -1.0)
     listen(call, external=True)
@@ -304,14 +307,14 @@ def test_what_another_worker_took_over_meanwhile_is_not_given_back(
 # --- Failure ---
 
 
-def test_a_call_that_fails_is_nobody_elses_failure(
-    listen: Listen, run_out: RunOut, ask: Any, called: list[str], delivery: Find
+def test_a_failed_call_does_not_affect_other_deliveries(
+    listen: Listen, run_out: RunOut, call_external: Any, called: list[str], delivery: Find
 ) -> None:
     def call(event: StockRanOut) -> Callable[[], None]:
-        write_down = ask(event)
+        record = call_external(event)
         if event.sku == "BAD":
-            raise Trouble("nobody is there")
-        return write_down
+            raise CallFailed("nobody is there")
+        return record
 
     listen(call, external=True)
     run_out("MUG", "BAD", "LAMP")
@@ -319,37 +322,40 @@ def test_a_call_that_fails_is_nobody_elses_failure(
     deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "BAD", "LAMP"]
-    assert _written() == {"MUG", "LAMP"}
+    assert _recorded() == {"MUG", "LAMP"}
     assert {(delivery(sku).status, delivery(sku).attempts) for sku in ("MUG", "LAMP")} == {(Status.DONE, 1)}
     failed = delivery("BAD")
-    assert (failed.status, failed.attempts, failed.error) == (Status.PENDING, 1, "Trouble: nobody is there")
+    assert (failed.status, failed.attempts, failed.error) == (Status.PENDING, 1, "CallFailed: nobody is there")
     assert 0.5 <= (failed.due_at - clock.now()).total_seconds() <= 1
 
 
-def test_an_outcome_that_cannot_be_written_down_is_nobody_elses_failure_and_nobody_is_called_again(
-    listen: Listen, run_out: RunOut, ask: Any, called: list[str], delivery: Find
+def test_a_result_that_cannot_be_recorded_fails_alone_and_repeats_no_call(
+    listen: Listen, run_out: RunOut, call_external: Any, called: list[str], delivery: Find
 ) -> None:
-    def write_and_fail(write_down: Callable[[], None]) -> None:
-        write_down()
-        raise Trouble("no room for it")
+    def record_and_fail(record: Callable[[], None]) -> None:
+        record()
+        raise CallFailed("the disk is full")
 
-    listen(lambda event: partial(write_and_fail, ask(event)) if event.sku == "BAD" else ask(event), external=True)
+    listen(
+        lambda event: partial(record_and_fail, call_external(event)) if event.sku == "BAD" else call_external(event),
+        external=True,
+    )
     run_out("MUG", "BAD", "LAMP")
 
     deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "BAD", "LAMP"]
-    assert _written() == {"MUG", "LAMP"}
+    assert _recorded() == {"MUG", "LAMP"}
     assert {(delivery(sku).status, delivery(sku).attempts) for sku in ("MUG", "LAMP")} == {(Status.DONE, 1)}
-    assert (delivery("BAD").status, delivery("BAD").error) == (Status.PENDING, "Trouble: no room for it")
+    assert (delivery("BAD").status, delivery("BAD").error) == (Status.PENDING, "CallFailed: the disk is full")
 
 
-def test_what_cannot_be_read_together_is_read_alone(
+def test_if_read_fails_for_a_batch_each_delivery_is_read_alone(
     listen: Listen, run_out: RunOut, called: list[str], delivery: Find
 ) -> None:
     def read(events: Sequence[StockRanOut]) -> None:
         if "BAD" in {event.sku for event in events}:
-            raise Trouble("unreadable")
+            raise CallFailed("unreadable")
 
     listen(lambda event, nothing: called.append(event.sku), external=True, read=read)
     run_out("MUG", "BAD", "LAMP")
@@ -357,57 +363,62 @@ def test_what_cannot_be_read_together_is_read_alone(
     deliver_due(DELIVERY_QUEUE)
 
     assert called == ["MUG", "LAMP"]
-    assert delivery("BAD").error == "Trouble: unreadable"
+    assert delivery("BAD").error == "CallFailed: unreadable"
 
 
-def test_facts_that_do_not_fit_are_nobody_elses_failure(listen: Listen, run_out: RunOut, ask: Any) -> None:
-    listen(ask, external=True)
+def test_invalid_data_does_not_affect_other_deliveries(listen: Listen, run_out: RunOut, call_external: Any) -> None:
+    listen(call_external, external=True)
     run_out("MUG", "LAMP")
     Message.objects.filter(data__sku="MUG").update(data={"sku": 7})
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert _written() == {"LAMP"}
+    assert _recorded() == {"LAMP"}
     assert Delivery.objects.get(status=Status.PENDING).error.startswith("ValidationError")
 
 
-def test_a_worker_that_was_overtaken_takes_back_what_it_wrote_down_of_that_delivery_alone(
-    listen: Listen, run_out: RunOut, ask: Any, delivery: Find
+def test_a_lost_claim_rolls_back_only_its_own_result(
+    listen: Listen, run_out: RunOut, call_external: Any, delivery: Find
 ) -> None:
     long_ago = clock.now() - timedelta(minutes=1)
 
     def call(event: StockRanOut) -> Callable[[], None]:
         if event.sku == "LAMP":
             Delivery.objects.filter(message__data__sku="LAMP").update(status=Status.DONE, done_at=long_ago)
-        return ask(event)
+        return call_external(event)
 
     listen(call, external=True)
     run_out("MUG", "LAMP", "ATLAS")
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert _written() == {"MUG", "ATLAS"}
+    assert _recorded() == {"MUG", "ATLAS"}
     assert delivery("LAMP").done_at == long_ago
     assert set(Delivery.objects.values_list("status", "error")) == {(Status.DONE, "")}
 
 
 class Killed(BaseException):
-    """The worker is gone."""
+    """Stands for the death of the worker process."""
 
 
-def test_what_a_killed_worker_was_answered_is_asked_for_again(
-    listen: Listen, run_out: RunOut, ask: Any, called: list[str], later: Later, monkeypatch: pytest.MonkeyPatch
+def test_calls_of_a_killed_worker_are_repeated(
+    listen: Listen,
+    run_out: RunOut,
+    call_external: Any,
+    called: list[str],
+    later: Later,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def die(*args: object) -> None:
         raise Killed
 
-    listen(ask, external=True)
+    listen(call_external, external=True)
     run_out(*_skus(8))
     with monkeypatch.context() as patch:
         patch.setattr(external, "mark_done", die)
         with pytest.raises(Killed):
             deliver_due(DELIVERY_QUEUE)
-    assert _written() == set()
+    assert _recorded() == set()
     assert _states() == {(Status.PENDING, 1): 8}
     assert deliver_due(DELIVERY_QUEUE) == 0
 
@@ -415,5 +426,5 @@ def test_what_a_killed_worker_was_answered_is_asked_for_again(
     assert deliver_due(DELIVERY_QUEUE) == 8 > SECOND_BATCH
 
     assert called == _skus(8) * 2
-    assert _written() == set(_skus(8))
+    assert _recorded() == set(_skus(8))
     assert _states() == {(Status.DONE, 2): 8}

@@ -1,4 +1,4 @@
-"""Whatever a stored message has become, it is handled or keeps its error, and its neighbours are none the worse."""
+"""A corrupted stored message is handled or keeps its error; other messages are not affected."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -31,7 +31,7 @@ anything = st.recursive(
 
 @st.composite
 def mutations(draw: st.DrawFn) -> Callable[[Any], Any]:
-    """What happens to a message's facts: at some place in them something is gone, added or something else."""
+    """A function that corrupts a message's data: it replaces, removes, adds or duplicates a value at some place."""
     depth, place = draw(st.integers(0, 3)), draw(st.integers(0, 9))
     how, value = draw(st.sampled_from(["replace", "remove", "add", "duplicate"])), draw(anything)
 
@@ -68,7 +68,7 @@ def stopped() -> Iterator[None]:
 
 
 def storable(value: Any) -> Any:
-    """PostgreSQL keeps no NUL in JSON and no number without end; what cannot be stored cannot come out again."""
+    """The value without what PostgreSQL cannot store in JSON: NUL characters and lone surrogates."""
     match value:
         case dict():
             return {storable(key): storable(inner) for key, inner in value.items()}
@@ -86,7 +86,7 @@ def storable(value: Any) -> Any:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(mutate=mutations(), name=st.none() | names, version=versions)
-def test_a_mutated_message_harms_nobody_else(
+def test_a_mutated_message_does_not_affect_other_messages(
     placed: Place, stopped: None, mutate: Callable[[Any], Any], name: str | None, version: int
 ) -> None:
     with transaction.atomic():

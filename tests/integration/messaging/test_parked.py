@@ -1,4 +1,5 @@
-"""What this code does not know is parked for code that does: no attempt is charged, and nobody else waits for it."""
+"""A delivery that this code does not know is parked for other code: no attempt is used up, and no other delivery
+waits."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ RunOut = Callable[..., None]
 Deliver = Callable[[], int]
 Later = Callable[[timedelta], None]
 
-STRANGE: dict[str, tuple[dict[str, Any], str]] = {
+UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "a consumer of yesterday": ({"consumer": "inventory.mend"}, "no consumer is named 'inventory.mend'"),
     "a contract of tomorrow": ({"name": "inventory.shelf-painted"}, "no contract is named 'inventory.shelf-painted'"),
     "a version of tomorrow": (
@@ -29,7 +30,7 @@ STRANGE: dict[str, tuple[dict[str, Any], str]] = {
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stopped_clock")]
 
 
-def make_strange(delivery: Delivery, change: dict[str, Any]) -> None:
+def make_unknown(delivery: Delivery, change: dict[str, Any]) -> None:
     if "consumer" in change:
         Delivery.objects.filter(pk=delivery.pk).update(**change)
     else:
@@ -37,68 +38,72 @@ def make_strange(delivery: Delivery, change: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def heard() -> list[str]:
+def handled() -> list[str]:
     return []
 
 
-@pytest.fixture(params=[False, True], ids=["inside", "external"])
-def strange(
-    request: pytest.FixtureRequest, heard: list[str], listen: Listen, run_out: RunOut, delivery: Callable[..., Delivery]
+@pytest.fixture(params=[False, True], ids=["in_transaction", "external"])
+def unknown(
+    request: pytest.FixtureRequest,
+    handled: list[str],
+    listen: Listen,
+    run_out: RunOut,
+    delivery: Callable[..., Delivery],
 ) -> Delivery:
-    """The first of three deliveries of one consumer; a test makes it strange."""
+    """The first of three deliveries of one consumer; a test makes it unknown to this code."""
 
-    def hear(event: StockRanOut) -> None:
-        heard.append(event.sku)
+    def handle(event: StockRanOut) -> None:
+        handled.append(event.sku)
 
-    listen(hear, external=request.param)
+    listen(handle, external=request.param)
     run_out("MUG", "LAMP", "ATLAS")
     return delivery("MUG")
 
 
-@pytest.mark.parametrize(("change", "reason"), STRANGE.values(), ids=STRANGE)
-def test_it_waits_for_code_that_knows_it_and_its_neighbours_do_not(
-    change: dict[str, Any], reason: str, strange: Delivery, heard: list[str], deliver: Deliver, later: Later
+@pytest.mark.parametrize(("change", "reason"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_delivery_waits_and_the_others_are_handled(
+    change: dict[str, Any], reason: str, unknown: Delivery, handled: list[str], deliver: Deliver, later: Later
 ) -> None:
-    make_strange(strange, change)
+    make_unknown(unknown, change)
 
     for _ in range(20):
         deliver()
-        strange.refresh_from_db()
-        assert (strange.status, strange.attempts, strange.traceback) == (Status.PENDING, 0, "")
-        assert strange.error == f"Parked: {reason}"
-        assert deliver() == 0, "it is due again at once"
+        unknown.refresh_from_db()
+        assert (unknown.status, unknown.attempts, unknown.traceback) == (Status.PENDING, 0, "")
+        assert unknown.error == f"Parked: {reason}"
+        assert deliver() == 0, "a parked delivery is not due at once"
         later(timedelta(minutes=1))
 
-    assert heard == ["LAMP", "ATLAS"]
+    assert handled == ["LAMP", "ATLAS"]
 
 
-@pytest.mark.parametrize(("change", "reason"), STRANGE.values(), ids=STRANGE)
-def test_once_code_knows_it_it_is_handled(
-    change: dict[str, Any], reason: str, strange: Delivery, heard: list[str], deliver: Deliver, later: Later
+@pytest.mark.parametrize(("change", "reason"), UNKNOWN.values(), ids=UNKNOWN)
+def test_a_parked_delivery_is_handled_once_the_code_knows_it(
+    change: dict[str, Any], reason: str, unknown: Delivery, handled: list[str], deliver: Deliver, later: Later
 ) -> None:
-    make_strange(strange, change)
+    make_unknown(unknown, change)
     deliver()
 
     known = {"consumer": "inventory.reorder", "name": "inventory.stock-ran-out", "version": 1}
-    make_strange(strange, {field: known[field] for field in change})
+    make_unknown(unknown, {field: known[field] for field in change})
     later(timedelta(minutes=1))
     deliver()
 
-    strange.refresh_from_db()
-    assert heard == ["LAMP", "ATLAS", "MUG"]
-    assert (strange.status, strange.attempts, strange.error) == (Status.DONE, 1, "")
+    unknown.refresh_from_db()
+    assert handled == ["LAMP", "ATLAS", "MUG"]
+    assert (unknown.status, unknown.attempts, unknown.error) == (Status.DONE, 1, "")
 
 
-def test_attempts_that_failed_before_are_kept(strange: Delivery, deliver: Deliver) -> None:
-    Delivery.objects.filter(pk=strange.pk).update(attempts=3)
-    make_strange(strange, {"version": 2})
+def test_parking_preserves_earlier_failed_attempts(unknown: Delivery, deliver: Deliver) -> None:
+    Delivery.objects.filter(pk=unknown.pk).update(attempts=3)
+    make_unknown(unknown, {"version": 2})
     deliver()
 
-    strange.refresh_from_db()
-    assert (strange.status, strange.attempts) == (Status.PENDING, 3)
+    unknown.refresh_from_db()
+    assert (unknown.status, unknown.attempts) == (Status.PENDING, 3)
 
 
-def test_a_whole_batch_is_parked_with_as_many_statements_as_one(
+def test_a_batch_is_parked_with_a_bounded_number_of_statements(
     listen: Listen, run_out: RunOut, deliver: Deliver, django_assert_max_num_queries: Callable[..., Any]
 ) -> None:
     listen(print)
@@ -111,10 +116,10 @@ def test_a_whole_batch_is_parked_with_as_many_statements_as_one(
     assert Delivery.objects.filter(error__startswith="Parked: ", attempts=0).count() == 50
 
 
-def test_operators_see_it_and_may_give_it_up(
-    strange: Delivery, deliver: Deliver, capsys: pytest.CaptureFixture[str]
+def test_operators_see_a_parked_delivery_and_can_skip_it(
+    unknown: Delivery, deliver: Deliver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_strange(strange, {"version": 2})
+    make_unknown(unknown, {"version": 2})
     deliver()
 
     assert [(row.consumer, row.parked, row.waiting) for row in backlog()] == [("inventory.reorder", 1, 1)]
@@ -122,4 +127,4 @@ def test_operators_see_it_and_may_give_it_up(
     assert "Parked" in capsys.readouterr().out
     call_command("deliveries", "list", "--status", "pending")
     assert "Parked: inventory.stock-ran-out is known" in capsys.readouterr().out
-    assert skip_one(strange.pk, "nobody needs it any more", "user:1").status == Status.SKIPPED
+    assert skip_one(unknown.pk, "nobody needs it any more", "user:1").status == Status.SKIPPED

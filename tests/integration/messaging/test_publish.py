@@ -1,4 +1,4 @@
-"""What is published is stored with what caused it, once for each consumer, and the bell is rung after the commit."""
+"""A published message is stored with its cause and one delivery per consumer; workers are woken after the commit."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,13 +32,13 @@ def _publish_and_fail() -> None:
 
 
 @pytest.fixture
-def three_listeners(listen: Listen) -> None:
+def three_consumers(listen: Listen) -> None:
     listen(print, name="ordering.show")
     listen(print, name="ordering.mail", external=True)
     listen(print, name="inventory.reorder")
 
 
-def test_a_message_is_stored_once_with_one_delivery_for_each_consumer(three_listeners: None) -> None:
+def test_a_message_is_stored_once_with_one_delivery_for_each_consumer(three_consumers: None) -> None:
     with unit_of_work():
         publish(MUGS_RAN_OUT)
 
@@ -55,7 +55,7 @@ def test_a_message_is_stored_once_with_one_delivery_for_each_consumer(three_list
         assert delivery.due_at == message.occurred_at <= clock.now()
 
 
-def test_a_message_nobody_listens_to_is_stored_all_the_same(listen: Listen) -> None:
+def test_a_message_without_consumers_is_stored(listen: Listen) -> None:
     with unit_of_work():
         publish(MUGS_RAN_OUT)
 
@@ -63,7 +63,7 @@ def test_a_message_nobody_listens_to_is_stored_all_the_same(listen: Listen) -> N
     assert not Delivery.objects.exists()
 
 
-def test_a_message_keeps_its_cause(three_listeners: None) -> None:
+def test_a_message_keeps_its_cause(three_consumers: None) -> None:
     cause = Cause(correlation_id=new_event_id(), causation_id=new_event_id(), actor="user:7", traceparent=TRACE)
 
     with caused_by(cause), unit_of_work():
@@ -72,14 +72,14 @@ def test_a_message_keeps_its_cause(three_listeners: None) -> None:
     assert Message.objects.get().cause == cause
 
 
-def test_nothing_is_published_outside_a_unit_of_work(three_listeners: None) -> None:
+def test_publishing_requires_a_unit_of_work(three_consumers: None) -> None:
     with pytest.raises(RuntimeError, match="there is no unit of work here"):
         publish(MUGS_RAN_OUT)
 
     assert not Message.objects.exists()
 
 
-def test_what_fails_was_never_published(three_listeners: None) -> None:
+def test_a_unit_of_work_that_fails_publishes_nothing(three_consumers: None) -> None:
     with pytest.raises(ZeroDivisionError):
         _publish_and_fail()
 
@@ -87,7 +87,7 @@ def test_what_fails_was_never_published(three_listeners: None) -> None:
     assert not Delivery.objects.exists()
 
 
-def test_many_messages_take_as_many_statements_as_one(three_listeners: None, statements: Callable[[], Any]) -> None:
+def test_many_messages_need_as_many_statements_as_one(three_consumers: None, statements: Callable[[], Any]) -> None:
     counts = []
     for number in (1, 200):
         with statements() as seen, unit_of_work():
@@ -100,8 +100,8 @@ def test_many_messages_take_as_many_statements_as_one(three_listeners: None, sta
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_bell_is_rung_once_a_lane_in_order_and_only_after_the_commit(
-    three_listeners: None, woken: list[DeliveryQueue]
+def test_each_delivery_queue_gets_one_wake_up_in_order_after_the_commit(
+    three_consumers: None, woken: list[DeliveryQueue]
 ) -> None:
     with unit_of_work():
         for sku in range(10):
@@ -116,7 +116,7 @@ def test_the_bell_is_rung_once_a_lane_in_order_and_only_after_the_commit(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_rings_for_what_was_taken_back(three_listeners: None, woken: list[DeliveryQueue]) -> None:
+def test_a_rollback_sends_no_wake_up(three_consumers: None, woken: list[DeliveryQueue]) -> None:
     with pytest.raises(ZeroDivisionError):
         _publish_and_fail()
 
@@ -124,12 +124,12 @@ def test_nobody_rings_for_what_was_taken_back(three_listeners: None, woken: list
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("trouble", [OperationalError("refused"), OSError("reset"), RuntimeError("a bug of ours")])
-def test_whatever_the_broker_does_a_request_that_committed_has_succeeded(
-    three_listeners: None, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+@pytest.mark.parametrize("error", [OperationalError("refused"), OSError("reset"), RuntimeError("a bug of ours")])
+def test_a_broker_error_does_not_fail_a_committed_request(
+    three_consumers: None, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*args: object, **kwargs: object) -> None:
-        raise trouble
+        raise error
 
     monkeypatch.setattr(wakeups.current_app, "send_task", fail)
 
@@ -139,18 +139,18 @@ def test_whatever_the_broker_does_a_request_that_committed_has_succeeded(
     assert Delivery.objects.filter(status=Status.PENDING).count() == 3
 
 
-def test_a_message_of_tomorrow_is_read_as_far_as_it_is_known() -> None:
+def test_unknown_fields_of_a_message_are_ignored() -> None:
     message = Message(name="inventory.stock-ran-out", version=1, data={"sku": "MUG", "sequence": 3, "colour": "blue"})
 
     assert message.event == MUGS_RAN_OUT
 
 
-def test_a_message_of_an_unknown_contract_says_so() -> None:
+def test_an_unknown_contract_raises_unknown_name() -> None:
     with pytest.raises(UnknownName, match=r"no contract is named 'inventory\.shelf-painted'"):
         _ = Message(name="inventory.shelf-painted", data={}).event
 
 
-def test_a_message_waits_for_its_consumers_from_the_moment_it_was_published(three_listeners: None) -> None:
+def test_a_delivery_is_due_at_the_time_of_publishing(three_consumers: None) -> None:
     with clock.moved(timedelta(hours=1)), new_story(), unit_of_work():
         publish(MUGS_RAN_OUT)
 

@@ -1,4 +1,4 @@
-"""A consumer added today is given the past: once, in the usual deliveries, out of the archive too."""
+"""A new consumer can be given past messages, archived ones included: one ordinary delivery for each."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +31,7 @@ NEW = "inventory.count-shortages"
 
 @pytest.fixture
 def past(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> list[str]:
-    """Three messages: one in the archive, one done a while ago, one waiting. Returns what the new consumer hears."""
+    """Three messages: one archived, one done, one pending. Returns the list of SKUs that the new consumer handles."""
     listen(lambda event: None)
     run_out("OLD")
     deliver()
@@ -41,41 +41,43 @@ def past(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> lis
     deliver()
     later(timedelta(days=1))
     run_out("WAITING")
-    heard: list[str] = []
-    listen(lambda event: heard.append(event.sku), name=NEW)
+    handled: list[str] = []
+    listen(lambda event: handled.append(event.sku), name=NEW)
     assert ArchivedMessage.objects.count() == 1
-    return heard
+    return handled
 
 
 def replay(since: str = "2020-01-01", consumer: str = NEW, **options: Any) -> str:
-    said = StringIO()
-    call_command("replay", f"--consumer={consumer}", f"--since={since}", stdout=said, **options)
-    return said.getvalue()
+    output = StringIO()
+    call_command("replay", f"--consumer={consumer}", f"--since={since}", stdout=output, **options)
+    return output.getvalue()
 
 
-def sound() -> bool:
+def each_consumer_has_one_delivery() -> bool:
     return invariants.get("events.each_consumer_has_one_delivery").check().offenders == []
 
 
-def test_it_hears_all_of_the_past_once_oldest_first(past: list[str], deliver: Deliver) -> None:
+def test_a_new_consumer_handles_all_past_messages_once_oldest_first(past: list[str], deliver: Deliver) -> None:
     assert "3 messages of inventory.stock-ran-out, 1 of them archived" in replay()
     deliver()
 
     assert past == ["OLD", "DONE", "WAITING"]
     assert {delivery.status for delivery in Delivery.objects.filter(consumer=NEW)} == {Status.DONE}
-    assert sound()
+    assert each_consumer_has_one_delivery()
 
 
-def test_doing_it_again_does_nothing_twice(past: list[str], deliver: Deliver) -> None:
+def test_a_second_replay_creates_no_deliveries(past: list[str], deliver: Deliver) -> None:
     replay()
     deliver()
-    assert "0 given" in replay()
+    assert "Deliveries created: 0." in replay()
     assert deliver() == 0
     assert len(past) == 3
-    assert sound()
+    assert each_consumer_has_one_delivery()
 
 
-def test_what_comes_out_of_the_archive_is_whole_and_goes_back(past: list[str], deliver: Deliver, later: Later) -> None:
+def test_an_archived_message_is_restored_whole_and_archived_again(
+    past: list[str], deliver: Deliver, later: Later
+) -> None:
     (before,) = ArchivedMessage.objects.values_list("deliveries", flat=True)
     replay()
     message = Message.objects.get(data__sku="OLD")
@@ -86,19 +88,19 @@ def test_what_comes_out_of_the_archive_is_whole_and_goes_back(past: list[str], d
     later(timedelta(days=91))
     archive_messages()
 
-    back = ArchivedMessage.objects.get(data__sku="OLD")
-    assert back.deliveries[0] == before[0]
-    assert [each["consumer"] for each in back.deliveries] == ["inventory.reorder", NEW]
+    again_archived = ArchivedMessage.objects.get(data__sku="OLD")
+    assert again_archived.deliveries[0] == before[0]
+    assert [each["consumer"] for each in again_archived.deliveries] == ["inventory.reorder", NEW]
     assert "0 messages" in replay(dry_run=True)
 
 
-def test_only_what_was_told_between_two_moments_is_given(past: list[str], deliver: Deliver) -> None:
+def test_since_and_until_limit_the_messages(past: list[str], deliver: Deliver) -> None:
     a_day_ago = (clock.now() - timedelta(hours=30)).isoformat()
     an_hour_ago = (clock.now() - timedelta(hours=1)).isoformat()
-    assert "1 given" in replay(a_day_ago, until=moment(an_hour_ago))
+    assert "Deliveries created: 1." in replay(a_day_ago, until=moment(an_hour_ago))
     deliver()
     assert past == ["DONE"]
-    assert "1 given" in replay(an_hour_ago)
+    assert "Deliveries created: 1." in replay(an_hour_ago)
     assert ArchivedMessage.objects.count() == 1
 
 
@@ -108,7 +110,7 @@ def test_a_dry_run_only_counts(past: list[str], deliver: Deliver) -> None:
     assert ArchivedMessage.objects.count() == 1
 
 
-def test_workers_are_woken(
+def test_replay_wakes_workers(
     past: list[str], woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
 ) -> None:
     woken.clear()
@@ -117,7 +119,7 @@ def test_workers_are_woken(
     assert set(woken) == {DeliveryQueue("inventory", False)}
 
 
-def test_a_failure_is_tried_again_like_any_other(
+def test_a_failed_replayed_delivery_is_retried(
     listen: Listen, run_out: RunOut, deliver: Deliver, stopped_clock: None, later: Later
 ) -> None:
     listen(lambda event: None)
@@ -131,9 +133,7 @@ def test_a_failure_is_tried_again_like_any_other(
     assert "ZeroDivisionError" in failed.error
 
 
-def test_who_talks_to_the_outside_is_only_given_the_past_when_that_is_said(
-    listen: Listen, run_out: RunOut, deliver: Deliver
-) -> None:
+def test_replay_to_an_external_consumer_requires_an_option(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
     listen(lambda event: None)
     run_out("MUG")
     letters: list[str] = []
@@ -146,17 +146,17 @@ def test_who_talks_to_the_outside_is_only_given_the_past_when_that_is_said(
     assert letters == ["MUG"]
 
 
-def test_in_several_batches_nothing_is_left_out(
+def test_a_replay_in_several_batches_misses_nothing(
     past: list[str], deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.messaging.past.BATCH", 1)
-    told: list[int] = []
-    assert give_past(consumers.get(NEW), clock.now() - timedelta(days=999), on_progress=told.append) == 3
-    assert told == [1, 2, 3]
-    assert sound()
+    progress: list[int] = []
+    assert give_past(consumers.get(NEW), clock.now() - timedelta(days=999), on_progress=progress.append) == 3
+    assert progress == [1, 2, 3]
+    assert each_consumer_has_one_delivery()
 
 
-def test_it_stops_when_nobody_handles_what_it_gives(past: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_stops_when_no_worker_handles_its_deliveries(past: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("integration.messaging.past.BATCH", 1)
     monkeypatch.setattr("integration.management.commands.replay.MOST_WAITING", 1)
     monkeypatch.setattr("integration.management.commands.replay.PAUSE", 0)
@@ -168,16 +168,16 @@ def test_it_stops_when_nobody_handles_what_it_gives(past: list[str], monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--consumer=inventory.nobody", "--since=2026-01-01"], "No consumer is named 'inventory.nobody'"),
-        ([f"--consumer={NEW}", "--since=yesterday"], "'yesterday' is no moment"),
+        ([f"--consumer={NEW}", "--since=yesterday"], "'yesterday' is not a valid time"),
         ([f"--consumer={NEW}", "--since=2026-02-01", "--until=2026-01-01"], "--until must be after --since"),
         ([f"--consumer={NEW}"], "--since"),
     ],
 )
-def test_bad_input_is_told(past: list[str], arguments: list[str], told: str) -> None:
-    with pytest.raises(CommandError, match=told) as error:
+def test_invalid_arguments_are_an_error(past: list[str], arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message) as error:
         call_command("replay", *arguments)
     if "nobody" in arguments[0]:
         assert NEW in str(error.value)
@@ -185,7 +185,9 @@ def test_bad_input_is_told(past: list[str], arguments: list[str], told: str) -> 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_give_it_once(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> None:
+def test_concurrent_replays_create_each_delivery_once(
+    listen: Listen, run_out: RunOut, deliver: Deliver, later: Later
+) -> None:
     listen(lambda event: None)
     run_out(*(f"S-{n}" for n in range(30)))
     deliver()
@@ -207,4 +209,4 @@ def test_two_at_once_give_it_once(listen: Listen, run_out: RunOut, deliver: Deli
         thread.join(30)
 
     assert sum(given) == Delivery.objects.filter(consumer=NEW).count() == 60
-    assert sound()
+    assert each_consumer_has_one_delivery()

@@ -1,4 +1,4 @@
-"""What happens because time passes is run by beat, and running it once more does no harm."""
+"""Beat schedules the sweep and every routine; running one once more does no harm."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,32 +16,32 @@ from integration.messaging.wakeups import DeliveryQueue, queue_of
 from integration.policies import every
 
 
-def test_beat_sweeps_and_runs_every_routine_in_its_contexts_queue() -> None:
-    # All of the running_system's code; a worker and beat never see the URLs, and must know every routine without.
+def test_beat_schedules_the_sweep_and_every_routine_on_the_queue_of_its_context() -> None:
+    # Load all code. A worker and beat never load the URLs, but they must know every routine.
     import_module(settings.ROOT_URLCONF)
-    plan = current_app.conf.beat_schedule
+    schedule = current_app.conf.beat_schedule
 
-    assert set(plan) == {"sweep", *(name for name, _ in routines.items())}
-    assert plan["sweep"]["task"] == "waybill.sweep"
-    assert plan["sweep"]["schedule"] == settings.SWEEP_EVERY.total_seconds()
+    assert set(schedule) == {"sweep", *(name for name, _ in routines.items())}
+    assert schedule["sweep"]["task"] == "waybill.sweep"
+    assert schedule["sweep"]["schedule"] == settings.SWEEP_EVERY.total_seconds()
     for name, routine in routines.items():
-        assert (plan[name]["task"], plan[name]["args"]) == ("waybill.run", [name])
-        assert plan[name]["schedule"] == routine.interval.total_seconds()
-        assert plan[name]["options"]["queue"] == queue_of(routine.context)
+        assert (schedule[name]["task"], schedule[name]["args"]) == ("waybill.run", [name])
+        assert schedule[name]["schedule"] == routine.interval.total_seconds()
+        assert schedule[name]["options"]["queue"] == queue_of(routine.context)
 
 
-def test_no_wake_up_outlives_the_next() -> None:
+def test_a_scheduled_task_expires_before_the_next_one() -> None:
     for entry in current_app.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"]
 
 
-def test_every_task_goes_to_a_queue_that_has_workers() -> None:
+def test_every_scheduled_task_uses_a_queue_that_has_workers() -> None:
     queues = {entry["options"]["queue"] for entry in current_app.conf.beat_schedule.values()}
 
     assert queues <= set(settings.CELERY_TASK_QUEUES)
 
 
-def test_overdue_orders_are_looked_for() -> None:
+def test_cancelling_overdue_orders_is_a_routine() -> None:
     assert "ordering.cancel-overdue-orders" in routines
 
 
@@ -54,13 +54,13 @@ def test_a_routine_is_run_by_its_name(listen: object) -> None:
     assert runs == [1]
 
 
-def test_a_routine_nobody_registered_is_refused(listen: object) -> None:
+def test_an_unknown_routine_is_refused(listen: object) -> None:
     with pytest.raises(UnknownName, match=r"no routine is named 'inventory\.paint-shelves'"):
         tasks.run("inventory.paint-shelves")
 
 
 @pytest.mark.django_db
-def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
+def test_the_sweep_wakes_every_delivery_queue_with_due_deliveries(
     listen: Callable[..., None],
     run_out: Callable[..., None],
     woken: list[DeliveryQueue],
@@ -79,7 +79,7 @@ def test_the_sweep_rings_for_every_lane_in_which_something_is_due(
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("stopped_clock")
-def test_the_sweep_rings_for_nobody_when_nothing_is_due(
+def test_the_sweep_wakes_no_worker_without_due_deliveries(
     listen: Callable[..., None], run_out: Callable[..., None], deliver: Callable[[], int], woken: list[DeliveryQueue]
 ) -> None:
     listen(lambda event: 1 / 0)
@@ -92,20 +92,20 @@ def test_the_sweep_rings_for_nobody_when_nothing_is_due(
 
 
 @pytest.mark.django_db
-def test_a_wake_up_handles_what_is_due_in_its_lane_and_a_second_one_finds_nothing(
+def test_a_wake_up_handles_its_delivery_queue_and_a_second_one_finds_nothing(
     listen: Callable[..., None], run_out: Callable[..., None]
 ) -> None:
-    heard: list[str] = []
-    listen(lambda event: heard.append(event.sku))
+    handled: list[str] = []
+    listen(lambda event: handled.append(event.sku))
     run_out("MUG")
 
     tasks.deliver("billing", False)
     tasks.deliver("inventory", True)
-    assert heard == []
+    assert handled == []
 
     tasks.deliver("inventory", False)
     tasks.deliver("inventory", False)
-    assert heard == ["MUG"]
+    assert handled == ["MUG"]
 
 
 @pytest.mark.parametrize(("context", "external"), [("nowhere", False), ("inventory", "yes"), ("'; DROP TABLE", True)])

@@ -1,4 +1,4 @@
-"""A broker that is down or silent costs nobody their request, and is left alone for a while."""
+"""A broker that is down or silent fails and delays no request, and for a while it gets no further wake-ups."""
 
 import socket
 import time
@@ -22,29 +22,29 @@ from integration.messaging.wakeups import (
     clear_wakeups,
     queue_of,
     wake,
-    wake_for_kept,
-    wake_or_keep,
+    wake_for_reserved,
+    wake_or_reserve,
 )
 from tests.system.running_system import eventually
 
-INSIDE, OUTSIDE = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
-ASK_FOR_KEYS = wakeups._keys
-"""As it is before a test is kept from talking to any."""
+IN_TRANSACTION, EXTERNAL = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
+REAL_KEYS = wakeups._keys
+"""The original function, before a fixture of all tests replaces it."""
 
 
 class Broker:
-    """A broker on good and bad days, and a watch to wait by."""
+    """A fake broker that can fail, and a fake clock."""
 
     def __init__(self) -> None:
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         self.wakeups_sent: list[tuple[str, list[object], str]] = []
-        self.tried = 0
+        self.attempts = 0
         self.now = 1000.0
 
     def send_task(self, name: str, args: list[object], queue: str, **kwargs: object) -> None:
-        self.tried += 1
-        if self.trouble:
-            raise self.trouble
+        self.attempts += 1
+        if self.error:
+            raise self.error
         self.wakeups_sent.append((name, args, queue))
 
     def monotonic(self) -> float:
@@ -54,14 +54,14 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Broker:
     broker = Broker()
-    settings.QUEUE_PREFIX, settings.BROKER_QUIET_SECONDS = "running_system", 5.0
+    settings.QUEUE_PREFIX, settings.BROKER_QUIET_SECONDS = "system", 5.0
     monkeypatch.setattr(wakeups.current_app, "send_task", broker.send_task)
     monkeypatch.setattr(wakeups, "time", broker)
     return broker
 
 
-def test_each_lane_is_rung_for_on_the_queue_of_its_context(broker: Broker) -> None:
-    wake([INSIDE, OUTSIDE])
+def test_each_delivery_queue_is_woken_on_the_celery_queue_of_its_context(broker: Broker) -> None:
+    wake([IN_TRANSACTION, EXTERNAL])
 
     assert broker.wakeups_sent == [
         ("waybill.deliver", ["inventory", False], "system.inventory"),
@@ -70,83 +70,83 @@ def test_each_lane_is_rung_for_on_the_queue_of_its_context(broker: Broker) -> No
     assert queue_of("ordering") == "system.ordering"
 
 
-def test_with_no_lane_nobody_rings(broker: Broker) -> None:
+def test_without_delivery_queues_nothing_is_sent(broker: Broker) -> None:
     wake([])
 
-    assert broker.tried == 0
+    assert broker.attempts == 0
 
 
-@pytest.mark.parametrize("trouble", [OperationalError("down"), ConnectionResetError(), TimeoutError(), OSError()])
-def test_a_broker_that_is_down_is_not_the_callers_trouble(broker: Broker, trouble: Exception) -> None:
-    broker.trouble = trouble
+@pytest.mark.parametrize("error", [OperationalError("down"), ConnectionResetError(), TimeoutError(), OSError()])
+def test_a_broker_that_is_down_does_not_fail_the_caller(broker: Broker, error: Exception) -> None:
+    broker.error = error
 
-    wake([INSIDE, OUTSIDE])
+    wake([IN_TRANSACTION, EXTERNAL])
 
-    assert broker.tried == 1
+    assert broker.attempts == 1
 
 
-def test_a_broker_that_was_down_is_left_alone_for_a_while(broker: Broker) -> None:
-    broker.trouble = OperationalError("down")
-    wake([INSIDE])
-    broker.trouble = None
+def test_after_a_failure_nothing_is_sent_for_a_while(broker: Broker) -> None:
+    broker.error = OperationalError("down")
+    wake([IN_TRANSACTION])
+    broker.error = None
 
     for broker.now in (1000.0, 1004.9):
-        wake([INSIDE])
-    assert broker.tried == 1
+        wake([IN_TRANSACTION])
+    assert broker.attempts == 1
 
     broker.now = 1005.0
-    wake([INSIDE])
-    wake([OUTSIDE])
+    wake([IN_TRANSACTION])
+    wake([EXTERNAL])
     assert len(broker.wakeups_sent) == 2
 
 
-def test_a_broker_that_is_still_down_is_left_alone_again(broker: Broker) -> None:
-    broker.trouble = OperationalError("down")
+def test_after_a_second_failure_nothing_is_sent_for_a_while_again(broker: Broker) -> None:
+    broker.error = OperationalError("down")
 
     for broker.now in (1000.0, 1001.0, 1005.0, 1009.9, 1010.0):
-        wake([INSIDE])
+        wake([IN_TRANSACTION])
 
-    assert broker.tried == 3
+    assert broker.attempts == 3
 
 
-def test_a_bug_is_not_taken_for_a_broker_that_is_down(broker: Broker) -> None:
-    broker.trouble = ValueError("a bug of ours")
+def test_a_bug_is_not_treated_as_a_broker_failure(broker: Broker) -> None:
+    broker.error = ValueError("a bug of ours")
 
     with pytest.raises(ValueError, match="a bug of ours"):
-        wake([INSIDE])
+        wake([IN_TRANSACTION])
 
 
-# --- One wake-up is enough ---
+# --- One pending wake-up per delivery queue ---
 
 
 class Keys:
-    """A Redis' keys, on good and bad days."""
+    """A fake Redis that stores keys and can fail."""
 
     def __init__(self) -> None:
-        self.kept: set[str] = set()
-        self.trouble: Exception | None = None
+        self.stored: set[str] = set()
+        self.error: Exception | None = None
 
     def pipeline(self, transaction: bool) -> "Keys":
         assert not transaction
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         return self
 
     def set(self, key: str, value: int, nx: bool, px: timedelta) -> None:
-        self.asked.append(key)
+        self.requested.append(key)
 
     def execute(self, raise_on_error: bool) -> list[object]:
-        if isinstance(self.trouble, ResponseError) and not raise_on_error:
-            return [self.trouble for _ in self.asked]
-        if self.trouble:
-            raise self.trouble
-        answers = [key not in self.kept or None for key in self.asked]
-        self.kept |= set(self.asked)
-        return answers
+        if isinstance(self.error, ResponseError) and not raise_on_error:
+            return [self.error for _ in self.requested]
+        if self.error:
+            raise self.error
+        replies = [key not in self.stored or None for key in self.requested]
+        self.stored |= set(self.requested)
+        return replies
 
     def delete(self, *keys: str) -> int:
-        if self.trouble:
-            raise self.trouble
-        self.kept -= set(keys)
+        if self.error:
+            raise self.error
+        self.stored -= set(keys)
         return len(keys)
 
 
@@ -157,89 +157,92 @@ def keys(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Keys:
     return keys
 
 
-def test_while_a_wake_up_is_on_its_way_nobody_rings_for_its_lane(broker: Broker, keys: Keys) -> None:
+def test_while_a_wake_up_is_pending_no_other_is_sent_for_its_delivery_queue(broker: Broker, keys: Keys) -> None:
     for _ in range(3):
-        wake([INSIDE, OUTSIDE])
+        wake([IN_TRANSACTION, EXTERNAL])
 
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE), list(OUTSIDE)]
-
-
-def test_once_it_is_answered_whoever_commits_rings_anew(broker: Broker, keys: Keys) -> None:
-    wake([INSIDE, OUTSIDE])
-    clear_wakeups([INSIDE])
-    wake([INSIDE, OUTSIDE])
-
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE), list(OUTSIDE), list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(IN_TRANSACTION), list(EXTERNAL)]
 
 
-def test_a_worker_answers_before_it_looks(broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Somebody commits while the worker looks: after its look, for all it knows.
+def test_after_a_worker_clears_a_wake_up_a_commit_sends_a_new_one(broker: Broker, keys: Keys) -> None:
+    wake([IN_TRANSACTION, EXTERNAL])
+    clear_wakeups([IN_TRANSACTION])
+    wake([IN_TRANSACTION, EXTERNAL])
+
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(IN_TRANSACTION), list(EXTERNAL), list(IN_TRANSACTION)]
+
+
+def test_a_worker_clears_the_wake_up_before_it_looks_for_deliveries(
+    broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A publisher commits while the worker looks for deliveries, possibly after the worker's query.
     monkeypatch.setattr(deliver, "deliver_due", lambda delivery_queue: wake([delivery_queue]))
-    wake([INSIDE])
+    wake([IN_TRANSACTION])
 
-    tasks.deliver(*INSIDE)
+    tasks.deliver(*IN_TRANSACTION)
 
     assert len(broker.wakeups_sent) == 2
 
 
-def test_a_wake_up_that_was_lost_does_not_silence_the_sweep(
+def test_a_lost_wake_up_does_not_suppress_the_sweep(
     broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "due_delivery_queues", lambda: [INSIDE])
-    wake([INSIDE, OUTSIDE])
+    monkeypatch.setattr(tasks, "due_delivery_queues", lambda: [IN_TRANSACTION])
+    wake([IN_TRANSACTION, EXTERNAL])
     broker.wakeups_sent.clear()
 
     tasks.sweep()
-    wake([INSIDE])
+    wake([IN_TRANSACTION])
 
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(IN_TRANSACTION)]
 
 
-def test_a_redis_that_keeps_no_key_is_rung_each_time(broker: Broker, keys: Keys) -> None:
-    keys.trouble = ResponseError("OOM command not allowed when used memory > 'maxmemory'")
+def test_a_redis_that_stores_no_key_gets_every_wake_up(broker: Broker, keys: Keys) -> None:
+    keys.error = ResponseError("OOM command not allowed when used memory > 'maxmemory'")
 
-    wake([INSIDE])
-    clear_wakeups([INSIDE])
-    wake([INSIDE])
+    wake([IN_TRANSACTION])
+    clear_wakeups([IN_TRANSACTION])
+    wake([IN_TRANSACTION])
 
     assert len(broker.wakeups_sent) == 2
 
 
-@pytest.mark.parametrize("talk", [wake, clear_wakeups])
-@pytest.mark.parametrize("trouble", [RedisConnectionError("gone"), RedisTimeoutError("silent")])
-def test_a_redis_that_is_down_is_left_alone_for_a_while(
-    broker: Broker, keys: Keys, talk: Callable[[list[DeliveryQueue]], None], trouble: Exception
+@pytest.mark.parametrize("function", [wake, clear_wakeups])
+@pytest.mark.parametrize("error", [RedisConnectionError("gone"), RedisTimeoutError("silent")])
+def test_after_a_redis_failure_nothing_is_sent_for_a_while(
+    broker: Broker, keys: Keys, function: Callable[[list[DeliveryQueue]], None], error: Exception
 ) -> None:
-    keys.trouble = trouble
-    talk([INSIDE])
-    keys.trouble = None
+    keys.error = error
+    function([IN_TRANSACTION])
+    keys.error = None
 
-    wake([INSIDE])
-    assert broker.tried == 0
+    wake([IN_TRANSACTION])
+    assert broker.attempts == 0
 
     broker.now += 5.0
-    wake([INSIDE])
-    assert broker.tried == 1
+    wake([IN_TRANSACTION])
+    assert broker.attempts == 1
 
 
-# --- A worker goes on ---
+# --- A worker goes on with the next delivery queue ---
 
 
 class Reactions:
-    """What handling a lane calls for; and in which order lanes were looked at."""
+    """A fake handler: which delivery queues get deliveries when one is handled, and the order of handling."""
 
     def __init__(self, **causes: list[DeliveryQueue]) -> None:
-        self.looked_at: list[DeliveryQueue] = []
+        self.handled: list[DeliveryQueue] = []
         self._causes = causes
 
     def handle(self, delivery_queue: DeliveryQueue) -> None:
-        self.looked_at.append(delivery_queue)
-        wake_or_keep(self._causes.get(delivery_queue.context, []))
+        self.handled.append(delivery_queue)
+        wake_or_reserve(self._causes.get(delivery_queue.context, []))
 
 
 @pytest.fixture
 def reactions(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Reactions]]:
-    """Have lanes cause others: `reactions(inventory=[OUTSIDE])`, by their context."""
+    """Register which delivery queues get deliveries when a context's queue is handled:
+    `reactions(inventory=[EXTERNAL])`."""
 
     def cause(**causes: list[DeliveryQueue]) -> Reactions:
         reactions = Reactions(**causes)
@@ -251,120 +254,122 @@ def reactions(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     return cause
 
 
-def test_a_worker_goes_on_with_what_it_called_for_and_wakes_nobody(
+def test_a_worker_goes_on_with_the_queue_it_published_to_and_wakes_no_other(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
-    done = reactions(inventory=[OUTSIDE], billing=[DeliveryQueue("ordering", False)])
+    done = reactions(inventory=[EXTERNAL], billing=[DeliveryQueue("ordering", False)])
 
-    tasks.deliver(*INSIDE)
+    tasks.deliver(*IN_TRANSACTION)
 
-    assert done.looked_at == [INSIDE, OUTSIDE, DeliveryQueue("ordering", False)]
+    assert done.handled == [IN_TRANSACTION, EXTERNAL, DeliveryQueue("ordering", False)]
     assert broker.wakeups_sent == []
 
 
-def test_of_several_lanes_it_keeps_the_first_and_has_others_do_the_rest(
+def test_a_worker_reserves_the_first_of_several_queues_and_wakes_others_for_the_rest(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
-    done = reactions(inventory=[DeliveryQueue("ordering", False), OUTSIDE])
+    done = reactions(inventory=[DeliveryQueue("ordering", False), EXTERNAL])
 
-    tasks.deliver(*INSIDE)
+    tasks.deliver(*IN_TRANSACTION)
 
-    assert done.looked_at == [INSIDE, DeliveryQueue("ordering", False)]
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE)]
+    assert done.handled == [IN_TRANSACTION, DeliveryQueue("ordering", False)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(EXTERNAL)]
 
 
-def test_it_does_not_go_on_with_what_it_does_not_listen_for(
+def test_a_worker_does_not_go_on_with_a_queue_it_does_not_consume(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:
     done = reactions(inventory=[DeliveryQueue("fulfillment", False)])
 
-    tasks.deliver(*INSIDE)
+    tasks.deliver(*IN_TRANSACTION)
 
-    assert done.looked_at == [INSIDE]
+    assert done.handled == [IN_TRANSACTION]
     assert [args for _, args, _ in broker.wakeups_sent] == [["fulfillment", False]]
 
 
-def test_it_does_not_go_on_forever(
+def test_a_worker_stops_going_on_after_a_while(
     broker: Broker, reactions: Callable[..., Reactions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = reactions(inventory=[OUTSIDE], billing=[INSIDE])
+    done = reactions(inventory=[EXTERNAL], billing=[IN_TRANSACTION])
     monkeypatch.setattr(deliver, "LONGEST_WAKE", 0.5)
-    monkeypatch.setattr(deliver.clock, "stopwatch", lambda: 0.2 * len(done.looked_at))
+    monkeypatch.setattr(deliver.clock, "stopwatch", lambda: 0.2 * len(done.handled))
 
-    tasks.deliver(*INSIDE)
+    tasks.deliver(*IN_TRANSACTION)
 
-    assert done.looked_at == [INSIDE, OUTSIDE, INSIDE]
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE)]
+    assert done.handled == [IN_TRANSACTION, EXTERNAL, IN_TRANSACTION]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(EXTERNAL)]
 
 
-def test_what_it_kept_is_rung_for_when_it_fails_or_is_not_done_with_its_own(
+def test_a_worker_is_woken_for_a_reserved_queue_after_a_failure_or_when_busy(
     broker: Broker, reactions: Callable[..., Reactions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never_done(delivery_queue: DeliveryQueue) -> None:
-        wake_or_keep([OUTSIDE])
-        wake_for_kept()
-        wake_or_keep([DeliveryQueue("ordering", False)])
+        wake_or_reserve([EXTERNAL])
+        wake_for_reserved()
+        wake_or_reserve([DeliveryQueue("ordering", False)])
         raise RuntimeError("the database is gone")
 
     reactions()
     monkeypatch.setattr(deliver, "deliver_due", never_done)
 
     with pytest.raises(RuntimeError, match="the database is gone"):
-        tasks.deliver(*INSIDE)
+        tasks.deliver(*IN_TRANSACTION)
 
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE), ["ordering", False]]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(EXTERNAL), ["ordering", False]]
 
 
-def test_who_does_not_go_on_rings_for_all_of_it(broker: Broker, reactions: Callable[..., Reactions]) -> None:
+def test_a_thread_that_reserves_nothing_wakes_workers_for_all_queues(
+    broker: Broker, reactions: Callable[..., Reactions]
+) -> None:
     reactions()
 
-    wake_or_keep([OUTSIDE, INSIDE])
-    wake_for_kept()
+    wake_or_reserve([EXTERNAL, IN_TRANSACTION])
+    wake_for_reserved()
 
-    assert [args for _, args, _ in broker.wakeups_sent] == [list(OUTSIDE), list(INSIDE)]
+    assert [args for _, args, _ in broker.wakeups_sent] == [list(EXTERNAL), list(IN_TRANSACTION)]
 
 
-# --- Against sockets: what Celery and Redis make of it ---
+# --- With real sockets: how Celery and Redis clients behave ---
 
 
 @pytest.fixture
-def deaf_port() -> Iterator[int]:
-    """A port that accepts connections and never answers."""
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port nobody listens to."""
+    """A port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
 
 
-@pytest.mark.parametrize("port", ["deaf_port", "closed_port"])
-@pytest.mark.parametrize("first_thing", [wake, clear_wakeups])
-def test_a_redis_that_does_not_answer_holds_nobody_up(
-    first_thing: Callable[[list[DeliveryQueue]], None],
+@pytest.mark.parametrize("port", ["silent_port", "closed_port"])
+@pytest.mark.parametrize("function", [wake, clear_wakeups])
+def test_a_silent_redis_delays_no_caller_for_long(
+    function: Callable[[list[DeliveryQueue]], None],
     port: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
-    # Celery would prefer the broker of the environment.
+    # Celery prefers the broker of the environment variable.
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     url = f"redis://127.0.0.1:{request.getfixturevalue(port)}/0"
     monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
     settings.WAKEUP_TRANSPORT_OPTIONS = {
         "socket_timeout": 0.2, "socket_connect_timeout": 0.2, "max_retries": 1, "interval_start": 0,
     }  # fmt: skip
 
     began = time.monotonic()
-    first_thing([INSIDE])
+    function([IN_TRANSACTION])
     first = time.monotonic() - began
-    wake([INSIDE, OUTSIDE])
-    clear_wakeups([INSIDE])
+    wake([IN_TRANSACTION, EXTERNAL])
+    clear_wakeups([IN_TRANSACTION])
     second = time.monotonic() - began - first
 
     assert wakeups._quiet_until > began
@@ -372,62 +377,62 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
     assert second < 0.1
 
 
-@pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is the memory of the one process")
-def test_one_wake_up_a_lane_waits_in_redis_until_it_is_answered_or_was_lost(
+@pytest.mark.skipif(settings.EMBEDDED, reason="in embedded mode the broker is in memory")
+def test_redis_holds_one_wake_up_per_delivery_queue_until_it_is_cleared_or_expires(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     app = Celery("test", broker=settings.CELERY_BROKER_URL, set_as_current=False)
     monkeypatch.setattr(wakeups, "current_app", app)
-    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
     settings.QUEUE_PREFIX = f"test-{uuid4()}"
     key, queue = f"{settings.QUEUE_PREFIX}.inventory.inside", f"{settings.QUEUE_PREFIX}.inventory"
     with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
         try:
             for _ in range(3):
-                wake([INSIDE])
+                wake([IN_TRANSACTION])
             assert (redis.llen(queue), redis.exists(key)) == (1, 1)
             assert 0 < redis.pttl(key) <= WAKEUP_EXPIRES.total_seconds() * 1000
 
-            clear_wakeups([INSIDE])
+            clear_wakeups([IN_TRANSACTION])
             assert redis.exists(key) == 0
             for _ in range(3):
-                wake([INSIDE])
+                wake([IN_TRANSACTION])
             assert redis.llen(queue) == 2
 
             redis.pexpire(key, 1)
             eventually(lambda: redis.exists(key), lambda exists: not exists, "the key to expire")
-            wake([INSIDE])
+            wake([IN_TRANSACTION])
             assert redis.llen(queue) == 3
         finally:
             redis.delete(key, queue)
 
 
-def test_one_wake_up_a_lane_waits_in_the_memory_of_the_one_process(
+def test_the_in_memory_broker_holds_one_wake_up_per_delivery_queue(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would prefer it
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers this variable
     app = Celery("test", broker="memory://localhost", set_as_current=False)
     monkeypatch.setattr(app, "send_task", broker.send_task)
     monkeypatch.setattr(wakeups, "current_app", app)
-    monkeypatch.setattr(wakeups, "_keys", ASK_FOR_KEYS)
+    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
     monkeypatch.setattr(wakeups, "_memory", wakeups._InMemory())
 
-    def rung_for(delivery_queue: DeliveryQueue) -> int:
+    def sent_for(delivery_queue: DeliveryQueue) -> int:
         wake([delivery_queue])
         return sum(args == list(delivery_queue) for _, args, _ in broker.wakeups_sent)
 
-    assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [1, 1, 1]
-    clear_wakeups([INSIDE])
-    assert [rung_for(INSIDE), rung_for(OUTSIDE)] == [2, 1]
+    assert [sent_for(IN_TRANSACTION), sent_for(IN_TRANSACTION), sent_for(EXTERNAL)] == [1, 1, 1]
+    clear_wakeups([IN_TRANSACTION])
+    assert [sent_for(IN_TRANSACTION), sent_for(EXTERNAL)] == [2, 1]
     broker.now += WAKEUP_EXPIRES.total_seconds()
-    assert [rung_for(INSIDE), rung_for(INSIDE), rung_for(OUTSIDE)] == [3, 3, 2]
+    assert [sent_for(IN_TRANSACTION), sent_for(IN_TRANSACTION), sent_for(EXTERNAL)] == [3, 3, 2]
 
 
-def test_a_simulation_can_have_the_wake_ups_instead_of_the_broker(broker: Broker) -> None:
-    heard: list[DeliveryQueue] = []
-    with wakeups.wakeups_handled_by(heard.append):
-        wake([INSIDE, OUTSIDE])
-    wake([OUTSIDE])
+def test_wake_ups_can_be_handled_in_process_instead_of_by_the_broker(broker: Broker) -> None:
+    handled: list[DeliveryQueue] = []
+    with wakeups.wakeups_handled_by(handled.append):
+        wake([IN_TRANSACTION, EXTERNAL])
+    wake([EXTERNAL])
 
-    assert heard == [INSIDE, OUTSIDE]
+    assert handled == [IN_TRANSACTION, EXTERNAL]
     assert len(broker.wakeups_sent) == 1
