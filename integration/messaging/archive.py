@@ -34,8 +34,7 @@ def archive_messages() -> None:
             break
 
 
-# `register`, not the decorator `every`: `integration.policies` imports this package, so an import back would be a
-# cycle.
+# `register`, not `every`: `integration.policies`, which defines `every`, imports this package.
 register(Routine("integration.archive-messages", timedelta(minutes=1), archive_messages))
 
 
@@ -75,12 +74,11 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     """Messages whose deliveries were all settled before `moment`; oldest first."""
     settled = Q(status=Status.DONE, done_at__lt=moment) | Q(status=Status.SKIPPED, skipped_at__lt=moment)
     unsettled = Delivery.objects.filter(message=OuterRef("pk")).exclude(settled)
-    # Filter on the primary key too. It is a UUIDv7, so it begins with the creation time, and `occurred_at` needs no
-    # index.
+    # Filter on the primary key too. It is a UUIDv7, which begins with a timestamp, so `occurred_at` needs no index.
     old = Message.objects.filter(occurred_at__lt=moment, pk__lt=_first_key_of(moment))
     # A subquery, not EXISTS: PostgreSQL turns EXISTS into a join. With much to archive, each batch would then read all
-    # settled deliveries. `< 1`, not `IS NULL`: the planner estimates that many rows match `<` but very few match `IS
-    # NULL`. With that low estimate the query looks so expensive that PostgreSQL JIT-compiles it.
+    # settled deliveries. `< 1`, not `IS NULL`: the planner expects many rows to match `<` but very few to match
+    # `IS NULL`. With so few it estimates a long search and JIT-compiles the query.
     first_unsettled = Coalesce(Subquery(unsettled.order_by().values("pk")[:1]), 0)
     return old.alias(first_unsettled=first_unsettled).filter(first_unsettled__lt=1).order_by("pk")
 

@@ -62,10 +62,10 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     # delivery is simply claimed again. Its effects are committed later and durably, and never without the claim.
     no_fsync = ", (SELECT set_config('synchronous_commit', 'off', TRUE)) AS no_fsync" if is_postgresql() else ""
     # Two searches, each in its own range of the index, so that the search for waiting rows does not scan in-flight rows
-    # first. The search for lost rows scans the whole in-flight range, which is small: `IS TRUE` hides its `due_at`
-    # condition from the index. PostgreSQL marks a dead index entry only when a scan visits it, and only marked entries
-    # free their space before the next VACUUM. Without these visits, dead entries would pile up at the beginning of both
-    # ranges.
+    # first. The search for lost rows scans the whole in-flight range, due or not; the range is small. For
+    # this, `IS TRUE` hides the `due_at` condition from the index. PostgreSQL marks a dead index entry only when a scan
+    # visits it, and only marked entries free their space before the next VACUUM. Without these visits, dead entries
+    # would pile up at the beginning of both ranges.
     search = f"""
         SELECT id, attempts, in_hand, due_at FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}

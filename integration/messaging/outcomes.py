@@ -121,6 +121,7 @@ def _taking(locked: bool) -> str:
 
 
 def claim_of(delivery: Delivery) -> Claim:
+    """The claim under which the delivery was loaded."""
     return Claim(delivery.pk, delivery.consumer, delivery.attempts)
 
 
@@ -219,6 +220,11 @@ def note_failure(failed: Claim, error: Exception) -> None:
 
 
 def record_failure(failed: Claim, error: Exception) -> None:
+    """Record a failed attempt if the claim is still valid.
+
+    A delivery that only came too early is retried soon and gets its attempt back. After the last attempt a delivery
+    becomes a dead letter. Any other is retried after a back-off.
+    """
     delivery = claimed([failed]).first()
     if delivery is None:
         return
@@ -268,6 +274,5 @@ def bring_forward() -> None:
         log.warning("made %s deliveries due now: a wrong clock had set their due time too far ahead", brought)
 
 
-# `register`, not the decorator `every`: `integration.policies` imports this package, so an import back would be a
-# cycle.
+# `register`, not `every`: `integration.policies`, which defines `every`, imports this package.
 register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))
