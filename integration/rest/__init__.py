@@ -1,1 +1,1 @@
-"""What the contexts' APIs have in common: one way to err, to repeat, to page, to be stale, and to belong to a story."""
+"""The parts that all REST APIs share: authentication, problems, idempotency, pagination, ETags and correlation ids."""

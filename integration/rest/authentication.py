@@ -1,4 +1,4 @@
-"""Who asks is told by a token alone: `Authorization: Bearer …`."""
+"""Token authentication: the API identifies a caller by `Authorization: Bearer …` and by nothing else."""
 
 from datetime import timedelta
 from functools import cache
@@ -18,18 +18,21 @@ from integration.storage.sql import selected
 
 
 class BearerToken(TokenAuthentication):
-    """Knox's tokens; what cannot be one is refused before anything tries to decode it or to look it up."""
+    """Authenticates Knox tokens. A value that cannot be a token is refused before it is decoded or looked up."""
 
     def authenticate_credentials(self, token: bytes) -> Any:
-        """Who has this token, and what is known of it; one query. Raises `AuthenticationFailed`.
+        """Return the user and the token row; one query.
 
-        Knox would have the ORM put it, which took a sixth of placing an order, and load all tokens of the user besides,
-        to delete old ones.
+        Knox itself queries through the ORM, which took a sixth of the time of placing an order. It also loads all
+        tokens of the user in order to delete expired ones.
+
+        Raises:
+            AuthenticationFailed: when the token is unknown or expired, or its user is inactive.
         """
         if token.isalnum():
-            # The key is a hash: how long looking for it takes says nothing of the tokens there are.
-            known = select(_known(), [hash_token(token.decode())], get_token_model(), get_user_model())
-            for auth_token, user in known:
+            # The lookup compares hashes, so its duration reveals nothing about existing tokens.
+            rows = select(_token_and_user(), [hash_token(token.decode())], get_token_model(), get_user_model())
+            for auth_token, user in rows:
                 if auth_token.expiry is None or auth_token.expiry > clock.now():
                     auth_token.user = user
                     return self.validate_user(auth_token)
@@ -37,24 +40,24 @@ class BearerToken(TokenAuthentication):
 
 
 @cache
-def _known() -> str:
+def _token_and_user() -> str:
     token, user = get_token_model(), get_user_model()
-    known, who = token._meta.db_table, user._meta.db_table
+    tokens, users = token._meta.db_table, user._meta.db_table
     return f"""
         SELECT {selected(token)}, {selected(user)}
-        FROM {known} JOIN {who} ON {who}.{user._meta.pk.column} = {known}.user_id
-        WHERE {known}.digest = %s
-    """  # noqa: S608 - names of the code only
+        FROM {tokens} JOIN {users} ON {users}.{user._meta.pk.column} = {tokens}.user_id
+        WHERE {tokens}.digest = %s
+    """  # noqa: S608 - only names from the code are interpolated
 
 
 @every(timedelta(hours=1), name="integration.forget-expired-tokens")
 def forget_expired_tokens() -> None:
-    """Let go of tokens nobody is known by any more."""
+    """Delete expired tokens; they authenticate nobody."""
     get_token_model().objects.filter(expiry__lt=clock.now()).delete()
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
-    """How the OpenAPI document says so."""
+    """Describes bearer tokens in the OpenAPI document."""
 
     target_class = BearerToken
     name = "Bearer"

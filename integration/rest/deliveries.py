@@ -1,4 +1,4 @@
-"""Deliveries over REST, for staff: what is on its way or was given up, and having it tried again or skipped."""
+"""Deliveries over REST, for staff: list and retrieve them, and replay or skip those that failed."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ MAY_CHANGE = staff_with("integration.change_delivery")
 
 
 class MessageOutput(serializers.Serializer):
-    """What is told."""
+    """The message that a delivery carries."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -31,7 +31,7 @@ class MessageOutput(serializers.Serializer):
 
 
 class DeliveryOutput(serializers.Serializer):
-    """One message on its way to one consumer."""
+    """The delivery of one message to one consumer."""
 
     id = serializers.IntegerField()
     message = MessageOutput()
@@ -47,21 +47,21 @@ class DeliveryOutput(serializers.Serializer):
 
 
 class DeliveryDetails(DeliveryOutput):
-    """A delivery with what is delivered, and where the last attempt failed."""
+    """A delivery with the payload of its message and the traceback of the last failed attempt."""
 
     payload = serializers.JSONField(source="message.data")
     traceback = serializers.CharField()
 
 
 class DeliveryFilter(django_filters.FilterSet):
-    """Which deliveries to list."""
+    """Filters the list by status and by consumer."""
 
     status = django_filters.ChoiceFilter(choices=Status.choices)
     consumer = django_filters.CharFilter()
 
 
 class Deliveries(View):
-    """All deliveries but those in the archive."""
+    """The list of deliveries, without archived ones."""
 
     permission_classes = (MAY_VIEW,)
     queryset = Delivery.objects.select_related("message").defer("traceback", "message__data")
@@ -71,7 +71,10 @@ class Deliveries(View):
 
     @extend_schema(responses=DeliveryOutput(many=True))
     def get(self, request: Request) -> Response:
-        """Deliveries, newest first."""
+        """List deliveries.
+
+        The list starts with the newest delivery. Archived deliveries are not included.
+        """
         page = self.page_of(self.get_queryset())
         return self.get_paginated_response(DeliveryOutput(page, many=True).data)
 
@@ -84,16 +87,19 @@ class OneDelivery(View):
 
     @extend_schema(responses=DeliveryDetails)
     def get(self, request: Request, id: int) -> Response:
-        """A delivery, its payload, and the traceback of the last attempt that failed."""
+        """Retrieve a delivery.
+
+        The response includes the payload of the message and the traceback of the last failed attempt.
+        """
         return Response(DeliveryDetails(dead_letters.delivery(id)).data)
 
 
 class ReplayOneInput(Input):
-    """Nothing but the wish."""
+    """An empty body."""
 
 
 class ReplayOne(View):
-    """Have one delivery tried again."""
+    """Replays one delivery."""
 
     permission_classes = (MAY_CHANGE,)
     serializer_class = ReplayOneInput
@@ -101,26 +107,30 @@ class ReplayOne(View):
     @extend_schema(operation_id="deliveries_replay_one", request=None, responses={202: DeliveryDetails})
     @idempotent
     def post(self, request: Request, id: int) -> Response:
-        """It is due at once, as if never tried; 409 when it is settled."""
+        """Replay a delivery.
+
+        The delivery becomes due immediately, and its count of attempts restarts at zero. A delivery that is already
+        done or skipped is a 409.
+        """
         self.valid(request)
         return Response(DeliveryDetails(dead_letters.replay_one(id)).data, status=202)
 
 
 class ReplayInput(Input):
-    """Which deliveries: those of this status, of this consumer, of both, or all."""
+    """Selects deliveries by status, by consumer or by both; an empty body selects all."""
 
     status = serializers.ChoiceField(choices=Status.choices, required=False)
     consumer = Text(max_length=80, required=False)
 
 
 class Replayed(serializers.Serializer):
-    """How many are tried again."""
+    """The number of deliveries that are retried."""
 
     replayed = serializers.IntegerField()
 
 
 class Replay(View):
-    """Have many deliveries tried again."""
+    """Replays the selected deliveries."""
 
     permission_classes = (MAY_CHANGE,)
     serializer_class = ReplayInput
@@ -128,18 +138,22 @@ class Replay(View):
     @extend_schema(operation_id="deliveries_replay_many", request=ReplayInput, responses={202: Replayed})
     @idempotent
     def post(self, request: Request) -> Response:
-        """The dead and the pending ones among those named are due at once, as if never tried."""
-        return Response({"replayed": dead_letters.replay(_named(self.valid(request)))}, status=202)
+        """Replay deliveries.
+
+        Every selected delivery that is dead or pending becomes due immediately, and its count of attempts restarts at
+        zero. Deliveries that are done or skipped are left alone.
+        """
+        return Response({"replayed": dead_letters.replay(_selected(self.valid(request)))}, status=202)
 
 
 class SkipInput(Input):
-    """Why it need not be handled."""
+    """The reason why the delivery is not to be handled."""
 
     reason = Text(max_length=2_000)
 
 
 class Skip(View):
-    """Give up a delivery for good."""
+    """Skips one delivery."""
 
     permission_classes = (MAY_CHANGE,)
     serializer_class = SkipInput
@@ -147,10 +161,14 @@ class Skip(View):
     @extend_schema(request=SkipInput, responses=DeliveryDetails)
     @idempotent
     def post(self, request: Request, id: int) -> Response:
-        """It is never handled; 409 unless it is dead or has failed."""
+        """Skip a delivery.
+
+        A skipped delivery is never handled, and skipping it cannot be undone. The delivery must be dead, be parked or
+        have failed at least once; otherwise the response is a 409.
+        """
         skipped = dead_letters.skip_one(id, self.valid(request)["reason"], actor_of(request.user))
         return Response(DeliveryDetails(skipped).data)
 
 
-def _named(filters: dict[str, Any]) -> QuerySet[Delivery]:
+def _selected(filters: dict[str, Any]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(**filters)

@@ -1,4 +1,4 @@
-"""What is left of a person in answers that were kept, and in the account they logged in with."""
+"""Erases a person's data from stored idempotent responses and from their user account."""
 
 from collections.abc import Collection
 from typing import Any
@@ -16,16 +16,21 @@ from integration.rest.models import IdempotencyKey
 
 
 def forget_responses(stories: Collection[UUID], caller: str | None = None) -> None:
-    """Delete the answers kept for whoever asked something of these stories, and all of one caller's; one statement."""
-    asked = Q(**{"headers__X-Correlation-Id__in": [str(story) for story in stories]})
-    IdempotencyKey.objects.filter(asked | Q(caller=caller) if caller else asked).delete()
+    """Delete the stored responses that belong to some stories, and all of one caller's; one statement.
+
+    Args:
+        stories: the correlation ids of the stories.
+        caller: the caller as `actor_of` names it; None deletes by story only.
+    """
+    of_stories = Q(**{"headers__X-Correlation-Id__in": [str(story) for story in stories]})
+    IdempotencyKey.objects.filter(of_stories | Q(caller=caller) if caller else of_stories).delete()
 
 
 def close_account(user: User) -> None:
-    """Leave of a user their number and what is known under it: nobody is told by it, and nobody can log in with it."""
+    """Anonymize a user and make login impossible. The row keeps only its primary key, which other rows refer to."""
     get_token_model().objects.filter(user=user).delete()
     Session.objects.filter(pk__in=_sessions_of(user)).delete()
-    # No form allows the space, so the name is free.
+    # No form accepts a space in a username, so this one cannot be taken.
     user.username, user.email, user.first_name, user.last_name = f"erased {user.pk}", "", "", ""
     user.is_active, user.last_login = False, None
     user.set_unusable_password()
@@ -35,7 +40,7 @@ def close_account(user: User) -> None:
 
 
 def _sessions_of(user: User) -> list[str]:
-    # Whose a session is stands inside of it.
+    # Sessions have no column for the user: the id is inside the encoded data.
     return [
         session.pk for session in Session.objects.iterator() if session.get_decoded().get(SESSION_KEY) == str(user.pk)
     ]

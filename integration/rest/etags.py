@@ -11,38 +11,39 @@ ETAG = OpenApiParameter(
     "ETag",
     location=OpenApiParameter.HEADER,
     response=[200, 201, 202],
-    description="The version of the resource.",
+    description="The version of the resource. Send it as `If-Match` or `If-None-Match`.",
 )
 LOCATION = OpenApiParameter(
     "Location",
     {"type": "string", "format": "uri"},
     OpenApiParameter.HEADER,
     response=[201],
-    description="Where the new resource is.",
+    description="The URL of the new resource.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
     location=OpenApiParameter.HEADER,
-    description="The `ETag` of the version that is to be changed: 412 when there is a newer one. Without it, any is.",
+    description="The `ETag` of the version to change. The response is a 412 if the resource has a newer version. "
+    "Without this header the current version is changed, whichever it is.",
 )
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     location=OpenApiParameter.HEADER,
-    description="The `ETag` of the version that is known already: 304 without a body when it is still the latest.",
+    description="The `ETag` of the version that the client has. The response is a 304 without a body if it is current.",
 )
 READING = [ETAG, IF_NONE_MATCH]
 CHANGING = [ETAG, IF_MATCH]
 
 
 def etag(aggregate: Aggregate) -> dict[str, str]:
-    """The header that names the version."""
+    """The `ETag` header of an aggregate, made from its version."""
     return {"ETag": f'"{aggregate.version}"'}
 
 
 def versions_expected(request: Request) -> set[int] | None:
-    """The versions any of which the client wants to change; None when any at all will do.
+    """The versions that `If-Match` accepts, or None if the header is missing or `*`.
 
-    An `ETag` that is none of ours, or a weak one, matches nothing.
+    Weak ETags and ETags in another form match no version.
     """
     wanted = request.headers.get("If-Match")
     if wanted is None or wanted.strip() == "*":

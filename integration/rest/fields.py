@@ -1,4 +1,4 @@
-"""Input is taken at its word: a string is a string, a number a number, and a field nobody asked for an error."""
+"""Strict input fields: JSON types are not converted into each other, and an unknown field is an error."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,12 +11,12 @@ from integration.domain.errors import DomainError
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
 
-MOST_UNKNOWN = 20
-"""As many fields that are not there are named: a body of nothing else must not become an answer many times its size."""
+MAX_UNKNOWN_LISTED = 20
+"""The number of unknown fields that a response lists. Without a limit a response could be many times its request."""
 
 
 class _OnlyStrings(serializers.Field):
-    """Takes JSON strings, where REST framework's fields take numbers too."""
+    """Accepts only JSON strings; REST framework's text fields also accept numbers."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -29,15 +29,15 @@ class Text(_OnlyStrings, serializers.CharField):
 
 
 class Pattern(_OnlyStrings, serializers.RegexField):
-    """A JSON string of a certain form."""
+    """A JSON string that matches a regular expression."""
 
 
 class Email(_OnlyStrings, serializers.EmailField):
-    """A mail address."""
+    """An email address."""
 
 
 class WholeNumber(serializers.IntegerField):
-    """A JSON number without a fraction; no string, no boolean."""
+    """A JSON number without a fraction; strings and booleans are errors."""
 
     default_error_messages = {
         "invalid": "This must be a whole number.",
@@ -52,7 +52,7 @@ class WholeNumber(serializers.IntegerField):
 
 
 class YesNo(serializers.BooleanField):
-    """A JSON boolean; no string, no number."""
+    """A JSON boolean; strings and numbers are errors."""
 
     default_error_messages = {"invalid": "This must be true or false."}
 
@@ -63,20 +63,20 @@ class YesNo(serializers.BooleanField):
 
 
 class SkuField(Pattern):
-    """A sku: capital letters, digits and a few marks, at most 40."""
+    """A SKU: 1 to 40 capital letters, digits, or any of `. _ -`."""
 
-    default_error_messages = {"invalid": "A sku is 1 to 40 capital letters, digits, or any of . _ -."}
+    default_error_messages = {"invalid": "A SKU is 1 to 40 capital letters, digits, or any of . _ -."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(SKU_PATTERN, **kwargs)
 
 
 class Input(serializers.Serializer):
-    """What a client may send: exactly these fields."""
+    """A request body that accepts only the declared fields."""
 
     default_error_messages = {
         "invalid": "This must be an object.",
-        "unknown_field": "There is no such field here.",
+        "unknown_field": "This field does not exist.",
     }
 
     def to_internal_value(self, data: Any) -> Any:
@@ -86,7 +86,7 @@ class Input(serializers.Serializer):
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
             errors = dict(error.detail) if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
-        for field in sorted(unknown)[:MOST_UNKNOWN]:
+        for field in sorted(unknown)[:MAX_UNKNOWN_LISTED]:
             message = str(self.error_messages["unknown_field"])
             errors[field] = [serializers.ErrorDetail(message, code="unknown_field")]
         if errors:
@@ -95,14 +95,14 @@ class Input(serializers.Serializer):
 
 
 class MoneyField(Input):
-    """An amount as a decimal string, and its ISO 4217 currency."""
+    """An amount of money: a decimal string and an ISO 4217 currency code."""
 
     amount = Pattern(
         r"^[0-9]{1,18}(\.[0-9]{1,4})?$",
-        help_text="A decimal string, such as 19.90.",
-        error_messages={"invalid": "An amount is a decimal string, such as 19.90."},
+        help_text="The amount as a decimal string, such as 19.90.",
+        error_messages={"invalid": "An amount must be a decimal string, such as 19.90."},
     )
-    currency = Text(min_length=3, max_length=3, help_text="A code of ISO 4217, such as USD.")
+    currency = Text(min_length=3, max_length=3, help_text="The ISO 4217 currency code, such as USD.")
 
     def validate_currency(self, currency: str) -> str:
         try:
@@ -122,17 +122,17 @@ class MoneyField(Input):
 
 
 class AddressField(Input):
-    """Where to send something."""
+    """A postal address."""
 
     recipient = Text(max_length=LONGEST["recipient"])
     street = Text(max_length=LONGEST["street"])
     city = Text(max_length=LONGEST["city"])
     postal_code = Text(max_length=LONGEST["postal_code"])
-    country = Text(help_text="A code of ISO 3166-1 (alpha-2), such as GB.")
+    country = Text(help_text="The ISO 3166-1 alpha-2 country code, such as GB.")
 
     def validate_country(self, country: str) -> str:
         if country not in countries_by_alpha2:
-            raise serializers.ValidationError("This is no country of ISO 3166-1 (alpha-2).", "unknown_country")
+            raise serializers.ValidationError("This is not an ISO 3166-1 alpha-2 country code.", "unknown_country")
         return country
 
     def validate(self, attrs: dict[str, Any]) -> Any:

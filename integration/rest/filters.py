@@ -1,4 +1,4 @@
-"""The filters of lists take what they are given at its word: what they do not understand is an error, never ignored."""
+"""Strict filters for lists: a value that a filter cannot read is an error and is never ignored."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 
 
 class YesNo(forms.Field):
-    """`true` or `false`, in any case."""
+    """`true` or `false`, in upper or lower case."""
 
     def to_python(self, value: Any) -> bool | None:
         if value in self.empty_values:
@@ -20,7 +20,7 @@ class YesNo(forms.Field):
         try:
             return {"true": True, "false": False}[value.lower()]
         except KeyError:
-            raise ValidationError("Either true or false.", "invalid") from None
+            raise ValidationError("This must be true or false.", "invalid") from None
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
@@ -31,7 +31,7 @@ class YesNoFilter(django_filters.Filter):
 
 
 class Moment(IsoDateTimeField):
-    """A moment as RFC 3339 writes it, between the years 1 and 9999 in UTC."""
+    """A date and time in the format of RFC 3339, between the years 1 and 9999 in UTC."""
 
     def to_python(self, value: Any) -> datetime | None:
         try:
@@ -42,6 +42,6 @@ class Moment(IsoDateTimeField):
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
-    """A filter by a moment."""
+    """A filter by a date and time."""
 
     field_class = Moment

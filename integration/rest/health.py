@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can work; asked without a password, at the root."""
+"""Health checks at the root of the site, without authentication: `/healthz` for liveness, `/readyz` for readiness."""
 
 from celery import current_app
 from django.conf import settings
@@ -8,16 +8,16 @@ from kombu.exceptions import OperationalError
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
-    """The process lives."""
+    """Check liveness: 200 as long as the process responds; the database is not queried."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database and the broker answer; 503, and which one does not, otherwise."""
+    """Check readiness: 200 if the database and the broker respond, otherwise 503 and the name of what does not."""
     checks = {"database": _database_responds(), "broker": _broker_responds()}
     status = 200 if all(checks.values()) else 503
-    words = {name: "ok" if answers else "does not answer" for name, answers in checks.items()}
-    return JsonResponse({"status": "ok" if status == 200 else "not ready", **words}, status=status)
+    results = {name: "ok" if responds else "unreachable" for name, responds in checks.items()}
+    return JsonResponse({"status": "ok" if status == 200 else "not ready", **results}, status=status)
 
 
 def _database_responds() -> bool:

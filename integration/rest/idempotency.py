@@ -1,7 +1,7 @@
-"""Doing it once: a POST repeated under the same `Idempotency-Key` gets its first answer again.
+"""Idempotent POSTs: a request repeated with the same `Idempotency-Key` gets the first response again.
 
-The answer is stored in the transaction that made it true, so there is never one without the other: a request that
-failed or was cut off leaves no key behind, and its repetition is simply carried out.
+The response is stored in the transaction of the command, so both are committed or neither is. A request that failed or
+was cut off leaves no key behind, and a retry runs the command.
 """
 
 import json
@@ -29,44 +29,51 @@ from integration.rest.models import IdempotencyKey
 from integration.storage.sql import is_postgresql
 from integration.storage.writing import Insert
 
-LONGEST_KEY = 255
-KEPT_FOR = timedelta(days=7)
-KEPT = "SELECT id FROM integration_idempotencykey WHERE caller = %s AND key = %s"
-"""Hardly ever is there one, and having the ORM put the question took longer than having it answered."""
+MAX_KEY_LENGTH = 255
+RETENTION = timedelta(days=7)
+FIND_KEY = "SELECT id FROM integration_idempotencykey WHERE caller = %s AND key = %s"
+"""Raw SQL: there is hardly ever a row, and building this query with the ORM took longer than running it."""
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
-    description=f"Repeat the request under the same key within {KEPT_FOR.days} days and get the first answer again.",
+    description=f"A unique key for the request. Repeating the request with the same key within {RETENTION.days} days "
+    "returns the first response and changes nothing.",
 )
 REPLAYED = OpenApiParameter(
     "Idempotent-Replayed",
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
     response=[200, 201, 202, 204],
-    description="There only when this is the first answer, given again.",
+    description="Present only if this is the stored response of an earlier request with the same key.",
 )
 
 Handler = Callable[..., Response]
 
 
 class StillRunning(Refused):
-    """A request with this Idempotency-Key is being carried out right now: ask again in a moment."""
+    """Another request with this Idempotency-Key is still in progress. Retry in a moment."""
 
     code = "idempotency_key_in_use"
 
 
 class KeyReused(Unacceptable):
-    """This Idempotency-Key came with another request before: a new request takes a new key."""
+    """This Idempotency-Key was used for a different request. Use a new key for a new request."""
 
     code = "idempotency_key_reused"
 
 
 def idempotent(post: Handler) -> Handler:
-    """Let a view's `post` be repeated.
+    """Make a view's `post` idempotent for requests with an `Idempotency-Key`.
 
-    The whole of it becomes one unit of work, so it must answer from what its command returns, not from a new query.
+    The whole method runs in one unit of work, which writes at its end. The method must therefore build its response
+    from what its command returns; a query would not see the changes.
+
+    Raises:
+        ValidationError: when the key is empty, too long or not printable ASCII.
+        StillRunning: when another request with the key is in progress.
+        KeyReused: when the key was used for a different request.
     """
 
     @wraps(post)
@@ -74,38 +81,40 @@ def idempotent(post: Handler) -> Handler:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return post(view, request, *args, **kwargs)
-        if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-            raise ValidationError({"Idempotency-Key": [f"1 to {LONGEST_KEY} printable ASCII characters."]})
+        if not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+            raise ValidationError(
+                {"Idempotency-Key": [f"This must be 1 to {MAX_KEY_LENGTH} printable ASCII characters."]}
+            )
         caller, fingerprint = actor_of(request.user), _fingerprint(request)
         try:
             with unit_of_work():
-                known = _hold_or_find(caller, key)
-                if known is None:
+                stored = _lock_or_find(caller, key)
+                if stored is None:
                     response = post(view, request, *args, **kwargs)
-                    _keep(caller, key, fingerprint, response)
+                    _store(caller, key, fingerprint, response)
                     return response
         except StillRunning:
             raise
         except Exception:
-            # The first may have been done after we looked for its answer, and just before we held the key: then what we
-            # failed of is what it has done.
-            known = _find(caller, key)
-            if known is None:
+            # The first request may have committed between our lookup and our lock. Then the command failed because
+            # the first request had already made the change, and the stored response is the right one.
+            stored = _find(caller, key)
+            if stored is None:
                 raise
-        return _replay(known, fingerprint)
+        return _replay(stored, fingerprint)
 
     return extend_schema(parameters=[KEY, REPLAYED])(once)
 
 
-def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
-    if known.fingerprint != fingerprint:
+def _replay(stored: IdempotencyKey, fingerprint: str) -> Response:
+    if stored.fingerprint != fingerprint:
         raise KeyReused(pointer="/Idempotency-Key")
-    join_story(UUID(known.headers["X-Correlation-Id"]))
-    return Response(json.loads(known.body), known.status, headers={**known.headers, "Idempotent-Replayed": "true"})
+    join_story(UUID(stored.headers["X-Correlation-Id"]))
+    return Response(json.loads(stored.body), stored.status, headers={**stored.headers, "Idempotent-Replayed": "true"})
 
 
-def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
-    answer = {
+def _store(caller: str, key: str, fingerprint: str, response: Response) -> None:
+    row = {
         "caller": caller,
         "key": key,
         "fingerprint": fingerprint,
@@ -114,31 +123,38 @@ def _keep(caller: str, key: str, fingerprint: str, response: Response) -> None:
         "body": json.dumps(response.data),
         "responded_at": clock.now(),
     }
-    current_unit_of_work().write(Insert(IdempotencyKey), [answer])
+    current_unit_of_work().write(Insert(IdempotencyKey), [row])
 
 
 def _fingerprint(request: Request) -> str:
-    """What was asked for: the same method, path and body, byte for byte; keyed, for a body may hold a password."""
-    asked = f"{request.method} {request.get_full_path()}\n".encode()
-    return salted_hmac("idempotency", asked + request._request.body, algorithm="sha256").hexdigest()
+    """An HMAC over the method, the path and the bytes of the body.
+
+    It is keyed with the secret key because a body may hold a password, which a plain hash would let somebody guess.
+    """
+    head = f"{request.method} {request.get_full_path()}\n".encode()
+    return salted_hmac("idempotency", head + request._request.body, algorithm="sha256").hexdigest()
 
 
-def _hold_or_find(caller: str, key: str) -> IdempotencyKey | None:
-    """Keep the key to ourselves until the transaction ends; raises `StillRunning` if another request does.
+def _lock_or_find(caller: str, key: str) -> IdempotencyKey | None:
+    """Lock the key until the end of the transaction, and look up its response in the same statement.
 
-    SQLite lets one transaction write at a time, and ours are immediate: there, the other one waits for its turn.
+    On PostgreSQL the lock is a transaction-level advisory lock. SQLite needs none: its transactions begin immediate and
+    it allows one writer at a time, so the second request waits for the first.
 
     Returns:
-        What was answered under it before, if anything was as the statement began.
+        The response stored under the key when the statement began, or None.
+
+    Raises:
+        StillRunning: when another request holds the lock.
     """
     number = int.from_bytes(blake2b(f"{caller}\n{key}".encode(), digest_size=8).digest(), signed=True)
-    is_ours = "pg_try_advisory_xact_lock(%s)" if is_postgresql() else "%s IS NOT NULL"
+    lock = "pg_try_advisory_xact_lock(%s)" if is_postgresql() else "%s IS NOT NULL"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {is_ours}, ({KEPT})", [number, caller, key])
-        is_held, known = cursor.fetchone()
-    if not is_held:
+        cursor.execute(f"SELECT {lock}, ({FIND_KEY})", [number, caller, key])
+        is_locked, stored = cursor.fetchone()
+    if not is_locked:
         raise StillRunning
-    return IdempotencyKey.objects.get(pk=known) if known else None
+    return IdempotencyKey.objects.get(pk=stored) if stored else None
 
 
 def _find(caller: str, key: str) -> IdempotencyKey | None:
@@ -147,6 +163,6 @@ def _find(caller: str, key: str) -> IdempotencyKey | None:
 
 @every(timedelta(hours=1), name="integration.forget-idempotency-keys")
 def forget_idempotency_keys() -> None:
-    """Let go of answers nobody will ask for again, a bounded number at a time."""
-    old = IdempotencyKey.objects.filter(responded_at__lt=clock.now() - KEPT_FOR).order_by("responded_at")
+    """Delete responses older than `RETENTION`, at most 10,000 in one run."""
+    old = IdempotencyKey.objects.filter(responded_at__lt=clock.now() - RETENTION).order_by("responded_at")
     IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:10_000])).delete()

@@ -1,4 +1,4 @@
-"""Each request begins a story or joins the one it turns out to be about, and the answer says which."""
+"""Every request starts a story or joins an existing one; `X-Correlation-Id` in the response names the story."""
 
 import re
 from collections.abc import Callable
@@ -14,12 +14,12 @@ TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 def actor_of(user: AbstractBaseUser | AnonymousUser) -> str:
-    """How a user is named as the one who began something."""
+    """The name of a user in metadata, such as `user:12`; `anonymous` without a login."""
     return f"user:{user.pk}" if user.is_authenticated else "anonymous"
 
 
 def begin_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: a cause for whatever the request does, and `X-Correlation-Id` on its answer."""
+    """Middleware that sets the cause of everything a request does, and adds `X-Correlation-Id` to its response."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         traceparent = request.headers.get("traceparent", "")
@@ -29,9 +29,9 @@ def begin_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
         return response
 
     def name_actor(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-        # Views of the API know better who asks: whoever the token says, and no session.
+        # API views (those with `cls`) set the actor themselves, from the token. They ignore the session.
         if not hasattr(view, "cls"):
             act_as(actor_of(request.user))
 
-    middleware.process_view = name_actor  # type: ignore[attr-defined]  # where Django looks for it
+    middleware.process_view = name_actor  # type: ignore[attr-defined]  # Django looks for this attribute
     return middleware

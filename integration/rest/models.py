@@ -1,4 +1,4 @@
-"""What was answered under an idempotency key."""
+"""The responses that are stored under idempotency keys."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a request, kept in the transaction that made it true."""
+    """The first response to a request, stored in the transaction that made the change."""
 
     caller = models.CharField(max_length=40)
     key = models.CharField(max_length=255)

@@ -1,7 +1,7 @@
-"""Lists come in pages with cursors, so that nothing is missed or doubled while rows are added.
+"""Cursor pagination for lists: no row is missed or repeated while other rows are added.
 
-A cursor names the row a page ends with: its value in the list's order and, because several rows may have the same, what
-tells it apart. Cursors are signed for their list and its order, so whatever comes back is what was given out.
+A cursor holds the last row of a page: its value in the ordering field, and a unique key, because several rows may have
+the same value. Cursors are signed for one list and one ordering, so a client can send only cursors it was given.
 """
 
 import re
@@ -15,13 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-LARGEST = 200
-DEFAULT_SIZE = 50
+MAX_PAGE_SIZE = 200
+DEFAULT_PAGE_SIZE = 50
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 
 
 class Cursor(NamedTuple):
-    """Where a page begins: after the row with this value and key or, backwards, before it."""
+    """Where a page begins: after the row with this value and key or, if `backwards`, before that row."""
 
     backwards: bool
     value: str
@@ -29,10 +29,14 @@ class Cursor(NamedTuple):
 
 
 class Pages(BasePagination):
-    """`page_size`, up to 200, and `ordering`, one of the view's `orderings`, of which the first is the default."""
+    """Reads `page_size`, at most 200, and `ordering`, one of the view's `orderings`; the first one is the default."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """The rows of the page the request asks for."""
+        """The rows of the requested page.
+
+        Raises:
+            ValidationError: when `cursor`, `page_size` or `ordering` is not valid.
+        """
         self._url = request.build_absolute_uri()
         size, ordering = _size(request), _ordering(request, view)
         self._field = queryset.model._meta.get_field(ordering.lstrip("-"))
@@ -54,7 +58,7 @@ class Pages(BasePagination):
 
     def _beyond(self, cursor: Cursor, lookup: str) -> Q:
         name, value = self._field.name, self._field.to_python(cursor.value)
-        # The first condition follows from the others; it is the one an index serves.
+        # The first condition is redundant. It is there because an index serves it, and does not serve the OR.
         return Q(**{f"{name}__{lookup}e": value}) & (
             Q(**{f"{name}__{lookup}": value}) | Q(**{f"{self._key}__{lookup}": cursor.key})
         )
@@ -67,7 +71,8 @@ class Pages(BasePagination):
             return Cursor(*signing.loads(cursor, salt=self._salt))
         except signing.BadSignature:
             raise ValidationError(
-                {"cursor": ["This is no cursor of this list in this order. Take one from next or previous."]}, "invalid"
+                {"cursor": ["This cursor is not valid for this list and ordering. Use one from next or previous."]},
+                "invalid",
             ) from None
 
     def _link(self, row: Model, backwards: bool) -> str:
@@ -75,47 +80,60 @@ class Pages(BasePagination):
         return replace_query_param(self._url, "cursor", signing.dumps(cursor, salt=self._salt))
 
     def get_paginated_response(self, data: Any) -> Response:
-        """The page, and where the ones beside it are."""
+        """The rows of the page, with links to the next and the previous page."""
         return Response({"next": self._next, "previous": self._previous, "results": data})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """What the OpenAPI document says of a page."""
+        """The schema of a page in the OpenAPI document."""
         link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "next": {**link, "description": "The next page; null on the last."},
-                "previous": {**link, "description": "The page before; null on the first."},
-                "results": {**schema, "maxItems": LARGEST},
+                "next": {**link, "description": "The URL of the next page; null on the last page."},
+                "previous": {**link, "description": "The URL of the previous page; null on the first page."},
+                "results": {**schema, "maxItems": MAX_PAGE_SIZE},
             },
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """What the OpenAPI document says of a list's parameters."""
+        """The query parameters of a list in the OpenAPI document."""
 
         def parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
             return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
         orderings = list(view.orderings)
         return [
-            parameter("cursor", "From the `next` or `previous` of a page.", type="string"),
-            parameter("page_size", "", type="integer", minimum=1, maximum=LARGEST, default=DEFAULT_SIZE),
-            parameter("ordering", "", type="string", enum=orderings, default=orderings[0]),
+            parameter("cursor", "The cursor from the `next` or `previous` URL of another page.", type="string"),
+            parameter(
+                "page_size",
+                "The number of results on a page.",
+                type="integer",
+                minimum=1,
+                maximum=MAX_PAGE_SIZE,
+                default=DEFAULT_PAGE_SIZE,
+            ),
+            parameter(
+                "ordering",
+                "The field to sort by; a leading `-` sorts in descending order.",
+                type="string",
+                enum=orderings,
+                default=orderings[0],
+            ),
         ]
 
 
 def _size(request: Request) -> int:
     size = request.query_params.get("page_size")
     if size is None:
-        return DEFAULT_SIZE
-    if not (re.fullmatch("[0-9]{1,3}", size) and 1 <= int(size) <= LARGEST):
-        raise ValidationError({"page_size": [f"A page has 1 to {LARGEST} results."]}, "invalid")
+        return DEFAULT_PAGE_SIZE
+    if not (re.fullmatch("[0-9]{1,3}", size) and 1 <= int(size) <= MAX_PAGE_SIZE):
+        raise ValidationError({"page_size": [f"This must be a number from 1 to {MAX_PAGE_SIZE}."]}, "invalid")
     return int(size)
 
 
 def _ordering(request: Request, view: Any) -> str:
     wanted = request.query_params.get("ordering", view.orderings[0])
     if wanted not in view.orderings:
-        raise ValidationError({"ordering": [f"One of {', '.join(view.orderings)}."]}, "invalid")
+        raise ValidationError({"ordering": [f"This must be one of {', '.join(view.orderings)}."]}, "invalid")
     return wanted

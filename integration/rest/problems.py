@@ -1,4 +1,4 @@
-"""Every error is an answer a client can act upon: `application/problem+json` with the reason and, for input, the place.
+"""Every error response is an `application/problem+json` document with the reason and, for input, where it is wrong.
 
 Source: RFC 9457.
 """
@@ -31,10 +31,10 @@ from integration.domain.money import CurrencyMismatch, NotMoney
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-MOST_ERRORS = 2_000
-"""As many errors are listed: one for every line of the longest order."""
+MAX_ERRORS_LISTED = 2_000
+"""The number of errors that a problem lists: one for every line of the longest order."""
 UNIQUE_VIOLATION = "23505"
-"""Source: PostgreSQL, appendix A."""
+"""Source: PostgreSQL documentation, appendix A, error codes."""
 SQLITE_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
 STATUS: dict[type[DomainError], int] = {
@@ -55,38 +55,45 @@ TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     412: "Precondition failed",
-    413: "Too large",
+    413: "Content too large",
     415: "Unsupported media type",
-    422: "Not acceptable input",
+    422: "Invalid input",
     429: "Too many requests",
     500: "Server error",
-    503: "Not available just now",
+    503: "Service unavailable",
 }
 
 
 def problem(status: int, code: str, detail: str, errors: Iterable[dict[str, str]] = ()) -> dict[str, Any]:
-    """A problem document; `code` names the kind of problem for machines."""
+    """Build a problem document.
+
+    Args:
+        status: the HTTP status.
+        code: the kind of problem, for programs; it becomes the last part of `type`.
+        detail: what went wrong, for people.
+        errors: each with `pointer`, `code` and `detail`; at most `MAX_ERRORS_LISTED` are listed.
+    """
     document = {
         "type": f"urn:waybill:problem:{code}",
         "title": TITLES.get(status, "Error"),
         "status": status,
         "detail": _sentence(detail),
     }
-    listed = [{**error, "detail": _sentence(error["detail"])} for error in islice(errors, MOST_ERRORS)]
+    listed = [{**error, "detail": _sentence(error["detail"])} for error in islice(errors, MAX_ERRORS_LISTED)]
     return {**document, "errors": listed} if listed else document
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler; None for what is a bug, which then becomes a 500."""
-    answer = _answer(error)
-    if answer is None:
+    """REST framework's exception handler. None means the exception is a bug, and Django responds with a 500."""
+    described = _describe(error)
+    if described is None:
         return None
     set_rollback()
-    status, document, headers = answer
+    status, document, headers = described
     return Response(document, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
-def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | None:
+def _describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | None:
     if isinstance(error, DomainError):
         return _domain_problem(error)
     if isinstance(error, Http404):
@@ -98,15 +105,15 @@ def _answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | No
     if isinstance(error, exceptions.APIException):
         return error.status_code, problem(error.status_code, _code(error), _detail(error)), _headers(error)
     if isinstance(error, RequestDataTooBig):
-        most = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
-        return 413, problem(413, "too_large", f"The body of a request has at most {most}."), {}
+        limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
+        return 413, problem(413, "too_large", f"The body of a request must not exceed {limit}."), {}
     if isinstance(error, OperationalError | InterfaceError):
-        # Even a commit may have been done and its answer lost: so we don't say that nothing was changed.
-        log.error("the database is out of reach", exc_info=error)
-        detail = "The database cannot be reached. Ask again in a moment, and under the same Idempotency-Key."
+        # The connection may have failed after a commit succeeded, so the text does not say that nothing was changed.
+        log.error("the database cannot be reached", exc_info=error)
+        detail = "The database cannot be reached. Retry in a moment, with the same Idempotency-Key."
         return 503, problem(503, "database_unavailable", detail), {"Retry-After": "1"}
     if isinstance(error, IntegrityError) and _is_taken(error):
-        return 409, problem(409, "made_by_another", "Somebody else made the same at the same moment."), {}
+        return 409, problem(409, "made_by_another", "Another request created the same resource at the same time."), {}
     return None
 
 
@@ -120,7 +127,7 @@ def _domain_problem(error: DomainError) -> tuple[int, dict[str, Any], dict[str, 
 
 
 def _invalid_input(errors: list[dict[str, str]]) -> dict[str, Any]:
-    """One kind of problem for all input: what is wrong with it is in the errors, and the first in the detail too."""
+    """The problem for all invalid input: `errors` lists everything that is wrong, and `detail` repeats the first."""
     first, *others = errors
     place = "" if first["pointer"] == "#" else f"{first['pointer']}: "
     more = f" And {len(others)} more; see errors." if others else ""
@@ -128,7 +135,7 @@ def _invalid_input(errors: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def _is_taken(error: IntegrityError) -> bool:
-    """Whether it is for another's row with the same key, and not for a rule of ours that a CHECK had to hold."""
+    """Whether a unique constraint failed: another request has inserted the same key. A failed CHECK is a bug."""
     cause = error.__cause__
     return getattr(cause, "sqlstate", "") == UNIQUE_VIOLATION or getattr(cause, "sqlite_errorname", "") in SQLITE_UNIQUE
 
@@ -156,7 +163,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 
 def _flatten(details: Any, pointer: str) -> Iterator[dict[str, str]]:
-    """REST framework's nested errors as a flat list with JSON pointers."""
+    """Flatten REST framework's nested errors into a list with JSON pointers."""
     if _is_error(details):
         yield {"pointer": f"#{pointer}", "code": str(details["code"]), "detail": str(details["message"])}
     elif isinstance(details, dict):
@@ -173,7 +180,7 @@ def _is_error(details: Any) -> bool:
 
 
 def _escaped(field: str) -> str:
-    """A field's name in a JSON pointer that is a URI's fragment. Source: RFC 6901, section 6."""
+    """Escape a field's name for a JSON pointer in a URI fragment. Source: RFC 6901, section 6."""
     return quote(field.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace")
 
 
@@ -182,15 +189,15 @@ def _json(status: int, code: str, detail: str) -> JsonResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 404, for a path that leads nowhere."""
+    """Django's `handler404`: no URL pattern matches the path."""
     return _json(404, "not_found", f"There is nothing at {request.path}.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 400, for a request it could not read."""
+    """Django's `handler400`: Django could not read the request."""
     return _json(400, "bad_request", "The request could not be read.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's 500: a bug of ours, told in the log and nowhere else."""
-    return _json(500, "server_error", "Something went wrong here; it is in our log, and nothing was changed.")
+    """Django's `handler500`: a bug. Details are written to the log only, because they may be confidential."""
+    return _json(500, "server_error", "An internal error occurred. It was logged, and nothing was changed.")

@@ -1,10 +1,10 @@
-"""The path converters of the API: what cannot be an identifier is a path that leads nowhere."""
+"""The path converters of the API. A path segment that cannot be an identifier matches no route and is a 404."""
 
 from django.urls import register_converter
 
 
 class SkuConverter:
-    """A sku in a path."""
+    """A SKU in a path."""
 
     regex = "[A-Z0-9][A-Z0-9._-]{0,39}"
 
@@ -15,7 +15,7 @@ class SkuConverter:
 
 
 class NumberConverter(SkuConverter):
-    """An order's or a shipment's identifier in a path."""
+    """An order number or a shipment id in a path."""
 
     regex = "[A-Z]{1,3}-[0-9]{1,18}(?:-[0-9]{1,6})?"
 

@@ -1,6 +1,7 @@
-"""The OpenAPI document tells the whole truth: every problem an operation may answer with, every header, every limit.
+"""The OpenAPI document describes every problem, header and limit of every operation.
 
-What follows from how a view is made is read off it, so that a new view is described without a word more.
+Most of this is derived from the view itself (its permissions, throttles and parameters), so a new view needs no extra
+annotations. An operation's summary is the first line of its method's docstring; its description is the rest.
 """
 
 import re
@@ -19,45 +20,45 @@ from integration.rest.problems import CONTENT_TYPE, TITLES
 
 
 class ProblemError(serializers.Serializer):
-    """One thing that is wrong with the input."""
+    """One error in the input."""
 
     pointer = serializers.CharField(
-        help_text="Where: a JSON pointer into the body, such as #/lines/0/quantity, or # and the name of a query "
-        "parameter or header."
+        help_text="The place of the error: a JSON pointer into the body, such as #/lines/0/quantity, or #/ and the "
+        "name of a query parameter or header."
     )
-    code = serializers.CharField(help_text="What, for machines, such as unknown_sku.")
-    detail = serializers.CharField(help_text="What, for people.")
+    code = serializers.CharField(help_text="The kind of error, for programs, such as unknown_sku.")
+    detail = serializers.CharField(help_text="A description of the error, for people.")
 
 
 class Problem(serializers.Serializer):
-    """What went wrong. Source: RFC 9457."""
+    """An error response in the format of RFC 9457."""
 
-    type = serializers.CharField(help_text="The kind of problem, for machines, such as urn:waybill:problem:sku_taken.")
-    title = serializers.CharField(help_text="What the status means.")
+    type = serializers.CharField(help_text="The kind of problem, for programs, such as urn:waybill:problem:sku_taken.")
+    title = serializers.CharField(help_text="A short name of the HTTP status.")
     status = serializers.IntegerField(help_text="The HTTP status.")
-    detail = serializers.CharField(help_text="What went wrong this time, for people.")
-    errors = ProblemError(many=True, required=False)  # type: ignore[assignment]  # the name stands in the contract
+    detail = serializers.CharField(help_text="A description of this occurrence of the problem, for people.")
+    errors = ProblemError(many=True, required=False)  # type: ignore[assignment]  # the API requires this name
 
 
 def _header(name: str, description: str, on: bool | list[int]) -> OpenApiParameter:
     return OpenApiParameter(name, location=OpenApiParameter.HEADER, response=on, description=description)
 
 
-ON_ANSWERS = [
-    _header("X-Correlation-Id", "The story the request belongs to; name it when you ask us about it.", on=True),
+RESPONSE_HEADERS = [
+    _header("X-Correlation-Id", "The id of the story the request belongs to. Quote it in support requests.", on=True),
     _header("WWW-Authenticate", "`Bearer`", on=[401]),
-    _header("Retry-After", "In how many seconds to ask again.", on=[429]),
+    _header("Retry-After", "The number of seconds to wait before the next request.", on=[429]),
 ]
 
 
 class Schema(AutoSchema):
-    """How a view of the API is described."""
+    """Describes a view of the API in the OpenAPI document."""
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         return re.sub("(Input|Output|Field)$", "", super().get_serializer_name(serializer, direction))
 
     def get_override_parameters(self) -> list[Any]:
-        return [*super().get_override_parameters(), *ON_ANSWERS]
+        return [*super().get_override_parameters(), *RESPONSE_HEADERS]
 
     def get_summary(self) -> str:
         return super().get_description().partition("\n")[0].rstrip(".")
@@ -72,21 +73,21 @@ class Schema(AutoSchema):
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
-        most = getattr(field, "max_length", None)
-        if isinstance(field, serializers.ListSerializer) and most:
-            schema = {**schema, "minItems": 0 if field.allow_empty else 1, "maxItems": most}
+        limit = getattr(field, "max_length", None)
+        if isinstance(field, serializers.ListSerializer) and limit:
+            schema = {**schema, "minItems": 0 if field.allow_empty else 1, "maxItems": limit}
         return schema
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        answers = super()._get_response_bodies(direction)
-        for code, answer in answers.items():
-            answer["description"] = HTTPStatus(int(code)).phrase
+        responses = super()._get_response_bodies(direction)
+        for code, response in responses.items():
+            response["description"] = HTTPStatus(int(code)).phrase
         for status in self._problems():
-            answers[str(status)] = self._describe_problem(status)
+            responses[str(status)] = self._describe_problem(status)
         if self._takes(IF_NONE_MATCH):
             headers = self._get_response_headers_for_code("304")
-            answers["304"] = {"description": "Not Modified", "headers": headers}
-        return dict(sorted(answers.items()))
+            responses["304"] = {"description": "Not Modified", "headers": headers}
+        return dict(sorted(responses.items()))
 
     def _describe_problem(self, status: int) -> dict[str, Any]:
         problem = self.resolve_serializer(Problem, "response").ref
@@ -97,10 +98,10 @@ class Schema(AutoSchema):
         }
 
     def _problems(self) -> set[int]:
-        """The statuses of the problems that a view made like this one can answer with."""
+        """The statuses of the problems that this view can respond with."""
         takes_body = self.method in ("POST", "PUT", "PATCH")
         permissions = {type(permission) for permission in self.view.get_permissions()}
-        answers = {
+        statuses = {
             400: takes_body,
             401: self.view.get_authenticate_header(self.view.request),
             403: permissions - {AllowAny, IsAuthenticated},
@@ -109,10 +110,10 @@ class Schema(AutoSchema):
             412: self._takes(IF_MATCH),
             413: takes_body,
             415: takes_body,
-            422: True,  # a query parameter that is not there
+            422: True,  # for an unknown query parameter
             429: self.view.get_throttles(),
         }
-        return {status for status, possible in answers.items() if possible}
+        return {status for status, possible in statuses.items() if possible}
 
     def _takes(self, parameter: OpenApiParameter) -> bool:
         return parameter in self.get_override_parameters()

@@ -1,4 +1,4 @@
-"""Tokens: a password once, then `Authorization: Bearer …`. Only a token's hash is stored."""
+"""Login: a client exchanges a password for a token, then sends `Authorization: Bearer …`. Only hashes are stored."""
 
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import extend_schema
@@ -15,20 +15,20 @@ from integration.rest.views import View
 
 
 class Credentials(Input):
-    """Who one says one is."""
+    """A username and a password."""
 
     username = Text(max_length=150)
     password = Text(max_length=128, trim_whitespace=False)
 
 
 class Token(serializers.Serializer):
-    """What to send as `Authorization: Bearer`."""
+    """A token to send as `Authorization: Bearer`."""
 
     token = serializers.CharField()
 
 
 class Tokens(View):
-    """Log in."""
+    """Creates tokens."""
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
@@ -37,14 +37,15 @@ class Tokens(View):
     throttle_scope = "tokens"
 
     def get_authenticate_header(self, request: Request) -> str:
-        # No authentication is asked for here, but a wrong password is a 401 all the same.
+        # This view requires no authentication, but a wrong password is still a 401, which needs this header.
         return "Bearer"
 
     @extend_schema(request=Credentials, responses={201: Token})
     def post(self, request: Request) -> Response:
-        """A token for a username and a password.
+        """Create a token.
 
-        An `Idempotency-Key` has no effect here: a token is a secret, so it is not kept to be given out again.
+        Exchanges a username and a password for a token. An `Idempotency-Key` has no effect on this operation: a token
+        is a secret, so the response is not stored.
         """
         user = authenticate(request, **self.valid(request))
         if user is None:

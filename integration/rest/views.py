@@ -1,4 +1,4 @@
-"""What every view of the API is: authenticated unless it says otherwise, in JSON, and part of a story."""
+"""The base class of all API views: token authentication by default, JSON only, and no unknown query parameters."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from rest_framework.serializers import Serializer
 
 from integration.domain.metadata import act_as
 from integration.rest.authentication import BearerToken
-from integration.rest.fields import MOST_UNKNOWN
+from integration.rest.fields import MAX_UNKNOWN_LISTED
 from integration.rest.middleware import actor_of
 from integration.rest.pagination import PAGE_PARAMETERS
 
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Model)
 
 
 class JsonOnly(DefaultContentNegotiation):
-    """Answers in JSON, whatever `Accept` asks for: there is nothing else."""
+    """Responds in JSON regardless of `Accept`; the API has no other format."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -32,9 +32,11 @@ class JsonOnly(DefaultContentNegotiation):
 class View(GenericAPIView):
     """A view of the API.
 
-    Subclasses may give `orderings`, the orders their list comes in, the first by default; `told_apart_by`, a unique
-    field that tells rows apart which are alike in that order; and `query_parameters`, what they understand in a query
-    beside filters and pages: anything else in it is refused.
+    Subclasses may set:
+
+    * `orderings`: the orderings of their list; the first is the default.
+    * `unique_by`: a unique field that orders rows with equal values in the ordering.
+    * `query_parameters`: the query parameters they accept in addition to filters and pagination. All others are errors.
     """
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
@@ -48,12 +50,12 @@ class View(GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        unknown = sorted(set(request.query_params) - self._parameters(request))[:MOST_UNKNOWN]
+        unknown = sorted(set(request.query_params) - self._parameters(request))[:MAX_UNKNOWN_LISTED]
         if unknown:
-            raise ValidationError({name: ["There is no such parameter here."] for name in unknown}, "unknown_parameter")
+            raise ValidationError({name: ["This parameter does not exist."] for name in unknown}, "unknown_parameter")
 
     def _parameters(self, request: Request) -> set[str]:
-        """The query parameters there are: a list's filters, where its page begins, and what the view names itself."""
+        """The accepted query parameters: filters and pagination of a list, and the view's own `query_parameters`."""
         if request.method not in SAFE_METHODS:
             return set()
         filters = getattr(self, "filterset_class", None)
@@ -62,34 +64,38 @@ class View(GenericAPIView):
         )
 
     def page_of(self, rows: QuerySet[M]) -> list[M]:
-        """The page of the filtered rows that the request asks for."""
+        """Filter the rows as the request says, and return the requested page."""
         return list(self.paginate_queryset(self.filter_queryset(rows)) or [])
 
     def valid(self, request: Request) -> dict[str, Any]:
-        """The request's body as its serializer understands it; raises `ValidationError`."""
-        return _made(cast(type[Serializer], self.get_serializer_class())).run_validation(request.data)
+        """Validate the request's body with the view's serializer, and return its values.
+
+        Raises:
+            ValidationError: when the body is not valid.
+        """
+        return _instance(cast(type[Serializer], self.get_serializer_class())).run_validation(request.data)
 
 
-def represent(serializer: type[Serializer], thing: Any) -> dict[str, Any]:
-    """A thing as its serializer tells it."""
-    return _made(serializer).to_representation(thing)
+def represent(serializer: type[Serializer], value: Any) -> dict[str, Any]:
+    """Serialize a value to the dictionary that becomes JSON."""
+    return _instance(serializer).to_representation(value)
 
 
 @cache
-def _made(serializer: type[Serializer]) -> Serializer:
-    """One for all requests: it keeps nothing of them, and making it, a copy of all its fields, is most of its cost."""
+def _instance(serializer: type[Serializer]) -> Serializer:
+    """One instance for all requests. It holds no state, and creating one is slow because it copies every field."""
     return serializer()
 
 
 def staff_with(permission: str) -> type[BasePermission]:
-    """Staff whom Django's permissions, usually through their context's group, allow this.
+    """A permission class that admits staff with one of Django's permissions, usually through their context's group.
 
     Args:
         permission: such as `inventory.change_stockitem`.
     """
 
     class StaffWith(BasePermission):
-        message = f"This takes staff with the permission {permission}."
+        message = f"This requires a staff user with the permission {permission}."
 
         def has_permission(self, request: Request, view: Any) -> bool:
             return is_staff_with(request.user, permission)
