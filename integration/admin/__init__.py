@@ -1,15 +1,14 @@
-"""The operators' pages: everything can be found and read, and nothing is changed but by a command.
+"""The operators' pages in Django's admin. Every row can be found and read; changes are made only through commands.
 
-`pages` and `columns` are what the contexts' own pages are made of, `history` shows what happened, `messaging` what is
-on its way, `story` both of them as a tree of causes, `catalogue` what every event means, `read_models` what is read
-instead of aggregates. A context's page knows its own context only; what leads from one context to another is the story
-both belong to, or the sku both speak of
-(`relatives`).
+The contexts build their own pages from `pages` and `columns`. `history` shows domain events, and `messaging` shows
+messages and deliveries. `story` shows both as a tree of causes. `life` shows one aggregate after each of its events.
+`catalogue` describes every event, and `read_models` shows projections. A context's page imports its own context only.
+Links to other contexts are found by the shared story or by the shared identifier (`relatives`).
 """
 
 from django.contrib import admin
 
-from integration.admin import messaging, read_models  # noqa: F401 - they register their pages
+from integration.admin import messaging, read_models  # noqa: F401 - importing them registers their pages
 
 admin.site.site_header = admin.site.site_title = "Waybill"
 admin.site.index_title = "From the cart to the doorstep"

@@ -1,4 +1,4 @@
-"""The event catalogue for operators: what each event means, and how the contexts and their aggregates hang together."""
+"""The event catalogue for operators: the meaning of each event, the context map, and the state diagrams."""
 
 import json
 from typing import Any
@@ -11,20 +11,20 @@ from integration.documents.documents import pictures
 
 
 def page_of_events() -> dict[str, Any]:
-    """What the page shows: all events, and all pictures."""
+    """The template context of the page: all events and all pictures."""
     return {
         "title": "Events",
         "kinds": [
-            ("Contracts: what the contexts tell each other", list(map(_shown, all_contracts()))),
-            ("Domain events: what happens inside of them", list(map(_shown, all_domain_events()))),
+            ("Contracts: messages that one context publishes for the others", list(map(_shown, all_contracts()))),
+            ("Domain events: changes inside one context", list(map(_shown, all_domain_events()))),
         ],
-        # They are drawn by us, and escape whatever they write.
-        "pictures": [mark_safe(picture) for picture in pictures().values()],  # noqa: S308 - drawn by us, of names of the code
+        # `svg.Picture` escapes every text it writes.
+        "pictures": [mark_safe(picture) for picture in pictures().values()],  # noqa: S308 - only names from the code
     }
 
 
 def url_of_event(name: str) -> str:
-    """The address of the catalogue, at one event."""
+    """The URL of the catalogue, with the event as its fragment."""
     return f"{reverse('admin:integration_events')}#{name}"
 
 

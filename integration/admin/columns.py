@@ -1,4 +1,4 @@
-"""How a value is shown, the same on all pages: a moment to the second, money with its currency, a key as a link."""
+"""Columns and links that all pages share, so that times, money, addresses and keys look the same everywhere."""
 
 import json
 from collections.abc import Callable
@@ -23,16 +23,26 @@ NOTHING = "–"
 
 Shown = SafeString | str
 Column = Any
-"""A function of a row, standing in `list_display`, `fieldsets` or `fields`; Django's types know of names there only."""
+"""A function of a row for `list_display`, `fieldsets` or `fields`; Django's type stubs allow only names there."""
 
 
 def column(label: str, ordering: Any = None) -> Callable[[Callable[[Any], Any]], Column]:
-    """Make a function of a row a column."""
+    """Decorator that turns a function of a row into a column.
+
+    Args:
+        label: the heading.
+        ordering: the field or expression that the list sorts by; None makes the column unsortable.
+    """
     return admin.display(description=label, ordering=ordering)
 
 
 def link(model: type[Model], key: Any, text: str = "") -> Shown:
-    """A link to a row's page; only its text where there is no such page."""
+    """A link to a row's page, or only its text if the model has no page.
+
+    Args:
+        key: the row's primary key; an empty one gives a dash.
+        text: the text of the link; the key by default.
+    """
     if not key or not admin.site.is_registered(model):
         return text or str(key or NOTHING)
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
@@ -40,17 +50,21 @@ def link(model: type[Model], key: Any, text: str = "") -> Shown:
 
 
 def list_url(model: type[Model], query: dict[str, Any]) -> str:
-    """The address of the list of those rows that the query chooses."""
+    """The URL of a model's list, filtered by the query parameters."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=query)
 
 
 def story_url(correlation_id: UUID, event: UUID | None = None) -> str:
-    """The address of a story, at one of its events."""
+    """The URL of a story's page, with one of its events as the fragment."""
     return reverse("admin:integration_story", args=[correlation_id]) + (f"#{event}" if event else "")
 
 
 def exact_moment(at: datetime | None, timespec: str = "seconds") -> Shown:
-    """A moment, to the second or finer."""
+    """A date and time in local time, or a dash.
+
+    Args:
+        timespec: the precision, as in `datetime.time.isoformat`.
+    """
     if not at:
         return NOTHING
     local = localtime(at)
@@ -59,13 +73,13 @@ def exact_moment(at: datetime | None, timespec: str = "seconds") -> Shown:
 
 
 def preformatted(text: str) -> Shown:
-    """Text whose lines and spaces matter."""
+    """Text with its line breaks and spaces preserved, or a dash."""
     style = "margin: 0; white-space: pre-wrap; overflow-wrap: anywhere"
     return format_html('<pre style="{}">{}</pre>', style, text) if text else NOTHING
 
 
 def moment(field: str, label: str = "") -> Column:
-    """A column of moments."""
+    """A column of dates and times; the default label is the field's name without `_at`."""
 
     @column(label or field.removesuffix("_at"), field)
     def shown(row: Any) -> Shown:
@@ -75,7 +89,7 @@ def moment(field: str, label: str = "") -> Column:
 
 
 def figure(name: str, label: str = "", ordering: Any = None) -> Column:
-    """A column of figures: right-aligned, so that they compare at a glance."""
+    """A column of numbers, right-aligned so that they are easy to compare."""
 
     @column(label or name.replace("_", " "), ordering or name)
     def shown(row: Any) -> Shown:
@@ -85,7 +99,7 @@ def figure(name: str, label: str = "", ordering: Any = None) -> Column:
 
 
 def amount(name: str, label: str = "") -> Column:
-    """A column of money."""
+    """A column of money, sorted by its minor units."""
     return figure(name, label, ordering=f"{name}_minor")
 
 
@@ -105,7 +119,7 @@ def linked(model: type[Model], key: str, label: str, text: str = "") -> Column:
 
 
 def facts(name: str, label: str = "") -> Column:
-    """A column of JSON, for people."""
+    """A column of JSON, indented."""
 
     @column(label or name)
     def shown(row: Any) -> Shown:
@@ -115,7 +129,7 @@ def facts(name: str, label: str = "") -> Column:
 
 
 def address(name: str) -> Column:
-    """A column of postal addresses, as on an envelope."""
+    """A column of postal addresses, laid out as on an envelope."""
 
     @column(name.replace("_", " "))
     def shown(row: Any) -> str:
@@ -128,11 +142,11 @@ def address(name: str) -> Column:
 
 
 def story_column(path: str = "correlation_id", text: str = "") -> Column:
-    """A column of links to the whole story.
+    """A column of links to the page of the row's story.
 
     Args:
-        path: the attribute that holds the story's id.
-        text: the attribute to show, such as the order that the story is about.
+        path: the attribute that holds the correlation id.
+        text: the attribute to show as the link's text, such as an order's number; "story" by default.
     """
 
     @column(text or "story", text or None)
@@ -143,13 +157,17 @@ def story_column(path: str = "correlation_id", text: str = "") -> Column:
 
 
 def cause_column(path: str = "") -> Column:
-    """A column of links to the event that was the cause, at its place in the story; `path` leads to the effect."""
+    """A column of links to the event that caused something, at its place on the story's page.
+
+    Args:
+        path: the attribute that holds the effect; the row itself by default.
+    """
 
     @column("caused by")
     def shown(row: Any) -> Shown:
         effect = attrgetter(path)(row) if path else row
         if not effect.causation_id:
-            return "nothing: a story begins here"
+            return "none: the first in its story"
         url = story_url(effect.correlation_id, effect.causation_id)
         return format_html('<a href="{}">event {}</a>', url, effect.causation_id)
 
@@ -157,9 +175,13 @@ def cause_column(path: str = "") -> Column:
 
 
 def actor_column(path: str = "actor") -> Column:
-    """A column of those who began it; `path` leads to how they are named."""
+    """A column of actors: the users or processes that started a change.
 
-    @column("by")
+    Args:
+        path: the attribute that holds the actor.
+    """
+
+    @column("actor")
     def shown(row: Any) -> Shown:
         return actor_link(attrgetter(path)(row))
 
@@ -167,14 +189,14 @@ def actor_column(path: str = "actor") -> Column:
 
 
 def actor_link(actor: str) -> Shown:
-    """Who began it: a link, if it was a user of this shop."""
+    """The actor as a link if it is a user of this shop, otherwise as text."""
     kind, _, key = actor.partition(":")
     return link(get_user_model(), key, actor) if kind == "user" and key.isdecimal() else actor
 
 
 @column("what happened")
 def what_happened(entry: HistoryEntry) -> str:
-    """The fact as a sentence; its bare name where its facts do not fit."""
+    """The event as a sentence, or its name if its stored data does not match its class."""
     try:
         return entry.summary
     except msgspec.ValidationError:

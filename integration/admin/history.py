@@ -1,4 +1,4 @@
-"""What happened, as it was recorded: each domain event, what it was about, and why it happened."""
+"""The pages of domain events as they were recorded: their aggregate, their cause and their data."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from integration.history.entries import HistoryEntry
 
 
 class StreamFilter(ChoiceFilter):
-    """The kind of aggregate it happened to."""
+    """Filters by the kind of aggregate that recorded the event."""
 
     title = parameter_name = "stream"
 
@@ -32,7 +32,7 @@ class StreamFilter(ChoiceFilter):
 
 
 class EventFilter(ChoiceFilter):
-    """What happened."""
+    """Filters by the name of the event."""
 
     title = "event"
     parameter_name = "name"
@@ -42,9 +42,9 @@ class EventFilter(ChoiceFilter):
         return [(name, name.partition(".")[2].replace("_", " ")) for name in own]
 
 
-@column("of")
+@column("aggregate")
 def about(entry: HistoryEntry) -> Shown:
-    """The aggregate an event happened to."""
+    """The aggregate that recorded the event."""
     model = aggregates_by_stream().get((entry.context, entry.stream))
     text = f"{entry.stream.replace('_', ' ')} {entry.stream_id}"
     return link(model, entry.stream_id, text) if model else text
@@ -57,7 +57,9 @@ class HistoryAdmin(ReadOnlyAdmin):
     list_display_links = ("name",)
     list_filter = (StreamFilter, EventFilter)
     search_fields = ("name__contains",)
-    search_help_text = "An order's number, a sku or the like, the id of an event or of a story, or an event's name."
+    search_help_text = (
+        "An aggregate's identifier, such as an order number; the id of an event or story; or an event name."
+    )
     sortable_by = ()
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
@@ -66,18 +68,18 @@ class HistoryAdmin(ReadOnlyAdmin):
             None,
             {"fields": ((what_happened, "name"), (about, "version"), (moment("occurred_at", "when"), actor_column()))},
         ),
-        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("What", {"fields": ("id", "schema_version", facts("data"))}),
+        ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("Data", {"fields": ("id", "schema_version", facts("data"))}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("data")
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        # An aggregate's own history reads from its beginning, everybody's from today.
+        # The history of one aggregate starts with its first event, the full history with the latest one.
         return ["version"] if "stream_id" in request.GET else ["-id"]
 
     def exact_matches(self, term: str) -> list[Q]:
-        # The index begins with the stream.
+        # The index starts with the stream, so the condition names all streams of the context.
         streams = streams_of(self.opts.app_label)
         return [*super().exact_matches(term), Q(stream__in=streams, stream_id__in={term, term.upper()})]

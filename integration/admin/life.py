@@ -1,4 +1,4 @@
-"""An aggregate's life on one page, to step through: what it was after each event, and what that event changed."""
+"""The "Through time" page of an aggregate: its state after each of its events, and what each event changed."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,23 @@ from integration.history.personal_data import load_personal
 from integration.storage.columns import MinorUnitsField
 
 NEIGHBOURS = 8
-"""So many events before and after are listed."""
+"""The number of events that are listed before the shown event, and after it."""
 MOST_PARTS = 200
-"""So many parts of a kind are shown."""
+"""The number of parts of one kind that are shown."""
 
 
-def page_of_life(row: Aggregate, asked: str) -> dict[str, Any]:
-    """What the page shows of an aggregate.
+def page_of_life(row: Aggregate, requested: str) -> dict[str, Any]:
+    """The template context of the page.
 
     Args:
-        asked: the version to show; the nearest there is, and for what is no number the last.
+        requested: the version to show. A number out of range gives the nearest version, any other text the last one.
+
+    Raises:
+        UnknownName: when this code has no class for one of the events.
+        msgspec.ValidationError: when the data of an event does not match its class.
     """
-    version = min(max(int(asked), 1), row.version) if asked.isdecimal() and len(asked) < 10 else row.version
+    in_digits = requested.isdecimal() and len(requested) < 10
+    version = min(max(int(requested), 1), row.version) if in_digits else row.version
     model, key = type(row), str(row.pk)
     [step] = life(model, key, version, version)
     return {
@@ -87,7 +92,7 @@ def _label(field: Any) -> str:
 
 
 def _shown(field: Any, state: dict[str, Any]) -> Shown:
-    """A column's value for people; nothing where the row was not there yet."""
+    """A column's value as text for people; a dash where the row did not exist yet."""
     value = state.get(field.attname)
     if value is None or value == "":
         return NOTHING

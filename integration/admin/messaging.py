@@ -1,4 +1,4 @@
-"""What is on its way from context to context: what was published, who is to handle it, and what keeps them from it."""
+"""The pages of messages and deliveries: what was published, which consumers handle it, and why a delivery failed."""
 
 from collections import Counter
 from typing import Any
@@ -39,7 +39,7 @@ from integration.messaging.models import ArchivedMessage, Delivery, Message, Sta
 
 
 class ContractFilter(ChoiceFilter):
-    """What is told."""
+    """Filters by contract."""
 
     title = "contract"
     parameter_name = "name"
@@ -49,7 +49,7 @@ class ContractFilter(ChoiceFilter):
 
 
 class ConsumerFilter(ChoiceFilter):
-    """Who is to handle it."""
+    """Filters by consumer."""
 
     title = parameter_name = "consumer"
 
@@ -58,7 +58,7 @@ class ConsumerFilter(ChoiceFilter):
 
 
 class ContextFilter(ChoiceFilter):
-    """Whose workers are to handle it."""
+    """Filters by the context whose workers handle the delivery."""
 
     title = parameter_name = "context"
 
@@ -68,34 +68,34 @@ class ContextFilter(ChoiceFilter):
 
 @column("due")
 def due(delivery: Delivery) -> Shown:
-    """When the next attempt is to be made; of what is not pending there is none."""
+    """The time of the next attempt; a dash unless the delivery is pending."""
     return exact_moment(delivery.due_at) if delivery.status == Status.PENDING else NOTHING
 
 
 @column("error")
 def short_error(delivery: Delivery) -> str:
-    """Enough of the last error to tell it from others."""
+    """The first 60 characters of the last error, enough to distinguish it from others."""
     return Truncator(delivery.error).chars(60) or NOTHING
 
 
 @column("traceback")
 def traceback(delivery: Delivery) -> Shown:
-    """Where the last attempt failed."""
+    """The traceback of the last failed attempt."""
     return preformatted(delivery.traceback)
 
 
 @column("deliveries")
 def standing(message: Message) -> str:
-    """How a message's deliveries stand."""
+    """The number of the message's deliveries by status, such as `2 done, 1 pending`."""
     counts = Counter(delivery.status for delivery in message.deliveries.all())
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "nobody listens"
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no consumers"
 
 
 message_column = linked(Message, "message_id", "message", text="message.name")
 
 
 class DeliveryInline(RowInline):
-    """Who gets a message, and what became of that."""
+    """The deliveries of a message, on the message's page."""
 
     model = Delivery
     fields = (
@@ -114,20 +114,20 @@ class DeliveryInline(RowInline):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    """What one context told the others; at an address of its own, the whole story it belongs to."""
+    """The pages of messages, and two more pages without a model: a story, and the event catalogue."""
 
     list_display = (moment("occurred_at", "when"), "name", standing, actor_column(), story_column())
     list_display_links = ("name",)
     list_filter = (ContractFilter,)
     search_fields = ("name__contains",)
-    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a contract."
+    search_help_text = "An order, invoice, payment or shipment number, the id of a message or story, or a contract."
     sortable_by = ()
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
     fieldsets = (
         (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
-        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("What", {"fields": ("id", facts("data"))}),
+        ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("Data", {"fields": ("id", facts("data"))}),
     )
     inlines = (DeliveryInline,)
 
@@ -146,15 +146,19 @@ class MessageAdmin(ReadOnlyAdmin):
         return [story, events, *super().get_urls()]
 
     def tools(self, request: HttpRequest, row: Message) -> list[tuple[str, str]]:
-        return [*super().tools(request, row), ("What it means", url_of_event(row.name))]
+        return [*super().tools(request, row), ("Event description", url_of_event(row.name))]
 
     def events_view(self, request: HttpRequest) -> HttpResponse:
-        """The event catalogue; all staff may read it, for it is about no order in particular."""
+        """The page of the event catalogue. All staff may read it because it shows no data of the shop."""
         context = {**self.admin_site.each_context(request), **page_of_events()}
         return TemplateResponse(request, "admin/waybill/events.html", context)
 
     def story_view(self, request: HttpRequest, correlation_id: UUID) -> HttpResponse:
-        """The page of a whole story."""
+        """The page of a story.
+
+        Raises:
+            PermissionDenied: when the user may not view messages.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "opts": self.opts, **page_of_story(correlation_id)}
@@ -163,21 +167,21 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(ArchivedMessage)
 class ArchivedMessageAdmin(ReadOnlyAdmin):
-    """What was told and settled long ago, with what became of it."""
+    """The pages of messages that were settled long ago; each row holds its message and all deliveries."""
 
     list_display = (moment("occurred_at", "when"), "name", actor_column(), story_column(), moment("archived_at"))
     list_display_links = ("name",)
     list_filter = (ContractFilter,)
     search_fields = ("name__contains",)
-    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a contract."
+    search_help_text = "An order, invoice, payment or shipment number, the id of a message or story, or a contract."
     sortable_by = ()
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
     fieldsets = (
         (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
-        ("Why", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("What", {"fields": ("id", facts("data"))}),
-        ("Who was told", {"fields": (("addressed_to", moment("archived_at")), facts("deliveries"))}),
+        ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
+        ("Data", {"fields": ("id", facts("data"))}),
+        ("Deliveries", {"fields": (("addressed_to", moment("archived_at")), facts("deliveries"))}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -188,14 +192,16 @@ class ArchivedMessageAdmin(ReadOnlyAdmin):
 
 
 class Skipping(Question):
-    """Why what failed need not be handled."""
+    """Asks for the reason why the chosen deliveries are not to be handled."""
 
-    reason = forms.CharField(max_length=2_000, widget=forms.Textarea, help_text="Kept with the delivery, for good.")
+    reason = forms.CharField(
+        max_length=2_000, widget=forms.Textarea, help_text="The reason is stored permanently with the delivery."
+    )
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    """One message on its way to one consumer."""
+    """The pages of deliveries: one message to one consumer."""
 
     list_display = (
         "id",
@@ -211,18 +217,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = ("status", ContextFilter, ConsumerFilter)
     list_select_related = ("message",)
     search_fields = ("consumer__contains",)
-    search_help_text = "The number of an order or of what belongs to it, the id of a message or a story, or a consumer."
+    search_help_text = "An order, invoice, payment or shipment number, the id of a message or story, or a consumer."
     sortable_by = ()
     uuids = ("message_id", "message__correlation_id")
     story_path = "message__correlation_id"
     actions = ("try_again_now", "skip_for_good")
     fieldsets = (
         (None, {"fields": (message_column, ("consumer", "context", "external"))}),
-        ("How it stands", {"fields": (("status", "attempts", due, moment("done_at")),)}),
-        ("What went wrong last", {"fields": ("error", traceback)}),
+        ("Status", {"fields": (("status", "attempts", due, moment("done_at")),)}),
+        ("Last error", {"fields": ("error", traceback)}),
         ("Skipped", {"fields": ("skip_reason", ("skipped_by", moment("skipped_at")))}),
-        ("Why", {"fields": (cause_column("message"), actor_column("message.actor"))}),
-        ("What", {"fields": (facts("message.data", "data"),)}),
+        ("Cause", {"fields": (cause_column("message"), actor_column("message.actor"))}),
+        ("Data", {"fields": (facts("message.data", "data"),)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -238,25 +244,25 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="contract")
     def contract(self, delivery: Delivery) -> str:
-        """What is told."""
+        """The contract of the delivery's message."""
         return delivery.message.name
 
     @admin.action(description="Try again now", permissions=["act"])
     def try_again_now(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        """Have dead and pending deliveries tried again, with all their attempts before them."""
+        """Replay the dead and pending ones among the chosen deliveries; their counts of attempts restart at zero."""
         replayed = replay(chosen)
         self.message_user(
             request,
-            f"{replayed} to be tried again now; what is done stays done.",
+            f"{replayed} will be tried again now. Done and skipped deliveries are unchanged.",
             messages.SUCCESS if replayed else messages.WARNING,
         )
 
-    @admin.action(description="Skip, for good …", permissions=["act"])
+    @admin.action(description="Skip permanently …", permissions=["act"])
     def skip_for_good(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> HttpResponse | None:
-        """Give up what failed."""
+        """Ask for a reason and skip the chosen deliveries; those that have not failed are refused."""
         return self.ask(request, chosen, "skip_for_good", Skipping, _skip)
 
 
 def _skip(delivery: Delivery, question: Skipping) -> str:
     skip_one(delivery.pk, question.cleaned_data["reason"], current_cause().actor)
-    return f"{delivery} is skipped, for good"
+    return f"{delivery} is skipped permanently"

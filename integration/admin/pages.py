@@ -1,21 +1,19 @@
-"""Pages to find and to read. Whatever changes something is an action that calls a command, for those who may change.
+"""Base classes of read-only admin pages. Changes are actions that call commands, for users with the change permission.
 
-Nothing can be added, edited or deleted, and no list asks more of the database because it has more rows.
+Rows cannot be added, edited or deleted. A list takes the same number of database queries whatever its length.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
-from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -23,6 +21,7 @@ from django.utils.html import format_html_join
 
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
 from integration.admin.life import page_of_life
+from integration.admin.question import Question
 from integration.admin.relatives import namesakes, of_story
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
@@ -30,43 +29,19 @@ from integration.domain.naming import UnknownName
 from integration.domain.states import STAY, Response
 
 LONGEST_SEARCH = 100
-"""So many characters of a search are looked at: more would be a query too deep for the database, no better search."""
+"""The number of characters of a search that are used. Longer searches nest too deeply for the database's parser."""
 MOST_AT_ONCE = 100
-"""So many rows does one action take, a unit of work each."""
-
-
-class Question(forms.Form):
-    """What an action asks before it acts: each of its fields once, but the one named `each` for every chosen row."""
-
-    def __init__(self, rows: Sequence[Model], data: Any = None) -> None:
-        super().__init__(data)
-        self.rows, self.each = rows, self.fields.pop("each", None)
-        self._once = list(self.fields)
-        if self.each:
-            self.fields.update({f"each:{row.pk}": deepcopy(self.each) for row in rows})
-
-    def once(self) -> list[forms.BoundField]:
-        """The fields that hold for all rows."""
-        return [self[name] for name in self._once]
-
-    def by_row(self) -> list[tuple[Shown, forms.BoundField | None]]:
-        """Every row, as a link, and its own field."""
-        return [(link(type(row), row.pk, str(row)), self._own_field(row)) for row in self.rows]
-
-    def answer(self, row: Model) -> Any:
-        """What was answered for this row alone."""
-        return self.cleaned_data[f"each:{row.pk}"]
-
-    def _own_field(self, row: Model) -> forms.BoundField | None:
-        return self[f"each:{row.pk}"] if self.each else None
+"""The number of rows that one action accepts; each row takes a unit of work of its own."""
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """A list and a page for each row.
+    """A list of rows and a page for each row.
 
-    Subclasses give `fieldsets` and, where it applies: for the search `identifiers` and `uuids`, lookups that an index
-    answers, tried before `search_fields`; `story_path`, the lookup of the story's id; and `asks_for`, by action, the
-    message in the aggregate's table of states.
+    Subclasses set `fieldsets` and, if they apply:
+
+    * `identifiers` and `uuids`: lookups for the search that use an index; they are tried before `search_fields`.
+    * `story_path`: the lookup of the correlation id.
+    * `messages_by_action`: for each action the message in the aggregate's state table.
     """
 
     identifiers: ClassVar[Sequence[str]] = ()
@@ -90,7 +65,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may have commands called, by the actions that are `permissions=["act"]`."""
+        """Whether the user may run actions declared with `permissions=["act"]`: it takes the change permission."""
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -100,17 +75,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()[:LONGEST_SEARCH]
-        meant = self.exact_matches(term) if term else []
-        if meant:
-            # A union, because an OR across tables would have the database look at every row.
-            first, *others = (self.model._base_manager.filter(match).order_by().values("pk") for match in meant)
+        matches = self.exact_matches(term) if term else []
+        if matches:
+            # A UNION lets each part use its own index. With an OR across tables the database scans every row.
+            first, *others = (self.model._base_manager.filter(match).order_by().values("pk") for match in matches)
             exact = queryset.filter(pk__in=first.union(*others))
             if exact.exists():
                 return exact, False
         return super().get_search_results(request, queryset, term)
 
     def exact_matches(self, term: str) -> list[Q]:
-        """What a search may mean to the letter, each answered by an index."""
+        """The exact conditions that a search term may stand for; each one uses an index."""
         matches = [Q(**{f"{lookup}__in": {term, term.upper()}}) for lookup in self.identifiers]
         try:
             return matches + [Q(**{lookup: UUID(term)}) for lookup in self.uuids]
@@ -118,7 +93,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             return matches
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
-        """Where the buttons above a row's page lead: labels and addresses."""
+        """The buttons at the top of a row's page: labels and URLs."""
         if not self.story_path or not request.user.has_perm("integration.view_message"):
             return []
         correlation_id = self.model._base_manager.values_list(self.story_path, flat=True).get(pk=row.pk)
@@ -137,24 +112,29 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def makes_sense(self, action: str, row: Any) -> bool:
-        """Whether the action would do anything to the row now; the command decides, this saves asking it in vain."""
+        """Whether to offer the action on the row's page: whether the row's state accepts the action's message.
+
+        This only hides buttons without effect. The command itself decides.
+        """
         message = self.messages_by_action.get(action)
         response = row.life.messages[message][row.status] if message else STAY
         return response is STAY or not isinstance(response, Response)
 
     def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> None:
-        """Do it to one row after the other, each in a unit of work of its own, and tell what came of each.
+        """Run an action on each row in turn, each in a unit of work of its own, and show the user each result.
+
+        A `DomainError` becomes a warning for its row, and the other rows are still processed.
 
         Args:
-            act: calls the command for a row, and returns what to tell.
+            act: calls the command for a row, and returns the text to show.
         """
         for row in rows:
             try:
                 what_happened, level = act(row), messages.SUCCESS
             except DomainError as refusal:
                 what_happened, level = refusal.detail, messages.WARNING
-            whole = what_happened if str(row) in what_happened else f"{row}: {what_happened}"
-            self.message_user(request, whole[:1].upper() + whole[1:], level)
+            text = what_happened if str(row) in what_happened else f"{row}: {what_happened}"
+            self.message_user(request, text[:1].upper() + text[1:], level)
 
     def ask(
         self,
@@ -164,18 +144,22 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         question: type[Question],
         act: Callable[[Any, Any], str],
     ) -> HttpResponse | None:
-        """Ask what the action must know and, once that is answered, perform it.
+        """Show the action's form and, once it is submitted and valid, run the action on the chosen rows.
 
         Args:
-            action: its name.
-            act: calls the command for a row, with the answered question, and returns what to tell.
+            action: the action's name.
+            question: the form to show.
+            act: calls the command for a row with the valid form, and returns the text to show.
+
+        Returns:
+            The page with the form, or None when there is nothing left to ask: Django then shows the list again.
         """
         rows = self.not_too_many(request, chosen)
         if not rows:
             return None
-        answered = "answered" in request.POST
-        form = question(rows, request.POST if answered else None)
-        if answered and form.is_valid():
+        submitted = "answered" in request.POST
+        form = question(rows, request.POST if submitted else None)
+        if submitted and form.is_valid():
             self.perform(request, rows, lambda row: act(row, form))
             return None
         title = getattr(self, action).short_description.removesuffix(" …")
@@ -185,7 +169,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         )
 
     def not_too_many(self, request: HttpRequest, chosen: QuerySet[Any]) -> list[Any]:
-        """The chosen rows; none, and a word about it, when they are too many for one request."""
+        """The chosen rows, or an empty list and an error message if there are more than `MOST_AT_ONCE`."""
         rows = list(chosen[: MOST_AT_ONCE + 1])
         if len(rows) <= MOST_AT_ONCE:
             return rows
@@ -194,12 +178,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class AggregateAdmin(ReadOnlyAdmin):
-    """An aggregate's pages; its history is what it recorded, not what the admin site logged."""
+    """An aggregate's pages. The history button leads to its domain events instead of Django's log of admin actions."""
 
-    trail = ((moment("created_at"), moment("updated_at"), "version"), "together")
+    record_fields = ((moment("created_at"), moment("updated_at"), "version"), "related")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [*super().get_fieldsets(request, obj), ("Trail", {"fields": self.trail})]
+        return [*super().get_fieldsets(request, obj), ("Record", {"fields": self.record_fields})]
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         tools = [*super().tools(request, row), ("History", self._history_url(row.pk))]
@@ -212,7 +196,12 @@ class AggregateAdmin(ReadOnlyAdmin):
         return [life, *super().get_urls()]
 
     def life_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The aggregate after each of its events, to step through."""
+        """The page that steps through the aggregate's events.
+
+        Raises:
+            PermissionDenied: when the user may not view both the row and its history.
+            Http404: when there is no such aggregate.
+        """
         if not self.has_view_permission(request) or not self._may_see_history(request):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
@@ -221,7 +210,7 @@ class AggregateAdmin(ReadOnlyAdmin):
         try:
             page = page_of_life(row, request.GET.get("version", ""))
         except (UnknownName, msgspec.ValidationError) as error:
-            self.message_user(request, f"It cannot be told what it was: {error}.", messages.ERROR)
+            self.message_user(request, f"The past state cannot be computed: {error}.", messages.ERROR)
             return HttpResponseRedirect(self._history_url(row.pk))
         context = {**self.admin_site.each_context(request), "opts": self.opts, **page}
         return TemplateResponse(request, "admin/waybill/life.html", context)
@@ -242,21 +231,21 @@ class AggregateAdmin(ReadOnlyAdmin):
         history = apps.get_model(self.opts.app_label, "History")
         return list_url(history, {"stream": self.model.stream, "stream_id": key})
 
-    @admin.display(description="goes with")
-    def together(self, row: Any) -> Shown:
-        """What other contexts keep under the same identifier."""
+    @admin.display(description="related")
+    def related(self, row: Any) -> Shown:
+        """Links to the aggregates of other contexts that have the same identifier."""
         return _links(namesakes(row))
 
 
 class StoryAdmin(AggregateAdmin):
-    """The pages of an aggregate whose whole life is in one story."""
+    """The pages of an aggregate whose events all belong to one story."""
 
     story_path = "correlation_id"
     uuids = ("correlation_id",)
 
-    @admin.display(description="goes with")
-    def together(self, row: OfOneStory) -> Shown:
-        """The other rows of the story, in whatever context."""
+    @admin.display(description="related")
+    def related(self, row: OfOneStory) -> Shown:
+        """Links to the other aggregates of the story, in all contexts."""
         return _links(other for other in of_story(row.correlation_id) if other != row)
 
 
@@ -265,7 +254,7 @@ def _links(rows: Iterable[Aggregate]) -> Shown:
 
 
 class RowInline(admin.TabularInline):
-    """Rows on the page of the row they belong to, for those who may see them on their own page."""
+    """A table of dependent rows on their parent's page, for users who may view these rows on their own page."""
 
     template = "admin/waybill/rows.html"
     extra = 0
@@ -284,7 +273,7 @@ class RowInline(admin.TabularInline):
 
 
 class PartInline(RowInline):
-    """The parts of an aggregate, in the order they were made, for those who may see the aggregate."""
+    """The parts of an aggregate in the order of their creation, for users who may view the aggregate."""
 
     ordering = ("pk",)
     verbose_name_plural = "lines"
@@ -294,7 +283,7 @@ class PartInline(RowInline):
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """A filter by values that the code knows, so that the database need not look for them."""
+    """A filter whose choices come from the code, so that no query has to collect them."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset

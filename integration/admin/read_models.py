@@ -1,4 +1,4 @@
-"""What is read from instead of the aggregates: how far each read model has come, and the pages of their rows."""
+"""The pages of read models: how far each one has caught up with its history, and the rows it holds."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,54 +13,54 @@ from integration.read_models.models import ReadModelBuild
 
 
 class RowsAdmin(ReadOnlyAdmin):
-    """The pages of a read model's rows: those of the live build."""
+    """The pages of a read model's rows in its live build."""
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        # All there is, for a row is made to be shown.
+        # All columns: the rows of a read model contain nothing but data to show.
         return self.fieldsets or [
             (None, {"fields": [f.name for f in self.opts.concrete_fields if f.name not in ("id", "build")]})
         ]
 
 
-@column("late")
+@column("lag")
 def late(build: ReadModelBuild) -> str:
-    """How many events it has not been shown yet, and for how long the oldest has waited."""
-    what_happened: Lag | None = getattr(build, "lag", None)
-    if not what_happened:
+    """The number of events that the read model has not processed, and the age of the oldest one in seconds."""
+    behind: Lag | None = getattr(build, "lag", None)
+    if not behind:
         return NOTHING
-    return f"{what_happened.events:,} events, {what_happened.seconds:,.1f} s" if what_happened.events else "not at all"
+    return f"{behind.events:,} events, {behind.seconds:,.1f} s" if behind.events else "up to date"
 
 
-@column("why it stands still")
+@column("error")
 def error(build: ReadModelBuild) -> Shown:
-    """How its projection failed."""
+    """The error that keeps the projection from catching up."""
     return preformatted(build.error)
 
 
 @admin.register(ReadModelBuild)
 class ReadModelBuildAdmin(ReadOnlyAdmin):
-    """Every read model, and how late it is."""
+    """The pages of read model builds, with the lag of the live ones."""
 
     list_display = ("read_model", "live", late, moment("started_at"), error)
     list_filter = ("live",)
     sortable_by = ()
     fieldsets = (
         (None, {"fields": (("read_model", "live", late), error)}),
-        ("How far it has read", {"fields": (("mark", "ahead"), moment("started_at"))}),
+        ("Position in the history", {"fields": (("mark", "ahead"), moment("started_at"))}),
     )
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        listed = super().get_changelist_instance(request)
-        _tell_lag(listed.result_list)
-        return listed
+        changelist = super().get_changelist_instance(request)
+        _add_lag(changelist.result_list)
+        return changelist
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         build = super().get_object(request, object_id, from_field)
-        _tell_lag([build] if build else [])
+        _add_lag([build] if build else [])
         return build
 
 
-def _tell_lag(builds: Iterable[Any]) -> None:
+def _add_lag(builds: Iterable[Any]) -> None:
     lags = {each.read_model: each for each in lag()}
     for build in builds:
         build.lag = lags.get(build.read_model) if build.live else None

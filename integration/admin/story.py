@@ -1,4 +1,4 @@
-"""A story on one page: what happened, each event below the one that caused it, and what is still on its way."""
+"""The page of a story: its events as a tree of causes, its messages, and the status of their deliveries."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from integration.history.story import story
 from integration.messaging.models import ArchivedMessage, Delivery, Message
 
 LONGEST_PAGE = 1_000
-"""So many events, and so many messages, are shown; a delivery of 2,000 skus is a long story."""
+"""The number of events, and of messages, that are shown. An order of 2,000 SKUs has more."""
 
 
 def page_of_story(correlation_id: UUID) -> dict[str, Any]:
-    """What the page shows of a story."""
+    """The template context of the page."""
     entries = story(correlation_id)
     messages = Message.objects.filter(correlation_id=correlation_id)
     archived = ArchivedMessage.objects.filter(correlation_id=correlation_id)
@@ -38,11 +38,15 @@ def page_of_story(correlation_id: UUID) -> dict[str, Any]:
 
 
 def by_cause(entries: Sequence[HistoryEntry]) -> Iterator[tuple[int, HistoryEntry]]:
-    """Each event below the one that caused it, with how deep it lies; what nothing here caused lies at 0."""
-    known = {entry.id for entry in entries}
+    """Order events depth first, so that each one comes after its cause.
+
+    Yields:
+        The depth and the event. An event has depth 0 if its cause is not among the entries.
+    """
+    ids = {entry.id for entry in entries}
     effects: dict[UUID | None, list[HistoryEntry]] = defaultdict(list)
     for entry in entries:
-        effects[entry.causation_id if entry.causation_id in known else None].append(entry)
+        effects[entry.causation_id if entry.causation_id in ids else None].append(entry)
     due = [(0, entry) for entry in reversed(effects[None])]
     while due:
         depth, entry = due.pop()
@@ -63,7 +67,7 @@ def _event(depth: int, entry: HistoryEntry) -> dict[str, Any]:
 
 
 def _messages(archived: QuerySet[ArchivedMessage], messages: QuerySet[Message]) -> list[dict[str, Any]]:
-    """Oldest first; what is archived was settled long ago and comes before the rest."""
+    """The messages, oldest first. Archived messages were settled long ago, so they come first."""
     deliveries = Prefetch("deliveries", Delivery.objects.defer("traceback").order_by("pk"))
     old = archived.defer("data").order_by("pk")[:LONGEST_PAGE]
     shown = [_message(row, map(_archived, row.deliveries)) for row in old]
@@ -101,7 +105,7 @@ def _archived(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _standing(correlation_id: UUID, archived: QuerySet[ArchivedMessage]) -> str:
-    """How many of the story's deliveries are done, pending, dead and skipped."""
+    """The number of the story's deliveries by status, such as `5 done, 1 dead`."""
     deliveries = Delivery.objects.filter(message__correlation_id=correlation_id)
     counts = Counter(deliveries.values_list("status", flat=True))
     counts.update(row["status"] for rows in archived.values_list("deliveries", flat=True) for row in rows)
