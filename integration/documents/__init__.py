@@ -1,6 +1,6 @@
-"""What can be told of the house from its own code: drawn and written by `manage.py document`, never by hand.
+"""The documents that `manage.py document` generates from the code. Nobody edits them by hand.
 
-`catalogue` knows all events, `events_page` writes them down, `asyncapi` describes them for machines, `costs_page` tells
-what a test counted, `context_map` and `state_diagram` draw with `svg`. The same code gives the same documents, to the
-letter.
+`catalogue` collects all events. `events_page` writes them as Markdown, and `asyncapi` describes them for programs.
+`costs_page` writes what a test counted. `context_map` and `state_diagram` draw pictures with `svg`. The same code
+always generates the same bytes, so a test can detect stale documents.
 """

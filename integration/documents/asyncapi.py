@@ -1,7 +1,7 @@
-"""The published language for machines: an AsyncAPI 3 document, with a channel for each contract.
+"""The AsyncAPI 3 document: a channel for each contract.
 
-What passes over a channel is a CloudEvent. Each context's operations are the contracts it sends, and the reactions in
-which it receives some. Source: the AsyncAPI specification, version 3.0.0.
+Every message on a channel is a CloudEvent. A context has a send operation for each contract it publishes, and a receive
+operation for each of its consumers. Source: the AsyncAPI specification, version 3.0.0.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from integration.messaging.consumers import consumers_of
 
 
 def asyncapi() -> dict[str, Any]:
-    """The document, as JSON knows it."""
+    """The document, as values that `json` can encode."""
     events = [contracts.get(entry.name) for entry in all_contracts()]
     payloads, components = msgspec.json.schema_components(events, ref_template="#/components/schemas/{name}")
     return {
@@ -24,7 +24,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Waybill",
             "version": "1",
-            "description": "What the contexts tell each other on an order's way from the cart to the doorstep.",
+            "description": "The messages that the contexts publish and consume, from an order's placement to its "
+            "delivery.",
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": {_key(event.wire_name): _channel(event) for event in events},
@@ -47,12 +48,12 @@ def _channel(event: type[IntegrationEvent]) -> dict[str, Any]:
 
 
 def _operations(event: type[IntegrationEvent]) -> list[tuple[str, dict[str, Any]]]:
-    publisher, _, what = event.wire_name.partition(".")
+    publisher, _, name = event.wire_name.partition(".")
     receiving = [
         (_key(consumer.name), _operation("receive", event, consumer.context))
         for consumer in sorted(consumers_of(event), key=lambda consumer: consumer.name)
     ]
-    return [(f"{publisher}-tell-{what}", _operation("send", event, publisher)), *receiving]
+    return [(f"{publisher}-publish-{name}", _operation("send", event, publisher)), *receiving]
 
 
 def _operation(action: str, event: type[IntegrationEvent], context: str) -> dict[str, Any]:
@@ -86,12 +87,20 @@ def _envelope(event: type[IntegrationEvent], data: dict[str, Any]) -> dict[str, 
             "id": {"type": "string", "format": "uuid"},
             "source": {"const": source_of(name)},
             "type": {"const": name},
-            "subject": {**text, "description": "The order's number, the sku, or the buyer."},
+            "subject": {**text, "description": "The order number, the SKU or the buyer id that the event is about."},
             "time": {"type": "string", "format": "date-time"},
             "datacontenttype": {"const": "application/json"},
             "dataschema": {"const": schema_id(name, event.schema_version)},
-            "correlationid": {"type": "string", "format": "uuid", "description": "The whole story it belongs to."},
-            "causationid": {"type": "string", "format": "uuid", "description": "The domain event it was told for."},
+            "correlationid": {
+                "type": "string",
+                "format": "uuid",
+                "description": "The id of the story that the message belongs to.",
+            },
+            "causationid": {
+                "type": "string",
+                "format": "uuid",
+                "description": "The id of the domain event that the message was published for.",
+            },
             "traceparent": text,
             "data": data,
         },
@@ -99,5 +108,5 @@ def _envelope(event: type[IntegrationEvent], data: dict[str, Any]) -> dict[str, 
 
 
 def _key(name: str) -> str:
-    """A wire name as the document's keys are spelled: letters, digits and hyphens."""
+    """A wire name as a key of the document; keys consist of letters, digits and hyphens."""
     return name.replace(".", "-")

@@ -1,4 +1,4 @@
-"""All events on one shelf: what each says, in which fields and versions, who publishes it, and who reacts."""
+"""The catalogue of all events: meaning, fields, versions, publisher, consumers and an example of each."""
 
 from datetime import datetime
 from types import NoneType, UnionType
@@ -15,16 +15,17 @@ from integration.domain.personal import personal_fields
 from integration.domain.versions import Versioned, from_data, to_data
 from integration.messaging.consumers import consumers_of
 
-WORDS = {str: "text", int: "whole number", bool: "yes or no", datetime: "moment", NoneType: "nothing"}
+TYPE_NAMES = {str: "string", int: "integer", bool: "boolean", datetime: "date and time", NoneType: "null"}
 
 
 class Field(NamedTuple):
-    """One fact of an event.
+    """A field of an event.
 
     Args:
-        kind: its type, in words.
-        optional: whether it may be missing from what is stored.
-        personal: whether its value is kept beside the log, to be erased with the person.
+        name: the field's name.
+        kind: the name of its type, for people.
+        optional: whether stored events may lack the field.
+        personal: whether the value is stored in the personal data store, from which it can be erased.
     """
 
     name: str
@@ -34,12 +35,16 @@ class Field(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """All there is to say of one event.
+    """The catalogue's entry for one event.
 
     Args:
-        versions: those that are stored somewhere, newest last.
-        consumers: who reacts: by wire name to a contract, by module and function to a domain event.
-        example: its facts in the newest version.
+        name: the event's wire name.
+        meaning: what the event says, from its docstring.
+        publisher: the context that publishes a contract or records a domain event.
+        consumers: for a contract the wire names of its consumers, for a domain event its handlers as module.function.
+        versions: all versions that may be stored, newest last.
+        fields: the fields of the newest version.
+        example: the data of an example in the newest version; empty for an event without a committed schema.
     """
 
     name: str
@@ -52,12 +57,12 @@ class Entry(NamedTuple):
 
 
 def all_contracts() -> list[Entry]:
-    """What the contexts tell each other, in the order of the contexts."""
+    """The entries of all contracts, by context in the order of the settings and then by name."""
     return _in_order([_entry(event) for _, event in contracts.items()])
 
 
 def all_domain_events() -> list[Entry]:
-    """What happens inside the contexts, in the order of the contexts."""
+    """The entries of all domain events, by context in the order of the settings and then by name."""
     return _in_order([_entry(event) for _, event in domain_events.items()])
 
 
@@ -75,7 +80,7 @@ def _entry(event: type[Versioned]) -> Entry:
         consumers=_reactions(event),
         versions=sorted({*schemas, event.schema_version}),
         fields=[
-            Field(f.name, words(f.type), not f.required, f.name in personal_fields(event))
+            Field(f.name, type_name(f.type), not f.required, f.name in personal_fields(event))
             for f in msgspec.structs.fields(event)
         ],
         example=_example(event, schemas),
@@ -89,31 +94,31 @@ def _reactions(event: Any) -> list[str]:
 
 
 def _example(event: type[Versioned], schemas: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    """The committed example as today's code reads it; nothing for an event that is not committed yet."""
+    """The committed example, upcast to the newest version; empty for an event without a committed schema."""
     newest = max(schemas, default=0)
     return to_data(from_data(event, schemas[newest]["examples"][0], newest)) if newest else {}
 
 
-def words(kind: Any) -> str:
-    """A field's type, in words."""
+def type_name(kind: Any) -> str:
+    """The name of a field's type for people, such as `list of Sku`; structs of a context include their fields."""
     parts, origin = get_args(kind), get_origin(kind)
     if origin is Annotated:
-        return words(parts[0])
+        return type_name(parts[0])
     if origin in (Union, UnionType):
-        return " or ".join(map(words, parts))
+        return " or ".join(map(type_name, parts))
     if origin is dict:
-        return f"{words(parts[1])} by {words(parts[0])}"
+        return f"map of {type_name(parts[0])} to {type_name(parts[1])}"
     if origin is not None:
-        return f"list of {words(parts[0])}"
-    if kind in WORDS:
-        return WORDS[kind]
+        return f"list of {type_name(parts[0])}"
+    if kind in TYPE_NAMES:
+        return TYPE_NAMES[kind]
     if _is_of_one_context(kind):
-        inside = ", ".join(f"{field.name}: {words(field.type)}" for field in msgspec.structs.fields(kind))
+        inside = ", ".join(f"{field.name}: {type_name(field.type)}" for field in msgspec.structs.fields(kind))
         return f"{kind.__name__} ({inside})"
     return kind.__name__
 
 
 def _is_of_one_context(kind: Any) -> bool:
-    """Whether it is a structure that not everybody knows anyway, as they know `Money`."""
+    """Whether a type is a struct of one context, and not one that all contexts share, such as `Money`."""
     is_structure = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     return is_structure and not kind.__module__.startswith("integration.domain.")

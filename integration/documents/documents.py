@@ -1,4 +1,4 @@
-"""Every generated document, by where it is kept."""
+"""The texts of all generated documents, by path."""
 
 import json
 
@@ -15,7 +15,7 @@ from integration.messaging.consumers import consumers_of
 
 
 def documents() -> dict[str, str]:
-    """The texts of all documents, by their path below the project's folder."""
+    """The texts of all documents, by their path relative to the project's folder."""
     return {
         "docs/events.md": events_page(),
         "docs/costs.md": costs_page(),
@@ -25,7 +25,7 @@ def documents() -> dict[str, str]:
 
 
 def pictures() -> dict[str, str]:
-    """SVG by name: an order's way, the context map, and a state diagram of every aggregate that has a state table."""
+    """SVG by file name without suffix: an order's journey, the context map, and a diagram of every state table."""
     contexts = settings.CONTEXTS
     events = sorted((event for _, event in contracts.items()), key=lambda event: _place(event.wire_name))
     return {

@@ -1,8 +1,8 @@
-"""A table of states as a picture: the states one below the other, what leads to the next one straight down, and what
-leads elsewhere along a lane of its own on the right.
+"""Draws a state table: the states in one column, transitions to the next state straight down, and each transition to
+another state along a vertical track of its own on the right.
 
-Nothing can overlap: every arrow leaves and enters a box at a height that no other has, its words stand above its own
-line, and all lanes lie beyond all words.
+Nothing can overlap. Every arrow leaves and enters a box at its own height, its label is above its own line, and all
+tracks are to the right of all labels.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ TOP, LEFT, ROUTE = 50, 60, 18
 
 
 class Arrow(NamedTuple):
-    """What leads from one state to another: the messages, in the order of the table."""
+    """A transition from one state to another, with the messages that cause it in the order of the table."""
 
     source: str
     target: str
@@ -26,9 +26,10 @@ class Row:
     """A state's box, and the heights at which arrows leave and enter it.
 
     Args:
-        leaving: the arrows that leave it by a lane, and the words above each take room.
-        entering: the arrows that enter it by a lane.
-        staying: the messages that are noted and change nothing.
+        y: the top of the box.
+        leaving: the arrows that leave the box for a track; each needs space for the labels above it.
+        entering: the arrows that enter the box from a track.
+        staying: the messages that the state accepts without a transition.
     """
 
     def __init__(self, y: int, leaving: list[Arrow], entering: list[Arrow], staying: list[str]) -> None:
@@ -48,14 +49,14 @@ class Row:
 
 
 def draw(title: str, table: StateTable) -> str:
-    """The table as SVG; what is ignored, refused or too early is not in it."""
+    """Draw the table as SVG. Messages that a state ignores, refuses or cannot handle yet are left out."""
     arrows, staying = _arrows(table)
     down = {(a.source, a.target) for a in arrows if _leads_on(table, a)}
     by_route = [arrow for arrow in arrows if (arrow.source, arrow.target) not in down]
-    wide = max(width_of(_words(state)) for state in table.states)
-    wide = max([wide, *(width_of(f"noted: {_words(each)}") for told in staying.values() for each in told)]) + 24
-    words = max((width_of(_words(message)) for arrow in arrows for message in arrow.messages), default=0)
-    first_route = LEFT + max(wide + 10, wide // 2 + 20) + words + ROUTE
+    wide = max(width_of(_label(state)) for state in table.states)
+    wide = max([wide, *(width_of(_stay(message)) for messages in staying.values() for message in messages)]) + 24
+    labels = max((width_of(_label(message)) for arrow in arrows for message in arrow.messages), default=0)
+    first_route = LEFT + max(wide + 10, wide // 2 + 20) + labels + ROUTE
     picture = Picture(title)
     picture.text(LEFT, 26, title, bold=True)
     rows: dict[str, Row] = {}
@@ -76,7 +77,7 @@ def draw(title: str, table: StateTable) -> str:
 
 
 def _arrows(table: StateTable) -> tuple[list[Arrow], dict[str, list[str]]]:
-    """What leads from state to state, and what is noted in a state without leading anywhere."""
+    """The transitions between states, and for each state the messages that it accepts without a transition."""
     leading: dict[tuple[str, str], list[str]] = defaultdict(list)
     staying: dict[str, list[str]] = defaultdict(list)
     for source, message, target in table.transitions():
@@ -95,7 +96,7 @@ def _span(table: StateTable, arrow: Arrow) -> int:
 def _draw_down(picture: Picture, arrow: Arrow, x: int, start: int, end: int) -> None:
     picture.line((x, start), (x, end), arrow=True)
     for number, message in enumerate(arrow.messages):
-        picture.text(x + 10, start + 20 + LINE * number, _words(message))
+        picture.text(x + 10, start + 20 + LINE * number, _label(message))
 
 
 def _draw_route(picture: Picture, arrow: Arrow, rows: dict[str, Row], edge: int, route: int) -> None:
@@ -103,7 +104,7 @@ def _draw_route(picture: Picture, arrow: Arrow, rows: dict[str, Row], edge: int,
     out, into = rows[arrow.source].heights[key], rows[arrow.target].heights[key]
     picture.line((edge, out), (route, out), (route, into), (edge, into), arrow=True)
     for number, message in enumerate(reversed(arrow.messages)):
-        picture.text(edge + 10, out - 4 - LINE * number, _words(message))
+        picture.text(edge + 10, out - 4 - LINE * number, _label(message))
 
 
 def _draw_state(
@@ -111,14 +112,18 @@ def _draw_state(
 ) -> None:
     picture.box(LEFT, row.y, wide, row.height, colour, double=state in table.final_states())
     base = row.y + row.height // 2 + 4 - LINE * len(staying) // 2
-    picture.text(LEFT + wide // 2, base, _words(state), anchor="middle", bold=True)
+    picture.text(LEFT + wide // 2, base, _label(state), anchor="middle", bold=True)
     for number, message in enumerate(staying, 1):
-        picture.text(LEFT + wide // 2, base + LINE * number, f"noted: {_words(message)}", anchor="middle")
+        picture.text(LEFT + wide // 2, base + LINE * number, _stay(message), anchor="middle")
     if all(target != state for source, _, target in table.transitions() if source != target):
-        # Nothing leads here: an aggregate is born so.
+        # No transition leads to this state, so it is an initial state.
         picture.dot(LEFT - 36, row.y + row.height // 2)
         picture.line((LEFT - 30, row.y + row.height // 2), (LEFT, row.y + row.height // 2), arrow=True)
 
 
-def _words(name: str) -> str:
+def _label(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _stay(message: str) -> str:
+    return f"stay: {_label(message)}"

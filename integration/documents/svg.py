@@ -1,20 +1,20 @@
-"""Pictures as text: the few shapes our pictures are made of, in whole pixels, so that they can be compared."""
+"""A minimal SVG writer. It uses whole pixels only, so that the same picture always gives the same text."""
 
 from html import escape
 
 LINE = 16
-"""How far one line of text is below the other."""
+"""The distance between two lines of text, in pixels."""
 INK, QUIET, PAPER = "#1f2933", "#9aa5b1", "#ffffff"
 COLOURS = ("#dbeafe", "#dcfce7", "#fef3c7", "#fce7f3", "#ede9fe", "#e0f2fe", "#fee2e2", "#ecfccb")
 
 
 def width_of(text: str) -> int:
-    """About as many pixels as the text is wide; rather too many."""
+    """An estimate of the text's width in pixels. It is rather too large than too small."""
     return 7 * len(text) + 4
 
 
 class Picture:
-    """Shapes, and how much room they take."""
+    """An SVG picture that grows with its shapes; `str` gives the SVG text."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -22,26 +22,31 @@ class Picture:
         self._width = self._height = 0
 
     def box(self, x: int, y: int, width: int, height: int, fill: str, double: bool = False) -> None:
-        """A box with round corners; with a double rim for an end."""
+        """Draw a box with round corners; `double` draws a second border inside it."""
         self._rectangle(x, y, width, height, fill)
         if double:
             self._rectangle(x + 4, y + 4, width - 8, height - 8, "none")
 
-    def text(self, x: int, y: int, words: str, *, anchor: str = "start", bold: bool = False, ink: str = INK) -> None:
-        """A line of text; `y` is what it stands on, `x` where it starts, or its middle, or its end."""
+    def text(self, x: int, y: int, text: str, *, anchor: str = "start", bold: bool = False, ink: str = INK) -> None:
+        """Draw a line of text.
+
+        Args:
+            x: the start, the middle or the end of the line, as `anchor` says.
+            y: the baseline.
+        """
         weight = ' font-weight="bold"' if bold else ""
-        self._add(f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{ink}"{weight}>{escape(words)}</text>')
-        self._reach(x + (width_of(words) if anchor == "start" else width_of(words) // 2), y + 4)
+        self._add(f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{ink}"{weight}>{escape(text)}</text>')
+        self._reach(x + (width_of(text) if anchor == "start" else width_of(text) // 2), y + 4)
 
     def line(self, *points: tuple[int, int], ink: str = INK, arrow: bool = False) -> None:
-        """A line through these points, with a head at its end if it is an arrow."""
+        """Draw a line through these points; `arrow` adds an arrowhead at its end."""
         path = " ".join(f"{x},{y}" for x, y in points)
         head = ' marker-end="url(#head)"' if arrow else ""
         self._add(f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="1.5"{head}/>')
         self._reach(max(x for x, _ in points), max(y for _, y in points))
 
     def dot(self, x: int, y: int, radius: int = 5, hollow: bool = False) -> None:
-        """A dot, or a ring."""
+        """Draw a filled circle or, if `hollow`, its outline."""
         fill = "none" if hollow else INK
         self._add(f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{INK}" stroke-width="1.5"/>')
         self._reach(x + radius, y + radius)
