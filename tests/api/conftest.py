@@ -45,7 +45,7 @@ class Client(APIClient):
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_throttled_yet(settings: Any) -> None:
+def reset_throttles(settings: Any) -> None:
     cache.clear()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others take their time
 
@@ -109,7 +109,7 @@ def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Calla
 
 
 @pytest.fixture
-def photograph() -> Callable[[], dict[str, list[Any]]]:
+def all_rows() -> Callable[[], dict[str, list[Any]]]:
     """Every row of every table, to compare with what is there later."""
 
     def take() -> dict[str, list[Any]]:

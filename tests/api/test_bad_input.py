@@ -87,23 +87,23 @@ NOT_AN_ORDER = {
 
 @pytest.mark.parametrize(("change", "error"), NOT_AN_ORDER.values(), ids=NOT_AN_ORDER)
 @pytest.mark.parametrize("key", [None, "my-key"], ids=["once", "with a key"])
-def test_what_is_no_order(
+def test_an_invalid_order_is_refused(
     buyer: Any,
     shop: object,
     order_body: dict[str, Any],
-    photograph: Callable[[], object],
+    all_rows: Callable[[], object],
     change: dict[str, Any],
     error: tuple[str, str],
     key: str | None,
 ) -> None:
     body = {field: value for field, value in {**order_body, **change}.items() if value is not ...}
-    before = photograph()
-    answer = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
+    before = all_rows()
+    response = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
 
-    assert error in errors_of(answer)
-    assert len(errors_of(answer)) <= 2
-    assert problem_of(answer)["detail"].startswith(("#", error[0]))
-    assert photograph() == before
+    assert error in errors_of(response)
+    assert len(errors_of(response)) <= 2
+    assert problem_of(response)["detail"].startswith(("#", error[0]))
+    assert all_rows() == before
 
 
 def text_of(body: dict[str, Any], quantity: str) -> bytes:
@@ -129,16 +129,16 @@ NOT_JSON: dict[str, Callable[[dict[str, Any]], bytes]] = {
 
 
 @pytest.mark.parametrize("garbled", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_no_json(
-    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], garbled: Any
+def test_a_body_that_is_not_json_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], all_rows: Callable[[], object], garbled: Any
 ) -> None:
-    before = photograph()
-    answer = buyer.call(Call("POST", "orders", garbled(order_body)))
+    before = all_rows()
+    response = buyer.call(Call("POST", "orders", garbled(order_body)))
 
-    assert answer.status_code == 400
-    assert kind_of(answer) == "parse_error"
-    assert len(problem_of(answer)["detail"]) < 200
-    assert photograph() == before
+    assert response.status_code == 400
+    assert kind_of(response) == "parse_error"
+    assert len(problem_of(response)["detail"]) < 200
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -152,13 +152,13 @@ def test_what_is_no_json(
         (b"{}", ("#/lines", "required")),
     ],
 )
-def test_json_that_is_no_object(
-    buyer: Any, shop: object, photograph: Callable[[], object], body: bytes, error: tuple[str, str]
+def test_json_that_is_not_an_object_is_refused(
+    buyer: Any, shop: object, all_rows: Callable[[], object], body: bytes, error: tuple[str, str]
 ) -> None:
-    before = photograph()
+    before = all_rows()
 
     assert error in errors_of(buyer.call(Call("POST", "orders", body)))
-    assert photograph() == before
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -173,59 +173,61 @@ def test_json_that_is_no_object(
         "json",
     ],
 )
-def test_what_is_no_json_by_its_own_account(
-    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], content_type: str
+def test_a_content_type_other_than_json_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], all_rows: Callable[[], object], content_type: str
 ) -> None:
-    before = photograph()
-    answer = buyer.generic("POST", ORDERS, json.dumps(order_body), content_type)
+    before = all_rows()
+    response = buyer.generic("POST", ORDERS, json.dumps(order_body), content_type)
 
-    assert answer.status_code == 415
-    assert kind_of(answer) == "unsupported_media_type"
-    assert photograph() == before
+    assert response.status_code == 415
+    assert kind_of(response) == "unsupported_media_type"
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "latin-1", "nonsense"])
-def test_json_is_utf_8_whatever_charset_is_claimed(
+def test_json_is_utf_8_regardless_of_the_charset_parameter(
     buyer: Any, shop: object, order_body: dict[str, Any], charset: str
 ) -> None:
     order_body["shipping_address"]["recipient"] = "Zoë Łukasz 李"
     raw = json.dumps(order_body, ensure_ascii=False).encode()
-    answer = buyer.generic("POST", ORDERS, raw, f"application/json; charset={charset}")
+    response = buyer.generic("POST", ORDERS, raw, f"application/json; charset={charset}")
 
-    assert answer.status_code == 201
-    assert answer.json()["shipping_address"]["recipient"] == "Zoë Łukasz 李"
+    assert response.status_code == 201
+    assert response.json()["shipping_address"]["recipient"] == "Zoë Łukasz 李"
 
 
 @pytest.mark.parametrize("charset", ["zlib", "hex", "undefined", "\xff"])
-def test_a_charset_that_is_none_breaks_nothing(buyer: Any, shop: object, order_body: Any, charset: str) -> None:
-    answer = buyer.generic("POST", ORDERS, json.dumps(order_body), f"application/json; charset={charset}")
+def test_an_unknown_charset_does_not_cause_a_500(buyer: Any, shop: object, order_body: Any, charset: str) -> None:
+    response = buyer.generic("POST", ORDERS, json.dumps(order_body), f"application/json; charset={charset}")
 
-    assert answer.status_code in (201, 400)
+    assert response.status_code in (201, 400)
 
 
 @pytest.mark.parametrize("key", [None, "k"])
-def test_more_than_anybody_needs_to_say(
-    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object], key: str | None
+def test_a_body_that_is_too_large_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], all_rows: Callable[[], object], key: str | None
 ) -> None:
-    before = photograph()
+    before = all_rows()
     body = {**order_body, "payment_method": "x" * 2_700_000}
-    answer = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
+    response = buyer.call(Call("POST", "orders", body, headers={"Idempotency-Key": key} if key else {}))
 
-    assert answer.status_code == 413
-    assert kind_of(answer) == "too_large"
-    assert photograph() == before
+    assert response.status_code == 413
+    assert kind_of(response) == "too_large"
+    assert all_rows() == before
 
 
-def test_the_longest_order_there_may_be(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_an_order_may_have_the_maximum_number_of_lines_and_pieces(
+    buyer: Any, shop: object, order_body: dict[str, Any]
+) -> None:
     """2,000 lines, all of the same sku, one of them as many as there may be of it."""
     order_body["lines"] = [{"sku": "MUG", "quantity": 50}] * 2_000
-    answer = buyer.post(ORDERS, order_body)
+    response = buyer.post(ORDERS, order_body)
 
-    assert answer.status_code == 201
-    assert answer.json()["lines"][0]["quantity"] == 100_000
+    assert response.status_code == 201
+    assert response.json()["lines"][0]["quantity"] == 100_000
 
 
-def test_a_flood_of_errors_ends(buyer: Any, shop: object) -> None:
+def test_the_number_of_listed_errors_is_limited(buyer: Any, shop: object) -> None:
     fields = buyer.post(ORDERS, {f"f{i}": 0 for i in range(50_000)})
     lines = buyer.post(ORDERS, {"lines": [{"a": 1, "b": 2}] * 2_000})
 
@@ -278,11 +280,13 @@ BAD_QUERIES = {
 
 
 @pytest.mark.parametrize(("query", "error"), BAD_QUERIES.items(), ids=[query[:50] for query in BAD_QUERIES])
-def test_what_no_list_understands(operator: Any, shop: object, query: str, error: tuple[str, str]) -> None:
+def test_an_invalid_query_parameter_is_an_error(
+    operator: Any, shop: object, query: str, error: tuple[str, str]
+) -> None:
     assert errors_of(operator.get(f"/api/v1/{query}")) == {error}
 
 
-def test_a_cursor_is_for_its_list_in_its_order(operator: Any, shop: object) -> None:
+def test_a_cursor_is_valid_for_one_list_and_ordering_only(operator: Any, shop: object) -> None:
     cursor = operator.get("/api/v1/stock?page_size=1").json()["next"].partition("cursor=")[2].partition("&")[0]
 
     assert operator.get(f"/api/v1/stock?cursor={cursor}").status_code == 200
@@ -317,18 +321,18 @@ def test_a_cursor_is_for_its_list_in_its_order(operator: Any, shop: object) -> N
         "a" * 5_000,
     ],
 )
-def test_a_path_that_leads_nowhere(operator: Any, shop: object, path: str) -> None:
-    for answer in operator.get(f"/api/v1/{path}"), operator.post(f"/api/v1/{path}", {}):
-        assert answer.status_code == 404
-        assert kind_of(answer) == "not_found"
-        assert answer.headers["X-Correlation-Id"]
+def test_an_unknown_path_is_a_404(operator: Any, shop: object, path: str) -> None:
+    for response in operator.get(f"/api/v1/{path}"), operator.post(f"/api/v1/{path}", {}):
+        assert response.status_code == 404
+        assert kind_of(response) == "not_found"
+        assert response.headers["X-Correlation-Id"]
 
 
-def test_a_number_no_row_can_have(operator: Any, shop: object) -> None:
+def test_an_id_that_is_out_of_range_is_not_found(operator: Any, shop: object) -> None:
     huge = "9" * 30
-    answers = [operator.get(f"/api/v1/deliveries/{huge}"), operator.post(f"/api/v1/deliveries/{huge}/replay", {})]
+    responses = [operator.get(f"/api/v1/deliveries/{huge}"), operator.post(f"/api/v1/deliveries/{huge}/replay", {})]
 
-    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [response.status_code for response in responses] == [404, 404]
 
 
 @pytest.mark.parametrize(
@@ -344,91 +348,91 @@ def test_a_number_no_row_can_have(operator: Any, shop: object) -> None:
         ("BREW", "stock", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_method_that_is_not_allowed(operator: Any, shop: object, method: str, path: str, allowed: str) -> None:
-    answer = operator.generic(method, f"/api/v1/{path}")
+def test_an_unsupported_method_is_a_405(operator: Any, shop: object, method: str, path: str, allowed: str) -> None:
+    response = operator.generic(method, f"/api/v1/{path}")
 
-    assert answer.status_code == 405
-    assert kind_of(answer) == "method_not_allowed"
-    assert answer.headers["Allow"] == allowed
+    assert response.status_code == 405
+    assert kind_of(response) == "method_not_allowed"
+    assert response.headers["Allow"] == allowed
 
 
 @pytest.mark.parametrize("path", ["me", "orders", "products", "stock", "stock/MUG/receipts", "orders/R-1/cancel"])
-def test_what_may_be_asked_can_be_asked(operator: Any, shop: object, path: str) -> None:
+def test_every_path_responds_to_options(operator: Any, shop: object, path: str) -> None:
     assert operator.options(f"/api/v1/{path}").status_code == 200
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/problem+json", "application/json; version=2", "*/*", "x"])
-def test_the_answer_is_json_whatever_is_asked_for(anonymous: Any, shop: object, accept: str) -> None:
-    answer = anonymous.get("/api/v1/products", headers={"Accept": accept})
+def test_the_response_is_json_regardless_of_accept(anonymous: Any, shop: object, accept: str) -> None:
+    response = anonymous.get("/api/v1/products", headers={"Accept": accept})
 
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/json"
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
 
 
 # --- Who may not, and what is no longer so ---
 
 
-def test_without_a_token_nothing_is_placed(
-    anonymous: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object]
+def test_an_order_without_a_token_is_refused(
+    anonymous: Any, shop: object, order_body: dict[str, Any], all_rows: Callable[[], object]
 ) -> None:
-    before = photograph()
-    answer = anonymous.post(ORDERS, order_body)
+    before = all_rows()
+    response = anonymous.post(ORDERS, order_body)
 
-    assert (answer.status_code, kind_of(answer)) == (401, "not_authenticated")
-    assert photograph() == before
+    assert (response.status_code, kind_of(response)) == (401, "not_authenticated")
+    assert all_rows() == before
 
 
-def test_somebody_elses_order_is_not_there(stranger: Any, system: Any, photograph: Callable[[], object]) -> None:
-    before = photograph()
-    answers = [
+def test_the_order_of_another_buyer_is_not_found(stranger: Any, system: Any, all_rows: Callable[[], object]) -> None:
+    before = all_rows()
+    responses = [
         stranger.get(f"{ORDERS}/{system.order}"),
         stranger.get(f"{ORDERS}/{system.order}/timeline"),
         stranger.post(f"{ORDERS}/{system.order}/cancel", {}),
     ]
     nowhere = stranger.get(f"{ORDERS}/R-999999")
 
-    assert {(answer.status_code, kind_of(answer)) for answer in answers} == {(404, "not_found")}
-    assert problem_of(answers[0])["detail"].replace(system.order, "R-999999") == problem_of(nowhere)["detail"]
-    assert photograph() == before
+    assert {(response.status_code, kind_of(response)) for response in responses} == {(404, "not_found")}
+    assert problem_of(responses[0])["detail"].replace(system.order, "R-999999") == problem_of(nowhere)["detail"]
+    assert all_rows() == before
 
 
 # --- When it is our fault ---
 
 
-def test_a_bug_of_ours_is_told_without_a_secret(
-    buyer: Any, system: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+def test_a_500_does_not_reveal_the_exception(
+    buyer: Any, system: Any, all_rows: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*args: object) -> None:
         raise RuntimeError("the password is swordfish")
 
     monkeypatch.setattr(Order, "load_parts", explode)
-    answer = buyer.get(f"{ORDERS}/{system.order}")
+    response = buyer.get(f"{ORDERS}/{system.order}")
 
-    assert answer.status_code == 500
-    assert kind_of(answer) == "server_error"
-    assert "swordfish" not in answer.content.decode()
-    assert answer.headers["X-Correlation-Id"]
+    assert response.status_code == 500
+    assert kind_of(response) == "server_error"
+    assert "swordfish" not in response.content.decode()
+    assert response.headers["X-Correlation-Id"]
 
 
-def test_a_database_out_of_reach_is_a_reason_to_ask_again(
-    buyer: Any, system: Any, photograph: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+def test_an_unreachable_database_is_a_503_with_retry_after(
+    buyer: Any, system: Any, all_rows: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose_the_line(*args: object) -> None:
         raise OperationalError("server closed the connection at 10.0.0.7")
 
-    before = photograph()
+    before = all_rows()
     with monkeypatch.context() as broken:
         broken.setattr(Order, "load_parts", lose_the_line)
-        answer = buyer.get(f"{ORDERS}/{system.order}")
+        response = buyer.get(f"{ORDERS}/{system.order}")
 
-    assert (answer.status_code, kind_of(answer)) == (503, "database_unavailable")
-    assert answer.headers["Retry-After"] == "1"
-    assert "10.0.0.7" not in answer.content.decode()
-    assert photograph() == before
+    assert (response.status_code, kind_of(response)) == (503, "database_unavailable")
+    assert response.headers["Retry-After"] == "1"
+    assert "10.0.0.7" not in response.content.decode()
+    assert all_rows() == before
 
 
-def test_a_host_that_is_not_ours_is_a_problem_too(anonymous: Any, db: None) -> None:
-    answer = anonymous.get("/api/v1/products", headers={"Host": "evil.example"})
+def test_an_unknown_host_is_a_problem_document(anonymous: Any, db: None) -> None:
+    response = anonymous.get("/api/v1/products", headers={"Host": "evil.example"})
 
-    assert (answer.status_code, kind_of(answer)) == (400, "bad_request")
-    assert answer.headers["X-Correlation-Id"]
+    assert (response.status_code, kind_of(response)) == (400, "bad_request")
+    assert response.headers["X-Correlation-Id"]

@@ -17,7 +17,7 @@ CUSTOMERS, TOKENS = "/api/v1/customers", "/api/v1/auth/tokens"
 GRACE = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
 
 
-def test_a_customer_registers_logs_in_and_is_known(anonymous: Any, db: None) -> None:
+def test_a_customer_can_register_and_log_in(anonymous: Any, db: None) -> None:
     registered = anonymous.post(CUSTOMERS, GRACE)
     token = anonymous.post(TOKENS, {"username": "grace", "password": PASSWORD})
     anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {token.json()['token']}")
@@ -31,16 +31,16 @@ def test_a_customer_registers_logs_in_and_is_known(anonymous: Any, db: None) -> 
     assert (known.json()["name"], known.json()["email"]) == ("Grace Hopper", "grace@example.com")
 
 
-def test_a_new_customer_is_no_staff_and_their_password_is_nowhere(anonymous: Any, db: None) -> None:
-    answer = anonymous.post(CUSTOMERS, GRACE)
+def test_a_new_customer_is_not_staff_and_their_password_is_not_stored(anonymous: Any, db: None) -> None:
+    response = anonymous.post(CUSTOMERS, GRACE)
 
     grace = get_user_model().objects.get(username="grace")
     assert not grace.is_staff
     assert not grace.is_superuser
-    assert PASSWORD not in answer.content.decode() + grace.password
+    assert PASSWORD not in response.content.decode() + grace.password
 
 
-def test_a_username_is_given_once(anonymous: Any, db: None) -> None:
+def test_a_username_can_be_registered_once(anonymous: Any, db: None) -> None:
     anonymous.post(CUSTOMERS, GRACE)
     again = anonymous.post(CUSTOMERS, GRACE)
 
@@ -48,7 +48,7 @@ def test_a_username_is_given_once(anonymous: Any, db: None) -> None:
     assert kind_of(again) == "username_taken"
 
 
-def test_two_ways_to_write_a_username_are_one_username(anonymous: Any, db: None) -> None:
+def test_usernames_are_compared_in_their_unicode_normal_form(anonymous: Any, db: None) -> None:
     """Django's users are named in Unicode's form NFKC."""
     first = anonymous.post(CUSTOMERS, {**GRACE, "username": "fish"})
     ligature = anonymous.post(CUSTOMERS, {**GRACE, "username": "\ufb01sh"})
@@ -71,43 +71,43 @@ def test_two_ways_to_write_a_username_are_one_username(anonymous: Any, db: None)
         ({"is_staff": True}, ("#/is_staff", "unknown_field")),
     ],
 )
-def test_what_a_customer_cannot_be(
-    anonymous: Any, db: None, photograph: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
+def test_an_invalid_customer_is_refused(
+    anonymous: Any, db: None, all_rows: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
 ) -> None:
-    before = photograph()
-    answer = anonymous.post(CUSTOMERS, {**GRACE, **change})
+    before = all_rows()
+    response = anonymous.post(CUSTOMERS, {**GRACE, **change})
 
-    assert errors_of(answer) == {error}
-    assert photograph() == before
+    assert errors_of(response) == {error}
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize(("username", "password"), [("ada", "wrong"), ("nobody", PASSWORD)])
-def test_a_wrong_password_and_a_wrong_name_are_told_alike(
+def test_a_wrong_password_and_an_unknown_username_get_the_same_response(
     client_of: Callable[..., Any], anonymous: Any, username: str, password: str
 ) -> None:
     ada = client_of("ada").user
     ada.set_password(PASSWORD)
     ada.save()
-    answer = anonymous.post(TOKENS, {"username": username, "password": password})
+    response = anonymous.post(TOKENS, {"username": username, "password": password})
 
-    assert answer.status_code == 401
-    assert problem_of(answer)["detail"] == "There is no user with this username and password."
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert response.status_code == 401
+    assert problem_of(response)["detail"] == "There is no user with this username and password."
+    assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer ", "Bearer x", "Bearer a b", "Bearer \xff\xfe", "Bearer a\0b", "Basic YTpi", "Token x"],
 )
-def test_a_bad_token_is_a_401_that_says_how(anonymous: Any, db: None, header: str) -> None:
-    answer = anonymous.get("/api/v1/orders", headers={"Authorization": header})
+def test_an_invalid_token_is_a_401_with_a_challenge(anonymous: Any, db: None, header: str) -> None:
+    response = anonymous.get("/api/v1/orders", headers={"Authorization": header})
 
-    assert answer.status_code == 401
-    assert kind_of(answer) in {"not_authenticated", "authentication_failed"}
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert response.status_code == 401
+    assert kind_of(response) in {"not_authenticated", "authentication_failed"}
+    assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_token_ends_after_thirty_days(buyer: Any) -> None:
+def test_a_token_expires_after_thirty_days(buyer: Any) -> None:
     token = get_token_model().objects.get(user=buyer.user)
     assert timedelta(days=29, hours=23) < token.expiry - token.created < timedelta(days=30, hours=1)
     token.expiry = token.created
@@ -116,7 +116,7 @@ def test_a_token_ends_after_thirty_days(buyer: Any) -> None:
     assert buyer.get("/api/v1/orders").status_code == 401
 
 
-def test_expired_tokens_are_forgotten_and_no_others(buyer: Any) -> None:
+def test_only_expired_tokens_are_deleted(buyer: Any) -> None:
     model = get_token_model()
     expired, _ = model.objects.create(buyer.user, expiry=timedelta(days=-1))
     model.objects.create(buyer.user, expiry=None)
@@ -127,7 +127,9 @@ def test_expired_tokens_are_forgotten_and_no_others(buyer: Any) -> None:
     assert not model.objects.filter(pk=expired.pk).exists()
 
 
-def test_who_has_many_tokens_waits_no_longer(buyer: Any, statements: Callable[[], Any]) -> None:
+def test_the_number_of_statements_does_not_depend_on_the_number_of_tokens(
+    buyer: Any, statements: Callable[[], Any]
+) -> None:
     def to_be_known() -> int:
         with statements() as seen:
             assert buyer.get("/api/v1/me").status_code == 200
@@ -141,7 +143,7 @@ def test_who_has_many_tokens_waits_no_longer(buyer: Any, statements: Callable[[]
     assert to_be_known() == few
 
 
-def test_the_token_of_a_user_who_was_locked_out_is_worth_nothing(buyer: Any) -> None:
+def test_the_token_of_an_inactive_user_is_refused(buyer: Any) -> None:
     buyer.user.is_active = False
     buyer.user.save()
 
@@ -149,18 +151,18 @@ def test_the_token_of_a_user_who_was_locked_out_is_worth_nothing(buyer: Any) -> 
 
 
 @pytest.mark.parametrize("path", [TOKENS, CUSTOMERS])
-def test_who_guesses_is_slowed_down(anonymous: Any, db: None, path: str) -> None:
+def test_repeated_attempts_are_throttled(anonymous: Any, db: None, path: str) -> None:
     """A hundred and twenty times a minute, wherever the request claims to come from."""
-    answers = [anonymous.post(path, {}, headers={"X-Forwarded-For": f"10.0.0.{i % 250}"}) for i in range(121)]
+    responses = [anonymous.post(path, {}, headers={"X-Forwarded-For": f"10.0.0.{i % 250}"}) for i in range(121)]
 
-    assert {answer.status_code for answer in answers[:-1]} == {422}
-    assert answers[-1].status_code == 429
-    assert kind_of(answers[-1]) == "throttled"
-    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert {response.status_code for response in responses[:-1]} == {422}
+    assert responses[-1].status_code == 429
+    assert kind_of(responses[-1]) == "throttled"
+    assert 0 < int(responses[-1].headers["Retry-After"]) <= 60
 
 
-def test_behind_a_proxy_each_client_is_slowed_down_alone(anonymous: Any, db: None) -> None:
+def test_clients_behind_a_proxy_are_throttled_separately(anonymous: Any, db: None) -> None:
     with override_settings(REST_FRAMEWORK={**api_settings.user_settings, "NUM_PROXIES": 1}):
-        answers = [anonymous.post(TOKENS, {}, headers={"X-Forwarded-For": f"10.0.0.{i}"}) for i in range(121)]
+        responses = [anonymous.post(TOKENS, {}, headers={"X-Forwarded-For": f"10.0.0.{i}"}) for i in range(121)]
 
-    assert {answer.status_code for answer in answers} == {422}
+    assert {response.status_code for response in responses} == {422}

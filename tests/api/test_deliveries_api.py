@@ -99,7 +99,7 @@ def _is_problem(response: Any, status: int, code: str = "") -> bool:
 # --- Who may ---
 
 
-def test_it_takes_somebody(delivery: Callable[..., Delivery]) -> None:
+def test_deliveries_require_a_token(delivery: Callable[..., Delivery]) -> None:
     id = delivery().pk
     for path in ("", f"/{id}"):
         assert _is_problem(APIClient().get(PATH + path), 401)
@@ -108,7 +108,7 @@ def test_it_takes_somebody(delivery: Callable[..., Delivery]) -> None:
 
 
 @pytest.mark.parametrize(("permissions", "is_staff"), [((), True), ((CHANGE,), True), ((VIEW, CHANGE), False)])
-def test_looking_takes_staff_with_the_permission_to_look(
+def test_viewing_deliveries_requires_staff_with_the_view_permission(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], permissions: tuple[str, ...], is_staff: bool
 ) -> None:
     client = staff(*permissions, is_staff=is_staff)
@@ -118,7 +118,7 @@ def test_looking_takes_staff_with_the_permission_to_look(
 
 
 @pytest.mark.parametrize(("permissions", "is_staff"), [((), True), ((VIEW,), True), ((VIEW, CHANGE), False)])
-def test_acting_takes_staff_with_the_permission_to_change(
+def test_replaying_and_skipping_require_staff_with_the_change_permission(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], permissions: tuple[str, ...], is_staff: bool
 ) -> None:
     client, dead = staff(*permissions, is_staff=is_staff), delivery()
@@ -132,9 +132,7 @@ def test_acting_takes_staff_with_the_permission_to_change(
 # --- Looking ---
 
 
-def test_a_list_tells_of_each_what_it_needs_to(
-    staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
-) -> None:
+def test_a_listed_delivery_has_these_fields(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
     dead = delivery()
 
     (row,) = staff(VIEW).get(PATH).json()["results"]
@@ -147,7 +145,7 @@ def test_a_list_tells_of_each_what_it_needs_to(
     assert (row["error"], row["done_at"]) == ("KeyError: 'shelf'", None)
 
 
-def test_one_tells_its_payload_and_traceback_as_well(
+def test_a_single_delivery_includes_its_payload_and_traceback(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
 ) -> None:
     row = staff(VIEW).get(f"{PATH}/{delivery().pk}").json()
@@ -157,7 +155,9 @@ def test_one_tells_its_payload_and_traceback_as_well(
     assert row["traceback"] == "Traceback: it was there"
 
 
-def test_a_list_is_newest_first_in_pages(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
+def test_the_list_has_pages_with_the_newest_first(
+    staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
+) -> None:
     ids = [delivery().pk for _ in range(5)]
     client = staff(VIEW)
 
@@ -172,7 +172,7 @@ def test_a_list_is_newest_first_in_pages(staff: Callable[..., APIClient], delive
 
 
 @pytest.mark.parametrize("status", Status.values)
-def test_a_list_can_be_of_one_status(
+def test_the_list_can_be_filtered_by_status(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], status: str
 ) -> None:
     ids = {each: delivery(each).pk for each in Status.values}
@@ -180,7 +180,9 @@ def test_a_list_can_be_of_one_status(
     assert _ids(staff(VIEW).get(PATH, {"status": status})) == [ids[status]]
 
 
-def test_a_list_can_be_of_one_consumer(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
+def test_the_list_can_be_filtered_by_consumer(
+    staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
+) -> None:
     delivery("dead")
     delivery("done", "billing.charge")
     charge = delivery("dead", "billing.charge").pk
@@ -190,11 +192,11 @@ def test_a_list_can_be_of_one_consumer(staff: Callable[..., APIClient], delivery
 
 
 @pytest.mark.parametrize("query", [{"status": "lost"}, {"consumer": "a\x00b"}, {"ordering": "due_at"}, {"cursor": "x"}])
-def test_what_a_list_does_not_understand_is_an_error(staff: Callable[..., APIClient], query: dict[str, str]) -> None:
+def test_an_invalid_filter_is_an_error(staff: Callable[..., APIClient], query: dict[str, str]) -> None:
     assert _is_problem(staff(VIEW).get(PATH, query), 422, "invalid_input")
 
 
-def test_a_list_takes_as_many_statements_whatever_its_length(
+def test_the_number_of_statements_does_not_depend_on_the_length_of_the_list(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], statements: Callable[[], Any]
 ) -> None:
     client, counts = staff(VIEW), []
@@ -210,19 +212,19 @@ def test_a_list_takes_as_many_statements_whatever_its_length(
 
 @pytest.mark.parametrize("id", ["1", "0", "9" * 19, "9" * 40])
 @pytest.mark.parametrize("verb", ["", "/replay", "/skip"])
-def test_what_there_is_not_is_not_found(staff: Callable[..., APIClient], id: str, verb: str) -> None:
+def test_an_unknown_delivery_is_not_found(staff: Callable[..., APIClient], id: str, verb: str) -> None:
     client = staff(VIEW, CHANGE)
     path = f"{PATH}/{id}{verb}"
 
-    answer = (
+    response = (
         client.post(path, {"reason": "why"} if verb == "/skip" else {}, format="json") if verb else client.get(path)
     )
 
-    assert _is_problem(answer, 404, "no_such_delivery")
+    assert _is_problem(response, 404, "no_such_delivery")
 
 
 @pytest.mark.parametrize("id", ["-1", "x", "9" * 5_000])
-def test_what_is_no_number_leads_nowhere(staff: Callable[..., APIClient], id: str) -> None:
+def test_an_id_that_is_not_a_number_is_not_found(staff: Callable[..., APIClient], id: str) -> None:
     assert _is_problem(staff(VIEW).get(f"{PATH}/{id}"), 404)
 
 
@@ -230,7 +232,7 @@ def test_what_is_no_number_leads_nowhere(staff: Callable[..., APIClient], id: st
 
 
 @pytest.mark.parametrize("status", ["dead", "pending"])
-def test_one_is_tried_again_with_all_its_attempts_before_it(
+def test_a_replayed_delivery_is_due_with_zero_attempts(
     staff: Callable[..., APIClient],
     delivery: Callable[..., Delivery],
     woken: list[DeliveryQueue],
@@ -240,10 +242,10 @@ def test_one_is_tried_again_with_all_its_attempts_before_it(
     failed = delivery(status)
 
     with django_capture_on_commit_callbacks(execute=True):
-        answer = staff(CHANGE).post(f"{PATH}/{failed.pk}/replay")
+        response = staff(CHANGE).post(f"{PATH}/{failed.pk}/replay")
 
-    assert answer.status_code == 202
-    assert (answer.json()["id"], answer.json()["status"], answer.json()["attempts"]) == (failed.pk, "pending", 0)
+    assert response.status_code == 202
+    assert (response.json()["id"], response.json()["status"], response.json()["attempts"]) == (failed.pk, "pending", 0)
     failed.refresh_from_db()
     assert (failed.status, failed.attempts) == (Status.PENDING, 0)
     assert failed.due_at <= clock.now()
@@ -251,15 +253,15 @@ def test_one_is_tried_again_with_all_its_attempts_before_it(
 
 
 @pytest.mark.parametrize("status", ["done", "skipped"])
-def test_what_is_settled_is_not_tried_again(
+def test_a_settled_delivery_cannot_be_replayed(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], status: str
 ) -> None:
     settled = delivery(status)
 
-    answer = staff(CHANGE).post(f"{PATH}/{settled.pk}/replay")
+    response = staff(CHANGE).post(f"{PATH}/{settled.pk}/replay")
 
-    assert _is_problem(answer, 409, "already_settled")
-    assert f"is {status}" in answer.json()["detail"]
+    assert _is_problem(response, 409, "already_settled")
+    assert f"is {status}" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_what_is_settled_is_not_tried_again(
         ({"status": "skipped"}, 0, 2),
     ],
 )
-def test_many_are_tried_again_by_the_same_filters(
+def test_many_deliveries_are_replayed_by_status_and_consumer(
     staff: Callable[..., APIClient],
     delivery: Callable[..., Delivery],
     statements: Callable[[], Any],
@@ -289,9 +291,9 @@ def test_many_are_tried_again_by_the_same_filters(
     client = staff(CHANGE)
 
     with statements() as seen:
-        answer = client.post(f"{PATH}/replay", body, format="json")
+        response = client.post(f"{PATH}/replay", body, format="json")
 
-    assert (answer.status_code, answer.json()) == (202, {"replayed": replayed})
+    assert (response.status_code, response.json()) == (202, {"replayed": replayed})
     assert len([sql for sql in seen if "integration_" in sql]) == 2
     assert Delivery.objects.filter(status__in=["done", "skipped"]).count() == 4
     assert Delivery.objects.filter(status="dead").count() == dead_left
@@ -301,21 +303,19 @@ def test_many_are_tried_again_by_the_same_filters(
     ("body", "pointer"),
     [({"status": "lost"}, "#/status"), ({"state": "dead"}, "#/state"), ({"consumer": 1}, "#/consumer")],
 )
-def test_a_filter_that_is_not_understood_replays_nothing(
+def test_an_invalid_filter_replays_no_delivery(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], body: dict[str, Any], pointer: str
 ) -> None:
     delivery()
 
-    answer = staff(CHANGE).post(f"{PATH}/replay", body, format="json")
+    response = staff(CHANGE).post(f"{PATH}/replay", body, format="json")
 
-    assert _is_problem(answer, 422, "invalid_input")
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert _is_problem(response, 422, "invalid_input")
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
     assert Delivery.objects.get().status == Status.DEAD
 
 
-def test_a_replay_is_done_once_under_its_key(
-    staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
-) -> None:
+def test_a_replay_is_idempotent(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
     dead, client = delivery(), staff(CHANGE)
     one, many = f"{PATH}/{dead.pk}/replay", f"{PATH}/replay"
 
@@ -333,15 +333,15 @@ def test_a_replay_is_done_once_under_its_key(
 # --- Skipping ---
 
 
-def test_one_is_skipped_by_whoever_asked_with_a_reason(
+def test_a_skipped_delivery_records_the_user_and_the_reason(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery]
 ) -> None:
     dead, client = delivery(), staff(CHANGE)
 
-    answer = client.post(f"{PATH}/{dead.pk}/skip", {"reason": "sold by the lorry"}, format="json")
+    response = client.post(f"{PATH}/{dead.pk}/skip", {"reason": "sold by the lorry"}, format="json")
 
-    assert answer.status_code == 200
-    told = answer.json()
+    assert response.status_code == 200
+    told = response.json()
     assert (told["status"], told["skip_reason"], told["done_at"]) == ("skipped", "sold by the lorry", None)
     assert told["skipped_by"] == f"user:{client.user.pk}"
     dead.refresh_from_db()
@@ -351,12 +351,12 @@ def test_one_is_skipped_by_whoever_asked_with_a_reason(
 @pytest.mark.parametrize(
     ("status", "code"), [("pending", "not_failed"), ("done", "already_settled"), ("skipped", "already_settled")]
 )
-def test_what_has_not_failed_is_not_skipped(
+def test_a_delivery_that_has_not_failed_cannot_be_skipped(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], status: str, code: str
 ) -> None:
-    answer = staff(CHANGE).post(f"{PATH}/{delivery(status).pk}/skip", {"reason": "why not"}, format="json")
+    response = staff(CHANGE).post(f"{PATH}/{delivery(status).pk}/skip", {"reason": "why not"}, format="json")
 
-    assert _is_problem(answer, 409, code)
+    assert _is_problem(response, 409, code)
     assert Delivery.objects.get().status == status
 
 
@@ -372,13 +372,13 @@ def test_what_has_not_failed_is_not_skipped(
         {"reason": "x" * 2_001},
     ],
 )
-def test_skipping_takes_a_reason(
+def test_skipping_requires_a_reason(
     staff: Callable[..., APIClient], delivery: Callable[..., Delivery], body: dict[str, Any]
 ) -> None:
-    answer = staff(CHANGE).post(f"{PATH}/{delivery().pk}/skip", body, format="json")
+    response = staff(CHANGE).post(f"{PATH}/{delivery().pk}/skip", body, format="json")
 
-    assert _is_problem(answer, 422, "invalid_input")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/reason"]
+    assert _is_problem(response, 422, "invalid_input")
+    assert [error["pointer"] for error in response.json()["errors"]] == ["#/reason"]
     assert Delivery.objects.get().status == Status.DEAD
 
 
@@ -391,13 +391,13 @@ def test_a_reason_may_be_in_any_script(staff: Callable[..., APIClient], delivery
     assert whole.json()["skip_reason"] == "Zu spät 🙂"
 
 
-def test_a_skip_is_done_once_under_its_key(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
+def test_a_skip_is_idempotent(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
     path, client = f"{PATH}/{delivery().pk}/skip", staff(CHANGE)
 
-    answers = [
+    responses = [
         client.post(path, {"reason": "why not"}, format="json", headers={"Idempotency-Key": "k"}) for _ in range(2)
     ]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert answers[0].json() == answers[1].json()
+    assert [response.status_code for response in responses] == [200, 200]
+    assert responses[0].json() == responses[1].json()
     assert _is_problem(client.post(path, {"reason": "why not"}, format="json"), 409)

@@ -13,24 +13,24 @@ from integration.rest.middleware import begin_story
 
 
 @pytest.fixture(autouse=True)
-def the_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def broker_is_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_broker_responds", lambda: True)
 
 
-def test_the_process_lives_whatever_else_does_not(anonymous: Any) -> None:
+def test_liveness_does_not_depend_on_the_database(anonymous: Any) -> None:
     """Without the fixture `db` a query would be an error."""
-    answer = anonymous.get("/healthz")
+    response = anonymous.get("/healthz")
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
-def test_it_can_work(anonymous: Any, db: None) -> None:
-    answer = anonymous.get("/readyz")
-
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "database": "ok", "broker": "ok"})
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-def test_which_one_does_not_answer_is_told(anonymous: Any, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_is_ok_when_database_and_broker_respond(anonymous: Any, db: None) -> None:
+    response = anonymous.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "database": "ok", "broker": "ok"})
+
+
+def test_readiness_names_the_unreachable_service(anonymous: Any, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_broker_responds", lambda: False)
     no_broker = anonymous.get("/readyz")
     with monkeypatch.context() as broken:
@@ -49,17 +49,17 @@ def _refuse(*args: object) -> None:
 @pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/", "/api/schema", "/api/docs", "/admin/login/", "/nowhere", "/api/v1/orders"]
 )
-def test_every_answer_has_its_correlation_id(anonymous: Any, db: None, path: str) -> None:
+def test_every_response_has_a_correlation_id_of_its_own(anonymous: Any, db: None, path: str) -> None:
     ids = [UUID(anonymous.get(path).headers["X-Correlation-Id"]) for _ in range(2)]
 
     assert ids[0] != ids[1]
 
 
-def test_an_answer_of_the_api_is_not_kept_apart_by_cookies(anonymous: Any, shop: object) -> None:
+def test_api_responses_do_not_vary_by_cookie(anonymous: Any, shop: object) -> None:
     assert "Cookie" not in anonymous.get("/api/v1/products").headers.get("Vary", "")
 
 
-def test_outside_the_api_the_session_tells_who_acts(rf: Any, django_user_model: Any) -> None:
+def test_the_session_determines_the_actor_of_other_views(rf: Any, django_user_model: Any) -> None:
     request = rf.get("/admin/")
     request.user = django_user_model(pk=7)
     actors = []

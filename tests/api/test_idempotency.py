@@ -23,12 +23,12 @@ NO_KEY = {"POST auth/tokens"}
 """A token is a secret, so it is not kept to be given out again."""
 
 
-def told(answer: Any) -> tuple[Any, ...]:
+def told(response: Any) -> tuple[Any, ...]:
     """What a client can tell two answers by, but for the header that says which is the second."""
-    return answer.status_code, answer.content, {**answer.headers, "Idempotent-Replayed": ...}
+    return response.status_code, response.content, {**response.headers, "Idempotent-Replayed": ...}
 
 
-def test_the_second_time_the_first_answer_comes_again(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_a_repeated_request_gets_the_first_response(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     first = buyer.post(ORDERS, order_body, headers=KEY)
     second = buyer.post(ORDERS, order_body, headers=KEY)
 
@@ -40,7 +40,7 @@ def test_the_second_time_the_first_answer_comes_again(buyer: Any, shop: object, 
     assert Order.objects.count() == 1
 
 
-def test_the_first_answer_comes_again_however_far_the_order_has_come(
+def test_a_repeated_request_gets_the_first_response_after_the_order_has_changed(
     buyer: Any, shop: object, order_body: dict[str, Any], drain: Callable[..., int]
 ) -> None:
     first = buyer.post(ORDERS, order_body, headers=KEY)
@@ -50,20 +50,22 @@ def test_the_first_answer_comes_again_however_far_the_order_has_come(
     assert buyer.get(first.headers["Location"]).json()["status"] == "confirmed"
 
 
-def test_the_same_key_for_something_else_is_refused(
-    buyer: Any, shop: object, order_body: dict[str, Any], photograph: Callable[[], object]
+def test_a_key_reused_for_another_request_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], all_rows: Callable[[], object]
 ) -> None:
     number = buyer.post(ORDERS, order_body, headers=KEY).json()["number"]
-    before = photograph()
+    before = all_rows()
     other_body = buyer.post(ORDERS, {**order_body, "payment_method": "pm_card_amex"}, headers=KEY)
     other_call = buyer.post(f"{ORDERS}/{number}/cancel", order_body, headers=KEY)
 
-    for answer in other_body, other_call:
-        assert errors_of(answer) == {("#/Idempotency-Key", "idempotency_key_reused")}
-    assert photograph() == before
+    for response in other_body, other_call:
+        assert errors_of(response) == {("#/Idempotency-Key", "idempotency_key_reused")}
+    assert all_rows() == before
 
 
-def test_a_key_is_its_callers_own(buyer: Any, stranger: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_callers_can_use_the_same_key_independently(
+    buyer: Any, stranger: Any, shop: object, order_body: dict[str, Any]
+) -> None:
     first = buyer.post(ORDERS, order_body, headers=KEY)
     other = stranger.post(ORDERS, order_body, headers=KEY)
 
@@ -72,15 +74,15 @@ def test_a_key_is_its_callers_own(buyer: Any, stranger: Any, shop: object, order
     assert "Idempotent-Replayed" not in other.headers
 
 
-def test_what_was_refused_may_be_tried_again_under_its_key(
+def test_a_refused_request_can_be_retried_with_the_same_key(
     operator: Any, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
-    answers = [buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY)]
+    responses = [buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY)]
     assert not IdempotencyKey.objects.exists()
     operator.post(PRODUCTS, {"sku": "SOON", "name": "Soon", "price": {"amount": "1", "currency": "USD"}})
-    answers.append(buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY))
+    responses.append(buyer.post(ORDERS, {**order_body, "lines": [{"sku": "SOON", "quantity": 1}]}, headers=KEY))
 
-    assert [answer.status_code for answer in answers] == [422, 201]
+    assert [response.status_code for response in responses] == [422, 201]
 
 
 @pytest.mark.parametrize("when", ["before the answer is kept", "after the answer is kept"])
@@ -88,7 +90,7 @@ def test_a_crash_leaves_neither_an_order_nor_a_key(
     buyer: Any,
     shop: object,
     order_body: dict[str, Any],
-    photograph: Callable[[], object],
+    all_rows: Callable[[], object],
     monkeypatch: pytest.MonkeyPatch,
     when: str,
 ) -> None:
@@ -99,25 +101,25 @@ def test_a_crash_leaves_neither_an_order_nor_a_key(
             keep(*args)
         raise ConnectionResetError("the line was cut")
 
-    before = photograph()
+    before = all_rows()
     with monkeypatch.context() as broken:
         broken.setattr(idempotency, "_keep", crash)
         cut_off = buyer.post(ORDERS, order_body, headers=KEY)
 
     assert cut_off.status_code == 500
-    assert photograph() == before
+    assert all_rows() == before
     assert buyer.post(ORDERS, order_body, headers=KEY).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\xe9", "tab\there"])
-def test_what_is_no_key(buyer: Any, shop: object, order_body: dict[str, Any], key: str) -> None:
-    answer = buyer.post(ORDERS, order_body, headers={"Idempotency-Key": key})
+def test_an_invalid_key_is_refused(buyer: Any, shop: object, order_body: dict[str, Any], key: str) -> None:
+    response = buyer.post(ORDERS, order_body, headers={"Idempotency-Key": key})
 
-    assert errors_of(answer) == {("#/Idempotency-Key", "invalid")}
+    assert errors_of(response) == {("#/Idempotency-Key", "invalid")}
     assert not Order.objects.exists()
 
 
-def test_a_key_is_kept_for_a_week(
+def test_a_key_is_stored_for_a_week(
     buyer: Any, shop: object, order_body: dict[str, Any], later: Callable[[timedelta], None]
 ) -> None:
     buyer.post(ORDERS, order_body, headers=KEY)
@@ -130,7 +132,7 @@ def test_a_key_is_kept_for_a_week(
     assert not IdempotencyKey.objects.exists()
 
 
-def test_no_password_can_be_guessed_from_what_is_kept(anonymous: Any, db: None, settings: Any) -> None:
+def test_a_stored_response_does_not_reveal_the_password(anonymous: Any, db: None, settings: Any) -> None:
     body = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
     anonymous.post("/api/v1/customers", body, headers=KEY)
     kept = IdempotencyKey.objects.get()
@@ -143,7 +145,7 @@ def test_no_password_can_be_guessed_from_what_is_kept(anonymous: Any, db: None, 
 
 @pytest.mark.parametrize("post", POSTS)
 def test_every_post_can_be_repeated(
-    post: str, system: System, buyer: Any, operator: Any, anonymous: Any, photograph: Callable[[], object]
+    post: str, system: System, buyer: Any, operator: Any, anonymous: Any, all_rows: Callable[[], object]
 ) -> None:
     callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
     for name, call in examples(system).items():
@@ -152,7 +154,7 @@ def test_every_post_can_be_repeated(
         callers[call.who].call(call)
     call = call._replace(headers={**call.headers, **KEY})
     first = callers[call.who].call(call)
-    after_the_first = photograph()
+    after_the_first = all_rows()
     second = callers[call.who].call(call)
 
     assert 200 <= first.status_code < 300
@@ -161,7 +163,7 @@ def test_every_post_can_be_repeated(
     else:
         assert second.headers["Idempotent-Replayed"] == "true"
         assert told(second) == told(first)
-        assert photograph() == after_the_first
+        assert all_rows() == after_the_first
 
 
 # --- At the same moment ---
@@ -190,29 +192,29 @@ def several(client: Any, number: int) -> list[Any]:
     return clients
 
 
-def test_posts_at_the_same_moment_place_one_order(
+def test_concurrent_posts_with_one_key_place_one_order(
     for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
     clients = several(buyer, 8)
     for attempt in range(3):
         key = {"Idempotency-Key": f"attempt {attempt}"}
         before = Order.objects.count()
-        answers = at_once(clients, ORDERS, order_body, [key] * 8)
+        responses = at_once(clients, ORDERS, order_body, [key] * 8)
 
-        placed = [answer for answer in answers if answer.status_code == 201]
-        first = [answer for answer in placed if "Idempotent-Replayed" not in answer.headers]
-        refused = [answer for answer in answers if answer.status_code == 409]
+        placed = [response for response in responses if response.status_code == 201]
+        first = [response for response in placed if "Idempotent-Replayed" not in response.headers]
+        refused = [response for response in responses if response.status_code == 409]
         assert Order.objects.count() == before + 1
         assert len(first) == 1
-        assert len(placed) + len(refused) == 8, [answer.content for answer in answers]
-        assert {answer.json()["number"] for answer in placed} == {first[0].json()["number"]}
-        assert {kind_of(answer) for answer in refused} <= {"idempotency_key_in_use"}
+        assert len(placed) + len(refused) == 8, [response.content for response in responses]
+        assert {response.json()["number"] for response in placed} == {first[0].json()["number"]}
+        assert {kind_of(response) for response in refused} <= {"idempotency_key_in_use"}
         assert buyer.post(ORDERS, order_body, headers=key).headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
-def test_while_the_first_is_still_running_the_second_is_told_so(
+def test_a_repetition_during_the_first_request_is_refused(
     for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
     inside, done = Barrier(2), Barrier(2)
@@ -240,7 +242,7 @@ def test_while_the_first_is_still_running_the_second_is_told_so(
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
 @pytest.mark.parametrize("path", [ORDERS, PRODUCTS])
-def test_who_looked_just_before_the_first_was_done_gets_its_answer(
+def test_a_repetition_that_finds_no_key_just_before_the_first_commits_gets_the_first_response(
     for_threads: None,
     operator: Any,
     shop: object,
@@ -276,15 +278,13 @@ def _and_let_go(do: Any) -> Any:
 
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["without a key", "each with a key of its own"])
-def test_what_is_made_twice_at_the_same_moment_is_made_once(
-    for_threads: None, operator: Any, key: dict[str, str]
-) -> None:
+def test_concurrent_requests_create_one_row(for_threads: None, operator: Any, key: dict[str, str]) -> None:
     """Without a key to tell that they are the same, one of them is told that the other was faster."""
     globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}
     grace = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
     keys = [{name: f"{value} {i}" for name, value in key.items()} for i in range(6)]
 
     for path, body, table in ("products", globe, Product), ("customers", grace, Buyer):
-        answers = at_once(several(operator, 6), f"/api/v1/{path}", body, keys)
-        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+        responses = at_once(several(operator, 6), f"/api/v1/{path}", body, keys)
+        assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409, 409]
         assert table.objects.count() == 1

@@ -11,10 +11,10 @@ ADDRESS = {"recipient": "Ada", "street": "1 Row", "city": "London", "postal_code
 
 
 def test_the_profile_has_these_fields(buyer: Any) -> None:
-    answer = buyer.get(ME)
+    response = buyer.get(ME)
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "email": "ada@example.com",
         "name": "",
         "default_shipping_address": None,
@@ -22,15 +22,15 @@ def test_the_profile_has_these_fields(buyer: Any) -> None:
     }
 
 
-def test_what_is_not_named_stays(buyer: Any) -> None:
+def test_fields_missing_from_a_patch_are_unchanged(buyer: Any) -> None:
     buyer.patch(ME, {"name": "Ada King", "default_shipping_address": ADDRESS})
     buyer.patch(ME, {"preferences": {"email_notifications": False}})
     buyer.patch(ME, {"preferences": {"locale": "de"}})
-    answer = buyer.patch(ME, {"email": "countess@example.com"})
+    response = buyer.patch(ME, {"email": "countess@example.com"})
 
-    assert answer.status_code == 200
-    assert answer.json() == buyer.get(ME).json()
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == buyer.get(ME).json()
+    assert response.json() == {
         "email": "countess@example.com",
         "name": "Ada King",
         "default_shipping_address": ADDRESS,
@@ -39,12 +39,12 @@ def test_what_is_not_named_stays(buyer: Any) -> None:
     assert buyer.patch(ME, {"default_shipping_address": None}).json()["default_shipping_address"] is None
 
 
-def test_staff_have_a_profile_too(operator: Any) -> None:
+def test_staff_have_a_profile(operator: Any) -> None:
     assert operator.get(ME).json()["email"] == "olga@example.com"
     assert operator.patch(ME, {"name": "Olga"}).json()["name"] == "Olga"
 
 
-def test_a_change_of_what_somebody_else_changed_since_is_refused(buyer: Any) -> None:
+def test_a_change_with_a_stale_etag_is_refused(buyer: Any) -> None:
     seen = buyer.get(ME).headers["ETag"]
     first = buyer.patch(ME, {"name": "Ada"}, headers={"If-Match": seen})
     second = buyer.patch(ME, {"name": "Bea"}, headers={"If-Match": seen})
@@ -72,22 +72,22 @@ def test_a_change_of_what_somebody_else_changed_since_is_refused(buyer: Any) -> 
         ({"user": 1}, ("#/user", "unknown_field")),
     ],
 )
-def test_what_a_profile_cannot_be(
-    buyer: Any, photograph: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
+def test_an_invalid_profile_is_refused(
+    buyer: Any, all_rows: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
 ) -> None:
     buyer.get(ME)
-    before = photograph()
+    before = all_rows()
 
     assert errors_of(buyer.patch(ME, change)) == {error}
-    assert photograph() == before
+    assert all_rows() == before
 
 
-def test_a_change_that_changes_nothing_is_no_event(buyer: Any, photograph: Callable[[], object]) -> None:
+def test_a_patch_without_a_change_records_no_event(buyer: Any, all_rows: Callable[[], object]) -> None:
     buyer.patch(ME, {"default_shipping_address": ADDRESS, "preferences": {"locale": "de"}})
-    tag, before = buyer.get(ME).headers["ETag"], photograph()
+    tag, before = buyer.get(ME).headers["ETag"], all_rows()
 
     for nothing in ({}, {"preferences": {}}, {"default_shipping_address": ADDRESS, "preferences": {"locale": "de"}}):
-        answer = buyer.patch(ME, nothing)
-        assert (answer.status_code, answer.headers["ETag"]) == (200, tag)
+        response = buyer.patch(ME, nothing)
+        assert (response.status_code, response.headers["ETag"]) == (200, tag)
 
-    assert photograph() == before
+    assert all_rows() == before

@@ -39,11 +39,11 @@ def parameters_of(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {parameter["name"]: parameter for parameter in operation.get("parameters", [])}
 
 
-def test_it_is_valid_and_made_without_a_warning(tmp_path: Path) -> None:
+def test_the_document_is_valid_and_generated_without_warnings(tmp_path: Path) -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "openapi.yaml"))
 
 
-def test_it_is_served_to_everybody_as_yaml_and_as_json(anonymous: Any, document: dict[str, Any]) -> None:
+def test_the_document_is_public_in_yaml_and_json(anonymous: Any, document: dict[str, Any]) -> None:
     as_yaml = anonymous.get("/api/schema")
     as_json = anonymous.get("/api/schema?format=json")
 
@@ -53,18 +53,18 @@ def test_it_is_served_to_everybody_as_yaml_and_as_json(anonymous: Any, document:
     assert set(as_json.json()["paths"]) == set(document["paths"])
 
 
-def test_it_describes_every_route_and_nothing_else(operations: dict[str, Any]) -> None:
+def test_the_document_describes_exactly_the_routes_of_the_urlconf(operations: dict[str, Any]) -> None:
     assert set(operations) == set(ROUTES)
 
 
-def test_each_operation_has_a_sentence_and_an_answer(operations: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_and_a_success_response(operations: dict[str, Any]) -> None:
     for route, operation in operations.items():
         assert operation["summary"], route
         assert not operation["summary"].endswith("."), route
         assert any(code.startswith("2") for code in operation["responses"]), route
 
 
-def test_each_operation_says_who_may(operations: dict[str, Any], document: dict[str, Any]) -> None:
+def test_every_operation_declares_its_authentication(operations: dict[str, Any], document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
     assert list(document["components"]["securitySchemes"]) == ["Bearer"]
     for route, operation in operations.items():
@@ -79,17 +79,17 @@ def test_each_operation_says_who_may(operations: dict[str, Any], document: dict[
         assert ({"Bearer": []} in operation["security"]) or open_to_all, route
 
 
-def test_problems_are_described_as_they_come(operations: dict[str, Any]) -> None:
+def test_the_problems_of_every_operation_are_described(operations: dict[str, Any]) -> None:
     for route, operation in operations.items():
-        answers = operation["responses"]
-        problems = {code: answer for code, answer in answers.items() if code >= "400"}
-        assert all(list(answer["content"]) == [PROBLEM] for answer in problems.values()), route
-        assert all("X-Correlation-Id" in answer["headers"] for answer in answers.values()), route
-        assert ("404" in answers) == ("<" in route), route
+        responses = operation["responses"]
+        problems = {code: response for code, response in responses.items() if code >= "400"}
+        assert all(list(response["content"]) == [PROBLEM] for response in problems.values()), route
+        assert all("X-Correlation-Id" in response["headers"] for response in responses.values()), route
+        assert ("404" in responses) == ("<" in route), route
         if {"Bearer": []} in operation["security"]:
-            assert "401" in answers, route
+            assert "401" in responses, route
         if "requestBody" in operation:
-            assert {"400", "413", "415", "422"} <= set(answers), route
+            assert {"400", "413", "415", "422"} <= set(responses), route
     assert "429" in operations["POST auth/tokens"]["responses"]
     assert "401" in operations["POST auth/tokens"]["responses"]
     assert "401" not in operations["POST customers"]["responses"]
@@ -97,16 +97,16 @@ def test_problems_are_described_as_they_come(operations: dict[str, Any]) -> None
     assert "403" in operations["GET stock"]["responses"]
 
 
-def test_every_post_but_that_of_tokens_takes_an_idempotency_key(operations: dict[str, Any]) -> None:
+def test_every_post_except_tokens_accepts_an_idempotency_key(operations: dict[str, Any]) -> None:
     for route, operation in operations.items():
         takes_key = route.startswith("POST") and route != "POST auth/tokens"
         assert ("Idempotency-Key" in parameters_of(operation)) == takes_key, route
         assert ("409" in operation["responses"]) == takes_key, route
-        succeeds = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
+        succeeds = next(response for code, response in operation["responses"].items() if code.startswith("2"))
         assert ("Idempotent-Replayed" in succeeds["headers"]) == takes_key, route
 
 
-def test_what_has_a_version_says_so(operations: dict[str, Any]) -> None:
+def test_versioned_resources_document_their_etag_headers(operations: dict[str, Any]) -> None:
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
     read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
@@ -118,13 +118,13 @@ def test_what_has_a_version_says_so(operations: dict[str, Any]) -> None:
         assert ("If-Match" in parameters_of(operation)) == (route in changed), route
         assert ("412" in operation["responses"]) == (route in changed), route
     for route in read | changed | {"POST orders", "POST products"}:
-        succeeds = next(answer for code, answer in operations[route]["responses"].items() if code.startswith("2"))
+        succeeds = next(response for code, response in operations[route]["responses"].items() if code.startswith("2"))
         assert "ETag" in succeeds["headers"], route
     for route in "POST orders", "POST products":
         assert "Location" in operations[route]["responses"]["201"]["headers"]
 
 
-def test_the_limits_are_told(document: dict[str, Any], operations: dict[str, Any]) -> None:
+def test_the_document_contains_the_limits(document: dict[str, Any], operations: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     order, line, address = schemas["OrderRequest"], schemas["LineRequest"], schemas["AddressRequest"]
     size = parameters_of(operations["GET orders"])["page_size"]["schema"]
@@ -137,7 +137,7 @@ def test_the_limits_are_told(document: dict[str, Any], operations: dict[str, Any
     assert parameters_of(operations["GET products"])["in_stock"]["schema"]["type"] == "boolean"
 
 
-def test_no_input_takes_a_field_that_is_not_named(document: dict[str, Any]) -> None:
+def test_no_request_schema_allows_additional_fields(document: dict[str, Any]) -> None:
     inputs = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Request")}
 
     assert "OrderRequest" in inputs
@@ -157,21 +157,21 @@ def test_every_operation_succeeds_as_described(
     for route, call in examples(system).items():
         if route not in operations:
             continue
-        answer = callers[call.who].call(call)
-        described = operations[route]["responses"].get(str(answer.status_code))
-        assert 200 <= answer.status_code < 300, (route, answer.content)
+        response = callers[call.who].call(call)
+        described = operations[route]["responses"].get(str(response.status_code))
+        assert 200 <= response.status_code < 300, (route, response.content)
         assert described, route
-        if answer.content:
-            schema = described["content"][answer.headers["Content-Type"]]["schema"]
-            Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
+        if response.content:
+            schema = described["content"][response.headers["Content-Type"]]["schema"]
+            Draft202012Validator({**schema, "components": document["components"]}).validate(response.json())
         promised = {name for name in described["headers"] if name != "Idempotent-Replayed"}
-        assert promised <= set(answer.headers), route
+        assert promised <= set(response.headers), route
 
 
 # --- The page to read it and try it ---
 
 
-def test_the_page_names_no_other_host(anonymous: Any) -> None:
+def test_the_api_page_links_to_no_other_host(anonymous: Any) -> None:
     page = anonymous.get("/api/docs").content.decode()
     fetched = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
 
@@ -181,7 +181,7 @@ def test_the_page_names_no_other_host(anonymous: Any) -> None:
 
 
 @pytest.mark.browser
-def test_the_page_asks_no_other_host(live_server: Any, settings: Any) -> None:
+def test_the_api_page_sends_no_request_to_another_host(live_server: Any, settings: Any) -> None:
     """Opened under a name that is not localhost, as in a real shop."""
     settings.ALLOWED_HOSTS = ["shop.example"]
     port = urlsplit(live_server.url).port

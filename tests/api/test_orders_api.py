@@ -23,12 +23,12 @@ def usd(amount: str) -> dict[str, str]:
 
 
 def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
-    answer = buyer.post(ORDERS, order_body)
-    order = answer.json()
+    response = buyer.post(ORDERS, order_body)
+    order = response.json()
 
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == f"http://testserver{ORDERS}/{order['number']}"
-    assert answer.headers["ETag"] == '"1"'
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"http://testserver{ORDERS}/{order['number']}"
+    assert response.headers["ETag"] == '"1"'
     assert order.pop("number").startswith("R-")
     assert order.pop("placed_at") == order.pop("updated_at")
     assert order == {
@@ -51,7 +51,7 @@ def line(sku: str, **more: Any) -> dict[str, Any]:
     return {"sku": sku, "name": sku.title(), **more, "shipped": 0}
 
 
-def test_what_was_placed_is_what_is_read(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_reading_an_order_returns_the_same_as_placing_it(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     placed = buyer.post(ORDERS, order_body)
     read = buyer.get(placed.headers["Location"])
 
@@ -59,14 +59,14 @@ def test_what_was_placed_is_what_is_read(buyer: Any, shop: object, order_body: d
     assert (read.json(), read.headers["ETag"]) == (placed.json(), placed.headers["ETag"])
 
 
-def test_moments_are_rfc_3339_in_utc(buyer: Any, system: Any) -> None:
+def test_times_are_rfc_3339_in_utc(buyer: Any, system: Any) -> None:
     order = buyer.get(f"{ORDERS}/{system.order}").json()
 
     assert order["placed_at"].endswith("Z")
     assert order["placed_at"] < order["updated_at"]
 
 
-def test_the_same_sku_twice_is_added_up(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_lines_with_the_same_sku_are_merged(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     order_body["lines"] = [{"sku": sku, "quantity": n} for sku, n in [("MUG", 1), ("LAMP", 1), ("MUG", 2)]]
     lines = buyer.post(ORDERS, order_body).json()["lines"]
 
@@ -80,7 +80,7 @@ def test_a_discount_is_shown(buyer: Any, system: Any, order_body: dict[str, Any]
     assert (order["subtotal"], order["discount"], order["total"]) == (usd("105.00"), usd("10.50"), usd("94.50"))
 
 
-def test_an_order_to_its_end_as_its_buyer_sees_it(
+def test_a_buyer_can_watch_an_order_until_it_is_delivered(
     buyer: Any, operator: Any, system: Any, drain: Callable[..., int]
 ) -> None:
     confirmed = buyer.get(f"{ORDERS}/{system.order}").json()
@@ -112,7 +112,7 @@ def test_an_order_to_its_end_as_its_buyer_sees_it(
         ([{"sku": "RELIC", "quantity": 1}], "pm_card_visa", "out_of_stock", "cancelled"),
     ],
 )
-def test_why_an_order_ended_is_told(
+def test_a_cancelled_order_shows_its_reason(
     buyer: Any,
     shop: object,
     order_body: dict[str, Any],
@@ -133,16 +133,16 @@ def test_why_an_order_ended_is_told(
 # --- Several wrong things at once ---
 
 
-def test_everything_that_is_wrong_is_told_at_once(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_a_response_lists_all_errors(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     order_body["lines"] = [{"sku": "NONE", "quantity": 1}, {"sku": "MUG", "quantity": 1}, {"sku": "NIL", "quantity": 1}]
-    answer = buyer.post(ORDERS, {**order_body, "payment_method": "pm_none"})
+    response = buyer.post(ORDERS, {**order_body, "payment_method": "pm_none"})
 
-    assert errors_of(answer) == {
+    assert errors_of(response) == {
         ("#/lines/0/sku", "unknown_sku"),
         ("#/lines/2/sku", "unknown_sku"),
         ("#/payment_method", "unknown_payment_method"),
     }
-    assert problem_of(answer)["detail"] == "#/lines/0/sku: There is no product 'NONE'. And 2 more; see errors."
+    assert problem_of(response)["detail"] == "#/lines/0/sku: There is no product 'NONE'. And 2 more; see errors."
 
 
 # --- Lists ---
@@ -159,22 +159,22 @@ def seven(buyer: Any, shop: object, order_body: dict[str, Any], drain: Callable[
     return numbers
 
 
-def numbers_in(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.content
-    return [order["number"] for order in answer.json()["results"]]
+def numbers_in(response: Any) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [order["number"] for order in response.json()["results"]]
 
 
-def test_a_list_has_all_of_each_order_newest_first(buyer: Any, seven: list[str]) -> None:
-    answer = buyer.get(ORDERS)
+def test_the_list_has_complete_orders_newest_first(buyer: Any, seven: list[str]) -> None:
+    response = buyer.get(ORDERS)
 
-    assert list(answer.json()) == ["next", "previous", "results"]
-    assert numbers_in(answer) == seven[::-1]
-    assert answer.json()["results"][0] == buyer.get(f"{ORDERS}/{seven[-1]}").json()
+    assert list(response.json()) == ["next", "previous", "results"]
+    assert numbers_in(response) == seven[::-1]
+    assert response.json()["results"][0] == buyer.get(f"{ORDERS}/{seven[-1]}").json()
 
 
 @pytest.mark.parametrize("ordering", ["created_at", "-created_at"])
 @pytest.mark.parametrize("size", [1, 3, 7, 200])
-def test_pages_lead_there_and_back(buyer: Any, seven: list[str], ordering: str, size: int) -> None:
+def test_pages_can_be_read_forwards_and_backwards(buyer: Any, seven: list[str], ordering: str, size: int) -> None:
     expected = seven if ordering == "created_at" else seven[::-1]
     url, pages = f"{ORDERS}?page_size={size}&ordering={ordering}", []
     while url:
@@ -192,14 +192,14 @@ def test_pages_lead_there_and_back(buyer: Any, seven: list[str], ordering: str, 
     assert {len(page) for page in pages[:-1]} <= {size}
 
 
-def test_what_is_placed_meanwhile_shifts_no_page(buyer: Any, seven: list[str], order_body: dict[str, Any]) -> None:
+def test_a_new_order_does_not_shift_later_pages(buyer: Any, seven: list[str], order_body: dict[str, Any]) -> None:
     first = buyer.get(f"{ORDERS}?page_size=3")
     buyer.post(ORDERS, order_body)
 
     assert numbers_in(first) + numbers_in(buyer.get(first.json()["next"])) == seven[::-1][:6]
 
 
-def test_rows_of_the_same_moment_are_all_on_some_page(buyer: Any, seven: list[str]) -> None:
+def test_orders_with_the_same_time_all_appear_on_a_page(buyer: Any, seven: list[str]) -> None:
     buyer.get(ORDERS)
     OrderBoard.objects.update(created_at=OrderBoard.objects.earliest("created_at").created_at)
     found, url = [], f"{ORDERS}?page_size=2"
@@ -228,13 +228,13 @@ def test_orders_are_filtered(buyer: Any, operator: Any, stranger: Any, seven: li
     assert numbers_in(stranger.get(f"{ORDERS}?buyer=U-{buyer.user.pk}")) == []
 
 
-def test_filters_stay_on_the_next_page(buyer: Any, seven: list[str]) -> None:
+def test_filters_apply_to_the_next_page(buyer: Any, seven: list[str]) -> None:
     first = buyer.get(f"{ORDERS}?status=confirmed&page_size=2&ordering=created_at")
 
     assert numbers_in(first) + numbers_in(buyer.get(first.json()["next"])) == seven[:4]
 
 
-def test_a_list_of_any_length_takes_as_many_statements(
+def test_the_number_of_statements_does_not_depend_on_the_page_size(
     buyer: Any, seven: list[str], statements: Callable[..., Any]
 ) -> None:
     counts = []
@@ -251,7 +251,7 @@ MOST_TO_CATCH_UP = 15
 """Statements with which the order board is brought up to date, before it is read."""
 
 
-def test_what_was_placed_or_cancelled_just_now_is_listed(
+def test_the_list_includes_changes_made_just_before(
     buyer: Any, shop: object, order_body: dict[str, Any], statements: Callable[..., Any]
 ) -> None:
     for n in range(1, 4):
@@ -266,7 +266,7 @@ def test_what_was_placed_or_cancelled_just_now_is_listed(
     assert buyer.get(ORDERS).json()["results"][0] == cancelled.json()
 
 
-def test_a_list_is_answered_although_its_board_cannot_go_on(
+def test_the_list_works_while_its_read_model_is_stopped_by_an_error(
     buyer: Any, shop: object, order_body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = buyer.post(ORDERS, order_body).json()["number"]
@@ -287,11 +287,11 @@ def test_a_list_is_answered_although_its_board_cannot_go_on(
 # --- The timeline ---
 
 
-def test_the_timeline_tells_the_story_in_order_of_cause(buyer: Any, system: Any) -> None:
-    answer = buyer.get(f"{ORDERS}/{system.order}/timeline")
-    story = answer.json()
+def test_the_timeline_lists_every_event_after_its_cause(buyer: Any, system: Any) -> None:
+    response = buyer.get(f"{ORDERS}/{system.order}/timeline")
+    story = response.json()
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert {tuple(event) for event in story} == {
         ("event_id", "type", "context", "occurred_at", "causation_id", "summary")
     }
@@ -318,9 +318,9 @@ def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, opera
     assert moved.json()[-1]["type"] == "fulfillment.shipment_dispatched"
 
 
-def test_every_answer_about_an_order_names_its_story(buyer: Any, operator: Any, system: Any) -> None:
+def test_every_response_about_an_order_has_its_correlation_id(buyer: Any, operator: Any, system: Any) -> None:
     story = str(Order.objects.get(pk=system.order).correlation_id)
-    answers = [
+    responses = [
         buyer.get(f"{ORDERS}/{system.order}"),
         buyer.get(f"{ORDERS}/{system.order}/timeline"),
         operator.get(f"/api/v1/shipments/{system.shipment}"),
@@ -328,11 +328,11 @@ def test_every_answer_about_an_order_names_its_story(buyer: Any, operator: Any, 
         buyer.post(f"{ORDERS}/{system.order}/cancel", {}),
     ]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 409, 202]
-    assert {answer.headers["X-Correlation-Id"] for answer in answers} == {story}
+    assert [response.status_code for response in responses] == [200, 200, 200, 409, 202]
+    assert {response.headers["X-Correlation-Id"] for response in responses} == {story}
 
 
-def test_a_traceparent_is_continued(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_a_valid_traceparent_is_recorded(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     number = buyer.post(ORDERS, order_body, headers={"traceparent": trace}).json()["number"]
     other = buyer.post(ORDERS, order_body, headers={"traceparent": "00-nonsense"}).json()["number"]
@@ -345,7 +345,7 @@ def test_a_traceparent_is_continued(buyer: Any, shop: object, order_body: dict[s
     assert placed(other).traceparent is None
 
 
-def test_a_story_of_any_length_takes_as_many_statements(
+def test_the_number_of_statements_does_not_depend_on_the_length_of_the_story(
     buyer: Any, operator: Any, system: Any, drain: Callable[..., int], statements: Callable[..., Any]
 ) -> None:
     counts = []
@@ -366,27 +366,27 @@ def test_a_story_of_any_length_takes_as_many_statements(
 # --- Cancelling ---
 
 
-def test_before_payment_an_order_is_cancelled_at_once(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_an_unpaid_order_is_cancelled_immediately(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     number = buyer.post(ORDERS, order_body).json()["number"]
-    answer = buyer.post(f"{ORDERS}/{number}/cancel", {"reason": "changed my mind"})
+    response = buyer.post(f"{ORDERS}/{number}/cancel", {"reason": "changed my mind"})
 
-    assert answer.status_code == 202
-    assert (answer.json()["status"], answer.json()["cancellation_reason"]) == ("cancelled", "by_buyer")
-    assert answer.headers["ETag"] == buyer.get(f"{ORDERS}/{number}").headers["ETag"]
+    assert response.status_code == 202
+    assert (response.json()["status"], response.json()["cancellation_reason"]) == ("cancelled", "by_buyer")
+    assert response.headers["ETag"] == buyer.get(f"{ORDERS}/{number}").headers["ETag"]
 
 
-def test_after_payment_it_is_asked_for_and_then_refunded(buyer: Any, system: Any, drain: Callable[..., int]) -> None:
-    answer = buyer.post(f"{ORDERS}/{system.order}/cancel")
+def test_cancelling_a_paid_order_refunds_the_payment(buyer: Any, system: Any, drain: Callable[..., int]) -> None:
+    response = buyer.post(f"{ORDERS}/{system.order}/cancel")
     drain()
     order = buyer.get(f"{ORDERS}/{system.order}").json()
 
-    assert (answer.status_code, answer.json()["status"]) == (202, "confirmed")
+    assert (response.status_code, response.json()["status"]) == (202, "confirmed")
     assert (order["status"], order["cancellation_reason"]) == ("cancelled", "by_buyer")
     assert order["payment"]["status"] == "refunded"
     assert order["payment"]["refunded"] == order["payment"]["paid"] == usd("105.00")
 
 
-def test_staff_who_cancel_are_told_apart_from_the_buyer(
+def test_a_cancellation_by_staff_has_its_own_reason(
     buyer: Any, operator: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
     number = buyer.post(ORDERS, order_body).json()["number"]
@@ -394,7 +394,7 @@ def test_staff_who_cancel_are_told_apart_from_the_buyer(
     assert operator.post(f"{ORDERS}/{number}/cancel", {}).json()["cancellation_reason"] == "by_operator"
 
 
-def test_what_has_ended_cannot_be_cancelled(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+def test_a_cancelled_order_cannot_be_cancelled_again(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
     number = buyer.post(ORDERS, order_body).json()["number"]
     buyer.post(f"{ORDERS}/{number}/cancel", {})
     again = buyer.post(f"{ORDERS}/{number}/cancel", {})
@@ -404,7 +404,7 @@ def test_what_has_ended_cannot_be_cancelled(buyer: Any, shop: object, order_body
     assert number in problem_of(again)["detail"]
 
 
-def test_a_cancellation_of_another_version_is_refused(buyer: Any, system: Any) -> None:
+def test_a_cancellation_with_a_stale_etag_is_refused(buyer: Any, system: Any) -> None:
     stale = buyer.post(f"{ORDERS}/{system.order}/cancel", {}, headers={"If-Match": '"1"'})
     fresh = buyer.get(f"{ORDERS}/{system.order}").headers["ETag"]
 
@@ -421,6 +421,8 @@ def test_a_cancellation_of_another_version_is_refused(buyer: Any, system: Any) -
         ({"status": "cancelled"}, ("#/status", "unknown_field")),
     ],
 )
-def test_what_a_cancellation_cannot_say(buyer: Any, system: Any, body: dict[str, Any], error: tuple[str, str]) -> None:
+def test_an_invalid_cancellation_is_refused(
+    buyer: Any, system: Any, body: dict[str, Any], error: tuple[str, str]
+) -> None:
     assert error in errors_of(buyer.post(f"{ORDERS}/{system.order}/cancel", body))
     assert buyer.get(f"{ORDERS}/{system.order}").json()["status"] == "confirmed"

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 
 
-class Answers(NamedTuple):
+class Statuses(NamedTuple):
     """The status each caller gets for a request that is right in itself; the first three change nothing."""
 
     anonymous: int
@@ -22,43 +22,43 @@ class Answers(NamedTuple):
     """Staff of the route's context alone."""
 
 
-TABLE: dict[str, tuple[str, Answers]] = {
+TABLE: dict[str, tuple[str, Statuses]] = {
     # route                                    context          anonymous, stranger, staff of others, owner, staff
-    "POST auth/tokens":                       ("",             Answers(201, 201, 201, 201, 201)),
-    "POST customers":                         ("ordering",     Answers(201, 201, 201, 201, 201)),
-    "GET me":                                 ("ordering",     Answers(401, 200, 200, 200, 200)),
-    "PATCH me":                               ("ordering",     Answers(401, 200, 200, 200, 200)),
-    "GET products":                           ("ordering",     Answers(200, 200, 200, 200, 200)),
-    "POST products":                          ("ordering",     Answers(401, 403, 403, 403, 201)),
-    "GET products/<sku:sku>":                 ("ordering",     Answers(200, 200, 200, 200, 200)),
-    "PATCH products/<sku:sku>":               ("ordering",     Answers(401, 403, 403, 403, 200)),
-    "GET orders":                             ("ordering",     Answers(401, 200, 200, 200, 200)),
-    "POST orders":                            ("ordering",     Answers(401, 201, 201, 201, 201)),
-    "GET orders/<number:number>":             ("ordering",     Answers(401, 404, 404, 200, 200)),
-    "GET orders/<number:number>/timeline":    ("ordering",     Answers(401, 404, 404, 200, 200)),
-    "POST orders/<number:number>/cancel":     ("ordering",     Answers(401, 404, 404, 202, 202)),
-    "GET stock":                              ("inventory",    Answers(401, 403, 403, 403, 200)),
-    "GET stock/<sku:sku>":                    ("inventory",    Answers(401, 403, 403, 403, 200)),
-    "POST stock/<sku:sku>/receipts":          ("inventory",    Answers(401, 403, 403, 403, 201)),
-    "POST stock/<sku:sku>/adjustments":       ("inventory",    Answers(401, 403, 403, 403, 201)),
-    "GET shipments":                          ("fulfillment",  Answers(401, 403, 403, 403, 200)),
-    "GET shipments/<number:id>":              ("fulfillment",  Answers(401, 403, 403, 403, 200)),
-    "POST shipments/<number:id>/dispatch":    ("fulfillment",  Answers(401, 403, 403, 403, 200)),
-    "POST shipments/<number:id>/deliver":     ("fulfillment",  Answers(401, 403, 403, 403, 200)),
-    "GET deliveries":                         ("integration",  Answers(401, 403, 403, 403, 200)),
-    "GET deliveries/<int:id>":                ("integration",  Answers(401, 403, 403, 403, 200)),
-    "POST deliveries/replay":                 ("integration",  Answers(401, 403, 403, 403, 202)),
-    "POST deliveries/<int:id>/replay":        ("integration",  Answers(401, 403, 403, 403, 202)),
-    "POST deliveries/<int:id>/skip":          ("integration",  Answers(401, 403, 403, 403, 200)),
+    "POST auth/tokens":                       ("",             Statuses(201, 201, 201, 201, 201)),
+    "POST customers":                         ("ordering",     Statuses(201, 201, 201, 201, 201)),
+    "GET me":                                 ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "PATCH me":                               ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "GET products":                           ("ordering",     Statuses(200, 200, 200, 200, 200)),
+    "POST products":                          ("ordering",     Statuses(401, 403, 403, 403, 201)),
+    "GET products/<sku:sku>":                 ("ordering",     Statuses(200, 200, 200, 200, 200)),
+    "PATCH products/<sku:sku>":               ("ordering",     Statuses(401, 403, 403, 403, 200)),
+    "GET orders":                             ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "POST orders":                            ("ordering",     Statuses(401, 201, 201, 201, 201)),
+    "GET orders/<number:number>":             ("ordering",     Statuses(401, 404, 404, 200, 200)),
+    "GET orders/<number:number>/timeline":    ("ordering",     Statuses(401, 404, 404, 200, 200)),
+    "POST orders/<number:number>/cancel":     ("ordering",     Statuses(401, 404, 404, 202, 202)),
+    "GET stock":                              ("inventory",    Statuses(401, 403, 403, 403, 200)),
+    "GET stock/<sku:sku>":                    ("inventory",    Statuses(401, 403, 403, 403, 200)),
+    "POST stock/<sku:sku>/receipts":          ("inventory",    Statuses(401, 403, 403, 403, 201)),
+    "POST stock/<sku:sku>/adjustments":       ("inventory",    Statuses(401, 403, 403, 403, 201)),
+    "GET shipments":                          ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/deliver":     ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET deliveries":                         ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "GET deliveries/<int:id>":                ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "POST deliveries/replay":                 ("integration",  Statuses(401, 403, 403, 403, 202)),
+    "POST deliveries/<int:id>/replay":        ("integration",  Statuses(401, 403, 403, 403, 202)),
+    "POST deliveries/<int:id>/skip":          ("integration",  Statuses(401, 403, 403, 403, 200)),
     # Whoever signs as the provider does is the provider.
-    "POST webhooks/payments/<slug:provider_name>": ("billing", Answers(204, 204, 204, 204, 204)),
+    "POST webhooks/payments/<slug:provider_name>": ("billing", Statuses(204, 204, 204, 204, 204)),
 }  # fmt: skip
 
 CONTEXTS = {"ordering", "inventory", "billing", "fulfillment", "integration"}
 ROUTES = {str(route) for route in routes()}
 
 
-def test_every_route_has_its_row() -> None:
+def test_every_route_has_a_row_in_the_table() -> None:
     assert ROUTES - set(TABLE) == set(), "say in TABLE who may"
 
 
@@ -67,28 +67,28 @@ def test_every_route_has_an_example_that_succeeds(system: System) -> None:
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
-def test_each_caller_gets_the_answer_of_the_table(
-    route: str, system: System, callers: Callable[[str], dict[str, Any]], photograph: Callable[[], object]
+def test_every_caller_gets_the_status_in_the_table(
+    route: str, system: System, callers: Callable[[str], dict[str, Any]], all_rows: Callable[[], object]
 ) -> None:
-    context, answers = TABLE[route]
-    changes = answers.staff != answers.stranger and not route.startswith("GET")
+    context, statuses = TABLE[route]
+    changes = statuses.staff != statuses.stranger and not route.startswith("GET")
     expected = {
-        **answers._asdict(),
-        "in the group but not staff": answers.stranger,
-        "staff who may only look": 403 if changes else answers.staff,
+        **statuses._asdict(),
+        "in the group but not staff": statuses.stranger,
+        "staff who may only look": 403 if changes else statuses.staff,
     }
     clients = callers(context)
     if route in COMES_AFTER:
         assert clients["everybody's staff"].call(examples(system)[COMES_AFTER[route]]).status_code < 300
-    before = photograph()
+    before = all_rows()
 
     for caller, status in expected.items():
         with undone():
-            answer = clients[caller].call(examples(system)[route])
-            assert answer.status_code == status, (caller, answer.content)
+            response = clients[caller].call(examples(system)[route])
+            assert response.status_code == status, (caller, response.content)
             if status >= 400:
-                assert kind_of(answer) in {"not_authenticated", "permission_denied", "not_found"}
-                assert photograph() == before, caller
+                assert kind_of(response) in {"not_authenticated", "permission_denied", "not_found"}
+                assert all_rows() == before, caller
 
 
 COMES_AFTER = {
@@ -128,7 +128,7 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def test_lists_show_a_buyer_only_what_is_theirs(
+def test_a_buyer_sees_only_their_own_orders_in_a_list(
     buyer: Any, stranger: Any, operator: Any, system: System, order_body: dict[str, Any]
 ) -> None:
     theirs = stranger.post("/api/v1/orders", order_body).json()["number"]
@@ -141,7 +141,7 @@ def test_lists_show_a_buyer_only_what_is_theirs(
     assert numbers(operator) == sorted([system.order, theirs])
 
 
-def test_nobody_orders_in_another_buyers_name(
+def test_a_placed_order_is_hidden_from_other_buyers(
     stranger: Any, system: System, order_body: dict[str, Any], buyer: Any
 ) -> None:
     placed = stranger.post("/api/v1/orders", order_body).json()["number"]

@@ -11,10 +11,10 @@ GLOBE = {"sku": "GLOBE-30", "name": "Globe", "description": "Turns.", "price": {
 
 
 def test_a_product_has_these_fields(anonymous: Any, shop: object) -> None:
-    answer = anonymous.get(f"{PRODUCTS}/MUG")
+    response = anonymous.get(f"{PRODUCTS}/MUG")
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "sku": "MUG",
         "name": "Mug",
         "description": "",
@@ -24,16 +24,16 @@ def test_a_product_has_these_fields(anonymous: Any, shop: object) -> None:
     }
 
 
-def test_a_new_product_is_there_for_everybody(operator: Any, anonymous: Any) -> None:
-    answer = operator.post(PRODUCTS, GLOBE)
-    found = anonymous.get(answer.headers["Location"])
+def test_a_new_product_is_public(operator: Any, anonymous: Any) -> None:
+    response = operator.post(PRODUCTS, GLOBE)
+    found = anonymous.get(response.headers["Location"])
 
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == f"http://testserver{PRODUCTS}/GLOBE-30"
-    assert answer.headers["ETag"] == found.headers["ETag"] == '"1"'
-    assert answer.json() == found.json()
-    assert answer.json()["price"] == {"amount": "19.90", "currency": "USD"}
-    assert answer.json()["availability"] == "out_of_stock"
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"http://testserver{PRODUCTS}/GLOBE-30"
+    assert response.headers["ETag"] == found.headers["ETag"] == '"1"'
+    assert response.json() == found.json()
+    assert response.json()["price"] == {"amount": "19.90", "currency": "USD"}
+    assert response.json()["availability"] == "out_of_stock"
 
 
 def test_a_sku_is_listed_once(operator: Any) -> None:
@@ -44,21 +44,21 @@ def test_a_sku_is_listed_once(operator: Any) -> None:
     assert kind_of(again) == "sku_taken"
 
 
-def test_orders_keep_the_price_they_were_placed_at(operator: Any, buyer: Any, system: Any) -> None:
-    answer = operator.patch(f"{PRODUCTS}/MUG", {"price": {"amount": "99.00", "currency": "USD"}})
+def test_a_price_change_does_not_affect_existing_orders(operator: Any, buyer: Any, system: Any) -> None:
+    response = operator.patch(f"{PRODUCTS}/MUG", {"price": {"amount": "99.00", "currency": "USD"}})
 
-    assert answer.json()["price"]["amount"] == "99.00"
+    assert response.json()["price"]["amount"] == "99.00"
     assert buyer.get(f"/api/v1/orders/{system.order}").json()["lines"][0]["unit_price"]["amount"] == "12.50"
 
 
-def test_what_is_not_on_sale_is_in_no_list(operator: Any, anonymous: Any, shop: object) -> None:
+def test_a_product_that_is_not_on_sale_is_not_listed(operator: Any, anonymous: Any, shop: object) -> None:
     operator.patch(f"{PRODUCTS}/MUG", {"on_sale": False})
 
     assert "MUG" not in [product["sku"] for product in anonymous.get(PRODUCTS).json()["results"]]
     assert anonymous.get(f"{PRODUCTS}/MUG").json()["on_sale"] is False
 
 
-def test_a_change_of_what_somebody_else_changed_since_is_refused(operator: Any, shop: object) -> None:
+def test_a_change_with_a_stale_etag_is_refused(operator: Any, shop: object) -> None:
     seen = operator.get(f"{PRODUCTS}/MUG").headers["ETag"]
     first = operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": seen})
     second = operator.patch(f"{PRODUCTS}/MUG", {"name": "Jar"}, headers={"If-Match": seen})
@@ -69,28 +69,28 @@ def test_a_change_of_what_somebody_else_changed_since_is_refused(operator: Any, 
 
 
 @pytest.mark.parametrize("tag", ['"999"', 'W/"1"', "1", '"x"', "", '"1', '"99999999999"'])
-def test_only_the_etag_that_was_given_out_matches(operator: Any, shop: object, tag: str) -> None:
+def test_an_unknown_etag_is_a_412(operator: Any, shop: object, tag: str) -> None:
     assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": tag}).status_code == 412
 
 
 @pytest.mark.parametrize("tags", ['"9","{}"', '"x", {}', '  "7" ,"8" , {} ', 'W/"1", {}'])
-def test_of_several_etags_one_need_match(operator: Any, shop: object, tags: str) -> None:
+def test_one_matching_etag_of_several_is_enough(operator: Any, shop: object, tags: str) -> None:
     seen = operator.get(f"{PRODUCTS}/MUG").headers["ETag"]
     either = tags.replace('"{}"', seen).replace("{}", seen)
     assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": either}).status_code == 200
 
 
-def test_of_several_etags_none_may_match(operator: Any, shop: object) -> None:
-    answer = operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": '"7", "8", W/"1"'})
-    assert answer.status_code == 412
+def test_several_etags_without_a_match_are_a_412(operator: Any, shop: object) -> None:
+    response = operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": '"7", "8", W/"1"'})
+    assert response.status_code == 412
 
 
-def test_a_star_matches_whatever_there_is(operator: Any, shop: object) -> None:
+def test_a_star_matches_any_existing_product(operator: Any, shop: object) -> None:
     assert operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 200
     assert operator.patch(f"{PRODUCTS}/NONE", {"name": "Cup"}, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_what_did_not_change_is_not_sent_again(anonymous: Any, operator: Any, shop: object) -> None:
+def test_an_unchanged_product_is_a_304(anonymous: Any, operator: Any, shop: object) -> None:
     known = {"If-None-Match": anonymous.get(f"{PRODUCTS}/MUG").headers["ETag"]}
     same = anonymous.get(f"{PRODUCTS}/MUG", headers=known)
     operator.patch(f"{PRODUCTS}/MUG", {"name": "Cup"})
@@ -116,11 +116,11 @@ def test_what_did_not_change_is_not_sent_again(anonymous: Any, operator: Any, sh
     ],
 )
 def test_products_are_found(anonymous: Any, shop: object, query: str, skus: list[str]) -> None:
-    answer = anonymous.get(f"{PRODUCTS}?{query}")
+    response = anonymous.get(f"{PRODUCTS}?{query}")
 
-    assert answer.status_code == 200
-    assert list(answer.json()) == ["next", "previous", "results"]
-    assert [product["sku"] for product in answer.json()["results"]] == skus
+    assert response.status_code == 200
+    assert list(response.json()) == ["next", "previous", "results"]
+    assert [product["sku"] for product in response.json()["results"]] == skus
 
 
 @pytest.mark.parametrize(
@@ -150,21 +150,21 @@ def test_products_are_found(anonymous: Any, shop: object, query: str, skus: list
         ({"availability": "in_stock"}, ("#/availability", "unknown_field")),
     ],
 )
-def test_what_a_product_cannot_be(
-    operator: Any, photograph: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
+def test_an_invalid_product_is_refused(
+    operator: Any, all_rows: Callable[[], object], change: dict[str, Any], error: tuple[str, str]
 ) -> None:
-    before = photograph()
+    before = all_rows()
 
     assert errors_of(operator.post(PRODUCTS, {**GLOBE, **change})) == {error}
-    assert photograph() == before
+    assert all_rows() == before
 
 
-def test_nothing_can_be_read_or_changed_that_is_not_there(operator: Any, shop: object) -> None:
-    for answer in operator.get(f"{PRODUCTS}/NONE"), operator.patch(f"{PRODUCTS}/NONE", {}):
-        assert answer.status_code == 404
-        assert kind_of(answer) == "not_found"
+def test_an_unknown_product_cannot_be_read_or_changed(operator: Any, shop: object) -> None:
+    for response in operator.get(f"{PRODUCTS}/NONE"), operator.patch(f"{PRODUCTS}/NONE", {}):
+        assert response.status_code == 404
+        assert kind_of(response) == "not_found"
 
 
-def test_looking_at_the_heads_takes_no_token(anonymous: Any, shop: object) -> None:
+def test_head_and_options_of_products_require_no_token(anonymous: Any, shop: object) -> None:
     assert anonymous.head(PRODUCTS).status_code == 200
     assert anonymous.options(PRODUCTS).status_code == 200

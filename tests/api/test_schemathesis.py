@@ -57,7 +57,7 @@ def connections_stay_open(system: System) -> Iterator[None]:
 @pytest.mark.parametrize("who", ["buyer", "operator"])
 @pytest.mark.parametrize("label", OPERATIONS)
 @pytest.mark.usefixtures("connections_stay_open")
-def test_every_answer_is_described(
+def test_every_response_is_described(
     label: str, who: str, mode: GenerationMode, system: System, buyer: Any, operator: Any
 ) -> None:
     client = {"buyer": buyer, "operator": operator}[who]

@@ -11,11 +11,11 @@ BY_MAIL = {"carrier": "Royal Mail", "tracking_number": "RM 123 456"}
 
 
 def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dict[str, Any]) -> None:
-    answer = operator.get(f"{SHIPMENTS}/{system.shipment}")
-    shipment = answer.json()
+    response = operator.get(f"{SHIPMENTS}/{system.shipment}")
+    shipment = response.json()
 
-    assert answer.status_code == 200
-    assert answer.headers["ETag"] == '"1"'
+    assert response.status_code == 200
+    assert response.headers["ETag"] == '"1"'
     assert shipment.pop("created_at") == shipment.pop("updated_at")
     assert shipment == {
         "id": system.shipment,
@@ -31,7 +31,7 @@ def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dic
     }
 
 
-def test_a_shipment_goes_and_arrives(operator: Any, system: Any) -> None:
+def test_a_shipment_is_dispatched_and_delivered(operator: Any, system: Any) -> None:
     gone = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
     there = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver")
 
@@ -42,18 +42,18 @@ def test_a_shipment_goes_and_arrives(operator: Any, system: Any) -> None:
     assert (gone.headers["ETag"], there.headers["ETag"]) == ('"2"', '"3"')
 
 
-def test_each_step_is_made_once_and_in_turn(operator: Any, system: Any, photograph: Callable[[], object]) -> None:
-    before = photograph()
+def test_a_step_out_of_order_or_repeated_is_refused(operator: Any, system: Any, all_rows: Callable[[], object]) -> None:
+    before = all_rows()
     early = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver", {})
-    assert photograph() == before
+    assert all_rows() == before
     operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
     again = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
 
-    assert [(answer.status_code, kind_of(answer)) for answer in (early, again)] == [(409, "not_allowed")] * 2
+    assert [(response.status_code, kind_of(response)) for response in (early, again)] == [(409, "not_allowed")] * 2
     assert problem_of(early)["detail"] == f"Shipment {system.shipment} is arranged: cannot deliver."
 
 
-def test_what_was_cancelled_stays_in_the_house(
+def test_a_cancelled_shipment_cannot_be_dispatched(
     buyer: Any, operator: Any, system: Any, drain: Callable[..., int]
 ) -> None:
     buyer.post(f"/api/v1/orders/{system.order}/cancel", {})
@@ -64,10 +64,10 @@ def test_what_was_cancelled_stays_in_the_house(
 
 
 @pytest.mark.parametrize(("call", "body"), [("dispatch", BY_MAIL), ("deliver", {})])
-def test_a_step_from_another_version_is_refused(operator: Any, system: Any, call: str, body: dict[str, Any]) -> None:
-    answer = operator.post(f"{SHIPMENTS}/{system.shipment}/{call}", body, headers={"If-Match": '"7"'})
+def test_a_step_with_a_stale_etag_is_refused(operator: Any, system: Any, call: str, body: dict[str, Any]) -> None:
+    response = operator.post(f"{SHIPMENTS}/{system.shipment}/{call}", body, headers={"If-Match": '"7"'})
 
-    assert (answer.status_code, kind_of(answer)) == (412, "stale_version")
+    assert (response.status_code, kind_of(response)) == (412, "stale_version")
 
 
 @pytest.mark.parametrize(
@@ -82,24 +82,24 @@ def test_a_step_from_another_version_is_refused(operator: Any, system: Any, call
         ("deliver", {"when": "now"}, ("#/when", "unknown_field")),
     ],
 )
-def test_what_a_step_cannot_be(
+def test_an_invalid_step_is_refused(
     operator: Any,
     system: Any,
-    photograph: Callable[[], object],
+    all_rows: Callable[[], object],
     call: str,
     body: dict[str, Any],
     error: tuple[str, str],
 ) -> None:
-    before = photograph()
+    before = all_rows()
 
     assert errors_of(operator.post(f"{SHIPMENTS}/{system.shipment}/{call}", body)) == {error}
-    assert photograph() == before
+    assert all_rows() == before
 
 
-def test_there_is_no_shipment_of_another_name(operator: Any, system: Any) -> None:
+def test_an_unknown_shipment_is_not_found(operator: Any, system: Any) -> None:
     for path in "S-999-1", system.order, f"{system.shipment}-1", "s-1-1", "S-", "S-1-1/", "1":
-        answer = operator.get(f"{SHIPMENTS}/{path}")
-        assert (answer.status_code, kind_of(answer)) == (404, "not_found")
+        response = operator.get(f"{SHIPMENTS}/{path}")
+        assert (response.status_code, kind_of(response)) == (404, "not_found")
 
 
 def test_shipments_are_listed_and_filtered(operator: Any, system: Any) -> None:
@@ -111,7 +111,7 @@ def test_shipments_are_listed_and_filtered(operator: Any, system: Any) -> None:
     assert ids("status=delivered") == ids("order=R-1") == []
 
 
-def test_a_list_of_any_length_takes_as_many_statements(
+def test_the_number_of_statements_does_not_depend_on_the_page_size(
     buyer: Any, operator: Any, system: Any, drain: Callable[..., int], statements: Callable[..., Any]
 ) -> None:
     for _ in range(3):
@@ -120,8 +120,8 @@ def test_a_list_of_any_length_takes_as_many_statements(
     counts = []
     for size in 1, 4:
         with statements() as seen:
-            answer = operator.get(f"{SHIPMENTS}?page_size={size}")
-        assert len(answer.json()["results"]) == size
+            response = operator.get(f"{SHIPMENTS}?page_size={size}")
+        assert len(response.json()["results"]) == size
         counts.append(len(seen))
 
     assert counts[0] == counts[1] <= 6

@@ -13,23 +13,23 @@ STOCK = "/api/v1/stock"
 
 
 def test_a_stock_item_has_these_fields(operator: Any, system: Any) -> None:
-    answer = operator.get(f"{STOCK}/MUG")
-    item = answer.json()
+    response = operator.get(f"{STOCK}/MUG")
+    item = response.json()
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert item.pop("as_of").endswith("Z")
     assert item == {"sku": "MUG", "on_hand": 100, "reserved": 2, "available": 98, "reorder_point": 5}
 
 
-def test_goods_come_in(operator: Any, shop: object) -> None:
-    answer = operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 7, "reference": "D-17"})
+def test_a_receipt_increases_the_stock(operator: Any, shop: object) -> None:
+    response = operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 7, "reference": "D-17"})
 
-    assert answer.status_code == 201
-    assert (answer.json()["on_hand"], answer.json()["available"]) == (7, 7)
-    assert answer.headers["ETag"] == operator.get(f"{STOCK}/RELIC").headers["ETag"]
+    assert response.status_code == 201
+    assert (response.json()["on_hand"], response.json()["available"]) == (7, 7)
+    assert response.headers["ETag"] == operator.get(f"{STOCK}/RELIC").headers["ETag"]
 
 
-def test_what_came_in_can_be_bought(operator: Any, anonymous: Any, shop: object, drain: Callable[..., int]) -> None:
+def test_received_stock_can_be_bought(operator: Any, anonymous: Any, shop: object, drain: Callable[..., int]) -> None:
     operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 1_000_000_000})
     drain()
 
@@ -37,20 +37,20 @@ def test_what_came_in_can_be_bought(operator: Any, anonymous: Any, shop: object,
 
 
 @pytest.mark.parametrize(("delta", "on_hand"), [(-3, 97), (3, 103), (-98, 2)])
-def test_what_is_counted_is_corrected(operator: Any, system: Any, delta: int, on_hand: int) -> None:
-    answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": delta, "reason": "counted"})
+def test_an_adjustment_changes_the_stock(operator: Any, system: Any, delta: int, on_hand: int) -> None:
+    response = operator.post(f"{STOCK}/MUG/adjustments", {"delta": delta, "reason": "counted"})
 
-    assert answer.status_code == 201
-    assert answer.json()["on_hand"] == on_hand
+    assert response.status_code == 201
+    assert response.json()["on_hand"] == on_hand
 
 
-def test_what_is_set_aside_is_not_taken_away(operator: Any, system: Any, photograph: Callable[[], object]) -> None:
-    before = photograph()
-    answer = operator.post(f"{STOCK}/MUG/adjustments", {"delta": -99, "reason": "counted"})
+def test_reserved_goods_cannot_be_adjusted_away(operator: Any, system: Any, all_rows: Callable[[], object]) -> None:
+    before = all_rows()
+    response = operator.post(f"{STOCK}/MUG/adjustments", {"delta": -99, "reason": "counted"})
 
-    assert answer.status_code == 409
-    assert kind_of(answer) == "reserved_goods"
-    assert photograph() == before
+    assert response.status_code == 409
+    assert kind_of(response) == "reserved_goods"
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,24 @@ def test_what_is_set_aside_is_not_taken_away(operator: Any, system: Any, photogr
         ("adjustments", {"delta": 1, "reason": ""}, ("#/reason", "blank")),
     ],
 )
-def test_what_cannot_have_happened(
+def test_an_invalid_stock_movement_is_refused(
     operator: Any,
     shop: object,
-    photograph: Callable[[], object],
+    all_rows: Callable[[], object],
     call: str,
     body: dict[str, Any],
     error: tuple[str, str],
 ) -> None:
-    before = photograph()
+    before = all_rows()
 
     assert errors_of(operator.post(f"{STOCK}/MUG/{call}", body)) == {error}
-    assert photograph() == before
+    assert all_rows() == before
 
 
 @pytest.mark.parametrize(
     ("call", "body"), [("receipts", {"quantity": 1}), ("adjustments", {"delta": 1, "reason": "counted"})]
 )
-def test_a_count_of_what_has_moved_since_is_refused(
+def test_a_stock_movement_with_a_stale_etag_is_refused(
     operator: Any, shop: object, call: str, body: dict[str, Any]
 ) -> None:
     seen = operator.get(f"{STOCK}/MUG").headers["ETag"]
@@ -100,29 +100,29 @@ def test_a_count_of_what_has_moved_since_is_refused(
     assert kind_of(second) == "stale_version"
 
 
-def test_there_is_no_stock_of_what_was_never_listed(operator: Any, shop: object) -> None:
-    answers = [
+def test_a_sku_that_was_never_listed_has_no_stock(operator: Any, shop: object) -> None:
+    responses = [
         operator.get(f"{STOCK}/NONE"),
         operator.post(f"{STOCK}/NONE/receipts", {"quantity": 1}),
         operator.post(f"{STOCK}/NONE/adjustments", {"delta": 1, "reason": "found"}),
     ]
 
-    assert [(answer.status_code, kind_of(answer)) for answer in answers] == [(404, "not_found")] * 3
+    assert [(response.status_code, kind_of(response)) for response in responses] == [(404, "not_found")] * 3
 
 
-class TestThePast:
-    def test_is_told_as_of_a_moment(self, operator: Any, shop: object) -> None:
+class TestAsOf:
+    def test_as_of_returns_the_state_at_that_time(self, operator: Any, shop: object) -> None:
         before = operator.get(f"{STOCK}/MUG").json()
         operator.post(f"{STOCK}/MUG/receipts", {"quantity": 7})
         after = operator.get(f"{STOCK}/MUG").json()
 
         assert (before["on_hand"], after["on_hand"]) == (100, 107)
         for told in before, after:
-            answer = operator.get(f"{STOCK}/MUG", {"as_of": told["as_of"]})
-            assert answer.status_code == 200
-            assert answer.json() == told
+            response = operator.get(f"{STOCK}/MUG", {"as_of": told["as_of"]})
+            assert response.status_code == 200
+            assert response.json() == told
 
-    def test_has_the_versions_it_had(self, operator: Any, shop: object) -> None:
+    def test_as_of_returns_the_etag_of_that_time(self, operator: Any, shop: object) -> None:
         before = operator.get(f"{STOCK}/MUG")
         operator.post(f"{STOCK}/MUG/receipts", {"quantity": 7})
         then = operator.get(f"{STOCK}/MUG", {"as_of": before.json()["as_of"]})
@@ -131,24 +131,24 @@ class TestThePast:
         stale = operator.post(f"{STOCK}/MUG/receipts", {"quantity": 1}, headers={"If-Match": then.headers["ETag"]})
         assert stale.status_code == 412
 
-    def test_is_told_in_utc_wherever_it_is_asked_from(self, operator: Any, shop: object) -> None:
+    def test_as_of_is_returned_in_utc(self, operator: Any, shop: object) -> None:
         now = clock.now()
         there = now.astimezone(timezone(timedelta(hours=5, minutes=45))).isoformat()
 
-        answer = operator.get(f"{STOCK}/MUG", {"as_of": there})
+        response = operator.get(f"{STOCK}/MUG", {"as_of": there})
 
-        assert answer.json()["as_of"] == now.isoformat().replace("+00:00", "Z")
+        assert response.json()["as_of"] == now.isoformat().replace("+00:00", "Z")
 
     @pytest.mark.parametrize("sku", ["MUG", "NONE"])
-    def test_begins_when_the_sku_was_listed(self, operator: Any, shop: object, sku: str) -> None:
-        answer = operator.get(f"{STOCK}/{sku}", {"as_of": "2001-01-01T00:00:00Z"})
+    def test_as_of_before_the_listing_is_not_found(self, operator: Any, shop: object, sku: str) -> None:
+        response = operator.get(f"{STOCK}/{sku}", {"as_of": "2001-01-01T00:00:00Z"})
 
-        assert (answer.status_code, kind_of(answer)) == (404, "not_found")
+        assert (response.status_code, kind_of(response)) == (404, "not_found")
 
-    def test_ends_now(self, operator: Any, shop: object) -> None:
-        answer = operator.get(f"{STOCK}/MUG", {"as_of": (clock.now() + timedelta(hours=1)).isoformat()})
+    def test_as_of_must_not_be_in_the_future(self, operator: Any, shop: object) -> None:
+        response = operator.get(f"{STOCK}/MUG", {"as_of": (clock.now() + timedelta(hours=1)).isoformat()})
 
-        assert errors_of(answer) == {("#/as_of", "in_the_future")}
+        assert errors_of(response) == {("#/as_of", "in_the_future")}
 
     @pytest.mark.parametrize(
         ("moment", "code"),
@@ -162,13 +162,13 @@ class TestThePast:
             ("\x00", "invalid"),
         ],
     )
-    def test_is_asked_for_by_a_moment(self, operator: Any, shop: object, moment: str, code: str) -> None:
+    def test_as_of_must_be_a_date_and_time(self, operator: Any, shop: object, moment: str, code: str) -> None:
         assert errors_of(operator.get(f"{STOCK}/MUG", {"as_of": moment})) == {("#/as_of", code)}
 
-    def test_is_for_staff(self, buyer: Any, shop: object) -> None:
+    def test_as_of_is_for_staff(self, buyer: Any, shop: object) -> None:
         assert buyer.get(f"{STOCK}/MUG", {"as_of": "2026-01-01T00:00:00Z"}).status_code == 403
 
-    def test_takes_as_many_statements_as_the_present_and_one_more(
+    def test_a_past_state_takes_one_statement_more_than_the_present(
         self, operator: Any, shop: object, statements: Callable[..., Any]
     ) -> None:
         now = operator.get(f"{STOCK}/MUG").json()["as_of"]
@@ -192,13 +192,13 @@ class TestThePast:
     ],
 )
 def test_stock_is_listed(operator: Any, shop: object, query: str, skus: list[str]) -> None:
-    answer = operator.get(f"{STOCK}?{query}")
+    response = operator.get(f"{STOCK}?{query}")
 
-    assert answer.status_code == 200
-    assert [item["sku"] for item in answer.json()["results"]] == skus
+    assert response.status_code == 200
+    assert [item["sku"] for item in response.json()["results"]] == skus
 
 
-def test_skus_with_equally_much_are_all_on_some_page(operator: Any, shop: object) -> None:
+def test_stock_items_with_equal_quantities_all_appear_on_a_page(operator: Any, shop: object) -> None:
     operator.post(f"{STOCK}/ATLAS/adjustments", {"delta": 11, "reason": "counted"})
     found, url = [], f"{STOCK}?ordering=on_hand&page_size=1"
     while url:
@@ -209,7 +209,7 @@ def test_skus_with_equally_much_are_all_on_some_page(operator: Any, shop: object
     assert found == ["RELIC", "ATLAS", "LAMP", "MUG"]
 
 
-def test_a_list_of_any_length_takes_as_many_statements(
+def test_the_number_of_statements_does_not_depend_on_the_page_size(
     operator: Any, shop: object, statements: Callable[..., Any]
 ) -> None:
     counts = []

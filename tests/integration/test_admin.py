@@ -164,7 +164,7 @@ def test_every_aggregate_message_and_delivery_has_pages() -> None:
     assert {"integration.Message", "integration.Delivery", "sandbox.Transaction"} <= named
 
 
-def test_every_page_answers(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+def test_every_page_loads(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
     business()
     for model in PAGES:
         with subtests.test(model._meta.label):
@@ -179,7 +179,7 @@ def test_every_page_answers(business: Callable[[], None], admin_client: Client, 
                 assert escape(str(row)) in shown.content.decode()
 
 
-def test_every_filter_answers(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+def test_every_filter_loads(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
     business()
     junk = [
         "?status__exact=junk",
@@ -198,7 +198,9 @@ def test_every_filter_answers(business: Callable[[], None], admin_client: Client
                 assert admin_client.get(list_of(model) + query, follow=True).status_code == 200, query
 
 
-def test_a_search_takes_anything(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+def test_a_search_accepts_any_text(
+    business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
+) -> None:
     business()
     for model in PAGES:
         with subtests.test(model._meta.label):
@@ -206,7 +208,7 @@ def test_a_search_takes_anything(business: Callable[[], None], admin_client: Cli
                 assert admin_client.get(list_of(model), {"q": junk}).status_code == 200, junk
 
 
-def test_an_unknown_row_is_no_error(db: None, admin_client: Client, subtests: pytest.Subtests) -> None:
+def test_an_unknown_row_redirects(db: None, admin_client: Client, subtests: pytest.Subtests) -> None:
     for model in PAGES:
         with subtests.test(model._meta.label):
             for key in ("junk", "9" * 40, "_00", str(uuid4())):
@@ -214,7 +216,7 @@ def test_an_unknown_row_is_no_error(db: None, admin_client: Client, subtests: py
                 assert admin_client.get(address_of(model, "history", key), follow=True).status_code == 200
 
 
-def test_nothing_can_be_added_changed_or_deleted(
+def test_rows_cannot_be_added_changed_or_deleted(
     business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
 ) -> None:
     business()
@@ -232,7 +234,7 @@ def test_nothing_can_be_added_changed_or_deleted(
             assert not re.search(r'<(textarea|select|input type="(text|number)") ', shown)
 
 
-def test_a_list_asks_the_same_of_the_database_however_long_it_is(
+def test_the_number_of_statements_does_not_depend_on_the_length_of_a_list(
     business: Callable[[], None],
     admin_client: Client,
     statements: Callable[[], AbstractContextManager[list[str]]],
@@ -255,7 +257,7 @@ def test_a_list_asks_the_same_of_the_database_however_long_it_is(
             assert asked(model, query) == before
 
 
-def test_a_page_asks_the_same_of_the_database_however_many_lines_it_has(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_lines(
     placed: Callable[..., OrderNumber],
     drain: Callable[..., int],
     admin_client: Client,
@@ -282,7 +284,7 @@ def test_a_page_asks_the_same_of_the_database_however_many_lines_it_has(
             assert asked(model, "MUG", "LAMP", "ATLAS") == few[model]
 
 
-def test_a_message_page_asks_the_same_of_the_database_however_many_listen(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_consumers(
     business: Callable[[], None],
     admin_client: Client,
     statements: Callable[[], AbstractContextManager[list[str]]],
@@ -306,7 +308,7 @@ def order(business: Callable[[], None]) -> Order:
     return Order.objects.get(status="delivered")
 
 
-def test_a_correlation_id_finds_what_belongs_to_the_story(
+def test_a_correlation_id_finds_all_rows_of_the_story(
     order: Order, admin_client: Client, subtests: pytest.Subtests
 ) -> None:
     id = order.correlation_id
@@ -324,7 +326,7 @@ def _columns(model: type[Model]) -> set[str]:
     return {field.name for field in model._meta.concrete_fields}
 
 
-def test_the_number_of_what_belongs_to_an_order_finds_its_messages(order: Order, admin_client: Client) -> None:
+def test_the_number_of_an_order_invoice_or_shipment_finds_its_messages(order: Order, admin_client: Client) -> None:
     number = OrderNumber(order.number)
     for key in (number, number.lower(), number.replace("R", "I"), shipment_of(number)):
         for model, path in ((Message, "correlation_id"), (Delivery, "message__correlation_id")):
@@ -332,7 +334,7 @@ def test_the_number_of_what_belongs_to_an_order_finds_its_messages(order: Order,
             assert set(found.values_list(path, flat=True)) == {order.correlation_id}
 
 
-def test_an_event_and_a_message_are_found_by_their_ids(order: Order, admin_client: Client) -> None:
+def test_events_and_messages_are_found_by_id(order: Order, admin_client: Client) -> None:
     message = Message.objects.first()
     assert message is not None
     assert list(admin_client.get(list_of(Message), {"q": message.id}).context["cl"].queryset) == [message]
@@ -345,7 +347,7 @@ def test_a_consumer_finds_its_deliveries(order: Order, admin_client: Client) -> 
     assert set(found.values_list("consumer", flat=True)) == {"inventory.reserve-stock"}
 
 
-def test_an_aggregate_leads_to_its_history_from_the_beginning(order: Order, admin_client: Client) -> None:
+def test_an_aggregate_links_to_its_history_in_order(order: Order, admin_client: Client) -> None:
     for model in PAGES:
         if hasattr(model, "stream") and not issubclass(model, HistoryEntry):
             row = model.objects.first()
@@ -354,7 +356,7 @@ def test_an_aggregate_leads_to_its_history_from_the_beginning(order: Order, admi
             assert [entry.version for entry in listed] == list(range(1, row.version + 1))
 
 
-def test_an_aggregate_leads_to_the_rest_of_its_story(order: Order, admin_client: Client) -> None:
+def test_an_aggregate_links_to_the_others_of_its_story(order: Order, admin_client: Client) -> None:
     shown = admin_client.get(page_of(order)).content.decode()
     digits = order.number.partition("-")[2]
     for text in (f"reservation for {order.number}", f"invoice I-{digits}", f"payment P-{digits}-1", f"S-{digits}-1"):
@@ -362,7 +364,7 @@ def test_an_aggregate_leads_to_the_rest_of_its_story(order: Order, admin_client:
     assert _story_of(order) in shown
 
 
-def test_a_product_leads_to_its_stock_and_back(order: Order, admin_client: Client) -> None:
+def test_a_product_and_its_stock_item_link_to_each_other(order: Order, admin_client: Client) -> None:
     assert "stock of MUG" in admin_client.get("/admin/ordering/product/MUG/change/").content.decode()
     assert "product MUG" in admin_client.get("/admin/inventory/stockitem/MUG/change/").content.decode()
 
@@ -374,7 +376,7 @@ def _story_of(order: Order) -> str:
     return reverse("admin:integration_story", args=[order.correlation_id])
 
 
-def test_a_story_tells_every_event_below_its_cause(order: Order, admin_client: Client) -> None:
+def test_a_story_shows_every_event_below_its_cause(order: Order, admin_client: Client) -> None:
     entries = story(order.correlation_id)
     told = admin_client.get(_story_of(order))
     assert told.status_code == 200
@@ -388,7 +390,7 @@ def test_a_story_tells_every_event_below_its_cause(order: Order, admin_client: C
     assert "inventory.reserve-stock" in text
 
 
-def test_an_effect_comes_after_its_cause_and_deeper(order: Order) -> None:
+def test_an_effect_is_one_level_below_its_cause(order: Order) -> None:
     entries = story(order.correlation_id)
     depths: dict[Any, int] = {}
     for depth, entry in by_cause(entries):
@@ -397,25 +399,25 @@ def test_an_effect_comes_after_its_cause_and_deeper(order: Order) -> None:
     assert set(depths) == {entry.id for entry in entries}
 
 
-def test_a_cause_outside_of_the_story_leaves_an_event_at_its_beginning(order: Order) -> None:
+def test_an_event_whose_cause_is_not_in_the_story_is_at_the_top_level(order: Order) -> None:
     entries = [entry for entry in story(order.correlation_id) if entry.causation_id]
     assert len(list(by_cause(entries))) == len(entries)
 
 
-def test_a_story_of_which_nothing_is_known_says_so(admin_client: Client) -> None:
+def test_an_unknown_story_says_that_it_is_empty(admin_client: Client) -> None:
     told = admin_client.get(reverse("admin:integration_story", args=[uuid4()]))
     assert told.status_code == 200
     assert "Nothing happened" in told.content.decode()
 
 
-def test_a_story_says_what_it_is_waiting_for(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+def test_a_story_shows_its_dead_letters(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
     delivery = dead_letter()
     told = admin_client.get(reverse("admin:integration_story", args=[delivery.message.correlation_id]))
     assert "1 dead" in told.content.decode()
     assert "the shelf fell over" in told.content.decode()
 
 
-def test_a_long_story_is_cut_off_and_says_so(
+def test_a_long_story_is_truncated_with_a_note(
     order: Order, admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.admin.story.LONGEST_PAGE", 3)
@@ -424,14 +426,14 @@ def test_a_long_story_is_cut_off_and_says_so(
     assert f"{len(story(order.correlation_id)) - 3} more events are not shown" in told.content.decode()
 
 
-def test_a_story_is_for_those_who_may_see_messages(order: Order, staff: Callable[..., Client]) -> None:
+def test_a_story_requires_the_permission_to_view_messages(order: Order, staff: Callable[..., Client]) -> None:
     assert Client().get(_story_of(order)).status_code == 302
     assert staff("ordering.view_order").get(_story_of(order)).status_code == 403
     assert staff("integration.view_message").get(_story_of(order)).status_code == 200
 
 
 @pytest.mark.usefixtures("unprotected_history")
-def test_an_event_this_code_no_longer_knows_is_told_by_its_name(order: Order, admin_client: Client) -> None:
+def test_an_unknown_event_is_shown_by_its_name(order: Order, admin_client: Client) -> None:
     entry = story(order.correlation_id)[0]
     type(entry).objects.filter(pk=entry.pk).update(name="ordering.order_dreamt_of")
     assert "ordering.order_dreamt_of" in admin_client.get(_story_of(order)).content.decode()
@@ -441,7 +443,7 @@ def test_an_event_this_code_no_longer_knows_is_told_by_its_name(order: Order, ad
 # --- Who may see what ---
 
 
-def test_staff_see_what_they_were_given_and_no_more(order: Order, staff: Callable[..., Client]) -> None:
+def test_staff_see_only_what_their_permissions_allow(order: Order, staff: Callable[..., Client]) -> None:
     clerk = staff("ordering.view_order")
     shown = clerk.get(page_of(order)).content.decode()
     assert "LAMP" in shown
@@ -454,7 +456,7 @@ def test_staff_see_what_they_were_given_and_no_more(order: Order, staff: Callabl
 # --- Trying again ---
 
 
-def test_a_dead_letter_shows_what_went_wrong_and_why(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+def test_a_dead_letter_shows_its_error_and_cause(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
     delivery = dead_letter()
     shown = admin_client.get(page_of(delivery)).content.decode()
     assert "RuntimeError: the shelf fell over" in shown
@@ -466,7 +468,7 @@ def test_a_dead_letter_shows_what_went_wrong_and_why(dead_letter: Callable[[], D
     assert "the shelf fell over" in listed.content.decode()
 
 
-def test_replaying_makes_dead_and_pending_deliveries_due_and_leaves_the_done(
+def test_a_replay_makes_dead_and_pending_deliveries_due_but_not_done_ones(
     business: Callable[[], None],
     dead_letter: Callable[[], Delivery],
     woken: list[DeliveryQueue],
@@ -489,7 +491,7 @@ def test_replaying_makes_dead_and_pending_deliveries_due_and_leaves_the_done(
     assert list(Delivery.objects.filter(status=Status.DONE).values_list("pk", "attempts", "due_at", "done_at")) == done
 
 
-def test_replaying_takes_the_same_statements_for_any_number(
+def test_the_number_of_statements_of_a_replay_is_constant(
     business: Callable[[], None], statements: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
     business()
@@ -502,7 +504,7 @@ def test_replaying_takes_the_same_statements_for_any_number(
     assert asked == [2, 2]
 
 
-def test_replaying_nothing_rings_nowhere(
+def test_replaying_no_deliveries_sends_no_wakeup(
     db: None, woken: list[DeliveryQueue], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
@@ -510,7 +512,7 @@ def test_replaying_nothing_rings_nowhere(
     assert woken == []
 
 
-def test_an_operator_has_a_dead_letter_tried_again(
+def test_an_operator_can_retry_a_dead_letter(
     dead_letter: Callable[[], Delivery], drain: Callable[..., int], staff: Callable[..., Client]
 ) -> None:
     delivery = dead_letter()
@@ -519,15 +521,15 @@ def test_an_operator_has_a_dead_letter_tried_again(
     staff("integration.view_delivery").post(list_of(Delivery), chosen)
     delivery.refresh_from_db()
     assert delivery.status == Status.DEAD
-    answer = staff("integration.change_delivery").post(list_of(Delivery), chosen, follow=True)
-    assert "1 to be tried again now" in answer.content.decode()
+    response = staff("integration.change_delivery").post(list_of(Delivery), chosen, follow=True)
+    assert "1 to be tried again now" in response.content.decode()
     drain()
     delivery.refresh_from_db()
     order.refresh_from_db()
     assert (delivery.status, delivery.error, order.status) == (Status.DONE, "", "confirmed")
 
 
-def test_only_what_is_not_done_offers_to_be_tried_again(
+def test_the_retry_button_is_hidden_for_done_deliveries(
     dead_letter: Callable[[], Delivery], admin_client: Client
 ) -> None:
     assert "Try again now" in admin_client.get(page_of(dead_letter())).content.decode()
@@ -541,7 +543,7 @@ def skip(client: Client, delivery: Delivery, reason: str) -> str:
     return client.post(list_of(Delivery), answered, follow=True).content.decode()
 
 
-def test_an_operator_skips_a_dead_letter_for_a_reason_and_for_good(
+def test_an_operator_can_skip_a_dead_letter_with_a_reason(
     dead_letter: Callable[[], Delivery], staff: Callable[..., Client]
 ) -> None:
     delivery = dead_letter()
@@ -560,13 +562,15 @@ def test_an_operator_skips_a_dead_letter_for_a_reason_and_for_good(
     assert "and stays so" in skip(operator, delivery, "again")
 
 
-def test_only_what_has_failed_offers_to_be_skipped(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
+def test_the_skip_button_is_hidden_for_deliveries_that_have_not_failed(
+    dead_letter: Callable[[], Delivery], admin_client: Client
+) -> None:
     assert "Skip, for good" in admin_client.get(page_of(dead_letter())).content.decode()
     done = Delivery.objects.filter(status=Status.DONE).latest("id")
     assert "Skip, for good" not in admin_client.get(page_of(done)).content.decode()
 
 
-def test_what_is_archived_can_still_be_read_on_its_own_and_in_its_story(order: Order, admin_client: Client) -> None:
+def test_an_archived_message_is_shown_on_its_own_page_and_in_its_story(order: Order, admin_client: Client) -> None:
     story = reverse("admin:integration_story", args=[order.correlation_id])
     before = admin_client.get(story).context
     with clock.moved(timedelta(days=100)):

@@ -33,9 +33,9 @@ def page(admin_client: Client) -> Page:
     """What the page says of an aggregate after one of its events."""
 
     def get(path: str, version: Any = "") -> str:
-        answer = admin_client.get(f"/admin/{path}/life/", {"version": version} if version else {})
-        assert answer.status_code == 200
-        return answer.content.decode().partition('<div id="content-main">')[2]
+        response = admin_client.get(f"/admin/{path}/life/", {"version": version} if version else {})
+        assert response.status_code == 200
+        return response.content.decode().partition('<div id="content-main">')[2]
 
     return get
 
@@ -64,11 +64,11 @@ def test_each_event_shows_what_it_changed(order: OrderNumber, page: Page) -> Non
     assert "2 of 3: Order goods reserved" in text(reserved)
 
 
-def test_it_begins_with_today(order: OrderNumber, page: Page) -> None:
+def test_the_page_shows_the_last_version_by_default(order: OrderNumber, page: Page) -> None:
     assert page(f"ordering/order/{order}") == page(f"ordering/order/{order}", 3)
 
 
-def test_it_works_by_links_alone(order: OrderNumber, page: Page) -> None:
+def test_the_page_works_without_javascript(order: OrderNumber, page: Page) -> None:
     assert links(page(f"ordering/order/{order}", 1)) == [2, 1, 2, 3]
     assert links(page(f"ordering/order/{order}", 2)) == [1, 3, 1, 2, 3]
     assert links(page(f"ordering/order/{order}", 3)) == [2, 1, 2, 3]
@@ -83,11 +83,11 @@ def test_parts_are_shown_as_they_were(order: OrderNumber, page: Page, drain: Cal
 
 
 @pytest.mark.parametrize(("asked", "shown"), [("0", 1), ("4", 3), ("9" * 40, 3), ("-1", 3), ("x", 3), ("²", 3)])
-def test_a_version_there_is_not_is_the_nearest(order: OrderNumber, page: Page, asked: str, shown: int) -> None:
+def test_an_unknown_version_shows_the_nearest_one(order: OrderNumber, page: Page, asked: str, shown: int) -> None:
     assert page(f"ordering/order/{order}", asked) == page(f"ordering/order/{order}", shown)
 
 
-def test_every_kind_of_aggregate_has_one(order: OrderNumber, page: Page) -> None:
+def test_every_kind_of_aggregate_has_the_page(order: OrderNumber, page: Page) -> None:
     digits = order.partition("-")[2]
     theirs = [
         "billing/invoice/I-{}",
@@ -100,15 +100,15 @@ def test_every_kind_of_aggregate_has_one(order: OrderNumber, page: Page) -> None
         assert "1 of " in page(path.format(digits), 1)
 
 
-def test_an_aggregate_leads_there(order: OrderNumber, admin_client: Client) -> None:
+def test_an_aggregate_links_to_the_page(order: OrderNumber, admin_client: Client) -> None:
     assert f"/admin/ordering/order/{order}/life/" in admin_client.get(f"/admin/ordering/order/{order}/change/").text
 
 
-def test_nobody_has_lived_that_is_not_there(db: None, admin_client: Client) -> None:
+def test_the_page_of_an_unknown_aggregate_is_a_404(db: None, admin_client: Client) -> None:
     assert admin_client.get("/admin/ordering/order/R-9/life/").status_code == 404
 
 
-def test_a_long_life_takes_as_many_statements_as_a_short_one(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_events(
     order: OrderNumber, page: Page, statements: Any, shop: object
 ) -> None:
     def count(version: int) -> int:
@@ -127,7 +127,7 @@ def test_a_long_life_takes_as_many_statements_as_a_short_one(
     assert changed(page("inventory/stockitem/MUG", EVERY)) == {"On hand": ("295", "296")}
 
 
-def test_it_is_for_those_who_may_see_both_the_row_and_its_history(order: OrderNumber) -> None:
+def test_the_page_requires_the_permissions_for_the_row_and_its_history(order: OrderNumber) -> None:
     def seen_with(*permissions: str) -> int:
         user = get_user_model().objects.create(username="-".join(permissions), is_staff=True)
         user.user_permissions.set(
@@ -143,8 +143,8 @@ def test_it_is_for_those_who_may_see_both_the_row_and_its_history(order: OrderNu
 
 
 @pytest.mark.usefixtures("unprotected_history")
-def test_an_event_this_code_no_longer_knows_leads_to_the_bare_history(order: OrderNumber, admin_client: Client) -> None:
+def test_an_unknown_event_redirects_to_the_history(order: OrderNumber, admin_client: Client) -> None:
     History.objects.filter(stream="order", version=2).update(name="ordering.order_dreamt_of")
-    answer = admin_client.get(f"/admin/ordering/order/{order}/life/", follow=True)
-    assert answer.redirect_chain[0][0].startswith("/admin/ordering/history/")
-    assert "no domain event is named &#x27;ordering.order_dreamt_of&#x27;" in answer.content.decode()
+    response = admin_client.get(f"/admin/ordering/order/{order}/life/", follow=True)
+    assert response.redirect_chain[0][0].startswith("/admin/ordering/history/")
+    assert "no domain event is named &#x27;ordering.order_dreamt_of&#x27;" in response.content.decode()

@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
     return json.loads(json.dumps(asyncapi()))
 
 
-def test_a_parser_of_the_ecosystem_accepts_it(document: dict[str, Any]) -> None:
+def test_an_asyncapi_parser_accepts_the_document(document: dict[str, Any]) -> None:
     parsed = AsyncAPI3.model_validate(document)
 
     assert parsed.asyncapi == "3.0.0"
@@ -36,7 +36,7 @@ def test_a_parser_of_the_ecosystem_accepts_it(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("broken", ["version", "action", "channel", "title"])
-def test_the_parser_would_refuse_what_is_none(document: dict[str, Any], broken: str) -> None:
+def test_the_parser_refuses_an_invalid_document(document: dict[str, Any], broken: str) -> None:
     wrong = json.loads(json.dumps(document))
     operation = wrong["operations"]["ordering-tell-order-placed"]
     match broken:
@@ -53,7 +53,7 @@ def test_the_parser_would_refuse_what_is_none(document: dict[str, Any], broken: 
         AsyncAPI3.model_validate(wrong)
 
 
-def test_every_context_sends_its_contracts_and_every_reaction_receives_one(document: dict[str, Any]) -> None:
+def test_every_contract_has_a_send_operation_and_every_consumer_a_receive_operation(document: dict[str, Any]) -> None:
     by_action: dict[str, set[str]] = {"send": set(), "receive": set()}
     for name, operation in document["operations"].items():
         by_action[operation["action"]].add(name)
@@ -66,7 +66,7 @@ def test_every_context_sends_its_contracts_and_every_reaction_receives_one(docum
     )
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_has_a_target(document: dict[str, Any]) -> None:
     def references(part: Any) -> list[str]:
         if isinstance(part, dict):
             return [part["$ref"]] if "$ref" in part else [each for value in part.values() for each in references(value)]
@@ -81,7 +81,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, _ in contracts.items()])
-def test_a_message_as_it_is_sent_fits_its_schema_and_no_other(document: dict[str, Any], name: str) -> None:
+def test_a_sent_message_matches_its_own_schema_only(document: dict[str, Any], name: str) -> None:
     event = contracts.get(name)
     ids = {"id": new_event_id(), "correlation_id": new_event_id(), "causation_id": new_event_id()}
     message = Message(name=name, version=event.schema_version, data=example_of(event), occurred_at=clock.now(), **ids)
@@ -96,7 +96,7 @@ def test_a_message_as_it_is_sent_fits_its_schema_and_no_other(document: dict[str
     assert [other for other in messages if fits(messages[other]["payload"])] == [name.replace(".", "-")]
 
 
-def test_the_command_prints_it(document: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_document(document: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     call_command("contracts", "asyncapi")
 
     assert json.loads(capsys.readouterr().out) == document

@@ -39,7 +39,7 @@ def test_no_generated_document_is_stale() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_stale_a_missing_and_a_left_over_document_are_named_and_written_anew(
+def test_stale_missing_and_obsolete_documents_are_reported_and_rewritten(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.BASE_DIR = tmp_path
@@ -106,7 +106,7 @@ def test_no_two_texts_of_a_picture_overlap_and_none_is_cut_off(name: str) -> Non
 
 
 @pytest.mark.parametrize("model", LIVES, ids=lambda model: model.__name__)
-def test_a_state_diagram_has_every_state_and_every_way(model: type[Aggregate]) -> None:
+def test_a_state_diagram_has_every_state_and_every_transition(model: type[Aggregate]) -> None:
     assert model.life
     picture = ET.fromstring(pictures()[f"states-of-{model.stream.replace('_', '-')}"])
     told = [text.text for text in picture.iter(f"{SVG}text")]
@@ -134,7 +134,7 @@ def test_a_state_diagram_says_what_the_table_says() -> None:
     assert "Door &lt;1&gt;" in picture
 
 
-def test_the_context_map_has_an_arrow_for_each_context_that_reacts() -> None:
+def test_the_context_map_has_an_arrow_for_each_consuming_context() -> None:
     picture = ET.fromstring(pictures()["context-map"])
     arrows = [line for line in picture.iter(f"{SVG}polyline") if line.get("marker-end")]
     told = {
@@ -151,7 +151,7 @@ def test_the_context_map_has_an_arrow_for_each_context_that_reacts() -> None:
 # --- The catalogue ---
 
 
-def test_the_page_tells_all_of_every_contract() -> None:
+def test_the_events_page_describes_every_contract() -> None:
     page = documents()["docs/events.md"]
     for entry in all_contracts():
         section = page.partition(f"### {entry.name}\n")[2].partition("\n### ")[0]
@@ -173,11 +173,11 @@ def test_the_page_tells_all_of_every_contract() -> None:
         (dict[str, int], "whole number by text"),
     ],
 )
-def test_a_type_is_told_in_words(kind: object, told: str) -> None:
+def test_a_type_has_a_name_for_people(kind: object, told: str) -> None:
     assert words(kind) == told
 
 
-def test_the_admin_has_the_catalogue_for_all_staff_and_nobody_else(client: Client, admin_client: Client) -> None:
+def test_all_staff_can_open_the_event_catalogue_in_the_admin(client: Client, admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:integration_events"))
 
     text = page.content.decode()
