@@ -1,4 +1,4 @@
-"""Every call of the API that there is, each with an example that succeeds; a new route without one fails the tests."""
+"""An example request that succeeds for every route of the API; a new route without one fails the tests."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ BASE = "/api/v1/"
 
 
 class System(NamedTuple):
-    """What there is to call about."""
+    """The objects that the example requests refer to."""
 
     order: str
     shipment: str
@@ -20,7 +20,7 @@ class System(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request below the base path; bytes are sent as they are, anything else as JSON."""
+    """A request with a path relative to `BASE`. A body of bytes is sent unchanged, any other body as JSON."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Route(NamedTuple):
 
 
 def routes() -> list[Route]:
-    """Every method of every path of the API, as the URLconf has it."""
+    """Every method of every path of the API in the URLconf."""
     return [
         Route(method.upper(), path.removeprefix(BASE[1:]), view)
         for path, view in _views(get_resolver(), "")
@@ -65,7 +65,7 @@ PRICE = {"amount": "19.90", "currency": "USD"}
 
 
 def examples(system: System) -> dict[str, Call]:
-    """For each route a call that succeeds, in an order in which all of them do."""
+    """A request that succeeds for each route, in an order in which all of them succeed."""
     number, shipment, (one, other) = system.order, system.shipment, system.dead_letters
     call_back, signed = adapter.call_back(f"P-{number.partition('-')[2]}-1")
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
@@ -100,13 +100,13 @@ def examples(system: System) -> dict[str, Call]:
         "GET deliveries": Call("GET", "deliveries?status=dead"),
         "GET deliveries/<int:id>": Call("GET", f"deliveries/{one}"),
         "POST deliveries/<int:id>/replay": Call("POST", f"deliveries/{one}/replay", {}),
-        "POST deliveries/<int:id>/skip": Call("POST", f"deliveries/{other}/skip", {"reason": "told by telephone"}),
+        "POST deliveries/<int:id>/skip": Call("POST", f"deliveries/{other}/skip", {"reason": "arranged by telephone"}),
         "POST deliveries/replay": Call("POST", "deliveries/replay", {"status": "dead"}),
     }
 
 
 def problem_of(response: Any) -> dict[str, Any]:
-    """The problem document an answer is, once everything every one of them must have is checked."""
+    """The problem document of a response, after checking everything that all problem documents have in common."""
     assert response.headers["Content-Type"] == "application/problem+json", response.content
     problem = response.json()
     assert set(problem) - {"errors"} == {"type", "title", "status", "detail"}
@@ -114,9 +114,9 @@ def problem_of(response: Any) -> dict[str, Any]:
     assert problem["status"] == response.status_code
     assert problem["type"].startswith("urn:waybill:problem:")
     assert problem["title"]
-    for told in [problem, *problem.get("errors", [])]:
-        assert told["detail"][0].isupper() or not told["detail"][0].isalpha(), told
-        assert told["detail"].endswith((".", "!", "?")), told
+    for part in [problem, *problem.get("errors", [])]:
+        assert part["detail"][0].isupper() or not part["detail"][0].isalpha(), part
+        assert part["detail"].endswith((".", "!", "?")), part
     for error in problem.get("errors", []):
         assert set(error) == {"pointer", "code", "detail"}
         assert error["pointer"].startswith("#")
@@ -124,12 +124,12 @@ def problem_of(response: Any) -> dict[str, Any]:
 
 
 def kind_of(response: Any) -> str:
-    """What machines read in a problem: its type without the common beginning."""
+    """The kind of a problem: its type without the common prefix."""
     return problem_of(response)["type"].removeprefix("urn:waybill:problem:")
 
 
 def errors_of(response: Any) -> set[tuple[str, str]]:
-    """The pointer and the code of everything that is wrong with an input."""
+    """The pointer and the code of every error in the input."""
     assert response.status_code == 422, response.content
     assert kind_of(response) == "invalid_input"
     return {(error["pointer"], error["code"]) for error in response.json()["errors"]}

@@ -1,4 +1,4 @@
-"""What tests of the API share: clients of every kind, a shop with an order on its way, a photograph of all tables."""
+"""Fixtures for tests of the API: clients of every kind, a shop with a confirmed order, and the rows of all tables."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ ADDRESS = {
 
 
 class Client(APIClient):
-    """Speaks JSON, knows the base path, and takes a 500 for the answer it is to a client."""
+    """Sends JSON and adds the base path. An exception in a view is a 500, as for a real client."""
 
     default_format = "json"
 
@@ -47,7 +47,7 @@ class Client(APIClient):
 @pytest.fixture(autouse=True)
 def reset_throttles(settings: Any) -> None:
     cache.clear()
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others take their time
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # secure hashers are slow
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def anonymous() -> Client:
 
 @pytest.fixture
 def client_of(db: None) -> Callable[..., Client]:
-    """A client with the token of a user; `groups` makes them staff of those contexts."""
+    """Creates a user and a client with their token; `groups` makes them staff of those contexts."""
 
     def log_in(name: str, *groups: str, staff: bool | None = None, **user: Any) -> Client:
         is_staff = bool(groups) if staff is None else staff
@@ -100,20 +100,22 @@ def order_body() -> dict[str, Any]:
 
 @pytest.fixture
 def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> System:
-    """A shop with one confirmed order of the buyer's, whose shipment waits to be dispatched, and two dead letters."""
+    """A shop with a confirmed order of the buyer, its shipment waiting to be dispatched, and two dead letters."""
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
     drain()
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])
-    Delivery.objects.filter(pk__in=dead).update(status=Status.DEAD, attempts=8, done_at=None, error="OSError: no line")
+    Delivery.objects.filter(pk__in=dead).update(
+        status=Status.DEAD, attempts=8, done_at=None, error="OSError: no connection"
+    )
     return System(number, shipment_of(OrderNumber(number)), order_body, dead)
 
 
 @pytest.fixture
 def all_rows() -> Callable[[], dict[str, list[Any]]]:
-    """Every row of every table, to compare with what is there later."""
+    """Reads every row of every table, for comparison before and after a request."""
 
-    def take() -> dict[str, list[Any]]:
+    def read() -> dict[str, list[Any]]:
         tables: list[type[models.Model]] = apps.get_models()
         return {table._meta.db_table: sorted(map(repr, table._default_manager.values_list())) for table in tables}
 
-    return take
+    return read

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request is told as a problem a client can act upon, and has changed nothing."""
+"""Every invalid request gets a problem document that says what is wrong, and changes nothing."""
 
 import json
 from collections.abc import Callable
@@ -219,7 +219,7 @@ def test_a_body_that_is_too_large_is_refused(
 def test_an_order_may_have_the_maximum_number_of_lines_and_pieces(
     buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
-    """2,000 lines, all of the same sku, one of them as many as there may be of it."""
+    """2,000 lines with the same SKU add up to its maximum quantity."""
     order_body["lines"] = [{"sku": "MUG", "quantity": 50}] * 2_000
     response = buyer.post(ORDERS, order_body)
 
@@ -236,7 +236,7 @@ def test_the_number_of_listed_errors_is_limited(buyer: Any, shop: object) -> Non
     assert "And 8001 more" in problem_of(lines)["detail"]
 
 
-# --- In the query, the path, the method ---
+# --- Query, path and method ---
 
 BAD_QUERIES = {
     "orders?page_size=0": ("#/page_size", "invalid"),
@@ -369,7 +369,7 @@ def test_the_response_is_json_regardless_of_accept(anonymous: Any, shop: object,
     assert response.headers["Content-Type"] == "application/json"
 
 
-# --- Who may not, and what is no longer so ---
+# --- Missing rights ---
 
 
 def test_an_order_without_a_token_is_refused(
@@ -396,7 +396,7 @@ def test_the_order_of_another_buyer_is_not_found(stranger: Any, system: Any, all
     assert all_rows() == before
 
 
-# --- When it is our fault ---
+# --- Server errors ---
 
 
 def test_a_500_does_not_reveal_the_exception(
@@ -417,12 +417,12 @@ def test_a_500_does_not_reveal_the_exception(
 def test_an_unreachable_database_is_a_503_with_retry_after(
     buyer: Any, system: Any, all_rows: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose_the_line(*args: object) -> None:
+    def lose_connection(*args: object) -> None:
         raise OperationalError("server closed the connection at 10.0.0.7")
 
     before = all_rows()
     with monkeypatch.context() as broken:
-        broken.setattr(Order, "load_parts", lose_the_line)
+        broken.setattr(Order, "load_parts", lose_connection)
         response = buyer.get(f"{ORDERS}/{system.order}")
 
     assert (response.status_code, kind_of(response)) == (503, "database_unavailable")

@@ -1,4 +1,4 @@
-"""Whoever registers can log in, and a token is all it takes to be known."""
+"""Customers can register and log in, and a token alone identifies its user."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -49,7 +49,7 @@ def test_a_username_can_be_registered_once(anonymous: Any, db: None) -> None:
 
 
 def test_usernames_are_compared_in_their_unicode_normal_form(anonymous: Any, db: None) -> None:
-    """Django's users are named in Unicode's form NFKC."""
+    """Django normalizes usernames to Unicode's form NFKC."""
     first = anonymous.post(CUSTOMERS, {**GRACE, "username": "fish"})
     ligature = anonymous.post(CUSTOMERS, {**GRACE, "username": "\ufb01sh"})
 
@@ -130,17 +130,17 @@ def test_only_expired_tokens_are_deleted(buyer: Any) -> None:
 def test_the_number_of_statements_does_not_depend_on_the_number_of_tokens(
     buyer: Any, statements: Callable[[], Any]
 ) -> None:
-    def to_be_known() -> int:
+    def count_statements() -> int:
         with statements() as seen:
             assert buyer.get("/api/v1/me").status_code == 200
         return len(seen)
 
-    to_be_known()  # The first request registers the buyer.
-    few = to_be_known()
+    count_statements()  # The first request registers the buyer.
+    few = count_statements()
     for _ in range(5):
         get_token_model().objects.create(buyer.user, expiry=timedelta(days=-1))
 
-    assert to_be_known() == few
+    assert count_statements() == few
 
 
 def test_the_token_of_an_inactive_user_is_refused(buyer: Any) -> None:
@@ -152,7 +152,7 @@ def test_the_token_of_an_inactive_user_is_refused(buyer: Any) -> None:
 
 @pytest.mark.parametrize("path", [TOKENS, CUSTOMERS])
 def test_repeated_attempts_are_throttled(anonymous: Any, db: None, path: str) -> None:
-    """A hundred and twenty times a minute, wherever the request claims to come from."""
+    """120 requests a minute are allowed, whatever the `X-Forwarded-For` header says."""
     responses = [anonymous.post(path, {}, headers={"X-Forwarded-For": f"10.0.0.{i % 250}"}) for i in range(121)]
 
     assert {response.status_code for response in responses[:-1]} == {422}

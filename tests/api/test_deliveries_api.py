@@ -1,4 +1,4 @@
-"""Deliveries over REST: who may see them, what is listed, and what an operator may ask of one or of many."""
+"""The deliveries API: permissions, listing and filtering, replaying one or many deliveries, and skipping."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ WITH = {
 
 @pytest.fixture
 def staff(db: None) -> Callable[..., APIClient]:
-    """A client of a member of the staff with these permissions."""
+    """Creates a staff user with these permissions, and a client with their token."""
 
     def log_in(*permissions: str, is_staff: bool = True) -> APIClient:
         user = get_user_model().objects.create_user(f"user-{uuid4()}", is_staff=is_staff)
@@ -62,7 +62,7 @@ def _client_of(user: Any) -> APIClient:
 
 @pytest.fixture
 def delivery(db: None) -> Callable[..., Delivery]:
-    """A delivery in a status: `delivery("dead", "billing.charge")`."""
+    """Creates a delivery in a status: `delivery("dead", "billing.charge")`."""
 
     def make(status: str = Status.DEAD, consumer: str = "inventory.reorder") -> Delivery:
         message = Message.objects.create(
@@ -96,7 +96,7 @@ def _is_problem(response: Any, status: int, code: str = "") -> bool:
     return not code or problem["type"] == f"urn:waybill:problem:{code}"
 
 
-# --- Who may ---
+# --- Permissions ---
 
 
 def test_deliveries_require_a_token(delivery: Callable[..., Delivery]) -> None:
@@ -129,7 +129,7 @@ def test_replaying_and_skipping_require_staff_with_the_change_permission(
     assert dead.status == Status.DEAD
 
 
-# --- Looking ---
+# --- Listing and reading ---
 
 
 def test_a_listed_delivery_has_these_fields(staff: Callable[..., APIClient], delivery: Callable[..., Delivery]) -> None:
@@ -228,7 +228,7 @@ def test_an_id_that_is_not_a_number_is_not_found(staff: Callable[..., APIClient]
     assert _is_problem(staff(VIEW).get(f"{PATH}/{id}"), 404)
 
 
-# --- Trying again ---
+# --- Replaying ---
 
 
 @pytest.mark.parametrize("status", ["dead", "pending"])
@@ -327,7 +327,7 @@ def test_a_replay_is_idempotent(staff: Callable[..., APIClient], delivery: Calla
         assert first.status_code == second.status_code == 202
         assert first.json() == second.json()
         assert second["Idempotent-Replayed"] == "true"
-        assert Delivery.objects.get().status == Status.DEAD, "the second did nothing"
+        assert Delivery.objects.get().status == Status.DEAD, "the repeated request must not replay again"
 
 
 # --- Skipping ---
@@ -341,9 +341,9 @@ def test_a_skipped_delivery_records_the_user_and_the_reason(
     response = client.post(f"{PATH}/{dead.pk}/skip", {"reason": "sold by the lorry"}, format="json")
 
     assert response.status_code == 200
-    told = response.json()
-    assert (told["status"], told["skip_reason"], told["done_at"]) == ("skipped", "sold by the lorry", None)
-    assert told["skipped_by"] == f"user:{client.user.pk}"
+    skipped = response.json()
+    assert (skipped["status"], skipped["skip_reason"], skipped["done_at"]) == ("skipped", "sold by the lorry", None)
+    assert skipped["skipped_by"] == f"user:{client.user.pk}"
     dead.refresh_from_db()
     assert (dead.status, dead.skip_reason) == (Status.SKIPPED, "sold by the lorry")
 

@@ -1,4 +1,4 @@
-"""Whether the process lives and whether it can work is told to anybody, and every answer belongs to a story."""
+"""The health checks are public, and every response has a correlation id."""
 
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ def broker_is_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_liveness_does_not_depend_on_the_database(anonymous: Any) -> None:
-    """Without the fixture `db` a query would be an error."""
+    """This test lacks the fixture `db`, so a query would raise an error."""
     response = anonymous.get("/healthz")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -38,8 +38,8 @@ def test_readiness_names_the_unreachable_service(anonymous: Any, db: None, monke
         neither = anonymous.get("/readyz")
 
     assert (no_broker.status_code, neither.status_code) == (503, 503)
-    assert no_broker.json() == {"status": "not ready", "database": "ok", "broker": "does not answer"}
-    assert neither.json() == {"status": "not ready", "database": "does not answer", "broker": "does not answer"}
+    assert no_broker.json() == {"status": "not ready", "database": "ok", "broker": "unreachable"}
+    assert neither.json() == {"status": "not ready", "database": "unreachable", "broker": "unreachable"}
 
 
 def _refuse(*args: object) -> None:

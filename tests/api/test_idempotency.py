@@ -1,4 +1,4 @@
-"""A POST under the same `Idempotency-Key` is carried out once and answered alike, whatever happens around it."""
+"""POSTs with the same `Idempotency-Key` run once and get the same response, also after crashes and concurrently."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +20,11 @@ KEY = {"Idempotency-Key": "8d1f3c2a-order-of-monday"}
 
 POSTS = [str(route) for route in routes() if route.method == "POST"]
 NO_KEY = {"POST auth/tokens"}
-"""A token is a secret, so it is not kept to be given out again."""
+"""A token is a secret, so the response with it is not stored."""
 
 
-def told(response: Any) -> tuple[Any, ...]:
-    """What a client can tell two answers by, but for the header that says which is the second."""
+def comparable(response: Any) -> tuple[Any, ...]:
+    """Status, body and headers of a response, except the header that marks a repetition."""
     return response.status_code, response.content, {**response.headers, "Idempotent-Replayed": ...}
 
 
@@ -35,7 +35,7 @@ def test_a_repeated_request_gets_the_first_response(buyer: Any, shop: object, or
     assert first.status_code == 201
     assert "Idempotent-Replayed" not in first.headers
     assert second.headers["Idempotent-Replayed"] == "true"
-    assert told(second) == told(first)
+    assert comparable(second) == comparable(first)
     assert {"Location", "ETag", "Content-Type", "X-Correlation-Id"} <= set(second.headers)
     assert Order.objects.count() == 1
 
@@ -46,7 +46,7 @@ def test_a_repeated_request_gets_the_first_response_after_the_order_has_changed(
     first = buyer.post(ORDERS, order_body, headers=KEY)
     drain()
 
-    assert told(buyer.post(ORDERS, order_body, headers=KEY)) == told(first)
+    assert comparable(buyer.post(ORDERS, order_body, headers=KEY)) == comparable(first)
     assert buyer.get(first.headers["Location"]).json()["status"] == "confirmed"
 
 
@@ -85,7 +85,7 @@ def test_a_refused_request_can_be_retried_with_the_same_key(
     assert [response.status_code for response in responses] == [422, 201]
 
 
-@pytest.mark.parametrize("when", ["before the answer is kept", "after the answer is kept"])
+@pytest.mark.parametrize("when", ["before the response is stored", "after the response is stored"])
 def test_a_crash_leaves_neither_an_order_nor_a_key(
     buyer: Any,
     shop: object,
@@ -94,16 +94,16 @@ def test_a_crash_leaves_neither_an_order_nor_a_key(
     monkeypatch: pytest.MonkeyPatch,
     when: str,
 ) -> None:
-    keep = idempotency._keep
+    store = idempotency._store
 
     def crash(*args: Any) -> None:
         if when.startswith("after"):
-            keep(*args)
-        raise ConnectionResetError("the line was cut")
+            store(*args)
+        raise ConnectionResetError("the connection was lost")
 
     before = all_rows()
     with monkeypatch.context() as broken:
-        broken.setattr(idempotency, "_keep", crash)
+        broken.setattr(idempotency, "_store", crash)
         cut_off = buyer.post(ORDERS, order_body, headers=KEY)
 
     assert cut_off.status_code == 500
@@ -135,12 +135,14 @@ def test_a_key_is_stored_for_a_week(
 def test_a_stored_response_does_not_reveal_the_password(anonymous: Any, db: None, settings: Any) -> None:
     body = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
     anonymous.post("/api/v1/customers", body, headers=KEY)
-    kept = IdempotencyKey.objects.get()
+    stored = IdempotencyKey.objects.get()
     settings.SECRET_KEY = "another"
     again = anonymous.post("/api/v1/customers", body, headers=KEY)
 
-    assert "correct horse" not in repr(vars(kept))
-    assert errors_of(again) == {("#/Idempotency-Key", "idempotency_key_reused")}, "the fingerprint knows the secret"
+    assert "correct horse" not in repr(vars(stored))
+    assert errors_of(again) == {("#/Idempotency-Key", "idempotency_key_reused")}, (
+        "the fingerprint depends on SECRET_KEY"
+    )
 
 
 @pytest.mark.parametrize("post", POSTS)
@@ -162,15 +164,15 @@ def test_every_post_can_be_repeated(
         assert second.content != first.content
     else:
         assert second.headers["Idempotent-Replayed"] == "true"
-        assert told(second) == told(first)
+        assert comparable(second) == comparable(first)
         assert all_rows() == after_the_first
 
 
-# --- At the same moment ---
+# --- Concurrent requests ---
 
 
-def at_once(clients: list[Any], path: str, body: object, keys: list[dict[str, str]]) -> list[Any]:
-    """The answers to one POST by several clients, made by threads that begin together."""
+def post_concurrently(clients: list[Any], path: str, body: object, keys: list[dict[str, str]]) -> list[Any]:
+    """Send one POST from several clients, in threads that start together; returns the responses."""
     barrier = Barrier(len(clients))
 
     def post(client: Any, key: dict[str, str]) -> Any:
@@ -184,8 +186,8 @@ def at_once(clients: list[Any], path: str, body: object, keys: list[dict[str, st
         return list(threads.map(post, clients, keys))
 
 
-def several(client: Any, number: int) -> list[Any]:
-    """As many clients of the same user: one client is for one thread."""
+def clients_like(client: Any, number: int) -> list[Any]:
+    """Several clients of the same user; each thread needs its own."""
     clients = [type(client)() for _ in range(number)]
     for each in clients:
         each.credentials(HTTP_AUTHORIZATION=f"Bearer {client.token}")
@@ -195,11 +197,11 @@ def several(client: Any, number: int) -> list[Any]:
 def test_concurrent_posts_with_one_key_place_one_order(
     for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
-    clients = several(buyer, 8)
+    clients = clients_like(buyer, 8)
     for attempt in range(3):
         key = {"Idempotency-Key": f"attempt {attempt}"}
         before = Order.objects.count()
-        responses = at_once(clients, ORDERS, order_body, [key] * 8)
+        responses = post_concurrently(clients, ORDERS, order_body, [key] * 8)
 
         placed = [response for response in responses if response.status_code == 201]
         first = [response for response in placed if "Idempotent-Replayed" not in response.headers]
@@ -217,18 +219,18 @@ def test_concurrent_posts_with_one_key_place_one_order(
 def test_a_repetition_during_the_first_request_is_refused(
     for_threads: None, buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:
-    inside, done = Barrier(2), Barrier(2)
+    locked, done = Barrier(2), Barrier(2)
 
-    def hold_the_key() -> None:
+    def lock_the_key() -> None:
         with transaction.atomic():
-            idempotency._hold_or_find(f"user:{buyer.user.pk}", KEY["Idempotency-Key"])
-            inside.wait()
+            idempotency._lock_or_find(f"user:{buyer.user.pk}", KEY["Idempotency-Key"])
+            locked.wait()
             done.wait()
         connections.close_all()
 
     with ThreadPoolExecutor(1) as other:
-        running = other.submit(hold_the_key)
-        inside.wait()
+        running = other.submit(lock_the_key)
+        locked.wait()
         meanwhile = buyer.post(ORDERS, order_body, headers=KEY)
         another_key = buyer.post(ORDERS, order_body, headers={"Idempotency-Key": "another"})
         done.wait()
@@ -253,14 +255,15 @@ def test_a_repetition_that_finds_no_key_just_before_the_first_commits_gets_the_f
     globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}
     body = {ORDERS: order_body, PRODUCTS: globe}[path]
 
-    def look_then_wait(caller: str, key: str) -> None:
+    def find_nothing_then_wait(caller: str, key: str) -> None:
         monkeypatch.undo()
         with ThreadPoolExecutor(1) as other:
-            first.append(other.submit(_and_let_go, lambda: several(operator, 1)[0].post(path, body, headers=KEY)))
+            client = clients_like(operator, 1)[0]
+            first.append(other.submit(_close_connections_after, lambda: client.post(path, body, headers=KEY)))
             first[0].result()
 
     first: list[Any] = []
-    monkeypatch.setattr(idempotency, "_hold_or_find", look_then_wait)
+    monkeypatch.setattr(idempotency, "_lock_or_find", find_nothing_then_wait)
     second = operator.post(path, body, headers=KEY)
 
     assert first[0].result().status_code == second.status_code == 201
@@ -270,21 +273,21 @@ def test_a_repetition_that_finds_no_key_just_before_the_first_commits_gets_the_f
     assert Order.objects.count() == (path == ORDERS)
 
 
-def _and_let_go(do: Any) -> Any:
+def _close_connections_after(act: Any) -> Any:
     try:
-        return do()
+        return act()
     finally:
         connections.close_all()
 
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["without a key", "each with a key of its own"])
 def test_concurrent_requests_create_one_row(for_threads: None, operator: Any, key: dict[str, str]) -> None:
-    """Without a key to tell that they are the same, one of them is told that the other was faster."""
+    """The unique constraint refuses the others: without a common key they are different requests."""
     globe = {"sku": "GLOBE", "name": "Globe", "price": {"amount": "1", "currency": "USD"}}
     grace = {"username": "grace", "password": "correct horse", "email": "grace@example.com", "name": "Grace"}
     keys = [{name: f"{value} {i}" for name, value in key.items()} for i in range(6)]
 
     for path, body, table in ("products", globe, Product), ("customers", grace, Buyer):
-        responses = at_once(several(operator, 6), f"/api/v1/{path}", body, keys)
+        responses = post_concurrently(clients_like(operator, 6), f"/api/v1/{path}", body, keys)
         assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409, 409]
         assert table.objects.count() == 1

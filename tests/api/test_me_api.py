@@ -1,4 +1,4 @@
-"""A buyer's profile is theirs to read and to change."""
+"""A buyer can read and change their own profile."""
 
 from collections.abc import Callable
 from typing import Any

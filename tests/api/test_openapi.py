@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, says all there is to say, and is true."""
+"""The OpenAPI document is valid and complete, and the API behaves as it says."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -68,15 +68,15 @@ def test_every_operation_declares_its_authentication(operations: dict[str, Any],
     assert document["components"]["securitySchemes"]["Bearer"]["scheme"] == "bearer"
     assert list(document["components"]["securitySchemes"]) == ["Bearer"]
     for route, operation in operations.items():
-        open_to_all = route in {
+        is_public = route in {
             "POST auth/tokens",
             "POST customers",
             "GET products",
             "GET products/<sku:sku>",
             "POST webhooks/payments/<slug:provider_name>",
         }
-        assert ({} in operation["security"]) == open_to_all, route
-        assert ({"Bearer": []} in operation["security"]) or open_to_all, route
+        assert ({} in operation["security"]) == is_public, route
+        assert ({"Bearer": []} in operation["security"]) or is_public, route
 
 
 def test_the_problems_of_every_operation_are_described(operations: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def test_every_operation_succeeds_as_described(
     operations: dict[str, Any],
     document: dict[str, Any],
 ) -> None:
-    """Not one operation is described that nobody has seen succeed, and each answers with what the document says."""
+    """The example of every operation succeeds, and its response matches the schema and headers of the document."""
     callers = {"buyer": buyer, "operator": operator, "anonymous": anonymous}
     for route, call in examples(system).items():
         if route not in operations:
@@ -168,7 +168,7 @@ def test_every_operation_succeeds_as_described(
         assert promised <= set(response.headers), route
 
 
-# --- The page to read it and try it ---
+# --- The API page ---
 
 
 def test_the_api_page_links_to_no_other_host(anonymous: Any) -> None:
@@ -177,12 +177,12 @@ def test_the_api_page_links_to_no_other_host(anonymous: Any) -> None:
 
     assert fetched
     assert [url for url in fetched if not url.startswith("/static/")] == []
-    assert '"validatorUrl": null' in page, "or Swagger UI asks validator.swagger.io about every page but localhost's"
+    assert '"validatorUrl": null' in page, "otherwise Swagger UI sends a request to validator.swagger.io"
 
 
 @pytest.mark.browser
 def test_the_api_page_sends_no_request_to_another_host(live_server: Any, settings: Any) -> None:
-    """Opened under a name that is not localhost, as in a real shop."""
+    """The page is opened by a name other than localhost, because Swagger UI treats localhost differently."""
     settings.ALLOWED_HOSTS = ["shop.example"]
     port = urlsplit(live_server.url).port
 
@@ -199,7 +199,9 @@ def test_the_api_page_sends_no_request_to_another_host(live_server: Any, setting
             browser.close()
         return {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}, text
 
-    with ThreadPoolExecutor(1) as thread:  # Playwright's loop, and Django's database, keep out of each other's threads
+    with ThreadPoolExecutor(
+        1
+    ) as thread:  # Django forbids queries in a thread with an event loop, and Playwright starts one.
         hosts, text = thread.submit(visit).result()
 
     assert hosts == {f"shop.example:{port}"}

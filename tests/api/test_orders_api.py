@@ -1,4 +1,4 @@
-"""An order is placed, read, listed, followed and cancelled by its buyer; staff of ordering see everyone's."""
+"""A buyer can place, read, list, track and cancel orders; staff of ordering see the orders of all buyers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -130,7 +130,7 @@ def test_a_cancelled_order_shows_its_reason(
     assert order["payment"]["status"] == payment
 
 
-# --- Several wrong things at once ---
+# --- Several errors ---
 
 
 def test_a_response_lists_all_errors(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_a_response_lists_all_errors(buyer: Any, shop: object, order_body: dict[
 
 @pytest.fixture
 def seven(buyer: Any, shop: object, order_body: dict[str, Any], drain: Callable[..., int]) -> list[str]:
-    """Seven orders, oldest first: the last two are cancelled, the first five confirmed."""
+    """The numbers of seven orders, oldest first: five are confirmed, and the last two are cancelled."""
     numbers = [buyer.post(ORDERS, order_body).json()["number"] for _ in range(7)]
     drain()
     for number in numbers[-2:]:
@@ -248,7 +248,7 @@ def test_the_number_of_statements_does_not_depend_on_the_page_size(
 
 
 MOST_TO_CATCH_UP = 15
-"""Statements with which the order board is brought up to date, before it is read."""
+"""The maximum number of statements for the order board to catch up before it is read."""
 
 
 def test_the_list_includes_changes_made_just_before(
@@ -297,11 +297,11 @@ def test_the_timeline_lists_every_event_after_its_cause(buyer: Any, system: Any)
     }
     assert story[0]["type"] == "ordering.order_placed"
     assert {event["context"] for event in story} == {"ordering", "inventory", "billing", "fulfillment"}
-    told: set[str] = set()
+    seen: set[str] = set()
     for event in story:
-        assert event["causation_id"] is None or event["causation_id"] in told
+        assert event["causation_id"] is None or event["causation_id"] in seen
         assert event["summary"]
-        told.add(event["event_id"])
+        seen.add(event["event_id"])
 
 
 def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, operator: Any, system: Any) -> None:

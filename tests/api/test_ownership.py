@@ -1,4 +1,4 @@
-"""Who may do what: one row for every method of every path. A new route fails these tests until it has its row."""
+"""Authorization: a table with one row for every method of every path. A new route fails these tests without a row."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from django.db import transaction
 
 
 class Statuses(NamedTuple):
-    """The status each caller gets for a request that is right in itself; the first three change nothing."""
+    """The status that each caller gets for a valid request."""
 
     anonymous: int
     stranger: int
     staff_of_others: int
-    """Staff of every context but the route's."""
+    """Staff of every context except the route's."""
     owner: int
     staff: int
-    """Staff of the route's context alone."""
+    """Staff of the route's context only."""
 
 
 TABLE: dict[str, tuple[str, Statuses]] = {
@@ -50,7 +50,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST deliveries/replay":                 ("integration",  Statuses(401, 403, 403, 403, 202)),
     "POST deliveries/<int:id>/replay":        ("integration",  Statuses(401, 403, 403, 403, 202)),
     "POST deliveries/<int:id>/skip":          ("integration",  Statuses(401, 403, 403, 403, 200)),
-    # Whoever signs as the provider does is the provider.
+    # The signature authenticates the payment provider; tokens do not matter.
     "POST webhooks/payments/<slug:provider_name>": ("billing", Statuses(204, 204, 204, 204, 204)),
 }  # fmt: skip
 
@@ -59,11 +59,11 @@ ROUTES = {str(route) for route in routes()}
 
 
 def test_every_route_has_a_row_in_the_table() -> None:
-    assert ROUTES - set(TABLE) == set(), "say in TABLE who may"
+    assert ROUTES - set(TABLE) == set(), "add a row to TABLE"
 
 
 def test_every_route_has_an_example_that_succeeds(system: System) -> None:
-    assert ROUTES - set(examples(system)) == set(), "give an example in api_calls.py"
+    assert ROUTES - set(examples(system)) == set(), "add an example to api_calls.py"
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))
@@ -75,15 +75,15 @@ def test_every_caller_gets_the_status_in_the_table(
     expected = {
         **statuses._asdict(),
         "in the group but not staff": statuses.stranger,
-        "staff who may only look": 403 if changes else statuses.staff,
+        "staff with view permissions only": 403 if changes else statuses.staff,
     }
     clients = callers(context)
     if route in COMES_AFTER:
-        assert clients["everybody's staff"].call(examples(system)[COMES_AFTER[route]]).status_code < 300
+        assert clients["staff of every context"].call(examples(system)[COMES_AFTER[route]]).status_code < 300
     before = all_rows()
 
     for caller, status in expected.items():
-        with undone():
+        with rolled_back():
             response = clients[caller].call(examples(system)[route])
             assert response.status_code == status, (caller, response.content)
             if status >= 400:
@@ -101,7 +101,7 @@ COMES_AFTER = {
 def callers(
     anonymous: Any, stranger: Any, buyer: Any, operator: Any, client_of: Callable[..., Any]
 ) -> Callable[[str], dict[str, Any]]:
-    """A client of every kind, for a route of a context."""
+    """Creates a client of every kind for a route of a context."""
 
     def of(context: str) -> dict[str, Any]:
         viewer = client_of("vera", staff=True)
@@ -112,17 +112,17 @@ def callers(
             "staff_of_others": client_of("sam", *CONTEXTS - {context}),
             "owner": buyer,
             "staff": client_of("mary", context or "ordering"),
-            "everybody's staff": operator,
+            "staff of every context": operator,
             "in the group but not staff": client_of("cleo", *CONTEXTS, staff=False),
-            "staff who may only look": viewer,
+            "staff with view permissions only": viewer,
         }
 
     return of
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """Take back whatever happens inside."""
+def rolled_back() -> Iterator[None]:
+    """Roll back all changes of the block."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

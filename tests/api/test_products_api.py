@@ -1,4 +1,4 @@
-"""Products are open to all to look at, and to staff of ordering to change."""
+"""Everybody can read products; staff of ordering can create and change them."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,6 @@
-"""Whatever a client sends, right or wrong by the OpenAPI document, the answer is one it describes, and never a 500.
+"""Every response to a valid or invalid request is described in the OpenAPI document, and is never a 500.
 
-How much is tried is a Hypothesis profile's affair: `HYPOTHESIS_PROFILE=thorough` tries forty times as much.
+The Hypothesis profile sets the number of requests: `HYPOTHESIS_PROFILE=thorough` sends forty times as many.
 """
 
 import os
@@ -45,7 +45,7 @@ OPERATIONS = {
 
 @pytest.fixture
 def connections_stay_open(system: System) -> Iterator[None]:
-    """A request does not end the test's transaction by closing its connection: as with Django's own test client."""
+    """Keep requests from closing the connection and with it the test's transaction, as Django's test client does."""
     for signal in request_started, request_finished:
         signal.disconnect(close_old_connections)
     yield
@@ -72,24 +72,24 @@ def test_every_response_is_described(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=_cases(operation, mode, system))
-    def try_it(case: Any) -> None:
-        cache.clear()  # or the throttle would answer everything
+    def send(case: Any) -> None:
+        cache.clear()  # Otherwise the throttle would refuse all requests.
         case.validate_response(case.call(headers=headers), checks=CHECKS)
 
-    try_it()
+    send()
 
 
 def _cases(operation: Any, mode: GenerationMode, system: System) -> st.SearchStrategy[Any]:
-    """Requests about anything and, where the path names something, about what there is."""
-    there_is: dict[str, Any] = {
+    """Requests with arbitrary path parameters and, if the path has parameters, with those of existing objects."""
+    existing: dict[str, Any] = {
         "number": system.order,
         "id": system.shipment if "shipments" in operation.path else system.dead_letters[0],
         "sku": "MUG",
         "provider_name": "sandbox",
     }
-    names = [name for name in there_is if f"{{{name}}}" in operation.path]
-    anything = operation.as_strategy(generation_mode=mode)
+    names = [name for name in existing if f"{{{name}}}" in operation.path]
+    arbitrary = operation.as_strategy(generation_mode=mode)
     if not names:
-        return anything
-    known = operation.as_strategy(generation_mode=mode, path_parameters={name: there_is[name] for name in names})
-    return st.one_of(known, anything)
+        return arbitrary
+    known = operation.as_strategy(generation_mode=mode, path_parameters={name: existing[name] for name in names})
+    return st.one_of(known, arbitrary)

@@ -1,4 +1,4 @@
-"""Shipments are for staff of fulfillment: what is to be packed, what is on its way, what has arrived."""
+"""The shipments API for staff of fulfillment: list, filter, dispatch and deliver shipments."""
 
 from collections.abc import Callable
 from typing import Any

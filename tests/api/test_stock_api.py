@@ -1,4 +1,4 @@
-"""Stock is for staff of inventory: what lies on the shelves, and what came and went."""
+"""The stock API for staff of inventory: current and past stock, receipts and adjustments."""
 
 from collections.abc import Callable
 from datetime import timedelta, timezone
@@ -117,10 +117,10 @@ class TestAsOf:
         after = operator.get(f"{STOCK}/MUG").json()
 
         assert (before["on_hand"], after["on_hand"]) == (100, 107)
-        for told in before, after:
-            response = operator.get(f"{STOCK}/MUG", {"as_of": told["as_of"]})
+        for item in before, after:
+            response = operator.get(f"{STOCK}/MUG", {"as_of": item["as_of"]})
             assert response.status_code == 200
-            assert response.json() == told
+            assert response.json() == item
 
     def test_as_of_returns_the_etag_of_that_time(self, operator: Any, shop: object) -> None:
         before = operator.get(f"{STOCK}/MUG")

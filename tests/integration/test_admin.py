@@ -1,5 +1,5 @@
-"""The operators' pages as a whole: every one answers, nothing can be edited, no list gets slower with its rows, and a
-story can be found by its id. What a context's own actions do is tested with that context."""
+"""The admin pages as a whole: every page loads, rows cannot be edited, the number of queries does not grow with the
+rows, and stories can be found by id. The actions of a context are tested with that context."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -79,10 +79,10 @@ def address_of(model: type[Model], verb: str, *keys: Any) -> str:
 
 
 @pytest.fixture
-def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Callable[[], None]:
-    """Orders of every kind: delivered, waiting to be sent, given back, declined, out of stock, and only just placed."""
+def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Callable[[], None]:
+    """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, and just placed."""
 
-    def happen() -> None:
+    def create() -> None:
         delivered, refunded = placed(), placed()
         for order in ({"MUG": 1}, {"RELIC": 1}):
             placed(order)
@@ -103,32 +103,32 @@ def business(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> C
         placed()
         catch_up_all()
 
-    return happen
+    return create
 
 
 @contextmanager
 def broken(name: str) -> Iterator[None]:
-    """Let a consumer fail, whatever comes."""
+    """Make a consumer fail for every message."""
 
     def fail(event: object) -> None:
         raise RuntimeError("the shelf fell over")
 
     consumer = consumers.get(name)
-    whole = consumer.handle
+    original = consumer.handle
     try:
         msgspec.structs.force_setattr(consumer, "handle", fail)
         yield
     finally:
-        msgspec.structs.force_setattr(consumer, "handle", whole)
+        msgspec.structs.force_setattr(consumer, "handle", original)
 
 
 @pytest.fixture
 def dead_letter(
     placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Any, db: None
 ) -> Callable[[], Delivery]:
-    """A delivery that was given up."""
+    """Creates a dead letter: a delivery whose consumer failed too often."""
 
-    def give_up() -> Delivery:
+    def create() -> Delivery:
         drain()
         settings.DELIVERY_MAX_ATTEMPTS = 1
         with broken("inventory.reserve-stock"):
@@ -136,12 +136,12 @@ def dead_letter(
             drain()
         return Delivery.objects.get(status=Status.DEAD)
 
-    return give_up
+    return create
 
 
 @pytest.fixture
 def staff(db: None) -> Callable[..., Client]:
-    """A browser in which a member of the staff with these permissions is logged in."""
+    """Creates a staff user with these permissions, and a client that is logged in as this user."""
 
     def log_in(*permissions: str) -> Client:
         user = get_user_model().objects.create_user(f"staff-{uuid4()}", is_staff=True)
@@ -164,8 +164,8 @@ def test_every_aggregate_message_and_delivery_has_pages() -> None:
     assert {"integration.Message", "integration.Delivery", "sandbox.Transaction"} <= named
 
 
-def test_every_page_loads(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
-    business()
+def test_every_page_loads(sample_orders: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+    sample_orders()
     for model in PAGES:
         with subtests.test(model._meta.label):
             rows = list(model._default_manager.all())
@@ -179,8 +179,8 @@ def test_every_page_loads(business: Callable[[], None], admin_client: Client, su
                 assert escape(str(row)) in shown.content.decode()
 
 
-def test_every_filter_loads(business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
-    business()
+def test_every_filter_loads(sample_orders: Callable[[], None], admin_client: Client, subtests: pytest.Subtests) -> None:
+    sample_orders()
     junk = [
         "?status__exact=junk",
         "?level=junk",
@@ -199,9 +199,9 @@ def test_every_filter_loads(business: Callable[[], None], admin_client: Client, 
 
 
 def test_a_search_accepts_any_text(
-    business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
+    sample_orders: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
 ) -> None:
-    business()
+    sample_orders()
     for model in PAGES:
         with subtests.test(model._meta.label):
             for junk in JUNK:
@@ -217,9 +217,9 @@ def test_an_unknown_row_redirects(db: None, admin_client: Client, subtests: pyte
 
 
 def test_rows_cannot_be_added_changed_or_deleted(
-    business: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
+    sample_orders: Callable[[], None], admin_client: Client, subtests: pytest.Subtests
 ) -> None:
-    business()
+    sample_orders()
     for model in PAGES:
         with subtests.test(model._meta.label):
             row, count = model._default_manager.all()[0], model._default_manager.count()
@@ -235,7 +235,7 @@ def test_rows_cannot_be_added_changed_or_deleted(
 
 
 def test_the_number_of_statements_does_not_depend_on_the_length_of_a_list(
-    business: Callable[[], None],
+    sample_orders: Callable[[], None],
     admin_client: Client,
     statements: Callable[[], AbstractContextManager[list[str]]],
     monkeypatch: pytest.MonkeyPatch,
@@ -243,18 +243,18 @@ def test_the_number_of_statements_does_not_depend_on_the_length_of_a_list(
 ) -> None:
     monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 10_000)
 
-    def asked(model: type[Model], query: str) -> int:
+    def count_statements(model: type[Model], query: str) -> int:
         with statements() as seen:
             assert admin_client.get(list_of(model), {"q": query} if query else {}).status_code == 200
         return len(seen)
 
-    business()
-    few = {(model, query): asked(model, query) for model in PAGES for query in ("", "e")}
+    sample_orders()
+    few = {(model, query): count_statements(model, query) for model in PAGES for query in ("", "e")}
     for _ in range(3):
-        business()
+        sample_orders()
     for (model, query), before in few.items():
         with subtests.test(f"{model._meta.label} {query}"):
-            assert asked(model, query) == before
+            assert count_statements(model, query) == before
 
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_lines(
@@ -264,7 +264,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_lines(
     statements: Callable[[], AbstractContextManager[list[str]]],
     subtests: pytest.Subtests,
 ) -> None:
-    def asked(model: Any, *skus: str) -> int:
+    def count_statements(model: Any, *skus: str) -> int:
         with statements() as seen:
             shown = admin_client.get(page_of(model.objects.latest("created_at"))).content.decode()
         assert all(sku in shown for sku in skus)
@@ -274,37 +274,37 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_lines(
     assert len(with_lines) == 4
     placed({"MUG": 1})
     drain()
-    for model in with_lines:  # what Django remembers from the first request on
-        asked(model)
-    few = {model: asked(model, "MUG") for model in with_lines}
+    for model in with_lines:  # The first request fills Django's caches.
+        count_statements(model)
+    few = {model: count_statements(model, "MUG") for model in with_lines}
     placed({"MUG": 1, "LAMP": 2, "ATLAS": 1})
     drain()
     for model in with_lines:
         with subtests.test(model._meta.label):
-            assert asked(model, "MUG", "LAMP", "ATLAS") == few[model]
+            assert count_statements(model, "MUG", "LAMP", "ATLAS") == few[model]
 
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_consumers(
-    business: Callable[[], None],
+    sample_orders: Callable[[], None],
     admin_client: Client,
     statements: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
-    business()
-    admin_client.get(page_of(Message.objects.latest("id")))  # what is looked up once for good is known from here on
-    asked = set()
+    sample_orders()
+    admin_client.get(page_of(Message.objects.latest("id")))  # The first request fills Django's caches.
+    counts = set()
     for name in ("ordering.order-placed", "ordering.shipping-requested"):
         with statements() as seen:
             admin_client.get(page_of(Message.objects.filter(name=name).latest("id")))
-        asked.add(len(seen))
-    assert len(asked) == 1
+        counts.add(len(seen))
+    assert len(counts) == 1
 
 
 # --- Finding a story ---
 
 
 @pytest.fixture
-def order(business: Callable[[], None]) -> Order:
-    business()
+def order(sample_orders: Callable[[], None]) -> Order:
+    sample_orders()
     return Order.objects.get(status="delivered")
 
 
@@ -317,7 +317,7 @@ def test_a_correlation_id_finds_all_rows_of_the_story(
         with subtests.test(model._meta.label):
             for written in (str(id), id.hex, str(id).upper(), f"  {id} "):
                 found = admin_client.get(list_of(model), {"q": written}).context["cl"].queryset
-                # Nothing was given back in this story, and nothing of it is old.
+                # This story has no refund, and none of its messages is old enough to be archived.
                 if model._meta.label not in ("billing.Refund", "integration.ArchivedMessage"):
                     assert set(found.values_list(path, flat=True)) == {id}
 
@@ -369,7 +369,7 @@ def test_a_product_and_its_stock_item_link_to_each_other(order: Order, admin_cli
     assert "product MUG" in admin_client.get("/admin/inventory/stockitem/MUG/change/").content.decode()
 
 
-# --- A whole story ---
+# --- The page of a story ---
 
 
 def _story_of(order: Order) -> str:
@@ -378,12 +378,12 @@ def _story_of(order: Order) -> str:
 
 def test_a_story_shows_every_event_below_its_cause(order: Order, admin_client: Client) -> None:
     entries = story(order.correlation_id)
-    told = admin_client.get(_story_of(order))
-    assert told.status_code == 200
-    lines = told.context["events"]
+    page = admin_client.get(_story_of(order))
+    assert page.status_code == 200
+    lines = page.context["events"]
     assert [line["id"] for line in lines] == [entry.id for _, entry in by_cause(entries)]
     assert {line["context"] for line in lines} == set(settings.CONTEXTS)
-    text = told.content.decode()
+    text = page.content.decode()
     assert "Order placed" in text
     assert f"order {order.number}" in text
     assert "ordering.order-placed" in text
@@ -405,25 +405,25 @@ def test_an_event_whose_cause_is_not_in_the_story_is_at_the_top_level(order: Ord
 
 
 def test_an_unknown_story_says_that_it_is_empty(admin_client: Client) -> None:
-    told = admin_client.get(reverse("admin:integration_story", args=[uuid4()]))
-    assert told.status_code == 200
-    assert "Nothing happened" in told.content.decode()
+    page = admin_client.get(reverse("admin:integration_story", args=[uuid4()]))
+    assert page.status_code == 200
+    assert "There are no events or messages with this id" in page.content.decode()
 
 
 def test_a_story_shows_its_dead_letters(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
     delivery = dead_letter()
-    told = admin_client.get(reverse("admin:integration_story", args=[delivery.message.correlation_id]))
-    assert "1 dead" in told.content.decode()
-    assert "the shelf fell over" in told.content.decode()
+    page = admin_client.get(reverse("admin:integration_story", args=[delivery.message.correlation_id]))
+    assert "1 dead" in page.content.decode()
+    assert "the shelf fell over" in page.content.decode()
 
 
 def test_a_long_story_is_truncated_with_a_note(
     order: Order, admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("integration.admin.story.LONGEST_PAGE", 3)
-    told = admin_client.get(_story_of(order))
-    assert len(told.context["events"]) == len(told.context["messages_sent"]) == 3
-    assert f"{len(story(order.correlation_id)) - 3} more events are not shown" in told.content.decode()
+    page = admin_client.get(_story_of(order))
+    assert len(page.context["events"]) == len(page.context["messages_sent"]) == 3
+    assert f"{len(story(order.correlation_id)) - 3} more events are not shown" in page.content.decode()
 
 
 def test_a_story_requires_the_permission_to_view_messages(order: Order, staff: Callable[..., Client]) -> None:
@@ -440,7 +440,7 @@ def test_an_unknown_event_is_shown_by_its_name(order: Order, admin_client: Clien
     assert admin_client.get(page_of(entry)).status_code == 200
 
 
-# --- Who may see what ---
+# --- Permissions ---
 
 
 def test_staff_see_only_what_their_permissions_allow(order: Order, staff: Callable[..., Client]) -> None:
@@ -453,7 +453,7 @@ def test_staff_see_only_what_their_permissions_allow(order: Order, staff: Callab
     assert staff().get(list_of(Order)).status_code == 403
 
 
-# --- Trying again ---
+# --- Replaying and skipping ---
 
 
 def test_a_dead_letter_shows_its_error_and_cause(dead_letter: Callable[[], Delivery], admin_client: Client) -> None:
@@ -469,12 +469,12 @@ def test_a_dead_letter_shows_its_error_and_cause(dead_letter: Callable[[], Deliv
 
 
 def test_a_replay_makes_dead_and_pending_deliveries_due_but_not_done_ones(
-    business: Callable[[], None],
+    sample_orders: Callable[[], None],
     dead_letter: Callable[[], Delivery],
     woken: list[DeliveryQueue],
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    business()
+    sample_orders()
     dead = dead_letter()
     pending = Delivery.objects.filter(consumer="billing.issue-invoice").latest("id")
     Delivery.objects.filter(pk=pending.pk).update(
@@ -492,16 +492,16 @@ def test_a_replay_makes_dead_and_pending_deliveries_due_but_not_done_ones(
 
 
 def test_the_number_of_statements_of_a_replay_is_constant(
-    business: Callable[[], None], statements: Callable[[], AbstractContextManager[list[str]]]
+    sample_orders: Callable[[], None], statements: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
-    business()
+    sample_orders()
     Delivery.objects.update(status=Status.DEAD, done_at=None)
-    asked = []
+    counts = []
     for deliveries in (Delivery.objects.order_by("id")[:1], Delivery.objects.filter(status=Status.DEAD)):
         with statements() as seen:
             replay(deliveries)
-        asked.append(len(seen))
-    assert asked == [2, 2]
+        counts.append(len(seen))
+    assert counts == [2, 2]
 
 
 def test_replaying_no_deliveries_sends_no_wakeup(
@@ -522,7 +522,7 @@ def test_an_operator_can_retry_a_dead_letter(
     delivery.refresh_from_db()
     assert delivery.status == Status.DEAD
     response = staff("integration.change_delivery").post(list_of(Delivery), chosen, follow=True)
-    assert "1 to be tried again now" in response.content.decode()
+    assert "1 will be tried again now" in response.content.decode()
     drain()
     delivery.refresh_from_db()
     order.refresh_from_db()
@@ -538,9 +538,9 @@ def test_the_retry_button_is_hidden_for_done_deliveries(
 
 
 def skip(client: Client, delivery: Delivery, reason: str) -> str:
-    """Answer the action's question; returns the page that follows."""
-    answered = {"action": "skip_for_good", "_selected_action": [delivery.pk], "answered": "yes", "reason": reason}
-    return client.post(list_of(Delivery), answered, follow=True).content.decode()
+    """Submit the form of the skip action; returns the next page."""
+    submitted = {"action": "skip_for_good", "_selected_action": [delivery.pk], "answered": "yes", "reason": reason}
+    return client.post(list_of(Delivery), submitted, follow=True).content.decode()
 
 
 def test_an_operator_can_skip_a_dead_letter_with_a_reason(
@@ -553,7 +553,7 @@ def test_an_operator_can_skip_a_dead_letter_with_a_reason(
     operator = staff("integration.change_delivery", "integration.view_delivery")
 
     assert "This field is required" in skip(operator, delivery, " ")
-    assert "is skipped, for good" in skip(operator, delivery, "refunded by hand")
+    assert "is skipped permanently" in skip(operator, delivery, "refunded by hand")
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.skip_reason) == (Status.SKIPPED, "refunded by hand")
@@ -565,9 +565,9 @@ def test_an_operator_can_skip_a_dead_letter_with_a_reason(
 def test_the_skip_button_is_hidden_for_deliveries_that_have_not_failed(
     dead_letter: Callable[[], Delivery], admin_client: Client
 ) -> None:
-    assert "Skip, for good" in admin_client.get(page_of(dead_letter())).content.decode()
+    assert "Skip permanently" in admin_client.get(page_of(dead_letter())).content.decode()
     done = Delivery.objects.filter(status=Status.DONE).latest("id")
-    assert "Skip, for good" not in admin_client.get(page_of(done)).content.decode()
+    assert "Skip permanently" not in admin_client.get(page_of(done)).content.decode()
 
 
 def test_an_archived_message_is_shown_on_its_own_page_and_in_its_story(order: Order, admin_client: Client) -> None:
@@ -575,7 +575,7 @@ def test_an_archived_message_is_shown_on_its_own_page_and_in_its_story(order: Or
     before = admin_client.get(story).context
     with clock.moved(timedelta(days=100)):
         assert archive_batch(1_000) > 0
-    kept = ArchivedMessage.objects.filter(correlation_id=order.correlation_id).earliest("pk")
+    archived = ArchivedMessage.objects.filter(correlation_id=order.correlation_id).earliest("pk")
 
     after = admin_client.get(story).context
 
@@ -586,6 +586,6 @@ def test_an_archived_message_is_shown_on_its_own_page_and_in_its_story(order: Or
     assert [len(row["deliveries"]) for row in after["messages_sent"]] == [
         len(row["deliveries"]) for row in before["messages_sent"]
     ]
-    assert f"{kept.pk}/change/" in admin_client.get(story).content.decode()
-    assert kept.deliveries[0]["consumer"] in admin_client.get(page_of(kept)).content.decode()
-    assert kept in admin_client.get(list_of(ArchivedMessage), {"q": order.number}).context["cl"].queryset
+    assert f"{archived.pk}/change/" in admin_client.get(story).content.decode()
+    assert archived.deliveries[0]["consumer"] in admin_client.get(page_of(archived)).content.decode()
+    assert archived in admin_client.get(list_of(ArchivedMessage), {"q": order.number}).context["cl"].queryset

@@ -1,4 +1,4 @@
-"""Operators step through an aggregate's life: what it was after each event, and what that event changed."""
+"""The admin's "Through time" page shows an aggregate after each of its events, and what each event changed."""
 
 import re
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def order(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Orde
 
 @pytest.fixture
 def page(admin_client: Client) -> Page:
-    """What the page says of an aggregate after one of its events."""
+    """Gets the content of the page of an aggregate at a version."""
 
     def get(path: str, version: Any = "") -> str:
         response = admin_client.get(f"/admin/{path}/life/", {"version": version} if version else {})
@@ -41,7 +41,7 @@ def page(admin_client: Client) -> Page:
 
 
 def changed(page: str) -> dict[str, tuple[str, str]]:
-    """The fields that are highlighted: before and after."""
+    """The values of the highlighted fields before and after the event, by label."""
     rows = re.findall(r'<tr class="changed">(.*?)</tr>', page, re.S)
     cells = [[text(cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.S)] for row in rows]
     return {label: (before, after) for label, before, after in cells}
@@ -82,21 +82,21 @@ def test_parts_are_shown_as_they_were(order: OrderNumber, page: Page, drain: Cal
     assert not re.search(r'<td class="changed">', page(f"ordering/order/{order}", 3))
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("0", 1), ("4", 3), ("9" * 40, 3), ("-1", 3), ("x", 3), ("²", 3)])
-def test_an_unknown_version_shows_the_nearest_one(order: OrderNumber, page: Page, asked: str, shown: int) -> None:
-    assert page(f"ordering/order/{order}", asked) == page(f"ordering/order/{order}", shown)
+@pytest.mark.parametrize(("requested", "shown"), [("0", 1), ("4", 3), ("9" * 40, 3), ("-1", 3), ("x", 3), ("²", 3)])
+def test_an_unknown_version_shows_the_nearest_one(order: OrderNumber, page: Page, requested: str, shown: int) -> None:
+    assert page(f"ordering/order/{order}", requested) == page(f"ordering/order/{order}", shown)
 
 
 def test_every_kind_of_aggregate_has_the_page(order: OrderNumber, page: Page) -> None:
     digits = order.partition("-")[2]
-    theirs = [
+    with_the_orders_digits = [
         "billing/invoice/I-{}",
         "billing/payment/P-{}-1",
         "fulfillment/shipment/S-{}-1",
         "inventory/reservation/R-{}",
     ]
-    ours = ["ordering/buyer/B-1", "ordering/product/MUG", "inventory/stockitem/MUG"]
-    for path in [*ours, *theirs]:
+    others = ["ordering/buyer/B-1", "ordering/product/MUG", "inventory/stockitem/MUG"]
+    for path in [*others, *with_the_orders_digits]:
         assert "1 of " in page(path.format(digits), 1)
 
 
@@ -113,8 +113,8 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_events(
 ) -> None:
     def count(version: int) -> int:
         with statements() as seen:
-            said = page("inventory/stockitem/MUG", version)
-        assert len(links(said)) <= 2 * NEIGHBOURS + 3
+            content = page("inventory/stockitem/MUG", version)
+        assert len(links(content)) <= 2 * NEIGHBOURS + 3
         return len(seen)
 
     page("inventory/stockitem/MUG", 2)
@@ -128,7 +128,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_events(
 
 
 def test_the_page_requires_the_permissions_for_the_row_and_its_history(order: OrderNumber) -> None:
-    def seen_with(*permissions: str) -> int:
+    def status_with(*permissions: str) -> int:
         user = get_user_model().objects.create(username="-".join(permissions), is_staff=True)
         user.user_permissions.set(
             Permission.objects.filter(codename__in=permissions, content_type__app_label="ordering")
@@ -138,8 +138,8 @@ def test_the_page_requires_the_permissions_for_the_row_and_its_history(order: Or
         return client.get(f"/admin/ordering/order/{order}/life/").status_code
 
     assert Client().get(f"/admin/ordering/order/{order}/life/").status_code == 302
-    assert [seen_with("view_order"), seen_with("view_history")] == [403, 403]
-    assert seen_with("view_order", "view_history") == 200
+    assert [status_with("view_order"), status_with("view_history")] == [403, 403]
+    assert status_with("view_order", "view_history") == 200
 
 
 @pytest.mark.usefixtures("unprotected_history")

@@ -1,4 +1,4 @@
-"""The AsyncAPI document is one by the judgement of others, and says of a message what a message is."""
+"""The AsyncAPI document is valid for an independent parser, and its schemas match the messages that are sent."""
 
 import json
 import warnings
@@ -19,7 +19,7 @@ from integration.messaging.consumers import consumers
 from integration.messaging.models import Message
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its models shadow names of their own base
+    warnings.simplefilter("ignore")  # The library's models shadow attributes of their base class.
     from asyncapi3 import AsyncAPI3
 
 
@@ -38,7 +38,7 @@ def test_an_asyncapi_parser_accepts_the_document(document: dict[str, Any]) -> No
 @pytest.mark.parametrize("broken", ["version", "action", "channel", "title"])
 def test_the_parser_refuses_an_invalid_document(document: dict[str, Any], broken: str) -> None:
     wrong = json.loads(json.dumps(document))
-    operation = wrong["operations"]["ordering-tell-order-placed"]
+    operation = wrong["operations"]["ordering-publish-order-placed"]
     match broken:
         case "version":
             wrong["asyncapi"] = "2.6.0"
@@ -60,7 +60,7 @@ def test_every_contract_has_a_send_operation_and_every_consumer_a_receive_operat
         assert operation["tags"] == [{"name": name.partition("-")[0]}]
 
     assert by_action["receive"] == {name.replace(".", "-") for name, _ in consumers.items()}
-    assert by_action["send"] == {name.replace(".", "-tell-") for name, _ in contracts.items()}
+    assert by_action["send"] == {name.replace(".", "-publish-") for name, _ in contracts.items()}
     assert {tag["name"] for operation in document["operations"].values() for tag in operation["tags"]} == set(
         settings.CONTEXTS
     )

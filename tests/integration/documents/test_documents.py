@@ -1,4 +1,4 @@
-"""What is generated is what the code says, reads well, and is not stale."""
+"""The generated documents match the code, are readable, and are not stale."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.rebuild import aggregates
 from integration.contracts.contract import contracts
 from integration.documents import order_journey, state_diagram
-from integration.documents.catalogue import all_contracts, words
+from integration.documents.catalogue import all_contracts, type_name
 from integration.documents.documents import documents, pictures
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
@@ -34,7 +34,12 @@ LIVES = [model for model in aggregates() if model.life]
 
 
 def test_no_generated_document_is_stale() -> None:
-    command = [sys.executable, str(ROOT / "manage.py"), "document", "--check"]  # without what tests register
+    command = [
+        sys.executable,
+        str(ROOT / "manage.py"),
+        "document",
+        "--check",
+    ]  # A new process lacks what tests register.
     done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -72,7 +77,7 @@ def test_the_same_code_gives_the_same_documents() -> None:
 
 
 class Box(NamedTuple):
-    """Where a text or a state's box stands."""
+    """The position of a text or of a state's box."""
 
     what: str
     left: float
@@ -109,16 +114,16 @@ def test_no_two_texts_of_a_picture_overlap_and_none_is_cut_off(name: str) -> Non
 def test_a_state_diagram_has_every_state_and_every_transition(model: type[Aggregate]) -> None:
     assert model.life
     picture = ET.fromstring(pictures()[f"states-of-{model.stream.replace('_', '-')}"])
-    told = [text.text for text in picture.iter(f"{SVG}text")]
+    labels = [text.text for text in picture.iter(f"{SVG}text")]
     for state in model.life.states:
-        assert told.count(state.replace("_", " ")) >= 1
-    ways = [(source, target) for source, _, target in model.life.transitions()]
-    moving = {way for way in ways if way[0] != way[1]}
-    births = set(model.life.states) - {target for _, target in moving}
+        assert labels.count(state.replace("_", " ")) >= 1
+    transitions = [(source, target) for source, _, target in model.life.transitions()]
+    moving = {(source, target) for source, target in transitions if source != target}
+    initial = set(model.life.states) - {target for _, target in moving}
     arrows = [line for line in picture.iter(f"{SVG}polyline") if line.get("marker-end")]
-    assert len(arrows) == len(moving) + len(births)
-    assert len(told) == 1 + len(model.life.states) + len(ways)
-    # A final state has a double rim; the other rectangle is the paper.
+    assert len(arrows) == len(moving) + len(initial)
+    assert len(labels) == 1 + len(model.life.states) + len(transitions)
+    # A final state has a second border; the remaining rectangle is the background.
     assert len(list(picture.iter(f"{SVG}rect"))) == 1 + len(model.life.states) + len(model.life.final_states())
 
 
@@ -137,13 +142,13 @@ def test_a_state_diagram_says_what_the_table_says() -> None:
 def test_the_context_map_has_an_arrow_for_each_consuming_context() -> None:
     picture = ET.fromstring(pictures()["context-map"])
     arrows = [line for line in picture.iter(f"{SVG}polyline") if line.get("marker-end")]
-    told = {
+    expected = {
         (name, consumer.context)
         for name, event in contracts.items()
         for consumer in consumers_of(event)
         if consumer.context != name.partition(".")[0]
     }
-    assert len(arrows) == len(told) > 10
+    assert len(arrows) == len(expected) > 10
     names = {text.text for text in picture.iter(f"{SVG}text")}
     assert names >= {name for name, _ in contracts.items()} | set(real_settings.CONTEXTS)
 
@@ -165,16 +170,16 @@ def test_the_events_page_describes_every_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "name"),
     [
         (Sku, "Sku"),
-        (str | None, "text or nothing"),
+        (str | None, "string or null"),
         (tuple[Money, ...], "list of Money"),
-        (dict[str, int], "whole number by text"),
+        (dict[str, int], "map of string to integer"),
     ],
 )
-def test_a_type_has_a_name_for_people(kind: object, told: str) -> None:
-    assert words(kind) == told
+def test_a_type_has_a_name_for_people(kind: object, name: str) -> None:
+    assert type_name(kind) == name
 
 
 def test_all_staff_can_open_the_event_catalogue_in_the_admin(client: Client, admin_client: Client) -> None:
