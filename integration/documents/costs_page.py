@@ -18,7 +18,7 @@ changes. `make costs` records the current numbers; the diff of `docs/costs.json`
   Read-only transactions are not counted.
 * A *message* is a published contract. It counts once, whatever the number of its consumers.
 * A *wake-up* is a task sent through the broker.
-* The orders have three lines each. Another test checks that an order of 2,000 lines takes as many statements.
+* The orders have three lines each. An order of 2,000 lines takes the same number, which is tested, too.
 * Where a command or reaction has several paths, the table shows the most expensive one.
 """
 OF_AN_ORDER = """\

@@ -47,7 +47,7 @@ class DeliveryOutput(serializers.Serializer):
 
 
 class DeliveryDetails(DeliveryOutput):
-    """A delivery with the payload of its message and the traceback of the last failed attempt."""
+    """A delivery with the payload of its message, without personal values, and the last traceback."""
 
     payload = serializers.JSONField(source="message.data")
     traceback = serializers.CharField()
@@ -89,7 +89,8 @@ class OneDelivery(View):
     def get(self, request: Request, id: int) -> Response:
         """Retrieve a delivery.
 
-        The response includes the payload of the message and the traceback of the last failed attempt.
+        The response includes the payload of the message, without personal values, and the traceback of the last failed
+        attempt.
         """
         return Response(DeliveryDetails(dead_letters.delivery(id)).data)
 

@@ -53,7 +53,7 @@ def connections_stay_open(system: System) -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize("who", ["buyer", "operator"])
 @pytest.mark.parametrize("label", OPERATIONS)
 @pytest.mark.usefixtures("connections_stay_open")
