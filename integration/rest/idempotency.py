@@ -96,8 +96,8 @@ def idempotent(post: Handler) -> Handler:
         except StillRunning:
             raise
         except Exception:
-            # The first request may have committed between our lookup and our lock. Then the command failed because
-            # the first request had already made the change, and the stored response is the right one.
+            # The snapshot of the lookup is older than the lock, and the first request may have committed in between.
+            # Then the command failed because its change was already made, and the stored response is the right one.
             stored = _find(caller, key)
             if stored is None:
                 raise
