@@ -1,7 +1,7 @@
-"""One order's way through the contexts, from top to bottom in the order of time: who publishes what, and who reacts.
+"""Draws one order's way through the contexts in time order: each contract with its publisher and its consumers.
 
-The steps are those of an order that is paid and delivered. Publishers and reactions are read from the registries, so
-the picture cannot differ from the code.
+The steps are those of an order that is paid and delivered. Publishers and consumers are read from the registries, so
+the picture always matches the code.
 """
 
 from collections import defaultdict
@@ -23,13 +23,13 @@ STEPS = (
     "fulfillment.shipment-dispatched",
     "fulfillment.shipment-delivered",
 )
-"""The contracts that an order publishes on its way, by wire name."""
+"""The wire names of the contracts that are published for such an order, in time order."""
 
 LEFT, TOP, COLUMN, BOX, LINE, GAP = 20, 84, 250, 226, 28, 14
 
 
 def draw(contexts: Sequence[str]) -> str:
-    """The picture as SVG, with a column for each of the contexts, in this order."""
+    """Draw the picture as SVG, with a column for each of the contexts, in this order."""
     picture = Picture("One order's way through the contexts")
     columns = {context: LEFT + COLUMN * place + COLUMN // 2 for place, context in enumerate(contexts)}
     heights = [LINE * (2 + max((len(each) for each in _reactions(name).values()), default=0)) + GAP for name in STEPS]
@@ -62,7 +62,7 @@ def _draw_step(picture: Picture, y: int, name: str, columns: dict[str, int]) -> 
 
 
 def _reactions(name: str) -> dict[str, list[str]]:
-    """What the consumers of a contract do, in words, by context."""
+    """The names of the consumers' functions with spaces instead of underscores, by context."""
     by_context: dict[str, list[str]] = defaultdict(list)
     for consumer in consumers_of(contracts.get(name)):
         by_context[consumer.context].append(consumer.handle.__name__.replace("_", " "))

@@ -190,7 +190,7 @@ def test_all_staff_can_open_the_event_catalogue_in_the_admin(client: Client, adm
     assert client.get(reverse("admin:integration_events")).status_code == 302
 
 
-def test_the_journey_shows_every_step_below_the_one_before_and_every_reaction_to_it() -> None:
+def test_the_journey_shows_the_steps_in_order_and_all_their_consumers() -> None:
     picture = ET.fromstring(pictures()["order-journey"])
     lines = {text.text: int(text.get("y", "0")) for text in picture.iter(f"{SVG}text")}
     steps = [contracts.get(name) for name in order_journey.STEPS]
