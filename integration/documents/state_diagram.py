@@ -65,9 +65,9 @@ def draw(title: str, table: StateTable) -> str:
         leaving = [arrow for arrow in by_route if arrow.source == state]
         entering = [arrow for arrow in by_route if arrow.target == state]
         rows[state] = Row(y, leaving, entering, staying[state])
-        onward = [arrow for arrow in arrows if arrow.source == state and (arrow.source, arrow.target) in down]
-        y = rows[state].end + max(30, sum(LINE * len(arrow.messages) + 16 for arrow in onward))
-        for arrow in onward:
+        straight = [arrow for arrow in arrows if arrow.source == state and (arrow.source, arrow.target) in down]
+        y = rows[state].end + max(30, sum(LINE * len(arrow.messages) + 16 for arrow in straight))
+        for arrow in straight:
             _draw_down(picture, arrow, LEFT + wide // 2, rows[state].end, y)
     for route, arrow in enumerate(sorted(by_route, key=lambda arrow: _span(table, arrow))):
         _draw_route(picture, arrow, rows, LEFT + wide, first_route + ROUTE * route)

@@ -129,7 +129,7 @@ def _store(caller: str, key: str, fingerprint: str, response: Response) -> None:
 def _fingerprint(request: Request) -> str:
     """An HMAC over the method, the path and the bytes of the body.
 
-    It is keyed with the secret key because a body may hold a password, which a plain hash would let somebody guess.
+    It is keyed with the secret key because a body may hold a password, which could be guessed from a plain hash.
     """
     head = f"{request.method} {request.get_full_path()}\n".encode()
     return salted_hmac("idempotency", head + request._request.body, algorithm="sha256").hexdigest()

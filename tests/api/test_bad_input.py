@@ -56,7 +56,7 @@ NOT_AN_ORDER = {
     "lines missing": ({"lines": ...}, ("#/lines", "required")),
     "lines null": ({"lines": None}, ("#/lines", "null")),
     "lines an object": ({"lines": LINE}, ("#/lines", "not_a_list")),
-    "a line that is no object": ({"lines": ["MUG"]}, ("#/lines/0", "invalid")),
+    "a line that is not an object": ({"lines": ["MUG"]}, ("#/lines/0", "invalid")),
     "lines nested in lists": ({"lines": [[[LINE]]]}, ("#/lines/0", "invalid")),
     "no address": ({"shipping_address": ...}, ("#/shipping_address", "required")),
     "address null": ({"shipping_address": None}, ("#/shipping_address", "null")),

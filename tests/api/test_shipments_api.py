@@ -32,14 +32,14 @@ def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dic
 
 
 def test_a_shipment_is_dispatched_and_delivered(operator: Any, system: Any) -> None:
-    gone = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
-    there = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver")
+    dispatched = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", BY_MAIL)
+    delivered = operator.post(f"{SHIPMENTS}/{system.shipment}/deliver")
 
-    assert (gone.status_code, there.status_code) == (200, 200)
-    assert (gone.json()["status"], there.json()["status"]) == ("dispatched", "delivered")
-    assert gone.json()["tracking_number"] == "RM 123 456"
-    assert there.json() == operator.get(f"{SHIPMENTS}/{system.shipment}").json()
-    assert (gone.headers["ETag"], there.headers["ETag"]) == ('"2"', '"3"')
+    assert (dispatched.status_code, delivered.status_code) == (200, 200)
+    assert (dispatched.json()["status"], delivered.json()["status"]) == ("dispatched", "delivered")
+    assert dispatched.json()["tracking_number"] == "RM 123 456"
+    assert delivered.json() == operator.get(f"{SHIPMENTS}/{system.shipment}").json()
+    assert (dispatched.headers["ETag"], delivered.headers["ETag"]) == ('"2"', '"3"')
 
 
 def test_a_step_out_of_order_or_repeated_is_refused(operator: Any, system: Any, all_rows: Callable[[], object]) -> None:
