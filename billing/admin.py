@@ -92,7 +92,7 @@ class InvoiceAdmin(StoryAdmin):
 
 
 def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
-    amount = Money(question.answer(invoice), invoice.currency)
+    amount = Money(question.value_for(invoice), invoice.currency)
     commands.refund_in_part(InvoiceNumber(invoice.number), amount, question.cleaned_data["reason"])
     return f"{invoice}: {amount} is being given back"
 

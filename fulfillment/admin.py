@@ -73,7 +73,7 @@ class ShipmentAdmin(StoryAdmin):
 
 
 def _dispatch(shipment: Shipment, question: Dispatch) -> str:
-    carrier, tracking_number = question.cleaned_data["carrier"], question.answer(shipment)
+    carrier, tracking_number = question.cleaned_data["carrier"], question.value_for(shipment)
     commands.dispatch_shipment(ShipmentId(shipment.id), carrier, tracking_number)
     return f"{shipment} is dispatched with {carrier}"
 

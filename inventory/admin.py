@@ -92,13 +92,13 @@ class StockItemAdmin(AggregateAdmin):
 
 
 def _receive(item: StockItem, question: Receipt) -> str:
-    quantity, reference = question.answer(item), question.cleaned_data["reference"]
+    quantity, reference = question.value_for(item), question.cleaned_data["reference"]
     received = commands.receive_stock(Sku(item.sku), quantity, reference)
     return f"{item}: {quantity} received, {received.available} available"
 
 
 def _adjust(item: StockItem, question: Adjustment) -> str:
-    delta, reason = question.answer(item), question.cleaned_data["reason"]
+    delta, reason = question.value_for(item), question.cleaned_data["reason"]
     adjusted = commands.adjust_stock(Sku(item.sku), delta, reason)
     return f"{item}: adjusted by {delta:+}, {adjusted.available} available"
 

@@ -157,7 +157,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         rows = self.not_too_many(request, chosen)
         if not rows:
             return None
-        submitted = "answered" in request.POST
+        submitted = "submitted" in request.POST
         form = question(rows, request.POST if submitted else None)
         if submitted and form.is_valid():
             self.perform(request, rows, lambda row: act(row, form))

@@ -35,7 +35,7 @@ class Question(forms.Form):
         """Each row as a link, with its own field or None."""
         return [(link(type(row), row.pk, str(row)), self._own_field(row)) for row in self.rows]
 
-    def answer(self, row: Model) -> Any:
+    def value_for(self, row: Model) -> Any:
         """The cleaned value of the row's own field."""
         return self.cleaned_data[f"each:{row.pk}"]
 

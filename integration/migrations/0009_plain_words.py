@@ -40,6 +40,11 @@ class Migration(migrations.Migration):
                 migrations.RenameField(
                     model_name="idempotencykey", old_name="answered_at", new_name="responded_at"
                 ),
+                migrations.AlterField(
+                    model_name="idempotencykey",
+                    name="body",
+                    field=models.TextField(help_text="JSON, with the fields in the order of the response"),
+                ),
             ]
         ),
     ]

@@ -13,7 +13,7 @@ class IdempotencyKey(models.Model):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField()
-    body = models.TextField(help_text="JSON, in the order its fields were answered in")
+    body = models.TextField(help_text="JSON, with the fields in the order of the response")
     responded_at = models.DateTimeField(db_index=True, db_column="answered_at")
 
     class Meta:

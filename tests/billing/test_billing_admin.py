@@ -85,7 +85,7 @@ def test_the_books_are_for_those_who_may_see_payments(refunded: Invoice) -> None
 
 def refund_in_part(client: Client, invoice: Invoice, amount: str) -> str:
     """Answer the action's question; returns the page that follows."""
-    asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "answered": "1", "reason": "scratched"}
+    asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "submitted": "1", "reason": "scratched"}
     answer = client.post(f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount}, follow=True)
     return answer.content.decode()
 

@@ -348,10 +348,10 @@ def test_the_admin_asks_before_it_erases(
     action = {"action": "erase_for_good", "_selected_action": ["B-1"]}
     page = admin_client.post("/admin/ordering/buyer/", action)
     assert b"I am sure" in page.content
-    admin_client.post("/admin/ordering/buyer/", {**action, "answered": "1"})
+    admin_client.post("/admin/ordering/buyer/", {**action, "submitted": "1"})
     assert Buyer.objects.get().name == NAME
 
-    done = admin_client.post("/admin/ordering/buyer/", {**action, "answered": "1", "sure": "on"}, follow=True)
+    done = admin_client.post("/admin/ordering/buyer/", {**action, "submitted": "1", "sure": "on"}, follow=True)
 
     assert "Buyer B-1 is erased, and 1 of their orders anonymized" in done.content.decode()
     assert Buyer.objects.get().name == ""

@@ -33,7 +33,7 @@ def act(client: Client, action: str, ids: Sequence[str], answers: dict[str, str]
 
 
 def dispatched(ids: Sequence[str]) -> dict[str, str]:
-    return {"answered": "yes", "carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
+    return {"submitted": "yes", "carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
 
 
 def told(answer: Any) -> list[tuple[str, str]]:

@@ -539,7 +539,7 @@ def test_the_retry_button_is_hidden_for_done_deliveries(
 
 def skip(client: Client, delivery: Delivery, reason: str) -> str:
     """Submit the form of the skip action; returns the next page."""
-    submitted = {"action": "skip_for_good", "_selected_action": [delivery.pk], "answered": "yes", "reason": reason}
+    submitted = {"action": "skip_for_good", "_selected_action": [delivery.pk], "submitted": "yes", "reason": reason}
     return client.post(list_of(Delivery), submitted, follow=True).content.decode()
 
 

@@ -27,7 +27,7 @@ def open_form(client: Client, action: str, *skus: str) -> Any:
 
 
 def submit_form(client: Client, action: str, *skus: str, **fields: Any) -> Any:
-    data = {"action": action, "_selected_action": skus, "answered": "yes"}
+    data = {"action": action, "_selected_action": skus, "submitted": "yes"}
     return client.post(
         STOCK, data | {key.replace("each_", "each:"): value for key, value in fields.items()}, follow=True
     )

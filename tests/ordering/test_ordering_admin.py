@@ -20,7 +20,7 @@ def open_cancel_form(client: Client, *numbers: str) -> Any:
 
 
 def cancel(client: Client, *numbers: str, note: str = "") -> Any:
-    data = {"action": "cancel_as_operator", "_selected_action": numbers, "answered": "yes", "note": note}
+    data = {"action": "cancel_as_operator", "_selected_action": numbers, "submitted": "yes", "note": note}
     return client.post(ORDERS, data, follow=True)
 
 
