@@ -40,6 +40,7 @@ class IntegrationConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing these modules registers their checks, invariants and routines.
+        from integration.aggregates import checks as state_tables  # noqa: F401
         from integration.history import append_only  # noqa: F401
         from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import authentication, idempotency  # noqa: F401

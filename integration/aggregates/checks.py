@@ -1,0 +1,118 @@
+"""A system check: every message that code passes to `accepts` is a row of the aggregate's state table.
+
+Without the check, a missing row raises a `KeyError` in a worker when the first such message arrives. The check reads
+the source code of the aggregates and their contexts, so it finds messages that no test sends.
+"""
+
+import ast
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error, register
+
+from integration.aggregates.aggregate import Aggregate
+
+
+@register
+def every_message_is_a_row(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report each message without a row that an aggregate's methods, or other modules of its app, pass to `accepts`."""
+    by_app: dict[AppConfig, list[type[Aggregate]]] = defaultdict(list)
+    for model in apps.get_models():
+        if issubclass(model, Aggregate):
+            by_app[apps.get_app_config(model._meta.app_label)].append(model)
+    errors: list[CheckMessage] = []
+    for app, aggregates in by_app.items():
+        for model in aggregates:
+            errors += [_error(message, model.__name__) for message in messages_without_row(model)]
+        rows = {message for model in aggregates for message in _rows(model)}
+        errors += [_error(message, f"any aggregate of {app.label}") for message in sorted(_sent_by_modules(app) - rows)]
+    _tree.cache_clear()  # the process may go on to serve, and does not need the trees again
+    return errors
+
+
+def messages_without_row(model: type[Aggregate]) -> list[str]:
+    """The messages that an aggregate's methods pass to `self.accepts` and that its state table lacks, sorted.
+
+    A method may pass its own parameter on: `self.accepts(message)`. Then the literals that other methods pass to that
+    method count as messages. Arguments passed by keyword are not looked at.
+    """
+    methods: dict[str, ast.FunctionDef] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, Aggregate) and base is not Aggregate:
+            methods |= _methods(base)
+    return sorted(_messages(methods) - _rows(model))
+
+
+def _rows(model: type[Aggregate]) -> set[str]:
+    return set(model.life.messages) if model.life else set()
+
+
+def _methods(model: type[Aggregate]) -> dict[str, ast.FunctionDef]:
+    classes = (node for node in ast.walk(_tree(inspect.getfile(model))) if isinstance(node, ast.ClassDef))
+    body = next(node.body for node in classes if node.name == model.__name__)
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+
+
+def _messages(methods: dict[str, ast.FunctionDef]) -> set[str]:
+    """The literals that reach `self.accepts`, directly or through methods that pass a parameter on."""
+    calls = [(method, call) for method in methods.values() for call in _calls(method) if _is_on_self(call)]
+    messages: set[str] = set()
+    receivers = [("accepts", 0)]
+    for receiver, position in receivers:  # grows meanwhile
+        for method, call in calls:
+            parameters = [argument.arg for argument in method.args.args[1:]]
+            for argument in call.args[position : position + 1] if _name(call) == receiver else ():
+                if literal := _literal(argument):
+                    messages.add(literal)
+                elif isinstance(argument, ast.Name) and argument.id in parameters:
+                    passing_on = (method.name, parameters.index(argument.id))
+                    if passing_on not in receivers:
+                        receivers.append(passing_on)
+    return messages
+
+
+def _sent_by_modules(app: AppConfig) -> set[str]:
+    """The literals that an app's modules pass to the `accepts` of an aggregate other than `self`."""
+    messages: set[str] = set()
+    for path in Path(app.path).rglob("*.py"):
+        if "migrations" not in path.parts and ".accepts(" in path.read_text(encoding="utf-8"):
+            for call in _calls(_tree(str(path))):
+                if _name(call) == "accepts" and not _is_on_self(call):
+                    messages |= {literal for argument in call.args[:1] if (literal := _literal(argument))}
+    return messages
+
+
+@cache
+def _tree(path: str) -> ast.Module:
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
+
+
+def _calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """All calls of methods, on whatever object."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.attr  # type: ignore[attr-defined]
+
+
+def _is_on_self(call: ast.Call) -> bool:
+    sender: ast.expr = call.func.value  # type: ignore[attr-defined]
+    return isinstance(sender, ast.Name) and sender.id == "self"
+
+
+def _literal(argument: ast.expr) -> str | None:
+    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else None
+
+
+def _error(message: str, what: str) -> Error:
+    return Error(
+        f"the message {message!r} is no row in the state table of {what}",
+        hint=f'Add a row "{message}" to the table, with a cell for each state.',
+        id="waybill.E011",
+    )
