@@ -32,7 +32,7 @@ from integration.history.entries import history_of
 from integration.messaging import deliver, external, wakeups
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
-from integration.messaging.models import Message
+from integration.messaging.models import Delivery, Message
 from integration.messaging.publish import publish
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import stock_up
@@ -151,7 +151,12 @@ def placed(shop: object, address: Address) -> Callable[..., OrderNumber]:
 
 @pytest.fixture
 def drain() -> Callable[..., int]:
-    """Handle what is due, of all contexts or of those named, until nothing is; returns how many attempts were made."""
+    """A function that handles all due deliveries, of all contexts or of those named, until none is due.
+
+    It returns the number of attempts. It prints the traceback of each attempt that failed or came too early: pytest
+    shows what was printed below the assertion of a test that fails.
+    """
+    shown = set()
 
     def until_none_is_due(*contexts: str) -> int:
         attempts = 0
@@ -161,6 +166,10 @@ def drain() -> Callable[..., int]:
             if not contexts or delivery_queue.context in contexts
         ]:
             attempts += sum(deliver_due(delivery_queue) for delivery_queue in delivery_queues)
+        for delivery in Delivery.objects.exclude(traceback="").select_related("message").order_by("id"):
+            if (seen := (delivery.pk, delivery.attempts, delivery.error)) not in shown:
+                shown.add(seen)
+                print(f"{delivery} is {delivery.status} after {delivery.attempts} attempts:\n{delivery.traceback}")
         return attempts
 
     return until_none_is_due
