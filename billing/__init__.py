@@ -1,6 +1,7 @@
-"""Billing: what is owed, what was paid, and what was given back.
+"""Billing: invoices, payments and refunds.
 
-Owns: Invoice, Payment, Refund. It alone talks to the payment provider.
+Owns: Invoice, Payment, Refund. Only billing talks to the payment provider.
 Publishes: PaymentRequested, PaymentSucceeded, PaymentFailed, RefundRequested, RefundIssued.
-Listens to: ordering (orders placed and cancelled), inventory (stock reserved), and its own requests.
+Consumes: OrderPlaced, OrderCancelled and BuyerErased (ordering), StockReserved (inventory), and its own
+PaymentRequested and RefundRequested.
 """

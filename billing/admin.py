@@ -1,6 +1,7 @@
-"""The operators' pages of billing: what is owed, what was paid, what was given back.
+"""The admin pages of billing: invoices, payments, refunds, and the differences between our books and the provider's.
 
-The sandbox's books are shown as they would be on the provider's own pages; nothing else of billing's looks into them.
+The admin also shows the sandbox's own records, as a real provider shows them on its website. No other module of billing
+reads those records, except the sandbox's adapter.
 """
 
 from typing import Any
@@ -23,14 +24,14 @@ admin.site.register(History, HistoryAdmin)
 
 
 class LineInline(PartInline):
-    """What is billed."""
+    """The lines of an invoice."""
 
     model = InvoiceLine
     fields = ("sku", "name", figure("quantity"), amount("unit_price"))
 
 
 class PaymentInline(RowInline):
-    """The attempts to collect an invoice's money."""
+    """The payments of an invoice."""
 
     model = Payment
     fields = (
@@ -45,22 +46,22 @@ class PaymentInline(RowInline):
 
 
 class RefundInline(RowInline):
-    """What was given back for an invoice, or out of a payment."""
+    """The refunds of an invoice or of a payment."""
 
     model = Refund
     fields = (linked(Refund, "pk", "refund"), "status", amount("amount"), "reason", "reference", moment("updated_at"))
 
 
 class Goodwill(Question):
-    """How much of each invoice is given back, and why."""
+    """The form that asks how much to refund for each invoice, and why."""
 
-    reason = forms.CharField(max_length=500, help_text="Kept with the refund.")
+    reason = forms.CharField(max_length=500, help_text="Stored with the refund.")
     each = forms.DecimalField(label="amount in the invoice's currency", max_digits=19)
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(StoryAdmin):
-    """What is owed for an order."""
+    """Invoices, one for each order."""
 
     list_display = (
         "number",
@@ -87,25 +88,25 @@ class InvoiceAdmin(StoryAdmin):
 
     @admin.action(description="Refund in part …", permissions=["act"])
     def refund_in_part(self, request: HttpRequest, chosen: QuerySet[Invoice]) -> HttpResponse | None:
-        """Give some of what was paid back, though the order stands."""
+        """Refund a part of what was paid; the order itself is not cancelled."""
         return self.ask(request, chosen, "refund_in_part", Goodwill, _refund_in_part)
 
 
 def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
     amount = Money(question.value_for(invoice), invoice.currency)
     commands.refund_in_part(InvoiceNumber(invoice.number), amount, question.cleaned_data["reason"])
-    return f"{invoice}: {amount} is being given back"
+    return f"{invoice}: {amount} will be refunded"
 
 
 @column("in the sandbox's books")
 def in_the_books(row: Payment | Refund) -> Shown:
-    """What the sandbox wrote down under the same key; an address only, there may be nothing."""
+    """A link to the sandbox's record with the same key. The record is not looked up, so it may not exist."""
     return link(Transaction, row.pk)
 
 
 @admin.register(Payment)
 class PaymentAdmin(StoryAdmin):
-    """An attempt to collect an invoice's money."""
+    """Payments: each is one attempt to collect the money for an invoice."""
 
     list_display = (
         "id",
@@ -125,13 +126,13 @@ class PaymentAdmin(StoryAdmin):
     inlines = (RefundInline,)
     fieldsets = (
         (None, {"fields": (("id", "invoice", "order"), ("status", "amount", "method"))}),
-        ("The provider's answer", {"fields": (("reference", "failure", in_the_books),)}),
+        ("The provider's response", {"fields": (("reference", "failure", in_the_books),)}),
     )
 
 
 @admin.register(Refund)
 class RefundAdmin(StoryAdmin):
-    """Money given back."""
+    """Refunds."""
 
     list_display = (
         "id",
@@ -150,17 +151,17 @@ class RefundAdmin(StoryAdmin):
     identifiers = ("id", "invoice_id", "payment_id", "order")
     fieldsets = (
         (None, {"fields": (("id", "order", "status"), ("invoice", "payment"), ("amount", "reason"))}),
-        ("The provider's answer", {"fields": (("reference", in_the_books),)}),
+        ("The provider's response", {"fields": (("reference", in_the_books),)}),
     )
 
 
-# --- The sandbox's own books ---
+# --- The sandbox's own records ---
 
 KINDS = CHARGE, DECLINED, REFUND = "charge", "declined charge", "refund"
 
 
 class KindFilter(admin.SimpleListFilter):
-    """What was done."""
+    """Filters the sandbox's records by kind: charge, declined charge or refund."""
 
     title = parameter_name = "kind"
 
@@ -178,13 +179,13 @@ class KindFilter(admin.SimpleListFilter):
 
 @column("amount_minor", "amount_minor")
 def moved(entry: Transaction) -> Money:
-    """How much money changed hands, or would have."""
+    """The amount charged or refunded, or the amount of a declined charge."""
     return entry.amount
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
-    """What the sandbox did under an idempotency key, for those who may see payments."""
+    """The sandbox's records, one for each idempotency key. Users need the permission to view payments."""
 
     list_display = ("key", "kind", moved, "reference", "decline_code", moment("created_at"))
     list_filter = (KindFilter,)
@@ -193,7 +194,7 @@ class TransactionAdmin(ReadOnlyAdmin):
     identifiers = ("key", "reference", "charge_id")
     fieldsets = (
         (None, {"fields": (("key", "kind", moved), ("reference", "decline_code"))}),
-        ("What was asked for", {"fields": ("fingerprint", linked(Transaction, "charge_id", "charge"))}),
+        ("Request", {"fields": ("fingerprint", linked(Transaction, "charge_id", "charge"))}),
         ("When", {"fields": (moment("created_at"),)}),
     )
 
@@ -205,7 +206,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="kind")
     def kind(self, entry: Transaction) -> str:
-        """What was done."""
+        """Charge, declined charge or refund."""
         if entry.charge_id:
             return REFUND
         return DECLINED if entry.decline_code else CHARGE
@@ -213,7 +214,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnlyAdmin):
-    """What the payment provider told of its own accord."""
+    """The payment provider's callbacks that were processed."""
 
     list_display = ("id", "provider", "kind", moment("received_at", "received"))
     list_filter = ("provider", "kind")
@@ -223,14 +224,14 @@ class ProviderEventAdmin(ReadOnlyAdmin):
 
 
 class Settlement(Question):
-    """What was done about a difference between the books."""
+    """The form that asks how a discrepancy was settled."""
 
-    settlement = forms.CharField(max_length=300, help_text="Kept with the discrepancy.")
+    settlement = forms.CharField(max_length=300, help_text="Stored with the discrepancy.")
 
 
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(ReadOnlyAdmin):
-    """Where our books and the provider's differ, until somebody says what was done about it."""
+    """Differences between our books and the provider's. Each is open until an operator settles it."""
 
     list_display = ("subject", "finding", moment("found_at", "found"), moment("settled_at", "settled"), "settlement")
     search_fields = ("subject__contains",)
@@ -238,12 +239,12 @@ class DiscrepancyAdmin(ReadOnlyAdmin):
     actions = ("settle",)
     fieldsets = (
         (None, {"fields": (("subject", "finding"), (moment("found_at", "found"),))}),
-        ("What was done about it", {"fields": ((moment("settled_at", "settled"), "settlement"),)}),
+        ("Settlement", {"fields": ((moment("settled_at", "settled"), "settlement"),)}),
     )
 
     @admin.action(description="Settle …", permissions=["act"])
     def settle(self, request: HttpRequest, chosen: QuerySet[Discrepancy]) -> HttpResponse | None:
-        """Say what was done about it."""
+        """Close the chosen discrepancies and store how they were settled."""
         return self.ask(request, chosen, "settle", Settlement, _settle)
 
 

@@ -1,4 +1,4 @@
-"""Billing over REST: the payment provider's call-backs. Whoever calls is known by the signature alone."""
+"""Billing's REST API: the payment provider's callbacks. The signature alone authenticates the sender."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -14,15 +14,15 @@ from integration.rest.views import View
 
 
 class NotSigned(APIException):
-    """The call-back is not the provider's."""
+    """The callback is not signed by the provider."""
 
     status_code = 400
     default_code = "not_signed"
-    default_detail = "The call-back is not signed by the provider."
+    default_detail = "The callback is not signed by the provider."
 
 
 class CallBacks(View):
-    """What the payment provider tells of its own accord."""
+    """The endpoint for the payment provider's callbacks."""
 
     permission_classes = (AllowAny,)
     authentication_classes = ()
@@ -31,7 +31,7 @@ class CallBacks(View):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={204: None})
     @idempotent
     def post(self, request: Request, provider_name: str) -> Response:
-        """Hear it out: repetitions are harmless, and any order will do."""
+        """Process a callback of the payment provider. Callbacks may be repeated and may arrive in any order."""
         try:
             gateway = provider(provider_name)
         except LookupError:

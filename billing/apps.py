@@ -1,9 +1,9 @@
-"""Joins billing to the house."""
+"""The Django app of billing."""
 
 from integration.apps import Context
 
 
 class Billing(Context):
-    """The context of invoices, payments and refunds."""
+    """The context that owns invoices, payments and refunds."""
 
     name = "billing"

@@ -1,6 +1,7 @@
-"""What can be done in billing: one function a use case.
+"""Billing's commands: one function for each use case.
 
-Most are one unit of work. Those that talk to the payment provider do so outside of any transaction, between two.
+Most commands are one unit of work. `collect_payment` and `issue_refund` call the payment provider while no transaction
+is open; they return a function that records the outcome in a second unit of work.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -45,7 +46,7 @@ def issue_invoice(
     discount: Money,
     total: Money,
 ) -> None:
-    """Write down what is owed for an order; nothing if that was done before."""
+    """Issue the invoice of an order; do nothing if it was issued before."""
     with unit_of_work() as work:
         if work.find(Invoice, invoice_of(order)) is None:
             work.add(
@@ -69,21 +70,31 @@ def lock_invoices_and_payments(orders: Collection[OrderNumber]) -> None:
 
 
 def lock_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
-    """Lock the payments of several orders, and then their invoices: so does whoever settles a payment."""
+    """Lock the payments of several orders, and then their invoices.
+
+    `settle_payment` locks in the same order, so that the two cannot deadlock.
+    """
     with unit_of_work() as work:
         work.prefetch(Payment, [payment_of(order) for order in orders])
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
 
 
 def lock_refunds_and_invoices(refunds: Mapping[RefundId, OrderNumber]) -> None:
-    """Lock several refunds, and then the invoices of their orders: so does whoever settles a refund."""
+    """Lock several refunds, and then the invoices of their orders.
+
+    `settle_refund` locks in the same order, so that the two cannot deadlock.
+    """
     with unit_of_work() as work:
         work.prefetch(Refund, refunds)
         work.prefetch(Invoice, {invoice_of(order) for order in refunds.values()})
 
 
 def request_payment(order: OrderNumber) -> None:
-    """The order's goods are set aside: ask for its money, once. Raises `NotYet` before the invoice is issued."""
+    """Request the payment of an order, once, because its stock is reserved.
+
+    Raises:
+        NotYet: the invoice is not issued yet.
+    """
     with unit_of_work() as work:
         invoice = _invoice(work, order)
         if invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
@@ -91,21 +102,21 @@ def request_payment(order: OrderNumber) -> None:
 
 
 def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
-    """Payments with their invoices, as they are now; one query."""
+    """Read payments together with their invoices in one query; returns them by identifier."""
     return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}
 
 
 def collect_payment(payment: Payment) -> Callable[[], None]:
-    """Have the provider take the money.
+    """Charge a payment at the provider.
 
-    If the line was cut before, or the order was cancelled in the meantime, the provider is first asked whether it took
-    the money already.
+    If an earlier outcome is unknown, or the invoice is no longer open, the provider is first asked whether it took the
+    money already.
 
     Returns:
-        What writes down what came of it.
+        A function that records the outcome in a unit of work.
 
     Raises:
-        OutcomeUnknown: the line was cut, and that is written down; to be tried again, under the same key.
+        OutcomeUnknown: the provider did not respond. The payment is recorded as unknown; try again with the same key.
     """
     id = PaymentId(payment.id)
     try:
@@ -117,7 +128,7 @@ def collect_payment(payment: Payment) -> Callable[[], None]:
 
 
 def _ask_for_money(payment: Payment) -> Charged | Declined | None:
-    """What the provider says; None if it never took the money and is no longer to."""
+    """The provider's outcome; None if it never took the money and the invoice is no longer open."""
     wanted = payment.invoice.status == InvoiceStatus.OPEN
     if payment.status == PaymentStatus.UNKNOWN or not wanted:
         outcome = provider().find_charge(payment.id)
@@ -127,7 +138,10 @@ def _ask_for_money(payment: Payment) -> Charged | Declined | None:
 
 
 def settle_payment(id: PaymentId, outcome: Charged | Declined | None) -> None:
-    """Write down what came of a payment, from whichever side it was heard first; raises `NotFound`."""
+    """Record the outcome of a payment; None abandons it. Raises `NotFound`.
+
+    The outcome may come from our own request, from a callback or from reconciliation, and more than once.
+    """
     with unit_of_work() as work:
         payment = work.get(Payment, id)
         match outcome:
@@ -140,24 +154,28 @@ def settle_payment(id: PaymentId, outcome: Charged | Declined | None) -> None:
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:
-    """The invoice's money came in; raises `AmountMismatch`."""
+    """Record that an invoice was paid; raises `NotFound`, `AmountMismatch`."""
     with unit_of_work() as work:
         work.get(Invoice, number).settle(payment, amount)
 
 
 def void_invoice(order: OrderNumber, reason: str) -> None:
-    """The order is cancelled: void its invoice, or give back what was paid. Raises `NotYet` before it is issued."""
+    """Void the invoice of a cancelled order, or refund what was paid.
+
+    Raises:
+        NotYet: the invoice is not issued yet.
+    """
     with unit_of_work() as work:
         _invoice(work, order).void(reason)
 
 
 def refund_in_part(number: InvoiceNumber, amount: Money, reason: str) -> Invoice:
-    """Give some of what was paid for an invoice back, though its order stands; asked twice, it is given twice.
+    """Refund a part of what was paid for an invoice, without cancelling the order. Each call adds a refund.
 
     Raises:
         NotFound: there is no such invoice.
-        NotAllowed: nothing was paid, or all of it is given back.
-        MoreThanIsLeft: it is more than was paid and is not owed back yet, or nothing at all.
+        NotAllowed: the invoice is not paid, or is refunded in full.
+        MoreThanIsLeft: the amount is not positive, or more than what was paid and is not owed back yet.
         CurrencyMismatch: the invoice is in another currency.
     """
     with unit_of_work() as work:
@@ -169,44 +187,54 @@ def refund_in_part(number: InvoiceNumber, amount: Money, reason: str) -> Invoice
 def request_refund(
     refund: RefundId, invoice: InvoiceNumber, payment: PaymentId, order: OrderNumber, amount: Money, reason: str
 ) -> None:
-    """Have money given back."""
+    """Create a refund that the provider is still to be asked for."""
     with unit_of_work() as work:
         work.add(Refund.request(refund, invoice, payment, order, amount, reason))
 
 
 def refunds_to_issue(ids: Collection[RefundId]) -> Mapping[RefundId, Refund]:
-    """Refunds with the payments they are given back out of; one query."""
+    """Read refunds together with their payments in one query; returns them by identifier."""
     return {RefundId(refund.id): refund for refund in read(Refund, "id", ids, along="payment")}
 
 
 def issue_refund(refund: Refund) -> Callable[[], None]:
-    """Have the provider give money back; returns what writes down that it did.
+    """Have the provider issue a refund.
+
+    Returns:
+        A function that records the refund in a unit of work.
 
     Raises:
-        OutcomeUnknown: the line was cut; to be tried again, under the same key.
+        OutcomeUnknown: the provider did not respond; try again with the same key.
     """
     reference = provider().refund(refund.id, refund.payment.reference, refund.amount)
     return partial(settle_refund, RefundId(refund.id), reference)
 
 
 def settle_refund(id: RefundId, reference: str) -> None:
-    """Write down that money was given back, from whichever side it was heard first; raises `NotFound`."""
+    """Record that the provider issued a refund; raises `NotFound`.
+
+    The outcome may come from our own request, from a callback or from reconciliation, and more than once.
+    """
     with unit_of_work() as work:
         work.get(Refund, id).settle(reference)
 
 
 def record_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
-    """Money went back for the invoice."""
+    """Record an issued refund on its invoice; raises `NotFound`."""
     with unit_of_work() as work:
         work.get(Invoice, invoice).record_refund(refund, amount)
 
 
 def note_call_back(provider_name: str, call_back: CallBack) -> None:
-    """Act upon what the provider told of its own accord, once for each of its events.
+    """Process a callback of the provider, once for each event id.
+
+    Args:
+        provider_name: the provider that sent it, as in the URL.
+        call_back: the callback, whose signature was checked.
 
     Raises:
-        NotFound: nothing of ours was asked under that key.
-        AmountMismatch: the provider moved another amount than was asked for.
+        NotFound: no payment or refund has the callback's key.
+        AmountMismatch: the amount is not the amount of that payment or refund.
     """
     booked = call_back.booked
     with unit_of_work() as work:
@@ -216,7 +244,7 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         )
         if not is_new:
             return
-        ours = _asked_under(work, booked)
+        ours = _subject_of(work, booked)
         ours.require(ours.amount == booked.amount, AmountMismatch)
         if isinstance(booked.outcome, Refunded):
             settle_refund(RefundId(booked.key), booked.outcome.reference)
@@ -224,14 +252,14 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
             settle_payment(PaymentId(booked.key), booked.outcome)
 
 
-def _asked_under(work: UnitOfWork, booked: Booked) -> Payment | Refund:
+def _subject_of(work: UnitOfWork, booked: Booked) -> Payment | Refund:
     if isinstance(booked.outcome, Refunded):
         return work.get(Refund, booked.key)
     return work.get(Payment, booked.key)
 
 
 def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
-    """Forget how these orders, all of them at their end, were paid; no more statements for many than for one."""
+    """Remove the payment methods of these orders, all of them ended; the number of SQL statements is constant."""
     with unit_of_work() as work:
         payments = work.get_many(Payment, [payment_of(order) for order in orders])
         invoices = work.get_many(Invoice, [invoice_of(order) for order in orders])
@@ -244,7 +272,11 @@ def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
 
 
 def settle_discrepancy(subject: str, settlement: str) -> None:
-    """Somebody looked at a difference between the books, and says what was done about it; raises `NotFound`."""
+    """Close a discrepancy and store how it was settled.
+
+    Raises:
+        NotFound: there is no open discrepancy about `subject`.
+    """
     open_ones = Discrepancy.objects.filter(pk=subject, settled_at=None)
     if not open_ones.update(settled_at=clock.now(), settlement=settlement):
         raise NotFound(f"there is no open discrepancy about {subject}")

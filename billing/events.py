@@ -1,4 +1,4 @@
-"""What happens in billing, in its own words; no other context hears these."""
+"""Billing's domain events. They stay inside billing; `policies/saga.py` publishes contracts for other contexts."""
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from integration.domain.personal import PersonalPaymentMethod
 
 
 class InvoicedLine(Struct, frozen=True):
-    """So many of one sku, at this price."""
+    """One line of an invoice: a quantity of one SKU, at a unit price."""
 
     sku: Sku
     name: str
@@ -54,7 +54,7 @@ class InvoiceVoided(DomainEvent):
 
 @domain_event("billing.void_invoice_paid")
 class VoidInvoicePaid(DomainEvent):
-    """Money came in for an invoice that had been voided; it is given back."""
+    """A payment succeeded for an invoice that was already void; the whole amount is to be refunded."""
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -64,7 +64,7 @@ class VoidInvoicePaid(DomainEvent):
 
 @domain_event("billing.invoice_refund_owed")
 class InvoiceRefundOwed(DomainEvent):
-    """Some or all of what was paid is to be given back."""
+    """A refund of a part or all of what was paid is owed."""
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -76,7 +76,7 @@ class InvoiceRefundOwed(DomainEvent):
 
 @domain_event("billing.invoice_refund_granted")
 class InvoiceRefundGranted(DomainEvent):
-    """Somebody decided to give some of what was paid back, though the order stands; that much less is owed for it."""
+    """An operator granted a refund without a cancellation; the order owes that much less."""
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -86,7 +86,7 @@ class InvoiceRefundGranted(DomainEvent):
 
 @domain_event("billing.invoice_refunded")
 class InvoiceRefunded(DomainEvent):
-    """Some or all of what was paid was given back; `refunded` is all of it so far."""
+    """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -97,7 +97,7 @@ class InvoiceRefunded(DomainEvent):
 
 @domain_event("billing.invoice_anonymized")
 class InvoiceAnonymized(DomainEvent):
-    """Its payer was erased: how they meant to pay is forgotten, what they owed and paid is not."""
+    """The payer was erased: the payment method is removed, the amounts stay."""
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -133,7 +133,7 @@ class PaymentFailed(DomainEvent):
 
 @domain_event("billing.payment_outcome_lost")
 class PaymentOutcomeLost(DomainEvent):
-    """The line to the provider was cut: it may have taken the money or not, and is to be asked."""
+    """The provider did not respond to a charge: it may have taken the money or not, and must be asked."""
 
     payment: PaymentId
     order: OrderNumber
@@ -141,7 +141,7 @@ class PaymentOutcomeLost(DomainEvent):
 
 @domain_event("billing.payment_abandoned")
 class PaymentAbandoned(DomainEvent):
-    """Its invoice was voided before the provider was asked for the money."""
+    """The invoice was voided, and the provider never took the money."""
 
     payment: PaymentId
     order: OrderNumber
@@ -149,7 +149,7 @@ class PaymentAbandoned(DomainEvent):
 
 @domain_event("billing.payment_anonymized")
 class PaymentAnonymized(DomainEvent):
-    """Its payer was erased: how they paid is forgotten, that they did is not."""
+    """The payer was erased: the payment method is removed, the payment stays."""
 
     payment: PaymentId
     order: OrderNumber

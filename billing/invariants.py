@@ -1,11 +1,11 @@
-"""What must always be true of invoices, payments and refunds."""
+"""Billing's invariants: rules about invoices, payments and refunds, each checked by one SQL query."""
 
 from integration.invariants import always
 
 
 @always("billing.paid_is_its_payments")
 def paid_is_its_payments() -> str:
-    """An invoice has at most one successful payment, and what is paid of it is that payment's amount."""
+    """An invoice has at most one successful payment, and `paid` is that payment's amount."""
     return """
         SELECT invoice.number || ': paid ' || invoice.paid_minor || ', but ' || coalesce(payments.times, 0)
                  || ' payments brought ' || coalesce(payments.total, 0) AS what,
@@ -20,7 +20,7 @@ def paid_is_its_payments() -> str:
 
 @always("billing.refunded_is_its_refunds")
 def refunded_is_its_refunds() -> str:
-    """What was given back of an invoice is what its issued refunds are, what is owed back what all are."""
+    """`refunded` is the sum of the invoice's issued refunds, `refund_owed` the sum of all its refunds."""
     return """
         SELECT invoice.number || ': refunded ' || invoice.refunded_minor || ' of ' || invoice.refund_owed_minor
                  || ' owed back of ' || invoice.paid_minor || ' paid, but its refunds are '
@@ -39,7 +39,7 @@ def refunded_is_its_refunds() -> str:
 
 @always("billing.a_payment_is_settled_once")
 def a_payment_is_settled_once() -> str:
-    """A payment succeeds at most once, however often that is heard."""
+    """A payment succeeds at most once, however often the provider reports it."""
     return """
         SELECT payment.id || ' (' || payment.status || '): succeeded ' || coalesce(settled.times, 0) || ' times'
                  AS what,

@@ -1,7 +1,7 @@
-"""Our books and the payment provider's are the same, row by row, or somebody is told.
+"""Reconciliation compares our payments and refunds with the payment provider's books, row by row.
 
-What is safe is repaired: an outcome we never heard of is written down, from the provider's own books. The rest, such as
-money the provider took that nobody here asked for, is a discrepancy for a person to settle.
+A difference is repaired if that is safe: an outcome that never reached us is recorded from the provider's books. Any
+other difference becomes a discrepancy for an operator, such as a charge that nobody here requested.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,11 +17,17 @@ from integration.domain import clock
 from integration.domain.identifiers import PaymentId, RefundId
 
 SETTLING = timedelta(minutes=2)
-"""What is younger than this may still be on its way, and is left alone."""
+"""Rows younger than this are not compared: the outcome may still be in flight."""
 
 
 class Report(Struct):
-    """What a reconciliation looked at, repaired, and could not repair (the subject of each, with what is wrong)."""
+    """The result of a reconciliation.
+
+    Args:
+        looked_at: how many keys were compared.
+        repaired: the keys that were repaired.
+        discrepancies: what is wrong, by the keys that cannot be repaired.
+    """
 
     looked_at: int
     repaired: list[str]
@@ -29,14 +35,18 @@ class Report(Struct):
 
 
 class Difference(Struct):
-    """What is not the same in both books, and how it is repaired when that is safe."""
+    """A difference between the two books: a sentence for operators, and the repair if it is safe."""
 
     finding: str
     repair: Callable[[], None] | None = None
 
 
 def reconcile(since: datetime) -> Report:
-    """Compare all that happened since a moment; raises `OutcomeUnknown` when the provider cannot be asked."""
+    """Compare both books from `since` on, repair what is safe, and store the other differences as discrepancies.
+
+    Raises:
+        OutcomeUnknown: the provider did not respond.
+    """
     looked_at, differences = compare(since)
     report = Report(looked_at, [], {})
     for key, difference in differences.items():
@@ -45,23 +55,26 @@ def reconcile(since: datetime) -> Report:
             report.repaired.append(key)
         else:
             report.discrepancies[key] = difference.finding
-    _tell(report)
+    _store_discrepancies(report)
     return report
 
 
 def compare(since: datetime) -> tuple[int, dict[str, Difference]]:
-    """Look at both books and change nothing; raises `OutcomeUnknown` when the provider cannot be asked.
+    """Compare both books from `since` on, without changing anything.
 
     Returns:
-        How many keys were compared, and by key what differs.
+        How many keys were compared, and the differences by key.
+
+    Raises:
+        OutcomeUnknown: the provider did not respond.
     """
     until = clock.now() - SETTLING
-    # Ours first: what happens between the two looks is then in the provider's books at least.
+    # Read our books first. What happens between the two reads is then at least in the provider's books.
     ours = {**_payments(since, until), **_refunds(since, until)}
     theirs = {booked.key: booked for booked in provider().books(since)}
     differences = {key: found for key, row in ours.items() if (found := _compare(row, theirs.get(key)))}
     for key in theirs.keys() - ours.keys() - _known_elsewhere(theirs.keys() - ours.keys()):
-        differences[key] = Difference(f"the provider did what nobody here asked for: {theirs[key].amount}")
+        differences[key] = Difference(f"the provider moved {theirs[key].amount} that we did not request")
     return len(theirs.keys() | ours.keys()), differences
 
 
@@ -75,7 +88,7 @@ def _refunds(since: datetime, until: datetime) -> dict[str, Payment | Refund]:
 
 
 def _known_elsewhere(keys: set[str]) -> set[str]:
-    """Those of the provider's keys that are ours, but too young or too old to be compared now."""
+    """The keys that we know, but whose rows are too young or too old to be compared now."""
     payments = Payment.objects.filter(pk__in=keys).values_list("pk", flat=True)
     return {*payments, *Refund.objects.filter(pk__in=keys).values_list("pk", flat=True)}
 
@@ -90,17 +103,19 @@ def _compare_payment(payment: Payment, booked: Booked | None) -> Difference | No
     settle = partial(commands.settle_payment, PaymentId(payment.id))
     match booked:
         case None if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we think it was paid, the provider never heard of it")
+            return Difference("we have it as paid, the provider has no charge under this key")
         case None if payment.status in _UNSETTLED and payment.invoice.status == InvoiceStatus.VOID:
-            return Difference("it is no longer wanted, and the provider never took it", partial(settle, None))
+            return Difference(
+                "its invoice is void, and the provider has no charge under this key", partial(settle, None)
+            )
         case Booked(outcome=Charged() as charged) if payment.status != PaymentStatus.SUCCEEDED:
-            return Difference(f"we have it {payment.status}, the provider charged", partial(settle, charged))
+            return Difference(f"we have it as {payment.status}, the provider charged", partial(settle, charged))
         case Booked(outcome=Charged(reference)) if payment.reference != reference:
-            return Difference(f"we call it {payment.reference}, the provider {reference}")
+            return Difference(f"our reference is {payment.reference}, the provider's is {reference}")
         case Booked(outcome=Declined() as declined) if payment.status in _UNSETTLED:
-            return Difference(f"we have it {payment.status}, the provider declined", partial(settle, declined))
+            return Difference(f"we have it as {payment.status}, the provider declined", partial(settle, declined))
         case Booked(outcome=Declined()) if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we think it was paid, the provider declined it")
+            return Difference("we have it as paid, the provider declined it")
     return None
 
 
@@ -110,20 +125,20 @@ _UNSETTLED = (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN)
 def _compare_refund(refund: Refund, booked: Booked | None) -> Difference | None:
     if booked is None:
         issued = refund.status == RefundStatus.ISSUED
-        return Difference("we think it was given back, the provider never heard of it") if issued else None
+        return Difference("we have it as issued, the provider has no refund under this key") if issued else None
     if isinstance(booked.outcome, Refunded) and refund.status != RefundStatus.ISSUED:
         settle = partial(commands.settle_refund, RefundId(refund.id), booked.outcome.reference)
-        return Difference(f"we have it {refund.status}, the provider refunded", settle)
+        return Difference(f"we have it as {refund.status}, the provider refunded", settle)
     return None
 
 
-def _tell(report: Report) -> None:
-    """Keep each discrepancy once, until somebody settles it."""
+def _store_discrepancies(report: Report) -> None:
+    """Store each discrepancy once; `ignore_conflicts` skips those that are stored already."""
     now = clock.now()
     found = [Discrepancy(subject=key, finding=finding, found_at=now) for key, finding in report.discrepancies.items()]
     Discrepancy.objects.bulk_create(found, ignore_conflicts=True)
 
 
 def open_discrepancies() -> Iterator[Discrepancy]:
-    """What waits for a person."""
+    """The discrepancies that no operator has settled yet."""
     return Discrepancy.objects.filter(settled_at=None).iterator()

@@ -1,7 +1,7 @@
-"""The payment provider, as billing sees it: a port, and one adapter for each provider.
+"""The port to the payment provider, and one adapter for each provider.
 
-The provider is outside of every transaction of ours. What was asked of it under a key is asked again under the same
-key, never under another: that is how it can tell a repetition from a second wish.
+Billing calls the provider only while no database transaction is open. A retry uses the idempotency key of the first
+request: with another key, the provider would treat the retry as a second request and charge twice.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,25 +17,25 @@ from integration.domain.money import Money
 
 
 class Charged(Struct, frozen=True, tag="charged"):
-    """The provider took the money; `reference` is what it calls that."""
+    """The provider took the money; `reference` is the provider's identifier of the charge."""
 
     reference: str
 
 
 class Declined(Struct, frozen=True, tag="declined"):
-    """The provider will not take the money; `code` says why, in its own words."""
+    """The provider declined the charge; `code` is its reason, such as `insufficient_funds`."""
 
     code: str
 
 
 class Refunded(Struct, frozen=True, tag="refunded"):
-    """The provider gave money back; `reference` is what it calls that."""
+    """The provider refunded money; `reference` is the provider's identifier of the refund."""
 
     reference: str
 
 
 class Booked(Struct, frozen=True):
-    """An entry in the provider's books: what came of what was asked under `key`."""
+    """An entry in the provider's books: the outcome of the request with the idempotency key `key`."""
 
     key: str
     outcome: Charged | Declined | Refunded
@@ -43,7 +43,7 @@ class Booked(Struct, frozen=True):
 
 
 class CallBack(Struct, frozen=True):
-    """What the provider tells us of its own accord, any number of times and in any order."""
+    """A notification that the provider sends. It may arrive any number of times and in any order."""
 
     id: str
     kind: str
@@ -51,37 +51,46 @@ class CallBack(Struct, frozen=True):
 
 
 class OutcomeUnknown(Exception):
-    """The line was cut: the provider may have done it or not. Ask again under the same key."""
+    """The provider did not respond, so it may have done it or not. Ask again under the same key."""
 
 
 class ForgedCallBack(Exception):
-    """The call-back is not signed by the provider, or was signed too long ago."""
+    """The callback is not signed by the provider, or was signed more than five minutes ago."""
 
 
 class PaymentProvider(Protocol):
-    """What billing asks of a payment provider; every call to it may raise `OutcomeUnknown`."""
+    """What billing requires of a payment provider. Each call but `read_call_back` may raise `OutcomeUnknown`."""
 
     def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Charged | Declined:
-        """Take money, once for each key."""
+        """Charge a payment method, once for each idempotency key."""
 
     def find_charge(self, key: str) -> Charged | Declined | None:
-        """What came of a charge; None if the provider never heard of it."""
+        """The outcome of the charge with this key; None if the provider has none."""
 
     def refund(self, key: str, charge: str, amount: Money) -> str:
-        """Give money back out of a charge, once for each key; returns the provider's reference."""
+        """Refund a part or all of a charge, once for each key.
+
+        Args:
+            key: the idempotency key of the refund.
+            charge: the provider's reference of the charge.
+            amount: how much to refund.
+
+        Returns:
+            The provider's reference of the refund.
+        """
 
     def books(self, since: datetime) -> Iterator[Booked]:
-        """All that the provider did for us since a moment."""
+        """The provider's entries since a moment."""
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
-        """A call-back, once its signature is checked; raises `ForgedCallBack`."""
+        """Check the signature of a callback and decode it; raises `ForgedCallBack`."""
 
 
 PROVIDERS = ("sandbox",)
 
 
 def provider(name: str | None = None) -> PaymentProvider:
-    """The provider the settings name, or the one of this name; raises `LookupError`."""
+    """The adapter of the named provider, by default of `settings.PAYMENT_PROVIDER`; raises `LookupError`."""
     name = name or settings.PAYMENT_PROVIDER
     if name not in PROVIDERS:
         raise LookupError(f"there is no payment provider {name!r}")

@@ -1,6 +1,6 @@
-"""A call-back is the provider's only if it is signed over its raw bytes, with a secret of ours, moments ago.
+"""The signatures of callbacks: an HMAC over the raw body and a time, with a secret that we share with the provider.
 
-The form of the header, `t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`, and the five minutes are Stripe's.
+The header's format, `t=<unix time>,v1=<hex HMAC-SHA256 of "t.body">`, and the tolerance of five minutes are Stripe's.
 """
 
 import hmac
@@ -14,26 +14,29 @@ TOLERANCE_SECONDS = 300
 
 
 def sign(body: bytes, secret: str, moment: int) -> str:
-    """The signature header for a body sent at a moment (seconds since 1970)."""
+    """The signature header for a body sent at `moment`, in seconds since 1970."""
     return f"t={moment},v1={_mac(body, secret, moment)}"
 
 
 def check(body: bytes, header: str, secrets: Sequence[str]) -> None:
     """Raise `ForgedCallBack` unless one of the secrets signed this body within five minutes of now.
 
-    Several secrets are for the days of changing one for another.
+    Args:
+        body: the raw bytes of the request.
+        header: the value of the signature header.
+        secrets: the accepted secrets. While a secret is replaced, the old and the new one are both accepted.
     """
     parts = [part.partition("=") for part in header.split(",")]
     moments = [value for name, _, value in parts if name.strip() == "t"]
     signatures = [value for name, _, value in parts if name.strip() == "v1"]
     if len(moments) != 1 or not (moments[0].isascii() and moments[0].isdigit() and len(moments[0]) < 12):
-        raise ForgedCallBack("the signature has no moment")
+        raise ForgedCallBack("the signature header has no valid time")
     moment = int(moments[0])
     if abs(clock.now().timestamp() - moment) > TOLERANCE_SECONDS:
-        raise ForgedCallBack("the signature is too old")
+        raise ForgedCallBack("the signature is not from the last five minutes")
     expected = [_mac(body, secret, moment) for secret in secrets if secret]
     if not any(hmac.compare_digest(theirs.encode(), ours.encode()) for theirs in signatures for ours in expected):
-        raise ForgedCallBack("the signature is not ours")
+        raise ForgedCallBack("the signature does not match the body")
 
 
 def _mac(body: bytes, secret: str, moment: int) -> str:

@@ -1,4 +1,4 @@
-"""Billing's aggregates and their rules: each cent is owed, paid or given back, and none of it twice."""
+"""Billing's aggregates and their rules: no amount is collected twice, and no amount is refunded twice."""
 
 from billing.models.history import History
 from billing.models.invoice import (

@@ -1,7 +1,7 @@
-"""What happened in billing is kept for good."""
+"""Billing's history: its domain events are stored and never changed."""
 
 from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):
-    """Every domain event of billing."""
+    """One domain event of billing."""

@@ -1,4 +1,4 @@
-"""An invoice is what is owed for one order; what is paid of it may be given back, and no more than that."""
+"""An invoice states what is owed for one order. At most what was paid can be refunded."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -25,15 +25,15 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class AmountMismatch(Refused):
-    """What was paid is not what the invoice says."""
+    """The amount paid is not the amount that was due."""
 
 
 class MoreThanIsLeft(Refused):
-    """No more can be given back than was paid and not given back yet."""
+    """A refund must be more than zero, and at most what was paid and is not refunded yet."""
 
 
 class InvoiceStatus(models.TextChoices):
-    """How far an invoice has come."""
+    """The states of an invoice."""
 
     OPEN = "open"
     PAID = "paid"
@@ -58,7 +58,16 @@ INVOICE_LIFE = StateTable(
 
 
 class Invoice(OfOneStory):
-    """What the payer owes for one order."""
+    """What the payer owes for one order.
+
+    Each amount is stored in minor units of `currency`:
+
+    * `total`: what is due, after `discount`.
+    * `paid`: what the payment brought, zero or `total`.
+    * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
+    * `granted`: the part of `refund_owed` that operators granted without a cancellation.
+    * `refunded`: the sum of the issued refunds.
+    """
 
     stream = "invoice"
     parts: ClassVar = {"lines": "line_rows"}
@@ -113,7 +122,7 @@ class Invoice(OfOneStory):
         discount: Money,
         total: Money,
     ) -> Self:
-        """An order's invoice, open."""
+        """A new, open invoice for an order."""
         invoice = cls()
         invoice.record(
             events.InvoiceIssued(
@@ -133,7 +142,10 @@ class Invoice(OfOneStory):
         return InvoiceNumber(self.number), OrderNumber(self.order)
 
     def settle(self, payment: PaymentId, amount: Money) -> None:
-        """Its money came in; if it is void by now, all of that is owed back. Raises `AmountMismatch`."""
+        """Record the payment; if the invoice is void, owe a refund of the whole amount.
+
+        A second payment changes nothing. Raises `AmountMismatch`.
+        """
         if not self.accepts("settle") or self.paid:
             return
         self.require(amount == self.total, AmountMismatch)
@@ -144,7 +156,7 @@ class Invoice(OfOneStory):
             self.owe_refund(amount, payment, "paid after the order was cancelled")
 
     def void(self, reason: str) -> None:
-        """Its order is cancelled: nothing is owed any more, and what was paid is owed back."""
+        """Void an unpaid invoice because its order was cancelled; for a paid one, owe a refund of what is left."""
         if not self.accepts("void"):
             return
         if self.status == OPEN:
@@ -153,11 +165,11 @@ class Invoice(OfOneStory):
             self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
     def refund_in_part(self, amount: Money, reason: str) -> None:
-        """Give some of what was paid back though the order stands: a decision, not a consequence.
+        """Grant a refund of a part of what was paid, by an operator's decision and without a cancellation.
 
         Raises:
-            MoreThanIsLeft: it is more than is left, or nothing at all.
-            NotAllowed: nothing was paid, or all of it is given back.
+            MoreThanIsLeft: the amount is not positive, or more than what was paid and is not owed back yet.
+            NotAllowed: the invoice is not paid, or is refunded in full.
         """
         if self.accepts("refund_in_part"):
             self._require_left(amount)
@@ -165,18 +177,18 @@ class Invoice(OfOneStory):
             self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
 
     def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
-        """Have some of what was paid given back; raises `MoreThanIsLeft`."""
+        """Owe a refund of a part or all of what was paid; raises `MoreThanIsLeft`."""
         self._require_left(amount)
         refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
         self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
 
     def record_refund(self, refund: RefundId, amount: Money) -> None:
-        """Some of what was paid was given back; once it is all, the invoice is refunded."""
+        """Record an issued refund; once all that was paid is refunded, the invoice becomes `refunded`."""
         if self.accepts("record_refund"):
             self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
 
     def anonymize(self) -> None:
-        """Its payer is erased: forget how they meant to pay."""
+        """Remove the payment method, because the payer was erased."""
         if self.payment_method:
             self.record(events.InvoiceAnonymized(*self._ids))
 
@@ -233,7 +245,7 @@ class Invoice(OfOneStory):
 
 
 class InvoiceLine(Part):
-    """So many of one sku on an invoice."""
+    """One line of an invoice: a quantity of one SKU, at a unit price."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)

@@ -1,4 +1,4 @@
-"""A payment is one attempt to collect an invoice's money; the provider has the last word about it."""
+"""A payment is one attempt to collect the money for an invoice; the provider decides whether it succeeded."""
 
 from typing import ClassVar, Self
 
@@ -19,7 +19,7 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class PaymentStatus(models.TextChoices):
-    """How far a payment has come."""
+    """The states of a payment."""
 
     REQUESTED = "requested"
     UNKNOWN = "unknown"
@@ -35,7 +35,7 @@ PAYMENT_LIFE = StateTable(
     PaymentStatus,
     {
         # message             requested  unknown    succeeded  failed     abandoned
-        # The provider has the last word: money it says it took was taken, whatever we thought.
+        # The provider decides: if it reports a charge, the payment succeeded, even after another outcome was recorded.
         "succeed":      _row(SUCCEEDED,  SUCCEEDED, IGNORE,    SUCCEEDED, SUCCEEDED),
         "fail":         _row(FAILED,     FAILED,    IGNORE,    IGNORE,    IGNORE),
         "lose_outcome": _row(UNKNOWN,    IGNORE,    IGNORE,    IGNORE,    IGNORE),
@@ -45,7 +45,7 @@ PAYMENT_LIFE = StateTable(
 
 
 class Payment(OfOneStory):
-    """One attempt to collect an invoice's money."""
+    """One attempt to collect the money for an invoice."""
 
     stream = "payment"
     life = PAYMENT_LIFE
@@ -75,7 +75,7 @@ class Payment(OfOneStory):
 
     @classmethod
     def request(cls, invoice: Invoice) -> Self:
-        """Ask for an invoice's money."""
+        """A new payment of the invoice's total; the provider has not been asked for the money yet."""
         payment = cls()
         payment.record(
             events.PaymentRequested(
@@ -89,7 +89,7 @@ class Payment(OfOneStory):
         return payment
 
     def succeed(self, reference: str) -> None:
-        """The provider took the money."""
+        """Record that the provider took the money; `reference` is the provider's identifier of the charge."""
         if self.accepts("succeed"):
             self.record(
                 events.PaymentSucceeded(
@@ -102,22 +102,22 @@ class Payment(OfOneStory):
             )
 
     def fail(self, reason: str) -> None:
-        """The provider will not take the money."""
+        """Record that the provider declined the charge; `reason` is its decline code."""
         if self.accepts("fail"):
             self.record(events.PaymentFailed(PaymentId(self.id), OrderNumber(self.order), reason))
 
     def lose_outcome(self) -> None:
-        """The line to the provider was cut."""
+        """Record that the provider did not respond, so that the outcome is unknown."""
         if self.accepts("lose_outcome"):
             self.record(events.PaymentOutcomeLost(PaymentId(self.id), OrderNumber(self.order)))
 
     def abandon(self) -> None:
-        """The money is no longer wanted, and the provider never took it."""
+        """Abandon the payment: its invoice is void, and the provider never took the money."""
         if self.accepts("abandon"):
             self.record(events.PaymentAbandoned(PaymentId(self.id), OrderNumber(self.order)))
 
     def anonymize(self) -> None:
-        """Its payer is erased: forget how they paid."""
+        """Remove the payment method, because the payer was erased."""
         if self.method:
             self.record(events.PaymentAnonymized(PaymentId(self.id), OrderNumber(self.order)))
 

@@ -1,4 +1,4 @@
-"""What passes between us and the payment provider outside of payments: its call-backs, and where our books differ."""
+"""The payment provider's processed callbacks, and the differences between its books and ours."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class ProviderEvent(models.Model):
-    """A call-back of a payment provider that was acted upon; the provider may send it any number of times."""
+    """A processed callback. The primary key is the provider's event id, so a repeated callback is recognized."""
 
     id = models.CharField(max_length=120, primary_key=True)
     provider = models.CharField(max_length=20)
@@ -22,7 +22,7 @@ class ProviderEvent(models.Model):
 
 
 class Discrepancy(models.Model):
-    """Our books and the provider's differ in a way no program may mend: somebody has to look at it."""
+    """A difference between our books and the provider's that is not safe to repair: an operator must settle it."""
 
     subject = models.CharField(max_length=80, primary_key=True)
     finding = models.CharField(max_length=300)

@@ -1,4 +1,4 @@
-"""A refund is money given back out of a payment, once."""
+"""A refund returns a part or all of a payment; the provider issues it once."""
 
 from typing import ClassVar, Self
 
@@ -21,7 +21,7 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class RefundStatus(models.TextChoices):
-    """How far a refund has come."""
+    """The states of a refund."""
 
     REQUESTED = "requested"
     ISSUED = "issued"
@@ -39,7 +39,7 @@ REFUND_LIFE = StateTable(
 
 
 class Refund(OfOneStory):
-    """Money given back for an invoice."""
+    """Money that is returned to the payer of an invoice."""
 
     stream = "refund"
     life = REFUND_LIFE
@@ -75,13 +75,13 @@ class Refund(OfOneStory):
         amount: Money,
         reason: str,
     ) -> Self:
-        """Have money given back."""
+        """A new refund; the provider has not been asked to issue it yet."""
         requested = cls()
         requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason))
         return requested
 
     def settle(self, reference: str) -> None:
-        """The provider gave the money back."""
+        """Record that the provider issued the refund; `reference` is the provider's identifier of the refund."""
         if self.accepts("settle"):
             self.record(
                 events.RefundIssued(

@@ -1,4 +1,4 @@
-"""Whenever X, then Y: billing's reactions, found by being here.
+"""Billing's reactions to events. The app imports every module of this folder at start.
 
-`saga.py` is billing's part of an order's way; every further rule is a file of its own.
+`saga.py` holds billing's part of the order process. Each other rule has a file of its own.
 """

@@ -1,4 +1,7 @@
-"""When a buyer is erased, billing forgets how they paid; what they owed, paid and were given back are the books."""
+"""When a buyer is erased, billing removes the payment methods of their orders.
+
+Amounts stay, because the books must stay complete.
+"""
 
 from billing import commands
 from integration import contracts

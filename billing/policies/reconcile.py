@@ -1,4 +1,4 @@
-"""Every ten minutes our books are compared with the payment provider's, for the last three days."""
+"""Every ten minutes, billing compares the last three days of its books with the payment provider's."""
 
 from datetime import timedelta
 

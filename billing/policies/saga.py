@@ -1,4 +1,4 @@
-"""Billing's part of an order's way from placing to its end."""
+"""Billing's part of the order process: issue invoices, collect payments, refund cancelled orders."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from integration.domain.identifiers import PaymentId, RefundId
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
-# --- What billing does about its own events, at once ---
+# --- Reactions to billing's own events, in the same transaction ---
 
 
 @whenever(events.PaymentSucceeded)
@@ -28,7 +28,7 @@ def record_refund(event: events.RefundIssued) -> None:
     commands.record_refund(event.invoice, event.refund, event.amount)
 
 
-# --- What billing tells the others, and itself ---
+# --- Contracts that billing publishes ---
 
 
 @whenever(events.PaymentRequested)
@@ -56,16 +56,16 @@ def publish_refund_issued(event: events.InvoiceRefunded) -> None:
     publish(contracts.billing.RefundIssued(event.order, event.refund, event.amount, event.refunded))
 
 
-# --- What billing does when the others tell something ---
+# --- Reactions to the contracts of other contexts ---
 
 
 def lock_invoices(about: Sequence[contracts.ordering.OrderPlaced | contracts.ordering.OrderCancelled]) -> None:
-    """Lock the invoices of a whole batch at once."""
+    """Lock the invoices of a batch of events, before the first of them is handled."""
     commands.lock_invoices([event.order for event in about])
 
 
 def lock_invoices_and_payments(reserved: Sequence[contracts.inventory.StockReserved]) -> None:
-    """Lock the invoices of a whole batch at once, and then their payments."""
+    """Lock the invoices and then the payments of a batch of events, before the first of them is handled."""
     commands.lock_invoices_and_payments([event.order for event in reserved])
 
 
@@ -91,16 +91,16 @@ def void_invoice(event: contracts.ordering.OrderCancelled) -> None:
     commands.void_invoice(event.order, event.reason)
 
 
-# --- What billing asks of the payment provider, outside of any transaction ---
+# --- Requests to the payment provider, made while no transaction is open ---
 
 
 def payments_to_collect(requested: Sequence[contracts.billing.PaymentRequested]) -> Mapping[PaymentId, Payment]:
-    """Read the payments of a whole batch at once."""
+    """Read the payments of a batch of events in one query."""
     return commands.payments_to_collect([event.payment for event in requested])
 
 
 def lock_payments_and_invoices(requested: Sequence[contracts.billing.PaymentRequested]) -> None:
-    """Lock the payments of a whole batch at once, and then their invoices."""
+    """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
     commands.lock_payments_and_invoices([event.order for event in requested])
 
 
@@ -118,12 +118,12 @@ def collect_payment(
 
 
 def refunds_to_issue(requested: Sequence[contracts.billing.RefundRequested]) -> Mapping[RefundId, Refund]:
-    """Read the refunds of a whole batch at once."""
+    """Read the refunds of a batch of events in one query."""
     return commands.refunds_to_issue([event.refund for event in requested])
 
 
 def lock_refunds_and_invoices(requested: Sequence[contracts.billing.RefundRequested]) -> None:
-    """Lock the refunds of a whole batch at once, and then their invoices."""
+    """Lock the refunds and then the invoices of a batch of events, before the first outcome is recorded."""
     commands.lock_refunds_and_invoices({event.refund: event.order for event in requested})
 
 

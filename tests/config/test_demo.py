@@ -151,7 +151,9 @@ class TestPatience:
             demo(orders=1, timeout=0.2)
 
         assert "Still pending after 0.2 s without progress:\n" in str(refusal.value)
-        assert "1 × billing.collect-payment (1 attempt): OutcomeUnknown: The line was cut" in str(refusal.value)
+        assert "1 × billing.collect-payment (1 attempt): OutcomeUnknown: The provider did not respond" in str(
+            refusal.value
+        )
 
     def test_does_not_wait_for_dead_letters(self, settings: Any, placed: Placed) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0

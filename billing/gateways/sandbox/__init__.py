@@ -1,4 +1,6 @@
-"""A payment provider that charges nobody: Stripe's test names, books of its own, and faults on demand.
+"""The sandbox: a built-in payment provider that charges nobody.
 
-It stands for a company elsewhere: nothing of billing's looks into its books, and it looks into nobody's.
+It accepts the names of Stripe's test payment methods, records what it did in a table of its own, and fails on demand.
+It stands for another company: it reads no table of Waybill, and billing reads its table only through the adapter and
+the admin.
 """

@@ -1,5 +1,6 @@
-"""The sandbox behind billing's port: it behaves as Stripe does for the same test names, and as badly as it is told to.
+"""The adapter that puts the sandbox behind billing's port.
 
+It responds as Stripe does to the same test payment methods. Settings add a latency and a rate of lost responses.
 Sources: Stripe's documentation of test payment methods, decline codes and idempotent requests.
 """
 
@@ -46,33 +47,40 @@ DECLINES = {
 
 
 class KeyReused(Exception):
-    """The same idempotency key came with another wish."""
+    """An idempotency key was used again for a different request."""
 
 
 class RefundTooHigh(Exception):
-    """More was to be given back than the charge has left."""
+    """The refund is higher than what is left of the charge."""
 
 
 class SandboxProvider:
-    """A provider with books, a latency and bad days."""
+    """The sandbox as a `PaymentProvider`: it stores records, responds after a latency, and loses some responses."""
 
     def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Charged | Declined:
-        """Take money, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
+        """Charge a payment method, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
         self._travel()
-        wish = f"charge {method} {amount}"
+        fingerprint = f"charge {method} {amount}"
         decline = DECLINES.get(method, "")
-        entry = self._enter(key, wish, Transaction(reference=_reference("ch"), decline_code=decline), amount)
+        entry = self._enter(key, fingerprint, Transaction(reference=_reference("ch"), decline_code=decline), amount)
         self._travel()
         return _outcome(entry)
 
     def find_charge(self, key: str) -> Charged | Declined | None:
-        """What came of a charge; raises `OutcomeUnknown`."""
+        """The outcome of the charge with this key, if there is one; raises `OutcomeUnknown`."""
         self._travel()
         entry = Transaction.objects.filter(pk=key, charge=None).first()
         return _outcome(entry) if entry else None
 
     def refund(self, key: str, charge: str, amount: Money) -> str:
-        """Give money back, once for each key; raises `KeyReused`, `RefundTooHigh`, `OutcomeUnknown`."""
+        """Refund a part or all of a charge, once for each key; returns the reference of the refund.
+
+        Raises:
+            Transaction.DoesNotExist: no successful charge has this reference.
+            KeyReused: the key was used for a different request.
+            RefundTooHigh: less than `amount` is left of the charge.
+            OutcomeUnknown: the request or its response was lost.
+        """
         self._travel()
         with transaction.atomic():
             charged = Transaction.objects.select_for_update().get(reference=charge, decline_code="")
@@ -84,46 +92,46 @@ class SandboxProvider:
         return entry.reference
 
     def books(self, since: datetime) -> Iterator[Booked]:
-        """All that was asked of the provider since a moment; raises `OutcomeUnknown`."""
+        """The sandbox's records since a moment; raises `OutcomeUnknown`."""
         self._travel()
         for entry in Transaction.objects.filter(created_at__gte=since).iterator():
             yield _booked(entry)
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
-        """A call-back, once its signature is checked; raises `ForgedCallBack`."""
+        """Check the signature of a callback and decode it; raises `ForgedCallBack`."""
         signatures.check(body, headers.get(SIGNATURE_HEADER, ""), settings.SANDBOX_WEBHOOK_SECRETS)
         try:
             return msgspec.json.decode(body, type=CallBack)
         except (msgspec.DecodeError, DomainError) as error:
-            raise ForgedCallBack(f"the call-back cannot be read: {error}") from None
+            raise ForgedCallBack(f"the callback cannot be decoded: {error}") from None
 
     def call_back(self, key: str) -> tuple[bytes, dict[str, str]]:
-        """The body and the headers with which the provider tells what came of a key; it never sends by itself."""
+        """The body and the headers of a callback with the outcome of a key. The sandbox does not send it by itself."""
         booked = _booked(Transaction.objects.get(pk=key))
         kind = type(booked.outcome).__name__.lower()
         body = msgspec.json.encode(CallBack(f"evt_{key}_{kind}", kind, booked))
         moment = int(clock.now().timestamp())
         return body, {SIGNATURE_HEADER: signatures.sign(body, settings.SANDBOX_WEBHOOK_SECRETS[0], moment)}
 
-    def _enter(self, key: str, wish: str, entry: Transaction, amount: Money) -> Transaction:
-        """Write the entry under its key, or find the one that is there for the same wish."""
-        entry.key, entry.fingerprint = key, wish
+    def _enter(self, key: str, fingerprint: str, entry: Transaction, amount: Money) -> Transaction:
+        """Insert the entry under its key, or return the entry that the same request inserted before."""
+        entry.key, entry.fingerprint = key, fingerprint
         entry.currency, entry.amount = amount.currency, amount
         try:
-            # By itself it is a transaction of its own, and a round trip instead of three.
+            # Without an open transaction the INSERT commits itself: one round trip instead of three.
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
                 write({Insert(Transaction): [values_of(entry)]})
         except IntegrityError:
             entry = Transaction.objects.get(pk=key)
-            if entry.fingerprint != wish:
+            if entry.fingerprint != fingerprint:
                 raise KeyReused(f"{key} was used for: {entry.fingerprint}") from None
         return entry
 
     def _travel(self) -> None:
-        """One way over the line, which takes its time and is sometimes cut."""
+        """Simulate one way over the network: wait half the latency, and fail at half the failure rate."""
         if settings.SANDBOX_LATENCY:
             time.sleep(settings.SANDBOX_LATENCY.total_seconds() / 2)
-        if random.random() < settings.SANDBOX_FAILURE_RATE / 2:  # noqa: S311 - no secret hangs on it
+        if random.random() < settings.SANDBOX_FAILURE_RATE / 2:  # noqa: S311 - not used for a secret
             raise OutcomeUnknown(OutcomeUnknown.__doc__)
 
 

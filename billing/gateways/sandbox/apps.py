@@ -1,10 +1,10 @@
-"""The sandbox keeps its books in tables of its own."""
+"""The Django app of the sandbox, which has a table of its own."""
 
 from django.apps import AppConfig
 
 
 class Sandbox(AppConfig):
-    """The pretended provider."""
+    """The built-in payment provider."""
 
     name = "billing.gateways.sandbox"
     label = "sandbox"

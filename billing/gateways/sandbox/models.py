@@ -1,4 +1,4 @@
-"""The provider's own books: one row for each key it was ever asked under."""
+"""The sandbox's records: one row for each idempotency key that it received."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class Transaction(models.Model):
-    """Money taken (a charge), not taken (a declined charge), or given back (a refund of a charge)."""
+    """A charge, a declined charge, or a refund of a charge."""
 
     key = models.CharField("idempotency key", max_length=80, primary_key=True)
     fingerprint = models.CharField(
