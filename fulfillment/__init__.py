@@ -1,6 +1,6 @@
-"""Fulfillment: what is sent to whom, from the packing table to the doorstep.
+"""Fulfillment: shipments, from packing to delivery.
 
-Owns: Shipment. It alone decides whether a confirmed order can still be stopped.
+Owns: Shipment. Only fulfillment decides whether a confirmed order can still be cancelled.
 Publishes: ShipmentArranged, ShipmentDispatched, ShipmentDelivered, ShipmentCancelled, CancellationRefused.
-Listens to: ordering (shipping requested, cancellation requested).
+Consumes: ShippingRequested, OrderCancellationRequested and BuyerErased (ordering).
 """

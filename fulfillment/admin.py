@@ -1,4 +1,4 @@
-"""The operators' pages of fulfillment: what is to be packed, what is on its way, what has arrived."""
+"""The admin pages of fulfillment: operators see, dispatch and deliver shipments."""
 
 from django import forms
 from django.contrib import admin
@@ -16,14 +16,14 @@ admin.site.register(History, HistoryAdmin)
 
 
 class LineInline(PartInline):
-    """What is in a shipment."""
+    """The lines of a shipment."""
 
     model = ShipmentLine
     fields = ("sku", "name", figure("quantity"))
 
 
 class Dispatch(Question):
-    """Who took the shipments, and how to follow each."""
+    """The form that asks for the carrier, and for the tracking number of each shipment."""
 
     carrier = forms.CharField(max_length=80)
     each = forms.CharField(label="tracking number", max_length=80)
@@ -31,7 +31,7 @@ class Dispatch(Question):
 
 @admin.register(Shipment)
 class ShipmentAdmin(StoryAdmin):
-    """Goods on their way to a recipient."""
+    """Shipments, one for each confirmed order."""
 
     list_display = (
         "id",
@@ -58,17 +58,17 @@ class ShipmentAdmin(StoryAdmin):
 
     @admin.display(description="recipient")
     def goes_to(self, shipment: Shipment) -> str:
-        """Enough of the address to sort by eye."""
+        """The recipient's name, city and country."""
         return "{recipient}, {city}, {country}".format(**shipment.recipient)
 
     @admin.action(description="Dispatch …", permissions=["act"])
     def dispatch_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
-        """A carrier took them."""
+        """Record that a carrier took the chosen shipments."""
         return self.ask(request, chosen, "dispatch_shipments", Dispatch, _dispatch)
 
     @admin.action(description="Deliver", permissions=["act"])
     def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> None:
-        """Their recipients have them."""
+        """Record that the recipients received the chosen shipments."""
         self.perform(request, self.not_too_many(request, chosen), _deliver)
 
 

@@ -1,4 +1,4 @@
-"""Fulfillment over REST, for staff: what is to be packed, what is on its way, what has arrived."""
+"""Fulfillment's REST API, for staff: list, dispatch and deliver shipments."""
 
 import django_filters
 from drf_spectacular.utils import extend_schema
@@ -17,7 +17,7 @@ from integration.rest.views import View, staff_with
 
 
 class ShipmentLineOutput(serializers.Serializer):
-    """So many of one sku."""
+    """One line of a shipment: a quantity of one SKU."""
 
     sku = serializers.CharField()
     name = serializers.CharField()
@@ -25,7 +25,7 @@ class ShipmentLineOutput(serializers.Serializer):
 
 
 class ShipmentOutput(serializers.Serializer):
-    """A shipment."""
+    """A shipment with its recipient and lines."""
 
     id = serializers.CharField()
     order = serializers.CharField()
@@ -39,14 +39,14 @@ class ShipmentOutput(serializers.Serializer):
 
 
 class ShipmentFilter(django_filters.FilterSet):
-    """Which shipments to list."""
+    """The filters of the list of shipments."""
 
     status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
     order = django_filters.CharFilter()
 
 
 class Shipments(View):
-    """All shipments."""
+    """The list of shipments."""
 
     permission_classes = (staff_with("fulfillment.view_shipment"),)
     queryset = Shipment.objects.all()
@@ -55,7 +55,7 @@ class Shipments(View):
 
     @extend_schema(responses=ShipmentOutput(many=True))
     def get(self, request: Request) -> Response:
-        """Shipments, newest first."""
+        """List shipments, newest first."""
         page = self.page_of(self.get_queryset())
         Shipment.load_parts(page)
         return self.get_paginated_response(ShipmentOutput(page, many=True).data)
@@ -69,21 +69,21 @@ class OneShipment(View):
 
     @extend_schema(responses=ShipmentOutput, parameters=READING)
     def get(self, request: Request, id: str) -> Response:
-        """A shipment."""
+        """Return a shipment."""
         shipment = queries.shipment(ShipmentId(id))
         join_story(shipment.correlation_id)
         return _represent(shipment)
 
 
 class DispatchInput(Input):
-    """Who took it, and how to follow it."""
+    """The carrier, and its tracking number for the shipment."""
 
     carrier = Text(max_length=80)
     tracking_number = Text(max_length=80)
 
 
 class Dispatch(View):
-    """Hand a shipment to its carrier."""
+    """The dispatch of a shipment."""
 
     permission_classes = (staff_with("fulfillment.change_shipment"),)
     serializer_class = DispatchInput
@@ -91,7 +91,7 @@ class Dispatch(View):
     @extend_schema(request=DispatchInput, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
-        """Note that the carrier took the shipment."""
+        """Record that the carrier took the shipment."""
         wanted = self.valid(request)
         return _represent(
             commands.dispatch_shipment(
@@ -101,11 +101,11 @@ class Dispatch(View):
 
 
 class DeliverInput(Input):
-    """Nothing but the fact."""
+    """An empty body."""
 
 
 class Deliver(View):
-    """Note a delivery."""
+    """The delivery of a shipment."""
 
     permission_classes = (staff_with("fulfillment.change_shipment"),)
     serializer_class = DeliverInput
@@ -113,7 +113,7 @@ class Deliver(View):
     @extend_schema(request=None, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
-        """Note that the recipient has the shipment."""
+        """Record that the recipient received the shipment."""
         self.valid(request)
         return _represent(commands.deliver_shipment(ShipmentId(id), versions_expected(request)))
 

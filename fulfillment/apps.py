@@ -1,9 +1,9 @@
-"""Joins fulfillment to the house."""
+"""The Django app of fulfillment."""
 
 from integration.apps import Context
 
 
 class Fulfillment(Context):
-    """The context of shipments."""
+    """The context that owns shipments."""
 
     name = "fulfillment"

@@ -1,4 +1,4 @@
-"""What can be done in fulfillment: one function a use case, one unit of work each."""
+"""Fulfillment's commands: one function for each use case, each one unit of work."""
 
 from collections.abc import Collection, Sequence
 
@@ -23,14 +23,18 @@ def lock_shipments(orders: Collection[OrderNumber]) -> None:
 
 
 def arrange_shipment(order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> None:
-    """Have a confirmed order's goods packed; nothing if that was arranged before."""
+    """Arrange the shipment of a confirmed order; do nothing if it was arranged before."""
     with unit_of_work() as work:
         if work.find(Shipment, shipment_of(order)) is None:
             work.add(Shipment.arrange(shipment_of(order), order, recipient, lines))
 
 
 def stop_shipment(order: OrderNumber, reason: str) -> None:
-    """Cancel what has not left the house, or say that it has; raises `NotYet` before it is arranged."""
+    """Cancel the shipment of an order, or refuse if the carrier has it already.
+
+    Raises:
+        NotYet: the shipment is not arranged yet.
+    """
     with unit_of_work() as work:
         shipment = work.find(Shipment, shipment_of(order))
         if shipment is None:
@@ -41,11 +45,17 @@ def stop_shipment(order: OrderNumber, reason: str) -> None:
 def dispatch_shipment(
     shipment: ShipmentId, carrier: str, tracking_number: str, if_version: Collection[int] | None = None
 ) -> Shipment:
-    """Hand a shipment to its carrier.
+    """Record that a carrier took a shipment.
+
+    Args:
+        if_version: the versions of the shipment that the caller accepts; None accepts any.
+
+    Returns:
+        The dispatched shipment.
 
     Raises:
         NotFound: there is no such shipment.
-        NotAllowed: it is not waiting to be dispatched.
+        NotAllowed: the shipment is not `arranged`.
         StaleVersion: the shipment is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
@@ -56,7 +66,19 @@ def dispatch_shipment(
 
 
 def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = None) -> Shipment:
-    """Note that a shipment reached its recipient; raises as `dispatch_shipment` does."""
+    """Record that a recipient received a shipment.
+
+    Args:
+        if_version: the versions of the shipment that the caller accepts; None accepts any.
+
+    Returns:
+        The delivered shipment.
+
+    Raises:
+        NotFound: there is no such shipment.
+        NotAllowed: the shipment is not `dispatched`.
+        StaleVersion: the shipment is in none of the versions in `if_version`.
+    """
     with unit_of_work() as work:
         found = work.get(Shipment, shipment)
         found.expect_version(if_version)
@@ -65,7 +87,7 @@ def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = 
 
 
 def anonymize_shipments(orders: Collection[OrderNumber]) -> None:
-    """Forget who these orders, all of them at their end, were sent to; no more statements for many than for one."""
+    """Remove the recipients of these orders, all of them ended; the number of SQL statements is constant."""
     with unit_of_work() as work:
         shipments = work.get_many(Shipment, [shipment_of(order) for order in orders])
         for shipment in shipments.values():

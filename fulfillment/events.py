@@ -1,4 +1,7 @@
-"""What happens in fulfillment, in its own words; no other context hears these."""
+"""Fulfillment's domain events.
+
+They stay inside fulfillment; `policies/saga.py` publishes contracts for other contexts.
+"""
 
 from msgspec import Struct
 
@@ -8,7 +11,7 @@ from integration.domain.personal import PersonalAddress
 
 
 class LineToPack(Struct, frozen=True):
-    """So many of one sku, to be packed."""
+    """One line of a shipment: a quantity of one SKU."""
 
     sku: Sku
     name: str
@@ -47,7 +50,7 @@ class ShipmentCancelled(DomainEvent):
 
 @domain_event("fulfillment.cancellation_refused")
 class CancellationRefused(DomainEvent):
-    """The goods had left already."""
+    """A cancellation was refused, because the carrier has the shipment already."""
 
     shipment: ShipmentId
     order: OrderNumber
@@ -55,7 +58,7 @@ class CancellationRefused(DomainEvent):
 
 @domain_event("fulfillment.shipment_anonymized")
 class ShipmentAnonymized(DomainEvent):
-    """Its recipient was erased: only the country it went to is left."""
+    """The recipient was erased: only the country of the address stays."""
 
     shipment: ShipmentId
     order: OrderNumber

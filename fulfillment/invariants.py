@@ -1,11 +1,11 @@
-"""What must always be true of shipments."""
+"""Fulfillment's invariants: rules about shipments, each checked by one SQL query."""
 
 from integration.invariants import always
 
 
 @always("fulfillment.what_left_has_a_carrier")
 def what_left_has_a_carrier() -> str:
-    """What is on its way or has arrived is in somebody's hands, and has goods in it."""
+    """Every shipment has lines, and every dispatched or delivered shipment has a carrier."""
     return """
         SELECT shipment.id || ' (' || shipment.status || '): carrier "' || shipment.carrier || '", '
                  || coalesce(lines.n, 0) || ' lines' AS what,

@@ -1,4 +1,4 @@
-"""Fulfillment's aggregate and its rules: what left the house cannot be stopped, what is stopped never leaves."""
+"""Fulfillment's aggregate and its rules: a dispatched shipment is never cancelled, a cancelled one never dispatched."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -17,11 +17,11 @@ from integration.history.entries import HistoryEntry
 
 
 class History(HistoryEntry):
-    """Every domain event of fulfillment."""
+    """One domain event of fulfillment."""
 
 
 class ShipmentStatus(models.TextChoices):
-    """How far a shipment has come."""
+    """The states of a shipment."""
 
     ARRANGED = "arranged"
     DISPATCHED = "dispatched"
@@ -46,7 +46,7 @@ SHIPMENT_LIFE = StateTable(
 
 
 class Shipment(OfOneStory):
-    """Goods on their way to a recipient."""
+    """The goods of one order, sent to its recipient."""
 
     stream = "shipment"
     parts: ClassVar = {"lines": "line_rows"}
@@ -74,7 +74,7 @@ class Shipment(OfOneStory):
 
     @classmethod
     def arrange(cls, shipment: ShipmentId, order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> Self:
-        """Have an order's goods packed."""
+        """A new shipment, ready to be packed."""
         arranged = cls()
         arranged.record(events.ShipmentArranged(shipment, order, recipient, tuple(lines)))
         return arranged
@@ -84,18 +84,18 @@ class Shipment(OfOneStory):
         return ShipmentId(self.id), OrderNumber(self.order)
 
     def dispatch(self, carrier: str, tracking_number: str) -> None:
-        """The carrier took it; raises `NotAllowed` unless it is waiting for that."""
+        """Record that the carrier took the shipment; raises `NotAllowed` unless it is `arranged`."""
         if self.accepts("dispatch"):
             quantities = {Sku(line.sku): line.quantity for line in self.lines}
             self.record(events.ShipmentDispatched(*self._ids, carrier, tracking_number, quantities))
 
     def deliver(self) -> None:
-        """The recipient has it; raises `NotAllowed` unless it is on its way."""
+        """Record that the recipient received the shipment; raises `NotAllowed` unless it is `dispatched`."""
         if self.accepts("deliver"):
             self.record(events.ShipmentDelivered(*self._ids))
 
     def stop(self, reason: str) -> None:
-        """The order is no longer wanted: cancel it, or say that it has left already."""
+        """Cancel the shipment, or record a refusal if the carrier has it already."""
         if not self.accepts("stop"):
             return
         if self.status == ARRANGED:
@@ -104,7 +104,7 @@ class Shipment(OfOneStory):
             self.record(events.CancellationRefused(*self._ids))
 
     def anonymize(self) -> None:
-        """Its recipient is erased: forget who they are, and where, but for the country."""
+        """Remove the recipient's name and address except the country, because the recipient was erased."""
         if self.recipient != self._erased_recipient:
             self.record(events.ShipmentAnonymized(*self._ids))
 
@@ -134,7 +134,7 @@ class Shipment(OfOneStory):
 
     @applies(events.CancellationRefused)
     def _cancellation_refused(self, event: events.CancellationRefused) -> None:
-        """It stays as it is: on its way, or there."""
+        """A refusal changes nothing in the shipment."""
 
     @applies(events.ShipmentAnonymized)
     def _anonymized(self, event: events.ShipmentAnonymized) -> None:
@@ -142,7 +142,7 @@ class Shipment(OfOneStory):
 
 
 class ShipmentLine(Part):
-    """So many of one sku in a shipment."""
+    """One line of a shipment: a quantity of one SKU."""
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)

@@ -1,4 +1,4 @@
-"""What can be asked of fulfillment; nothing here changes anything."""
+"""Fulfillment's queries: functions that read and change nothing."""
 
 from fulfillment.models import Shipment
 from integration.domain.errors import NotFound

@@ -1,4 +1,4 @@
-"""Whenever X, then Y: fulfillment's reactions, found by being here.
+"""Fulfillment's reactions to events. The app imports every module of this folder at start.
 
-`saga.py` is fulfillment's part of an order's way; every further rule is a file of its own.
+`saga.py` holds fulfillment's part of the order process. Each other rule has a file of its own.
 """

@@ -1,4 +1,4 @@
-"""When a buyer is erased, fulfillment forgets who their orders were sent to."""
+"""When a buyer is erased, fulfillment removes the recipients of their orders."""
 
 from fulfillment import commands
 from integration import contracts

@@ -1,4 +1,4 @@
-"""Fulfillment's part of an order's way from placing to its end."""
+"""Fulfillment's part of the order process: arrange shipments, and cancel them on request."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from integration.contracts.fulfillment import PackedLine
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
-# --- What fulfillment tells the others ---
+# --- Contracts that fulfillment publishes ---
 
 
 @whenever(events.ShipmentArranged)
@@ -42,13 +42,13 @@ def publish_cancellation_refused(event: events.CancellationRefused) -> None:
     publish(contracts.fulfillment.CancellationRefused(event.order, event.shipment))
 
 
-# --- What fulfillment does when the others tell something ---
+# --- Reactions to the contracts of other contexts ---
 
 
 def lock_shipments(
     about: Sequence[contracts.ordering.ShippingRequested | contracts.ordering.OrderCancellationRequested],
 ) -> None:
-    """Lock the shipments of a whole batch at once."""
+    """Lock the shipments of a batch of events, before the first of them is handled."""
     commands.lock_shipments([event.order for event in about])
 
 
