@@ -1,4 +1,4 @@
-"""The operators' pages of billing: what is owed, paid and given back can be followed from one row to the next."""
+"""The admin pages of billing: invoices, payments and refunds link to each other."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ BILLING, BOOKS = "/admin/billing/", "/admin/sandbox/transaction/"
 
 @pytest.fixture
 def refunded(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Invoice:
-    """The invoice of an order that was paid and then cancelled, beside a declined one and a paid one."""
+    """The invoice of an order that was paid and then cancelled. The shop has a declined and a paid order as well."""
     order = placed()
     placed(method="pm_card_chargeDeclined")
     placed({"MUG": 1}, buyer="B-2")
@@ -41,7 +41,7 @@ def test_an_invoice_shows_its_lines_payments_and_refunds(refunded: Invoice, admi
     assert f"{BILLING}refund/{refund.id}/change/" in shown
 
 
-def test_a_payment_and_a_refund_lead_to_the_invoice_and_into_the_providers_books(
+def test_a_payment_and_a_refund_link_to_the_invoice_and_to_the_sandboxs_record(
     refunded: Invoice, admin_client: Client
 ) -> None:
     for kind, row in (("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
@@ -53,7 +53,7 @@ def test_a_payment_and_a_refund_lead_to_the_invoice_and_into_the_providers_books
         assert "105.00 USD" in entry
 
 
-def test_rows_are_found_by_what_they_are_about(refunded: Invoice, admin_client: Client) -> None:
+def test_rows_are_found_by_numbers_and_references(refunded: Invoice, admin_client: Client) -> None:
     payment, refund = refunded.payments.get(), refunded.refunds.get()
     for term in (refunded.number, refunded.order, refunded.order.lower()):
         assert found(admin_client, f"{BILLING}invoice/", q=term) == [refunded.number]
@@ -65,7 +65,7 @@ def test_rows_are_found_by_what_they_are_about(refunded: Invoice, admin_client: 
     assert found(admin_client, BOOKS, q=refund.reference) == [refund.id]
 
 
-def test_the_books_are_filtered_by_what_was_done(refunded: Invoice, admin_client: Client) -> None:
+def test_the_sandboxs_records_are_filtered_by_kind(refunded: Invoice, admin_client: Client) -> None:
     succeeded = sorted(Payment.objects.filter(status="succeeded").values_list("id", flat=True))
     assert found(admin_client, BOOKS, kind="charge") == succeeded
     assert found(admin_client, BOOKS, kind="declined charge") == [Payment.objects.get(status="failed").id]
@@ -73,7 +73,7 @@ def test_the_books_are_filtered_by_what_was_done(refunded: Invoice, admin_client
     assert len(found(admin_client, BOOKS)) == 4
 
 
-def test_the_books_are_for_those_who_may_see_payments(refunded: Invoice) -> None:
+def test_the_sandboxs_records_require_the_permission_to_view_payments(refunded: Invoice) -> None:
     user: Any = get_user_model().objects.create_user("clerk", is_staff=True)
     client = Client()
     client.force_login(user)
@@ -84,10 +84,10 @@ def test_the_books_are_for_those_who_may_see_payments(refunded: Invoice) -> None
 
 
 def refund_in_part(client: Client, invoice: Invoice, amount: str) -> str:
-    """Answer the action's question; returns the page that follows."""
+    """Submit the form of the action; returns the content of the next page."""
     asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "submitted": "1", "reason": "scratched"}
-    answer = client.post(f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount}, follow=True)
-    return answer.content.decode()
+    response = client.post(f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount}, follow=True)
+    return response.content.decode()
 
 
 def test_an_operator_refunds_in_part(
@@ -110,7 +110,7 @@ def test_an_operator_refunds_in_part(
 
 
 @pytest.mark.parametrize(
-    ("amount", "told"),
+    ("amount", "expected"),
     [
         ("105.01", "A refund must be more than zero"),
         ("0", "A refund must be more than zero"),
@@ -119,12 +119,12 @@ def test_an_operator_refunds_in_part(
         ("much", "Enter a number"),
     ],
 )
-def test_an_operator_is_told_why_nothing_is_refunded(
-    amount: str, told: str, placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
+def test_an_operator_sees_why_a_refund_is_refused(
+    amount: str, expected: str, placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
 ) -> None:
     placed()
     drain()
-    assert told in refund_in_part(admin_client, Invoice.objects.get(), amount)
+    assert expected in refund_in_part(admin_client, Invoice.objects.get(), amount)
     assert not Refund.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""What can be done in billing, by its commands and by what the other contexts tell, and what it tells them."""
+"""Billing's commands, its reactions to the contracts of other contexts, and the contracts it publishes."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
 STATEMENTS = 2
-"""How many it takes to refund in part."""
+"""The number of SQL statements of a refund in part."""
 TOTAL, NOTHING = Money("105", "USD"), Money.zero("USD")
 PLACED = from_ordering.OrderPlaced(
     order=ORDER,
@@ -56,44 +56,44 @@ Drain = Callable[..., int]
 
 
 @pytest.fixture
-def hear(publish_all: PublishAll, drain: Drain) -> PublishAll:
-    """Let billing hear what others tell, and its own requests; nobody else does anything."""
+def consume(publish_all: PublishAll, drain: Drain) -> PublishAll:
+    """A function that publishes contracts and lets billing handle them and its own; no other context reacts."""
 
-    def listen(*events: IntegrationEvent) -> None:
+    def publish_and_handle(*events: IntegrationEvent) -> None:
         publish_all(*events)
         drain("billing")
 
-    return listen
+    return publish_and_handle
 
 
 @pytest.fixture
-def persist(drain: Drain, later: Later) -> Callable[[], None]:
-    """Let time pass until billing has nothing left to try."""
+def retry_until_done(drain: Drain, later: Later) -> Callable[[], None]:
+    """A function that moves the clock until billing has no pending delivery left."""
 
-    def try_again() -> None:
+    def retry() -> None:
         for _ in range(30):
             if not Delivery.objects.filter(context="billing", status="pending").exists():
                 return
             later(timedelta(seconds=30))
             drain("billing")
-        raise AssertionError("billing is still trying")
+        raise AssertionError("billing still has pending deliveries")
 
-    return try_again
+    return retry
 
 
-def _declined() -> from_ordering.OrderPlaced:
+def _placed_with_declined_card() -> from_ordering.OrderPlaced:
     method = PaymentMethodId("pm_card_chargeDeclined")
     return from_ordering.OrderPlaced(ORDER, PLACED.buyer, method, PLACED.lines, PLACED.discount, PLACED.total)
 
 
 def _states() -> tuple[str, str | None, str | None]:
-    """What became of the invoice, its payment and its refund."""
+    """The statuses of the invoice, its payment and its refund."""
     payment, refund = Payment.objects.first(), Refund.objects.first()
     return Invoice.objects.get().status, payment and payment.status, refund and refund.status
 
 
 def _moved() -> list[tuple[str, Money]]:
-    """What the provider did, by its own books: the charges it took, and then the refunds."""
+    """What the provider did according to its own books: first the charges, then the refunds."""
     names = {Charged: "charge", Refunded: "refund"}
     books = sorted(provider().books(datetime(2020, 1, 1, tzinfo=UTC)), key=lambda booked: booked.key)
     done = [
@@ -103,20 +103,20 @@ def _moved() -> list[tuple[str, Money]]:
 
 
 def _all_handled() -> bool:
-    """Whether billing heard all it was told, without a failure."""
+    """Whether each of billing's deliveries is done, at its first attempt."""
     return not Delivery.objects.filter(context="billing").exclude(status="done", attempts__lte=1).exists()
 
 
-def _names(heard: tuple[IntegrationEvent, ...]) -> str:
-    return "-".join(type(event).__name__ for event in heard)
+def _names(events: tuple[IntegrationEvent, ...]) -> str:
+    return "-".join(type(event).__name__ for event in events)
 
 
-# --- What is owed ---
+# --- Invoices ---
 
 
-def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: PublishAll) -> None:
-    hear(PLACED)
-    hear(PLACED)
+def test_a_placed_order_gets_one_invoice_however_often_it_is_published(consume: PublishAll) -> None:
+    consume(PLACED)
+    consume(PLACED)
 
     invoice = Invoice.objects.get()
     assert (invoice.number, invoice.order, invoice.payer, invoice.status) == ("I-1", ORDER, "B-1", "open")
@@ -129,24 +129,24 @@ def test_a_placed_order_gets_one_invoice_however_often_it_is_heard_of(hear: Publ
     assert _all_handled()
 
 
-def test_nobody_is_charged_before_the_goods_are_there(hear: PublishAll) -> None:
-    hear(PLACED)
+def test_no_payment_is_requested_before_stock_is_reserved(consume: PublishAll) -> None:
+    consume(PLACED)
 
     assert _states() == ("open", None, None)
 
 
-def test_before_the_invoice_is_issued_everything_about_it_is_too_early() -> None:
+def test_commands_about_an_invoice_are_too_early_before_it_is_issued() -> None:
     with pytest.raises(NotYet):
         commands.request_payment(ORDER)
     with pytest.raises(NotYet):
         commands.void_invoice(ORDER, "by_buyer")
 
 
-# --- What is paid ---
+# --- Payments ---
 
 
-def test_reserved_goods_have_their_money_collected(hear: PublishAll, published: Published) -> None:
-    hear(PLACED, RESERVED)
+def test_reserved_stock_leads_to_a_payment(consume: PublishAll, published: Published) -> None:
+    consume(PLACED, RESERVED)
 
     assert _states() == ("paid", "succeeded", None)
     assert Invoice.objects.get().paid == TOTAL
@@ -158,27 +158,29 @@ def test_reserved_goods_have_their_money_collected(hear: PublishAll, published: 
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_the_money_is_collected_whichever_comes_first(hear: PublishAll, persist: Callable[[], None]) -> None:
-    hear(RESERVED)
-    hear(PLACED)
-    persist()
+def test_a_payment_is_collected_whichever_event_comes_first(
+    consume: PublishAll, retry_until_done: Callable[[], None]
+) -> None:
+    consume(RESERVED)
+    consume(PLACED)
+    retry_until_done()
 
     assert _states() == ("paid", "succeeded", None)
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_a_reservation_heard_twice_is_charged_once(hear: PublishAll, published: Published) -> None:
-    hear(PLACED, RESERVED)
-    hear(RESERVED)
-    hear(contracts.PaymentRequested(ORDER, PAYMENT, TOTAL))
+def test_a_reservation_published_twice_is_charged_once(consume: PublishAll, published: Published) -> None:
+    consume(PLACED, RESERVED)
+    consume(RESERVED)
+    consume(contracts.PaymentRequested(ORDER, PAYMENT, TOTAL))
 
     assert _moved() == [("charge", TOTAL)]
     assert len(published(contracts.PaymentSucceeded)) == 1
     assert _all_handled()
 
 
-def test_a_declined_card_is_an_answer_not_a_failure(hear: PublishAll, published: Published) -> None:
-    hear(_declined(), RESERVED)
+def test_a_declined_card_is_an_outcome_and_not_a_failed_delivery(consume: PublishAll, published: Published) -> None:
+    consume(_placed_with_declined_card(), RESERVED)
 
     assert _states() == ("open", "failed", None)
     assert Payment.objects.get().failure == "generic_decline"
@@ -187,87 +189,87 @@ def test_a_declined_card_is_an_answer_not_a_failure(hear: PublishAll, published:
     assert _all_handled()
 
 
-def test_a_declined_card_is_asked_once(hear: PublishAll, published: Published) -> None:
-    hear(_declined(), RESERVED)
-    hear(RESERVED)
+def test_a_declined_card_is_charged_once(consume: PublishAll, published: Published) -> None:
+    consume(_placed_with_declined_card(), RESERVED)
+    consume(RESERVED)
 
     assert len(published(contracts.PaymentRequested)) == len(published(contracts.PaymentFailed)) == 1
     assert _all_handled()
 
 
-def test_no_card_and_no_reference_of_the_providers_is_told_to_the_others(hear: PublishAll) -> None:
-    hear(PLACED, RESERVED)
+def test_no_contract_contains_a_card_or_a_reference_of_the_provider(consume: PublishAll) -> None:
+    consume(PLACED, RESERVED)
 
-    told = str(list(Message.objects.filter(name__startswith="billing.").values_list("data", flat=True)))
-    assert "P-1-1" in told
-    assert "pm_card" not in told
-    assert "ch_" not in told
-
-
-# --- When the line breaks ---
+    stored = str(list(Message.objects.filter(name__startswith="billing.").values_list("data", flat=True)))
+    assert "P-1-1" in stored
+    assert "pm_card" not in stored
+    assert "ch_" not in stored
 
 
-def test_a_line_cut_before_the_provider_heard_is_tried_again(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
+# --- Lost requests and responses ---
+
+
+def test_a_charge_whose_request_was_lost_is_tried_again(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None]
 ) -> None:
-    hear(PLACED)
+    consume(PLACED)
     cut_line(True)
-    hear(RESERVED)
+    consume(RESERVED)
     assert _states() == ("open", "unknown", None)
     assert _moved() == []
 
-    persist()
+    retry_until_done()
 
     assert _states() == ("paid", "succeeded", None)
     assert _moved() == [("charge", TOTAL)]
 
 
-def test_a_line_cut_after_the_provider_charged_never_charges_twice(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], published: Published
+def test_a_charge_whose_response_was_lost_is_not_made_twice(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None], published: Published
 ) -> None:
-    hear(PLACED)
+    consume(PLACED)
     cut_line(False, True)
-    hear(RESERVED)
+    consume(RESERVED)
     assert _states() == ("open", "unknown", None)
     assert _moved() == [("charge", TOTAL)]
     assert published(contracts.PaymentSucceeded) == []
 
-    persist()
+    retry_until_done()
 
     assert _states() == ("paid", "succeeded", None)
     assert _moved() == [("charge", TOTAL)]
     assert len(published(contracts.PaymentSucceeded)) == 1
 
 
-def test_a_decline_that_was_not_heard_is_asked_for(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
+def test_a_decline_whose_response_was_lost_is_found_by_asking_the_provider(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None]
 ) -> None:
-    hear(_declined())
+    consume(_placed_with_declined_card())
     cut_line(False, True)
-    hear(RESERVED)
-    persist()
+    consume(RESERVED)
+    retry_until_done()
 
     assert _states() == ("open", "failed", None)
 
 
-@pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["there", "back"])
-def test_an_unknown_outcome_is_the_deliverys_failure_and_is_told_in_its_row(
-    hear: PublishAll, cut_line: Cut, legs: tuple[bool, ...]
+@pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["request lost", "response lost"])
+def test_an_unknown_outcome_fails_the_delivery_and_is_recorded_in_its_row(
+    consume: PublishAll, cut_line: Cut, legs: tuple[bool, ...]
 ) -> None:
-    hear(PLACED)
+    consume(PLACED)
     cut_line(*legs)
-    hear(RESERVED)
+    consume(RESERVED)
 
     failed = Delivery.objects.get(consumer="billing.collect-payment")
     assert (failed.status, failed.attempts) == ("pending", 1)
     assert failed.error.startswith("OutcomeUnknown")
 
 
-def test_a_provider_that_is_never_reached_leaves_a_dead_letter_and_no_charge(
-    hear: PublishAll, settings: Settings, drain: Drain, later: Later
+def test_an_unreachable_provider_leads_to_a_dead_letter_and_no_charge(
+    consume: PublishAll, settings: Settings, drain: Drain, later: Later
 ) -> None:
     settings.SANDBOX_FAILURE_RATE = 2.0
-    hear(PLACED, RESERVED)
+    consume(PLACED, RESERVED)
     for _ in range(settings.DELIVERY_MAX_ATTEMPTS):
         later(timedelta(minutes=11))
         drain("billing")
@@ -279,23 +281,25 @@ def test_a_provider_that_is_never_reached_leaves_a_dead_letter_and_no_charge(
     assert _moved() == []
 
 
-# --- What is called off and given back ---
+# --- Cancelled orders ---
 
 
-def test_an_order_cancelled_before_it_was_paid_owes_nothing(hear: PublishAll, published: Published) -> None:
-    hear(PLACED)
-    hear(CANCELLED)
-    hear(RESERVED)
+def test_an_order_cancelled_before_it_was_paid_owes_nothing(consume: PublishAll, published: Published) -> None:
+    consume(PLACED)
+    consume(CANCELLED)
+    consume(RESERVED)
 
     assert _states() == ("void", None, None)
     assert published(contracts.PaymentRequested) == []
     assert _moved() == []
 
 
-def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: PublishAll, published: Published) -> None:
-    hear(PLACED, RESERVED)
-    hear(CANCELLED)
-    hear(CANCELLED)
+def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(
+    consume: PublishAll, published: Published
+) -> None:
+    consume(PLACED, RESERVED)
+    consume(CANCELLED)
+    consume(CANCELLED)
 
     assert _states() == ("refunded", "succeeded", "issued")
     assert Invoice.objects.get().refunded == TOTAL
@@ -307,27 +311,27 @@ def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(hear: Pub
     assert _all_handled()
 
 
-def test_an_order_cancelled_while_the_money_was_asked_for_is_not_charged(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None]
+def test_an_order_cancelled_while_its_payment_is_requested_is_not_charged(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None]
 ) -> None:
-    hear(PLACED)
+    consume(PLACED)
     cut_line(True)
-    hear(RESERVED)
-    hear(CANCELLED)
-    persist()
+    consume(RESERVED)
+    consume(CANCELLED)
+    retry_until_done()
 
     assert _states() == ("void", "abandoned", None)
     assert _moved() == []
 
 
-def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], published: Published
+def test_a_charge_made_before_the_cancellation_arrived_is_refunded(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None], published: Published
 ) -> None:
-    hear(PLACED)
+    consume(PLACED)
     cut_line(False, True)
-    hear(RESERVED)
-    hear(CANCELLED)
-    persist()
+    consume(RESERVED)
+    consume(CANCELLED)
+    retry_until_done()
 
     assert _states() == ("void", "succeeded", "issued")
     invoice = Invoice.objects.get()
@@ -336,38 +340,38 @@ def test_money_that_was_taken_before_the_cancellation_was_heard_is_given_back(
     assert len(published(contracts.PaymentSucceeded)) == len(published(contracts.RefundIssued)) == 1
 
 
-@pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["there", "back"])
-def test_a_refund_over_a_line_that_breaks_is_given_once(
-    hear: PublishAll, cut_line: Cut, persist: Callable[[], None], legs: tuple[bool, ...]
+@pytest.mark.parametrize("legs", [(True,), (False, True)], ids=["request lost", "response lost"])
+def test_a_refund_whose_request_or_response_was_lost_is_issued_once(
+    consume: PublishAll, cut_line: Cut, retry_until_done: Callable[[], None], legs: tuple[bool, ...]
 ) -> None:
-    hear(PLACED, RESERVED)
+    consume(PLACED, RESERVED)
     cut_line(*legs)
-    hear(CANCELLED)
+    consume(CANCELLED)
     assert _states() == ("paid", "succeeded", "requested")
 
-    persist()
+    retry_until_done()
 
     assert _states() == ("refunded", "succeeded", "issued")
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
 
 
-def test_a_refund_asked_for_twice_is_given_once(hear: PublishAll, published: Published) -> None:
-    hear(PLACED, RESERVED)
-    hear(CANCELLED)
-    hear(contracts.RefundRequested(ORDER, REFUND, TOTAL))
+def test_a_refund_requested_twice_is_issued_once(consume: PublishAll, published: Published) -> None:
+    consume(PLACED, RESERVED)
+    consume(CANCELLED)
+    consume(contracts.RefundRequested(ORDER, REFUND, TOTAL))
 
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
     assert len(published(contracts.RefundIssued)) == 1
     assert _all_handled()
 
 
-@pytest.mark.parametrize("heard", [*permutations([PLACED, RESERVED, CANCELLED])], ids=_names)
-def test_in_whatever_order_a_cancelled_order_is_heard_of_nothing_is_kept(
-    hear: PublishAll, persist: Callable[[], None], heard: tuple[IntegrationEvent, ...]
+@pytest.mark.parametrize("events", [*permutations([PLACED, RESERVED, CANCELLED])], ids=_names)
+def test_a_cancelled_order_owes_nothing_whatever_the_order_of_events(
+    consume: PublishAll, retry_until_done: Callable[[], None], events: tuple[IntegrationEvent, ...]
 ) -> None:
-    for event in heard:
-        hear(event)
-    persist()
+    for event in events:
+        consume(event)
+    retry_until_done()
 
     invoice = Invoice.objects.get()
     assert invoice.paid == invoice.refunded
@@ -375,8 +379,8 @@ def test_in_whatever_order_a_cancelled_order_is_heard_of_nothing_is_kept(
     assert invoice.status in ("void", "refunded")
 
 
-def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: PublishAll, cut_line: Cut) -> None:
-    hear(PLACED)
+def test_collect_payment_raises_when_the_outcome_is_unknown(consume: PublishAll, cut_line: Cut) -> None:
+    consume(PLACED)
     commands.request_payment(ORDER)
     cut_line(True)
 
@@ -393,22 +397,22 @@ def test_collecting_by_hand_says_when_the_outcome_is_unknown(hear: PublishAll, c
     assert _moved() == [("charge", TOTAL)]
 
 
-# --- What is given back by decision ---
+# --- Refunds in part ---
 
 
-def _paid_order(hear: PublishAll) -> None:
-    hear(PLACED, RESERVED)
+def _paid_order(consume: PublishAll) -> None:
+    consume(PLACED, RESERVED)
 
 
-def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(
-    hear: PublishAll, published: Published, persist
+def test_each_refund_in_part_has_its_own_key_and_is_published(
+    consume: PublishAll, published: Published, retry_until_done
 ) -> None:
-    _paid_order(hear)
+    _paid_order(consume)
 
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
-    persist()
+    retry_until_done()
     commands.refund_in_part(InvoiceNumber("I-1"), Money("7", "USD"), "and dented")
-    persist()
+    retry_until_done()
 
     assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("7", "USD"))]
     assert [refund.id for refund in Refund.objects.order_by("id")] == ["F-1-1", "F-1-2"]
@@ -419,32 +423,34 @@ def test_a_refund_in_part_is_asked_of_the_provider_under_its_own_key_and_told(
     assert Invoice.objects.get().status == "paid"
 
 
-def test_an_order_cancelled_after_a_refund_in_part_gives_back_the_rest(hear: PublishAll, persist) -> None:
-    _paid_order(hear)
+def test_an_order_cancelled_after_a_refund_in_part_is_refunded_the_rest(consume: PublishAll, retry_until_done) -> None:
+    _paid_order(consume)
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
-    hear(CANCELLED)
-    persist()
+    consume(CANCELLED)
+    retry_until_done()
 
     assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("100", "USD"))]
     invoice = Invoice.objects.get()
     assert (invoice.status, invoice.granted, invoice.refunded) == ("refunded", Money("5", "USD"), TOTAL)
 
 
-def test_a_refund_whose_answer_was_lost_is_given_once(hear: PublishAll, persist, cut_line: Cut) -> None:
-    _paid_order(hear)
+def test_a_refund_in_part_whose_response_was_lost_is_issued_once(
+    consume: PublishAll, retry_until_done, cut_line: Cut
+) -> None:
+    _paid_order(consume)
     commands.refund_in_part(InvoiceNumber("I-1"), Money("5", "USD"), "scratched")
     cut_line(False, True)
-    persist()
+    retry_until_done()
 
     assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD"))]
     assert Refund.objects.get().status == "issued"
 
 
 @pytest.mark.parametrize("earlier", [[PLACED], [PLACED, CANCELLED], [PLACED, RESERVED, CANCELLED]])
-def test_what_is_not_paid_or_given_back_already_is_not_refunded_in_part(
-    earlier: list[IntegrationEvent], hear: PublishAll
+def test_an_invoice_that_is_unpaid_or_refunded_is_not_refunded_in_part(
+    earlier: list[IntegrationEvent], consume: PublishAll
 ) -> None:
-    hear(*earlier)
+    consume(*earlier)
     refunds = Refund.objects.count()
 
     with pytest.raises(Refused):

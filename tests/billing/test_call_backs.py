@@ -1,4 +1,4 @@
-"""The provider's call-backs: its own by their signature, each acted upon once, whenever it comes."""
+"""The provider's callbacks: the signature authenticates each, and each is processed once, whenever it arrives."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -29,7 +29,7 @@ def send(body: bytes, headers: Mapping[str, str]) -> Any:
 
 @pytest.fixture
 def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Payment:
-    """A payment the provider is still to be asked for."""
+    """A requested payment; the provider was not asked for it yet."""
     placed()
     drain("inventory")
     while deliver_due(DeliveryQueue("billing", False)):
@@ -37,18 +37,18 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
     return Payment.objects.get()
 
 
-def charged_there(payment: Payment) -> tuple[bytes, dict[str, str]]:
-    """The provider takes the money, and calls back."""
+def charge_and_call_back(payment: Payment) -> tuple[bytes, dict[str, str]]:
+    """Let the provider take the money; returns the body and the headers of its callback."""
     adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
     return adapter.call_back(payment.id)
 
 
-def test_a_signature_of_ours_is_accepted_with_either_secret() -> None:
+def test_a_signature_is_accepted_with_either_of_two_secrets() -> None:
     signatures.check(BODY, signatures.sign(BODY, "old", now()), ["new", "old"])
 
 
 @pytest.mark.parametrize("header", ["", "t=1", "v1=aa", "t=x,v1=aa", "t=1,t=2,v1=aa", "t=99999999999999,v1=aa"])
-def test_what_is_no_signature_is_refused(header: str) -> None:
+def test_a_malformed_signature_is_refused(header: str) -> None:
     with pytest.raises(ForgedCallBack):
         signatures.check(BODY, header, ["secret"])
 
@@ -67,15 +67,15 @@ def test_a_signature_is_good_for_five_minutes(age: timedelta) -> None:
         signatures.check(BODY, header, ["secret"])
 
 
-def test_a_call_back_before_our_own_answer_settles_the_payment(requested: Payment, drain: Callable[..., int]) -> None:
-    assert send(*charged_there(requested)).status_code == 204
+def test_a_call_back_before_our_own_request_settles_the_payment(requested: Payment, drain: Callable[..., int]) -> None:
+    assert send(*charge_and_call_back(requested)).status_code == 204
     assert Payment.objects.get().status == "succeeded"
     drain()
     assert Order.objects.get().status == "confirmed"
 
 
-def test_a_call_back_counts_once(requested: Payment, drain: Callable[..., int]) -> None:
-    body, headers = charged_there(requested)
+def test_a_repeated_call_back_is_processed_once(requested: Payment, drain: Callable[..., int]) -> None:
+    body, headers = charge_and_call_back(requested)
     drain()
     assert [send(body, headers).status_code for _ in range(3)] == [204, 204, 204]
     assert ProviderEvent.objects.count() == 1
@@ -83,20 +83,20 @@ def test_a_call_back_counts_once(requested: Payment, drain: Callable[..., int]) 
 
 
 def test_a_forged_call_back_changes_nothing(requested: Payment) -> None:
-    body, headers = charged_there(requested)
-    answer = send(body.replace(b"charged", b"declined"), headers)
-    assert (answer.status_code, answer.json()["type"]) == (400, "urn:waybill:problem:not_signed")
+    body, headers = charge_and_call_back(requested)
+    response = send(body.replace(b"charged", b"declined"), headers)
+    assert (response.status_code, response.json()["type"]) == (400, "urn:waybill:problem:not_signed")
     assert Payment.objects.get().status == "requested"
     assert not ProviderEvent.objects.exists()
 
 
 def test_a_call_back_about_another_amount_is_refused(requested: Payment) -> None:
     Payment.objects.update(amount_minor=1)
-    body, headers = charged_there(requested)
+    body, headers = charge_and_call_back(requested)
     Payment.objects.update(amount_minor=2)
     assert send(body, headers).status_code == 409
     assert Payment.objects.get().status == "requested"
 
 
-def test_a_call_back_of_a_provider_there_is_not_leads_nowhere(db: None) -> None:
+def test_a_call_back_of_an_unknown_provider_is_not_found(db: None) -> None:
     assert APIClient().post("/api/v1/webhooks/payments/nobody", {}, format="json").status_code == 404

@@ -1,4 +1,4 @@
-"""Each cent of an invoice is owed, paid or given back, and none of it twice."""
+"""The rules of an invoice: nothing is paid twice, and at most what was paid is refunded."""
 
 from collections.abc import Callable
 
@@ -64,13 +64,13 @@ def _void_and_paid() -> Invoice:
 
 
 def _owed_back_nearly() -> Invoice:
-    """All but fifty cents."""
+    """A paid invoice of which all but fifty cents are owed back."""
     invoice = _paid()
     invoice.owe_refund(TOTAL - Money("0.50", "USD"), PAYMENT, "scratched")
     return invoice
 
 
-BROUGHT_TO: dict[str, Callable[[], Invoice]] = {
+IN_STATE: dict[str, Callable[[], Invoice]] = {
     "open": _open,
     "paid": _owed_back_nearly,
     "refunded": _refunded,
@@ -89,25 +89,25 @@ def _recorded(invoice: Invoice, kind: type) -> list[object]:
     return [recorded.event for recorded in invoice.recorded_events if type(recorded.event) is kind]
 
 
-# --- The whole table ---
+# --- The state table ---
 
 
-def test_the_walk_covers_the_whole_table() -> None:
-    assert set(BROUGHT_TO) == set(INVOICE_LIFE.states)
+def test_the_tests_cover_the_whole_state_table() -> None:
+    assert set(IN_STATE) == set(INVOICE_LIFE.states)
     assert set(SEND) == set(INVOICE_LIFE.messages)
 
 
-@pytest.mark.parametrize("state", BROUGHT_TO)
-def test_an_invoice_is_brought_to_each_state_by_its_own_events(state: str) -> None:
-    assert BROUGHT_TO[state]().status == state
+@pytest.mark.parametrize("state", IN_STATE)
+def test_an_invoice_reaches_each_state_by_its_own_events(state: str) -> None:
+    assert IN_STATE[state]().status == state
 
 
 @pytest.mark.parametrize("message", SEND)
-@pytest.mark.parametrize("state", BROUGHT_TO)
+@pytest.mark.parametrize("state", IN_STATE)
 def test_every_message_in_every_state_does_what_the_table_says(
     state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
 ) -> None:
-    invoice = BROUGHT_TO[state]()
+    invoice = IN_STATE[state]()
 
     judge_by_table(invoice, message, lambda: SEND[message](invoice))
 
@@ -115,22 +115,22 @@ def test_every_message_in_every_state_does_what_the_table_says(
 MESSAGES = st.one_of(
     st.just(("settle", 0)),
     st.just(("void", 0)),
-    st.tuples(st.sampled_from(["owe_back", "refund_in_part", "record_refund"]), st.integers(-5, 110)),
+    st.tuples(st.sampled_from(["owe_refund", "refund_in_part", "record_refund"]), st.integers(-5, 110)),
 )
 
 
 @given(st.lists(MESSAGES, max_size=15))
-def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tuple[str, int]]) -> None:
+def test_no_sequence_of_messages_refunds_more_than_was_paid(messages: list[tuple[str, int]]) -> None:
     invoice, outstanding = _open(), 0
     for message, cents in messages:
         amount = Money.of_minor(cents * 100, "USD")
         try:
-            if message == "owe_back":
+            if message == "owe_refund":
                 invoice.owe_refund(amount, PAYMENT, "returned")
             elif message == "refund_in_part":
                 invoice.refund_in_part(amount, "goodwill")
             elif message == "record_refund" and outstanding:
-                # The provider gives back what it was asked for, and nothing else.
+                # The provider refunds exactly the amounts that were requested.
                 asked: object = _recorded(invoice, events.InvoiceRefundOwed)[-outstanding]
                 assert isinstance(asked, events.InvoiceRefundOwed)
                 invoice.record_refund(asked.refund, asked.amount)
@@ -148,10 +148,10 @@ def test_no_sequence_of_messages_gives_back_more_than_was_paid(messages: list[tu
         assert invoice.status != "paid" or invoice.refunded < invoice.paid
 
 
-# --- What is owed ---
+# --- Issuing ---
 
 
-def test_an_invoice_says_what_is_owed_for_what() -> None:
+def test_an_invoice_has_lines_a_discount_and_a_total() -> None:
     invoice = _open()
 
     assert (invoice.number, invoice.order, invoice.payer) == ("I-1", ORDER, "B-1")
@@ -167,7 +167,7 @@ def test_an_invoice_says_what_is_owed_for_what() -> None:
     ]
 
 
-# --- What is paid ---
+# --- Paying ---
 
 
 @pytest.mark.parametrize("invoice", [_open, _void])
@@ -190,7 +190,7 @@ def test_an_invoice_is_paid_once() -> None:
     assert len(_recorded(invoice, events.InvoicePaid)) == 1
 
 
-def test_money_for_a_void_invoice_is_owed_back_at_once() -> None:
+def test_a_payment_of_a_void_invoice_is_owed_back_at_once() -> None:
     invoice = _void_and_paid()
 
     assert (invoice.status, invoice.paid, invoice.refund_owed) == ("void", TOTAL, TOTAL)
@@ -206,7 +206,7 @@ def test_money_for_a_void_invoice_is_owed_back_at_once() -> None:
     ]
 
 
-def test_money_for_a_void_invoice_is_owed_back_once() -> None:
+def test_a_payment_of_a_void_invoice_is_owed_back_once() -> None:
     invoice = _void_and_paid()
 
     invoice.settle(PAYMENT, TOTAL)
@@ -215,15 +215,15 @@ def test_money_for_a_void_invoice_is_owed_back_once() -> None:
     assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
 
 
-# --- What is given back ---
+# --- Refunding ---
 
 
-def test_an_unpaid_invoice_that_is_called_off_is_void() -> None:
+def test_an_unpaid_invoice_of_a_cancelled_order_is_void() -> None:
     assert _void().status == "void"
     assert _recorded(_void(), events.InvoiceRefundOwed) == []
 
 
-def test_a_paid_invoice_that_is_called_off_is_owed_back_once() -> None:
+def test_a_paid_invoice_of_a_cancelled_order_owes_one_refund() -> None:
     invoice = _owed_back()
 
     invoice.void("by_operator")
@@ -232,7 +232,7 @@ def test_a_paid_invoice_that_is_called_off_is_owed_back_once() -> None:
     assert len(_recorded(invoice, events.InvoiceRefundOwed)) == 1
 
 
-def test_calling_off_gives_back_what_was_not_given_back_yet() -> None:
+def test_a_cancellation_refunds_what_was_not_refunded_yet() -> None:
     invoice = _paid()
     invoice.owe_refund(Money("4.50", "USD"), PAYMENT, "scratched")
 
@@ -245,7 +245,7 @@ def test_calling_off_gives_back_what_was_not_given_back_yet() -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "94.51"])
-def test_no_more_is_owed_back_than_was_paid(amount: str) -> None:
+def test_refunds_owed_are_positive_and_at_most_what_was_paid(amount: str) -> None:
     invoice = _paid()
 
     with pytest.raises(MoreThanIsLeft):
@@ -272,7 +272,7 @@ def test_an_unpaid_invoice_owes_nothing_back() -> None:
         _open().record_refund(REFUND, TOTAL)
 
 
-def test_refunds_of_an_invoice_have_names_of_their_own() -> None:
+def test_each_refund_of_an_invoice_has_its_own_identifier() -> None:
     invoice = _paid()
     for _ in range(3):
         invoice.owe_refund(Money("1", "USD"), PAYMENT, "")
@@ -292,7 +292,7 @@ def test_an_invoice_refunded_in_part_stays_paid_until_it_is_refunded_in_full() -
     assert (invoice.status, invoice.refunded) == ("refunded", TOTAL)
 
 
-def test_what_is_given_back_by_decision_is_told_apart_from_what_a_cancellation_gives_back() -> None:
+def test_granted_refunds_are_counted_separately_from_those_of_a_cancellation() -> None:
     invoice = _paid()
     invoice.refund_in_part(Money("4.50", "USD"), "scratched")
 
@@ -303,7 +303,7 @@ def test_what_is_given_back_by_decision_is_told_apart_from_what_a_cancellation_g
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "94.51"])
-def test_no_more_is_given_back_by_decision_than_was_paid(amount: str) -> None:
+def test_granted_refunds_are_positive_and_at_most_what_was_paid(amount: str) -> None:
     invoice = _paid()
 
     with pytest.raises(MoreThanIsLeft):
@@ -312,7 +312,7 @@ def test_no_more_is_given_back_by_decision_than_was_paid(amount: str) -> None:
     assert (invoice.granted, invoice.refund_owed) == (NOTHING, NOTHING)
 
 
-def test_nothing_is_given_back_by_decision_of_what_a_cancellation_gives_back_already() -> None:
+def test_no_refund_is_granted_of_what_a_cancellation_refunds() -> None:
     with pytest.raises(MoreThanIsLeft):
         _owed_back().refund_in_part(Money("0.01", "USD"), "scratched")
 

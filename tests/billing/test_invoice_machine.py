@@ -1,6 +1,6 @@
-"""Whatever is heard of an invoice's money, and how often, it is taken at most once and given back at most once.
+"""A state machine of an invoice: in any order of messages, money is taken at most once and refunded at most once.
 
-The provider of the model decides once about each key, as the real one does; that is heard any number of times.
+The model's provider decides once about each key, as the real one does. Its decision arrives any number of times.
 """
 
 from typing import Any
@@ -23,7 +23,10 @@ def dollars(minor: int) -> Money:
 
 
 class InvoiceMachine(RuleBasedStateMachine):
-    """The model: what the provider decided, what of it was heard, and what is to go back; and billing's policies."""
+    """The model: what the provider decided, what of that arrived, and what is owed back.
+
+    It also does what billing's policies do.
+    """
 
     @initialize(total=st.integers(1, 5_000))
     def issue(self, total: int) -> None:
@@ -38,32 +41,32 @@ class InvoiceMachine(RuleBasedStateMachine):
         )
         self.payment: Payment | None = None
         self.refunds: dict[str, Refund] = {}
-        self.decided = self.heard = self.gone_back = self.to_go_back = 0
-        self.declined = self.called_off = self.void = False
+        self.decided = self.known_paid = self.refunded = self.owed_back = 0
+        self.declined = self.cancelled = self.void = False
 
     def react(self, aggregate: Any, seen: int) -> None:
-        """What billing's policies do about what was just recorded."""
+        """Do what billing's policies do about the events recorded since `seen`."""
         for recorded in aggregate.recorded_events[seen:]:
             match recorded.event:
                 case PaymentSucceeded(payment=payment, amount=amount):
-                    self.acting(self.invoice, lambda p=payment, a=amount: self.invoice.settle(p, a))
+                    self.act_and_react(self.invoice, lambda p=payment, a=amount: self.invoice.settle(p, a))
                 case InvoiceRefundOwed() as owed:
                     assert owed.refund not in self.refunds
                     self.refunds[owed.refund] = Refund.request(
                         owed.refund, owed.invoice, owed.payment, owed.order, owed.amount, owed.reason
                     )
                 case RefundIssued() as issued:
-                    self.acting(self.invoice, lambda i=issued: self.invoice.record_refund(i.refund, i.amount))
+                    self.act_and_react(self.invoice, lambda i=issued: self.invoice.record_refund(i.refund, i.amount))
 
-    def acting(self, aggregate: Any, act: Any) -> None:
+    def act_and_react(self, aggregate: Any, do: Any) -> None:
         seen = len(aggregate.recorded_events)
-        act()
+        do()
         self.react(aggregate, seen)
 
     @rule()
-    def the_goods_are_set_aside(self) -> None:
+    def stock_is_reserved(self) -> None:
         if self.invoice.accepts("request_payment") and self.payment is None:
-            assert not self.called_off
+            assert not self.cancelled
             self.payment = Payment.request(self.invoice)
 
     @precondition(lambda self: self.payment)
@@ -74,86 +77,86 @@ class InvoiceMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.payment)
     @rule()
-    def what_it_decided_is_heard(self) -> None:
+    def the_decision_arrives(self) -> None:
         payment = self.payment
         assert payment is not None
         if self.decided:
-            self.acting(payment, lambda: payment.succeed("ch_1"))
-            if not self.heard:
-                self.heard = self.total
-                self.to_go_back = self.total if self.called_off else 0
+            self.act_and_react(payment, lambda: payment.succeed("ch_1"))
+            if not self.known_paid:
+                self.known_paid = self.total
+                self.owed_back = self.total if self.cancelled else 0
         elif self.declined:
             payment.fail("generic_decline")
 
     @precondition(lambda self: self.payment)
     @rule()
-    def the_line_is_cut(self) -> None:
+    def the_outcome_is_lost(self) -> None:
         assert self.payment is not None
         self.payment.lose_outcome()
 
-    @precondition(lambda self: self.payment and self.called_off and not self.decided)
+    @precondition(lambda self: self.payment and self.cancelled and not self.decided)
     @rule()
-    def the_provider_never_heard_of_it(self) -> None:
+    def the_provider_has_no_charge(self) -> None:
         assert self.payment is not None
         self.payment.abandon()
 
     @rule()
     def the_order_is_cancelled(self) -> None:
-        self.acting(self.invoice, lambda: self.invoice.void("by_buyer"))
-        self.called_off, self.to_go_back = True, self.heard
-        self.void = self.void or not self.heard
+        self.act_and_react(self.invoice, lambda: self.invoice.void("by_buyer"))
+        self.cancelled, self.owed_back = True, self.known_paid
+        self.void = self.void or not self.known_paid
 
     @rule(share=st.integers(-10, 110))
-    def some_is_to_go_back(self, share: int) -> None:
+    def a_refund_is_owed(self, share: int) -> None:
         amount = self.total * share // 100
 
         def owe() -> None:
             self.invoice.owe_refund(dollars(amount), PAYMENT, "damaged")
 
-        if 0 < amount <= self.heard - self.to_go_back:
-            self.acting(self.invoice, owe)
-            self.to_go_back += amount
+        if 0 < amount <= self.known_paid - self.owed_back:
+            self.act_and_react(self.invoice, owe)
+            self.owed_back += amount
         else:
             with pytest.raises(MoreThanIsLeft):
                 owe()
 
     @precondition(lambda self: self.refunds)
     @rule(data=st.data())
-    def the_provider_gave_it_back(self, data: st.DataObject) -> None:
+    def the_provider_refunds(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.refunds)))
         refund = self.refunds[key]
-        self.gone_back += refund.amount.minor if refund.status == "requested" else 0
-        self.acting(refund, lambda: refund.settle(f"re_{key}"))
+        self.refunded += refund.amount.minor if refund.status == "requested" else 0
+        self.act_and_react(refund, lambda: refund.settle(f"re_{key}"))
 
-    @precondition(lambda self: not self.heard)
+    @precondition(lambda self: not self.known_paid)
     @rule(mistake=st.sampled_from([-1, 1]))
-    def another_amount_comes_in(self, mistake: int) -> None:
+    def a_wrong_amount_is_refused(self, mistake: int) -> None:
         with pytest.raises(AmountMismatch):
             self.invoice.settle(PAYMENT, dollars(self.total + mistake))
 
     @invariant()
-    def no_cent_is_lost_or_made(self) -> None:
+    def amounts_agree_with_the_model(self) -> None:
         invoice = self.invoice
         assert (invoice.paid.minor, invoice.refund_owed.minor, invoice.refunded.minor) == (
-            self.heard,
-            self.to_go_back,
-            self.gone_back,
+            self.known_paid,
+            self.owed_back,
+            self.refunded,
         )
-        assert 0 <= self.gone_back <= self.to_go_back <= self.heard <= self.decided <= self.total
-        assert sum(refund.amount.minor for refund in self.refunds.values()) == self.to_go_back
+        assert 0 <= self.refunded <= self.owed_back <= self.known_paid <= self.decided <= self.total
+        assert sum(refund.amount.minor for refund in self.refunds.values()) == self.owed_back
         assert set(self.refunds) == {RefundId(f"F-1-{n + 1}") for n in range(len(self.refunds))}
 
     @invariant()
-    def the_status_says_it(self) -> None:
-        usual = "refunded" if self.gone_back == self.total else "paid" if self.heard else "open"
+    def the_statuses_agree_with_the_model(self) -> None:
+        usual = "refunded" if self.refunded == self.total else "paid" if self.known_paid else "open"
         assert self.invoice.status == ("void" if self.void else usual)
         if self.payment is not None:
-            assert (self.payment.status == "succeeded") == bool(self.heard)
+            assert (self.payment.status == "succeeded") == bool(self.known_paid)
             succeeded = [r for r in self.payment.recorded_events if isinstance(r.event, PaymentSucceeded)]
-            assert len(succeeded) == bool(self.heard)
+            assert len(succeeded) == bool(self.known_paid)
 
     @invariant()
-    def all_are_their_histories(self) -> None:
+    def rows_equal_their_histories(self) -> None:
         for aggregate in (self.invoice, *filter(None, [self.payment]), *self.refunds.values()):
             assert_is_its_history(aggregate)
 

@@ -1,4 +1,4 @@
-"""A payment comes to one end, and the provider has the last word; so has a refund."""
+"""The state tables of payments and refunds: the provider decides, and each ends once."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ Judge = Callable[[Aggregate, str, Callable[[], object]], None]
 
 
 def _after(*messages: str) -> Callable[[], Payment]:
-    def bring() -> Payment:
+    def make() -> Payment:
         invoice = Invoice.issue(
             ORDER,
             payer=BuyerId("B-1"),
@@ -40,7 +40,7 @@ def _after(*messages: str) -> Callable[[], Payment]:
             SEND[message](payment)
         return payment
 
-    return bring
+    return make
 
 
 SEND: dict[str, Callable[[Payment], None]] = {
@@ -49,7 +49,7 @@ SEND: dict[str, Callable[[Payment], None]] = {
     "lose_outcome": lambda payment: payment.lose_outcome(),
     "abandon": lambda payment: payment.abandon(),
 }
-BROUGHT_TO: dict[str, Callable[[], Payment]] = {
+IN_STATE: dict[str, Callable[[], Payment]] = {
     "requested": _after(),
     "unknown": _after("lose_outcome"),
     "succeeded": _after("succeed"),
@@ -68,27 +68,27 @@ def _refund(issued: bool = False) -> Refund:
 # --- Payment ---
 
 
-def test_the_walk_covers_the_whole_table() -> None:
-    assert set(BROUGHT_TO) == set(PAYMENT_LIFE.states)
+def test_the_tests_cover_the_whole_state_table() -> None:
+    assert set(IN_STATE) == set(PAYMENT_LIFE.states)
     assert set(SEND) == set(PAYMENT_LIFE.messages)
 
 
-@pytest.mark.parametrize("state", BROUGHT_TO)
-def test_a_payment_is_brought_to_each_state_by_its_own_events(state: str) -> None:
-    assert BROUGHT_TO[state]().status == state
+@pytest.mark.parametrize("state", IN_STATE)
+def test_a_payment_reaches_each_state_by_its_own_events(state: str) -> None:
+    assert IN_STATE[state]().status == state
 
 
 @pytest.mark.parametrize("message", SEND)
-@pytest.mark.parametrize("state", BROUGHT_TO)
+@pytest.mark.parametrize("state", IN_STATE)
 def test_every_message_in_every_state_does_what_the_table_says(state: str, message: str, judge_by_table: Judge) -> None:
-    payment = BROUGHT_TO[state]()
+    payment = IN_STATE[state]()
 
     judge_by_table(payment, message, lambda: SEND[message](payment))
 
 
 @given(st.lists(st.sampled_from(sorted(SEND)), max_size=12))
-def test_money_the_provider_took_was_taken_once_whatever_else_is_heard(messages: list[str]) -> None:
-    payment = BROUGHT_TO["requested"]()
+def test_a_payment_succeeds_once_whatever_else_the_provider_reports(messages: list[str]) -> None:
+    payment = IN_STATE["requested"]()
     for message in messages:
         SEND[message](payment)
 
@@ -99,20 +99,20 @@ def test_money_the_provider_took_was_taken_once_whatever_else_is_heard(messages:
     assert happened.count(events.PaymentAbandoned) <= 1
 
 
-def test_a_payment_asks_for_what_its_invoice_says() -> None:
-    payment = BROUGHT_TO["requested"]()
+def test_a_payment_has_the_amount_and_method_of_its_invoice() -> None:
+    payment = IN_STATE["requested"]()
 
     assert (payment.id, payment.invoice_id, payment.order) == (PAYMENT, INVOICE, ORDER)
     assert (payment.amount, payment.method) == (TOTAL, "pm_card_visa")
 
 
-def test_what_became_of_a_payment_is_kept() -> None:
-    assert BROUGHT_TO["succeeded"]().reference == "ch_1"
-    assert BROUGHT_TO["failed"]().failure == "generic_decline"
+def test_a_payment_stores_its_reference_or_its_failure() -> None:
+    assert IN_STATE["succeeded"]().reference == "ch_1"
+    assert IN_STATE["failed"]().failure == "generic_decline"
 
 
-def test_a_payment_that_succeeded_after_all_keeps_the_reference_it_succeeded_with() -> None:
-    payment = BROUGHT_TO["abandoned"]()
+def test_a_payment_that_succeeds_after_it_was_abandoned_stores_the_first_reference() -> None:
+    payment = IN_STATE["abandoned"]()
 
     payment.succeed("ch_2")
     payment.succeed("ch_3")
@@ -131,7 +131,7 @@ def test_a_refund_does_what_its_table_says(issued: bool, judge_by_table: Judge) 
     judge_by_table(refund, "settle", lambda: refund.settle("re_1"))
 
 
-def test_the_refunds_walk_covers_the_whole_table() -> None:
+def test_the_refund_tests_cover_the_whole_state_table() -> None:
     assert (REFUND_LIFE.states, set(REFUND_LIFE.messages)) == (["requested", "issued"], {"settle"})
 
 

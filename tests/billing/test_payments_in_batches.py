@@ -1,4 +1,4 @@
-"""Many payments at once: one look, one call each, one commit for all that came of it; and each fails for itself."""
+"""Many payments in one batch: one query reads them, one commit records all outcomes, and each fails alone."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ from ordering.models import CancellationReason
 
 pytestmark = pytest.mark.django_db
 
-INSIDE, OUTSIDE = DeliveryQueue("billing", False), DeliveryQueue("billing", True)
+IN_TRANSACTION, EXTERNAL = DeliveryQueue("billing", False), DeliveryQueue("billing", True)
 MANY = 20
 
 Statements = Callable[[], AbstractContextManager[list[str]]]
@@ -33,12 +33,12 @@ Requested = Callable[[int], list[Payment]]
 
 @pytest.fixture
 def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Requested:
-    """So many payments the provider is still to be asked for."""
+    """A function that requests a number of payments, without asking the provider for them."""
 
     def request(number: int) -> list[Payment]:
         orders = [placed({"MUG": 1}, buyer=f"B-{n}") for n in range(number)]
         drain("inventory")
-        while deliver_due(INSIDE):
+        while deliver_due(IN_TRANSACTION):
             pass
         return list(Payment.objects.filter(order__in=orders).order_by("id"))
 
@@ -47,7 +47,7 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
 
 @pytest.fixture
 def refunds_requested(requested: Requested, drain: Callable[..., int]) -> Callable[[int], None]:
-    """So many refunds the provider is still to be asked for."""
+    """A function that requests a number of refunds, without asking the provider for them."""
 
     def request(number: int) -> None:
         payments = requested(number)
@@ -55,14 +55,14 @@ def refunds_requested(requested: Requested, drain: Callable[..., int]) -> Callab
         for payment in payments:
             cancel_order(OrderNumber(payment.order), CancellationReason.BY_BUYER)
         drain("fulfillment", "ordering")
-        while deliver_due(INSIDE):
+        while deliver_due(IN_TRANSACTION):
             pass
 
     return request
 
 
 def _ours(seen: list[str]) -> list[str]:
-    """The statements but for those the sandbox makes, which stands for another house."""
+    """The statements without those of the sandbox, which stands for another company."""
     return [sql for sql in seen if Transaction._meta.db_table not in sql]
 
 
@@ -79,7 +79,7 @@ def test_many_payments_take_as_many_statements_as_one(requested: Requested, stat
     for number in (1, MANY):
         requested(number)
         with statements() as seen:
-            assert deliver_due(OUTSIDE) == number
+            assert deliver_due(EXTERNAL) == number
         counts.append(len(_ours(seen)))
 
     assert counts[0] == counts[1]
@@ -93,7 +93,7 @@ def test_many_refunds_take_as_many_statements_as_one(
     for number in (1, MANY):
         refunds_requested(number)
         with statements() as seen:
-            assert deliver_due(OUTSIDE) == number
+            assert deliver_due(EXTERNAL) == number
         counts.append(len(_ours(seen)))
 
     assert counts[0] == counts[1]
@@ -101,21 +101,19 @@ def test_many_refunds_take_as_many_statements_as_one(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_payments_are_one_commit_besides_the_providers(
-    requested: Requested, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_payments_are_recorded_in_one_commit(requested: Requested, monkeypatch: pytest.MonkeyPatch) -> None:
     requested(MANY)
     commits: list[int] = []
     commit = connections["default"].commit
     monkeypatch.setattr(connections["default"], "commit", lambda: (commits.append(1), commit()))
 
-    deliver_due(OUTSIDE)
+    deliver_due(EXTERNAL)
 
-    assert len(commits) == 1, "the provider's entries commit themselves"
+    assert len(commits) == 1, "the sandbox's INSERTs autocommit and are not counted"
     assert _statuses(Payment) == ["succeeded"] * MANY
 
 
-def test_a_line_that_is_cut_for_one_payment_is_cut_for_no_other(
+def test_a_lost_response_for_one_payment_affects_no_other(
     requested: Requested, monkeypatch: pytest.MonkeyPatch, later: Callable[[timedelta], None]
 ) -> None:
     payments = requested(5)
@@ -130,32 +128,34 @@ def test_a_line_that_is_cut_for_one_payment_is_cut_for_no_other(
         return outcome
 
     monkeypatch.setattr(SandboxProvider, "charge", charge_and_lose)
-    deliver_due(OUTSIDE)
+    deliver_due(EXTERNAL)
     assert _statuses(Payment) == ["succeeded", "succeeded", "unknown", "succeeded", "succeeded"]
 
     later(timedelta(seconds=2))
-    deliver_due(OUTSIDE)
+    deliver_due(EXTERNAL)
 
     assert _statuses(Payment) == ["succeeded"] * 5
-    assert keys == [payment.id for payment in payments], "the provider was asked what came of it, not for the money"
+    assert keys == [payment.id for payment in payments], (
+        "the provider must be asked for the outcome, not for a second charge"
+    )
     assert _offenders() == []
 
 
-def test_an_outcome_that_cannot_be_written_down_holds_up_no_other(requested: Requested) -> None:
+def test_an_outcome_that_cannot_be_recorded_affects_no_other(requested: Requested) -> None:
     payments = requested(5)
     Payment.objects.filter(pk=payments[1].pk).update(amount_minor=1)
 
-    deliver_due(OUTSIDE)
+    deliver_due(EXTERNAL)
 
     assert _statuses(Payment) == ["succeeded", "requested", "succeeded", "succeeded", "succeeded"]
     assert Delivery.objects.get(context="billing", status="pending").error.startswith("AmountMismatch")
 
 
 class Killed(BaseException):
-    """The worker is gone."""
+    """Stands for the death of the worker."""
 
 
-def test_what_was_charged_when_the_worker_was_killed_is_not_charged_again(
+def test_a_charge_made_before_the_worker_was_killed_is_not_made_again(
     requested: Requested, monkeypatch: pytest.MonkeyPatch, later: Callable[[timedelta], None]
 ) -> None:
     def die(*args: object) -> None:
@@ -165,12 +165,12 @@ def test_what_was_charged_when_the_worker_was_killed_is_not_charged_again(
     with monkeypatch.context() as patch:
         patch.setattr(external, "_write_down", die)
         with pytest.raises(Killed):
-            deliver_due(OUTSIDE)
+            deliver_due(EXTERNAL)
     assert _statuses(Payment) == ["requested"] * 5
     charges = set(Transaction.objects.values_list("key", "reference"))
 
     later(LEASE)
-    assert deliver_due(OUTSIDE) == 5
+    assert deliver_due(EXTERNAL) == 5
 
     assert _statuses(Invoice) == ["paid"] * 5
     assert set(Transaction.objects.values_list("key", "reference")) == charges

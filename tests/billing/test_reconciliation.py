@@ -1,4 +1,4 @@
-"""Reconciliation: what is safe is repaired from the provider's books, the rest is told to a person."""
+"""Reconciliation: safe differences are repaired from the provider's books, others become discrepancies."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -39,7 +39,7 @@ def compare() -> Report:
 
 @pytest.fixture
 def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Payment:
-    """A payment the provider is still to be asked for."""
+    """A requested payment; the provider was not asked for it yet."""
     placed()
     drain("inventory")
     while deliver_due(DeliveryQueue("billing", False)):
@@ -47,7 +47,7 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
     return Payment.objects.get()
 
 
-def test_books_that_agree_need_nothing(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+def test_equal_books_need_no_repair(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
     placed()
     placed(method="pm_card_chargeDeclined")
     drain()
@@ -55,14 +55,14 @@ def test_books_that_agree_need_nothing(placed: Callable[..., OrderNumber], drain
 
 
 @pytest.mark.parametrize(("method", "status"), [("pm_card_visa", "succeeded"), ("pm_card_chargeDeclined", "failed")])
-def test_an_outcome_we_never_heard_of_is_written_down(requested: Payment, method: str, status: str) -> None:
+def test_an_outcome_that_never_reached_us_is_recorded(requested: Payment, method: str, status: str) -> None:
     adapter.charge(requested.id, PaymentMethodId(method), requested.amount)
     assert compare().repaired == [requested.id]
     assert Payment.objects.get().status == status
     assert compare().repaired == []
 
 
-def test_a_payment_nobody_wants_any_more_is_abandoned(requested: Payment, drain: Callable[..., int]) -> None:
+def test_an_uncharged_payment_of_a_void_invoice_is_abandoned(requested: Payment, drain: Callable[..., int]) -> None:
     cancel_order(OrderNumber(requested.order), CancellationReason.BY_BUYER)
     while deliver_due(DeliveryQueue("billing", False)):
         pass
@@ -70,13 +70,13 @@ def test_a_payment_nobody_wants_any_more_is_abandoned(requested: Payment, drain:
     assert Payment.objects.get().status == "abandoned"
 
 
-def test_what_is_still_on_its_way_is_left_alone(requested: Payment) -> None:
+def test_a_payment_still_in_flight_is_not_compared(requested: Payment) -> None:
     adapter.charge(requested.id, VISA, requested.amount)
     assert reconcile(clock.now() - timedelta(days=1)).repaired == []
     assert Payment.objects.get().status == "requested"
 
 
-def test_a_refund_we_never_heard_of_is_written_down(
+def test_a_refund_that_never_reached_us_is_recorded(
     placed: Callable[..., OrderNumber], drain: Callable[..., int]
 ) -> None:
     order = placed()
@@ -103,7 +103,7 @@ def test_a_refund_we_never_heard_of_is_written_down(
     ],
     ids=["missing there", "another amount", "another reference", "declined there"],
 )
-def test_what_no_program_may_mend_is_told_once(
+def test_a_difference_that_is_not_safe_to_repair_is_stored_once(
     placed: Callable[..., OrderNumber], drain: Callable[..., int], spoil: Callable[[], Any], finding: str
 ) -> None:
     placed()
@@ -115,7 +115,7 @@ def test_what_no_program_may_mend_is_told_once(
     assert Payment.objects.get().status == "succeeded"
 
 
-def test_money_taken_that_nobody_asked_for_is_told(db: None) -> None:
+def test_a_charge_that_we_did_not_request_is_a_discrepancy(db: None) -> None:
     adapter.charge("P-9-1", VISA, Money("5", "USD"))
     assert list(compare().discrepancies) == ["P-9-1"]
 
@@ -123,12 +123,12 @@ def test_money_taken_that_nobody_asked_for_is_told(db: None) -> None:
 def test_a_discrepancy_waits_until_it_is_settled(db: None, admin_client: Client, an_hour_later: None) -> None:
     adapter.charge("P-9-1", VISA, Money("5", "USD"))
     with clock.moved(timedelta(hours=1)):
-        told = StringIO()
+        output = StringIO()
         with pytest.raises(CommandError, match="1 discrepancies wait"):
-            call_command("reconcile_payments", stdout=told)
-        assert "for a person: P-9-1" in told.getvalue()
+            call_command("reconcile_payments", stdout=output)
+        assert "for a person: P-9-1" in output.getvalue()
         assert admin_client.get("/admin/billing/discrepancy/P-9-1/change/").status_code == 200
-        settle_discrepancy("P-9-1", "given back by hand")
+        settle_discrepancy("P-9-1", "refunded by hand")
         call_command("reconcile_payments", stdout=StringIO())
     with pytest.raises(NotFound):
         settle_discrepancy("P-9-1", "again")

@@ -1,4 +1,4 @@
-"""The sandbox behaves as a provider does: each key once, each test name its own way, and lines that break."""
+"""The sandbox behaves as a provider does: idempotency keys, test payment methods, and lost responses."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,8 +24,8 @@ TOTAL = Money("94.50", "USD")
 
 Cut = Callable[..., None]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-THERE, BACK = (True,), (False, True)
-"""The legs at which the line is cut: before the provider heard of it, or after it did it."""
+REQUEST_LOST, RESPONSE_LOST = (True,), (False, True)
+"""Which of the two legs of a call is cut: the way to the provider, or the way back after it charged."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def _entries() -> int:
     return Transaction.objects.count()
 
 
-def test_the_sandbox_is_the_provider_of_the_tests(settings: Settings) -> None:
+def test_the_tests_use_the_sandbox(settings: Settings) -> None:
     port: PaymentProvider = provider()
 
     assert isinstance(port, SandboxProvider)
@@ -65,17 +65,17 @@ def test_a_good_card_is_charged(sandbox: SandboxProvider) -> None:
 
 
 @pytest.mark.parametrize(("method", "code"), DECLINES.items())
-def test_each_bad_card_is_declined_in_its_own_way(sandbox: SandboxProvider, method: str, code: str) -> None:
+def test_each_declined_card_has_its_own_code(sandbox: SandboxProvider, method: str, code: str) -> None:
     assert sandbox.charge("P-1-1", PaymentMethodId(method), TOTAL) == Declined(code)
 
 
-def test_every_test_method_is_known_as_good_or_bad() -> None:
+def test_every_test_method_is_accepted_or_declined() -> None:
     assert set(DECLINES) < TEST_METHODS
     assert {method for method in TEST_METHODS if "Declined" in method} == set(DECLINES)
 
 
 @pytest.mark.parametrize("method", [VISA, DECLINED])
-def test_the_same_key_for_the_same_wish_is_done_once(sandbox: SandboxProvider, method: PaymentMethodId) -> None:
+def test_the_same_key_for_the_same_request_charges_once(sandbox: SandboxProvider, method: PaymentMethodId) -> None:
     first = sandbox.charge("P-1-1", method, TOTAL)
     again = sandbox.charge("P-1-1", method, TOTAL)
 
@@ -88,7 +88,7 @@ def test_the_same_key_for_the_same_wish_is_done_once(sandbox: SandboxProvider, m
     [(VISA, Money("94.51", "USD")), (VISA, Money("94.50", "EUR")), (PaymentMethodId("pm_card_amex"), TOTAL)],
     ids=["amount", "currency", "method"],
 )
-def test_the_same_key_for_another_wish_is_refused(
+def test_the_same_key_for_another_request_is_refused(
     sandbox: SandboxProvider, charged: str, method: PaymentMethodId, amount: Money
 ) -> None:
     with pytest.raises(KeyReused):
@@ -103,7 +103,7 @@ def test_two_keys_are_two_charges(sandbox: SandboxProvider) -> None:
 
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
-def test_the_largest_order_there_can_be_can_be_charged(sandbox: SandboxProvider, currency: str) -> None:
+def test_the_largest_possible_order_can_be_charged(sandbox: SandboxProvider, currency: str) -> None:
     largest = Money(MAX_PRICE, currency) * MAX_QUANTITY * MAX_LINES
 
     assert isinstance(sandbox.charge("P-1-1", VISA, largest), Charged)
@@ -126,27 +126,27 @@ def test_the_smallest_amount_is_charged_exactly(sandbox: SandboxProvider, amount
     assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [amount]
 
 
-# --- Asking ---
+# --- Reading ---
 
 
-def test_a_provider_that_never_heard_of_a_key_says_so(sandbox: SandboxProvider) -> None:
+def test_an_unknown_key_has_no_charge(sandbox: SandboxProvider) -> None:
     assert sandbox.find_charge("P-1-1") is None
 
 
-def test_a_provider_remembers_what_came_of_a_key(sandbox: SandboxProvider, charged: str) -> None:
+def test_a_provider_finds_the_outcome_of_a_key(sandbox: SandboxProvider, charged: str) -> None:
     sandbox.charge("P-2-1", DECLINED, TOTAL)
 
     assert sandbox.find_charge("P-1-1") == Charged(charged)
     assert sandbox.find_charge("P-2-1") == Declined("insufficient_funds")
 
 
-def test_a_refund_is_no_charge(sandbox: SandboxProvider, charged: str) -> None:
+def test_a_refund_is_not_found_as_a_charge(sandbox: SandboxProvider, charged: str) -> None:
     sandbox.refund("F-1-1", charged, TOTAL)
 
     assert sandbox.find_charge("F-1-1") is None
 
 
-def test_the_books_tell_all_that_was_done(sandbox: SandboxProvider, charged: str) -> None:
+def test_the_books_contain_charges_declines_and_refunds(sandbox: SandboxProvider, charged: str) -> None:
     sandbox.charge("P-2-1", DECLINED, TOTAL)
     refunded = sandbox.refund("F-1-1", charged, TOTAL)
 
@@ -160,18 +160,18 @@ def test_the_books_tell_all_that_was_done(sandbox: SandboxProvider, charged: str
     assert list(sandbox.books(clock.now() + timedelta(minutes=1))) == []
 
 
-def test_the_books_are_kept_by_the_only_clock_there_is(sandbox: SandboxProvider) -> None:
+def test_the_books_use_the_clock_that_tests_can_move(sandbox: SandboxProvider) -> None:
     with clock.moved(timedelta(days=-7)):
         sandbox.charge("P-1-1", VISA, TOTAL)
 
     assert list(sandbox.books(clock.now() - timedelta(days=1))) == []
 
 
-# --- A line that breaks ---
+# --- Lost requests and responses ---
 
 
-def test_a_line_cut_on_the_way_there_charges_nothing(sandbox: SandboxProvider, cut_line: Cut) -> None:
-    cut_line(*THERE)
+def test_a_lost_request_charges_nothing(sandbox: SandboxProvider, cut_line: Cut) -> None:
+    cut_line(*REQUEST_LOST)
     with pytest.raises(OutcomeUnknown):
         sandbox.charge("P-1-1", VISA, TOTAL)
 
@@ -180,10 +180,8 @@ def test_a_line_cut_on_the_way_there_charges_nothing(sandbox: SandboxProvider, c
     assert _entries() == 1
 
 
-def test_a_line_cut_on_the_way_back_has_charged_and_never_charges_twice(
-    sandbox: SandboxProvider, cut_line: Cut
-) -> None:
-    cut_line(*BACK)
+def test_a_lost_response_has_charged_and_a_retry_does_not_charge_again(sandbox: SandboxProvider, cut_line: Cut) -> None:
+    cut_line(*RESPONSE_LOST)
     with pytest.raises(OutcomeUnknown):
         sandbox.charge("P-1-1", VISA, TOTAL)
 
@@ -193,8 +191,8 @@ def test_a_line_cut_on_the_way_back_has_charged_and_never_charges_twice(
     assert _entries() == 1
 
 
-@pytest.mark.parametrize("legs", [THERE, BACK], ids=["there", "back"])
-def test_a_refund_over_a_line_that_breaks_is_done_once(
+@pytest.mark.parametrize("legs", [REQUEST_LOST, RESPONSE_LOST], ids=["request lost", "response lost"])
+def test_a_refund_whose_request_or_response_was_lost_is_issued_once(
     sandbox: SandboxProvider, charged: str, cut_line: Cut, legs: tuple[bool, ...]
 ) -> None:
     cut_line(*legs)
@@ -207,9 +205,13 @@ def test_a_refund_over_a_line_that_breaks_is_done_once(
     assert Transaction.objects.filter(charge__reference=charged).count() == 1
 
 
-@pytest.mark.parametrize("ask", [lambda it: it.find_charge("P-1-1"), lambda it: list(it.books(clock.now()))])
-def test_asking_may_fail_as_well(sandbox: SandboxProvider, cut_line: Cut, ask: Callable[[Any], object]) -> None:
-    cut_line(*THERE)
+@pytest.mark.parametrize(
+    "ask", [lambda sandbox: sandbox.find_charge("P-1-1"), lambda sandbox: list(sandbox.books(clock.now()))]
+)
+def test_reading_the_outcome_and_the_books_may_fail(
+    sandbox: SandboxProvider, cut_line: Cut, ask: Callable[[Any], object]
+) -> None:
+    cut_line(*REQUEST_LOST)
 
     with pytest.raises(OutcomeUnknown):
         ask(sandbox)
@@ -222,7 +224,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return naps
 
 
-def test_a_call_takes_its_time_and_holds_no_transaction_open(
+def test_a_call_waits_for_the_latency_without_an_open_transaction(
     sandbox: SandboxProvider, settings: Settings, slept: list[float]
 ) -> None:
     settings.SANDBOX_LATENCY = timedelta(milliseconds=300)
@@ -233,10 +235,10 @@ def test_a_call_takes_its_time_and_holds_no_transaction_open(
     assert connection.savepoint_ids == []
 
 
-# --- Giving back ---
+# --- Refunding ---
 
 
-def test_money_is_given_back_in_parts_up_to_what_was_charged(sandbox: SandboxProvider, charged: str) -> None:
+def test_a_charge_is_refunded_in_parts_up_to_its_amount(sandbox: SandboxProvider, charged: str) -> None:
     first = sandbox.refund("F-1-1", charged, Money("50", "USD"))
     second = sandbox.refund("F-1-2", charged, Money("44.50", "USD"))
 
@@ -257,7 +259,9 @@ def test_a_hundred_small_refunds_add_up_exactly(sandbox: SandboxProvider) -> Non
         sandbox.refund("F-1-100", outcome.reference, Money("0.01", "USD"))
 
 
-def test_more_than_was_charged_is_not_given_back_and_the_key_stays_free(sandbox: SandboxProvider, charged: str) -> None:
+def test_a_refund_higher_than_the_charge_is_refused_and_its_key_stays_unused(
+    sandbox: SandboxProvider, charged: str
+) -> None:
     with pytest.raises(RefundTooHigh):
         sandbox.refund("F-1-1", charged, Money("94.51", "USD"))
 
@@ -265,7 +269,7 @@ def test_more_than_was_charged_is_not_given_back_and_the_key_stays_free(sandbox:
     assert sandbox.refund("F-1-1", charged, TOTAL).startswith("re_")
 
 
-def test_a_key_is_for_one_refund(sandbox: SandboxProvider, charged: str) -> None:
+def test_a_key_cannot_be_used_for_a_different_refund(sandbox: SandboxProvider, charged: str) -> None:
     sandbox.refund("F-1-1", charged, Money("10", "USD"))
 
     with pytest.raises(KeyReused):
@@ -274,7 +278,7 @@ def test_a_key_is_for_one_refund(sandbox: SandboxProvider, charged: str) -> None
         sandbox.refund("P-1-1", charged, Money("20", "USD"))
 
 
-def test_what_was_declined_is_not_given_back(sandbox: SandboxProvider) -> None:
+def test_a_declined_charge_is_not_refunded(sandbox: SandboxProvider) -> None:
     sandbox.charge("P-1-1", DECLINED, TOTAL)
 
     with pytest.raises(Transaction.DoesNotExist):
