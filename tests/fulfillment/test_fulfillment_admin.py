@@ -1,4 +1,4 @@
-"""The operators' pages of fulfillment: shipments are dispatched and delivered by commands, and by those who may."""
+"""The admin pages of fulfillment: operators with the permission dispatch and deliver shipments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ SHIPMENTS = "/admin/fulfillment/shipment/"
 
 @pytest.fixture
 def shipments(db: None, address: Address) -> list[str]:
-    """Two that are to be packed, one on its way, and one that is cancelled."""
+    """Four shipments: two arranged, one dispatched, one cancelled."""
     lines = [LineToPack(Sku("MUG"), "Mug", 2), LineToPack(Sku("LAMP"), "Lamp", 1)]
     for order in ("R-1", "R-2", "R-3", "R-4"):
         arrange_shipment(OrderNumber(order), address, lines)
@@ -28,23 +28,23 @@ def shipments(db: None, address: Address) -> list[str]:
     return ["S-1-1", "S-2-1", "S-3-1", "S-4-1"]
 
 
-def act(client: Client, action: str, ids: Sequence[str], answers: dict[str, str] | None = None) -> Any:
-    return client.post(SHIPMENTS, {"action": action, "_selected_action": ids, **(answers or {})}, follow=True)
+def act(client: Client, action: str, ids: Sequence[str], form: dict[str, str] | None = None) -> Any:
+    return client.post(SHIPMENTS, {"action": action, "_selected_action": ids, **(form or {})}, follow=True)
 
 
-def dispatched(ids: Sequence[str]) -> dict[str, str]:
+def dispatch_form(ids: Sequence[str]) -> dict[str, str]:
     return {"submitted": "yes", "carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
 
 
-def told(answer: Any) -> list[tuple[str, str]]:
-    return sorted((message.level_tag, message.message) for message in answer.context["messages"])
+def messages_of(response: Any) -> list[tuple[str, str]]:
+    return sorted((message.level_tag, message.message) for message in response.context["messages"])
 
 
 def statuses() -> list[str]:
     return list(Shipment.objects.order_by("id").values_list("status", flat=True))
 
 
-def test_dispatching_asks_who_took_them_and_how_to_follow_each(shipments: list[str], admin_client: Client) -> None:
+def test_dispatching_asks_for_the_carrier_and_each_tracking_number(shipments: list[str], admin_client: Client) -> None:
     asked = act(admin_client, "dispatch_shipments", shipments[:2]).content.decode()
     assert 'name="carrier"' in asked
     assert 'name="each:S-1-1"' in asked
@@ -52,11 +52,11 @@ def test_dispatching_asks_who_took_them_and_how_to_follow_each(shipments: list[s
     assert statuses() == ["arranged", "arranged", "dispatched", "cancelled"]
 
 
-def test_each_shipment_is_dispatched_for_itself_and_tells_what_became_of_it(
+def test_each_shipment_is_dispatched_alone_and_has_its_own_message(
     shipments: list[str], admin_client: Client, admin_user: Any
 ) -> None:
-    answer = act(admin_client, "dispatch_shipments", shipments, dispatched(shipments))
-    assert told(answer) == [
+    response = act(admin_client, "dispatch_shipments", shipments, dispatch_form(shipments))
+    assert messages_of(response) == [
         ("success", "Shipment S-1-1 is dispatched with UPS"),
         ("success", "Shipment S-2-1 is dispatched with UPS"),
         ("warning", "Shipment S-3-1 is dispatched: cannot dispatch"),
@@ -74,16 +74,16 @@ def test_each_shipment_is_dispatched_for_itself_and_tells_what_became_of_it(
 
 
 @pytest.mark.parametrize("missing", ["carrier", "each:S-2-1"])
-def test_an_answer_that_is_missing_is_asked_for_again(shipments: list[str], admin_client: Client, missing: str) -> None:
-    answers = {**dispatched(shipments[:2]), missing: "  "}
-    asked = act(admin_client, "dispatch_shipments", shipments[:2], answers)
+def test_a_missing_field_is_asked_for_again(shipments: list[str], admin_client: Client, missing: str) -> None:
+    form = {**dispatch_form(shipments[:2]), missing: "  "}
+    asked = act(admin_client, "dispatch_shipments", shipments[:2], form)
     assert "This field is required." in asked.content.decode()
     assert statuses()[:2] == ["arranged", "arranged"]
 
 
-def test_what_is_on_its_way_is_delivered_and_the_rest_refused(shipments: list[str], admin_client: Client) -> None:
-    answer = act(admin_client, "deliver_shipments", shipments[1:])
-    assert told(answer) == [
+def test_dispatched_shipments_are_delivered_and_others_are_refused(shipments: list[str], admin_client: Client) -> None:
+    response = act(admin_client, "deliver_shipments", shipments[1:])
+    assert messages_of(response) == [
         ("success", "Shipment S-3-1 is delivered"),
         ("warning", "Shipment S-2-1 is arranged: cannot deliver"),
         ("warning", "Shipment S-4-1 is cancelled: cannot deliver"),
@@ -91,19 +91,19 @@ def test_what_is_on_its_way_is_delivered_and_the_rest_refused(shipments: list[st
     assert statuses() == ["arranged", "arranged", "delivered", "cancelled"]
 
 
-def test_who_may_only_look_cannot_act(shipments: list[str]) -> None:
+def test_a_user_who_may_only_view_cannot_act(shipments: list[str]) -> None:
     user = get_user_model().objects.create_user("clerk", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_shipment"))
     client = Client()
     client.force_login(user)
     before = statuses()
     assert "dispatch_shipments" not in client.get(SHIPMENTS).content.decode()
-    act(client, "dispatch_shipments", shipments[:1], dispatched(shipments[:1]))
+    act(client, "dispatch_shipments", shipments[:1], dispatch_form(shipments[:1]))
     act(client, "deliver_shipments", shipments[2:3])
     assert statuses() == before
 
 
-def test_only_what_makes_sense_is_offered(shipments: list[str], admin_client: Client) -> None:
+def test_a_page_offers_only_the_actions_that_the_state_allows(shipments: list[str], admin_client: Client) -> None:
     offers = [
         [name for name, _ in admin_client.get(f"{SHIPMENTS}{id}/change/").context["row_actions"]] for id in shipments
     ]
@@ -115,7 +115,7 @@ def test_a_shipment_is_found_by_order_tracking_number_and_status(shipments: list
         assert [row.pk for row in admin_client.get(SHIPMENTS, query).context["cl"].queryset] == ["S-3-1"]
 
 
-def test_a_shipment_shows_what_is_in_it_and_where_it_goes(shipments: list[str], admin_client: Client) -> None:
+def test_a_shipment_shows_its_lines_and_its_recipient(shipments: list[str], admin_client: Client) -> None:
     shown = admin_client.get(f"{SHIPMENTS}S-3-1/change/").content.decode()
     for text in ("Ada Lovelace<br>", "SW1Y 4JH London", "LAMP", "JD014600003"):
         assert text in shown

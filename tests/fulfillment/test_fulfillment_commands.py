@@ -1,4 +1,4 @@
-"""What can be done in fulfillment, by its commands and by what ordering tells, and what it tells the others."""
+"""Fulfillment's commands, its reactions to ordering's contracts, and the contracts it publishes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,14 +26,14 @@ Published = Callable[..., list[IntegrationEvent]]
 
 
 @pytest.fixture
-def hear(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
-    """Let fulfillment hear what others tell; nobody else does anything."""
+def consume(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
+    """A function that publishes contracts and lets fulfillment handle them; no other context reacts."""
 
-    def listen(*events: IntegrationEvent) -> None:
+    def publish_and_handle(*events: IntegrationEvent) -> None:
         publish_all(*events)
         drain("fulfillment")
 
-    return listen
+    return publish_and_handle
 
 
 @pytest.fixture
@@ -43,24 +43,24 @@ def requested(address: Address) -> from_ordering.ShippingRequested:
 
 
 @pytest.fixture
-def arranged(hear: PublishAll, requested: from_ordering.ShippingRequested) -> ShipmentId:
-    hear(requested)
+def arranged(consume: PublishAll, requested: from_ordering.ShippingRequested) -> ShipmentId:
+    consume(requested)
     return ID
 
 
 def _all_handled() -> bool:
-    """Whether fulfillment heard all it was told, without a failure."""
+    """Whether each of fulfillment's deliveries is done, at its first attempt."""
     return not Delivery.objects.filter(context="fulfillment").exclude(status="done", attempts__lte=1).exists()
 
 
-NO_LONGER_WANTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
+CANCELLATION_REQUESTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
 
 
-def test_a_confirmed_order_gets_one_shipment_however_often_it_is_asked_for(
-    hear: PublishAll, published: Published, requested: from_ordering.ShippingRequested, address: Address
+def test_a_confirmed_order_gets_one_shipment_however_often_it_is_requested(
+    consume: PublishAll, published: Published, requested: from_ordering.ShippingRequested, address: Address
 ) -> None:
-    hear(requested)
-    hear(requested)
+    consume(requested)
+    consume(requested)
 
     shipment = queries.shipment(ID)
     assert (shipment.order, shipment.status) == (ORDER, "arranged")
@@ -74,7 +74,7 @@ def test_a_shipment_is_named_after_its_order() -> None:
     assert commands.shipment_of(OrderNumber("R-1234")) == "S-1234-1"
 
 
-def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: ShipmentId, published: Published) -> None:
+def test_dispatch_and_delivery_are_published(arranged: ShipmentId, published: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     commands.deliver_shipment(arranged)
 
@@ -87,17 +87,17 @@ def test_a_shipment_leaves_and_arrives_and_the_others_hear_of_it(arranged: Shipm
     assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(ORDER, ID)]
 
 
-def test_where_a_shipment_goes_is_nobody_elses_business(arranged: ShipmentId, address: Address) -> None:
+def test_no_contract_of_fulfillment_contains_the_address(arranged: ShipmentId, address: Address) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
     commands.deliver_shipment(arranged)
 
-    told = str(list(Message.objects.filter(name__startswith="fulfillment.").values_list("data", flat=True)))
-    assert "JD0143" in told
-    for private in (address.recipient, address.street, address.postal_code):
-        assert private not in told
+    stored = str(list(Message.objects.filter(name__startswith="fulfillment.").values_list("data", flat=True)))
+    assert "JD0143" in stored
+    for personal in (address.recipient, address.street, address.postal_code):
+        assert personal not in stored
 
 
-def test_a_shipment_leaves_once(arranged: ShipmentId, published: Published) -> None:
+def test_a_shipment_is_dispatched_once(arranged: ShipmentId, published: Published) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
     with pytest.raises(NotAllowed, match="shipment S-1-1 is dispatched: cannot dispatch"):
@@ -107,14 +107,14 @@ def test_a_shipment_leaves_once(arranged: ShipmentId, published: Published) -> N
     assert len(published(to_others.ShipmentDispatched)) == 1
 
 
-def test_what_has_not_left_has_not_arrived(arranged: ShipmentId, published: Published) -> None:
+def test_a_shipment_that_is_not_dispatched_cannot_be_delivered(arranged: ShipmentId, published: Published) -> None:
     with pytest.raises(NotAllowed):
         commands.deliver_shipment(arranged)
 
     assert published(to_others.ShipmentDelivered) == []
 
 
-def test_a_shipment_is_handled_only_in_the_version_somebody_read(arranged: ShipmentId) -> None:
+def test_a_command_refuses_a_version_that_the_caller_did_not_read(arranged: ShipmentId) -> None:
     with pytest.raises(StaleVersion):
         commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version={2})
     commands.dispatch_shipment(arranged, "DHL", "JD0143", if_version={1})
@@ -132,9 +132,11 @@ def test_an_unknown_shipment_is_not_found() -> None:
         queries.shipment(ID)
 
 
-def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: PublishAll, published: Published) -> None:
-    hear(NO_LONGER_WANTED)
-    hear(NO_LONGER_WANTED)
+def test_an_arranged_shipment_is_cancelled_once(
+    arranged: ShipmentId, consume: PublishAll, published: Published
+) -> None:
+    consume(CANCELLATION_REQUESTED)
+    consume(CANCELLATION_REQUESTED)
 
     assert queries.shipment(arranged).status == "cancelled"
     assert published(to_others.ShipmentCancelled) == [to_others.ShipmentCancelled(ORDER, ID, "by_buyer")]
@@ -143,28 +145,28 @@ def test_what_has_not_left_is_stopped_once(arranged: ShipmentId, hear: PublishAl
         commands.dispatch_shipment(arranged, "DHL", "JD0143")
 
 
-def test_what_has_left_is_not_stopped_and_ordering_is_told(
-    arranged: ShipmentId, hear: PublishAll, published: Published
+def test_a_dispatched_shipment_is_not_cancelled_and_the_refusal_is_published(
+    arranged: ShipmentId, consume: PublishAll, published: Published
 ) -> None:
     commands.dispatch_shipment(arranged, "DHL", "JD0143")
-    hear(NO_LONGER_WANTED)
+    consume(CANCELLATION_REQUESTED)
 
     assert queries.shipment(arranged).status == "dispatched"
     assert published(to_others.CancellationRefused) == [to_others.CancellationRefused(ORDER, ID)]
     assert published(to_others.ShipmentCancelled) == []
 
 
-def test_a_shipment_no_longer_wanted_before_it_is_arranged_is_waited_for_and_stopped(
-    hear: PublishAll,
+def test_a_cancellation_that_arrives_before_the_shipment_is_arranged_is_retried(
+    consume: PublishAll,
     drain: Callable[..., int],
     later: Callable[[timedelta], None],
     requested: from_ordering.ShippingRequested,
 ) -> None:
-    hear(NO_LONGER_WANTED)
+    consume(CANCELLATION_REQUESTED)
     assert not Shipment.objects.exists()
     assert Delivery.objects.get(consumer="fulfillment.stop-shipment").status == "pending"
 
-    hear(requested)
+    consume(requested)
     later(timedelta(seconds=1))
     drain("fulfillment")
 

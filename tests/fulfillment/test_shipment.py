@@ -1,4 +1,4 @@
-"""What left the house cannot be stopped, and what is stopped never leaves."""
+"""The rules of a shipment: a dispatched one is never cancelled, a cancelled one is never dispatched."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,13 +21,13 @@ LINES = [LineToPack(Sku("MUG"), "Mug", 2), LineToPack(Sku("LAMP"), "Lamp", 1)]
 
 
 def _after(*messages: str) -> Callable[[], Shipment]:
-    def bring() -> Shipment:
+    def make() -> Shipment:
         shipment = Shipment.arrange(ID, ORDER, LONDON, LINES)
         for message in messages:
             SEND[message](shipment)
         return shipment
 
-    return bring
+    return make
 
 
 SEND: dict[str, Callable[[Shipment], None]] = {
@@ -35,7 +35,7 @@ SEND: dict[str, Callable[[Shipment], None]] = {
     "deliver": lambda shipment: shipment.deliver(),
     "stop": lambda shipment: shipment.stop("by_buyer"),
 }
-BROUGHT_TO: dict[str, Callable[[], Shipment]] = {
+IN_STATE: dict[str, Callable[[], Shipment]] = {
     "arranged": _after(),
     "dispatched": _after("dispatch"),
     "delivered": _after("dispatch", "deliver"),
@@ -47,49 +47,49 @@ def _recorded(shipment: Shipment) -> list[type]:
     return [type(recorded.event) for recorded in shipment.recorded_events]
 
 
-def test_the_walk_covers_the_whole_table() -> None:
-    assert set(BROUGHT_TO) == set(SHIPMENT_LIFE.states)
+def test_the_tests_cover_the_whole_state_table() -> None:
+    assert set(IN_STATE) == set(SHIPMENT_LIFE.states)
     assert set(SEND) == set(SHIPMENT_LIFE.messages)
 
 
-@pytest.mark.parametrize("state", BROUGHT_TO)
-def test_a_shipment_is_brought_to_each_state_by_its_own_events(state: str) -> None:
-    assert BROUGHT_TO[state]().status == state
+@pytest.mark.parametrize("state", IN_STATE)
+def test_a_shipment_reaches_each_state_by_its_own_events(state: str) -> None:
+    assert IN_STATE[state]().status == state
 
 
 @pytest.mark.parametrize("message", SEND)
-@pytest.mark.parametrize("state", BROUGHT_TO)
+@pytest.mark.parametrize("state", IN_STATE)
 def test_every_message_in_every_state_does_what_the_table_says(
     state: str, message: str, judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]
 ) -> None:
-    shipment = BROUGHT_TO[state]()
+    shipment = IN_STATE[state]()
 
     judge_by_table(shipment, message, lambda: SEND[message](shipment))
 
 
 @given(st.lists(st.sampled_from(sorted(SEND)), max_size=10))
-def test_a_shipment_leaves_or_is_stopped_never_both(messages: list[str]) -> None:
-    shipment = BROUGHT_TO["arranged"]()
+def test_a_shipment_is_dispatched_or_cancelled_never_both(messages: list[str]) -> None:
+    shipment = IN_STATE["arranged"]()
     for message in messages:
         with suppress(NotAllowed):
             SEND[message](shipment)
 
     happened = _recorded(shipment)
-    left, stopped = happened.count(events.ShipmentDispatched), happened.count(events.ShipmentCancelled)
-    assert left + stopped <= 1
-    assert happened.count(events.ShipmentDelivered) <= left
-    assert (events.CancellationRefused in happened) <= left
+    dispatched, cancelled = happened.count(events.ShipmentDispatched), happened.count(events.ShipmentCancelled)
+    assert dispatched + cancelled <= 1
+    assert happened.count(events.ShipmentDelivered) <= dispatched
+    assert (events.CancellationRefused in happened) <= dispatched
 
 
-def test_a_shipment_knows_to_whom_and_of_what_it_is() -> None:
-    shipment = BROUGHT_TO["arranged"]()
+def test_a_shipment_has_a_recipient_and_lines() -> None:
+    shipment = IN_STATE["arranged"]()
 
     assert Address(**shipment.recipient) == LONDON
     assert [(line.sku, line.name, line.quantity) for line in shipment.lines] == [("MUG", "Mug", 2), ("LAMP", "Lamp", 1)]
 
 
-def test_all_of_a_shipment_leaves_at_once() -> None:
-    shipment = BROUGHT_TO["dispatched"]()
+def test_a_shipment_is_dispatched_with_all_its_lines() -> None:
+    shipment = IN_STATE["dispatched"]()
 
     assert shipment.recorded_events[-1].event == events.ShipmentDispatched(
         ID, ORDER, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}
@@ -98,8 +98,8 @@ def test_all_of_a_shipment_leaves_at_once() -> None:
 
 
 @pytest.mark.parametrize("state", ["dispatched", "delivered"])
-def test_whoever_asks_too_late_is_told_so_each_time(state: str) -> None:
-    shipment = BROUGHT_TO[state]()
+def test_each_cancellation_after_the_dispatch_is_refused(state: str) -> None:
+    shipment = IN_STATE[state]()
 
     shipment.stop("by_buyer")
     shipment.stop("by_buyer")
@@ -108,8 +108,8 @@ def test_whoever_asks_too_late_is_told_so_each_time(state: str) -> None:
     assert shipment.status == state
 
 
-def test_a_shipment_is_stopped_once() -> None:
-    shipment = BROUGHT_TO["arranged"]()
+def test_a_shipment_is_cancelled_once() -> None:
+    shipment = IN_STATE["arranged"]()
 
     shipment.stop("by_buyer")
     shipment.stop("by_operator")
