@@ -1,6 +1,6 @@
-"""What all tests share: a small shop, orders in it, the way between contexts walked in process, and a few judges.
+"""Fixtures of all tests: a small shop, orders in it, delivery of messages within the process, and common assertions.
 
-Nothing here leaves the process: the doorbell is recorded instead of rung, except for tests of the whole system.
+No message leaves the process. Wake-ups are recorded instead of sent to a broker, except in tests marked `system`.
 """
 
 import os
@@ -41,22 +41,20 @@ from ordering.commands import list_products, place_order
 pytest_plugins = ["tests.not_run"]
 
 hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100, deadline=None)
-if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: whatever is left to chance is tried much longer
+if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: many more examples of every property
     hypothesis_settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 GOODS = {"MUG": ("12.50", 100), "LAMP": ("80.00", 20), "ATLAS": ("1000.00", 9), "RELIC": ("49.99", 0)}
-"""By sku: the price in USD, and how many there are."""
+"""The price in USD and the stock of each SKU."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--record-costs", action="store_true", help="write docs/costs.json anew: what everything costs now"
-    )
+    parser.addoption("--record-costs", action="store_true", help="write today's costs to docs/costs.json")
 
 
 @pytest.fixture(autouse=True)
 def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[DeliveryQueue]:
-    """The lanes somebody rang for, in order; only tests marked `system` ring a real broker."""
+    """The delivery queues that were woken, in order. Only tests marked `system` send wake-ups to a real broker."""
     delivery_queues: list[DeliveryQueue] = []
     monkeypatch.setattr(wakeups, "_quiet_until", 0.0)
     monkeypatch.setattr(wakeups._thread, "producer", None)
@@ -71,8 +69,11 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 
 
 @pytest.fixture(autouse=True)
-def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One wake-up handles all that is due, however slow the machine, and whatever the test before has waited for."""
+def no_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one wake-up handle all due deliveries, however slow the machine is.
+
+    The batch sizes that earlier tests left in the process are cleared.
+    """
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
     external.claim_sizes.clear()
     deliver.batch_sizes.clear()
@@ -80,7 +81,7 @@ def no_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Have one worker run all tests of the whole system: two houses at a time would only slow each other down."""
+    """Let one worker run all tests of the whole system: two systems at a time would only slow each other down."""
     from xdist.scheduler import LoadScopeScheduling
 
     class OneSystemAtATime(LoadScopeScheduling):
@@ -91,8 +92,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def tests_with_transactions_may_empty_histories() -> Iterator[None]:
-    """Django empties all tables after a test that commits; for that statement alone, as an owner may, we let it."""
+def flush_of_append_only_tables() -> Iterator[None]:
+    """Let Django empty the append-only tables after a test that commits.
+
+    The triggers that protect the histories are dropped for that statement and created again after it.
+    """
     operations = type(connection.ops)
     flush = operations.sql_flush
 
@@ -106,7 +110,7 @@ def tests_with_transactions_may_empty_histories() -> Iterator[None]:
 
 @pytest.fixture
 def unprotected_history(db: None) -> None:
-    """Until the end of the test the database lets what happened be changed, as if an owner had asked for it."""
+    """Drop the triggers that protect the histories until the end of the test, so that the test can change histories."""
     with connection.cursor() as cursor:
         for statement in _all(unprotect):
             cursor.execute(statement)
@@ -126,7 +130,7 @@ def address() -> Address:
 
 @pytest.fixture
 def shop(db: None, drain: Callable[..., int]) -> Mapping[str, tuple[str, int]]:
-    """The goods, for sale and on the shelf, and every context knows."""
+    """The goods of the shop, by SKU: listed, in stock, and known to every context."""
     list_products([(Sku(sku), sku.title(), "", Money(price, "USD")) for sku, (price, _) in GOODS.items()])
     stock_up([(Sku(sku), stock) for sku, (_, stock) in GOODS.items() if stock])
     drain()
@@ -135,7 +139,10 @@ def shop(db: None, drain: Callable[..., int]) -> Mapping[str, tuple[str, int]]:
 
 @pytest.fixture
 def placed(shop: object, address: Address) -> Callable[..., OrderNumber]:
-    """Place an order: `placed({"MUG": 2}, method="pm_card_visa", buyer="B-1")`, every part of it optional."""
+    """A function that places an order: `placed({"MUG": 2}, method="pm_card_visa", buyer="B-1")`.
+
+    Every argument is optional. It returns the order's number.
+    """
 
     def place(
         lines: Mapping[str, int] | None = None, *, method: str = "pm_card_visa", buyer: str = "B-1"
@@ -146,7 +153,7 @@ def placed(shop: object, address: Address) -> Callable[..., OrderNumber]:
     return place
 
 
-# --- The way between contexts ---
+# --- Messages between contexts ---
 
 
 @pytest.fixture
@@ -177,7 +184,7 @@ def drain() -> Callable[..., int]:
 
 @pytest.fixture
 def publish_all() -> Callable[..., None]:
-    """Publish contracts as if another context had, in one unit of work."""
+    """A function that publishes contracts in one unit of work, as another context would."""
 
     def publish_all(*events: IntegrationEvent) -> None:
         with unit_of_work():
@@ -200,16 +207,16 @@ def published() -> Callable[..., list[IntegrationEvent]]:
 
 @pytest.fixture
 def later() -> Iterator[Callable[[timedelta], None]]:
-    """Move the clock on, for the rest of the test."""
+    """A function that moves the clock forward for the rest of the test."""
     with ExitStack() as moves:
         yield lambda by: moves.enter_context(clock.moved(by))
 
 
 @pytest.fixture
 def cut_line(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
-    """Cut the line to the payment provider: `cut_line(False, True)` lets one leg through, and cuts the next.
+    """A function that cuts the connection to the payment provider: `cut_line(False, True)` cuts only the second leg.
 
-    Each call to the provider has two legs, there and back; those not named are let through.
+    Each call to the provider has two legs: the request and the response. Legs that are not named get through.
     """
     settings.SANDBOX_FAILURE_RATE = 1.0
     legs: list[bool] = []
@@ -222,14 +229,15 @@ def cut_line(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..
     return plan
 
 
-# --- Judges ---
+# --- Assertions ---
 
 
 @pytest.fixture
 def statements() -> Callable[[], AbstractContextManager[list[str]]]:
-    """The SQL statements that run inside `with statements() as seen:`, all but savepoints.
+    """The SQL statements that run inside `with statements() as seen:`, without savepoints.
 
-    What a unit of work writes is one statement on PostgreSQL; on SQLite only the first of its tables is seen.
+    A unit of work writes with one statement on PostgreSQL, and with one for each table on SQLite. There only the first
+    of them is counted, so that both databases have the same number.
     """
 
     @contextmanager
@@ -252,7 +260,7 @@ def statements() -> Callable[[], AbstractContextManager[list[str]]]:
 
 @pytest.fixture
 def judge_by_table() -> Callable[[Aggregate, str, Callable[[], object]], None]:
-    """Send an aggregate a message and compare what comes of it with its table of states."""
+    """A function that sends a message to an aggregate and compares the result with the aggregate's state table."""
 
     def judge(aggregate: Aggregate, message: str, send: Callable[[], object]) -> None:
         before = (aggregate.status, aggregate.version)
@@ -277,7 +285,10 @@ def judge_by_table() -> Callable[[Aggregate, str, Callable[[], object]], None]:
 
 @pytest.fixture
 def compare_rows_with_history() -> Callable[[], set[str]]:
-    """Rebuild every aggregate there is from its history and compare it with its row; returns the kinds there were."""
+    """A function that rebuilds every aggregate from its history and compares it with its row.
+
+    It returns the stream names of the aggregates that it found.
+    """
 
     def compare() -> set[str]:
         kinds = set()
@@ -294,21 +305,24 @@ def compare_rows_with_history() -> Callable[[], set[str]]:
 
 
 def _facts(aggregate: Aggregate) -> dict[str, Any]:
-    """Every field of an aggregate and of its parts; a part's own number says nothing about it."""
+    """The fields of an aggregate and of its parts. The primary keys of parts are generated, so they are left out."""
     return {
         **_fields(aggregate),
-        **{name: [_fields(part, but="id") for part in getattr(aggregate, name)] for name in aggregate.parts},
+        **{name: [_fields(part, without="id") for part in getattr(aggregate, name)] for name in aggregate.parts},
     }
 
 
-def _fields(row: models.Model, but: str = "") -> dict[str, Any]:
+def _fields(row: models.Model, without: str = "") -> dict[str, Any]:
     columns: Sequence[Any] = row._meta.concrete_fields
-    return {field.attname: getattr(row, field.attname) for field in columns if field.attname != but}
+    return {field.attname: getattr(row, field.attname) for field in columns if field.attname != without}
 
 
 @pytest.fixture
 def for_threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """A database that threads can share, to be asked for first: SQLite's in memory is none, so it moves into a file."""
+    """A database that threads can share; request this fixture before others.
+
+    Threads cannot share SQLite's in-memory database, so it is copied into a file for the test.
+    """
     if connection.vendor == "postgresql":
         yield
         return

@@ -1,7 +1,7 @@
-"""What each command, each reaction and a whole order cost, counted while real transactions commit.
+"""The costs of each command, each reaction and a whole order, counted while real transactions commit.
 
-A walk takes some orders, buyers and goods every way they can go, and counts on its way. What it counts is kept in
-`docs/costs.json`, from which `manage.py document` writes `docs/costs.md`; `--record-costs` writes the former anew.
+A walk runs every command and reaction with some orders, buyers and goods, and counts. Its results are recorded in
+`docs/costs.json`, from which `manage.py document` writes `docs/costs.md`. `--record-costs` updates `docs/costs.json`.
 """
 
 import json
@@ -49,13 +49,13 @@ ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", 
 GOOD, DECLINED = PaymentMethodId("pm_card_visa"), PaymentMethodId("pm_card_chargeDeclined")
 PLENTY = 1_000
 ALL_ROUNDS = 9
-"""More than any story has reactions one after the other."""
+"""An upper bound for the length of a chain of reactions."""
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|WITH\b.*\b(INSERT|UPDATE|DELETE)\b)", re.DOTALL)
 NO_STATEMENT = ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 class Cost(NamedTuple):
-    """What something costs: statements, transactions that changed something, messages published, wake-ups sent."""
+    """The cost of an operation: SQL statements, transactions that changed rows, messages published, wake-ups sent."""
 
     statements: int
     commits: int
@@ -64,22 +64,22 @@ class Cost(NamedTuple):
 
 
 class Meter:
-    """Counts what is done while it is asked to.
+    """Counts the cost of operations.
 
     Args:
-        rung: where each wake-up that is sent is found.
+        woken: the list to which each sent wake-up is added.
     """
 
     def __init__(self, woken: list[DeliveryQueue]) -> None:
         self.woken = woken
 
     def cost_of(self, do: Callable[[], Any]) -> Cost:
-        """Do it, outside of any transaction, and say what it cost."""
+        """Run a function while no transaction is open; returns its cost."""
         messages, wake_ups = Message.objects.count(), len(self.woken)
         with self._watching() as seen:
             do()
-        told, woken = Message.objects.count() - messages, len(self.woken) - wake_ups
-        return Cost(seen.statements, seen.commits, told, woken)
+        messages_sent, woken = Message.objects.count() - messages, len(self.woken) - wake_ups
+        return Cost(seen.statements, seen.commits, messages_sent, woken)
 
     @contextmanager
     def _watching(self) -> Iterator["Seen"]:
@@ -92,7 +92,7 @@ class Meter:
 
 
 class Seen:
-    """The statements and the commits there were: BEGIN and the like are none, nor is a commit that changes nothing."""
+    """Counts statements and commits, without BEGIN and the like, and without commits that change no row."""
 
     def __init__(self) -> None:
         self.statements = self.commits = 0
@@ -101,11 +101,11 @@ class Seen:
         self._before = self._changed()
 
     def see(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Run a statement, as Django's connection wants its wrappers to."""
+        """Run a statement and count it; the signature is that of Django's `execute_wrapper`."""
         if self._is_alone:
             self.end()
         self._is_alone = not connection.in_atomic_block
-        # What a unit of work writes is one statement on PostgreSQL, and on SQLite one after the other.
+        # A unit of work writes with one statement on PostgreSQL, and with one for each table on SQLite.
         self.statements += not (sql.startswith(NO_STATEMENT) or (many and self._is_written))
         self._is_written = many
         done = execute(sql, params, many, context)
@@ -114,13 +114,13 @@ class Seen:
         return done
 
     def end(self, commits: bool = True) -> None:
-        """A transaction ends, and is a commit if it changed something and was not taken back."""
+        """End a transaction; it counts as a commit if it changed rows and was not rolled back."""
         changed = self._changed()
         self.commits += commits and changed > self._before
         self._before, self._is_alone, self._is_written = changed, False, False
 
     def _changed(self) -> int:
-        # SQLite tells a cursor how many rows its RETURNING has changed when they are fetched, or not at all.
+        # On SQLite `rowcount` of a RETURNING is right only after all rows were fetched, so count by `total_changes`.
         return connection.connection.total_changes if connection.vendor == "sqlite" else self._rows
 
 
@@ -133,12 +133,13 @@ def _then(do: Callable[[Any], None], end: Callable[[bool], None], commits: bool)
 
 
 class Walk:
-    """So many of everything, each taken every way there is.
+    """Runs every command and every reaction, and records the cost of each.
 
     Args:
-        orders: how many of each; every one of them has goods and a buyer of its own.
-        tag: what all its goods and buyers are called by, so that two walks don't meet.
-        lines: of an order.
+        meter: counts the costs.
+        orders: how many orders each step has; every order has its own goods and buyer.
+        tag: a prefix for all SKUs and buyers, so that two walks share no row.
+        lines: the number of lines of each order.
     """
 
     def __init__(self, meter: Meter, orders: int, tag: str, lines: int = 3) -> None:
@@ -148,20 +149,20 @@ class Walk:
         self.commands: dict[str, Cost] = {}
         self.reactions: dict[str, Cost] = {}
 
-    def take_every_way(self) -> None:
-        """Measure every command and every reaction, in the order in which a shop would come to them."""
-        self.open_the_shop()
-        self.serve_new_buyers()
+    def run_everything(self) -> None:
+        """Measure every command and every reaction, in the order in which a shop would need them."""
+        self.list_and_stock_goods()
+        self.place_first_orders()
         self.whole_order()
         self.ship()
-        self.change_their_minds()
-        self.fall_short()
-        self.settle_by_hand()
+        self.cancel_orders()
+        self.fail_orders()
+        self.settle_callbacks_and_discrepancies()
         self.erase()
 
-    # --- The ways ---
+    # --- The phases ---
 
-    def open_the_shop(self) -> None:
+    def list_and_stock_goods(self) -> None:
         measured = [self._skus_of(i)[0] for i in range(self.orders)]
         others = [sku for i in range(self.orders) for sku in self._skus_of(i)[1:]]
         for sku in measured:
@@ -179,7 +180,7 @@ class Walk:
         stock_up([(sku, PLENTY) for sku in others])
         self._react()
 
-    def serve_new_buyers(self) -> None:
+    def place_first_orders(self) -> None:
         self._command(register_customer, f"ada-{self.tag}", "a password of hers", "Ada", "ada@example.com")
         for i in range(self.orders):
             self.first.append(self._place(i, called="ordering.place_order, the buyer's first"))
@@ -187,7 +188,7 @@ class Walk:
         self._react()
 
     def ship(self) -> None:
-        """And, afterwards, give some of the money back."""
+        """Dispatch and deliver orders, then refund a part of each."""
         numbers = self._placed()
         self._react()
         for shipment in self._shipments(numbers):
@@ -202,8 +203,8 @@ class Walk:
             self._command(refund_in_part, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
         self._react()
 
-    def change_their_minds(self) -> None:
-        """Before the payment, after it, and when the parcel has gone and ordering does not know it yet."""
+    def cancel_orders(self) -> None:
+        """Cancel orders before the payment, after it, and after a dispatch that ordering does not know of yet."""
         unpaid = self._placed()
         self._react(rounds=1)
         for when, numbers in (("before the payment", unpaid), ("once confirmed", self.first)):
@@ -219,8 +220,8 @@ class Walk:
         self._react()
         self._expect(self.through, "shipped")
 
-    def fall_short(self) -> None:
-        """Of goods, of money, of time."""
+    def fail_orders(self) -> None:
+        """Orders that fail for lack of stock, for a declined card, and for a missed deadline."""
         short = self._placed(quantity=PLENTY)
         self._react()
         declined = self._placed(method=DECLINED)
@@ -232,7 +233,7 @@ class Walk:
             self._react()
         self._expect([*short, *declined, *overdue], "cancelled")
 
-    def settle_by_hand(self) -> None:
+    def settle_callbacks_and_discrepancies(self) -> None:
         payment = Payment.objects.filter(status="succeeded").order_by("pk")[0]
         booked = Booked(payment.pk, Charged(payment.reference), payment.amount)
         self._command(note_call_back, "sandbox", CallBack(f"evt_{self.tag}", "charged", booked))
@@ -248,8 +249,10 @@ class Walk:
         self._react()
 
     def whole_order(self) -> None:
-        """Place orders, then answer every wake-up in the order they were sent in, as one worker would, until the
-        shipments are arranged."""
+        """Place orders, then handle every wake-up in the order they were sent, as one worker would.
+
+        This ends when the shipments are arranged.
+        """
         del self.meter.woken[:]
 
         def go() -> None:
@@ -259,18 +262,18 @@ class Walk:
                 deliver_onward(delivery_queue)
 
         self.whole = self.meter.cost_of(go)
-        assert not Delivery.objects.filter(status=Status.PENDING).exists(), "something was left to the sweep"
+        assert not Delivery.objects.filter(status=Status.PENDING).exists(), "a delivery would wait for the sweep"
         self._expect(self.through, "confirmed")
         assert Shipment.objects.filter(order__in=self.through).count() == self.orders
 
     # --- Steps ---
 
     def _command(self, command: Callable[..., Any], *args: Any, called: str = "") -> Any:
-        answers = []
-        cost = self.meter.cost_of(lambda: answers.append(command(*args)))
+        results = []
+        cost = self.meter.cost_of(lambda: results.append(command(*args)))
         name = called or f"{command.__module__.partition('.')[0]}.{command.__name__}"
-        _keep_dearest(self.commands, name, cost)
-        return answers[0]
+        _store_highest(self.commands, name, cost)
+        return results[0]
 
     def _place(self, i: int, method: PaymentMethodId = GOOD, quantity: int = 1, called: str = "") -> OrderNumber:
         lines = self._lines_of(i, quantity)
@@ -280,7 +283,7 @@ class Walk:
         return [self._place(i, **how) for i in range(self.orders)]
 
     def _react(self, rounds: int = ALL_ROUNDS) -> None:
-        """Have every reaction handle what waits for it, one after the other; and again what waits then."""
+        """Let each reaction handle its due deliveries, one reaction after the other; repeat for what that published."""
         pending = Delivery.objects.filter(status=Status.PENDING).order_by("consumer")
         for _ in range(rounds):
             for consumer, external, n in list(pending.values_list("consumer", "external").annotate(n=Count("pk"))):
@@ -289,7 +292,7 @@ class Walk:
                     cost = self.meter.cost_of(lambda delivery_queue=delivery_queue: deliver_due(delivery_queue))
                 assert not Delivery.objects.filter(consumer=consumer).exclude(status=Status.DONE), consumer
                 if n == self.orders:
-                    _keep_dearest(self.reactions, consumer, cost)
+                    _store_highest(self.reactions, consumer, cost)
 
     def _buyer(self, i: int) -> BuyerId:
         return BuyerId(f"{self.tag}-{i}")
@@ -308,13 +311,13 @@ class Walk:
         assert set(Order.objects.filter(pk__in=numbers).values_list("status", flat=True)) == {status}
 
 
-def _keep_dearest(costs: dict[str, Cost], name: str, cost: Cost) -> None:
+def _store_highest(costs: dict[str, Cost], name: str, cost: Cost) -> None:
     costs[name] = max(costs.get(name, cost), cost)
 
 
 @contextmanager
 def only(consumer: str) -> Iterator[None]:
-    """Let nothing but one consumer's deliveries be due."""
+    """Let only one consumer's deliveries be due; the others are marked dead in the meantime."""
     others = Delivery.objects.filter(status=Status.PENDING).exclude(consumer=consumer)
     held_back = list(others.values_list("pk", flat=True))
     Delivery.objects.filter(pk__in=held_back).update(status=Status.DEAD)
@@ -322,19 +325,19 @@ def only(consumer: str) -> Iterator[None]:
     Delivery.objects.filter(pk__in=held_back).update(status=Status.PENDING)
 
 
-# --- What is kept of it ---
+# --- The recorded costs ---
 
-KEPT = Path(settings.BASE_DIR) / "docs" / "costs.json"
+RECORDED = Path(settings.BASE_DIR) / "docs" / "costs.json"
 BATCH = 20
 
 
-def kept() -> dict[str, Any]:
-    """What is promised: `commands`, `reactions` and the whole `order`, each alone or in a batch."""
-    return json.loads(KEPT.read_text())
+def recorded() -> dict[str, Any]:
+    """The recorded costs of `commands`, `reactions` and the whole `order`, each alone or in a batch."""
+    return json.loads(RECORDED.read_text())
 
 
-def told(alone: Walk, together: Walk) -> dict[str, Any]:
-    """What two walks counted, as it is kept."""
+def as_recorded(alone: Walk, together: Walk) -> dict[str, Any]:
+    """The costs that two walks counted, in the format of `docs/costs.json`."""
     reactions = {
         name: {"alone": alone.reactions[name], f"of {BATCH}": together.reactions[name]}
         for name in sorted(alone.reactions)
@@ -347,10 +350,10 @@ def told(alone: Walk, together: Walk) -> dict[str, Any]:
 
 
 def record(costs: dict[str, Any]) -> None:
-    """Keep it: a line for each, so that a diff shows what has become dearer."""
+    """Write the costs to `docs/costs.json`, a line for each, so that a diff shows which of them changed."""
     groups = []
     for group, of_group in costs.items():
         lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(cost)}" for name, cost in of_group.items())
         groups.append(f"  {json.dumps(group)}: {{\n{lines}\n  }}")
-    KEPT.write_text("{\n" + ",\n".join(groups) + "\n}\n")
+    RECORDED.write_text("{\n" + ",\n".join(groups) + "\n}\n")
     call_command("document", verbosity=0)

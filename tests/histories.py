@@ -1,4 +1,7 @@
-"""What an aggregate recorded in memory, told again as the database would tell it."""
+"""Compares an aggregate with the events that it recorded in memory.
+
+The events make the same JSON round trip as in the database.
+"""
 
 import json
 
@@ -8,7 +11,7 @@ from integration.history.entries import history_of
 
 
 def assert_is_its_history(aggregate: Aggregate) -> None:
-    """Fail unless the aggregate is, field by field and by its table of states, what its own events make of it."""
+    """Fail unless the aggregate's own events give the same fields, each by a transition of its state table."""
     table = history_of(aggregate._meta.app_label)
     history = [table.of(recorded) for recorded in aggregate.recorded_events]
     for entry in history:

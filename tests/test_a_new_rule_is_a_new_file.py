@@ -1,4 +1,4 @@
-"""Reacting to what already happens is one new file: nothing else is changed, and nothing registered by hand."""
+"""A reaction to an existing event is one new file: no other file changes, and nothing is registered by hand."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from django.conf import settings
 ROOT = Path(__file__).resolve().parents[1]
 
 NEW_RULE = '''
-"""Every delivered order leaves a line in the log."""
+"""Log every delivered order."""
 
 import logging
 
@@ -36,33 +36,33 @@ from django.core.management import call_command
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.domain.address import Address
 from integration.domain.money import Money
-from integration.messaging.claim import due_lanes
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from inventory.commands import stock_up
 from ordering.commands import list_product, place_order
 from ordering.queries import order
 
 
-def let_everybody_hear():
-    while lanes := due_lanes():
-        for lane in lanes:
-            deliver_due(lane)
+def deliver_all():
+    while delivery_queues := due_delivery_queues():
+        for delivery_queue in delivery_queues:
+            deliver_due(delivery_queue)
 
 
 call_command("migrate", verbosity=0)
 list_product("MUG", "Mug", "", Money("12.50", "USD"))
 stock_up([("MUG", 3)])
-let_everybody_hear()
+deliver_all()
 number = place_order("B-1", [("MUG", 2)], Address("Ada", "1 Row", "London", "W1", "GB"), "pm_card_visa").number
-let_everybody_hear()
+deliver_all()
 dispatch_shipment(shipment_of(number), "Pigeon Post", "PP-1")
 deliver_shipment(shipment_of(number))
-let_everybody_hear()
+deliver_all()
 print(number, order(number).status)
 """
 
 
-def test_a_line_in_the_log_for_every_delivered_order_is_one_new_file(tmp_path: Path) -> None:
+def test_logging_every_delivered_order_takes_one_new_file(tmp_path: Path) -> None:
     system = tmp_path / "running_system"
     for package in ("config", "integration", *settings.CONTEXTS):
         shutil.copytree(ROOT / package, system / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,5 +85,5 @@ def test_a_line_in_the_log_for_every_delivered_order_is_one_new_file(tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "R-1001 delivered\n"
-    told = [line for line in done.stderr.splitlines() if "ordering.policies.log_deliveries" in line]
-    assert [line.rpartition(": ")[2] for line in told] == ["order R-1001 was delivered with S-1001-1"]
+    logged = [line for line in done.stderr.splitlines() if "ordering.policies.log_deliveries" in line]
+    assert [line.rpartition(": ")[2] for line in logged] == ["order R-1001 was delivered with S-1001-1"]

@@ -1,4 +1,4 @@
-"""The drawing of the house, held against the house: who may know whom, which rooms there are, and how all is named."""
+"""The architecture's rules: which package may import which, the modules of a context, and the form of names."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ MODULES = {
 OPTIONAL_MODULES = {"gateways", "queries", "reconciliation"}
 
 
-# --- Who may know whom ---
+# --- Imports ---
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_dependency_rule_holds(copy_of_the_project: Path) -> None:
-    judged = lint_imports(copy_of_the_project)
-    assert judged.returncode == 0, judged.stdout + judged.stderr
-    assert " 0 broken" in judged.stdout
+    result = lint_imports(copy_of_the_project)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " 0 broken" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_the_dependency_rule_holds(copy_of_the_project: Path) -> None:
         ("billing/commands.py", "from config import urls", "billing.commands -> config.urls"),
     ],
 )
-def test_whoever_breaks_the_dependency_rule_is_named(
+def test_a_module_that_breaks_the_dependency_rule_is_named(
     copy_of_the_project: Path, module: str, planted: str, named: str
 ) -> None:
     with (copy_of_the_project / module).open("a") as file:
         file.write(f"\n{planted}\n")
-    judged = lint_imports(copy_of_the_project)
-    assert judged.returncode == 1, judged.stdout + judged.stderr
-    assert named in judged.stdout.replace("\n", " ")
+    result = lint_imports(copy_of_the_project)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert named in result.stdout.replace("\n", " ")
 
 
 def keys_across_contexts(among: Iterable[type[models.Model]]) -> set[str]:
-    """The foreign keys of our models that lead into another package, other than to Django's users."""
+    """The foreign keys of our models to a model of another package, except those to Django's users."""
     found = set()
     for model in among:
         for field in model._meta.get_fields():
@@ -122,23 +122,23 @@ def test_a_foreign_key_that_crosses_contexts_is_found() -> None:
     assert keys_across_contexts([Planted]) == {"inventory.Planted.order -> ordering.Order"}
 
 
-# --- Rooms ---
+# --- Modules ---
 
 
 @pytest.mark.parametrize("context", settings.CONTEXTS)
-def test_every_context_has_the_same_rooms(context: str) -> None:
+def test_every_context_has_the_same_modules(context: str) -> None:
     modules = {path.stem for path in (ROOT / context).iterdir() if path.stem != "__pycache__"}
     assert modules - OPTIONAL_MODULES == MODULES
     assert (ROOT / context / "policies" / "saga.py").exists()
 
 
 def modules(*roots: str) -> Iterator[Path]:
-    """All our Python files below these folders, but migrations, which are not written by hand."""
+    """All our Python files below these folders, except migrations, which Django generates."""
     for root in roots:
         yield from (path for path in sorted((ROOT / root).rglob("*.py")) if "migrations" not in path.parts)
 
 
-def test_every_module_opens_by_saying_what_it_is() -> None:
+def test_every_module_opens_with_a_docstring() -> None:
     paths = [ROOT / "manage.py", *modules(*PACKAGES, "tests")]
     assert len(paths) > 100
     assert [str(path.relative_to(ROOT)) for path in paths if not ast.get_docstring(ast.parse(path.read_text()))] == []
@@ -156,7 +156,7 @@ def test_no_module_is_longer_than_300_lines() -> None:
 
 
 def ours(things: list[tuple[str, type]]) -> dict[str, str]:
-    """The names of what our packages registered, tests set aside, and the modules they stand in."""
+    """The names that our packages registered, with their modules. What tests registered is left out."""
     return {name: thing.__module__ for name, thing in things if package_of(thing) in PACKAGES}
 
 
@@ -187,16 +187,16 @@ def test_every_reaction_and_routine_is_named_after_its_context_and_what_it_does(
     assert stray == {}
 
 
-# --- Who tells whom ---
+# --- Publishers and consumers ---
 
 
 def made_in(package: str) -> set[str]:
-    """The dotted names of all our contracts that a package makes instances of."""
+    """The dotted names of the contracts that a package creates instances of."""
     return {name for path in modules(package) for name in calls(ast.parse(path.read_text())) if "contracts" in name}
 
 
 def calls(tree: ast.Module) -> Iterator[str]:
-    """What a module calls, by the dotted name it was imported under."""
+    """The dotted names of the functions and classes that a module calls, as it imported them."""
     known = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -208,7 +208,7 @@ def calls(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("context", settings.CONTEXTS)
-def test_a_context_publishes_its_own_contracts_all_of_them_and_no_other(context: str) -> None:
+def test_a_context_publishes_exactly_its_own_contracts(context: str) -> None:
     declared = {
         f"{contract.__module__}.{contract.__name__}"
         for name, contract in contracts.items()
@@ -218,8 +218,8 @@ def test_a_context_publishes_its_own_contracts_all_of_them_and_no_other(context:
     assert made_in(context) & all_declared == declared != set()
 
 
-def test_nobody_listens_for_what_is_never_told() -> None:
-    told = set().union(*(made_in(context) for context in settings.CONTEXTS))
-    heard = {consumer.listens_to for _, consumer in consumers.items() if package_of(consumer.listens_to) in PACKAGES}
-    assert heard
-    assert {f"{contract.__module__}.{contract.__name__}" for contract in heard} - told == set()
+def test_every_consumed_contract_is_published() -> None:
+    published = set().union(*(made_in(context) for context in settings.CONTEXTS))
+    consumed = {consumer.listens_to for _, consumer in consumers.items() if package_of(consumer.listens_to) in PACKAGES}
+    assert consumed
+    assert {f"{contract.__module__}.{contract.__name__}" for contract in consumed} - published == set()

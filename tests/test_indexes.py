@@ -1,4 +1,4 @@
-"""Every index is written whenever a row is, so there is none that another one does for; the catalogue tells."""
+"""No index duplicates another, because every index is written with every row. PostgreSQL's catalogue is the source."""
 
 from collections import defaultdict
 from typing import Any
@@ -14,7 +14,7 @@ from integration.storage.indexes import PATTERN_INDEXES
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="it is PostgreSQL's indexes that are looked at"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="reads PostgreSQL's catalogue"),
 ]
 
 PLAIN_INDEXES = """
@@ -24,7 +24,7 @@ PLAIN_INDEXES = """
 """
 
 
-def _asked(sql: str) -> list[tuple[Any, ...]]:
+def _indexes(sql: str) -> list[tuple[Any, ...]]:
     labels = {"integration", "sandbox", *settings.CONTEXTS}
     tables = [model._meta.db_table for model in apps.get_models() if model._meta.app_label in labels]
     with connection.cursor() as cursor:
@@ -32,17 +32,17 @@ def _asked(sql: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def test_no_index_serves_searches_that_nobody_makes() -> None:
-    assert _asked(PATTERN_INDEXES) == []
+def test_no_index_exists_only_for_like_searches() -> None:
+    assert _indexes(PATTERN_INDEXES) == []
 
 
 def test_no_index_is_the_beginning_of_another() -> None:
     by_table: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
-    for table, name, columns in _asked(PLAIN_INDEXES):
+    for table, name, columns in _indexes(PLAIN_INDEXES):
         by_table[table].append((name, columns))
     assert by_table
     doubled = [
-        f"{name} on {table}: {other} does for it"
+        f"{name} on {table} is a prefix of {other}"
         for table, indexes in by_table.items()
         for name, columns in indexes
         for other, more in indexes
@@ -52,7 +52,7 @@ def test_no_index_is_the_beginning_of_another() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_way_back_is_open_and_forth_again() -> None:
+def test_the_migration_that_removes_indexes_can_be_reversed() -> None:
     def indexes() -> set[str]:
         with connection.cursor() as cursor:
             constraints = connection.introspection.get_constraints(cursor, "ordering_orderline")
@@ -68,14 +68,14 @@ def test_the_way_back_is_open_and_forth_again() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_index_for_like_is_let_go_of_by_the_next_migrate() -> None:
+def test_an_index_for_like_is_dropped_by_the_next_migrate() -> None:
     with connection.cursor() as cursor:
         cursor.execute('CREATE INDEX made_anew_like ON "ordering_order" (number varchar_pattern_ops)')
         cursor.execute('CREATE INDEX asked_for ON "ordering_order" (number varchar_pattern_ops)')
-    assert _asked(PATTERN_INDEXES) == [("made_anew_like",)]
+    assert _indexes(PATTERN_INDEXES) == [("made_anew_like",)]
 
     call_command("migrate", verbosity=0)
 
-    assert _asked(PATTERN_INDEXES) == []
+    assert _indexes(PATTERN_INDEXES) == []
     with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX asked_for")  # or fail, if one that a context asked for had gone as well
+        cursor.execute("DROP INDEX asked_for")  # fails if the migration had dropped this index as well

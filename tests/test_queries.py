@@ -1,6 +1,6 @@
-"""What everything costs the database and the broker is counted, told in docs/costs.md, and does not creep up.
+"""The costs of commands and reactions equal those recorded in docs/costs.json, so that no cost rises unnoticed.
 
-An order of 2,000 lines takes as many round trips as one of three.
+An order of 2,000 lines takes as many statements as one of three.
 """
 
 import json
@@ -31,9 +31,9 @@ from tests import costs
 from tests.costs import BATCH, Cost, Meter, Walk, only
 
 READS = {"ordering.buyer_of_user", "ordering.register_buyer_if_new"}
-"""What screens call of the commands, that is no command of its own there."""
+"""Functions of the `commands` modules that screens call, but that are not commands: they only read."""
 
-WAY = [
+REACTIONS = [
     ("inventory.reserve-stock", False),
     ("billing.issue-invoice", False),
     ("billing.request-payment", False),
@@ -45,14 +45,14 @@ WAY = [
     ("inventory.take-off-the-shelf", False),
     ("ordering.note-dispatch", False),
 ]
-"""The reactions on an order's way, in turn, and whether each talks to the outside."""
+"""The reactions to a placed order, in order, and whether each is external."""
 
 Count = Callable[[], Any]
 
 
 @pytest.fixture
 def committing(transactional_db: None) -> Iterator[None]:
-    """Transactions that commit, and on PostgreSQL do not wait for the disk: how long they take is not asked here."""
+    """Transactions that really commit. On PostgreSQL a commit does not wait for fsync: no test here measures time."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET synchronous_commit = off")
@@ -61,29 +61,29 @@ def committing(transactional_db: None) -> Iterator[None]:
             cursor.execute("RESET synchronous_commit")
 
 
-def test_what_everything_costs_is_what_is_told(
+def test_the_costs_are_the_recorded_ones(
     committing: None, woken: list[DeliveryQueue], request: pytest.FixtureRequest
 ) -> None:
     alone, together = (Walk(Meter(woken), orders, tag) for orders, tag in ((1, "A"), (BATCH, "B")))
     for walk in (alone, together):
-        walk.take_every_way()
-    seen = costs.told(alone, together)
+        walk.run_everything()
+    seen = costs.as_recorded(alone, together)
     if request.config.getoption("--record-costs"):
         costs.record(seen)
-    assert json.loads(json.dumps(seen)) == costs.kept(), "if that is as it should be: make costs"
-    assert set(alone.reactions) >= _reactions_of_contexts(), "a reaction is on none of the ways in tests/costs.py"
+    assert json.loads(json.dumps(seen)) == costs.recorded(), "if the new costs are right, run `make costs`"
+    assert set(alone.reactions) >= _reactions_of_contexts(), "tests/costs.py does not run these reactions"
     assert {name.partition(",")[0] for name in alone.commands} >= _commands_of_screens() - READS
 
 
 def _reactions_of_contexts() -> set[str]:
-    """All that this house registers; other tests may have registered some of their own."""
+    """The reactions of our contexts, without those that other tests registered."""
     ours = {name for name, each in consumers.items() if each.handle.__module__.partition(".")[0] in settings.CONTEXTS}
     assert len(ours) > 20
     return ours
 
 
 def _commands_of_screens() -> set[str]:
-    """The commands that people and other systems give: by the API, the admin or the command line."""
+    """The commands that the API and the admin call."""
     root, given = Path(settings.BASE_DIR), set()
     for context in settings.CONTEXTS:
         folder = root / context
@@ -93,10 +93,10 @@ def _commands_of_screens() -> set[str]:
     return given
 
 
-# --- What is counted ---
+# --- Counting ---
 
 
-def test_a_commit_is_a_transaction_that_changed_something(committing: None, woken: list[DeliveryQueue]) -> None:
+def test_a_commit_counts_if_it_changed_rows(committing: None, woken: list[DeliveryQueue]) -> None:
     list_products([(Sku("MUG"), "Mug", "", Money("1", "USD"))])
     mug = Product.objects.filter(pk="MUG")
 
@@ -118,8 +118,8 @@ def test_a_commit_is_a_transaction_that_changed_something(committing: None, woke
 # --- Lines ---
 
 
-def _handling(consumer: str, statements: Count, external: bool = False) -> int:
-    """How many statements it takes to handle what waits for a consumer."""
+def _statements_to_handle(consumer: str, statements: Count, external: bool = False) -> int:
+    """The number of statements that handle the due delivery of a consumer."""
     with only(consumer), statements() as seen:
         assert deliver_due(DeliveryQueue(consumer.partition(".")[0], external)) == 1
     assert Delivery.objects.get(consumer=consumer).status == Status.DONE
@@ -127,7 +127,7 @@ def _handling(consumer: str, statements: Count, external: bool = False) -> int:
 
 
 @pytest.mark.django_db
-def test_an_order_of_many_lines_takes_no_more_statements(address: Address, statements: Count) -> None:
+def test_an_order_of_many_lines_takes_as_many_statements_as_a_small_one(address: Address, statements: Count) -> None:
     skus = [Sku(f"SKU-{n}") for n in range(2_000)]
     list_products([(sku, sku, "", Money("1", "USD")) for sku in skus])
     stock_up([(sku, 1_000) for sku in skus])
@@ -135,18 +135,18 @@ def test_an_order_of_many_lines_takes_no_more_statements(address: Address, state
     with statements() as placing:
         place_order(BuyerId("B-1"), [(sku, 2) for sku in skus], address, PaymentMethodId("pm_card_visa"))
     reactions = {}
-    for consumer, external in WAY:
+    for consumer, external in REACTIONS:
         if consumer == "inventory.take-off-the-shelf":
             dispatch_shipment(ShipmentId(Shipment.objects.get().id), "DHL", "JD0143")
-        reactions[consumer] = _handling(consumer, statements, external)
+        reactions[consumer] = _statements_to_handle(consumer, statements, external)
     assert (Order.objects.get().status, Reservation.objects.get().status) == ("shipped", "shipped")
-    promised = costs.kept()
-    assert len(placing) == Cost(*promised["commands"]["ordering.place_order, the buyer's first"]["alone"]).statements
-    assert reactions == {name: Cost(*promised["reactions"][name]["alone"]).statements for name in reactions}
+    recorded = costs.recorded()
+    assert len(placing) == Cost(*recorded["commands"]["ordering.place_order, the buyer's first"]["alone"]).statements
+    assert reactions == {name: Cost(*recorded["reactions"][name]["alone"]).statements for name in reactions}
 
 
 @pytest.mark.django_db
-def test_a_buyer_is_looked_up_once(address: Address, statements: Count) -> None:
+def test_placing_an_order_reads_the_buyer_once(address: Address, statements: Count) -> None:
     list_products([(Sku("MUG"), "Mug", "", Money("1", "USD"))])
     counts = []
     for _ in range(2):
