@@ -36,7 +36,7 @@ def test_no_index_exists_only_for_like_searches() -> None:
     assert _indexes(PATTERN_INDEXES) == []
 
 
-def test_no_index_is_the_beginning_of_another() -> None:
+def test_no_index_is_a_prefix_of_another() -> None:
     by_table: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
     for table, name, columns in _indexes(PLAIN_INDEXES):
         by_table[table].append((name, columns))
