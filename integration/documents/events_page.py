@@ -1,6 +1,7 @@
 """`docs/events.md`: the event catalogue for developers."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from integration.documents.catalogue import Entry, Field, all_contracts, all_domain_events
@@ -32,7 +33,7 @@ def events_page() -> str:
 
 def _contracts() -> Iterator[str]:
     for entry in all_contracts():
-        yield f"### {entry.name}\n\n{entry.meaning}\n"
+        yield f"### {entry.name}\n\n{textwrap.fill(entry.meaning, 120, break_on_hyphens=False)}\n"
         yield f"* Published by {entry.publisher}; {_versions(entry)}"
         yield f"* Consumers: {_listed(entry.consumers)}\n"
         yield "| field | type |\n|---|---|"
