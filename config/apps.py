@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_save
 
 
 class Wiring(AppConfig):
@@ -15,6 +16,7 @@ class Wiring(AppConfig):
         from config import invariants  # noqa: F401 - registers what is true across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
+        from config.shop.people import admit_operator_to_new_context
         from integration.messaging.routines import routines
         from integration.messaging.wakeups import queue_of
 
@@ -30,4 +32,5 @@ class Wiring(AppConfig):
                 for name, routine in routines.items()
             },
         }
+        post_save.connect(admit_operator_to_new_context, sender="auth.Group")
         keep_what_is_there()

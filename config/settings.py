@@ -69,7 +69,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
     "rest_framework",
     "django_filters",
     "knox",
@@ -79,6 +78,8 @@ INSTALLED_APPS = [
     *(f"{context}.apps.{context.capitalize()}" for context in CONTEXTS),
     "billing.gateways.sandbox.apps.Sandbox",
     "config.apps.Wiring",
+    # Below config, because of two commands of one name Django takes that of the app above: `runserver` is config's.
+    "django.contrib.staticfiles",
 ]
 
 MIDDLEWARE = [

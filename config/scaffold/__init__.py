@@ -1,5 +1,5 @@
-"""The few lines that every new event, reaction or context begins with, written into the right rooms.
+"""Generators for the first lines of a new event, a new reaction or a new context.
 
-`manage.py startcontext`, `startevent` and `startpolicy` call these. What they write is ordinary code: nothing remembers
-that it was generated, and everything in it may be changed.
+`manage.py startcontext`, `startevent` and `startpolicy` call them. They write ordinary code, which may be changed
+freely: nothing records that the code was generated.
 """

@@ -1,10 +1,13 @@
-"""A new context has the same rooms as all others, a language of its own, and a place in the wiring."""
+"""A new context gets every module that the other contexts have, and an entry in each list of contexts."""
 
 import re
+from importlib.util import find_spec
+from keyword import iskeyword
 
+from django.apps import apps
 from django.conf import settings
 
-from config.scaffold.writing import CannotStart, create, manage, replace, root, tidy
+from config.scaffold.writing import CannotStart, Edits, manage, root, sentence
 
 MODULES = {
     "__init__.py": '''"""{title}: {meaning}
@@ -14,7 +17,7 @@ Publishes: nothing so far.
 Listens to: nothing so far.
 """
 ''',
-    "admin.py": '''"""The operators' pages of {name}."""
+    "admin.py": '''"""The admin pages of {name}."""
 
 from django.contrib import admin
 
@@ -23,8 +26,8 @@ from {name}.models import History
 
 admin.site.register(History, HistoryAdmin)
 ''',
-    "api.py": '"""{title} over REST: it has no routes so far."""\n',
-    "apps.py": '''"""Joins {name} to the house."""
+    "api.py": '"""The REST views of {name}; none so far."""\n',
+    "apps.py": '''"""Registers {name} with Django."""
 
 from integration.apps import Context
 
@@ -34,8 +37,8 @@ class {title}(Context):
 
     name = "{name}"
 ''',
-    "commands.py": '"""What can be done in {name}: one function a use case, one unit of work each."""\n',
-    "events.py": '"""What happens in {name}, in its own words; no other context hears these."""\n',
+    "commands.py": '"""The use cases of {name}: one function each, in one unit of work each."""\n',
+    "events.py": '"""The domain events of {name}; no other context receives them."""\n',
     "invariants.py": '"""What must always be true in {name}; nothing so far."""\n',
     "migrations/__init__.py": "",
     "models.py": '''"""The aggregates of {name} and their rules."""
@@ -46,16 +49,16 @@ from integration.history.entries import HistoryEntry
 class History(HistoryEntry):
     """Every domain event of {name}."""
 ''',
-    "policies/__init__.py": '''"""Whenever X, then Y: the reactions of {name}, found by being here.
+    "policies/__init__.py": '''"""Whenever X, then Y: the reactions of {name}. Every module here is imported at start.
 
-`saga.py` is its part of an order's way; every further rule is a file of its own.
+`saga.py` has the reactions that carry an order from placing to its end. Every other rule is a file of its own.
 """
 ''',
-    "policies/saga.py": '"""What {name} does on an order\'s way from placing to its end, and what it tells."""\n',
+    "policies/saga.py": '"""What {name} does for an order between placing and its end, and what it publishes."""\n',
 }
 
 
-TRIGGERS = '''"""From here on the database refuses to change what happened in {name}."""
+TRIGGERS = '''"""From here on the database refuses to change recorded events of {name}."""
 
 from django.db import migrations
 
@@ -69,35 +72,55 @@ class Migration(migrations.Migration):
 
 
 def start_context(name: str, meaning: str) -> str:
-    """Write a new context and wire it; returns what was written, as a sentence.
+    """Write a new context, add it to every list of contexts and generate the documents again.
 
     Args:
-        name: one word.
-        meaning: what it is there for, as a sentence.
+        name: one word in lower case.
+        meaning: what the context is responsible for, as a sentence.
+
+    Returns:
+        What was written, as a sentence.
 
     Raises:
-        CannotStart: for a name that will not do, or a house that reads differently.
+        CannotStart: for a name or a meaning that cannot be used, and when a list of contexts is not found where it is
+            expected. No file is changed then.
     """
-    if not re.fullmatch(r"[a-z]{3,20}", name) or name == "tests" or (root() / name).exists():
-        raise CannotStart(f"{name!r} is no name for a new context: one word in small letters that nothing has yet")
-    words = {"name": name, "title": name.capitalize(), "meaning": f"{meaning.strip().removesuffix('.')}."}
-    files = [create(f"{name}/{module}", text.format(**words)) for module, text in MODULES.items()]
-    files.append(create(f"integration/contracts/{name}.py", f'"""What {name} tells the others."""\n'))
-    (root() / name / "schemas").mkdir()
+    _refuse_taken(name)
+    words = {"name": name, "title": name.capitalize(), "meaning": sentence(meaning)}
+    edits = Edits()
+    for module, text in MODULES.items():
+        edits.create(f"{name}/{module}", text.format(**words))
+    edits.create(f"{name}/schemas/.gitkeep", "")
+    edits.create(f"integration/contracts/{name}.py", f'"""The contracts that {name} publishes."""\n')
     last = settings.CONTEXTS[-1]
-    files += [
-        replace("config/settings.py", f'"{last}"]\n', f'"{last}", "{name}"]\n'),
-        replace(
-            "integration/contracts/__init__.py",
-            "\n__all__ = [",
-            f'from integration.contracts import {name}\n\n__all__ = ["{name}", ',
-        ),
-    ]
-    # Types, warnings and the dependency rule are looked after in it, too.
-    replace("pyproject.toml", f'"{last}"]', f'"{last}", "{name}"]', times=4)
-    replace("pyproject.toml", f'| {last}"', f'| {last} | {name}"')
-    replace("pyproject.toml", f"|{last}|tests)", f"|{last}|{name}|tests)", times=2)
-    tidy(files)
-    manage("makemigrations", name)
-    create(f"{name}/migrations/0002_history_is_append_only.py", TRIGGERS.format(**words))
-    return f"{name}/ has its rooms and is wired. It begins with an event: manage.py startevent {name}.what_happened …"
+    edits.replace("config/settings.py", f'"{last}"]\n', f'"{last}", "{name}"]\n')
+    edits.replace(
+        "integration/contracts/__init__.py",
+        "\n__all__ = [",
+        f'from integration.contracts import {name}\n\n__all__ = ["{name}", ',
+    )
+    # Types, warnings and the dependency rule are checked in the new context, too.
+    edits.replace("pyproject.toml", f'"{last}"]', f'"{last}", "{name}"]', times=4)
+    edits.replace("pyproject.toml", f'| {last}"', f'| {last} | {name}"')
+    edits.replace("pyproject.toml", f"|{last}|tests)", f"|{last}|{name}|tests)", times=2)
+    with edits.written(name):
+        manage("makemigrations", name)
+        # Django can only make the first migration while the second, which depends on it, does not exist.
+        triggers = Edits()
+        triggers.create(f"{name}/migrations/0002_history_is_append_only.py", TRIGGERS.format(**words))
+        with triggers.written():
+            manage("document")
+    return (
+        f"{name}/ has all modules of a context and is installed. Begin with an event: "
+        f"manage.py startevent {name}.what_happened …"
+    )
+
+
+def _refuse_taken(name: str) -> None:
+    """Refuse a name that is not one plain word, or that a package, an app, a folder or the language already has."""
+    taken = iskeyword(name) or name in apps.app_configs or (root() / name).exists()
+    if not re.fullmatch(r"[a-z]{3,20}", name) or taken or find_spec(name):
+        raise CannotStart(
+            f"{name!r} is no name for a new context: use one word of 3 to 20 lower-case letters "
+            "that no folder, Django app or Python package has"
+        )

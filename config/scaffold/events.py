@@ -1,22 +1,16 @@
-"""A new event is a class with its wire name, its fields and its meaning, in its context's events or contracts."""
+"""A new event is a class with a wire name, fields and a meaning, in the events or the contracts of its context."""
 
 import re
 from collections.abc import Sequence
+from keyword import iskeyword
 
 from django.conf import settings
 
-from config.scaffold.writing import CannotStart, append, manage, tidy
+from config.scaffold.field_types import imports_of
+from config.scaffold.writing import CannotStart, Edits, manage, sentence
 from integration.contracts.contract import contracts
-from integration.domain import identifiers
+from integration.contracts.registry import verdicts
 from integration.domain.events import domain_events
-
-IMPORTS = {
-    **{name: kind.__module__ for name, kind in vars(identifiers).items() if hasattr(kind, "__supertype__")},
-    "Address": "integration.domain.address",
-    "Money": "integration.domain.money",
-    "datetime": "datetime",
-}
-PLAIN = {"bool", "int", "str"}
 
 CLASS = '''
 @{decorator}("{name}")
@@ -28,56 +22,68 @@ class {class_name}({base}):
 
 
 def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
-    """Write a new event and its schema; returns what was written, as a sentence.
+    """Write a new event, its JSON Schema and the documents.
 
     Args:
         name: `context.what_happened` for a domain event, `context.what-happened` for a contract.
         fields: `name:Type` each.
         meaning: one sentence.
 
+    Returns:
+        What was written, as a sentence.
+
     Raises:
-        CannotStart: for a name or a type that will not do.
+        CannotStart: for a name, a meaning or a type that cannot be used, and while `contracts check` reports another
+            event. No file is changed then.
     """
     context, _, what = name.partition(".")
     if context not in settings.CONTEXTS:
         raise CannotStart(f"{context!r} is none of the contexts {', '.join(settings.CONTEXTS)}")
     if name in contracts or name in domain_events:
-        raise CannotStart(f"there is an event named {name!r}")
+        raise CannotStart(f"an event named {name!r} exists already")
     if re.fullmatch(r"[a-z]+(_[a-z]+)+", what):
         path, base, decorator = f"{context}/events.py", "DomainEvent", "domain_event"
-        home = "integration.domain.events"
+        home, schemas = "integration.domain.events", f"{context}/schemas"
     elif re.fullmatch(r"[a-z]+(-[a-z]+)+", what):
         path, base, decorator = f"integration/contracts/{context}.py", "IntegrationEvent", "contract"
-        home = "integration.contracts.contract"
+        home, schemas = "integration.contracts.contract", "integration/contracts/schemas"
     else:
         raise CannotStart(
             f"{what!r} is no name for an event: write {context}.what_happened for a domain event, "
             f"{context}.what-happened for a contract"
         )
-    types = dict(_field(field) for field in fields)
+    types = dict(map(_field, fields))
     if not types:
-        raise CannotStart("an event without fields says nothing about anything: add some, such as order:OrderNumber")
+        raise CannotStart("an event needs a field that says what it is about, such as order:OrderNumber")
+    module = path.removesuffix(".py").replace("/", ".")
     class_name = "".join(word.capitalize() for word in re.split("[-_]", what))
-    imports = [f"from {home} import {word}" for word in (base, decorator)]
-    imports += [f"from {IMPORTS[kind]} import {kind}" for kind in sorted(set(types.values()) - PLAIN)]
+    imports = {f"from {home} import {base}", f"from {home} import {decorator}"}
     code = CLASS.format(
         decorator=decorator,
         name=name,
         class_name=class_name,
         base=base,
-        meaning=f"{meaning.strip().removesuffix('.')}.",
+        meaning=sentence(meaning),
         fields="\n".join(f"    {field}: {kind}" for field, kind in types.items()),
     )
-    tidy([append(path, code, imports)])
-    manage("contracts", "write")
-    manage("document")
-    return f"{class_name} is in {path}, and its schema is committed."
+    edits = Edits()
+    edits.append(path, code, sorted(imports.union(*(imports_of(kind, module) for kind in types.values()))))
+    _refuse_broken_promises()
+    with edits.written(f"{schemas}/{name}.v1.json"):
+        manage("contracts", "write")
+        manage("document")
+    return f"{class_name} is in {path}, and its schema is in {schemas}/."
 
 
 def _field(text: str) -> tuple[str, str]:
-    name, _, kind = text.partition(":")
-    if not kind or not re.fullmatch(r"[a-z]+(_[a-z]+)*", name):
+    name, _, kind = (part.strip() for part in text.partition(":"))
+    if not kind or iskeyword(name) or not re.fullmatch(r"[a-z]+(_[a-z]+)*", name):
         raise CannotStart(f"{text!r}: write fields as name:Type, such as order:OrderNumber")
-    if kind not in PLAIN | IMPORTS.keys():
-        raise CannotStart(f"{text!r}: the types are {', '.join(sorted(PLAIN | IMPORTS.keys()))}")
     return name, kind
+
+
+def _refuse_broken_promises() -> None:
+    """Refuse while another event breaks its schema: `contracts write` would write no schema at all."""
+    wrong = [f"{verdict.name}: {sentence}" for verdict in verdicts() for sentence in verdict.wrong]
+    if wrong:
+        raise CannotStart("mend first what `contracts check` reports:\n" + "\n".join(wrong))

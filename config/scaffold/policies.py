@@ -1,16 +1,16 @@
-"""A new reaction is a file of its own in the policies of its context, and a test of its own."""
+"""A new reaction is a new file in the policies of its context, with a test of its own."""
 
 import re
 
 from django.conf import settings
 
-from config.scaffold.writing import CannotStart, create, tidy
+from config.scaffold.writing import CannotStart, Edits, manage
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.domain.events import domain_events
 from integration.domain.versions import Versioned
 from integration.messaging.consumers import consumers
 
-POLICY = '''"""{sentence} whenever {name} is told."""
+POLICY = '''"""{sentence} whenever {name} is {happens}."""
 
 import logging
 
@@ -25,7 +25,7 @@ def {function}(event: {event}) -> None:
     log.info("{function}: %s", event)
 '''
 
-TEST = '''"""{sentence} whenever {name} is told."""
+TEST = '''"""{sentence} whenever {name} is {happens}."""
 
 import pytest
 
@@ -38,11 +38,11 @@ from {module} import {function}
 EVENT = from_data({event}, example_of({event}), {event}.schema_version)
 
 
-def test_it_hears_of_every_{short}() -> None:
+def test_the_reaction_is_registered() -> None:
     {registered}
 
 
-def test_what_it_does(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_event_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         {function}(EVENT)
 
@@ -51,14 +51,18 @@ def test_what_it_does(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def start_policy(name: str, event_name: str) -> str:
-    """Write a new reaction and its test; returns what was written, as a sentence.
+    """Write a new reaction and its test.
 
     Args:
         name: `context.what-it-does`.
         event_name: the wire name of a contract, or of a domain event of the same context.
 
+    Returns:
+        What was written, as a sentence.
+
     Raises:
-        CannotStart: for a name that will not do, or an event the context cannot hear.
+        CannotStart: for a name that cannot be used, and for an event that the context cannot receive. No file is
+            changed then.
     """
     context, _, what = name.partition(".")
     if context not in settings.CONTEXTS or not re.fullmatch(r"[a-z]+(-[a-z]+)+", what):
@@ -67,7 +71,7 @@ def start_policy(name: str, event_name: str) -> str:
             f"{', '.join(settings.CONTEXTS)}"
         )
     if name in consumers:
-        raise CannotStart(f"there is a reaction named {name!r}")
+        raise CannotStart(f"a reaction named {name!r} exists already")
     event = _event(context, event_name)
     is_contract = issubclass(event, IntegrationEvent)
     function = what.replace("-", "_")
@@ -75,12 +79,12 @@ def start_policy(name: str, event_name: str) -> str:
     words = {
         "sentence": what.replace("-", " ").capitalize(),
         "name": event_name,
+        "happens": "published" if is_contract else "recorded",
         "imports": "from integration import contracts" if is_contract else f"from {context} import events",
         "event": f"contracts.{home}.{event.__name__}" if is_contract else f"events.{event.__name__}",
         "named": f', name="{name}"' if is_contract else "",
         "function": function,
         "module": f"{context}.policies.{function}",
-        "short": re.sub(r"\W", "_", event_name.partition(".")[2]),
         "import_registry": "from integration.messaging.consumers import consumers"
         if is_contract
         else "from integration.domain.dispatcher import handlers_of",
@@ -91,8 +95,12 @@ def start_policy(name: str, event_name: str) -> str:
         else f"assert {function} in handlers_of({words['event']})"
     )
     policy, test = f"{context}/policies/{function}.py", f"tests/{context}/test_{function}.py"
-    tidy([create(policy, POLICY.format(**words)), create(test, TEST.format(**words))])
-    return f"{policy} reacts to {event_name}, and {test} says so. Now let it do what it is named after."
+    edits = Edits()
+    edits.create(policy, POLICY.format(**words))
+    edits.create(test, TEST.format(**words))
+    with edits.written():
+        manage("document")
+    return f"{policy} reacts to {event_name}, and {test} tests it. So far the reaction only writes a log line."
 
 
 def _event(context: str, name: str) -> type[Versioned]:
@@ -100,6 +108,7 @@ def _event(context: str, name: str) -> type[Versioned]:
         return contracts.get(name)
     if name not in domain_events:
         raise CannotStart(f"no event is named {name!r}; docs/events.md lists all of them")
-    if name.partition(".")[0] != context:
-        raise CannotStart(f"{name} is {name.partition('.')[0]}'s own affair: {context} can only hear its contracts")
+    owner = name.partition(".")[0]
+    if owner != context:
+        raise CannotStart(f"{name} is a domain event of {owner}: {context} can only react to the contracts of {owner}")
     return domain_events.get(name)

@@ -3,6 +3,8 @@
 Their passwords are their names. Nobody who already exists is changed.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -37,6 +39,22 @@ def demo_buyer() -> BuyerId | None:
     """The buyer's identifier, if there is such a user."""
     user = get_user_model().objects.filter(username=BUYER).first()
     return buyer_of_user(user.pk) if user else None
+
+
+def admit_operator_to_new_context(instance: Group, created: bool, raw: bool = False, **kwargs: Any) -> None:
+    """Let the embedded demo's operator into a context whose group has just been made.
+
+    A receiver of `post_save`. It leaves alone an operator who has been taken out of all contexts, and every server,
+    where a user named operator may be somebody with fewer rights.
+
+    Args:
+        instance: the group; it is a context's if it has a context's name.
+        created: whether it is new.
+        raw: whether it comes out of a fixture, which brings the memberships along.
+    """
+    if created and not raw and settings.EMBEDDED and instance.name in settings.CONTEXTS:
+        for user in get_user_model().objects.filter(username=OPERATOR, groups__name__in=settings.CONTEXTS).distinct():
+            user.groups.add(instance)
 
 
 @transaction.atomic

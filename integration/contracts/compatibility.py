@@ -65,7 +65,13 @@ def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
         case {"anyOf": list()}, {"anyOf": list()} if len(old["anyOf"]) == len(new["anyOf"]):
             for each, other in zip(old["anyOf"], new["anyOf"], strict=True):
                 yield from _compare(path, each, other)
-    compared = {"properties", "required", "items", "anyOf"} if _alike(old, new) else set()
+        case {"additionalProperties": dict()}, {"additionalProperties": dict()}:
+            yield from _compare(f"{path}{{}}", old["additionalProperties"], new["additionalProperties"])
+        case {"prefixItems": list()}, {"prefixItems": list()} if len(old["prefixItems"]) == len(new["prefixItems"]):
+            for place, (each, other) in enumerate(zip(old["prefixItems"], new["prefixItems"], strict=True)):
+                yield from _compare(f"{path}[{place}]", each, other)
+    parts = {"required", *(part for part in PARTS if not isinstance(old.get(part), bool))}
+    compared = parts if _alike(old, new) else set()
     before, after = ({key: value for key, value in side.items() if key not in compared} for side in (old, new))
     if before != after:
         was, becomes = _brief(before), _brief(after)
@@ -76,11 +82,16 @@ def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
 RESTORE = "restore it"
 
 
+PARTS = ["properties", "items", "prefixItems", "anyOf", "additionalProperties"]
+"""The keys whose values are schemas of their own."""
+
+
 def _alike(old: Schema, new: Schema) -> bool:
     """Return whether two schemas have the same structure, so that their parts have been compared one by one."""
-    if "anyOf" in old and "anyOf" in new:
-        return len(old["anyOf"]) == len(new["anyOf"])
-    return all((part in old) == (part in new) for part in ("properties", "items", "anyOf"))
+    for part in ("anyOf", "prefixItems"):
+        if part in old and part in new and len(old[part]) != len(new[part]):
+            return False
+    return all(isinstance(old.get(part), type(new.get(part))) for part in PARTS)
 
 
 def _compare_fields(path: str, old: Schema, new: Schema) -> Iterator[Change]:

@@ -3,17 +3,18 @@
 Once committed, an example does not change: it represents what code of that version stored.
 """
 
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
 from integration.domain import identifiers
 from integration.domain.address import Address
 from integration.domain.money import Money
-from integration.domain.versions import Versioned
 
 BY_TYPE: dict[Any, Any] = {
     identifiers.OrderNumber: "R-1001",
@@ -32,9 +33,14 @@ BY_TYPE: dict[Any, Any] = {
         "postal_code": "W1",
         "country": "GB",
     },
+    date: "2026-01-15",
     datetime: "2026-01-15T12:30:00Z",
+    time: "12:30:00",
+    timedelta: "PT90S",
+    UUID: "01890a5d-ac96-774b-bcce-b302099a8057",
     Decimal: "1.50",
     bool: True,
+    float: 1.5,
     int: 2,
     NoneType: None,
 }
@@ -50,9 +56,23 @@ BY_FIELD = {
 """Example texts by field name. The example of any other text field is the field's name."""
 
 
-def example_of(event_type: type[Versioned]) -> dict[str, Any]:
-    """Return example facts of an event, as JSON-compatible values."""
-    return {field.name: _value(field.name, field.type) for field in msgspec.structs.fields(event_type)}
+class NoExample(TypeError):
+    """A field has a type of which no example can be made."""
+
+
+def example_of(event_type: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return example facts of an event, as JSON-compatible values.
+
+    Raises:
+        NoExample: for a type that is neither in `BY_TYPE` nor made of such types.
+    """
+    example = {}
+    for field in msgspec.structs.fields(event_type):
+        try:
+            example[field.name] = _value(field.name, field.type)
+        except NoExample as error:
+            raise NoExample(f"{event_type.__name__}.{field.name}: {error}") from None
+    return example
 
 
 def _value(name: str, kind: Any) -> Any:
@@ -63,11 +83,21 @@ def _value(name: str, kind: Any) -> Any:
         return BY_FIELD.get(name, name.replace("_", " "))
     if kind in BY_TYPE:
         return BY_TYPE[kind]
-    parts = get_args(kind)
-    if get_origin(kind) is Annotated or get_origin(kind) in (Union, UnionType):
+    parts, origin = get_args(kind), get_origin(kind)
+    if origin is Literal:
+        return parts[0]
+    if origin is Annotated:
         return _value(name, parts[0])
-    if get_origin(kind) in (tuple, list, frozenset):
+    if origin in (Union, UnionType):
+        return _value(name, next(part for part in parts if part is not NoneType))
+    if origin is tuple and ... not in parts:
+        return [_value(name, part) for part in parts]
+    if origin in (tuple, list, set, frozenset):
         return [_value(name, parts[0])]
-    if get_origin(kind) is dict:
+    if origin is dict:
         return {_value(name, parts[0]): _value(name, parts[1])}
-    return {field.name: _value(field.name, field.type) for field in msgspec.structs.fields(kind)}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next(iter(kind)).value
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return example_of(kind)
+    raise NoExample(f"no example of {kind} is known; add one to BY_TYPE in integration/contracts/examples.py")

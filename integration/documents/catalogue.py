@@ -1,8 +1,9 @@
 """The catalogue of all events: meaning, fields, versions, publisher, consumers and an example of each."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from django.conf import settings
@@ -15,7 +16,15 @@ from integration.domain.personal import personal_fields
 from integration.domain.versions import Versioned, from_data, to_data
 from integration.messaging.consumers import consumers_of
 
-TYPE_NAMES = {str: "string", int: "integer", bool: "boolean", datetime: "date and time", NoneType: "null"}
+TYPE_NAMES = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    datetime: "date and time",
+    timedelta: "duration",
+    NoneType: "null",
+}
 
 
 class Field(NamedTuple):
@@ -106,12 +115,20 @@ def type_name(kind: Any) -> str:
         return type_name(parts[0])
     if origin in (Union, UnionType):
         return " or ".join(map(type_name, parts))
+    if origin is Literal:
+        return " or ".join(map(str, parts))
     if origin is dict:
         return f"map of {type_name(parts[0])} to {type_name(parts[1])}"
+    if origin is tuple and ... not in parts:
+        return f"tuple of {', '.join(map(type_name, parts))}"
+    if origin in (set, frozenset):
+        return f"set of {type_name(parts[0])}"
     if origin is not None:
         return f"list of {type_name(parts[0])}"
     if kind in TYPE_NAMES:
         return TYPE_NAMES[kind]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(str(member.value) for member in kind)
     if _is_of_one_context(kind):
         inside = ", ".join(f"{field.name}: {type_name(field.type)}" for field in msgspec.structs.fields(kind))
         return f"{kind.__name__} ({inside})"

@@ -134,6 +134,25 @@ class TestPeople:
             "fulfillment",
         }
 
+    def test_the_operator_sees_a_context_that_is_added_later(self, settings: Any) -> None:
+        fill()
+        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+
+        Group.objects.get_or_create(name="loyalty")
+        Group.objects.get_or_create(name="accountants")
+
+        names = set(get_user_model().objects.get(username="operator").groups.values_list("name", flat=True))
+        assert names == {*settings.CONTEXTS, "integration"}
+
+    def test_an_operator_who_was_taken_out_of_all_contexts_sees_no_new_one(self, settings: Any) -> None:
+        fill()
+        get_user_model().objects.get(username="operator").groups.clear()
+        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+
+        Group.objects.create(name="loyalty")
+
+        assert not get_user_model().objects.get(username="operator").groups.exists()
+
     def test_the_buyer_is_a_customer_and_nothing_else(self) -> None:
         fill()
 
@@ -159,3 +178,11 @@ class TestOnAServer:
 
         assert authenticate(username="operator", password="operator")
         assert "nothing was changed" in fill()
+
+    def test_a_user_named_operator_sees_no_context_that_is_added_later(self, settings: Any) -> None:
+        fill(force=True)
+        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+
+        Group.objects.create(name="loyalty")
+
+        assert not get_user_model().objects.filter(groups__name="loyalty").exists()

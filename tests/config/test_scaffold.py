@@ -1,5 +1,6 @@
 """What the generators write is whole: the walk of docs/extending.md leads to a context that passes every check."""
 
+import json
 import os
 import re
 import shlex
@@ -67,30 +68,122 @@ def steps() -> list[tuple[str, str]]:
     return found
 
 
-def test_the_walk_of_the_docs_leads_to_a_context_that_passes_every_check(copy: Copy) -> None:
-    assert len(steps()) == 12
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+CHECKS = [
+    [sys.executable, "-m", "ruff", "check", "."],
+    [sys.executable, "-m", "ruff", "format", "--check", "."],
+    [str(TOOLS / "lint-imports"), "--no-logo", "--no-cache"],
+    [sys.executable, "manage.py", "check"],
+    [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    [sys.executable, "manage.py", "contracts", "check"],
+    [sys.executable, "manage.py", "document", "--check"],
+]
+"""`make check` but for mypy, which takes as long as all others together, and whether the documents are current."""
+STRUCTURE = ["tests/test_architecture.py", "tests/integration/domain/test_events.py"]
+
+
+def test_the_walkthrough_of_the_docs_leads_to_a_context_that_passes_every_check(copy: Copy) -> None:
+    assert len(steps()) >= 12
     for path, text in steps():
         if path:
-            assert (copy.folder / path).parent.is_dir(), f"nothing has made the folder of {path}"
+            assert (copy.folder / path).parent.is_dir(), f"no step has made the folder of {path}"
             (copy.folder / path).write_text(text)
-        elif text != "make test":
-            command, *arguments = shlex.split(text)
-            assert command == "manage.py"
+        elif not text.startswith("make "):
+            python, command, *arguments = shlex.split(text)
+            assert (python, command) == (".venv/bin/python", "manage.py")
             copy.manage(*arguments)
 
-    copy.run(sys.executable, "-m", "ruff", "check", ".")
-    copy.run(sys.executable, "-m", "ruff", "format", "--check", ".")
-    copy.run(str(TOOLS / "lint-imports"), "--no-logo", "--no-cache")
-    copy.manage("check")
-    copy.manage("makemigrations", "--check", "--dry-run")
+    for command in CHECKS:
+        assert "is new" not in copy.run(*command), command
     copy.manage("migrate", "--verbosity", "0")
     assert "events.history_is_append_only" in copy.manage("verify")
-    assert "is new" not in copy.manage("contracts", "check")
-    copy.manage("document", "--check")
     assert "`loyalty.give-point`" in copy.read("docs/events.md")
     assert "loyalty" in copy.read("docs/pictures/context-map.svg")
-    pytest_them = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    copy.run(*pytest_them, "tests/loyalty", "tests/test_architecture.py", "tests/integration/domain/test_events.py")
+    copy.run(*PYTEST, "tests/loyalty", *STRUCTURE)
+
+
+def test_a_new_context_passes_every_check_and_may_only_consume(copy: Copy) -> None:
+    copy.manage("startcontext", "loyalty", "--meaning", "Points for those who come again")
+
+    for command in [*CHECKS, [sys.executable, "-m", "mypy", "loyalty", "integration/contracts"]]:
+        copy.run(*command)
+    copy.manage("startpolicy", "loyalty.give-point", "ordering.order-placed")
+    for command in CHECKS:
+        copy.run(*command)
+    copy.run(*PYTEST, "tests/loyalty", *STRUCTURE, "tests/integration/documents")
+
+
+ALL_TYPES = {
+    "note": "PersonalText",
+    "sent_to": "PersonalAddressIfAny",
+    "gift": "str | None",
+    "skus": "tuple[Sku, ...]",
+    "pair": "tuple[int, str]",
+    "prices": "dict[Sku, Money]",
+    "channel": 'Literal["web", "app"]',
+    "tier": "Tier",
+    "colour": "Colour | None",
+    "day": "date",
+    "weight": "float",
+    "token": "UUID",
+    "waited": "timedelta",
+    "tags": "set[str]",
+    "lines": "tuple[Line, ...]",
+    "first": "Line | None",
+    "share": "Decimal",
+}
+OWN_TYPES = '''
+
+class Tier(StrEnum):
+    """How loyal somebody is."""
+
+    GOLD = "gold"
+
+
+class Colour(Enum):
+    """A colour by its number."""
+
+    RED = 1
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A number of one sku."""
+
+    sku: Sku
+    colour: Colour
+'''
+
+
+@pytest.mark.parametrize("name", ["billing.payer_praised", "billing.payer-praised"])
+def test_an_event_may_have_fields_of_every_type(copy: Copy, name: str) -> None:
+    module = "billing/events.py" if "_" in name else "integration/contracts/billing.py"
+    imports = "from enum import Enum, StrEnum\n\nimport msgspec\n\nfrom integration.domain.identifiers import Sku\n"
+    docstring, _, code = copy.read(module).partition("\n\n")
+    (copy.folder / module).write_text(f"{docstring}\n\n{imports}\n{code}{OWN_TYPES}")
+
+    copy.manage("startevent", name, *(f"{field}:{kind}" for field, kind in ALL_TYPES.items()), "--meaning", "Praised")
+
+    for command in CHECKS[3:]:
+        copy.run(*command)
+    copy.run(*CHECKS[0], "--ignore", "I001,F811")
+    schemas = "billing" if "_" in name else "integration/contracts"
+    schema = json.loads(copy.read(f"{schemas}/schemas/{name}.v1.json"))
+    assert schema["properties"].keys() == ALL_TYPES.keys() == schema["examples"][0].keys()
+    assert copy.run(sys.executable, "-c", READ_THE_EXAMPLE.format(name=name)) == "gold RED\n"
+
+
+READ_THE_EXAMPLE = """
+import django, json, os
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+django.setup()
+from integration.contracts.examples import example_of
+from integration.contracts.registry import events
+from integration.domain.versions import from_data, to_data
+event = next(event for event in events() if event.wire_name == "{name}")
+read = from_data(event, json.loads(json.dumps(example_of(event))), 1)
+assert from_data(event, json.loads(json.dumps(to_data(read))), 1) == read
+print(read.tier, read.first.colour.name)
+"""
 
 
 def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> None:
@@ -101,7 +194,7 @@ def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> Non
     assert "name=" not in copy.read("billing/policies/praise_payer.py")
     copy.run(sys.executable, "-m", "ruff", "check", "billing", "tests/billing")
     tests = ["tests/billing/test_praise_buyer.py", "tests/billing/test_praise_payer.py"]
-    assert "4 passed" in copy.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert "4 passed" in copy.run(*PYTEST, *tests)
 
 
 @pytest.mark.parametrize(
@@ -111,18 +204,32 @@ def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> Non
         ("startpolicy sales.praise-buyer ordering.order-placed", "the context being one of ordering, inventory"),
         (
             "startpolicy billing.issue-invoice ordering.order-placed",
-            "there is a reaction named 'billing.issue-invoice'",
+            "a reaction named 'billing.issue-invoice' exists already",
         ),
         ("startpolicy billing.praise-buyer ordering.order-praised", "no event is named 'ordering.order-praised'"),
-        ("startpolicy billing.praise-buyer ordering.order_placed", "billing can only hear its contracts"),
+        ("startpolicy billing.praise-buyer ordering.order_placed", "billing can only react to the contracts of"),
         ("startevent sales.order_praised order:OrderNumber", "'sales' is none of the contexts"),
         ("startevent ordering.praised order:OrderNumber", "write ordering.what_happened for a domain event"),
-        ("startevent ordering.order_placed order:OrderNumber", "there is an event named 'ordering.order_placed'"),
-        ("startevent ordering.order_praised", "an event without fields says nothing"),
+        ("startevent ordering.order_placed order:OrderNumber", "an event named 'ordering.order_placed' exists already"),
+        ("startevent ordering.order_praised", "an event needs a field"),
         ("startevent ordering.order_praised order", "write fields as name:Type"),
-        ("startevent ordering.order_praised order:Order", "the types are Address, "),
+        ("startevent ordering.order_praised class:int", "write fields as name:Type"),
+        ("startevent ordering.order_praised order:Order", "The types are Address, "),
+        ("startevent ordering.order_praised order:tuple[Order,...]", "'Order' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:tuple[...,int]", "'...' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:tuple", "'tuple' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:dict[int,str]", "'dict[int, str]' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:set[dict[str,int]]", "'set[dict[str, int]]' cannot be"),
+        ("startevent ordering.order_praised order:Literal[1.5]", "'Literal[1.5]' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:int|str", "'int | str' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:OrderPlaced", "'OrderPlaced' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:1+", "'1+' cannot be the type of a field"),
+        ("startevent ordering.order_praised order:PersonalText|None", "PersonalText can only be the whole type"),
         ("startcontext ordering", "'ordering' is no name for a new context"),
         ("startcontext New-Sales", "'New-Sales' is no name for a new context"),
+        ("startcontext json", "'json' is no name for a new context"),
+        ("startcontext sandbox", "'sandbox' is no name for a new context"),
+        ("startcontext lambda", "'lambda' is no name for a new context"),
     ],
 )
 def test_what_cannot_be_written_is_refused_with_a_sentence(
@@ -136,3 +243,69 @@ def test_what_cannot_be_written_is_refused_with_a_sentence(
         call_command(*command.split(), *meaning)
 
     assert [path.name for path in tmp_path.rglob("*")] == ["ordering"]
+
+
+@pytest.mark.parametrize("meaning", ["", ".", "a" * 91, 'They "praised" it', "a\\b", "a\nb"])
+def test_a_meaning_that_a_docstring_cannot_hold_is_refused(meaning: str, tmp_path: Path, settings: Settings) -> None:
+    settings.BASE_DIR = tmp_path
+
+    with pytest.raises(CommandError, match="write one sentence"):
+        call_command("startcontext", "loyalty", "--meaning", meaning)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- All or nothing ---
+
+LISTS_OF_CONTEXTS = ["config/settings.py", "integration/contracts/__init__.py", "pyproject.toml"]
+
+
+@pytest.fixture
+def lists(tmp_path: Path, settings: Settings) -> Path:
+    """A project of nothing but the files in which a new context is entered."""
+    settings.BASE_DIR = tmp_path
+    for name in LISTS_OF_CONTEXTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, str | None]:
+    """Every path below a folder, other than ruff's cache, and what is in the files."""
+    paths = [path for path in sorted(folder.rglob("*")) if ".ruff_cache" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_text() if path.is_file() else None for path in paths}
+
+
+@pytest.mark.parametrize("unexpected", LISTS_OF_CONTEXTS)
+def test_a_context_that_cannot_be_entered_everywhere_is_not_begun(lists: Path, unexpected: str) -> None:
+    changed = lists / unexpected
+    changed.write_text(changed.read_text().replace('"fulfillment"]', '"fulfillment",]').replace("\n__all__", "\nALL"))
+    before = contents(lists)
+
+    with pytest.raises(CommandError, match=f"^{re.escape(unexpected)} contains "):
+        call_command("startcontext", "loyalty", "--meaning", "Points for those who come again")
+
+    assert contents(lists) == before
+
+
+def test_a_command_that_fails_leaves_the_files_as_they_were(lists: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (lists / "manage.py").write_text("raise SystemExit('no migrations today')")
+    before = contents(lists)
+
+    with pytest.raises(CommandError, match=r"`manage\.py makemigrations loyalty` failed"):
+        call_command("startcontext", "loyalty", "--meaning", "Points for those who come again")
+
+    assert "no migrations today" in capfd.readouterr().err
+    assert contents(lists) == before
+
+
+def test_an_event_is_not_begun_while_another_breaks_its_schema(lists: Path) -> None:
+    (lists / "billing/schemas").mkdir(parents=True)
+    (lists / "billing/events.py").write_text('"""Events."""\n')
+    (lists / "billing/schemas/billing.invoice_lost.v1.json").write_text("{}")
+    before = contents(lists)
+
+    with pytest.raises(CommandError, match=r"mend first what `contracts check` reports:\nbilling\.invoice_lost: "):
+        call_command("startevent", "billing.invoice_praised", "invoice:InvoiceNumber", "--meaning", "Praised")
+
+    assert contents(lists) == before

@@ -1,4 +1,4 @@
-"""`manage.py startcontext`: a new context with all its rooms, wired."""
+"""`manage.py startcontext`: a new context with all its modules, installed."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from config.scaffold.writing import CannotStart
 class Command(BaseCommand):
     """Writes a new context."""
 
-    help = "Write a new context with all its rooms, and wire it."
+    help = "Write a new context with all its modules, and add it to the settings and the checks."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="one word")
-        parser.add_argument("--meaning", required=True, help="what it is there for, in one sentence")
+        parser.add_argument("name", help="one word in lower case")
+        parser.add_argument("--meaning", required=True, help="what the context is responsible for, in one sentence")
 
     def handle(self, *args: Any, name: str, meaning: str, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py startpolicy`: a new reaction and its test, in the right rooms."""
+"""`manage.py startpolicy`: a new reaction and its test, in the files they belong to."""
 
 from typing import Any
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from integration.contracts import registry
 from integration.contracts.contract import contracts
+from integration.contracts.examples import NoExample
 from integration.documents.asyncapi import asyncapi
 from integration.messaging.consumers import consumers_of
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     def _write(self) -> None:
         try:
             written = registry.write()
-        except registry.BrokenPromise as error:
+        except (registry.BrokenPromise, NoExample) as error:
             raise CommandError(str(error), returncode=1) from error
         for path in written:
             self.stdout.write(str(path))
