@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from api_calls import BASE, Call, System
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
@@ -86,7 +87,7 @@ def stranger(client_of: Callable[..., Client]) -> Client:
 @pytest.fixture
 def operator(client_of: Callable[..., Client]) -> Client:
     """Staff of every context."""
-    return client_of("olga", "ordering", "inventory", "billing", "fulfillment", "integration")
+    return client_of("olga", *settings.CONTEXTS, "integration")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from api_calls import System, examples, kind_of, routes
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import transaction
 
@@ -54,7 +55,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST webhooks/payments/<slug:provider_name>": ("billing", Statuses(204, 204, 204, 204, 204)),
 }  # fmt: skip
 
-CONTEXTS = {"ordering", "inventory", "billing", "fulfillment", "integration"}
+CONTEXTS = {*settings.CONTEXTS, "integration"}
 ROUTES = {str(route) for route in routes()}
 
 

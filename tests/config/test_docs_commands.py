@@ -22,8 +22,8 @@ def console_lines() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
-                if line.startswith("$ "):
-                    yield page.name, line.removeprefix("$ ")
+                if line.strip().startswith("$ "):
+                    yield page.name, line.strip().removeprefix("$ ")
 
 
 LINES = sorted(set(console_lines()))

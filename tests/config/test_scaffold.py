@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.conf import settings
@@ -56,16 +57,34 @@ def copy(tmp_path: Path) -> Copy:
     return Copy(tmp_path / "running_system")
 
 
-def steps() -> list[tuple[str, str]]:
-    """The walk's steps: a command with its arguments, or the path of a file with what is to stand in it."""
-    walk = (ROOT / "docs" / "extending.md").read_text().partition("\n## A walk: ")[2]
-    found = []
-    for words, language, block in re.findall(r"(.*?)```(\w+)\n(.*?)```", walk, re.DOTALL):
+class Step(NamedTuple):
+    """A step of the walkthrough: a command to run, or a file with its contents or with lines to add."""
+
+    language: str
+    text: str
+    path: str = ""
+
+
+def steps() -> list[Step]:
+    """The steps of the walkthrough; a file is named by the last path before its block."""
+    walkthrough = (ROOT / "docs" / "extending.md").read_text().partition("\n## A walkthrough: ")[2]
+    found, path = [], ""
+    for words, language, block in re.findall(r"(.*?)```(\w+)\n(.*?)```", walkthrough, re.DOTALL):
         if language == "console":
-            found += [("", line.removeprefix("$ ")) for line in block.splitlines()]
+            found += [Step(language, line.removeprefix("$ ")) for line in block.splitlines()]
         else:
-            found.append((re.findall(r"`(\w+/[\w/]+\.py)`", words)[-1], block))
+            path = [path, *re.findall(r"`(\w+/[\w/]+\.py)`", words)][-1]
+            found.append(Step(language, block, path))
     return found
+
+
+def patched(text: str, diff: str) -> str:
+    """A text with the added lines of a diff below the line before them, which must be there once."""
+    context, *added = diff.splitlines()
+    line = context.removeprefix(" ") + "\n"
+    assert text.count(line) == 1, line
+    assert all(each.startswith("+") for each in added)
+    return text.replace(line, line + "".join(f"{each.removeprefix('+')}\n" for each in added))
 
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -82,12 +101,17 @@ CHECKS = [
 STRUCTURE = ["tests/test_architecture.py", "tests/integration/domain/test_events.py"]
 
 
+SCREENS = "every_route or members or every_page_answers"
+
+
 def test_the_walkthrough_of_the_docs_leads_to_a_context_that_passes_every_check(copy: Copy) -> None:
-    assert len(steps()) >= 12
-    for path, text in steps():
-        if path:
+    assert {step.language for step in steps()} == {"console", "python", "diff"}
+    for language, text, path in steps():
+        if language == "python":
             assert (copy.folder / path).parent.is_dir(), f"no step has made the folder of {path}"
             (copy.folder / path).write_text(text)
+        elif language == "diff":
+            (copy.folder / path).write_text(patched(copy.read(path), text))
         elif not text.startswith("make "):
             python, command, *arguments = shlex.split(text)
             assert (python, command) == (".venv/bin/python", "manage.py")
@@ -100,6 +124,7 @@ def test_the_walkthrough_of_the_docs_leads_to_a_context_that_passes_every_check(
     assert "`loyalty.give-point`" in copy.read("docs/events.md")
     assert "loyalty" in copy.read("docs/pictures/context-map.svg")
     copy.run(*PYTEST, "tests/loyalty", *STRUCTURE)
+    copy.run(*PYTEST, "tests/api/test_ownership.py", "tests/integration/test_admin.py", "-k", SCREENS)
 
 
 def test_a_new_context_passes_every_check_and_may_only_consume(copy: Copy) -> None:
