@@ -1,4 +1,4 @@
-"""How the house is wired: settings, URLs, Celery, and the commands that need more than one context."""
+"""How Waybill is put together: settings, URLs, Celery, and the commands that need more than one context."""
 
 from config.celery import app as celery_app
 

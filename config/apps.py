@@ -1,4 +1,4 @@
-"""The last app to be ready: by then every context has registered what beat is to run, and what is there stays."""
+"""The last app to become ready: by then every context has registered its routines, which beat is to run."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ class Wiring(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        from config import invariants  # noqa: F401 - registers what is true across contexts
+        from config import invariants  # noqa: F401 - registers the invariants across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
         from config.shop.people import admit_operator_to_new_context
@@ -21,7 +21,7 @@ class Wiring(AppConfig):
         from integration.messaging.wakeups import queue_of
 
         def entry(task: str, args: list[str], every: timedelta, queue: str) -> dict[str, object]:
-            # A wake-up nobody took before the next one comes is worth nothing.
+            # A task expires when the next one of its kind is due: that one finds the same work.
             seconds = every.total_seconds()
             return {"task": task, "args": args, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
 

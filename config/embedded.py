@@ -1,4 +1,4 @@
-"""The embedded mode: a Celery worker and beat as threads of the web process, over a broker that lives in its memory."""
+"""The embedded mode: a Celery worker and beat as threads of the web process, over a broker in its memory."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Embedded:
-    """Worker and beat, started and stopped with the process they live in."""
+    """A worker and beat, started and stopped with the web process."""
 
     def __init__(self) -> None:
         self._worker = WorkController(
@@ -29,12 +29,12 @@ class Embedded:
         self._beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
     def start(self) -> None:
-        """Begin to work; returns at once."""
+        """Start both threads and return at once."""
         threading.Thread(target=self._worker.start, name="worker", daemon=True).start()
         self._beat.start()
         log.info("worker and beat are running in this process")
 
     def stop(self) -> None:
-        """Let what is being done be finished; what waits is found at the next start."""
+        """Stop after the tasks that are running; due deliveries are handled after the next start."""
         self._beat.stop()
         self._worker.stop()

@@ -1,17 +1,17 @@
-"""Cyclic garbage is looked for less often, and not among what a process keeps for good anyway.
+"""The cyclic garbage collector runs less often, and skips the objects that live as long as the process.
 
-Handling a batch makes some tens of thousands of objects, of which hardly any is in a cycle. As Python has it at first,
-it looks through the youngest of them every 700 objects, and now and then through all of Django: that was an eighth of
-what an order took of a worker, and half of what it took for an order of three hundred lines.
+Handling a batch allocates some tens of thousands of objects, and hardly any is part of a cycle. By default Python scans
+the youngest generation every 700 objects, and at times every object of Django. Those scans were an eighth of a worker's
+time for an order, and half of it for an order of three hundred lines.
 """
 
 import gc
 
 LOOK_AFTER = 10_000
-"""So many more objects than were freed make Python look for cycles among them: a few megabytes."""
+"""The collector runs after this many more allocations than deallocations; they take a few megabytes."""
 
 
 def keep_what_is_there() -> None:
-    """Take what there is so far, code and registries, for good, and look at the rest less often."""
+    """Exclude all present objects, such as code and registries, from collection, and collect the others less often."""
     gc.freeze()
     gc.set_threshold(LOOK_AFTER, *gc.get_threshold()[1:])

@@ -1,4 +1,4 @@
-"""What must always be true of an order across all contexts; only here may they be looked at together."""
+"""What must always be true of an order across contexts; only these queries read tables of more than one context."""
 
 from datetime import timedelta
 
@@ -10,12 +10,12 @@ WAITS_FOR_A_DELIVERY = """
             ON message.id = delivery.message_id
             WHERE message.correlation_id = o.correlation_id AND delivery.status IN ('pending', 'dead'))
 """
-"""Something of the order's story is still on its way, or is a dead letter that waits for an operator."""
+"""The order's story has a pending delivery, or a dead letter that waits for an operator."""
 
 
 @always("process.every_order_ended_or_waits_for_something")
 def every_order_ended_or_waits() -> str:
-    """Every order is at its end, or waits for a delivery, for a deadline, or for somebody with a shipment to handle."""
+    """Every order has ended, or waits for a delivery, for a deadline, or for a person to handle its shipment."""
     return f"""
         SELECT o.number || ': ' || o.status || ', and waits for nothing' AS what,
                NOT (o.status IN ('delivered', 'cancelled')
@@ -26,7 +26,7 @@ def every_order_ended_or_waits() -> str:
                      WHERE s."order" = o.number AND s.status = 'dispatched'))
                  OR {WAITS_FOR_A_DELIVERY}) AS bad
         FROM ordering_order AS o
-    """  # noqa: S608 - made of constants in the code and a moment of our own clock
+    """  # noqa: S608 - made of constants in the code and a time of our own clock
 
 
 @always("process.nothing_is_confirmed_without_goods_and_money")
@@ -51,7 +51,7 @@ def nothing_is_confirmed_without_goods_and_money() -> str:
 
 @always("process.nothing_ships_unconfirmed")
 def nothing_ships_unconfirmed() -> str:
-    """What left the house belongs to an order that was confirmed, and not cancelled."""
+    """A dispatched shipment belongs to an order that is confirmed and not cancelled."""
     return """
         SELECT s.id || ' (' || s.status || '): order ' || coalesce(o.status, 'unknown') AS what,
                coalesce(o.status, '') NOT IN ('confirmed', 'shipped', 'delivered') AS bad
@@ -62,7 +62,7 @@ def nothing_ships_unconfirmed() -> str:
 
 @always("process.contexts_agree_at_rest")
 def contexts_agree_at_rest() -> str:
-    """An order at rest is told alike in every context: reservation and shipment are as far as the order is."""
+    """An order at rest has a reservation and a shipment whose states match its own."""
     return f"""
         SELECT o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', shipment '
                  || coalesce(s.status, 'none') AS what,
@@ -82,7 +82,7 @@ def contexts_agree_at_rest() -> str:
 
 @always("money.captured_less_refunded_is_what_orders_owe")
 def captured_less_refunded_is_what_orders_owe() -> str:
-    """At rest, captured less given back is what the order owes: its total less refunds by decision, or nothing."""
+    """At rest, captured less refunded is what the order owes: its total less granted refunds, or nothing."""
     owed = """
         CASE WHEN o.status IN ('confirmed', 'shipped', 'delivered')
              THEN o.total_minor - coalesce(i.granted_minor, 0) ELSE 0 END
@@ -100,5 +100,5 @@ def captured_less_refunded_is_what_orders_owe() -> str:
 
 
 def _a_minute_ago() -> str:
-    """A moment, as SQL; the routine that keeps deadlines runs every few seconds."""
+    """A minute ago, as an SQL literal; the routine that acts on deadlines runs every few seconds."""
     return f"'{(clock.now() - timedelta(minutes=1)):%Y-%m-%d %H:%M:%S}'"

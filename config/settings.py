@@ -1,7 +1,7 @@
-"""All settings; what may differ between two shops is read from the environment (or `.env`, as `.env.example`).
+"""All settings. What may differ between two shops is read from the environment, or from `.env` (see `.env.example`).
 
-Without any of it Waybill runs embedded: SQLite, a broker in the process, one process for everything. With
-`CELERY_BROKER_URL` it runs as a server and takes nothing for granted: a missing secret or an SQLite database stops it.
+Without any variable Waybill runs embedded: SQLite, a broker in memory, one process for everything. With
+`CELERY_BROKER_URL` it runs as a server, which refuses to start without a secret or on SQLite.
 """
 
 import os
@@ -17,21 +17,21 @@ env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
 VAR = Path(env.str("WAYBILL_VAR", default=str(BASE_DIR / "var")))
-"""Where the embedded mode keeps its database and its secret."""
+"""The folder of the embedded mode's database and secret."""
 
 # --- How it runs --------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
 EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
 if EMBEDDED:
-    CELERY_BROKER_URL = "memory://localhost"  # without a host kombu warns that it made one up
+    CELERY_BROKER_URL = "memory://localhost"  # without a host, kombu warns that it chose one
 DEBUG = env.bool("DEBUG", default=False)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
 WEB_THREADS = env.int("WEB_THREADS", default=8)
 
 
 def _embedded_secret() -> str:
-    """A secret of this installation's own, made at its first start."""
+    """The secret of this installation, generated at its first start."""
     VAR.mkdir(parents=True, exist_ok=True)
     path = VAR / "secret-key"
     try:
@@ -56,7 +56,7 @@ if env.bool("BEHIND_TLS", default=False):
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-# /healthz and /readyz are asked by machines beside the process, which speak no TLS.
+# Probes on the same machine or network call /healthz and /readyz without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
 # --- What it is made of -------------------------------------------------------------------------------------------
@@ -78,12 +78,12 @@ INSTALLED_APPS = [
     *(f"{context}.apps.{context.capitalize()}" for context in CONTEXTS),
     "billing.gateways.sandbox.apps.Sandbox",
     "config.apps.Wiring",
-    # Below config, because of two commands of one name Django takes that of the app above: `runserver` is config's.
+    # Below config: if two apps have a command of one name, Django takes the upper app's, so `runserver` is config's.
     "django.contrib.staticfiles",
 ]
 
 MIDDLEWARE = [
-    # The first, so that every answer belongs to a story, even one that a middleware below gives.
+    # First, so that every response has a correlation id, even a response of a middleware below.
     "integration.rest.middleware.begin_story",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -115,7 +115,7 @@ TEMPLATES = [
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-# The packages' own files are served as they lie: `make run` needs no collectstatic.
+# Static files are served from the packages themselves, so `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -132,18 +132,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}")}
 _sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
-# A connection that lives on: opening one for each request cost three quarters of the request rate.
+# Persistent connections: a new connection for each request reduced the request rate to a quarter.
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 if _sqlite:
     VAR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["ENGINE"] = "integration.storage.sqlite"
-    DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as with Django's; pytest-django goes by the engine's name
+    DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as Django does for its own SQLite engine
     DATABASES["default"]["OPTIONS"] = {
-        # Without IMMEDIATE, two transactions that read and then write lock each other out.
+        # Without IMMEDIATE, two transactions that read and then write fail with "database is locked".
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # Orders change the same pages again and again. Brought home from the log every 40 MB instead of every 4, many
-        # changes of a page are written there as one, and the disk is waited for as seldom.
+        # Orders change the same pages again and again. A checkpoint of the write-ahead log every 40 MB instead of every
+        # 4 MB writes many changes of a page to the database file as one, with fewer fsyncs.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000; "
         "PRAGMA wal_autocheckpoint=10000;",
     }
@@ -152,8 +152,8 @@ if _sqlite:
 else:
     DATABASES["default"]["ENGINE"] = "integration.storage.postgresql"
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # A statement that a connection has made so often is planned once and for all. 0 plans it each time, as a pooler
-    # needs it that gives every transaction another connection.
+    # psycopg prepares a statement after a connection has run it this many times. 0 never prepares, which a connection
+    # pooler in transaction mode needs.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         server_side_binding=True, prepare_threshold=env.int("PREPARE_STATEMENTS_AFTER", default=3) or None
     )
@@ -167,15 +167,15 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.integration"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
 CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED else "prefork")
-# SQLite lets one transaction write at a time: four threads waited for each other, and took three times as long as one.
+# SQLite has one writer at a time: four threads waited for its lock and took three times as long as one.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1 if EMBEDDED else (os.cpu_count() or 2))
-# Of one lane there is at most one wake-up: it is for whoever has a process to spare, not for whoever takes it first.
+# Each delivery queue has at most one wake-up. Without prefetching, it goes to a worker with an idle process.
 CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if EMBEDDED else {}
-# Every interval is short and every routine idempotent, so beat has nothing to remember from one start to the next.
+# Every interval is short and every routine is idempotent, so beat needs no file with the times of the last runs.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = TIME_ZONE
@@ -184,13 +184,13 @@ WAKEUP_TRANSPORT_OPTIONS = (
     {} if EMBEDDED else {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "max_retries": 1, "interval_start": 0}
 )
 BROKER_QUIET_SECONDS = 5.0
-"""For this long after a failure nobody waits for the broker."""
+"""Seconds after a failure during which wake-ups are not sent, so that requests do not wait for the broker."""
 SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
 NOT_YET_TIMEOUT = timedelta(minutes=5)
-"""For this long a message may come too early without being charged an attempt."""
+"""How long a reaction may raise `NotYet` before its attempts are counted."""
 ARCHIVE_AFTER = timedelta(days=env.float("ARCHIVE_AFTER_DAYS", default=90))
-"""For this long after its last delivery was settled a message stays where it is looked for first."""
+"""How long after its last delivery was settled a message moves to the archive."""
 
 # --- The shop -----------------------------------------------------------------------------------------------------
 
@@ -199,15 +199,15 @@ PAYMENT_DEADLINE = timedelta(minutes=env.float("PAYMENT_DEADLINE_MINUTES", defau
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="sandbox" if EMBEDDED else "")
 if PAYMENT_PROVIDER not in {"sandbox"}:
     raise ImproperlyConfigured(
-        "PAYMENT_PROVIDER must name the payment provider; the one there is so far is the sandbox, which charges nobody"
+        "PAYMENT_PROVIDER must name the payment provider; the only one so far is sandbox, which charges nobody"
     )
 SANDBOX_WEBHOOK_SECRETS = env.list("SANDBOX_WEBHOOK_SECRETS", default=[SECRET_KEY])
-"""What the sandbox signs its call-backs with: the first signs, any of them is accepted."""
+"""The secrets of the sandbox's call-backs: the first one signs, and a signature by any of them is accepted."""
 SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
 SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
-"""The share of calls to the sandbox that fail as if the line were cut, before or after it charged."""
+"""The share of calls to the sandbox that fail like a broken connection, before or after the charge."""
 
-# Without a mail server, letters are kept as files: a log is no place for addresses.
+# Without a mail server, e-mails are written to files, because a log must not contain addresses.
 vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
 EMAIL_FILE_PATH = VAR / "mail"
 EMAIL_TIMEOUT = 10
@@ -226,7 +226,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "integration.rest.problems.problem_response",
     "COERCE_DECIMAL_TO_STRING": True,
     "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
-    # Without a number, a client escapes throttling by sending another X-Forwarded-For each time.
+    # Without a number, a client avoids throttling by sending another X-Forwarded-For with each request.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=1 if env.bool("BEHIND_TLS", default=False) else 0),
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
@@ -234,15 +234,15 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Waybill",
     "DESCRIPTION": """Orders from the cart to the doorstep.
 
-JSON only, in UTF-8; moments as RFC 3339 writes them, in UTC; money as `{"amount": "19.90", "currency": "USD"}`.
+JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "currency": "USD"}`.
 
 * **Who**: `Authorization: Bearer …`, with a token from `POST /api/v1/auth/tokens`.
-* **Errors** are `application/problem+json` (RFC 9457). `type` names the kind; input that is well-formed but not
-  acceptable is a 422 with one of `errors` for each thing that is wrong. A field that is not named here is one.
-* **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first answer again.
-* **Lists** come in pages: follow `next` until it is null.
+* **Errors** are `application/problem+json` (RFC 9457). `type` names the kind. Well-formed input that is not acceptable
+  is a 422 with one entry in `errors` for each mistake. An unknown field is a mistake.
+* **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first response again.
+* **Lists** come in pages: request `next` until it is null.
 * **Changing what you saw**: send a resource's `ETag` as `If-Match`.
-* **Finding it again**: every answer names its story in `X-Correlation-Id`.
+* **Finding it again**: every response names its story in `X-Correlation-Id`.
 """,
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
@@ -255,7 +255,7 @@ JSON only, in UTF-8; moments as RFC 3339 writes them, in UTC; money as `{"amount
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    # Statuses are all called status: without names of their own they would take each other's.
+    # All these fields are called status: without names, their enums would collide.
     "ENUM_NAME_OVERRIDES": {
         "DeliveryStatus": "integration.messaging.models.Status",
         "OrderStatus": "ordering.models.OrderStatus",
@@ -278,7 +278,7 @@ LOGGING = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
-        # What a client did wrong is told to the client.
+        # A client error is reported in the response, not in the log.
         "django.request": {"level": "ERROR"},
     },
 }

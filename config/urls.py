@@ -1,4 +1,4 @@
-"""Every address of the house."""
+"""Every URL of Waybill."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -20,16 +20,16 @@ def verify(
     provider: timedelta | None = None,
     timeout: float = 60,
 ) -> dict[str, Finding]:
-    """Every invariant's finding, by its name.
+    """The finding of every invariant, by the invariant's name.
 
     Args:
-        only: the beginnings of the names to check; all without.
-        newest: so many aggregates of each kind are rebuilt from their histories; all without.
-        provider: compare what was paid and given back so long ago or since with the provider's books; not without.
-        timeout: a check whose statement takes longer, in seconds, is given up, and its finding says so.
+        only: prefixes of the names to check; `None` checks all.
+        newest: how many aggregates of each kind to rebuild from their histories, newest first; `None` rebuilds all.
+        provider: how far back to compare payments and refunds with the provider's books; `None` does not compare.
+        timeout: seconds that one statement may take. The finding of a check that takes longer says so.
 
     Raises:
-        OutcomeUnknown: the provider cannot be asked.
+        OutcomeUnknown: the provider cannot be reached.
     """
     checks = {name: entry.check for name, entry in invariants.items()}
     checks[REBUILD] = lambda: rows_are_their_histories(newest)
@@ -48,6 +48,6 @@ def _within(timeout: float, check: Callable[[], Finding]) -> Finding:
 
 
 def _books_are_the_providers(reach: timedelta) -> Finding:
-    """What happened is the same in our books and the provider's, row by row; nothing is repaired."""
+    """Our payments and refunds match the provider's, row by row; nothing is repaired."""
     looked_at, differences = compare(clock.now() - reach)
     return Finding(looked_at, [f"{key}: {difference.finding}" for key, difference in sorted(differences.items())])

@@ -1,4 +1,3 @@
-"""What it takes to fill a shop and let it trade for show: its goods (`catalogue`), a reader that turns a real shop's
-sales export into goods and sales (`sales_export`), and what puts them into the contexts, through the contexts' own
-commands and never past them.
+"""A shop to try Waybill with: its goods (`catalogue`), a reader of a real shop's sales export (`sales_export`), and the
+code that enters both. It changes the contexts only through their commands.
 """

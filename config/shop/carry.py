@@ -1,7 +1,7 @@
-"""Work begun by a command is carried on until it rests: nothing of its stories is pending any more, or we say what is.
+"""A command carries its stories on until none of their deliveries is pending, or fails and names those that are.
 
-Deliveries are claimed, so handling them here and by workers elsewhere at the same time does no harm, and no worker need
-be running at all. What another worker holds, and what failed and waits to be tried again, is waited for.
+Deliveries are claimed, so this process and workers can handle them at the same time, and no worker needs to run. The
+command waits for deliveries that another worker has claimed or that are due for a retry later.
 """
 
 import time
@@ -17,16 +17,16 @@ from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 
 TIMEOUT = timedelta(minutes=2)
-"""Longer than the longest back-off before a last attempt, so that a provider's bad minute does not end a command."""
+"""Longer than the longest back-off before a last attempt, so that a short outage does not end a command."""
 
 PAUSE = 0.05
-"""Seconds between two looks at what others are to do, or at what is not due yet."""
+"""Seconds between two looks for deliveries, while none is due in this process."""
 
-MOST_TOLD = 10
+MOST_NAMED = 10
 
 
 class NotCarriedThrough(CommandError):
-    """Deliveries of a command's stories became dead letters, or got nowhere for too long."""
+    """Deliveries of a command's stories became dead letters, or none was done for too long."""
 
 
 def carry_on(stories: Collection[UUID], timeout: timedelta = TIMEOUT) -> None:
@@ -34,10 +34,10 @@ def carry_on(stories: Collection[UUID], timeout: timedelta = TIMEOUT) -> None:
 
     Args:
         stories: their correlation ids.
-        timeout: how long none of them may get done before we give up.
+        timeout: how long to go on while no delivery gets done.
 
     Raises:
-        NotCarriedThrough: naming the consumers, and what they say is wrong.
+        NotCarriedThrough: when deliveries are dead letters or still pending; names their consumers and errors.
     """
     done, give_up_at = -1, 0.0
     while (so_far := _count(stories)).get(Status.PENDING):
@@ -64,6 +64,6 @@ def _failure(what: str, stories: Collection[UUID], status: Status) -> NotCarried
         f"{deliveries:,} × {consumer} ({attempts} attempt{'s' * (attempts != 1)}): {error or 'no error so far'}"
         for consumer, attempts, error, deliveries in kinds.order_by("-deliveries", "consumer")
     ]
-    if len(lines) > MOST_TOLD:
-        lines[MOST_TOLD:] = [f"and {len(lines) - MOST_TOLD} kinds more"]
+    if len(lines) > MOST_NAMED:
+        lines[MOST_NAMED:] = [f"and {len(lines) - MOST_NAMED} more kinds"]
     return NotCarriedThrough("\n  ".join([f"{what}:", *lines]))

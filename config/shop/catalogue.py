@@ -1,9 +1,7 @@
-"""The goods of the demo shop, Hearth & Trail. Whatever a demo wants to show is true of this list and stays
-true: small change and dear things, plenty in stock, the last one, and sold out.
+"""The goods of the demo shop, Hearth & Trail: cheap and expensive ones, plentiful, scarce and sold-out ones.
 
-Prices are in US dollars, exact to the cent; the opening stock is what the shop receives before it opens. The
-dear things make orders of more than 6,000 dollars easy; the scarce ones are for trying what happens when two
-buyers want the last one.
+Prices are in US dollars. The opening stock is what the shop receives before it opens. With the expensive goods it is
+easy to place orders over 6,000 dollars. The scarce ones show what happens when two buyers want the last one.
 """
 
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ SCARCE_STOCK = 3
 
 @dataclass(frozen=True, slots=True)
 class DemoProduct:
-    """A product as the demo shop offers it on its first day."""
+    """A product of the demo shop with its opening stock."""
 
     sku: str
     name: str
@@ -36,7 +34,7 @@ def _shelf(category: str, *products: tuple[str, str, str, int, str]) -> tuple[De
     )
 
 
-# Two lines a product read like a price list; one word a line would not.
+# Two lines for each product read like a price list, which the formatter would break up.
 # fmt: off
 _CAMP_KITCHEN = _shelf(
     "Camp kitchen",
@@ -63,7 +61,7 @@ _ON_THE_TRAIL = _shelf(
     ("TENT-RIDGE-2", "Ridge Tent for Two", "429.00", 20,
      "Stands in a gale, packs to the size of a loaf of bread."),
     ("TENT-BELL-5", "Bell Tent, 5 m", "890.00", 12,
-     "Room for a stove, a table and six friends who stay for the weekend."),
+     "Space for a stove, a table and six friends who stay for the weekend."),
     ("BAG-SLEEP-DOWN", "Down Sleeping Bag", "365.00", 25,
      "Ethically sourced down, warm to ten below and light as a hat."),
     ("CANOE-CEDAR-16", "Cedar Canoe, 16 ft", "980.00", 8,
@@ -137,7 +135,7 @@ _RAINY_DAYS = _shelf(
     ("CHESS-WALNUT", "Walnut Chess Set", "215.00", 22,
      "Weighted pieces, folding board, and a spare queen for each side."),
     ("TELESCOPE-BRASS-60", "Brass Telescope, 60 mm", "590.00", 3,
-     "Shows the rings of Saturn, or the neighbours' chimney in detail."),
+     "Shows the moons of Jupiter, or the neighbours' chimney in detail."),
     ("RADIO-WALNUT", "Walnut Table Radio", "260.00", 28,
      "One dial for the station, one for the volume, nothing else."),
     ("HARMONICA-C", "Harmonica in C", "38.50", 140,

@@ -1,12 +1,12 @@
-"""The ISO 3166 codes of countries, under the names that shops write."""
+"""The ISO 3166 codes of countries, by the names that shops write."""
 
 from functools import lru_cache
 
 from iso3166 import countries
 
-# What shops write for a country and the standard does not. Names that stand for several countries ("European
-# Community") or for several territories without a code in common ("Channel Islands": Guernsey and Jersey) are
-# missing on purpose: a guessed country would send a parcel to the wrong island.
+# Names that shops write and that the standard lacks. Names of several countries ("European Community") or of several
+# territories without a common code ("Channel Islands": Guernsey and Jersey) are missing on purpose: a guess would send
+# a parcel to the wrong island.
 COUNTRIES_AS_SHOPS_WRITE_THEM = {
     "BOLIVIA": "BO",
     "BRUNEI": "BN",
@@ -39,6 +39,6 @@ COUNTRIES_AS_SHOPS_WRITE_THEM = {
 
 @lru_cache(maxsize=1_024)
 def country_code(name: str) -> str:
-    """The ISO 3166 alpha-2 code, or nothing where the name stands for no single country."""
+    """The ISO 3166 alpha-2 code, or the empty text if the name stands for no single country."""
     known = countries.get(name, None)
     return known.alpha2 if known else COUNTRIES_AS_SHOPS_WRITE_THEM.get(name.upper(), "")

@@ -1,5 +1,5 @@
-"""Orders that differ as orders do: most are good, and some are declined, want more than there is, or are cancelled,
-before their payment or after it.
+"""Orders of every kind: most are paid and delivered; some are declined, ask for more than is in stock, or are cancelled
+before or after their payment.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from ordering.models import CancellationReason, Order, OrderStatus, Product
 
 
 class Kind(Enum):
-    """What becomes of an order."""
+    """How an order ends."""
 
     GOOD = "good"
     DECLINED = "declined"
@@ -35,7 +35,7 @@ class Kind(Enum):
 
 ONE_OF_EACH = tuple(Kind)
 OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINED)
-"""The mixture: half of them good, and every kind among the first five."""
+"""The kinds of ten orders: half of them good, and every kind among the first five."""
 
 AT_ONCE = 10
 DECLINING = tuple(sorted(method for method in TEST_METHODS if "Declined" in method))
@@ -51,11 +51,11 @@ PEOPLE = (
 
 
 class NothingToSell(Exception):
-    """The shop offers none of the demo's goods at the demo's currency, so nothing can be ordered."""
+    """The shop sells none of the demo's goods in the demo's currency, so nothing can be ordered."""
 
 
 class Wish(NamedTuple):
-    """An order as somebody is going to place it."""
+    """An order to be placed."""
 
     kind: Kind
     buyer: BuyerId
@@ -114,7 +114,7 @@ def live_through(
     """Place the orders and carry each to its end, some at a time.
 
     Args:
-        on_placed, on_ended: told of so many more orders that were placed, or came to their end.
+        on_placed, on_ended: called with how many more orders were placed, or have ended.
 
     Raises:
         NotCarriedThrough: as `carry_on` does.
@@ -129,7 +129,7 @@ def live_through(
 
 
 def _stock_for(wanted: Sequence[Wish], timeout: timedelta) -> None:
-    """A demo of a thousand orders sells more than the shop opened with."""
+    """Receive enough stock: a demo of a thousand orders sells more than the opening stock."""
     needed: dict[Sku, int] = {}
     for wish in wanted:
         if wish.kind is not Kind.TOO_MUCH:

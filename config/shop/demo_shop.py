@@ -1,4 +1,4 @@
-"""The demo shop is the catalogue and two people, put in once: whatever is there already stays as it is."""
+"""The demo shop is the catalogue and two users. Products and users that exist are not changed."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from integration.domain.money import Money
 
 
 def fill_demo_shop(timeout: timedelta = TIMEOUT) -> int:
-    """Offer and stock what is in the catalogue and new to the shop; returns how many products that were."""
+    """List and stock the products of the catalogue that the shop lacks; returns how many there were."""
     return open_shop(
         [
             Ware(Sku(ware.sku), ware.name, ware.description, Money(ware.price, CURRENCY), ware.opening_stock)

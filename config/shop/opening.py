@@ -1,6 +1,6 @@
-"""What the shop sells lies on its shelves from the first moment: a product is listed and stocked in one transaction.
+"""A product is listed and stocked in one transaction.
 
-Whoever runs a command again therefore finds every product either new, or listed and stocked, and changes neither.
+So a command that runs again finds each product either missing, or listed and stocked, and leaves the latter alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +22,11 @@ from ordering.models import Product
 T = TypeVar("T")
 
 AT_ONCE = 500
-"""So many products are listed in one transaction: few statements, and nobody who wants to write waits for long."""
+"""Products listed in one transaction: many, for few statements; not all, so that other writers need not wait long."""
 
 
 class Ware(NamedTuple):
-    """A product as the shop is to begin with it."""
+    """A product with its price and its opening stock."""
 
     sku: Sku
     name: str
@@ -36,13 +36,13 @@ class Ware(NamedTuple):
 
 
 def open_shop(wares: Sequence[Ware], timeout: timedelta = TIMEOUT) -> int:
-    """List and stock those of the wares that are new to the shop, and wait until all contexts know of them.
+    """List and stock those of the wares that the shop lacks, and wait until all contexts have handled that.
 
     Returns:
         How many were new.
 
     Raises:
-        PriceOutOfBounds, QuantityOutOfBounds: as they say.
+        PriceOutOfBounds, QuantityOutOfBounds: for a price or a stock beyond its limit.
         NotCarriedThrough: as `carry_on` does.
     """
     with new_story() as story:
@@ -52,7 +52,7 @@ def open_shop(wares: Sequence[Ware], timeout: timedelta = TIMEOUT) -> int:
 
 
 def _open_with_others(wares: Sequence[Ware]) -> int:
-    """Open though somebody else may be opening the same shop: what they were faster with is known the second time."""
+    """List the wares, and try once more if another process listed one of them at the same time."""
     try:
         return _open(wares)
     except IntegrityError:
@@ -69,10 +69,10 @@ def _open(wares: Sequence[Ware]) -> int:
 
 
 def receive_missing(needed: Mapping[Sku, int], reference: str, timeout: timedelta = TIMEOUT) -> None:
-    """Receive so much that of every sku as many are available as are needed, and wait until that is known.
+    """Receive as much of every sku as is missing, and wait until all contexts have handled that.
 
     Raises:
-        QuantityOutOfBounds: as it says.
+        QuantityOutOfBounds: for more than the limit.
         NotCarriedThrough: as `carry_on` does.
     """
     with new_story() as story:

@@ -1,6 +1,6 @@
-"""The two whom everybody may be in a demo: an operator with a key to every room and no more, and a buyer.
+"""The two users of a demo: an operator, who is staff of every context but no superuser, and a buyer.
 
-Their passwords are their names. Nobody who already exists is changed.
+Their passwords are their names. Users that exist are not changed.
 """
 
 from typing import Any
@@ -20,13 +20,13 @@ BUYER = "buyer"
 
 
 def missing_people() -> set[str]:
-    """Those of the two who do not exist yet."""
+    """The names of those of the two users that do not exist."""
     known = get_user_model().objects.filter(username__in=[OPERATOR, BUYER]).values_list("username", flat=True)
     return {OPERATOR, BUYER} - set(known)
 
 
 def let_people_in() -> set[str]:
-    """Make those who are missing; returns their names."""
+    """Make the missing users; returns their names."""
     missing = missing_people()
     if OPERATOR in missing:
         _hire_operator()
@@ -36,7 +36,7 @@ def let_people_in() -> set[str]:
 
 
 def demo_buyer() -> BuyerId | None:
-    """The buyer's identifier, if there is such a user."""
+    """The identifier of the demo's buyer, or `None` if there is no such user."""
     user = get_user_model().objects.filter(username=BUYER).first()
     return buyer_of_user(user.pk) if user else None
 
@@ -65,7 +65,7 @@ def _hire_operator() -> None:
 
 
 def _register_buyer() -> None:
-    # Past `register_customer`, which refuses passwords as easy as this one.
+    # Not with `register_customer`, which refuses passwords as weak as this one.
     with unit_of_work() as work:
         user = get_user_model().objects.create_user(BUYER, f"{BUYER}@example.com", BUYER)
         work.add(Buyer.register(buyer_of_user(user.pk), user=user.pk, name="Robin Buyer", email=user.email))

@@ -1,8 +1,8 @@
-"""An invoice of a sales export becomes an order at most once: its story's id follows from the invoice, so whoever looks
-finds the order it has become.
+"""An invoice of a sales export becomes an order at most once. The correlation id of the order is a hash of the invoice,
+so the order of an invoice can be looked up.
 
-That makes a replay something to be stopped, gone on with and repeated: what is placed is not placed again, and what is
-not at its end yet is carried there.
+A replay can be stopped and repeated. Invoices that are orders are not placed again, and orders that have not ended are
+carried on.
 """
 
 from collections import Counter
@@ -24,21 +24,21 @@ from ordering.commands import place_order
 from ordering.models import MixedCurrencies, Order, Product
 
 BATCH = 100
-"""So many orders are on their way together: enough for deliveries to be handled by the fifty."""
+"""Orders that are in progress at the same time: enough for full batches of deliveries."""
 
 INVOICES = UUID("8ac69c1a-4360-4048-910e-44515320d61e")
-"""The namespace of the stories that began as an invoice elsewhere; changing it forgets what was replayed."""
+"""The UUID namespace of correlation ids made from invoices. If it changed, every invoice would be placed again."""
 
 PAYS_ALWAYS = PaymentMethodId("pm_card_visa")
 
 
 def story_of(sale: Sale) -> UUID:
-    """The story of the order this invoice becomes: two shops may use one number, but not for this customer then."""
+    """The correlation id of the invoice's order. Two shops may use one number, but not with one customer and time."""
     return uuid5(INVOICES, f"{sale.invoice} {sale.customer} {sale.placed_at.isoformat()}")
 
 
 def orders_of(sales: Sequence[Sale]) -> dict[UUID, OrderNumber]:
-    """What the sales have become so far, by story."""
+    """The orders of the sales that have been placed, by correlation id."""
     found: dict[UUID, OrderNumber] = {}
     for batch in _in_batches(sales):
         placed = Order.objects.filter(correlation_id__in=[story_of(sale) for sale in batch])
@@ -47,14 +47,14 @@ def orders_of(sales: Sequence[Sale]) -> dict[UUID, OrderNumber]:
 
 
 def check_currency(skus: Sequence[Sku], currency: str) -> None:
-    """Raise `MixedCurrencies` if the shop sells one of these in another currency: an order has but one."""
+    """Raise `MixedCurrencies` if the shop sells one of these in another currency: an order has only one."""
     others = Product.objects.filter(pk__in=skus).exclude(currency=currency).order_by("pk")
     for sku, other in others.values_list("pk", "currency")[:1]:
         raise MixedCurrencies(f"product {sku} is sold in {other} here, so the export's prices cannot be in {currency}")
 
 
 def goods_needed(sales: Iterable[Sale]) -> Counter[Sku]:
-    """How many units of each sku it takes to deliver all these."""
+    """The units of each sku that these sales take."""
     needed: Counter[Sku] = Counter()
     for sale in sales:
         needed.update({Sku(line.sku): line.quantity for line in sale.lines})
@@ -69,14 +69,14 @@ def replay(
     on_placed: Callable[[int], None],
     on_carried: Callable[[int], None],
 ) -> None:
-    """Place the sales that are not orders yet, and carry all of them as far as they get.
+    """Place the sales that are not orders yet, and carry the orders of all sales on until they rest.
 
     Args:
-        ship: also dispatch and deliver what can be.
-        on_placed, on_carried: told of so many more orders that were placed, or came to rest.
+        ship: whether to dispatch and deliver them, too.
+        on_placed, on_carried: called with how many more orders were placed, or came to rest.
 
     Raises:
-        UnacceptableInput: the shop does not sell what a sale is about.
+        UnacceptableInput: the shop does not sell a product of a sale.
         NotCarriedThrough: as `carry_on` does.
     """
     for batch in _in_batches(sales):
@@ -90,10 +90,10 @@ def replay(
 
 
 def place(sale: Sale) -> None:
-    """Order what was sold, unless that was done before."""
+    """Place a sale as an order, unless it is one already."""
     story = Cause(correlation_id=story_of(sale), actor=f"sales-export:{sale.invoice}"[:80])
     with caused_by(story), unit_of_work() as work:
-        # Who replays the same invoice at the same time waits here, and then sees the order.
+        # Another replay of this invoice waits for this lock, and then finds the order.
         work.get(Product, sale.lines[0].sku)
         if not Order.objects.filter(correlation_id=story.correlation_id).exists():
             lines = [(Sku(line.sku), line.quantity) for line in sale.lines]
@@ -123,7 +123,7 @@ STREETS = (
 
 
 def address_of(sale: Sale) -> Address:
-    """Where the customer might live: an export says no more than the country. The same customer stays in one place."""
+    """A made-up address in the customer's country, always the same one: an export has no addresses."""
     number = crc32(sale.customer.encode())
     return Address(
         recipient=f"Customer {sale.customer}",

@@ -1,4 +1,4 @@
-"""What a command has to tell is a table or a tree on its own standard output, on a terminal and in a file alike."""
+"""Tables and trees that commands write to their standard output, a terminal or a file."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -26,29 +26,29 @@ AT_ONCE = 500
 
 
 def console_on(stdout: OutputWrapper, *, no_color: bool = False) -> Console:
-    """A console that writes where the command does."""
+    """A console that writes to the command's output."""
     stdout.ending = ""  # rich ends its lines itself
     width = None if stdout.isatty() else WIDTH_OF_A_FILE
     return Console(file=cast(TextIO, stdout), width=width, highlight=False, no_color=no_color or None)
 
 
 class OrderBars(NamedTuple):
-    """A bar for the orders that were placed, and one for those that came as far as they get."""
+    """A progress bar for placed orders, and one for orders that cannot go further."""
 
     progress: Progress
 
     def placed(self, orders: int) -> None:
-        """So many more were placed."""
+        """Advance the bar of placed orders."""
         self.progress.advance(self.progress.task_ids[0], orders)
 
     def ended(self, orders: int) -> None:
-        """So many more came as far as they get."""
+        """Advance the bar of orders that cannot go further."""
         self.progress.advance(self.progress.task_ids[1], orders)
 
 
 @contextmanager
 def order_bars(console: Console, orders: int) -> Iterator[OrderBars]:
-    """Show how far a command has come with so many orders."""
+    """Show the progress of a command that handles `orders` orders."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         progress.add_task("Orders placed", total=orders)
@@ -57,7 +57,7 @@ def order_bars(console: Console, orders: int) -> Iterator[OrderBars]:
 
 
 class End(NamedTuple):
-    """Where some orders got to, and their money."""
+    """The orders with one final status and reason, and their money."""
 
     status: str
     reason: str
@@ -71,7 +71,7 @@ class End(NamedTuple):
 
 
 def ends_of(orders: Collection[OrderNumber]) -> list[End]:
-    """Where the orders got to, the commonest end first."""
+    """The ends of the orders, the most frequent first."""
     ends: dict[tuple[str, str, str], list[int]] = {}
     numbers = list(orders)
     for start in range(0, len(numbers), AT_ONCE):
@@ -89,9 +89,9 @@ def ends_of(orders: Collection[OrderNumber]) -> list[End]:
 
 
 def table_of_ends(ends: Collection[End]) -> Table:
-    """The ends, with a sum at the bottom for each currency."""
-    table = Table("Status", "Reason", title="Where the orders got to")
-    for heading in ("Orders", "Ordered", "Paid", "Given back"):
+    """The ends as a table, with a sum for each currency."""
+    table = Table("Status", "Reason", title="Orders by status")
+    for heading in ("Orders", "Ordered", "Paid", "Refunded"):
         table.add_column(heading, justify="right", no_wrap=True)
     for end in ends:
         table.add_row(
@@ -110,10 +110,10 @@ def table_of_ends(ends: Collection[End]) -> Table:
 
 
 def table_of_rows(export: SalesExport) -> Table:
-    """What became of every row of a sales export."""
-    table = Table(title="What became of the file's rows")
+    """How many rows of a sales export were used, and how many were left out for which reason."""
+    table = Table(title="Rows of the file")
     table.add_column("Rows", justify="right", no_wrap=True)
-    table.add_column("What became of them")
+    table.add_column("Result")
     table.add_row(f"{export.used:,}", f"used, in {len(export.sales):,} accepted invoices")
     for reason in Reason:
         if export.left_out[reason]:
@@ -124,22 +124,22 @@ def table_of_rows(export: SalesExport) -> Table:
 
 
 def sum_of_rows(export: SalesExport) -> str:
-    """The proof that no row was dropped silently."""
+    """The sum that shows that no row is missing."""
     return f"{export.rows:,} rows = {export.used:,} used + {export.left_out.total():,} left out"
 
 
 def tree_of_causes(order: Order) -> Tree:
-    """The order's story: each event below the one that caused it."""
+    """The order's story as a tree: each event below the event that caused it."""
     entries = timeline(order)
     branches: dict[UUID, Tree] = {}
     root = Tree(Text(f"The story of {order}: {order.get_status_display().lower()}", style="bold"))
     for entry in entries:
         cause = branches.get(entry.causation_id, root) if entry.causation_id else root
-        branches[entry.id] = cause.add(_told(entry, entries[0].occurred_at))
+        branches[entry.id] = cause.add(_line_of(entry, entries[0].occurred_at))
     return root
 
 
-def _told(entry: HistoryEntry, began: datetime) -> Text:
+def _line_of(entry: HistoryEntry, began: datetime) -> Text:
     after = (entry.occurred_at - began).total_seconds()
     return Text.assemble(
         entry.summary,

@@ -1,12 +1,16 @@
-"""Reads a shop's sales export, and accounts for every row of it: a row is either part of a sale or left out
-for exactly one named reason, so what was read plus what was left out is always what the file holds.
+"""Reads a shop's sales export and accounts for every row: a row is part of a sale, or left out for exactly one reason.
+So the used rows plus the left-out rows are always all rows of the file.
 
-A file that cannot be read as an export at all raises `sales_rows.UnreadableExport`; a bad row never does. For each row
-we ask, in this order, and the first answer counts: can it be read (columns, values, numbers, date)? what is
-it (cancellation, adjustment, no goods)? is it a sale that can be repeated (quantity, price, customer,
-country)? does it fit its invoice (one customer, not too many units or lines)? is that within the limit?
+A file that is no sales export raises `sales_rows.UnreadableExport`; a bad row never does. Each row is checked in this
+order, and the first check that fails is the reason:
 
-What is accepted fits into the shop's tables: whoever places it need not ask again.
+1. Can the row be read (columns, values, numbers, date)?
+2. Is it a sale of goods (no cancellation, no adjustment, no fee)?
+3. Can the sale be repeated (quantity, price, customer, country)?
+4. Does it fit its invoice (one customer, not too many units or lines)?
+5. Is the invoice within the limit?
+
+An accepted sale fits into the shop's tables, so placing it needs no further checks.
 """
 
 import re
@@ -38,16 +42,16 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 PLAIN_PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
 SKU = re.compile(SKU_PATTERN)
 
-# Entries that shops book as if they were goods: postage, carriage, fees, samples, corrections. They must be
-# listed, as no shape tells them from goods: DCGSSGIRL, without a digit, is a party bag, and C2, with one, is
-# carriage. PADS is a book-keeper's supplement of a tenth of a penny. Vouchers, and entries of a single letter
-# (M for manual, D for discount, S for samples), have a shape and need no list.
+# Entries that shops book like goods: postage, carriage, fees, samples, corrections. They need a list, because no
+# pattern separates them from goods: DCGSSGIRL has no digit and is a party bag, C2 has one and is carriage. PADS is a
+# book-keeper's supplement of a tenth of a penny. Vouchers and entries of a single letter (M for manual, D for discount,
+# S for samples) match a pattern.
 NO_GOODS = frozenset({"POST", "DOT", "C2", "BANK CHARGES", "AMAZONFEE", "CRUK", "PADS"})
 NO_GOODS_SHAPE = re.compile(r"[A-Z]|GIFT_.*")
 
 
 class Reason(Enum):
-    """Why a row is left out, in the order in which we ask."""
+    """Why a row is left out, in the order of the checks."""
 
     WRONG_NUMBER_OF_COLUMNS = "it has more or fewer columns than the heading"
     VALUE_MISSING = "it lacks the invoice number, stock code, quantity, date or price"
@@ -71,7 +75,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SaleLine:
-    """So many units of one product."""
+    """The units of one product in a sale."""
 
     sku: str
     quantity: int
@@ -79,7 +83,7 @@ class SaleLine:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One invoice that a customer was sent; a sku occurs in one line only."""
+    """One invoice of a customer; each sku is in one line only."""
 
     invoice: str
     customer: str
@@ -90,7 +94,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A product that occurs in at least one of the sales."""
+    """A product of at least one sale."""
 
     sku: str
     name: str
@@ -99,7 +103,7 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class SalesExport:
-    """All that an export holds; cannot be made unless every row is accounted for."""
+    """The contents of an export; raises `ValueError` unless every row is accounted for."""
 
     sales: tuple[Sale, ...]
     goods: tuple[Goods, ...]
@@ -117,9 +121,18 @@ class SalesExport:
 
 
 def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExport:
-    """The goods and sales of a CSV or .csv.gz file; with a limit, no more sales than that, the first ones."""
+    """The goods and sales of a CSV or .csv.gz file.
+
+    Args:
+        path: the file.
+        limit: how many sales to accept, the first ones; `None` accepts all.
+
+    Raises:
+        UnreadableExport: the file is no sales export.
+        ValueError: for a negative limit.
+    """
     if limit is not None and limit < 0:
-        raise ValueError(f"A limit of {limit} sales makes no sense")
+        raise ValueError(f"the limit is {limit}, and must be 0 or more")
     reading = _Reading()
     for cells in rows_of(Path(path)):
         reading.add(cells)
@@ -127,7 +140,7 @@ def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExpo
 
 
 class _Row(NamedTuple):
-    """A row that can be read, whatever it stands for; country is empty where none is named."""
+    """A readable row, whether it is a sale or not; the country is empty if the row names none."""
 
     invoice: str
     sku: str
@@ -157,7 +170,7 @@ REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
 
 @dataclass(slots=True)
 class _Reading:
-    """The state of one reading: how many rows there were, which were refused, and the others by invoice."""
+    """The rows read so far: their number, the left-out ones by reason, and the others by invoice."""
 
     rows: int = 0
     left_out: Counter[Reason] = field(default_factory=Counter)
@@ -172,7 +185,7 @@ class _Reading:
             self.invoices[row.invoice].append(row)
 
     def result(self, limit: int | None) -> SalesExport:
-        sold = [rows for rows in map(self._fitting, self.invoices.values()) if rows]
+        sold = [rows for rows in map(self._rows_of_one_sale, self.invoices.values()) if rows]
         accepted = sold[:limit]
         self._leave_out(Reason.BEYOND_LIMIT, sum(map(len, sold[len(accepted) :])))
         return SalesExport(
@@ -183,8 +196,8 @@ class _Reading:
             left_out=self.left_out,
         )
 
-    def _fitting(self, rows: list[_Row]) -> list[_Row]:
-        """The rows of an invoice that may stand in one sale together; none, if it has too many lines."""
+    def _rows_of_one_sale(self, rows: list[_Row]) -> list[_Row]:
+        """The rows of an invoice that make up one sale; none if the invoice has too many lines."""
         buyer = (rows[0].customer, rows[0].country)
         one_buyer = [row for row in rows if (row.customer, row.country) == buyer]
         self._leave_out(Reason.OTHER_CUSTOMER, len(rows) - len(one_buyer))
@@ -197,7 +210,7 @@ class _Reading:
         return []
 
     def _leave_out(self, reason: Reason, rows: int) -> None:
-        # A reason that never occurred must not be listed with a zero.
+        # A reason that never occurred is not listed with a zero.
         if rows:
             self.left_out[reason] += rows
 
@@ -229,7 +242,7 @@ def _read(cells: tuple[str, ...] | None) -> _Row | Reason:
     return _Row(*texts, int(quantity), placed_at, _cents(price), intern(customer), country_code(country))
 
 
-# An export says the same few thousand things half a million times: each is worked out, and kept, once.
+# An export repeats a few thousand values half a million times, so parsed values are cached.
 @lru_cache(maxsize=65_536)
 def _sku(code: str) -> str:
     return code.upper()
@@ -242,7 +255,7 @@ def _cents(price: str) -> Decimal:
 
 @lru_cache(maxsize=1_024)
 def _moment(date: str) -> datetime | None:
-    """A point in time; the export names no time zone, so its clock is taken to be UTC."""
+    """The time in UTC, or `None` if it cannot be read. A time without a zone is taken as UTC."""
     try:
         moment = datetime.fromisoformat(date)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -258,7 +271,7 @@ def _units(rows: Iterable[_Row]) -> Counter[str]:
 
 
 def _sale(rows: list[_Row]) -> Sale:
-    # The till closes an invoice line by line, so its rows may differ by a minute: the first one counts.
+    # The rows of an invoice may differ by a minute: the first one counts.
     first = rows[0]
     lines = tuple(SaleLine(sku, quantity) for sku, quantity in _units(rows).items())
     return Sale(first.invoice, first.customer, first.placed_at, first.country, lines)
@@ -274,7 +287,7 @@ def _goods(rows: Iterable[_Row]) -> tuple[Goods, ...]:
 
 
 def _name(descriptions: Iterable[str]) -> str:
-    # capwords and not title, which would make a Children'S Apron of it.
+    # `str.title` would write Children'S Apron.
     names = [string.capwords(description) for description in descriptions if description]
     return _commonest(names)[:LONGEST_NAME].rstrip() if names else ""
 
@@ -283,10 +296,10 @@ _T = TypeVar("_T", str, Decimal)
 
 
 def _commonest(values: Iterable[_T]) -> _T:
-    """The value most often seen, the smallest of equals: whatever the order of the rows, the same answer.
+    """The most frequent value; of equally frequent ones the smallest, so that the order of rows does not matter.
 
-    For prices we prefer it to the median: it is one that customers were really asked, most of the time the
-    list price, and a few discounts for quantity or mistyped amounts do not move it.
+    For prices it suits better than the median: it is a price that customers paid, usually the list price, and a few
+    quantity discounts or mistyped amounts do not change it.
     """
     counts = Counter(values)
     return min(counts, key=lambda value: (-counts[value], value))

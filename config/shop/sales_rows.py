@@ -1,4 +1,4 @@
-"""Opens a sales export and yields its rows: checks the gzip file, the encoding, the CSV form and the heading."""
+"""Reads the rows of a sales export, and checks the gzip file, the encoding, the CSV format and the heading."""
 
 import csv
 import gzip
@@ -21,14 +21,14 @@ COLUMNS = (
 
 
 class UnreadableExport(Exception):
-    """The file is no sales export; the message says what is wrong with it."""
+    """The file is no sales export; the message names the problem."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path} {problem}")
 
 
 def rows_of(path: Path) -> Iterator[tuple[str, ...] | None]:
-    """The cells we need of each row, in our order; None for a row longer or shorter than the heading."""
+    """The cells of `COLUMNS` of each row; `None` for a row that is longer or shorter than the heading."""
     records = _records(path)
     heading = [name.strip() for name in next(records, [])]
     _check_heading(path, heading)
@@ -49,7 +49,7 @@ def _check_heading(path: Path, heading: list[str]) -> None:
 
 
 def _records(path: Path) -> Iterator[list[str]]:
-    """Heading and rows as they stand, without blank lines, which are no rows."""
+    """The heading and the rows, without blank lines."""
     try:
         with _opened(path) as text:
             yield from _well_formed(path, _without_nul(path, text))
@@ -62,14 +62,14 @@ def _records(path: Path) -> Iterator[list[str]]:
 
 
 def _opened(path: Path) -> TextIO:
-    # A byte order mark, which spreadsheets like to write, is no part of the first column's name.
+    # utf-8-sig drops the byte order mark that spreadsheets write before the first column's name.
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open("rt", encoding="utf-8-sig", newline="")
 
 
 def _well_formed(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
-    # Strict, because a quotation mark that is never closed would swallow rows which nobody then counts.
+    # Strict, because an unclosed quotation mark would swallow rows that would then not be counted.
     records = csv.reader(lines, strict=True)
     try:
         yield from filter(None, records)
@@ -79,7 +79,7 @@ def _well_formed(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    # No text file holds a NUL, and PostgreSQL could not store one.
+    # PostgreSQL cannot store a NUL.
     for number, line in enumerate(lines, start=1):
         if "\0" in line:
             raise UnreadableExport(path, f"is not text: line {number} holds a NUL character")

@@ -1,4 +1,4 @@
-"""Parcels leave and arrive as soon as they can: what an operator and a carrier do, for whoever has neither."""
+"""Dispatches and delivers shipments at once, where no operator and no carrier do."""
 
 from collections.abc import Collection, Mapping
 
@@ -11,16 +11,16 @@ CARRIER = "Demo Parcels"
 
 
 def dispatch(tracking_numbers: Mapping[OrderNumber, str]) -> None:
-    """Hand every arranged shipment of the orders to the carrier, under the order's tracking number."""
+    """Dispatch every arranged shipment of the orders, with the order's tracking number."""
     for shipment in _shipments(tracking_numbers, ShipmentStatus.ARRANGED):
         try:
             dispatch_shipment(ShipmentId(shipment.pk), CARRIER, tracking_numbers[OrderNumber(shipment.order)])
-        except NotAllowed:  # it was called off, or an operator was faster
+        except NotAllowed:  # it was cancelled, or an operator was faster
             continue
 
 
 def deliver(orders: Collection[OrderNumber]) -> None:
-    """Let every dispatched shipment of the orders arrive."""
+    """Deliver every dispatched shipment of the orders."""
     for shipment in _shipments(orders, ShipmentStatus.DISPATCHED):
         try:
             deliver_shipment(ShipmentId(shipment.pk))

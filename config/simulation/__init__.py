@@ -1,5 +1,5 @@
-"""A whole shop in one thread, on a clock of its own: real code, a bad world, and all chance drawn from a seed.
+"""A whole shop in one thread, on a virtual clock: the real code, many failures, and every random choice from one seed.
 
-`world` is time and chance, `workers` what a broker and its workers may do wrong, `people` who buys, carries and
-charges, and `run` puts them together and says what came of it.
+`world` has the clock and the random choices, `workers` the failures of the broker and its workers, `people` the buyers,
+the carrier and the payment provider. `run` puts them together and checks the result.
 """

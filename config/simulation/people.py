@@ -1,8 +1,8 @@
-"""Everybody outside talks to the shop over its API, and nobody outside can be relied upon.
+"""Buyers, carriers and the payment provider use the shop over its API, and all of them are unreliable.
 
-Buyers want what is not there, pay with bad cards, ask twice and change their minds; carriers come when they come; the
-payment provider cuts the line before or after it charged, is away for a while, and calls back twice, late, or first.
-Requests are cut off as well: the client repeats them under the same key.
+Buyers order what is out of stock, pay with declined cards, repeat requests and change their minds. Carriers come at any
+time. The payment provider drops connections before or after the charge, has outages, and sends call-backs twice, late
+or early. Requests are cut off, and the client repeats them under the same key.
 """
 
 from collections.abc import Mapping
@@ -30,16 +30,16 @@ PRICES = {"MUG": "12.50", "LAMP": "80.00", "ATLAS": "1000.00", "ROPE": "0.99", "
 
 SCARCE_GOODS, NO_GOODS, BAD_CARD, CHANGED_MIND, ASKED_AGAIN, CUT_OFF = 0.2, 0.03, 0.12, 0.2, 0.15, 0.25
 LONGEST_REQUEST = 40
-"""Within how many statements a request that is cut off ends."""
+"""A request that is cut off ends within this many statements."""
 BETWEEN_ORDERS = 15.0
 """Seconds from one order to the next, on average."""
-USUAL_FAILURES, NO_LINE = 0.3, 2.0
-"""`SANDBOX_FAILURE_RATE` on a usual day, and while no call gets through at all."""
+USUAL_FAILURES, OUTAGE = 0.3, 2.0
+"""`SANDBOX_FAILURE_RATE` usually, and during an outage, when every call fails."""
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 60.0, 2_700.0
 
 
 def furnish(orders: int) -> None:
-    """Goods, some of them too few for so many orders."""
+    """List and stock goods, some of them too few for the orders."""
     goods = [*PLENTY, *SCARCE, NONE]
     list_products([(Sku(sku), sku.title(), "", Money(Decimal(PRICES.get(sku, "49.00")), "USD")) for sku in goods])
     stock = {**dict.fromkeys(PLENTY, 10 * orders + 10), **dict.fromkeys(SCARCE, orders // 10 + 1)}
@@ -47,34 +47,34 @@ def furnish(orders: int) -> None:
 
 
 class Client:
-    """Whoever sends requests, repeating what was cut off under the same key."""
+    """Sends requests, and repeats under the same key those that were cut off."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        # One for all requests: a client builds the whole chain of middleware for its first.
+        # One client for all requests, because a client builds the middleware chain at its first request.
         self.api = APIClient(raise_request_exception=False)
 
     def post(self, path: str, body: Any, *, user: AbstractBaseUser, key: str) -> Any:
-        """Send a request until it is answered; returns the answer."""
+        """Send a request until there is a response; returns the response."""
         self.api.force_authenticate(user)
         return self.send(path, body, format="json", headers={"Idempotency-Key": key})
 
     def send(self, path: str, body: Any, **options: Any) -> Any:
-        """Send a request until it is answered; an answer of 500 is an offender."""
+        """Send a request until there is a response; returns it. A status of 500 or more is an offender."""
         while True:
             self.world.tally["requests"] += 1
             try:
                 with self.world.mortal(CUT_OFF, LONGEST_REQUEST):
-                    answer = self.api.post(path, body, secure=True, **options)
+                    response = self.api.post(path, body, secure=True, **options)
             except Died:
                 continue
-            if answer.status_code >= 500:
-                self.world.offenders.append(f"{path} answered {answer.status_code}")
-            return answer
+            if response.status_code >= 500:
+                self.world.offenders.append(f"{path} returned {response.status_code}")
+            return response
 
 
 class Buyers(Client):
-    """They order, ask again, and change their minds."""
+    """Place orders, repeat requests, and cancel."""
 
     def __init__(self, world: World, orders: int) -> None:
         super().__init__(world)
@@ -109,15 +109,17 @@ class Buyers(Client):
 
     def _order(self, key: str, wish: Mapping[str, Any]) -> None:
         world, user = self.world, self.users[int(key.partition("-")[2]) % len(self.users)]
-        answer = self.post("/api/v1/orders", wish, user=user, key=key)
-        number = answer.data.get("number", "")
-        if answer.status_code != 201 or self.numbers.setdefault(key, number) != number:
-            world.offenders.append(f"{key} was {self.numbers.get(key)} and is answered {answer.status_code} {number}")
+        response = self.post("/api/v1/orders", wish, user=user, key=key)
+        number = response.data.get("number", "")
+        if response.status_code != 201 or self.numbers.setdefault(key, number) != number:
+            world.offenders.append(
+                f"{key} was {self.numbers.get(key)} and the response is {response.status_code} {number}"
+            )
             return
         if world.chances(ASKED_AGAIN):
             world.tally["orders asked for again"] += 1
             world.after(world.soon(20), self._order, key, wish)
-        if "Idempotent-Replayed" not in answer.headers:
+        if "Idempotent-Replayed" not in response.headers:
             world.after(world.soon(120), self.carrier.dispatch, OrderNumber(number), 1)
             if world.chances(CHANGED_MIND):
                 world.after(world.soon(60), self._cancel, number, user)
@@ -125,12 +127,12 @@ class Buyers(Client):
     def _cancel(self, number: str, user: AbstractBaseUser) -> None:
         body, again = {"reason": "changed my mind"}, self.world.chances(ASKED_AGAIN)
         for _ in range(1 + again):
-            answer = self.post(f"/api/v1/orders/{number}/cancel", body, user=user, key=f"cancel-{number}")
-        self.world.tally["cancellations refused" if answer.status_code == 409 else "cancellations"] += 1
+            response = self.post(f"/api/v1/orders/{number}/cancel", body, user=user, key=f"cancel-{number}")
+        self.world.tally["cancellations refused" if response.status_code == 409 else "cancellations"] += 1
 
 
 class Carrier(Client):
-    """Takes a shipment when there is one, and brings it some day."""
+    """Dispatches and delivers shipments, at random times."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -138,45 +140,45 @@ class Carrier(Client):
         self.operator.groups.set(Group.objects.all())
 
     def dispatch(self, order: OrderNumber, attempt: int) -> None:
-        """Come for an order's shipment, and again until the order is at its end."""
+        """Dispatch an order's shipment; try again until that succeeds or the order has ended."""
         if self._act("dispatch", order, {"carrier": "DHL", "tracking_number": order}, attempt):
             self.world.after(self.world.soon(600), self.deliver, order)
         elif not Order.objects.filter(pk=order, status__in=[OrderStatus.CANCELLED, OrderStatus.DELIVERED]).exists():
             self.world.after(120, self.dispatch, order, attempt + 1)
 
     def deliver(self, order: OrderNumber) -> None:
-        """Bring it."""
+        """Deliver the order's shipment."""
         if not self._act("deliver", order, {}, 1):
             self.world.offenders.append(f"{order} was dispatched and could not be delivered")
 
     def _act(self, what: str, order: OrderNumber, body: Mapping[str, str], attempt: int) -> bool:
         path = f"/api/v1/shipments/{sibling('S', order, 1)}/{what}"
         for _ in range(1 + self.world.chances(ASKED_AGAIN)):
-            answer = self.post(path, body, user=self.operator, key=f"{what}-{order}-{attempt}")
-        return bool(answer.status_code == 200)
+            response = self.post(path, body, user=self.operator, key=f"{what}-{order}-{attempt}")
+        return bool(response.status_code == 200)
 
 
 class Provider(Client):
-    """The sandbox, on bad days, and calling back."""
+    """The sandbox, with failures, outages and call-backs."""
 
     def __init__(self, world: World, orders: int) -> None:
         super().__init__(world)
-        self._told: set[str] = set()
+        self._seen: set[str] = set()
         settings.SANDBOX_FAILURE_RATE = USUAL_FAILURES
-        world.every(5, self._look_into_the_books)
-        world.after(world.random.uniform(0, BETWEEN_ORDERS * orders), self._be_away)
+        world.every(5, self._find_new_charges)
+        world.after(world.random.uniform(0, BETWEEN_ORDERS * orders), self._begin_outage)
 
-    def _be_away(self) -> None:
-        settings.SANDBOX_FAILURE_RATE = NO_LINE
-        self.world.after(self.world.random.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE), self._be_back)
+    def _begin_outage(self) -> None:
+        settings.SANDBOX_FAILURE_RATE = OUTAGE
+        self.world.after(self.world.random.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE), self._end_outage)
 
-    def _be_back(self) -> None:
+    def _end_outage(self) -> None:
         settings.SANDBOX_FAILURE_RATE = USUAL_FAILURES
 
-    def _look_into_the_books(self) -> None:
-        new = Transaction.objects.exclude(pk__in=self._told).order_by("pk").values_list("pk", flat=True)
+    def _find_new_charges(self) -> None:
+        new = Transaction.objects.exclude(pk__in=self._seen).order_by("pk").values_list("pk", flat=True)
         for key in new:
-            self._told.add(key)
+            self._seen.add(key)
             for _ in range(self.world.random.choice([0, 1, 1, 2, 3])):
                 self.world.after(self.world.soon(30), self._call_back, key)
 
@@ -184,6 +186,6 @@ class Provider(Client):
         body, headers = adapter.call_back(key)
         self.world.tally["call-backs"] += 1
         path = "/api/v1/webhooks/payments/sandbox"
-        answer = self.send(path, body, content_type="application/json", headers=headers)
-        if answer.status_code != 204:
-            self.world.offenders.append(f"the call-back about {key} was answered {answer.status_code}")
+        response = self.send(path, body, content_type="application/json", headers=headers)
+        if response.status_code != 204:
+            self.world.offenders.append(f"the call-back about {key} returned {response.status_code}")

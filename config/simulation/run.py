@@ -1,4 +1,4 @@
-"""A simulation runs until its shop is at rest, and then every check there is must find nothing."""
+"""A simulation runs until its shop is at rest. Then every check must find no offender."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ from integration.read_models.catch_up import catch_up_all
 from ordering.models import Order
 
 LONGEST = timedelta(hours=12)
-"""Of virtual time after the last order: a shop that is not at rest by then never will be."""
+"""Virtual time after which a shop that is not at rest is an offender."""
 FACTS = (
     *("id", "stream", "stream_id", "version", "name", "schema_version", "data"),
     *("occurred_at", "correlation_id", "causation_id", "actor"),
@@ -31,16 +31,16 @@ FACTS = (
 
 
 class Outcome(Struct, frozen=True):
-    """What came of a simulation.
+    """The result of a simulation.
 
     Args:
-        history: the hash of every domain event of every context, with all that is known of it.
-        orders: how many ended how.
-        deliveries: how many are in which state.
-        tally: how often what went wrong on purpose did.
-        virtual_time: how long it took, on the simulation's own clock.
-        checks: how many rows each check looked at.
-        offenders: whatever is wrong, as sentences.
+        history: the hash of every domain event of every context, with its metadata.
+        orders: how many orders have which status.
+        deliveries: how many deliveries have which status.
+        tally: how often each simulated failure happened.
+        virtual_time: the time it took on the virtual clock.
+        checks: how many rows each check read.
+        offenders: everything that is wrong, as sentences.
     """
 
     history: str
@@ -53,7 +53,7 @@ class Outcome(Struct, frozen=True):
 
 
 def simulate(seed: int, orders: int) -> Outcome:
-    """Run a shop with so many orders in an empty, migrated database, from its opening to its rest."""
+    """Run a shop with this many orders in an empty, migrated database, until it is at rest."""
     world, failure_rate = World(seed), settings.SANDBOX_FAILURE_RATE
     with world.begun():
         workers = Workers(world)
@@ -79,7 +79,7 @@ def _run_until_at_rest(world: World) -> None:
 def _judge(world: World, orders: int) -> Outcome:
     history, virtual_time = _hash_of_history(), world.elapsed
     settings_rate, settings.SANDBOX_FAILURE_RATE = settings.SANDBOX_FAILURE_RATE, 0.0
-    clock.advance(timedelta(hours=1))  # by then nothing is too young to be compared with the provider's books
+    clock.advance(timedelta(hours=1))  # so that no payment is too recent to be compared with the provider's books
     catch_up_all()
     findings = verify()
     books = reconcile(BEGINNING)

@@ -1,7 +1,7 @@
-"""Whatever goes wrong between a commit and its effect elsewhere goes wrong here, and nothing may come of it.
+"""Everything that can fail between a commit and its effects fails here, and no effect may be lost or doubled.
 
-Wake-ups are dropped, doubled, delayed and overtake each other; workers die before any of their statements, and nobody
-is told. The sweep, the routines and the operator who replays dead letters are all there is to make up for it.
+Wake-ups are dropped, doubled, delayed and overtake each other. Workers die before any of their statements, without a
+trace. Only the sweep, the routines and an operator who replays dead letters repair that.
 """
 
 from functools import partial
@@ -17,27 +17,27 @@ from integration.messaging.wakeups import DeliveryQueue, wake
 
 DROPPED, DOUBLED, DELAYED = 0.10, 0.10, 0.15
 DYING, LONGEST_LIFE = 0.25, 40
-"""The share of wake-ups at which the worker dies, and within how many statements."""
-USUAL_WAY, LONG_WAY = 0.02, 15.0
-"""Seconds a wake-up takes, on average: as a rule, and when it is delayed."""
+"""The share of wake-ups that kill the worker, and within how many statements."""
+USUAL_DELAY, LONG_DELAY = 0.02, 15.0
+"""Seconds that a wake-up takes on average, and that a delayed one takes on average."""
 SWEEP, REPLAY = 1.0, 900.0
-"""Seconds from one sweep to the next, and from one look at the dead letters to the next."""
+"""Seconds from one sweep to the next, and from one replay of dead letters to the next."""
 
 
 class Workers:
-    """A broker that cannot be trusted, workers that die, and beat."""
+    """An unreliable broker, workers that die, and beat."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._rung = self._last = 0
+        self._sent = self._last = 0
         world.every(SWEEP, self._sweep)
         world.every(REPLAY, self._replay_dead_letters)
         for _, routine in routines.items():
             world.every(routine.interval.total_seconds(), partial(self._run, routine))
 
     def wake(self, delivery_queue: DeliveryQueue) -> None:
-        """Take a wake-up, and let it arrive never, once or twice."""
-        world, self._rung = self.world, self._rung + 1
+        """Accept a wake-up, and deliver it never, once or twice."""
+        world, self._sent = self.world, self._sent + 1
         world.tally["wake-ups"] += 1
         if world.chances(DROPPED):
             world.tally["wake-ups dropped"] += 1
@@ -46,7 +46,7 @@ class Workers:
         world.tally["wake-ups doubled"] += doubled
         world.tally["wake-ups delayed"] += delayed
         for _ in range(1 + doubled):
-            world.after(world.soon(LONG_WAY if delayed else USUAL_WAY), self._work, delivery_queue, self._rung)
+            world.after(world.soon(LONG_DELAY if delayed else USUAL_DELAY), self._work, delivery_queue, self._sent)
 
     def _work(self, delivery_queue: DeliveryQueue, number: int) -> None:
         self.world.tally["wake-ups overtaken"] += number < self._last

@@ -1,6 +1,6 @@
-"""Time passes only from one thing that happens to the next, and all chance is drawn from the seed.
+"""The virtual clock moves from one scheduled action to the next, and all random choices come from the seed.
 
-So the same seed tells the same history, to the identifier and the microsecond, on every machine.
+So the same seed gives the same history on every machine, down to identifiers and microseconds.
 """
 
 import random as chance
@@ -24,18 +24,18 @@ BEGINNING = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
 class Died(BaseException):
-    """The process ended here, and nobody in it may take notice."""
+    """The simulated process was killed here. A `BaseException`, so that no handler catches it."""
 
 
 class World:
-    """What is going to happen when, and how often what has happened.
+    """The schedule of actions, and counts of what has happened.
 
     Args:
-        seed: whatever is left to chance follows from it.
+        seed: the seed of all random choices.
     """
 
     def __init__(self, seed: int) -> None:
-        self.random = Random(seed)  # noqa: S311 - no secret hangs on it
+        self.random = Random(seed)  # noqa: S311 - not for secrets
         self.tally: Counter[str] = Counter()
         self.offenders: list[str] = []
         self._seed = seed
@@ -45,7 +45,7 @@ class World:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """Let the clock, the event ids and Python's own chance be this world's."""
+        """Within the block the clock, the event ids and the module `random` are this world's."""
         chance_before = chance.getstate()
         with ExitStack() as stack:
             stack.callback(chance.setstate, chance_before)
@@ -56,21 +56,21 @@ class World:
 
     @property
     def elapsed(self) -> timedelta:
-        """How long the world has been there."""
+        """How much virtual time has passed."""
         return clock.now() - BEGINNING
 
     @property
     def awaits_something(self) -> bool:
-        """Whether anything is ahead besides what happens again and again."""
+        """Whether an action is scheduled that does not repeat."""
         return self._wanted > 0
 
     def after(self, seconds: float, do: Callable[..., object], *args: Any) -> None:
-        """Have something happen, so many seconds from now."""
+        """Schedule an action in `seconds` from now."""
         self._wanted += 1
         self._put(seconds, partial(do, *args), once=True)
 
     def every(self, seconds: float, do: Callable[[], object]) -> None:
-        """Have something happen again and again."""
+        """Schedule an action that repeats every `seconds`."""
 
         def again() -> None:
             self._put(seconds, again, once=False)
@@ -79,18 +79,18 @@ class World:
         self._put(seconds, again, once=False)
 
     def go_on(self) -> None:
-        """Let the next thing happen."""
+        """Move the clock to the next action and run it."""
         moment, _, do, once = heappop(self._ahead)
         clock.advance(moment - clock.now())
         self._wanted -= once
         do()
 
     def chances(self, share: float) -> bool:
-        """Whether what happens in such a share of cases happens in this one."""
+        """True with the probability `share`, from 0 to 1."""
         return self.random.random() < share
 
     def soon(self, mean: float) -> float:
-        """Some seconds: most often few, now and then many times the mean."""
+        """Random seconds of an exponential distribution: usually few, at times many times the mean."""
         return self.random.expovariate(1 / mean)
 
     @contextmanager
@@ -118,6 +118,6 @@ class World:
 
 
 def _next_event_id(numbers: Iterator[int]) -> UUID:
-    """A UUIDv7 of the world's clock, with a number where others have chance: it still sorts by its making."""
+    """A UUIDv7 of the virtual clock, with a counter instead of random bits; it sorts by its creation."""
     milliseconds = int(clock.now().timestamp() * 1000)
     return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | next(numbers))

@@ -132,9 +132,9 @@ class TestPeople:
 
     def test_the_operator_sees_a_context_that_is_added_later(self, settings: Any) -> None:
         fill()
-        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+        settings.CONTEXTS = [*settings.CONTEXTS, "customs"]
 
-        Group.objects.get_or_create(name="loyalty")
+        Group.objects.get_or_create(name="customs")
         Group.objects.get_or_create(name="accountants")
 
         names = set(get_user_model().objects.get(username="operator").groups.values_list("name", flat=True))
@@ -143,9 +143,9 @@ class TestPeople:
     def test_an_operator_who_was_taken_out_of_all_contexts_sees_no_new_one(self, settings: Any) -> None:
         fill()
         get_user_model().objects.get(username="operator").groups.clear()
-        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+        settings.CONTEXTS = [*settings.CONTEXTS, "customs"]
 
-        Group.objects.create(name="loyalty")
+        Group.objects.create(name="customs")
 
         assert not get_user_model().objects.get(username="operator").groups.exists()
 
@@ -177,8 +177,8 @@ class TestOnAServer:
 
     def test_a_user_named_operator_sees_no_context_that_is_added_later(self, settings: Any) -> None:
         fill(force=True)
-        settings.CONTEXTS = [*settings.CONTEXTS, "loyalty"]
+        settings.CONTEXTS = [*settings.CONTEXTS, "customs"]
 
-        Group.objects.create(name="loyalty")
+        Group.objects.create(name="customs")
 
-        assert not get_user_model().objects.filter(groups__name="loyalty").exists()
+        assert not get_user_model().objects.filter(groups__name="customs").exists()

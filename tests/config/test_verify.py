@@ -193,7 +193,7 @@ def test_how_far_back_the_books_are_compared_can_be_said(at_rest: OrderNumber) -
 
 def test_a_provider_that_does_not_answer_is_told_as_such(at_rest: OrderNumber, cut_line: Callable[..., None]) -> None:
     cut_line(True)
-    assert "the provider could not be asked" in books()
+    assert "the provider could not be reached" in books()
 
 
 # --- Time ---

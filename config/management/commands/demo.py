@@ -1,4 +1,4 @@
-"""`manage.py demo`: orders of every kind, from placing to their ends, and what became of them."""
+"""`manage.py demo`: place orders of every kind, carry each to its end, and print the results."""
 
 from datetime import timedelta
 from random import Random
@@ -19,21 +19,21 @@ class Command(BaseCommand):
     """Places varied orders and carries them to their ends."""
 
     help = (
-        "Places orders in the demo shop, which is filled first if it is empty: good ones, declined ones, orders for "
-        "more than there is, and some that are cancelled before or after their payment. Carries all of them to their "
-        "ends, with or without workers running, and shows what became of them."
+        "Places orders in the demo shop, which is filled first if it is empty: paid ones, declined ones, orders for "
+        "more than is in stock, and some that are cancelled before or after their payment. Carries all of them to "
+        "their ends, with or without workers running, and shows the results."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--orders", type=int, default=20, metavar="N", help="how many (default: 20)")
-        parser.add_argument("--seed", type=int, metavar="N", help="place the same orders every time for the same seed")
+        parser.add_argument("--seed", type=int, metavar="N", help="with the same seed, place the same orders")
         parser.add_argument(
             "--timeout",
             "--patience",
             type=float,
             default=TIMEOUT.total_seconds(),
             metavar="SECONDS",
-            help="give up when nothing got done for so long (default: %(default)g)",
+            help="give up when nothing was done for this long (default: %(default)g)",
         )
 
     def handle(self, *, orders: int, seed: int | None, timeout: float, **options: Any) -> None:
@@ -41,23 +41,21 @@ class Command(BaseCommand):
             raise CommandError("--orders must be 1 or more.")
         if timeout <= 0:
             raise CommandError("--timeout must be more than 0 seconds.")
-        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
-        fill_demo_shop(patient)
+        console, wait = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
+        fill_demo_shop(wait)
         try:
-            wanted = wishes(orders, Random(seed))  # noqa: S311 - no secret hangs on it
+            wanted = wishes(orders, Random(seed))  # noqa: S311 - not for secrets
             with order_bars(console, orders) as bars:
-                numbers = live_through(wanted, timeout=patient, on_placed=bars.placed, on_ended=bars.ended)
+                numbers = live_through(wanted, timeout=wait, on_placed=bars.placed, on_ended=bars.ended)
         except (DomainError, NothingToSell) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            raise CommandError(
-                "Stopped. What was placed is carried on by whoever works next.", returncode=130
-            ) from None
+            raise CommandError("Stopped. Workers go on with the orders that were placed.", returncode=130) from None
         console.print(table_of_ends(ends_of(numbers)))
-        console.print(tree_of_causes(_one_to_tell(numbers)))
+        console.print(tree_of_causes(_one_to_show(numbers)))
 
 
-def _one_to_tell(numbers: list[OrderNumber]) -> Order:
-    """A delivered order, if there is one: its story goes through every context."""
+def _one_to_show(numbers: list[OrderNumber]) -> Order:
+    """A delivered order, if there is one, because its story passes through every context."""
     delivered = Order.objects.filter(pk__in=numbers[:100], status=OrderStatus.DELIVERED).order_by("created_at").first()
     return delivered or Order.objects.get(pk=numbers[0])

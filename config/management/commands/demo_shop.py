@@ -1,4 +1,4 @@
-"""`manage.py demo_shop`: a shop to try Waybill with; run again, it changes nothing."""
+"""`manage.py demo_shop`: fill a shop to try Waybill with; a second run changes nothing."""
 
 from typing import Any
 
@@ -14,22 +14,22 @@ class Command(BaseCommand):
     """Fills the demo shop."""
 
     help = (
-        "Fills the shop with the demo's products and their opening stock, and lets in the users operator (staff) and "
-        "buyer, whose passwords are their names. What is there already is left as it is."
+        "Fills the shop with the demo's products and their opening stock, and makes the users operator (staff) and "
+        "buyer, whose passwords are their names. Existing products and users are not changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--force",
             action="store_true",
-            help="make the users on a server too, where everybody could log in as operator",
+            help="make the users on a server, too, where anyone could log in as operator",
         )
 
     def handle(self, *, force: bool, **options: Any) -> None:
         if missing_people() and not settings.EMBEDDED and not force:
             raise CommandError(
-                "This is a server (CELERY_BROKER_URL is set), and everybody knows the passwords of operator and buyer. "
-                "Use --force if nobody but you can reach it."
+                "This is a server (CELERY_BROKER_URL is set), and the passwords of operator and buyer are public. "
+                "Use --force if only you can reach it."
             )
         products = fill_demo_shop()
         people = let_people_in()
@@ -39,4 +39,4 @@ class Command(BaseCommand):
                 f"The demo shop has {products} new products and the new users: {', '.join(sorted(people)) or 'none'}."
             )
         else:
-            console.print("The demo shop is there already; nothing was changed.")
+            console.print("The demo shop exists already; nothing was changed.")

@@ -1,4 +1,4 @@
-"""`manage.py erase_buyer U-5`: forget who a buyer is, everywhere; what the books need of their orders stays."""
+"""`manage.py erase_buyer U-5`: erase a buyer's personal data everywhere, and keep the amounts of their orders."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ class Command(BaseCommand):
     """Erases a buyer."""
 
     help = (
-        "Close a buyer's account and erase what is personal of them from tables, histories, messages and dead letters. "
-        "It cannot be undone. Refused while one of their orders is neither delivered nor cancelled."
+        "Close a buyer's account and erase their personal data from tables, histories, messages and dead letters. "
+        "This cannot be undone. It is refused while an order of theirs is neither delivered nor cancelled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("buyer", metavar="BUYER", help="such as U-5, a user name or an e-mail address")
-        parser.add_argument("--yes", action="store_true", help="do not ask whether that is really meant")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     def handle(self, *args: Any, buyer: str, yes: bool, **options: Any) -> None:
         try:
@@ -28,11 +28,11 @@ class Command(BaseCommand):
                 raise CommandError("Nothing was erased.")
             erased = erase_buyer(id)
         except EOFError:
-            raise CommandError("Nothing was erased: there is nobody to ask. Say --yes.") from None
+            raise CommandError("Nothing was erased: there is no terminal to ask for confirmation. Use --yes.") from None
         except DomainError as error:
             raise CommandError(error.detail) from error
         if not any(erased):
             self.stdout.write(f"There was nothing left to erase of buyer {id}.")
             return
         self.stdout.write(f"Buyer {id} is erased, and {erased.orders:,} of their orders anonymized.")
-        self.stdout.write("The other contexts follow as soon as their workers hear of it.")
+        self.stdout.write("The other contexts erase theirs when their workers handle the message.")

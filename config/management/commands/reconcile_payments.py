@@ -1,4 +1,4 @@
-"""Compare our books with the payment provider's, now, and say what was found."""
+"""`manage.py reconcile_payments`: compare our payments with the provider's now, and print the differences."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,18 +11,18 @@ from integration.domain import clock
 
 
 class Command(BaseCommand):
-    """`manage.py reconcile_payments`."""
+    """Compares payments and refunds with the provider's."""
 
     help = "Compare our books with the payment provider's, repair what is safe, and list what a person must look at."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=30, help="how far back to look")
+        parser.add_argument("--days", type=int, default=30, help="how many days back to compare (default: %(default)s)")
 
     def handle(self, *args: Any, days: int, **options: Any) -> None:
         try:
             report = reconcile(clock.now() - timedelta(days=days))
         except OutcomeUnknown as error:
-            raise CommandError(f"the provider could not be asked: {error}") from error
+            raise CommandError(f"the provider could not be reached: {error}") from error
         self.stdout.write(f"{report.looked_at:,} compared, {len(report.repaired)} repaired")
         for key in report.repaired:
             self.stdout.write(f"  repaired: {key}")

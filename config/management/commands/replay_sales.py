@@ -1,4 +1,4 @@
-"""`manage.py replay_sales FILE`: the sales of a real shop placed again as orders here, every row accounted for."""
+"""`manage.py replay_sales FILE`: place the sales of a real shop as orders, and account for every row of the file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -33,21 +33,21 @@ class Command(BaseCommand):
 
     help = (
         "Reads a sales export (CSV or .csv.gz with the columns InvoiceNo, StockCode, Description, Quantity, "
-        "InvoiceDate, UnitPrice, CustomerID, Country), offers its products, and places each invoice that can be as an "
-        "order of the buyer C-<CustomerID>, paid at once, at the shop's own prices. An invoice is placed once in a "
-        "shop's life: run again, after being stopped or with another file that holds it, this command finds its order "
-        "and goes on with it. With --ship it fails unless every accepted invoice is delivered; with --stock too, "
-        "shortages are what you asked for."
+        "InvoiceDate, UnitPrice, CustomerID, Country), offers its products, and places each usable invoice as an "
+        "order of the buyer C-<CustomerID>, paid at once, at the shop's own prices. A shop places each invoice only "
+        "once: a second run, after a stop or with another file that has the invoice, finds the order and goes on "
+        "with it. With --ship the command fails unless every accepted invoice is delivered; with --stock as well, "
+        "shortages are expected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="the export")
+        parser.add_argument("file", metavar="FILE", help="the sales export")
         parser.add_argument("--limit", type=int, metavar="N", help="only the first N invoices that can be placed")
         parser.add_argument(
             "--stock",
             type=int,
             metavar="N",
-            help="open with N of each product that is new to the shop (default: receive what all the invoices take)",
+            help="open with N of each product that is new to the shop (default: as many as all invoices take)",
         )
         parser.add_argument("--ship", action="store_true", help="dispatch and deliver the orders")
         parser.add_argument(
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             type=float,
             default=TIMEOUT.total_seconds(),
             metavar="SECONDS",
-            help="give up when nothing got done for so long (default: %(default)g)",
+            help="give up when nothing was done for this long (default: %(default)g)",
         )
 
     def handle(
@@ -74,16 +74,16 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         _check(limit, stock, timeout)
-        console, patient = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
+        console, wait = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
         try:
             export = read_sales(file, limit)
         except UnreadableExport as error:
             raise CommandError(str(error)) from error
         try:
             placed_before = len(orders_of(export.sales))
-            _prepare(export, currency, stock, patient)
+            _prepare(export, currency, stock, wait)
             with order_bars(console, len(export.sales)) as bars:
-                replay(export.sales, ship=ship, timeout=patient, on_placed=bars.placed, on_carried=bars.ended)
+                replay(export.sales, ship=ship, timeout=wait, on_placed=bars.placed, on_carried=bars.ended)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         ends = ends_of(orders_of(export.sales).values())
         console.print(table_of_ends(ends))
         if placed_before:
-            console.print(f"{placed_before:,} of {len(export.sales):,} invoices were orders already before this run.")
+            console.print(f"{placed_before:,} of {len(export.sales):,} invoices were orders before this run.")
         console.print(table_of_rows(export))
         console.print(sum_of_rows(export))
         if ship and stock is None:
@@ -108,7 +108,7 @@ def _check(limit: int | None, stock: int | None, timeout: float) -> None:
 
 
 def _prepare(export: SalesExport, currency: str, stock: int | None, timeout: timedelta) -> None:
-    """Offer the products, with `stock` of each, or with what it takes to deliver all that is not placed yet."""
+    """Offer the products with `stock` of each; if `None`, with as many as the invoices that are not placed yet take."""
     check_currency([Sku(goods.sku) for goods in export.goods], currency)
     placed = orders_of(export.sales)
     needed = goods_needed(sale for sale in export.sales if story_of(sale) not in placed)

@@ -1,4 +1,4 @@
-"""Serve the shop: in the embedded mode everything in one go, otherwise the web, with workers and beat elsewhere."""
+"""`manage.py serve`: the web; in the embedded mode with a worker and beat in the same process."""
 
 import signal
 from typing import Any
@@ -29,7 +29,7 @@ Ctrl-C stops it.
 
 
 class Server(BaseApplication):
-    """Gunicorn, told by our settings instead of a file of its own."""
+    """Gunicorn, configured by Django's settings instead of a file of its own."""
 
     def __init__(self, port: int, host: str) -> None:
         self._embedded: Embedded | None = None
@@ -43,7 +43,7 @@ class Server(BaseApplication):
         self.cfg.set("threads", settings.WEB_THREADS)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("graceful_timeout", 10)
-        # Gunicorn's control socket would be one path for all the shops of a user.
+        # Gunicorn's control socket has one path for all servers of a user.
         self.cfg.set("control_socket_disable", True)
         self.cfg.set("when_ready", self._stop_gently_on_ctrl_c)
         self.cfg.set("post_worker_init", self._begin)
@@ -53,11 +53,12 @@ class Server(BaseApplication):
         return application
 
     def _stop_gently_on_ctrl_c(self, server: Any) -> None:
-        # The hard way takes a lock in a signal handler, and waits for itself for ever when a request has just come in.
+        # SIGINT stops gunicorn's threads at once and takes a lock in the signal handler. If a request has just arrived,
+        # that lock is taken and the handler never returns.
         server.handle_int = server.handle_term
 
     def _begin(self, worker: Any) -> None:
-        # A terminal sends Ctrl-C to every process; ours end when the one that started them tells them to.
+        # A terminal sends SIGINT to every process of the group. Workers end when the master sends SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if settings.EMBEDDED:
             self._embedded = Embedded()
@@ -69,7 +70,7 @@ class Server(BaseApplication):
 
 
 class Command(BaseCommand):
-    """`manage.py serve`."""
+    """Serves the web."""
 
     help = "Serve the web; in the embedded mode with worker and beat in the same process."
 
@@ -80,5 +81,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
         self.check()
         self.stdout.write(BANNER.format(url=f"http://{host}:{port}", sku="MUG-ENAMEL-BLUE"))
-        self.stdout.flush()  # or each process forked from this one would print it again
+        self.stdout.flush()  # before the fork, or each worker would print the buffer again
         Server(port, host).run()

@@ -1,4 +1,4 @@
-"""`manage.py simulate`: a whole shop in a bad world, in a database in memory; the same seed tells the same history."""
+"""`manage.py simulate`: run a whole shop with many failures, in memory; the same seed gives the same history."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from config.shop.report import console_on
 from config.simulation.run import Outcome, simulate
 
 INSIDE = "WAYBILL_SIMULATES"
-"""Set in the process that simulates, which has nothing of this shop's in its environment."""
+"""Set in the simulating process, whose environment has none of this shop's settings."""
 ENVIRONMENT = {
     INSIDE: "1",
     "DATABASE_URL": "sqlite://:memory:",
@@ -31,30 +31,30 @@ ENVIRONMENT = {
     "LOG_LEVEL": "CRITICAL",
     "PYTHONHASHSEED": "0",
 }
-KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "NO_COLOR", "COLUMNS", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
-"""What of the environment the process that simulates may know."""
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TERM", "NO_COLOR", "COLUMNS", "VIRTUAL_ENV", "PYTHONPATH", "SYSTEMROOT")
+"""The environment variables that the simulating process inherits."""
 
 
 class Command(BaseCommand):
-    """Simulates in a process of its own, so that no setting and no database of this one is touched."""
+    """Simulates in a new process, so that the settings and the database of this one do not matter."""
 
     help = (
-        "Runs a shop in one thread, on a clock of its own and an SQLite database in memory: wake-ups are dropped, "
+        "Runs a shop in one thread, on a virtual clock and an SQLite database in memory: wake-ups are dropped, "
         "doubled, delayed and shuffled, workers and requests die, the payment provider fails. Then every check must "
-        "find nothing. The same seed has the same history hash. Exits 1 and names the offenders if there are any."
+        "find nothing. The same seed gives the same history hash. Exits 1 and names the offenders if there are any."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--seed", type=int, default=1, metavar="N", help="all chance follows from it (default: 1)")
-        parser.add_argument("--orders", type=int, default=100, metavar="N", help="how many (default: 100)")
+        parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of all random choices (default: 1)")
+        parser.add_argument("--orders", type=int, default=100, metavar="N", help="how many orders (default: 100)")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *, seed: int, orders: int, json: bool, **options: Any) -> None:
         if orders < 1:
             raise CommandError("--orders must be 1 or more.")
         if INSIDE not in os.environ:
-            self._run_in_a_process_of_its_own(seed, orders, json)
+            self._run_in_a_new_process(seed, orders, json)
             return
         outcome, seconds = self._simulate(seed, orders)
         if json:
@@ -64,12 +64,12 @@ class Command(BaseCommand):
         if outcome.offenders:
             raise CommandError(f"{len(outcome.offenders)} offenders", returncode=1)
 
-    def _run_in_a_process_of_its_own(self, seed: int, orders: int, json: bool) -> None:
+    def _run_in_a_new_process(self, seed: int, orders: int, json: bool) -> None:
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "simulate"]
         command += ["--seed", str(seed), "--orders", str(orders), *(["--json"] if json else [])]
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with tempfile.TemporaryDirectory(prefix="waybill-simulation-") as var:
-            done = subprocess.run(command, env={**kept, **ENVIRONMENT, "WAYBILL_VAR": var}, check=False)  # noqa: S603 - this very program, and no shell
+            done = subprocess.run(command, env={**passed_on, **ENVIRONMENT, "WAYBILL_VAR": var}, check=False)  # noqa: S603 - this interpreter, and no shell
         if done.returncode:
             sys.exit(done.returncode)
 
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         return simulate(seed, orders), monotonic() - began
 
     def _show(self, outcome: Outcome, seed: int, seconds: float, *, no_color: bool) -> None:
-        table = Table("what", title=f"What became of seed {seed}")
+        table = Table("what", title=f"Results of seed {seed}")
         table.add_column("times", justify="right")
         for rows in (outcome.orders, outcome.deliveries, outcome.tally):
             kind = {id(outcome.orders): "orders ", id(outcome.deliveries): "deliveries "}.get(id(rows), "")

@@ -1,4 +1,4 @@
-"""Ask every invariant whether it holds; usable on a system at work, for it takes no locks and its time is bounded."""
+"""`manage.py verify`: check every invariant of a running system, without locks and within a time limit."""
 
 from datetime import timedelta
 from json import dumps
@@ -14,28 +14,30 @@ from integration.invariants import Finding
 
 
 class Command(BaseCommand):
-    """`manage.py verify`."""
+    """Checks the invariants."""
 
     help = (
-        "Check every invariant: a table of check, rows looked at and offenders. Exits 1 if there is one, or if a check "
-        "could not be finished."
+        "Check every invariant, and print the checked rows and the offenders of each. Exits 1 if there is an offender, "
+        "or if a check could not be finished."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-        parser.add_argument("--only", metavar="NAME", action="append", help="check only what begins with NAME")
         parser.add_argument(
-            "--newest", type=int, default=10_000, help="rebuild so many aggregates of each kind (0 for all of them)"
+            "--only", metavar="NAME", action="append", help="check only invariants whose names begin with NAME"
         )
-        parser.add_argument("--provider", action="store_true", help="compare our books with the payment provider's too")
-        parser.add_argument("--days", type=int, default=30, help="so far back with --provider")
+        parser.add_argument(
+            "--newest", type=int, default=10_000, help="rebuild the newest N aggregates of each kind (0: all)"
+        )
+        parser.add_argument("--provider", action="store_true", help="also compare payments with the provider's books")
+        parser.add_argument("--days", type=int, default=30, help="how many days back to compare with --provider")
         parser.add_argument(
             "--timeout",
             "--patience",
             type=float,
             default=60,
             metavar="SECONDS",
-            help="give up a check's statement after so long",
+            help="give up a check whose statement takes longer",
         )
 
     def handle(
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         try:
             findings = verify(only, newest or None, timedelta(days=days) if provider else None, timeout)
         except OutcomeUnknown as error:
-            raise CommandError(f"the provider could not be asked: {error}") from error
+            raise CommandError(f"the provider could not be reached: {error}") from error
         if json:
             self._print_json(findings)
         else:
@@ -72,7 +74,7 @@ class Command(BaseCommand):
             offenders = str(len(finding.offenders)) if finding.offenders else "–"
             row = (f"{finding.looked_at:,}", offenders) if finding.finished else ("?", "not finished")
             table.add_row(name, *row)
-        console = Console(file=self.stdout, soft_wrap=True)  # type: ignore[arg-type]  # it writes text
+        console = Console(file=self.stdout, soft_wrap=True)  # type: ignore[arg-type]
         console.print(table)
         for name, finding in findings.items():
             for offender in finding.offenders:
