@@ -44,13 +44,13 @@ def demo_buyer() -> BuyerId | None:
 def admit_operator_to_new_context(instance: Group, created: bool, raw: bool = False, **kwargs: Any) -> None:
     """Let the embedded demo's operator into a context whose group has just been made.
 
-    A receiver of `post_save`. It leaves alone an operator who has been taken out of all contexts, and every server,
-    where a user named operator may be somebody with fewer rights.
+    Connected to `post_save` of groups. An operator who is in no context's group is left alone. So is every server,
+    because a user named operator may have fewer rights there.
 
     Args:
-        instance: the group; it is a context's if it has a context's name.
-        created: whether it is new.
-        raw: whether it comes out of a fixture, which brings the memberships along.
+        instance: the saved group.
+        created: whether the group is new.
+        raw: whether a fixture is being loaded, which contains the memberships itself.
     """
     if created and not raw and settings.EMBEDDED and instance.name in settings.CONTEXTS:
         for user in get_user_model().objects.filter(username=OPERATOR, groups__name__in=settings.CONTEXTS).distinct():

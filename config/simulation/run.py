@@ -38,7 +38,7 @@ class Outcome(Struct, frozen=True):
         orders: how many orders have which status.
         deliveries: how many deliveries have which status.
         tally: how often each simulated failure happened.
-        virtual_time: the time it took on the virtual clock.
+        virtual_time: the duration by the virtual clock.
         checks: how many rows each check read.
         offenders: everything that is wrong, as sentences.
     """

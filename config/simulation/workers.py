@@ -19,7 +19,7 @@ DROPPED, DOUBLED, DELAYED = 0.10, 0.10, 0.15
 DYING, LONGEST_LIFE = 0.25, 40
 """The share of wake-ups that kill the worker, and within how many statements."""
 USUAL_DELAY, LONG_DELAY = 0.02, 15.0
-"""Seconds that a wake-up takes on average, and that a delayed one takes on average."""
+"""Mean seconds until a wake-up arrives, and until a delayed one arrives."""
 SWEEP, REPLAY = 1.0, 900.0
 """Seconds from one sweep to the next, and from one replay of dead letters to the next."""
 

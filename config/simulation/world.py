@@ -95,10 +95,10 @@ class World:
 
     @contextmanager
     def mortal(self, share: float, most_statements: int) -> Iterator[None]:
-        """Let what runs inside die before one of its statements in a share of cases.
+        """With the probability `share`, kill the block before one of its first `most_statements` statements.
 
         Raises:
-            Died: if that is what happened; what was not committed is lost.
+            Died: when the block is killed; its uncommitted changes are lost.
         """
         left = self.random.randint(1, most_statements) if self.chances(share) else 0
 

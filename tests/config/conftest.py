@@ -1,4 +1,4 @@
-"""A customer full of markers, what they order, and all that is logged meanwhile."""
+"""A customer whose personal data are markers, their orders, and everything that is logged."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from ordering.models import Order
 
 @pytest.fixture
 def logged() -> Iterator[StringIO]:
-    """All that is logged, in the form it has on a server."""
+    """Everything that is logged, formatted as on a server."""
     form = configured.LOGGING["formatters"]["line"]
     handler = logging.StreamHandler(StringIO())
     handler.setFormatter(import_string(form["class"])(form["format"], style=form["style"]))
@@ -32,7 +32,7 @@ def logged() -> Iterator[StringIO]:
 
 @pytest.fixture
 def buyer(shop: object, monkeypatch: pytest.MonkeyPatch) -> APIClient:
-    """A customer full of markers."""
+    """An API client of a customer whose personal data are markers."""
     monkeypatch.setattr("ordering.commands.orders.TEST_METHODS", {*TEST_METHODS, TOKEN})
     client = APIClient()
     client.default_format = "json"
@@ -46,21 +46,21 @@ def buyer(shop: object, monkeypatch: pytest.MonkeyPatch) -> APIClient:
 
 @pytest.fixture
 def order(buyer: APIClient) -> Callable[..., str]:
-    """Order something, or another thing; returns the number."""
+    """Place an order for one unit of a sku; returns the order's number."""
 
     def place(sku: str = "MUG", method: str = TOKEN) -> str:
         body = {"lines": [{"sku": sku, "quantity": 1}], "shipping_address": ADDRESS, "payment_method": method}
         key = {"Idempotency-Key": f"order-{Order.objects.count()}"}
-        answer = buyer.post(f"{API}/orders", body, headers=key)
-        assert answer.status_code == 201, answer.content
-        return answer.data["number"]
+        response = buyer.post(f"{API}/orders", body, headers=key)
+        assert response.status_code == 201, response.content
+        return response.data["number"]
 
     return place
 
 
 @pytest.fixture
 def persist(drain: Callable[..., int], later: Callable[[timedelta], None]) -> Callable[[], None]:
-    """Let everything be tried until it succeeds or is given up."""
+    """Deliver and move the clock until every delivery is done or dead."""
 
     def try_again() -> None:
         for _ in range(10):

@@ -1,4 +1,4 @@
-"""Markers, planted as a customer's personal data, and a search for them in everything that is stored."""
+"""Markers used as a customer's personal data, and a search for them in all tables."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ADDRESS = {"recipient": NAME, "street": STREET, "city": "London", "postal_code":
 
 
 def places(marker: str) -> set[str]:
-    """The tables a marker is in; of messages with their contract, of what else integration keeps with the column."""
+    """The tables that contain a marker; a message with its contract, other tables of integration with the column."""
     found = set()
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

@@ -1,8 +1,8 @@
-"""Whoever wrote down what the tables held at some moments, finds that the past is told exactly so, for every aggregate.
+"""The past that `past.as_of` computes equals copies of the tables made at the time, for every aggregate.
 
-A shop's sales are replayed, with buyers who change their minds and counts that are corrected, while a clock of the
-test's own runs on. The observer knows nothing of events or snapshots: it copies rows by SELECT. In the suite it is a
-hundred orders made up for it; `OBSERVED_ORDERS=2000 OBSERVED_SALES=export.csv.gz` takes as many of a real export.
+A shop's sales are replayed on a test clock, with cancellations and stock corrections in between. The observer knows
+nothing of events or snapshots: it copies rows by SELECT. In the suite it observes a hundred generated orders;
+`OBSERVED_ORDERS=2000 OBSERVED_SALES=export.csv.gz` takes that many of a real export.
 """
 
 import csv
@@ -40,27 +40,27 @@ ORDERS = int(os.environ.get("OBSERVED_ORDERS", "100"))
 SALES = os.environ.get("OBSERVED_SALES")
 LOOKS = 20
 STOCK = 500 if SALES else 200
-"""So many of each product, which is too few of what sells best."""
+"""Opening stock of each product: too few of the products that sell best."""
 SNAPSHOT_EVERY = EVERY if SALES else 3
-"""In the suite snapshots are made so often that most answers come from one."""
+"""In the suite snapshots are so frequent that most past states are computed from one."""
 
 Copy = dict[str, str]
-"""By key, the digest of an aggregate's row and of its parts' rows."""
+"""The digest of an aggregate's row and its parts' rows, by the aggregate's key."""
 
 
 class Observer:
-    """Looks at the tables at random moments of a replay, and lets time pass and things happen meanwhile."""
+    """Copies the tables at random times of a replay, and in between moves the clock and makes changes."""
 
     def __init__(self, seed: int, later: Callable[[timedelta], None]) -> None:
         self.looks: dict[datetime, dict[type[Aggregate], Copy]] = {}
         self._chance, self._later = Random(seed), later
 
     def meanwhile(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """Do the same and, after it, whatever else happens in a shop."""
+        """The same function, which afterwards makes other changes and may copy the tables."""
 
         def acting(*args: Any, **options: Any) -> Any:
             result = act(*args, **options)
-            self._something_happens()
+            self._make_changes()
             if len(self.looks) < LOOKS and self._chance.random() < LOOKS / ORDERS / 1.5:
                 self.look()
             return result
@@ -68,10 +68,10 @@ class Observer:
         return acting
 
     def look(self) -> None:
-        """Write down what there is; what happens after this happens at a later moment."""
+        """Copy all aggregates; later changes have a later time."""
         self.looks[clock.now()] = {model: copy_of(model) for model in aggregates()}
 
-    def _something_happens(self) -> None:
+    def _make_changes(self) -> None:
         self._later(timedelta(seconds=self._chance.uniform(0, 30)))
         try:
             if self._chance.random() < 0.05:
@@ -80,25 +80,27 @@ class Observer:
             if self._chance.random() < 0.05:
                 adjust_stock(Sku(self._one_of(StockItem)), self._chance.choice([-2, 1, 40]), "counted")
         except DomainError:
-            return  # too late for that: it happens
+            return  # too late for this change
 
     def _one_of(self, model: type[Aggregate]) -> str:
         return self._chance.choice(list(model.objects.order_by("pk").values_list("pk", flat=True)) or ["R-0"])
 
 
 def copy_of(model: type[Aggregate]) -> Copy:
-    """What the tables of a kind of aggregate hold."""
+    """The digests of all aggregates of a kind, from their tables."""
     columns = names_of(model)
-    told: dict[str, list[Any]] = {row[0]: [row[1:]] for row in model.objects.values_list("pk", *columns).iterator()}
+    rows_by_key: dict[str, list[Any]] = {
+        row[0]: [row[1:]] for row in model.objects.values_list("pk", *columns).iterator()
+    }
     for accessor in model.parts.values():
         relation: Any = model._meta.get_field(accessor)
         rows = relation.related_model.objects.order_by("pk")
         of: dict[str, list[Any]] = defaultdict(list)
         for owner, *row in rows.values_list(relation.field.attname, *names_of(relation.related_model)).iterator():
             of[owner].append(tuple(row))
-        for key, row_and_parts in told.items():
+        for key, row_and_parts in rows_by_key.items():
             row_and_parts.append(of[key])
-    return {key: digest(row_and_parts) for key, row_and_parts in told.items()}
+    return {key: digest(row_and_parts) for key, row_and_parts in rows_by_key.items()}
 
 
 def names_of(model: type[models.Model]) -> list[str]:
@@ -108,7 +110,7 @@ def names_of(model: type[models.Model]) -> list[str]:
 
 
 def facts_of(aggregate: Aggregate) -> str:
-    """The same of an aggregate in memory."""
+    """The digest of an aggregate in memory."""
 
     def values(row: models.Model) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in names_of(type(row)))
@@ -118,12 +120,12 @@ def facts_of(aggregate: Aggregate) -> str:
     )
 
 
-def digest(told: Any) -> str:
-    return sha256(repr(_plain(told)).encode()).hexdigest()[:16]
+def digest(values: Any) -> str:
+    return sha256(repr(_plain(values)).encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
-    """The same for an enum's member and its value, and for a moment whatever its time zone is called."""
+    """A value that is equal for an enum's member and its value, and for a time in any time zone."""
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
@@ -135,7 +137,7 @@ def _plain(value: Any) -> Any:
 
 @pytest.fixture
 def sales(tmp_path: Path) -> Path:
-    """A shop's export: a real one if it is named, and otherwise one made up, with as many long orders as real ones."""
+    """A sales export: the named one, or else a generated one with as many long orders as real exports have."""
     if SALES:
         return Path(SALES)
     chance = Random(1)
@@ -157,7 +159,7 @@ def sales(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def observer(later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch) -> Observer:
-    """At work wherever a replay places an order, or handles what is due."""
+    """An observer that acts after a replay has placed an order or handled deliveries."""
     observer = Observer(2026, later)
     monkeypatch.setattr(replay, "place", observer.meanwhile(replay.place))
     monkeypatch.setattr(carry, "deliver_due", observer.meanwhile(carry.deliver_due))
@@ -166,30 +168,30 @@ def observer(later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 
 
 def differences(observer: Observer) -> tuple[int, list[str]]:
-    """How many answers about the past were compared with what was observed, and those that differ."""
+    """How many past states were compared with the copies, and the ones that differ."""
     compared, differing = 0, []
     for model in aggregates():
         for key in model.objects.values_list("pk", flat=True):
             for moment, look in observer.looks.items():
-                told = past.as_of(model, key, moment)
+                then = past.as_of(model, key, moment)
                 compared += 1
-                if (told and facts_of(told)) != look[model].get(key):
-                    differing.append(f"{model.stream} {key} at {moment}: told to be {told and vars(told)}")
+                if (then and facts_of(then)) != look[model].get(key):
+                    differing.append(f"{model.stream} {key} at {moment}: computed as {then and vars(then)}")
     return compared, differing
 
 
 @pytest.mark.django_db
-def test_the_past_is_told_as_it_was_observed(observer: Observer, sales: Path) -> None:
+def test_the_computed_past_equals_the_observed_past(observer: Observer, sales: Path) -> None:
     call_command("replay_sales", sales, limit=ORDERS, stock=STOCK, ship=True, stdout=StringIO())
     while len(observer.looks) < LOOKS:
         observer.look()
-        observer._something_happens()
+        observer._make_changes()
 
     ends = Counter(Order.objects.values_list("status", "cancellation_reason"))
     assert sum(ends.values()) == ORDERS
     assert {("delivered", ""), ("cancelled", "out_of_stock"), ("cancelled", "by_buyer")} <= set(ends)
     compared, differing = differences(observer)
-    print(f"\n{compared:,} answers about {len(observer.looks)} moments of {ORDERS:,} orders, {len(differing):,} differ;"
+    print(f"\n{compared:,} states at {len(observer.looks)} moments of {ORDERS:,} orders, {len(differing):,} differ;"
           f" {Snapshot.objects.count():,} snapshots; {dict(ends)}")  # fmt: skip
     assert differing == []
     assert compared > LOOKS * ORDERS * 4
@@ -198,7 +200,7 @@ def test_the_past_is_told_as_it_was_observed(observer: Observer, sales: Path) ->
 
 
 @pytest.mark.django_db
-def test_an_observer_finds_a_past_that_is_told_wrong(
+def test_an_observer_finds_a_past_that_is_computed_wrong(
     observer: Observer, sales: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit_of_work_module, "EVERY", EVERY)
@@ -206,11 +208,11 @@ def test_an_observer_finds_a_past_that_is_told_wrong(
     observer.look()
     assert differences(observer)[1] == []
 
-    monkeypatch.setattr(Order, "_appliers", {**Order._appliers, **_deaf(Order, "OrderConfirmed")})
+    monkeypatch.setattr(Order, "_appliers", {**Order._appliers, **_without_effect(Order, "OrderConfirmed")})
     differing = differences(observer)[1]
     assert differing != []
     assert all(line.startswith("order R-") for line in differing)
 
 
-def _deaf(model: type[Aggregate], event_name: str) -> dict[Any, Any]:
+def _without_effect(model: type[Aggregate], event_name: str) -> dict[Any, Any]:
     return {event: lambda self, event: None for event in model._appliers if event.__name__ == event_name}

@@ -1,6 +1,4 @@
-"""The demo's goods keep what the demo promises: a proper price list, things dear enough for a big order, and
-a few of which there are hardly any.
-"""
+"""The demo's goods are what demos need: a correct price list, some expensive goods, and some scarce ones."""
 
 import re
 from collections import Counter
@@ -30,7 +28,7 @@ class TestEveryProduct:
         assert Decimal(1) < product.price < Decimal(1000)
         assert product.price.as_tuple().exponent == -2
 
-    def test_is_not_owed_to_anybody_on_the_first_day(self, product: DemoProduct) -> None:
+    def test_has_no_negative_opening_stock(self, product: DemoProduct) -> None:
         assert product.opening_stock >= 0
 
 
@@ -39,7 +37,7 @@ def test_no_two_products_share_a_sku_or_a_name() -> None:
     assert len({product.name for product in CATALOGUE}) == len(CATALOGUE)
 
 
-def test_about_forty_products_stand_on_a_handful_of_shelves() -> None:
+def test_there_are_about_forty_products_in_a_few_categories() -> None:
     shelves = Counter(product.category for product in CATALOGUE)
 
     assert 35 <= len(CATALOGUE) <= 45
@@ -47,7 +45,7 @@ def test_about_forty_products_stand_on_a_handful_of_shelves() -> None:
     assert min(shelves.values()) >= 5
 
 
-def test_products_of_a_category_stand_together() -> None:
+def test_products_of_a_category_are_listed_together() -> None:
     neighbours = [product.category for product in CATALOGUE]
 
     assert neighbours == sorted(neighbours, key=neighbours.index)

@@ -1,4 +1,4 @@
-"""A demo takes every kind of order to its end, tells what became of them, and never waits for good."""
+"""A demo carries every kind of order to its end, prints the results, and never waits for ever."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def ends() -> Counter[tuple[str, str]]:
 
 
 class TestOrders:
-    def test_come_to_every_end(self) -> None:
+    def test_reach_every_end(self) -> None:
         demo(orders=10)
 
         assert ends() == {
@@ -48,18 +48,18 @@ class TestOrders:
         }
         assert set(Delivery.objects.values_list("status", flat=True)) == {Status.DONE}
 
-    def test_five_show_every_end(self) -> None:
+    def test_five_reach_every_kind_of_end(self) -> None:
         demo(orders=5)
 
         assert len(ends()) == 4
 
-    def test_one_is_a_good_one(self) -> None:
+    def test_a_single_order_is_delivered(self) -> None:
         output = demo(orders=1)
 
         assert ends() == {("delivered", ""): 1}
         assert "Order delivered" in output
 
-    def test_leave_no_money_and_no_goods_behind(self) -> None:
+    def test_leave_no_debt_and_no_reserved_goods(self) -> None:
         demo(orders=10)
 
         for order in Order.objects.all():
@@ -74,7 +74,7 @@ class TestOrders:
         assert wishes(12, Random(7)) == wishes(12, Random(7)) != wishes(12, Random(8))
         assert Counter(wish.kind for wish in wishes(12, Random(7)))[Kind.GOOD] == 6
 
-    def test_may_be_more_than_the_shop_opened_with(self) -> None:
+    def test_may_exceed_the_opening_stock(self) -> None:
         fill_demo_shop()
         plenty = StockItem.objects.filter(on_hand__gt=3)
         plenty.update(on_hand=4)
@@ -83,14 +83,14 @@ class TestOrders:
 
         assert ends()["delivered", ""] == 5
 
-    def test_are_placed_in_a_shop_that_is_open_already(self) -> None:
+    def test_are_placed_in_a_filled_shop(self) -> None:
         demo(orders=5)
 
         demo(orders=5)
 
         assert Order.objects.count() == 10
 
-    def test_leave_alone_what_is_not_on_sale(self) -> None:
+    def test_are_not_placed_for_products_that_are_not_on_sale(self) -> None:
         fill_demo_shop()
         for sku in list(Product.objects.values_list("pk", flat=True))[1:]:
             change_product(Sku(sku), {"on_sale": False})
@@ -101,7 +101,7 @@ class TestOrders:
 
 
 class TestReport:
-    def test_tells_ends_and_money_and_one_story(self) -> None:
+    def test_shows_ends_and_money_and_one_story(self) -> None:
         output = demo(orders=10, seed=1)
 
         lines = [line.split() for line in output.splitlines()]
@@ -122,15 +122,15 @@ class TestReport:
 
 class TestBadInput:
     @pytest.mark.parametrize("orders", [0, -1])
-    def test_no_orders_are_not_a_demo(self, orders: int) -> None:
+    def test_a_number_of_orders_below_one_is_refused(self, orders: int) -> None:
         with pytest.raises(CommandError, match="--orders must be 1 or more"):
             demo(orders=orders)
 
-    def test_numbers_are_numbers(self) -> None:
+    def test_a_number_must_be_a_number(self) -> None:
         with pytest.raises(CommandError, match="invalid int value: 'many'"):
             call_command("demo", "--orders", "many")
 
-    def test_patience_is_some_time(self) -> None:
+    def test_a_timeout_of_zero_is_refused(self) -> None:
         with pytest.raises(CommandError, match="--timeout"):
             demo(timeout=0)
 
@@ -139,12 +139,12 @@ class TestBadInput:
         for sku in Product.objects.values_list("pk", flat=True):
             change_product(Sku(sku), {"on_sale": False})
 
-        with pytest.raises(CommandError, match="offers none of the demo's goods"):
+        with pytest.raises(CommandError, match="sells none of the demo's goods"):
             demo()
 
 
-class TestPatience:
-    def test_ends_with_the_names_of_what_is_still_pending(self, settings: Any) -> None:
+class TestTimeout:
+    def test_names_the_deliveries_that_are_still_pending(self, settings: Any) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
 
         with pytest.raises(CommandError) as refusal:
@@ -163,7 +163,7 @@ class TestPatience:
         with pytest.raises(NotCarriedThrough, match=r"Dead letters.*:\n  1 × billing.collect-payment .1 att"):
             carry_on({order.correlation_id})
 
-    def test_outlasts_a_failure_that_passes(
+    def test_is_longer_than_a_short_outage(
         self, settings: Any, placed: Placed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
@@ -178,7 +178,7 @@ class TestPatience:
         order.refresh_from_db()
         assert order.status == "confirmed"
 
-    def test_is_for_the_stories_asked_about_only(self, placed: Placed) -> None:
+    def test_counts_only_for_the_given_stories(self, placed: Placed) -> None:
         waits, ours = (Order.objects.get(pk=placed()) for _ in range(2))
         later = Delivery.objects.filter(message__correlation_id=waits.correlation_id)
         later.update(due_at=waits.created_at + timedelta(hours=1))
@@ -188,5 +188,5 @@ class TestPatience:
         assert Order.objects.get(pk=ours.pk).status == "confirmed"
         assert Order.objects.get(pk=waits.pk).status == "pending"
 
-    def test_of_nothing_is_over_at_once(self) -> None:
+    def test_without_stories_nothing_is_awaited(self) -> None:
         carry_on([])

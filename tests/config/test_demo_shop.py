@@ -1,4 +1,4 @@
-"""The demo shop is filled once: whoever runs the command again finds everything as it was."""
+"""The demo shop is filled once: a second run of the command changes nothing."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -39,14 +39,14 @@ def fill(**options: Any) -> str:
     return output.getvalue()
 
 
-def everything_told() -> dict[str, int]:
-    """How many rows each table of ours has."""
+def row_counts() -> dict[str, int]:
+    """The number of rows of each table."""
     ours = ("ordering", "inventory", "billing", "fulfillment", "integration", "auth")
     return {model._meta.label: model.objects.count() for model in apps.get_models() if model._meta.app_label in ours}
 
 
 class TestGoods:
-    def test_all_of_the_catalogue_is_offered_and_stocked(self) -> None:
+    def test_the_whole_catalogue_is_listed_and_stocked(self) -> None:
         fill()
 
         assert {(product.sku, product.price) for product in Product.objects.all()} == {
@@ -80,16 +80,16 @@ class TestGoods:
 class TestRunAgain:
     def test_changes_nothing(self) -> None:
         first = fill()
-        before = everything_told()
+        before = row_counts()
 
         second = fill()
 
-        assert everything_told() == before
+        assert row_counts() == before
         assert "42 new products" in first
         assert "buyer, operator" in first
         assert "nothing was changed" in second
 
-    def test_leaves_what_people_did_in_the_meantime(self) -> None:
+    def test_leaves_later_changes_alone(self) -> None:
         fill()
         receive_stock(Sku("MUG-ENAMEL-BLUE"), 5)
         change_product(Sku("MUG-ENAMEL-BLUE"), {"price": Money(Decimal(3), "EUR"), "on_sale": False})
@@ -112,17 +112,17 @@ class TestRunAgain:
 
 
 class TestPeople:
-    def test_the_operator_has_a_key_to_every_room_and_is_no_superuser(self) -> None:
+    def test_the_operator_is_staff_of_every_context_and_no_superuser(self) -> None:
         fill()
 
         operator: Any = authenticate(username="operator", password="operator")
         assert (operator.is_staff, operator.is_superuser) == (True, False)
-        rooms = set(operator.groups.values_list("name", flat=True))
-        assert rooms == {*settings.CONTEXTS, "integration"}
+        groups = set(operator.groups.values_list("name", flat=True))
+        assert groups == {*settings.CONTEXTS, "integration"}
         for permission in ("ordering.change_order", "inventory.change_stockitem", "fulfillment.change_shipment"):
             assert operator.has_perm(permission)
 
-    def test_the_operator_comes_in_where_no_groups_were_made_yet(self) -> None:
+    def test_the_operator_is_made_before_the_groups_exist(self) -> None:
         Group.objects.all().delete()
 
         fill()
@@ -162,14 +162,14 @@ class TestOnAServer:
     def server(self, settings: Any, embedded: None) -> None:
         settings.EMBEDDED = False
 
-    def test_nobody_comes_in_with_a_password_everybody_knows(self) -> None:
+    def test_no_user_with_a_public_password_is_made(self) -> None:
         with pytest.raises(CommandError, match="--force"):
             fill()
 
         assert not get_user_model().objects.exists()
         assert not Product.objects.exists()
 
-    def test_unless_that_is_wanted(self) -> None:
+    def test_such_users_are_made_with_force(self) -> None:
         fill(force=True)
 
         assert authenticate(username="operator", password="operator")

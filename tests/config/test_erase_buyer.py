@@ -1,4 +1,4 @@
-"""Erasing a buyer: the markers they planted are gone from everywhere; history, verify and rebuild go on as before."""
+"""Erasing a buyer removes their markers from all tables; history, `verify` and `rebuild` work as before."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -40,23 +40,23 @@ from ordering.models import Buyer, History, Order, OrderBoard, OrderStatus
 from ordering.queries import buyer_named
 
 NOTE = "Yggdrasilnote"
-TOLD = [NAME, MAIL, STREET, NOTE, "zeb", TOKEN, PASSWORD]
+MARKERS = [NAME, MAIL, STREET, NOTE, "zeb", TOKEN, PASSWORD]
 BOOKS_OF_THE_PROVIDER = {"sandbox_transaction"}
-"""What the payment provider keeps of how somebody paid is not ours to erase."""
+"""The payment provider's own books, which Waybill does not erase."""
 
 Statements = Callable[[], AbstractContextManager[list[str]]]
 
 
 def run(*arguments: str) -> str:
-    """What `manage.py erase_buyer` prints."""
+    """Run `manage.py erase_buyer`; returns its output."""
     out = StringIO()
     call_command("erase_buyer", *arguments, stdout=out)
     return out.getvalue()
 
 
 def left() -> dict[str, set[str]]:
-    """Where markers still are, but in the provider's own books."""
-    return {marker: found for marker in TOLD if (found := places(marker) - BOOKS_OF_THE_PROVIDER)}
+    """The tables that still contain markers, without the provider's books."""
+    return {marker: found for marker in MARKERS if (found := places(marker) - BOOKS_OF_THE_PROVIDER)}
 
 
 @pytest.fixture
@@ -74,20 +74,20 @@ def a_life(
     admin_client: Client,
     settings: Any,
 ) -> dict[str, str]:
-    """What a buyer leaves behind: an order delivered, one cancelled with a note, one declined, and a dead letter."""
+    """A buyer's orders: a dispatched one, one cancelled with a note, a declined one; and a dead letter."""
     sent, cancelled, declined = order(), order("LAMP"), order("MUG", "pm_card_chargeDeclined")
     persist()
-    answer = buyer.post(f"{API}/orders/{cancelled}/cancel", {"reason": NOTE}, headers={"Idempotency-Key": "c"})
-    assert answer.status_code == 202
+    response = buyer.post(f"{API}/orders/{cancelled}/cancel", {"reason": NOTE}, headers={"Idempotency-Key": "c"})
+    assert response.status_code == 202
     staff = APIClient()
     staff.default_format = "json"
     staff.force_authenticate(admin_user)
     body = {"carrier": "DHL", "tracking_number": "JD1"}
     key = {"Idempotency-Key": "by staff"}
-    told = staff.post(f"{API}/shipments/{shipment_of(OrderNumber(sent))}/dispatch", body, headers=key)
-    assert NAME in told.content.decode()
+    dispatched = staff.post(f"{API}/shipments/{shipment_of(OrderNumber(sent))}/dispatch", body, headers=key)
+    assert NAME in dispatched.content.decode()
     settings.DELIVERY_MAX_ATTEMPTS = 1
-    quoting = mock.Mock(side_effect=RuntimeError(f"no room for {NAME}, {STREET}"))
+    quoting = mock.Mock(side_effect=RuntimeError(f"no space for {NAME}, {STREET}"))
     with mock.patch.object(commands, "mark_shipped", quoting):
         persist()
     assert NAME in Delivery.objects.get(status=Status.DEAD).error
@@ -101,7 +101,7 @@ def a_life(
 
 @pytest.fixture
 def over(a_life: dict[str, str], persist: Callable[[], None], settings: Any) -> dict[str, str]:
-    """The same, all orders at their end; another reaction to one of them is a dead letter that quotes them."""
+    """The same buyer with all orders ended; a dead letter's error quotes the buyer's data."""
     quoting = mock.Mock(side_effect=RuntimeError(f"nobody knows {NAME}, {STREET}"))
     deliveries = Delivery.objects.filter(status=Status.DEAD)
     deliveries.update(status=Status.PENDING, attempts=0, due_at=clock.now())
@@ -117,7 +117,7 @@ def over(a_life: dict[str, str], persist: Callable[[], None], settings: Any) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_marker_is_gone_and_all_else_is_as_it_was(
+def test_every_marker_is_gone_and_everything_else_is_unchanged(
     over: dict[str, str],
     someone_else: OrderNumber,
     persist: Callable[[], None],
@@ -128,14 +128,14 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
     before = clock.now()
     others = Order.objects.values().get(pk=someone_else)
     booked = {order.pk: (order.total, order.paid, order.refunded, order.status) for order in Order.objects.all()}
-    assert left().keys() == {*TOLD} - {PASSWORD}, "a search that finds nothing shows nothing"
+    assert left().keys() == {*MARKERS} - {PASSWORD}, "the search must find the markers that are there"
 
     assert "3 of their orders anonymized" in run("zeb", "--yes")
     persist()
     catch_up_all()
 
     assert left() == {}
-    for marker in TOLD:
+    for marker in MARKERS:
         assert marker not in logged.getvalue()
         assert marker not in repr(woken)
     findings = verify(None, None, timedelta(days=30), 60)
@@ -155,9 +155,9 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
     staff = APIClient()
     staff.force_authenticate(User.objects.get(username="admin"))
     for path in (f"orders/{sent}", f"orders/{sent}/timeline", "orders", "shipments", "deliveries"):
-        answer = staff.get(f"{API}/{path}")
-        assert answer.status_code == 200, path
-        assert not [marker for marker in TOLD if marker in answer.content.decode()], path
+        response = staff.get(f"{API}/{path}")
+        assert response.status_code == 200, path
+        assert not [marker for marker in MARKERS if marker in response.content.decode()], path
     board = OrderBoard.objects.get(number=sent)
     assert (board.shipping_address["recipient"], board.payment_method) == (ERASED, "")
     dead = Delivery.objects.filter(status=Status.DEAD)
@@ -165,7 +165,7 @@ def test_every_marker_is_gone_and_all_else_is_as_it_was(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_second_run_finds_nothing_more(over: dict[str, str], persist: Callable[[], None]) -> None:
+def test_a_second_run_erases_nothing(over: dict[str, str], persist: Callable[[], None]) -> None:
     run(MAIL, "--yes")
     persist()
     versions = {model: {row.pk: row.version for row in model.objects.all()} for model in (Order, Buyer, Shipment)}
@@ -178,7 +178,7 @@ def test_a_second_run_finds_nothing_more(over: dict[str, str], persist: Callable
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_can_log_in_as_the_one_who_was_erased(over: dict[str, str], buyer: APIClient) -> None:
+def test_an_erased_user_cannot_log_in(over: dict[str, str], buyer: APIClient) -> None:
     run("zeb", "--yes")
 
     number = int(over["buyer"].removeprefix("U-"))
@@ -191,7 +191,7 @@ def test_nobody_can_log_in_as_the_one_who_was_erased(over: dict[str, str], buyer
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_is_refused_while_an_order_is_under_way(a_life: dict[str, str]) -> None:
+def test_erasing_is_refused_while_an_order_has_not_ended(a_life: dict[str, str]) -> None:
     before = places(NAME)
 
     with pytest.raises(CommandError, match=rf"orders that are under way.*: .*{a_life['sent']}"):
@@ -201,18 +201,18 @@ def test_it_is_refused_while_an_order_is_under_way(a_life: dict[str, str]) -> No
     assert User.objects.get(username="zeb").is_active
 
 
-@pytest.mark.parametrize("answer", ["", "yes", "U-0"])
-def test_whoever_does_not_say_whom_again_erases_nobody(
-    answer: str, placed: Callable[..., OrderNumber], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("typed", ["", "yes", "U-0"])
+def test_nothing_is_erased_without_the_identifier_as_confirmation(
+    typed: str, placed: Callable[..., OrderNumber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placed(buyer="B-1")
-    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+    monkeypatch.setattr("builtins.input", lambda prompt: typed)
     with pytest.raises(CommandError, match=r"Nothing was erased\."):
         run("B-1")
 
 
 @pytest.mark.django_db
-def test_nobody_and_several_are_not_erased() -> None:
+def test_an_unknown_and_an_ambiguous_buyer_are_refused() -> None:
     with pytest.raises(CommandError, match="there is no buyer nobody"):
         run("nobody", "--yes")
     for name in ("B-1", "B-2"):
@@ -224,7 +224,7 @@ def test_nobody_and_several_are_not_erased() -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_archived_and_every_snapshot_is_erased_as_well(
+def test_archived_messages_and_snapshots_are_erased_as_well(
     placed: Callable[..., OrderNumber],
     drain: Callable[..., int],
     later: Callable[[timedelta], None],
@@ -237,8 +237,8 @@ def test_what_is_archived_and_every_snapshot_is_erased_as_well(
     drain()
     deliver_shipment(shipment_of(number))
     drain()
-    kept = [past.at_version(Order, number, 3), past.at_version(Shipment, shipment_of(number), 1)]
-    Snapshot.objects.bulk_create([Snapshot.of(aggregate) for aggregate in kept if aggregate])
+    states = [past.at_version(Order, number, 3), past.at_version(Shipment, shipment_of(number), 1)]
+    Snapshot.objects.bulk_create([Snapshot.of(aggregate) for aggregate in states if aggregate])
     later(settings.ARCHIVE_AFTER + timedelta(days=1))
     archive_messages()
     skipped = ArchivedMessage.objects.get(name="ordering.shipping-requested")
@@ -256,7 +256,7 @@ def test_what_is_archived_and_every_snapshot_is_erased_as_well(
 
 
 @pytest.mark.django_db
-def test_a_profile_that_comes_after_is_kept_and_can_be_erased_again(address: Address) -> None:
+def test_a_later_profile_is_stored_and_can_be_erased_again(address: Address) -> None:
     buyer = BuyerId("B-9")
     commands.register_buyer_if_new(buyer)
     for name in ("First", "Second"):
@@ -270,7 +270,7 @@ def test_a_profile_that_comes_after_is_kept_and_can_be_erased_again(address: Add
 
 @pytest.fixture
 def many(shop: object, address: Address, drain: Callable[..., int]) -> Callable[[str, int], None]:
-    """Orders of a buyer, all of them cancelled, and nothing left to deliver."""
+    """Place orders of a buyer that are all cancelled, and deliver until nothing is due."""
 
     def place(buyer: str, count: int) -> None:
         for _ in range(count):
@@ -290,7 +290,7 @@ def _erasing(buyer: str, statements: Statements, drain: Callable[..., int]) -> d
 
 
 @pytest.mark.django_db
-def test_statements_grow_with_the_chunks_and_not_with_the_orders(
+def test_statements_grow_with_the_batches_and_not_with_the_orders(
     many: Callable[[str, int], None],
     statements: Statements,
     drain: Callable[..., int],
@@ -314,7 +314,7 @@ def test_statements_grow_with_the_chunks_and_not_with_the_orders(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_cut_off_goes_on(
+def test_an_interrupted_erasure_goes_on(
     many: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch, drain: Callable[..., int]
 ) -> None:
     many("B-1", 6)
@@ -324,7 +324,7 @@ def test_what_was_cut_off_goes_on(
     def dies_at_the_third(stories: Any) -> None:
         calls.append(stories)
         if len(calls) == 3:
-            raise RuntimeError("the lights went out")
+            raise RuntimeError("the process died")
         whole(stories)
 
     with mock.patch.object(erasing, "forget_errors", dies_at_the_third), pytest.raises(RuntimeError):
@@ -339,7 +339,7 @@ def test_what_was_cut_off_goes_on(
 
 
 @pytest.mark.django_db
-def test_the_admin_asks_before_it_erases(
+def test_the_admin_requires_confirmation_before_erasing(
     placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client
 ) -> None:
     placed({"RELIC": 1})
@@ -358,7 +358,7 @@ def test_the_admin_asks_before_it_erases(
 
 
 @pytest.mark.django_db
-def test_history_and_messages_tell_the_whole_until_then(
+def test_history_and_messages_have_the_personal_values_until_they_are_erased(
     placed: Callable[..., OrderNumber], drain: Callable[..., int], address: Address, statements: Statements
 ) -> None:
     number = placed()
@@ -374,14 +374,14 @@ def test_history_and_messages_tell_the_whole_until_then(
 
 
 @pytest.mark.django_db
-def test_reading_many_asks_for_what_is_personal_once(
+def test_reading_many_events_reads_the_personal_data_store_once(
     many: Callable[[str, int], None], statements: Statements, drain: Callable[..., int]
 ) -> None:
     many("B-1", 5)
     with statements() as seen:
         assert rows_are_their_histories().offenders == []
     asked = [sql for sql in seen if "personaldata" in sql]
-    assert len(asked) == 3, "for buyers, orders and invoices; none for what has nothing personal"
+    assert len(asked) == 3, "for buyers, orders and invoices; none for aggregates without personal data"
     with transaction.atomic(), statements() as seen:
         catch_up_all()
     assert len([sql for sql in seen if "personaldata" in sql]) == 1, "for all read models of orders"
@@ -389,17 +389,17 @@ def test_reading_many_asks_for_what_is_personal_once(
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("unprotected_history")
-def test_verify_names_what_is_personal_and_in_the_log(placed: Callable[..., OrderNumber], drain: Any) -> None:
+def test_verify_names_personal_values_in_the_log(placed: Callable[..., OrderNumber], drain: Any) -> None:
     placed()
     drain()
     check = "events.nothing_personal_is_told"
     assert verify([check], None, None, 60)[check].offenders == []
     looked_at = verify([check], None, None, 60)[check].looked_at
-    assert looked_at == PersonalData.objects.count() + 1, "a buyer without a name has nothing beside the log"
+    assert looked_at == PersonalData.objects.count() + 1, "a buyer without a name has no personal data"
 
     rows = [History.objects.get(name="ordering.order_placed"), Message.objects.get(name="ordering.shipping-requested")]
     for row in rows:
         type(row).objects.filter(pk=row.pk).update(data=row.facts)
 
-    told = verify([check], None, None, 60)[check].offenders
-    assert sorted(line.partition(" ")[0] for line in told) == ["integration_message:", "ordering_history:"]
+    offenders = verify([check], None, None, 60)[check].offenders
+    assert sorted(line.partition(" ")[0] for line in offenders) == ["integration_message:", "ordering_history:"]

@@ -1,22 +1,22 @@
-"""What a process begins with is not looked through for garbage, nor is all that a batch makes every 700 objects."""
+"""The garbage collector skips the objects of the start, and runs less often than every 700 objects."""
 
 import gc
 
 from config.garbage import LOOK_AFTER
 
 
-def test_code_and_registries_are_kept_for_good() -> None:
+def test_code_and_registries_are_frozen() -> None:
     assert gc.get_freeze_count() > 50_000
-    assert not any(kept is gc for kept in gc.get_objects())
+    assert not any(each is gc for each in gc.get_objects())
 
 
-def test_cycles_are_looked_for_less_often() -> None:
+def test_cycles_are_collected_less_often() -> None:
     assert gc.get_threshold()[0] == LOOK_AFTER > 700
 
 
-def test_cycles_are_still_found() -> None:
+def test_cycles_are_still_collected() -> None:
     class Knot:
-        """Something that holds itself."""
+        """An object that refers to itself."""
 
         freed = 0
 

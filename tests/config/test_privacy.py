@@ -1,4 +1,4 @@
-"""Personal data is where it is needed and nowhere else: markers planted through the API are searched for everywhere."""
+"""Personal data is stored only where it is needed: markers sent to the API are searched for in all tables."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,19 +19,19 @@ from integration.messaging.consumers import consumers
 from integration.messaging.models import Delivery
 from ordering.models import Order
 
-BESIDE = "integration_personaldata: values"
-"""Beside the log: no history and no message has anything personal."""
-OWN = {"ordering_buyer", BESIDE, "auth_user", "integration_idempotencykey: body"}
-"""Where a buyer is known: to ordering, to whoever logs them in, and in what they were answered, kept for a week."""
-ADDRESSED = {"ordering_order", BESIDE, "fulfillment_shipment"}
-"""Where a recipient is known as well: in the order, and with whoever sends it, by the contract made for it."""
+PERSONAL_DATA = "integration_personaldata: values"
+"""The personal data store: no history and no message contains personal values."""
+OWN = {"ordering_buyer", PERSONAL_DATA, "auth_user", "integration_idempotencykey: body"}
+"""Where a buyer's data is: in ordering, in the user for the login, and in responses stored for a week."""
+ADDRESSED = {"ordering_order", PERSONAL_DATA, "fulfillment_shipment"}
+"""Where a recipient's address is as well: in the order, and in fulfillment, by the contract for shipping."""
 WHERE = {
     NAME: OWN | ADDRESSED,
     STREET: OWN - {"auth_user"} | ADDRESSED,
     MAIL: OWN,
     TOKEN: {
         "ordering_order",
-        BESIDE,
+        PERSONAL_DATA,
         "integration_idempotencykey: body",
         "billing_invoice",
         "billing_payment",
@@ -44,16 +44,16 @@ WHERE = {
 
 @contextmanager
 def all_fail_once() -> Iterator[None]:
-    """Every consumer fails at the first things it hears, together and alone."""
+    """Every consumer fails for its first messages, in a batch and one by one."""
     whole = {name: consumer.handle for name, consumer in consumers.items()}
 
     def failing(handle: Callable[..., Any]) -> Callable[..., Any]:
         fails = iter([True] * 3)
 
-        def once(*heard: Any) -> Any:
+        def once(*message: Any) -> Any:
             if next(fails, False):
-                raise RuntimeError("the lights went out")
-            return handle(*heard)
+                raise RuntimeError("the process failed")
+            return handle(*message)
 
         return once
 
@@ -68,7 +68,7 @@ def all_fail_once() -> Iterator[None]:
 
 @contextmanager
 def shipments_that_the_database_refuses() -> Iterator[None]:
-    """The row of a shipment cannot be written, and PostgreSQL says so with all that is in it."""
+    """The row of a shipment cannot be written, and PostgreSQL's error quotes the row."""
     arrange = fulfillment.arrange_shipment
 
     def arrange_badly(*args: Any, **kwargs: Any) -> None:
@@ -83,7 +83,7 @@ def shipments_that_the_database_refuses() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
+def test_a_marker_is_stored_only_where_it_is_needed(
     buyer: APIClient,
     order: Callable[..., str],
     persist: Callable[[], None],
@@ -106,14 +106,14 @@ def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
         persist()
 
     assert {*Order.objects.values_list("status", flat=True)} == {"delivered", "cancelled", "confirmed"}
-    assert "carrier" in Delivery.objects.get(status="dead").error, "it must still say what is wrong"
+    assert "carrier" in Delivery.objects.get(status="dead").error, "the error must still name the problem"
     assert logged.getvalue().count("failed at attempt") > 10
     assert woken
     for marker, allowed in WHERE.items():
         assert places(marker) - allowed == set(), marker
         assert marker not in logged.getvalue()
         assert marker not in repr(woken)
-    assert places(STREET) >= ADDRESSED, "a search that finds nothing shows nothing"
+    assert places(STREET) >= ADDRESSED, "the search must find the markers that are there"
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ def test_a_marker_is_found_where_it_belongs_and_nowhere_else(
         ("nothing of the kind", "nothing of the kind"),
     ],
 )
-def test_what_a_database_tells_of_a_row_is_left_out(said: str, left: str) -> None:
+def test_a_row_quoted_by_a_database_error_is_left_out(said: str, left: str) -> None:
     assert without_rows(said) == left

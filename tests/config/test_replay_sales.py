@@ -1,4 +1,4 @@
-"""A replayed sale is an order like any other, placed once, and no row of its file is passed over in silence."""
+"""A replayed sale is placed once, as a usual order, and every row of the file is accounted for."""
 
 import csv
 import re
@@ -49,7 +49,7 @@ DIRTY = (MUG, POSTAGE, LAMP, CANCELLED, OF_ANOTHER, UNKNOWN_BUYER)
 
 @pytest.fixture
 def export(tmp_path: Path) -> Callable[..., Path]:
-    """A file that holds the given rows."""
+    """Write a sales export with these rows; returns its path."""
 
     def write(*rows: Mapping[str, str], name: str = "sales.csv") -> Path:
         with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
@@ -82,20 +82,20 @@ class TestOrders:
         assert first.total == first.paid == Money("35.30", "GBP")
         assert set(Buyer.objects.values_list("pk", flat=True)) == {"C-17850", "C-13047"}
 
-    def test_shipped_ones_are_all_delivered(self, export: Callable[..., Path]) -> None:
+    def test_are_all_delivered_with_ship(self, export: Callable[..., Path]) -> None:
         output = replay(export(*TWO_SALES), ship=True)
 
         assert ends() == {("delivered", ""): 2}
         assert re.search(r"delivered +│ +│ +2 │ +50\.60 GBP │ +50\.60 GBP │ +0\.00 GBP", output)
 
-    def test_tell_which_invoice_they_were(self, export: Callable[..., Path]) -> None:
+    def test_show_their_invoice(self, export: Callable[..., Path]) -> None:
         replay(export(*TWO_SALES), ship=True)
 
         shipments = {order.buyer_id: order.shipments for order in Order.objects.all()}
         assert shipments["C-17850"][0]["tracking_number"] == "536365"
         assert History.objects.filter(name="ordering.order_placed", actor="sales-export:536366").count() == 1
 
-    def test_are_sent_where_the_customer_might_live(self, export: Callable[..., Path]) -> None:
+    def test_are_sent_to_the_country_of_the_customer(self, export: Callable[..., Path]) -> None:
         replay(export(*TWO_SALES))
 
         address = Order.objects.get(buyer="C-13047").shipping_address
@@ -103,7 +103,7 @@ class TestOrders:
         [british, irish] = read_sales(export(*TWO_SALES)).sales
         assert address_of(british) == address_of(british) != address_of(irish)
 
-    def test_take_their_currency_from_the_option(self, export: Callable[..., Path]) -> None:
+    def test_have_the_currency_of_the_option(self, export: Callable[..., Path]) -> None:
         replay(export(MUG), currency="EUR")
 
         assert Order.objects.get().total == Money("15.30", "EUR")
@@ -126,7 +126,7 @@ class TestStock:
 
         assert ends() == {("cancelled", "out_of_stock"): 2}
 
-    def test_of_what_the_shop_has_already_is_filled_up(self, export: Callable[..., Path]) -> None:
+    def test_of_an_existing_product_is_filled_up(self, export: Callable[..., Path]) -> None:
         replay(export(MUG), stock=10)
 
         replay(export(*TWO_SALES), ship=True)
@@ -134,7 +134,7 @@ class TestStock:
         assert ends() == {("delivered", ""): 2}
         assert StockItem.objects.get(pk="85123A").on_hand == 0
 
-    def test_asked_for_is_not_received_twice(self, export: Callable[..., Path]) -> None:
+    def test_of_the_option_is_not_received_twice(self, export: Callable[..., Path]) -> None:
         for _ in range(2):
             replay(export(MUG), stock=10)
 
@@ -214,7 +214,7 @@ class TestReport:
         assert sum(count for what, count in rows.items() if what.startswith("left out")) == 3
         assert rows["in all"] == 6
 
-    def test_tells_thousands_apart(self, export: Callable[..., Path]) -> None:
+    def test_separates_thousands(self, export: Callable[..., Path]) -> None:
         rows = [CANCELLED] * 1_234
 
         assert "1,235 rows = 1 used + 1,234 left out" in replay(export(MUG, *rows)).splitlines()
@@ -241,7 +241,7 @@ class TestFailure:
         with pytest.raises(CommandError, match=r"1 of 2 accepted invoices were not delivered.*out of stock"):
             replay(path, ship=True)
 
-    def test_of_the_provider_is_told(self, export: Callable[..., Path], settings: Any) -> None:
+    def test_of_the_provider_is_reported(self, export: Callable[..., Path], settings: Any) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
 
         with pytest.raises(CommandError, match=r"2 × billing\.collect-payment .*OutcomeUnknown"):
@@ -254,7 +254,7 @@ class TestFailure:
         with pytest.raises(CommandError, match="product 85123A is not on sale"):
             replay(export(*TWO_SALES))
 
-    def test_goods_taken_away_in_the_meantime_come_in_again(self, export: Callable[..., Path]) -> None:
+    def test_goods_that_were_removed_are_received_again(self, export: Callable[..., Path]) -> None:
         replay(export(MUG), stock=10)
         adjust_stock(Sku("85123A"), -4, "broken")
 
@@ -276,7 +276,7 @@ class TestBadInput:
             ({"currency": "JPY"}, "2.55 JPY is finer than the currency's minor unit"),
         ],
     )
-    def test_says_what_is_wrong_and_changes_nothing(
+    def test_is_reported_and_changes_nothing(
         self, export: Callable[..., Path], options: dict[str, Any], sentence: str
     ) -> None:
         with pytest.raises(CommandError, match=re.escape(sentence)):

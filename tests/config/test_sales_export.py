@@ -1,4 +1,4 @@
-"""What a sales export says is read faithfully, and every row that is not is left out for its own reason."""
+"""A sales export is read correctly, and every unusable row is left out for its own reason."""
 
 import csv
 import gzip
@@ -46,7 +46,7 @@ def write(path: Path, rows: Sequence[Cells], heading: Cells = COLUMNS) -> Path:
 
 @pytest.fixture
 def read(tmp_path: Path) -> Reader:
-    """Reads the export that holds the given rows."""
+    """Read an export with these rows."""
 
     def read_rows(*rows: Cells, limit: int | None = None, heading: Cells = COLUMNS) -> SalesExport:
         return read_sales(write(tmp_path / "sales.csv", rows, heading), limit)
@@ -77,7 +77,7 @@ class TestWhatIsRead:
         assert packed == read_sales(write(tmp_path / "sales.csv", rows))
         assert len(packed.sales) == 2
 
-    def test_sales_stand_in_the_order_in_which_they_begin(self, read: Reader) -> None:
+    def test_sales_are_in_the_order_of_their_first_rows(self, read: Reader) -> None:
         export = read(row(InvoiceNo="2"), row(InvoiceNo="1"), row(InvoiceNo="2", StockCode="71053"))
 
         assert [sale.invoice for sale in export.sales] == ["2", "1"]
@@ -140,14 +140,14 @@ class TestGoods:
 
         assert [goods.sku for goods in export.goods] == ["1", "2"]
 
-    def test_bear_the_name_they_are_called_most_often(self, read: Reader) -> None:
+    def test_have_their_most_frequent_name(self, read: Reader) -> None:
         names = ["CHILDREN'S APRON", "found in box 7", "", " children's  apron "]
 
         [goods] = read(*(row(Description=name) for name in names)).goods
 
         assert goods.name == "Children's Apron"
 
-    def test_without_a_name_are_called_by_their_sku(self, read: Reader) -> None:
+    def test_without_a_name_have_their_sku_as_name(self, read: Reader) -> None:
         assert read(row(Description=" ")).goods == (Goods("85123A", "85123A", Decimal("2.55")),)
 
     def test_have_names_that_fit_the_shop(self, read: Reader) -> None:
@@ -155,14 +155,14 @@ class TestGoods:
 
         assert goods.name == "A" + "a" * 198
 
-    def test_cost_what_was_asked_most_often(self, read: Reader) -> None:
+    def test_have_their_most_frequent_price(self, read: Reader) -> None:
         prices = ["2.95", "2.55", "2.95", "0.01", "999"]
 
         [goods] = read(*(row(UnitPrice=price) for price in prices)).goods
 
         assert goods.price == Decimal("2.95")
 
-    def test_cost_the_lower_of_two_prices_asked_equally_often(self, read: Reader) -> None:
+    def test_have_the_lower_of_two_equally_frequent_prices(self, read: Reader) -> None:
         for prices in (["2.95", "2.55"], ["2.55", "2.95"]):
             assert read(*(row(UnitPrice=price) for price in prices)).goods[0].price == Decimal("2.55")
 
@@ -198,7 +198,7 @@ class TestCountries:
 
 HEADING = ",".join(COLUMNS).encode() + b"\n"
 
-# One row for every way of being wrong on its own.
+# One row for each reason to be left out.
 DIRTY_ROWS = [
     (row()[:-1], Reason.WRONG_NUMBER_OF_COLUMNS),
     ([*row(), "more"], Reason.WRONG_NUMBER_OF_COLUMNS),
@@ -325,7 +325,7 @@ class TestLimit:
         assert len(export.sales[0].lines) == 2
         assert export.left_out == Counter({Reason.CANCELLATION: 2, Reason.NO_CUSTOMER: 1, Reason.BEYOND_LIMIT: 2})
 
-    def test_of_nothing_reads_nothing(self, read: Reader) -> None:
+    def test_of_zero_reads_no_sales(self, read: Reader) -> None:
         assert read(row(), limit=0).left_out == Counter({Reason.BEYOND_LIMIT: 1})
 
     def test_cannot_be_negative(self, read: Reader) -> None:
@@ -354,7 +354,7 @@ class TestUnreadableFiles:
         with pytest.raises(UnreadableExport, match="has the column Quantity more than once"):
             read(heading=[*COLUMNS, "Quantity"])
 
-    # Named by the file alone: a gzip file holds the moment it was made, and ids must be the same in every process.
+    # The ids are file names only: a gzip file contains its creation time, and ids must be equal in all processes.
     @pytest.mark.parametrize(("name", "content", "problem"), UNREADABLE, ids=[name for name, *_ in UNREADABLE])
     def test_a_file_that_is_no_export_says_what_is_wrong(
         self, tmp_path: Path, name: str, content: bytes, problem: str
@@ -388,7 +388,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 def one_of(*usual: str) -> st.SearchStrategy[str]:
-    """Mostly what an export says, sometimes anything."""
+    """Mostly usual cells of an export, sometimes any text."""
     return st.sampled_from(usual) | TEXT
 
 

@@ -1,4 +1,4 @@
-"""A simulation tells the same history for the same seed, touches nothing of the shop, and finds what is broken."""
+"""A simulation gives the same history for the same seed, does not touch the shop, and finds planted bugs."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from inventory.models import Reservation
 
 
 def run(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, whose own shop is a database that cannot even be opened."""
+    """Run the command in a new process, whose configured database cannot be opened."""
     mine = {"DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder/shop.sqlite3", "WAYBILL_VAR": str(tmp_path)}
     return subprocess.run(
         [sys.executable, "manage.py", "simulate", *options],
@@ -34,20 +34,20 @@ def run(tmp_path: Path, *options: str, **environment: str) -> subprocess.Complet
 
 
 def outcome(tmp_path: Path, seed: int, **environment: str) -> dict[str, Any]:
-    """What came of a small simulation."""
+    """The outcome of a small simulation."""
     done = run(tmp_path, "--seed", str(seed), "--orders", "10", "--json", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_same_seed_tells_the_same_history_and_another_seed_another(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_history_and_another_seed_another(tmp_path: Path) -> None:
     first, again = outcome(tmp_path, 5), outcome(tmp_path, 5, SANDBOX_FAILURE_RATE="1", PAYMENT_DEADLINE_MINUTES="1")
 
     assert again == first
     assert outcome(tmp_path, 6)["history"] != first["history"]
 
 
-def test_everything_goes_wrong_and_nothing_comes_of_it(tmp_path: Path) -> None:
+def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) -> None:
     done = outcome(tmp_path, 7)
 
     assert done["offenders"] == []
@@ -59,7 +59,7 @@ def test_everything_goes_wrong_and_nothing_comes_of_it(tmp_path: Path) -> None:
     assert min(done["checks"].values()) > 0
 
 
-def test_the_shop_itself_is_not_touched(tmp_path: Path) -> None:
+def test_the_configured_database_is_not_touched(tmp_path: Path) -> None:
     done = run(tmp_path, "--orders", "2")
 
     assert done.returncode == 0, done.stderr
@@ -67,7 +67,7 @@ def test_the_shop_itself_is_not_touched(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
-def test_no_orders_are_no_simulation(tmp_path: Path) -> None:
+def test_a_simulation_without_orders_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "--orders", "0")
 
     assert done.returncode == 1
@@ -82,13 +82,13 @@ def test_a_database_that_is_not_in_memory_is_refused(tmp_path: Path) -> None:
 
 
 def release_nothing(order: Any, reason: str) -> None:
-    """The reservation is let go of, its stock is not."""
+    """Release the reservation, but not its stock: a planted bug."""
     with unit_of_work() as work:
         work.get(Reservation, order).release(reason)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_broken_on_purpose_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "release_reservation", release_nothing)
 
     found = simulate(seed=1, orders=15).offenders
@@ -97,8 +97,8 @@ def test_what_is_broken_on_purpose_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="the command refuses what is not in memory")
-def test_the_command_names_what_it_found_and_fails(
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="the command refuses a database that is not in memory")
+def test_the_command_names_the_offenders_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(INSIDE, "1")

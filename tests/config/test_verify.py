@@ -1,4 +1,4 @@
-"""`manage.py verify` is quiet about a sound shop, and names each planted inconsistency."""
+"""`manage.py verify` finds no offender in a correct shop, and names each planted inconsistency."""
 
 import re
 import time
@@ -61,7 +61,7 @@ PLANTED = {
         "DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'",
         "events.rows_are_their_histories: order R-",
     ),
-    "an event told differently": (
+    "an event renamed": (
         "UPDATE ordering_history SET name = 'ordering.order_goods_reserved' WHERE name = 'ordering.order_confirmed'",
         "events.rows_are_their_histories: order R-",
     ),
@@ -86,7 +86,7 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Or
 
 
 def verify(**options: Any) -> str:
-    """What the command says; raises `CommandError` for offenders."""
+    """Run the command; returns its output, and the error if there are offenders."""
     said = StringIO()
     try:
         call_command("verify", stdout=said, **options)
@@ -95,7 +95,7 @@ def verify(**options: Any) -> str:
     return said.getvalue()
 
 
-def test_a_sound_shop_has_no_offenders(at_rest: OrderNumber, drain: Callable[..., int]) -> None:
+def test_a_correct_shop_has_no_offenders(at_rest: OrderNumber, drain: Callable[..., int]) -> None:
     assert "offenders\n" not in verify().splitlines()[-1]
     shipment = ShipmentId(f"S{at_rest[1:]}-1")
     fulfillment.dispatch_shipment(shipment, "DHL", "1")
@@ -107,7 +107,7 @@ def test_a_sound_shop_has_no_offenders(at_rest: OrderNumber, drain: Callable[...
     assert findings["events.rows_are_their_histories"]["looked_at"] > 10
 
 
-def test_a_refund_in_part_lowers_what_the_order_owes_by_just_that_much(
+def test_a_partial_refund_lowers_what_the_order_owes_by_its_amount(
     at_rest: OrderNumber, drain: Callable[..., int]
 ) -> None:
     refund_in_part(invoice_of(at_rest), Money("5", "USD"), "scratched")
@@ -143,7 +143,7 @@ def test_an_order_whose_deadline_has_passed_long_ago_is_named(placed: Callable[.
         assert f"{order}: pending, and waits for nothing" in verify()
 
 
-def test_a_part_can_be_asked_alone(at_rest: OrderNumber) -> None:
+def test_checks_can_be_selected_by_name(at_rest: OrderNumber) -> None:
     assert set(loads(verify(json=True, only=["money."]))) == {"money.captured_less_refunded_is_what_orders_owe"}
 
 
@@ -151,7 +151,7 @@ def test_a_part_can_be_asked_alone(at_rest: OrderNumber) -> None:
 
 
 def books(**options: Any) -> str:
-    """What the comparison with the provider's books says, once all is old enough to be compared."""
+    """The output of the comparison with the provider's books, when all payments are old enough for it."""
     with clock.moved(timedelta(hours=1)):
         return verify(provider=True, only=["money.books"], **options)
 
@@ -162,7 +162,7 @@ def test_the_books_are_compared_only_when_asked_for(at_rest: OrderNumber) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "difference"),
     [
         ("UPDATE sandbox_transaction SET amount_minor = 1", "we have 105.00 USD, the provider 0.01 USD"),
         ("UPDATE sandbox_transaction SET reference = 'ch_other' WHERE decline_code = ''", "the provider ch_other"),
@@ -175,23 +175,23 @@ def test_the_books_are_compared_only_when_asked_for(at_rest: OrderNumber) -> Non
     ],
 )
 def test_what_differs_from_the_providers_books_is_named_and_nothing_is_changed(
-    at_rest: OrderNumber, sql: str, told: str
+    at_rest: OrderNumber, sql: str, difference: str
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)
     before = list(Payment.objects.order_by("pk").values())
-    assert told in books()
+    assert difference in books()
     assert list(Payment.objects.order_by("pk").values()) == before
     assert not Discrepancy.objects.exists()
 
 
-def test_how_far_back_the_books_are_compared_can_be_said(at_rest: OrderNumber) -> None:
+def test_the_books_are_compared_as_far_back_as_asked(at_rest: OrderNumber) -> None:
     with clock.moved(timedelta(days=3)):
         assert "money.books_are_the_providers │ 0" in verify(provider=True, only=["money.books"], days=2)
         assert "money.books_are_the_providers │ 2" in verify(provider=True, only=["money.books"], days=4)
 
 
-def test_a_provider_that_does_not_answer_is_told_as_such(at_rest: OrderNumber, cut_line: Callable[..., None]) -> None:
+def test_an_unreachable_provider_is_reported(at_rest: OrderNumber, cut_line: Callable[..., None]) -> None:
     cut_line(True)
     assert "the provider could not be reached" in books()
 
@@ -201,7 +201,7 @@ def test_a_provider_that_does_not_answer_is_told_as_such(at_rest: OrderNumber, c
 
 @pytest.fixture
 def slow_check() -> Iterator[None]:
-    """An invariant that takes for ever."""
+    """An invariant whose query never ends."""
     sql = """
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)
         SELECT 'x' AS what, count(*) < 0 AS bad FROM n
@@ -212,9 +212,7 @@ def slow_check() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_check_that_takes_too_long_is_given_up_and_said_to_be_unfinished(
-    at_rest: OrderNumber, slow_check: None
-) -> None:
+def test_a_check_that_takes_too_long_is_reported_as_unfinished(at_rest: OrderNumber, slow_check: None) -> None:
     began = time.monotonic()
     said = verify(timeout=0.5)
     assert time.monotonic() - began < 20
@@ -224,5 +222,5 @@ def test_a_check_that_takes_too_long_is_given_up_and_said_to_be_unfinished(
 
 
 @pytest.mark.parametrize("wrong", [{"newest": -1}, {"days": -1}, {"timeout": 0.0}])
-def test_options_that_make_no_sense_are_refused(db: None, wrong: dict[str, Any]) -> None:
+def test_options_out_of_range_are_refused(db: None, wrong: dict[str, Any]) -> None:
     assert "is more than 0" in verify(**wrong)
