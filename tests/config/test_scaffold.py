@@ -101,7 +101,7 @@ CHECKS = [
 STRUCTURE = ["tests/test_architecture.py", "tests/integration/domain/test_events.py"]
 
 
-SCREENS = "every_route or members or every_page_answers"
+SCREENS = "every_route or members or every_page_loads"
 
 
 def test_the_walkthrough_of_the_docs_leads_to_a_context_that_passes_every_check(copy: Copy) -> None:
