@@ -16,7 +16,7 @@ DEVELOPMENT := .venv/.installed-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test chaos bench bench-peers costs screenshots check pytest format migrations install venv clean
+.PHONY: help run test quick chaos bench bench-peers costs screenshots check pytest format migrations install venv clean
 
 help: ## List what make can do (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ run: $(RUNTIME) ## Run the whole of Waybill: database, demo shop, web, worker an
 	@exec $(MANAGE) serve --port $(PORT) $(ARGS)
 
 test: check pytest ## Run all checks, then all tests, on what DATABASE_URL and CELERY_BROKER_URL name
+
+quick: check ## Run all checks, then the tests of what changed since the branch left main
+	$(BIN)/python -m tests.quick $(ARGS)
 
 chaos: $(DEVELOPMENT) ## Prove what is promised: crashes, faults, loads, planted bugs; writes docs/proofs.md
 	$(BIN)/python -m tests.chaos all $(ARGS)

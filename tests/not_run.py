@@ -5,6 +5,7 @@ need. With `CI=true` they fail instead, so that a green CI run has run everythin
 """
 
 import os
+import shutil
 from collections.abc import Callable, Generator
 from functools import cache
 from typing import Any, NamedTuple
@@ -30,7 +31,12 @@ NEEDS = {
         "Chromium or Chrome",
         cache(why_none),
         "install one (on Debian: apt-get install chromium) or run .venv/bin/playwright install --with-deps chromium",
-    )
+    ),
+    "git": Need(
+        "git",
+        lambda: "" if shutil.which("git") else "there is no such program on the PATH",
+        "install it (on Debian: apt-get install git)",
+    ),
 }
 """By the marker of the tests that need it."""
 
