@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection, models
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 
@@ -40,7 +41,10 @@ from ordering.commands import list_products, place_order
 
 pytest_plugins = ["tests.not_run"]
 
-hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100, deadline=None)
+# No test fails because the machine is busy: Hypothesis measures neither how long an example takes nor its generation.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
+hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100)
 if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: many more examples of every property
     hypothesis_settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
@@ -69,12 +73,16 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 
 
 @pytest.fixture(autouse=True)
-def no_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one wake-up handle all due deliveries, however slow the machine is.
+def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one wake-up handle all due deliveries, and no time limit split a batch, however slow the machine is.
 
-    The batch sizes that earlier tests left in the process are cleared.
+    A test with a stopped clock keeps the limits of a batch, because there only the test lets time pass. The batch sizes
+    that earlier tests left in the process are cleared.
     """
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
+    if "stopped_clock" not in request.fixturenames:
+        monkeypatch.setattr(deliver, "LONGEST_HANDLING", float("inf"))
+        monkeypatch.setattr(external, "LONGEST_CALLING", float("inf"))
     external.claim_sizes.clear()
     deliver.batch_sizes.clear()
 

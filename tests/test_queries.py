@@ -51,13 +51,8 @@ Count = Callable[[], Any]
 
 
 @pytest.fixture
-def committing(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Transactions that really commit, in batches that no time limit splits: a slow machine must not change the costs.
-
-    On PostgreSQL a commit does not wait for fsync, because no test here measures time.
-    """
-    monkeypatch.setattr("integration.messaging.deliver.LONGEST_HANDLING", float("inf"))
-    monkeypatch.setattr("integration.messaging.external.LONGEST_CALLING", float("inf"))
+def committing(transactional_db: None) -> Iterator[None]:
+    """Transactions that really commit. On PostgreSQL a commit does not wait for fsync: no test here measures time."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET synchronous_commit = off")
