@@ -1,6 +1,6 @@
-"""`python -m tests.bench` measures the rows of the table beside their baselines, and writes docs/performance.md.
+"""`python -m tests.bench` measures each row of the table and its baseline, and writes docs/performance.md.
 
-It brings servers of its own for each row and ends only what it started.
+Each row gets its own PostgreSQL and Redis servers. The program stops only processes that it started.
 """
 
 import argparse
@@ -15,26 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import report
-from tests.bench.history import NoRoom
-from tests.bench.peers import PeerNotToBeHad
+from tests.bench.history import NotEnoughDisk
+from tests.bench.peers import PeerNotInstalled
 from tests.bench.rows import ROWS, SECTIONS, Row
 from tests.bench.stage import SHORT, WHOLE, Scale, Stage
 from tests.chaos.servers import MissingServer
 
-UNASKED = [*(name for name in ROWS if name != "j"), *SECTIONS]
-"""What is measured unless something else is asked for: a peer needs an environment of its own."""
+BY_DEFAULT = [*(name for name in ROWS if name != "j"), *SECTIONS]
+"""The rows and sections measured without `--only`. Row j is left out because it needs its own environment."""
 
 
 def parse() -> argparse.Namespace:
-    """Which rows, and how much of each."""
+    """Parse the command line: which rows to measure, and how much work each round does."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", type=_rows, default=UNASKED, metavar="a,b", help="these rows")
-    parser.add_argument("--short", action="store_true", help="see that it runs; the figures are none, and not kept")
-    parser.add_argument("--rounds", type=_whole, help="how often each side is measured")
-    parser.add_argument("--orders", type=_whole, help="in a round of a, f, g, h and j")
-    parser.add_argument("--history", type=_whole, help="orders in the past of row f; 2 million without")
-    parser.add_argument("--memory", type=_pair, metavar="N,M", help="after how many orders row k looks; 5000,50000")
-    sizes = "orders at which growth looks; 100000,300000,1000000"
+    parser.add_argument(
+        "--only", type=_rows, default=BY_DEFAULT, metavar="a,b", help="measure only these rows and sections"
+    )
+    parser.add_argument("--short", action="store_true", help="only check that it runs; store no figures")
+    parser.add_argument("--rounds", type=_whole, help="how many rounds to measure each side")
+    parser.add_argument("--orders", type=_whole, help="orders in a round of rows a, f, g, h and j")
+    parser.add_argument("--history", type=_whole, help="orders in the history of row f (default: 2 million)")
+    parser.add_argument(
+        "--memory", type=_pair, metavar="N,M", help="orders after which row k reads memory (default: 5000,50000)"
+    )
+    sizes = "numbers of orders at which growth measures (default: 100000,300000,1000000)"
     parser.add_argument("--growth", type=_sizes, metavar="N,M,…", help=sizes)
     return parser.parse_args()
 
@@ -69,13 +73,13 @@ def _pair(text: str) -> tuple[int, int]:
 
 
 def scale_of(options: argparse.Namespace) -> Scale:
-    """The usual amounts, but those that were asked for."""
+    """Return the default scale with the values given on the command line."""
     asked = {name: getattr(options, name) for name in ("rounds", "orders", "history", "memory", "growth")}
     return (SHORT if options.short else WHOLE)._replace(**{name: n for name, n in asked.items() if n})
 
 
 def measure(name: str, stage: Stage) -> dict[str, Any]:
-    """A row's report, or a section's."""
+    """Measure a row or a section; returns its report with the run's environment and duration."""
     began, of_run = time.monotonic(), report.run()
     measured = SECTIONS[name].measure(stage) if name in SECTIONS else _measure_row(ROWS[name], stage)
     return {**measured, "run": of_run, "seconds": round(time.monotonic() - began)}
@@ -84,14 +88,17 @@ def measure(name: str, stage: Stage) -> dict[str, Any]:
 def _measure_row(row: Row, stage: Stage) -> dict[str, Any]:
     pairs, n = row.measure(stage)
     figures = [
-        {**pair.told(f"{row.what}{': ' if name else ''}{name}", row.unit, row.goal), "baseline": row.baseline}
+        {**pair.as_report(f"{row.what}{': ' if name else ''}{name}", row.unit, row.goal), "baseline": row.baseline}
         for name, pair in pairs.items()
     ]
     return {"figures": figures, "n": n}
 
 
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
-    """All rows that were asked for: each on servers of its own, or, in short, those that need any on the same."""
+    """Measure all requested rows; returns their reports by name.
+
+    Each row gets its own servers. With `--short`, all rows that need servers share one set.
+    """
     scale, found = scale_of(options), {}
     with ExitStack() as ends:
         folder = Path(tempfile.mkdtemp(prefix="waybill-bench-"))
@@ -107,26 +114,26 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
             with Stage(folder / name, scale, short=options.short, servers=servers) as stage:
                 found[name] = measure(name, stage)
             if not options.short:
-                report.keep(name, found[name])
+                report.store(name, found[name])
                 ratios = [round(figure["ratio"], 2) for figure in found[name].get("figures", ())]
                 print(f"{name}: {ratios or found[name]['n']}", file=sys.stderr)
     return found
 
 
 def main() -> int:
-    """Measure; 1 when what was asked for could not be measured."""
+    """Measure and print the reports; returns 1 if something that was requested could not be measured."""
     options = parse()
-    # Whoever stops it, as a terminal or as a process manager does, has it end what it started.
+    # Exit by an exception, so that the context managers stop the servers and programs.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         found = measure_all(options)
-    except (PeerNotToBeHad, MissingServer, NoRoom) as missing:
+    except (PeerNotInstalled, MissingServer, NotEnoughDisk) as missing:
         print(missing, file=sys.stderr)
         return 1
     print(json.dumps(found, indent=2))
     if not options.short:
-        tellers = {name: section.publish_all for name, section in SECTIONS.items()}
-        print(f"Written: {report.write_page(tellers)}", file=sys.stderr)
+        renderers = {name: section.render for name, section in SECTIONS.items()}
+        print(f"Written: {report.write_page(renderers)}", file=sys.stderr)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The CPU time of other processes, as Linux keeps it."""
+"""Reads the CPU time of other processes from Linux."""
 
 import os
 import time
@@ -6,20 +6,20 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 CPU_OF_ANOTHER = 2
-"""With a process's number, as Linux puts them together: the clock that shows its CPU time, not in ticks but exactly."""
+"""The clock type in the ID of another process's CPU clock, as Linux builds it. This clock counts nanoseconds."""
 
 
 def cpu_of(process: int) -> float:
-    """The seconds of CPU that a process has taken; raises `OSError` when it is gone."""
+    """Return the CPU seconds a process has used; raises `OSError` if it has ended."""
     return time.clock_gettime(~process << 3 | CPU_OF_ANOTHER)
 
 
 def cpu_of_all(leader: int) -> float:
-    """The CPU time of a process and of all it started; of those that have ended, in whole ticks."""
+    """Return the CPU seconds of a process and its descendants; ended children count in whole ticks."""
     try:
         ended = Path(f"/proc/{leader}/stat").read_text().rpartition(")")[2].split()[13:15]
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
         own = cpu_of(leader)
     except OSError:
-        return 0.0  # it has just ended: its parent's account has it now
+        return 0.0  # The process has just ended, and its parent's time of ended children includes it.
     return own + sum(map(int, ended)) / TICKS + sum(cpu_of_all(int(child)) for child in children)

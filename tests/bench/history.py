@@ -1,9 +1,9 @@
-"""A long past, made in the database: some orders go the whole way, and all their rows are repeated under later numbers.
+"""Creates a long history in the database: SQL repeats the rows of some complete orders under later numbers.
 
-The first orders are placed by the shop's own code with the clock moved back; each repetition has order numbers, event
-ids and moments of its own, and goods and buyers have as many more versions. So every table and every index is as large
-as it would be. It is no past that `verify` would pass: the buyers' spend is left as it was, or all of them would be
-granted a discount, and the new orders would not be those of an empty database.
+Waybill's own code places the first orders, with the clock moved back. Each repetition has its own order numbers, event
+IDs and moments, and adds as many versions to goods and buyers. So every table and every index has its real size.
+`verify` would not pass this history: the buyers' spend stays as it was. Otherwise every buyer would get a discount, and
+the measured orders would differ from those in an empty database.
 """
 
 import shutil
@@ -15,10 +15,10 @@ import psycopg
 from tests.bench.stage import Stage
 
 FIRST_NUMBER = 10_000_000
-"""So long that no other number in a row is taken for an order's."""
-AGO = timedelta(days=60)
+"""The first order number. It has so many digits that no other number in a row can be mistaken for it."""
+AGE = timedelta(days=60)
 MODELS = 500
-"""So many orders are repeated, at most."""
+"""The most orders that are placed and repeated."""
 
 NUMBERED = {
     "ordering_orderline": "order_id",
@@ -33,25 +33,25 @@ NUMBERED = {
     "sandbox_transaction": "key",
     "ordering_order": "number",
 }
-"""Tables whose rows name their order: by which column, directly or by its digits."""
+"""Tables whose rows name their order, and the column that holds its number or its digits."""
 OF_A_STORY = ("ordering_history", "inventory_history", "billing_history", "fulfillment_history", "integration_message")
-"""Tables whose rows are of their order's story."""
+"""Tables whose rows share the correlation ID of their order."""
 SHARED = {"stock_item": ("inventory", "inventory_stockitem", "sku"), "buyer": ("ordering", "ordering_buyer", "id")}
-"""Streams that many orders add to: the aggregates' context, table and key."""
+"""Streams that many orders append to, and their aggregate's context, table and key."""
 
 
 BYTES_EACH = 30_000
-"""What an order of the past takes on the disk, with its share of the log that is written meanwhile."""
+"""Bytes of an order on the disk, with its share of the write-ahead log."""
 
 
 class Repetition(NamedTuple):
     """How the first orders are repeated.
 
     Args:
-        models: how many they are.
-        first, last: the numbers of the repetitions, which say what their orders are called.
+        models: the number of first orders.
+        first, last: the numbers of the first and last repetition; order numbers are derived from them.
         spacing: seconds from one repetition to the next.
-        ago: how long before now the first one is.
+        ago: how long before now the first repetition lies.
     """
 
     models: int
@@ -61,39 +61,43 @@ class Repetition(NamedTuple):
     ago: timedelta
 
 
-class NoRoom(RuntimeError):
-    """The disk does not hold the past that was asked for."""
+class NotEnoughDisk(RuntimeError):
+    """The history that was requested does not fit on the disk."""
 
 
-def remember_orders(stage: Stage, template: str, name: str, orders: int) -> str:
-    """Make a copy of a database that has so many orders in it.
+def create_history(stage: Stage, template: str, name: str, orders: int) -> str:
+    """Copy the database `template` to `name`, and fill it with this many orders.
 
     Returns:
-        What was made, in words.
+        The number of orders and the size of the database, as text for the report.
 
     Raises:
-        NoRoom: the disk does not hold as much.
+        NotEnoughDisk: the orders do not fit on the disk.
     """
     needed, free = orders * BYTES_EACH, shutil.disk_usage(stage.folder).free
     if needed > free:
-        raise NoRoom(f"{orders:,} orders take {needed / 2**30:.0f} GiB, and {free / 2**30:.0f} are free: see --history")
+        raise NotEnoughDisk(
+            f"{orders:,} orders take {needed / 2**30:.0f} GiB, and {free / 2**30:.0f} are free: see --history"
+        )
     models = min(MODELS, orders)
     stage.postgresql.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
     with psycopg.connect(stage.postgresql.url(name), autocommit=True) as database:
         database.execute(f"SELECT setval('integration_order_number', {FIRST_NUMBER})")
-        stage.run("tests.bench.ours.long_ago", str(models), str(stage.scale.skus), environment=stage.environment(name))
+        stage.run(
+            "tests.bench.ours.old_orders", str(models), str(stage.scale.skus), environment=stage.environment(name)
+        )
         times = max(orders // models - 1, 0)
-        spacing = AGO.total_seconds() / (times + 1)
+        spacing = AGE.total_seconds() / (times + 1)
         with database.transaction():
-            # As a replica that is told of them: no foreign key is looked up for rows that are copies of sound ones.
+            # The rows are copies of valid ones. The role `replica` turns off the triggers that check foreign keys.
             database.execute("SET LOCAL session_replication_role = replica")
-            database.execute(EARLIER)
-            # Orders are the last: by them the others are told whose they are.
-            past = Repetition(models, 1, times, spacing, AGO)
+            database.execute(MOVED_FUNCTION)
+            # Orders come last: the other tables join the first orders, before these are repeated.
+            past = Repetition(models, 1, times, spacing, AGE)
             for table in ["integration_delivery", *OF_A_STORY, *NUMBERED]:
                 repeat(database, table, past)
             _catch_up(database, times)
-            # What the read models show of it has been repeated with the rest.
+            # The rows of read models have been repeated as well, so each read model is caught up.
             database.execute(
                 "UPDATE integration_readmodelbuild SET mark = CASE split_part(read_model, '.', 1) "
                 "WHEN 'ordering' THEN (SELECT max(seq) FROM ordering_history) "
@@ -106,24 +110,24 @@ def remember_orders(stage: Stage, template: str, name: str, orders: int) -> str:
     return f"{made[0]:,} orders of history, {made[1] / 2**30:.1f} GiB"
 
 
-EARLIER = """
+MOVED_FUNCTION = """
     CREATE FUNCTION pg_temp.moved(id uuid, ms bigint) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT AS $$
         SELECT (lpad(to_hex(('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint + ms), 12, '0')
             || right(id::text, 22))::uuid
     $$
 """
-"""A UUIDv7 as it would have been made at another moment; an expression alone, so that PostgreSQL calls no function."""
+"""Moves a UUIDv7 to another moment. The body is a single expression, so PostgreSQL inlines the call."""
 
 
 def repeat(database: Any, table: str, past: Repetition) -> None:
-    """Repeat a table's rows of these orders."""
-    digits, told_by = _digits(table)
+    """Insert the repetitions of a table's rows."""
+    digits, join = _digits(table)
     shared = "('" + "', '".join(SHARED) + "')"
     more = f"CASE WHEN stream IN {shared} THEN count(*) OVER (PARTITION BY stream, stream_id) ELSE 0 END"
     is_history = table.endswith("_history")
     database.execute(
         f"CREATE TEMP TABLE model ON COMMIT DROP AS "
-        f"SELECT t.*, {digits} AS digits, {more if is_history else 0} AS more FROM {table} AS t {told_by} "
+        f"SELECT t.*, {digits} AS digits, {more if is_history else 0} AS more FROM {table} AS t {join} "
         f"WHERE {digits}::int > {FIRST_NUMBER}"
     )
     names, values = [], []
@@ -135,7 +139,7 @@ def repeat(database: Any, table: str, past: Repetition) -> None:
         names.append(f'"{name}"')
         values.append(_later(f'model."{name}"', kind, past))
         if is_history and name == "version":
-            # With every repetition as many events more as the first ones are.
+            # Each repetition adds as many events to a shared stream as the first orders did.
             values[-1] = "model.version + k * more"
         elif name == "reference":
             values[-1] = "model.reference || '-' || k"
@@ -147,7 +151,7 @@ def repeat(database: Any, table: str, past: Repetition) -> None:
 
 
 def _digits(table: str) -> tuple[str, str]:
-    """SQL for an order's digits in a row `t` of a table, and for what must be joined to know them."""
+    """Return SQL for the digits of the order number of a row `t`, and the joins that this expression needs."""
     if table in NUMBERED:
         return f"split_part(t.{NUMBERED[table]}, '-', 2)", ""
     story, through = "t.correlation_id", ""
@@ -157,19 +161,19 @@ def _digits(table: str) -> tuple[str, str]:
 
 
 def _later(column: str, kind: str, past: Repetition) -> str:
-    """SQL for a column's value in the k-th repetition."""
+    """Return SQL for a column's value in the k-th repetition."""
     number, as_text = f"(digits::int + k * {past.models})", "::text" if kind == "jsonb" else ""
     text = f"replace({column}{as_text}, '-' || digits, '-' || {number})"
-    # The keys of the first were made today, and their moments lie as far back as AGO says.
+    # The keys of the first orders were generated today, but their timestamps lie `AGE` back.
     since, ago = f"(k - {past.first - 1}) * {past.spacing}", past.ago.total_seconds()
     moved = f"pg_temp.moved({column}, (({since} - {ago}) * 1000)::bigint)"
-    moment = f"{column} + ({since} - {(past.ago - AGO).total_seconds()}) * interval '1 second'"
+    moment = f"{column} + ({since} - {(past.ago - AGE).total_seconds()}) * interval '1 second'"
     ways = {"uuid": moved, "timestamp with time zone": moment, "character varying": text, "jsonb": f"({text})::jsonb"}
     return ways.get(kind, column)
 
 
 def _catch_up(database: Any, times: int) -> None:
-    """Bring the aggregates that many orders share to the newest version there is of them."""
+    """Set the aggregates that many orders share to the newest version in their history."""
     for stream, (context, table, key) in SHARED.items():
         database.execute(
             f"UPDATE {table} SET version = newest FROM (SELECT stream_id, max(version) AS newest "

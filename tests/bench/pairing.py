@@ -1,6 +1,7 @@
-"""A figure is worth something beside another one of the same minute: two sides, measured in turn, and their ratio.
+"""Compares two sides by measuring them alternately in one run, and reports the ratio.
 
-Both sides run once before the first round, unmeasured, so that neither is measured cold.
+Ratios of one run carry over to other machines; single figures do not. Both sides run once as a warm-up that does not
+count.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,18 +10,18 @@ from statistics import median
 from typing import Any
 
 Side = Callable[[], Mapping[str, float]]
-"""Runs once; returns its figures by name."""
+"""Runs one side once; returns its figures by name."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a ratio of ours to the baseline is to be."""
+    """The goal for the ratio of ours to the baseline: at least `ratio`, or at most."""
 
     ratio: float
     at_most: bool = False
 
     def is_met(self, ratio: float) -> bool:
-        """Whether it is that."""
+        """Return whether this ratio meets the goal."""
         return ratio <= self.ratio if self.at_most else ratio >= self.ratio
 
     def __str__(self) -> str:
@@ -29,24 +30,24 @@ class Goal:
 
 @dataclass(frozen=True)
 class Pair:
-    """What was measured of both sides, round by round."""
+    """The figures of both sides, round by round."""
 
     ours: list[float]
     baseline: list[float]
 
     @property
     def ratio(self) -> float:
-        """Of the medians, ours to the baseline's."""
+        """The ratio of the medians, ours to the baseline's."""
         return median(self.ours) / median(self.baseline)
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The smallest and the largest ratio of a round."""
+        """The smallest and the largest ratio of all rounds."""
         ratios = [ours / theirs for ours, theirs in zip(self.ours, self.baseline, strict=True)]
         return min(ratios), max(ratios)
 
-    def told(self, what: str, unit: str, goal: Goal) -> dict[str, Any]:
-        """All of it, for a report."""
+    def as_report(self, what: str, unit: str, goal: Goal) -> dict[str, Any]:
+        """Return the figures, their ratio and whether it meets the goal, as a report stores them."""
         return {
             "what": what,
             "unit": unit,
@@ -60,14 +61,14 @@ class Pair:
 
 
 Measurement = tuple[dict[str, Pair], str]
-"""The pairs that were measured, by name, and how much was done in a round."""
+"""The measured pairs by name, and a text that says how much work a round does."""
 
 
 def in_turn(ours: Side, baseline: Side, rounds: int) -> dict[str, Pair]:
-    """Measure A B A B …, after one of each that does not count.
+    """Measure both sides alternately (A B A B …), after one run of each that does not count.
 
     Returns:
-        By the name of a figure, what both sides made of it in each round.
+        The figures of both sides in each round, by the figure's name.
     """
     ours()
     baseline()

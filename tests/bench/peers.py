@@ -1,6 +1,7 @@
-"""django-oscar, in an environment of its own, for it does not live on our versions: `make bench-peers` makes it.
+"""Measures django-oscar in a virtual environment of its own, which `make bench-peers` creates.
 
-Whether it can be had depends on a package index that can be reached; without one the row is not measured, and says so.
+django-oscar does not run with our package versions. Installing it needs a package index; without one, row j is not
+measured and the program says so.
 """
 
 import os
@@ -11,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.crew import Crew
-from tests.bench.orders_through import flow, open_shop
+from tests.bench.order_flow import flow, open_shop
 from tests.bench.pairing import Measurement, in_turn
+from tests.bench.processes import ProcessGroup
 from tests.bench.stage import Stage
 from tests.system.running_system import ROOT
 
@@ -29,21 +30,30 @@ HOME = Path(os.environ.get("WAYBILL_PEERS", ROOT / "var" / "bench" / "peers"))
 PROGRAM = "tests.bench.baselines.oscar"
 
 
-class PeerNotToBeHad(RuntimeError):
-    """The environment of a peer could not be made."""
+class PeerNotInstalled(RuntimeError):
+    """The environment of a peer could not be created."""
 
 
 def environment() -> str:
-    """The interpreter of an environment with django-oscar in it, made unless it is there; raises `PeerNotToBeHad`."""
+    """Create an environment with django-oscar unless it exists; returns its interpreter.
+
+    Raises `PeerNotInstalled`.
+    """
     python = HOME / "bin" / "python"
     if not _has_oscar(python):
         venv.create(HOME, with_pip=False, clear=True)
-        pip = [sys.executable, "-m", "pip", "--python", str(python)]  # ours: it need not be installed there first
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+        ]  # our pip installs into the other environment, which has none
         install = [*pip, "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = "\n".join(done.stderr.strip().splitlines()[-3:])
-            raise PeerNotToBeHad(f"django-oscar {OSCAR} cannot be installed, so row j is not measured:\n{reason}")
+            raise PeerNotInstalled(f"django-oscar {OSCAR} cannot be installed, so row j is not measured:\n{reason}")
     return str(python)
 
 
@@ -53,24 +63,24 @@ def _has_oscar(python: Path) -> bool:
 
 
 @contextmanager
-def _oscar(stage: Stage, python: str) -> Iterator[Crew]:
-    """Processes that place orders in a django-oscar shop on a database of its own, on the same server."""
+def _oscar(stage: Stage, python: str) -> Iterator[ProcessGroup]:
+    """Start processes that place orders with django-oscar, in a separate database on the same server."""
     stage.postgresql.ask("CREATE DATABASE oscar")
     own = {
         **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
         "DATABASE_URL": stage.postgresql.url("oscar"),
     }
     folder = stage.folder / "oscar"
-    with Crew(PROGRAM, 1, own, folder, python) as one:
-        one.do(what="furnish", skus=stage.scale.skus)
-    with Crew(PROGRAM, stage.scale.hands, own, folder, python) as crew:
-        yield crew
+    with ProcessGroup(PROGRAM, 1, own, folder, python) as one:
+        one.do(what="set_up", skus=stage.scale.skus)
+    with ProcessGroup(PROGRAM, stage.scale.placers, own, folder, python) as group:
+        yield group
 
 
 def oscar(stage: Stage) -> Measurement:
-    """Row j: the whole flow beside what django-oscar does of it."""
+    """Row j: compare the whole flow with django-oscar's `place_order`."""
     scale = stage.scale
-    python, each = environment(), scale.peer_orders // scale.hands
+    python, each = environment(), scale.peer_orders // scale.placers
     with (
         open_shop(stage) as (system, placers),
         _oscar(stage, python) as shop,
@@ -78,8 +88,8 @@ def oscar(stage: Stage) -> Measurement:
 
         def baseline() -> Mapping[str, float]:
             shop.do(what="fill", orders=each)
-            with system.frozen():
-                return {"": each * scale.hands / shop.time(what="place")}
+            with system.paused():
+                return {"": each * scale.placers / shop.time(what="place")}
 
         pairs = in_turn(lambda: {"": flow(system, placers, scale.orders)}, baseline, scale.rounds)
     return pairs, f"{scale.orders:,} orders, {scale.peer_orders:,} by django-oscar {OSCAR}"
@@ -88,5 +98,5 @@ def oscar(stage: Stage) -> Measurement:
 if __name__ == "__main__":
     try:
         print(environment())
-    except PeerNotToBeHad as missing:
+    except PeerNotInstalled as missing:
         sys.exit(str(missing))

@@ -1,6 +1,7 @@
-"""Places orders over HTTP, by several hands at once, on connections that stay open; it does as little as it can itself.
+"""Places orders over HTTP with several concurrent clients on keep-alive connections.
 
-Every order has an Idempotency-Key, as a client's that means to repeat what it got no answer to.
+The client speaks HTTP over plain sockets, so that it uses little CPU itself. Every order has an Idempotency-Key, as
+from a client that repeats requests without a response.
 """
 
 import json
@@ -9,27 +10,27 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from tests.bench.crew import work
+from tests.bench.processes import serve_calls
 from tests.system.running_system import ADDRESS
 
 
 class NotCreated(RuntimeError):
-    """An order was answered with something else than 201."""
+    """The response to an order was not 201 Created."""
 
 
-def do(requests: int, port: int, skus: int, lines: int = 3, token: str = "", hands: int = 8) -> None:
-    """Place so many orders.
+def do(requests: int, port: int, skus: int, lines: int = 3, token: str = "", clients: int = 8) -> None:
+    """Place orders.
 
     Args:
-        requests: how many, in all.
-        port: of whoever takes them.
-        skus, lines: each order's lines are so many different ones of so many skus.
-        token: what to authenticate with, if at all.
-        hands: so many ask at once.
+        requests: the number of orders, over all clients.
+        port: the server's port.
+        skus, lines: each order has this many lines, each with a different one of this many SKUs.
+        token: the token to authenticate with; empty sends none.
+        clients: the number of concurrent clients.
     """
     bodies = [_request(port, skus, lines, token) for _ in range(requests)]
-    with ThreadPoolExecutor(hands) as pool:
-        for done in [pool.submit(_send, port, bodies[i::hands]) for i in range(hands)]:
+    with ThreadPoolExecutor(clients) as pool:
+        for done in [pool.submit(_send, port, bodies[i::clients]) for i in range(clients)]:
             done.result()
 
 
@@ -61,7 +62,7 @@ def _send(port: int, requests: list[bytes]) -> None:
             while left:
                 left -= len(connection.recv(left))
         else:
-            _read_until(connection, body, b"0\r\n\r\n")  # in chunks, of which the last is empty
+            _read_until(connection, body, b"0\r\n\r\n")  # chunked: the last chunk is empty
         if headers.get(b"connection") == b"close":
             connection.close()
             connection = None
@@ -69,14 +70,14 @@ def _send(port: int, requests: list[bytes]) -> None:
         connection.close()
 
 
-def _read_until(connection: socket.socket, answer: bytes, end: bytes) -> bytes:
-    while end not in answer:
+def _read_until(connection: socket.socket, reply: bytes, end: bytes) -> bytes:
+    while end not in reply:
         got = connection.recv(65_536)
         if not got:
-            raise NotCreated("the connection was closed before an answer came")
-        answer += got
-    return answer
+            raise NotCreated("the connection was closed before the response was complete")
+        reply += got
+    return reply
 
 
 if __name__ == "__main__":
-    work(do)
+    serve_calls(do)

@@ -1,4 +1,7 @@
-"""Where the time of an order goes, beside that of the bare chain: one process each, so that nothing else is in it."""
+"""Measures where the time of an order goes, in Waybill and in the bare chain.
+
+Each side runs in a single process, so the figures contain no other work.
+"""
 
 import json
 from collections import Counter
@@ -11,9 +14,9 @@ from psycopg import sql
 
 from tests.bench.capacity import flushes_a_second
 from tests.bench.clocks import cpu_of_all
-from tests.bench.crew import Crew
 from tests.bench.in_memory import recorder, signals
-from tests.bench.orders_through import LARGE, SMALL, embedded_chain, embedded_system, furnish_plain
+from tests.bench.order_flow import LARGE, SMALL, embedded_chain, embedded_system, set_up_plain
+from tests.bench.processes import ProcessGroup
 from tests.bench.stage import Stage
 from tests.system.running_system import ROOT
 
@@ -23,23 +26,25 @@ TO_CONFIRMATION = (
     "billing.collect-payment",
     "ordering.confirm-paid-order",
 )
-"""The reactions that an order waits for, one after the other, before it is confirmed."""
-SELDOM = 0.01
-"""Rooms in which the process was seen less often than this are told together."""
+"""The consecutive reactions between placing an order and its confirmation."""
+RARE = 0.01
+"""Packages with a smaller share of the samples than this are reported as one, *elsewhere*."""
 
 
 def measure(stage: Stage) -> dict[str, Any]:
-    """What an order takes of the processor, part by part, and where the process was meanwhile; what rows it leaves; the
-    same embedded; and what an event takes, step by step."""
-    furnish_plain(stage)
-    stage.postgresql.ask("CREATE DATABASE walked TEMPLATE furnished")
+    """Measure the CPU time and the rows of an order, on PostgreSQL and embedded, and the CPU time of an event.
+
+    The report has the CPU time by part of the flow, and by the package in which samples found the process.
+    """
+    set_up_plain(stage)
+    stage.postgresql.ask("CREATE DATABASE profiled TEMPLATE prepared")
     with (
-        stage.crew("tests.bench.ours.walk", 1, stage.environment("walked")) as ours,
-        stage.crew("tests.bench.baselines.chain", 1, stage.plain()) as chain,
+        stage.start_processes("tests.bench.ours.profiled_orders", 1, stage.environment("profiled")) as ours,
+        stage.start_processes("tests.bench.baselines.chain", 1, stage.plain()) as chain,
     ):
         orders, skus = stage.scale.orders, stage.scale.skus
         rows = {
-            "ours": _rows_of(stage, "walked", lambda: ours.do(orders=orders, skus=skus)) / orders,
+            "ours": _rows_of(stage, "profiled", lambda: ours.do(orders=orders, skus=skus)) / orders,
             "chain": _rows_of(stage, "plain", lambda: chain.do(orders=orders, lines=SMALL, skus=skus)) / orders,
         }
         servers = _in_turn(stage, ours, chain, {"PostgreSQL": stage.postgresql.program.pid})
@@ -57,40 +62,40 @@ def measure(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _in_turn(stage: Stage, ours: Crew, chain: Crew, servers: Mapping[str, int]) -> dict[str, Any]:
-    """What both take of the processor, with their servers, and where ours was meanwhile."""
+def _in_turn(stage: Stage, ours: ProcessGroup, chain: ProcessGroup, servers: Mapping[str, int]) -> dict[str, Any]:
+    """Measure both sides alternately: the CPU time of an order by process, and the packages that ours spent it in."""
     orders, skus = stage.scale.orders, stage.scale.skus
-    walks: list[dict[str, Any]] = []
+    rounds: list[dict[str, Any]] = []
     chains: list[dict[str, float]] = []
     leaders = {"Python": chain.pids[0], **servers}
     for _ in range(stage.scale.rounds):
-        walks += ours.do(orders=orders, skus=skus)
+        rounds += ours.do(orders=orders, skus=skus)
         before = {who: cpu_of_all(pid) for who, pid in leaders.items()}
         chain.do(orders=orders, lines=SMALL, skus=skus)
         chains.append({who: (cpu_of_all(pid) - before[who]) * 1000 / orders for who, pid in leaders.items()})
-    seen = sum((Counter(walk["seen"]) for walk in walks), Counter())
+    seen = sum((Counter(one["seen"]) for one in rounds), Counter())
     return {
-        "took": {part: _medians([walk["took"][part] for walk in walks]) for part in walks[0]["took"]},
+        "took": {part: _medians([one["took"][part] for one in rounds]) for part in rounds[0]["took"]},
         "chain": _medians(chains),
-        "seen": {room: times / seen.total() for room, times in seen.most_common()},
+        "seen": {package: times / seen.total() for package, times in seen.most_common()},
     }
 
 
-def _line_of_a_large_order(stage: Stage, ours: Crew) -> dict[str, float]:
-    """What each line of a large order takes of the processor, and how many rows it adds."""
+def _line_of_a_large_order(stage: Stage, ours: ProcessGroup) -> dict[str, float]:
+    """Measure the CPU time of a line of a large order, and the rows it adds."""
     orders, skus = stage.scale.large_orders, stage.scale.skus
     lines = orders * LARGE
 
     def do() -> list[dict[str, Any]]:
         return ours.do(orders=orders, skus=skus, lines=LARGE)
 
-    added = _rows_of(stage, "walked", do) / lines
-    walks = [_sum(walk["took"]) for _ in range(stage.scale.rounds) for walk in do()]
-    return {"rows": added, **{who: spent / LARGE for who, spent in _medians(walks).items()}}
+    added = _rows_of(stage, "profiled", do) / lines
+    rounds = [_sum(one["took"]) for _ in range(stage.scale.rounds) for one in do()]
+    return {"rows": added, **{who: spent / LARGE for who, spent in _medians(rounds).items()}}
 
 
 def _steps_of_an_event(stage: Stage) -> dict[str, float]:
-    """Microseconds: of all that is done with one, of what it is made of, and of a signal in its place."""
+    """Measure an event in microseconds: recording and dispatching it, its single steps, and a Django signal instead."""
     n = stage.scale.dispatches
     with recorder(stage) as ours, signals(stage) as baseline:
         rounds = [
@@ -109,7 +114,7 @@ def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _rows_of(stage: Stage, database: str, do: Any) -> int:
-    """How many rows more there are in a database afterwards."""
+    """Call `do`; returns how many rows it added to a database."""
     before = _rows_in(stage, database)
     do()
     return _rows_in(stage, database) - before
@@ -124,27 +129,28 @@ def _rows_in(stage: Stage, name: str) -> int:
     return int(row[0])
 
 
-# --- Told ---
+# --- The section of the page ---
 
 
-def publish_all(report: Mapping[str, Any]) -> Iterator[str]:
-    """The section of the page, line by line."""
+def render(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the section of the page, line by line."""
     took, chain, rows = report["took"], report["chain"], report["rows"]
     ours = _sum(took)
     yield "## Where the time of an order goes\n"
-    yield "One process places orders, 20 at once, and does all that follows; no worker and nothing else runs. The bare"
-    yield "chain is one process, too. Milliseconds of CPU, of that process and of its PostgreSQL, for each order.\n"
+    yield "A single process places orders, 20 at a time, and runs all their reactions; no worker runs. The bare chain"
+    yield "is a single process as well. The table shows milliseconds of CPU per order, of that process and of its"
+    yield "PostgreSQL connection.\n"
     yield "| | Python | PostgreSQL | together | rows it adds |\n|---|--:|--:|--:|--:|"
     for part, spent in took.items():
         yield f"| {part} | {spent['Python']:.2f} | {spent['PostgreSQL']:.2f} | {_whole(spent):.2f} | |"
-    for whose, spent, added in (("all of it", ours, rows["ours"]), ("the bare chain", chain, rows["chain"])):
+    for whose, spent, added in (("total", ours, rows["ours"]), ("the bare chain", chain, rows["chain"])):
         each = f"{spent['Python']:.2f} | {spent['PostgreSQL']:.2f} | {_whole(spent):.2f}"
         yield f"| **{whose}** | {each} | {added:.0f} |"
-    yield "\nIn which code our process spent its time, by the innermost that is not Python's own:\n"
+    yield "\nPackages in which our process spent its time (the innermost frame that is not of Python's own library):\n"
     yield from _seen(report["seen"])
     embedded = report["embedded"]
-    yield "The same embedded, where SQLite is a part of the process:\n"
-    yield "| " + " | ".join([*embedded["took"], "**all of it**", "**the bare chain**"]) + " |"
+    yield "The same in the embedded mode, where SQLite runs inside the process:\n"
+    yield "| " + " | ".join([*embedded["took"], "**total**", "**the bare chain**"]) + " |"
     yield "|" + "--:|" * (len(embedded["took"]) + 2)
     each = [*embedded["took"].values(), _sum(embedded["took"]), embedded["chain"]]
     yield "| " + " | ".join(f"{_whole(spent):.2f}" for spent in each) + " |\n"
@@ -156,10 +162,10 @@ def publish_all(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _seen(seen: Mapping[str, float]) -> Iterator[str]:
-    rooms = _rooms(seen)
-    yield "| " + " | ".join(room for room, _ in rooms) + " |"
-    yield "|" + "--:|" * len(rooms)
-    yield "| " + " | ".join(f"{share:.0%}" for _, share in rooms) + " |\n"
+    shares = _often(seen)
+    yield "| " + " | ".join(package for package, _ in shares) + " |"
+    yield "|" + "--:|" * len(shares)
+    yield "| " + " | ".join(f"{share:.0%}" for _, share in shares) + " |\n"
 
 
 def _sentences(
@@ -167,26 +173,26 @@ def _sentences(
 ) -> Iterator[str]:
     ours = _sum(took)
     yield (
-        f"**Row a** can be about {_whole(chain) / _whole(ours):.2f} by this, with both cores busy, no broker, and 20 "
-        "orders handled together; where more wait, each costs less. "
-        f"An order takes {_whole(ours) / _whole(chain):.1f} times the processor of the chain, and adds "
-        f"{rows['ours'] / rows['chain']:.1f} times the rows. The rows are the guarantees: what happened, what "
-        "others are still to be told, who has done it, and what is shown of it. "
-        f"{_whole(ours) / rows['ours']:.2f} ms a row are to be set against the chain's "
+        f"**Row a** can reach about {_whole(chain) / _whole(ours):.2f} by these figures, with both cores busy, no "
+        "broker, and batches of 20 orders. With larger batches each order costs less. "
+        f"An order takes {_whole(ours) / _whole(chain):.1f} times the CPU time of the chain, and adds "
+        f"{rows['ours'] / rows['chain']:.1f} times the rows. The rows are the guarantees: history, messages, "
+        "deliveries and read models. "
+        f"A row takes {_whole(ours) / rows['ours']:.2f} ms; a row of the chain takes "
         f"{_whole(chain) / rows['chain']:.2f}."
     )
     yield (
-        f"**Row j** is the same flow. At {_whole(ours):.1f} ms an order it can be five times django-oscar's where one "
-        f"`place_order` takes {5 * _whole(ours):.0f} ms of Python and PostgreSQL. In a house, the broker, whoever "
-        "talks to it and beat come on top of that."
+        f"**Row j** is the same flow. At {_whole(ours):.1f} ms per order it is five times as fast as django-oscar if "
+        f"one `place_order` takes {5 * _whole(ours):.0f} ms of Python and PostgreSQL. A real system also spends time "
+        "on the broker and on beat."
     )
     statements, commits = (sum(costs) for costs in zip(*(_alone(name) for name in TO_CONFIRMATION), strict=True))
     waits = commits - len(TO_CONFIRMATION)
     yield (
-        f"**Row d**: between placed and confirmed lie {len(TO_CONFIRMATION)} reactions, one after the other, with "
-        f"{statements} statements and {commits} commits. {waits} of them wait for the disk, {1000 / flushes:.1f} ms "
-        "each here; claims do not. The three no-op tasks ask the database nothing. The slowest are those upon which "
-        "the taking on of read models falls: once a second, and "
+        f"**Row d**: between placing and confirmation, {len(TO_CONFIRMATION)} reactions run one after the other, with "
+        f"{statements} statements and {commits} commits. {waits} commits wait for the disk, {1000 / flushes:.1f} ms "
+        "each here; the commits of claims do not. The three no-op tasks do not use the database. The slowest orders "
+        "coincide with the catch-up of read models, which runs once a second and takes "
         f"{_whole(took['read models']):.2f} ms for each order of that second."
     )
 
@@ -194,47 +200,49 @@ def _sentences(
 def _large(ours: Mapping[str, float], rows: Mapping[str, float], line: Mapping[str, float]) -> str:
     alone, among_many = _whole(ours) / SMALL, line["Python"] + line["PostgreSQL"]
     return (
-        f"**Row h** can be about {alone / among_many:.1f} by this: a line of an order of {SMALL} takes {alone:.2f} ms, "
-        f"one of {LARGE} takes {among_many:.3f} ({line['Python']:.3f} of Python, {line['PostgreSQL']:.3f} of "
-        f"PostgreSQL). To be ten times as cheap, it would have to take {alone / 10:.3f}: the less a small order takes, "
-        f"the less. What no line shares with another are {line['rows']:.1f} rows that it adds, the stock that it "
-        f"changes, and the days' figures that show it. A row of a large order takes {among_many / line['rows']:.3f} ms "
-        f"with that, one of a small order {_whole(ours) / rows['ours']:.3f}."
+        f"**Row h** can reach about {alone / among_many:.1f} by these figures: a line of an order of {SMALL} takes "
+        f"{alone:.2f} ms, one of {LARGE} takes {among_many:.3f} ({line['Python']:.3f} of Python, "
+        f"{line['PostgreSQL']:.3f} of PostgreSQL). For a ratio of ten it would have to take {alone / 10:.3f}, so every "
+        f"saving for small orders lowers this ratio. Each line adds {line['rows']:.1f} rows, changes a stock item, and "
+        f"changes the sales figures of its day. A row of a large order takes {among_many / line['rows']:.3f} ms, one "
+        f"of a small order {_whole(ours) / rows['ours']:.3f}."
     )
 
 
 def _embedded(embedded: Mapping[str, Any], rows: Mapping[str, float]) -> str:
     ours, chain = _whole(_sum(embedded["took"])), _whole(embedded["chain"])
     return (
-        f"**Row i** can be about {chain / ours:.2f} by this: one interpreter does everything in turn, and nothing is "
-        "done beside it by a server. "
-        f"It is {ours / rows['ours']:.3f} ms a row beside the chain's {chain / rows['chain']:.3f}, and "
+        f"**Row i** can reach about {chain / ours:.2f} by these figures: one interpreter does all the work, and no "
+        "database server works in parallel. "
+        f"A row takes {ours / rows['ours']:.3f} ms, one of the chain {chain / rows['chain']:.3f}, and an order adds "
         f"{rows['ours'] / rows['chain']:.0f} times the rows."
     )
 
 
 def _event(event: Mapping[str, float]) -> str:
-    made = " ".join(f"{what} takes {event[what]:.2f}," for what in ("its id", "its moment", "the fact"))
+    steps = f"its ID takes {event['its id']:.2f}, its timestamp {event['its moment']:.2f}, the event object "
+    steps += f"{event['the fact']:.2f}"
     return (
-        f"**Row e**: an event takes {event['all']:.2f} µs, {event['dispatch']:.2f} of them the dispatch, and a signal "
-        f"{event['signal']:.2f}. To be five times as fast, all of it would have to take {event['signal'] / 5:.2f}; but "
-        f"{made} and what is left of recording is the aggregate's change, its version and the event's metadata."
+        f"**Row e**: an event takes {event['all']:.2f} µs, {event['dispatch']:.2f} of them for the dispatch. A signal "
+        f"takes {event['signal']:.2f}. To be five times as fast, an event would have to take "
+        f"{event['signal'] / 5:.2f}. "
+        f"But {steps}, and the rest of recording changes the aggregate, its version and the event's metadata."
     )
 
 
 def _alone(reaction: str) -> tuple[int, int]:
-    """The statements and the commits of a reaction to one event, as docs/costs.md tells them."""
+    """Return the statements and commits of a reaction to one event, from docs/costs.json."""
     statements, commits, *_ = json.loads((ROOT / "docs" / "costs.json").read_text())["reactions"][reaction]["alone"]
     return statements, commits
 
 
-def _rooms(seen: Mapping[str, float]) -> list[tuple[str, float]]:
-    often = [(f"`{room}`", share) for room, share in seen.items() if share >= SELDOM]
+def _often(seen: Mapping[str, float]) -> list[tuple[str, float]]:
+    often = [(f"`{package}`", share) for package, share in seen.items() if share >= RARE]
     return [*often, ("elsewhere", 1 - sum(share for _, share in often))]
 
 
 def _sum(took: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """What all parts took, by who took it."""
+    """Return the sum of all parts, by process."""
     return dict(sum((Counter(part) for part in took.values()), Counter()))
 
 

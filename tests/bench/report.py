@@ -1,4 +1,4 @@
-"""What was measured is kept row by row, and all of it together is `docs/performance.md`."""
+"""Stores the report of each row in `var/bench`, and writes `docs/performance.md` from all stored reports."""
 
 import json
 import os
@@ -13,65 +13,66 @@ from typing import Any
 from tests.revision import revision
 from tests.system.running_system import ROOT
 
-KEPT = ROOT / "var" / "bench"
+REPORTS = ROOT / "var" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
 HEAD = """# How fast it is
 
-Written by `make bench`; the page is the output of real runs and is not edited by hand. Waybill runs with every
-guarantee on: history, deliveries, idempotency, real workers, PostgreSQL and Redis with their durability on. Each
-baseline is a program in `tests/bench/baselines/` that does the same without any.
+`make bench` writes this page from real runs; it is not edited by hand. Waybill runs with every guarantee on: history,
+deliveries, idempotency, real workers, and durable PostgreSQL and Redis. Each baseline is a program in
+`tests/bench/baselines/` that does the same work without any guarantee.
 
 """
 HOW_TO_READ = """
 ## How to read it
 
-* **The ratio travels, the figures do not.** Both sides of a row were measured in one run, on one machine, in turn
-  (ours, baseline, ours, baseline, …), after one of each that does not count. The ratio is that of the medians, ours to
-  the baseline's; in brackets the smallest and the largest ratio of a round. Under *ours* and *baseline* stand the
-  median, and the smallest and the largest of the rounds.
-* **Load** is the machine's load average as the row began. Above about 1 somebody else was measured, too.
+* **Compare ratios, not figures.** Figures depend on the machine. Both sides of a row were measured in one run, on one
+  machine, alternately (ours, baseline, ours, baseline, …), after a warm-up of each that does not count. The ratio is
+  that of the medians, ours to the baseline's. In brackets are the smallest and the largest ratio of a round. The
+  columns *ours* and *baseline* show the median, and the smallest and the largest of the rounds.
+* **Load** is the machine's load average when the row began. A load above 1 means other processes were running; treat
+  the row with care.
 * Goals are shown as they were set, met or not.
-* Both sides have 1,000 orders behind them as they begin, and PostgreSQL has looked at their tables since, as it does by
-  itself within a minute or so. (The baseline of f is such a house, too.)
-* a, g, h, f: two processes place orders while a worker of two processes, and beat, do the rest; the clock stops when
-  nothing is left to be delivered and every order has its shipment. The bare chain does the four transactions only, and
-  arranges no shipment. A house at rest is held still while its baseline runs.
-* b: everything waits as the worker begins; what is timed is how long it takes to do it.
-* c: orders come with a token and an `Idempotency-Key`; the bare view knows neither. Both are served by gunicorn's
-  threads in two processes, and the workers behind are held still: what they do is row a.
-* d: from the commit of placing until another connection sees the order confirmed, and from sending the first task
-  until the last has told so through Redis. Orders of 3 lines, one at a time.
-* e: *the dispatch alone* leaves out what makes an event one that can be kept: its id, moment, version, cause. All
-  events are dispatched in one unit of work, which asks once whether a transaction is open.
-* f: the past is made in the database from orders that went the whole way, see `tests/bench/history.py`; PostgreSQL
-  has its defaults, 128 MB of shared buffers.
-* h: per line: so many lines a second.
-* k: proportional set size, of the processes of the web and of the worker.
+* Both sides begin with 1,000 earlier orders, and with tables that PostgreSQL has vacuumed and analyzed, as autovacuum
+  does within a minute or so. The baseline of f begins with the same.
+* a, g, h, f: two processes place orders while a worker with two processes, and beat, do the rest. The clock stops when
+  no delivery is pending and every order has its shipment. The bare chain runs only the four transactions, and arranges
+  no shipment. While a baseline runs, Waybill's processes are idle and stopped (SIGSTOP).
+* b: all events are pending when the worker starts; the time until all are done is measured.
+* c: each order has a token and an `Idempotency-Key`; the bare view checks neither. Gunicorn serves both, with threads
+  in two processes. The workers are stopped meanwhile, because row a measures them.
+* d: ours is the time from the commit of placing until another connection sees the order confirmed. The baseline is the
+  time from sending the first task until the last reports through Redis. Orders have 3 lines and come one at a time.
+* e: *the dispatch alone* leaves out the parts that make an event storable: ID, timestamp, version and cause. All events
+  are dispatched in one unit of work, which checks once whether a transaction is open.
+* f: the history is generated in the database from complete orders (`tests/bench/history.py`). PostgreSQL has its
+  default settings, with 128 MB of shared buffers.
+* h: the unit is lines per second.
+* k: the proportional set size of the web's and the worker's processes.
 """
 
 
-def keep(name: str, report: dict[str, Any]) -> None:
-    """Keep a row's report."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    (KEPT / f"{name}.json").write_text(json.dumps(report, indent=2))
+def store(name: str, report: dict[str, Any]) -> None:
+    """Store a row's report."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"{name}.json").write_text(json.dumps(report, indent=2))
 
 
 def write_page(sections: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]]) -> Path:
-    """Make the page of all that is kept.
+    """Write the page from all stored reports.
 
     Args:
-        sections: by the name of a report that is no row of the table, how to tell it.
+        sections: functions that render the reports that are no rows of the table, by the report's name.
 
     Returns:
-        Where it is.
+        The page's path.
     """
-    reports = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("?.json"))}
-    told = [HEAD + "\n".join(_lines(reports)) + "\n" + HOW_TO_READ]
-    for name, publish_all in sections.items():
-        if (path := KEPT / f"{name}.json").exists():
-            kept = json.loads(path.read_text())
-            told.append("\n".join([*publish_all(kept), _of_run(kept)]) + "\n")
-    PAGE.write_text("\n".join(told))
+    reports = {path.stem: json.loads(path.read_text()) for path in sorted(REPORTS.glob("?.json"))}
+    parts = [HEAD + "\n".join(_lines(reports)) + "\n" + HOW_TO_READ]
+    for name, render in sections.items():
+        if (path := REPORTS / f"{name}.json").exists():
+            stored = json.loads(path.read_text())
+            parts.append("\n".join([*render(stored), _of_run(stored)]) + "\n")
+    PAGE.write_text("\n".join(parts))
     return PAGE
 
 
@@ -82,7 +83,7 @@ def _of_run(report: dict[str, Any]) -> str:
 
 
 def run() -> dict[str, str]:
-    """The moment, the commit and the machine."""
+    """Return the time, the commit, the machine and its load."""
 
     def said(*command: str) -> str:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
@@ -104,7 +105,7 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
     for name, report in reports.items():
         for figure in report["figures"]:
             yield "| " + " | ".join([name, *_figure(figure)]) + " |"
-    yield "\n| | in a round | rounds | when | commit | machine | load |\n|---|---|--:|---|---|---|--:|"
+    yield "\n| | work in a round | rounds | when | commit | machine | load |\n|---|---|--:|---|---|---|--:|"
     for name, report in reports.items():
         rounds = len(report["figures"][0]["rounds"]["ours"])
         of_run = report["run"]

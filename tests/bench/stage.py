@@ -1,7 +1,7 @@
-"""Where it is measured: a PostgreSQL and a Redis of this run's own, both durable, and houses of real processes on them.
+"""Provides what the measurements run on: a durable PostgreSQL and Redis of the run's own, and Waybill systems on them.
 
-Houses are copies of one furnished database. A house at rest is held still while its baseline runs, so that no sweep of
-one side is paid for by the other.
+A system is a web, a worker and beat in real processes. Its database is a copy of one prepared database. While its
+baseline runs, an idle system is stopped with SIGSTOP, so that its sweeps cost the baseline nothing.
 """
 
 import os
@@ -17,25 +17,27 @@ from typing import Any, NamedTuple
 import psycopg
 import redis
 
-from tests.bench.crew import Crew
+from tests.bench.processes import ProcessGroup
 from tests.chaos.servers import PostgreSQL, Redis
 from tests.system.running_system import MANAGE, PYTHON, ROOT, System, eventually, free_port
 
 SETTINGS = "tests.bench.ours.settings"
 PLAIN_SETTINGS = "tests.bench.baselines.settings"
 CELERY = [*PYTHON, "-m", "celery", "-A", "config"]
-AT_REST_WITHIN = 600.0
-"""Seconds in which a house has done whatever a round of a measurement gave it to do."""
-LOOK_EVERY = 0.005
+IDLE_TIMEOUT = 600.0
+"""Seconds in which a system must finish the work of one round."""
+POLL_INTERVAL = 0.005
 
 
-class NotAllDone(RuntimeError):
-    """A house came to rest without having done its work: what was measured means nothing."""
+class NotAllDelivered(RuntimeError):
+    """A system became idle without finishing its work, or never became idle, so the measurement means nothing."""
 
 
 class Scale(NamedTuple):
-    """How much of each there is in a round; how many orders each side has behind it before the first; and by how many
-    `hands`, processes that is, orders are placed at once."""
+    """The amount of work in a round, for each kind of measurement.
+
+    `past` is the number of earlier orders on both sides, and `placers` the number of processes that place orders.
+    """
 
     rounds: int
     orders: int
@@ -55,7 +57,7 @@ class Scale(NamedTuple):
     peer_orders: int
     past: int
     skus: int
-    hands: int
+    placers: int
 
 
 WHOLE = Scale(
@@ -80,16 +82,17 @@ WHOLE = Scale(
     2,
 )
 SHORT = Scale(1, 10, 10, 100, 50, 20, 3, 500, 2, 5, 200, (10, 30), (40, 400), 2, 3, 4, 5, 400, 1)
-"""Enough to see that everything runs."""
+"""Just enough work to check that everything runs."""
 
 
 class Stage:
-    """Servers, one furnished house to copy, and an empty database for the plain programs.
+    """The servers of a run, one prepared database to copy, and an empty database for the baseline programs.
 
     Args:
-        folder: for whatever is written.
-        short: whether one house serves all measurements, which is quicker, and does for all but their speed.
-        servers: whether there are any; without, there is only the folder.
+        folder: a new folder for all files of the run.
+        scale: the amount of work in a round.
+        short: whether one system serves all measurements. This starts faster, but distorts the figures.
+        servers: whether to start PostgreSQL and Redis. Without them there is only the folder.
     """
 
     def __init__(self, folder: Path, scale: Scale, short: bool = False, servers: bool = True) -> None:
@@ -108,29 +111,29 @@ class Stage:
             for server in (self.postgresql, self.redis):
                 ends.callback(server.kill)
                 server.start()
-            for database in ("furnished", "plain"):
+            for database in ("prepared", "plain"):
                 self.postgresql.ask(f"CREATE DATABASE {database}")
-            self.furnish(self.environment("furnished"))
-            self.settle("furnished")
+            self.set_up(self.environment("prepared"))
+            self.vacuum("prepared")
             self._ends = ends.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._ends.close()
 
-    def furnish(self, environment: Mapping[str, str]) -> None:
-        """Furnish the database of a house."""
-        self.run("tests.bench.ours.furnish", str(self.scale.skus), str(self.scale.past), environment=environment)
+    def set_up(self, environment: Mapping[str, str]) -> None:
+        """Create the tables, goods, buyers and earlier orders in the database of a system."""
+        self.run("tests.bench.ours.set_up", str(self.scale.skus), str(self.scale.past), environment=environment)
 
-    def settle(self, name: str) -> None:
-        """Have PostgreSQL do now what it does by itself within a minute or so: see what its tables have become."""
+    def vacuum(self, name: str) -> None:
+        """Vacuum and analyze a database now, as autovacuum would within a minute or so."""
         with psycopg.connect(self.postgresql.url(name), autocommit=True) as database:
             database.execute("VACUUM (ANALYZE)")
 
     # --- Environments ---
 
     def environment(self, database: str) -> dict[str, str]:
-        """That of a house on one of the databases: a server's, with everything Waybill promises switched on."""
+        """Return the environment of a system on one of the databases: server mode, with every guarantee on."""
         return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": SETTINGS,
@@ -141,7 +144,7 @@ class Stage:
             "CELERY_BROKER_URL": self.redis.url,
             "CELERY_WORKER_POOL": "prefork",
             "QUEUE_PREFIX": database,
-            "SECRET_KEY": "not a secret, only what a house signs with: 0123456789",
+            "SECRET_KEY": "not a secret: signs only what this run sends 0123456789",
             "PAYMENT_PROVIDER": "sandbox",
             "SANDBOX_LATENCY_MS": "0",
             "SANDBOX_FAILURE_RATE": "0",
@@ -151,46 +154,46 @@ class Stage:
         }
 
     def plain(self) -> dict[str, str]:
-        """That of a plain Django program on a database of its own, on the same server."""
-        # The project's settings are asked for the connection alone, and memory:// asks nothing more of them.
+        """Return the environment of a baseline program, with a database of its own on the same server."""
+        # The baselines read only the database connection from the project's settings.
         return plain_environment(self.postgresql.url("plain"), self.folder / "var")
 
     def run(self, module: str, *arguments: str, environment: Mapping[str, str]) -> None:
-        """Run a program to its end; raises `NotAllDone` with what it said when it fails."""
+        """Run a program to its end; raises `NotAllDelivered` with its output if it fails."""
         command = [sys.executable, "-m", module, *arguments]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise NotAllDone(f"{module}: {done.stdout[-1_000:]}{done.stderr[-3_000:]}")
+            raise NotAllDelivered(f"{module}: {done.stdout[-1_000:]}{done.stderr[-3_000:]}")
 
-    # --- Who is measured ---
+    # --- Systems and processes ---
 
     @contextmanager
-    def system(self, template: str = "furnished") -> Iterator["Measured"]:
-        """A house of its own: web, a worker with two processes, and beat.
+    def system(self, template: str = "prepared") -> Iterator["MeasuredSystem"]:
+        """Start a system: web, a worker with two processes, and beat.
 
         Args:
-            template: the database it begins with; any but the furnished one becomes its own, and is there no more.
+            template: the database it begins with. The prepared database is copied; any other is renamed, not copied.
         """
-        if self.short and template == "furnished":
+        if self.short and template == "prepared":
             if self._shared is None:
                 self._shared = self._open(template)
                 self._ends.callback(self._shared.tear_down)
             system = self._shared
-            yield self._ends.enter_context(closing(Measured(system, self)))
+            yield self._ends.enter_context(closing(MeasuredSystem(system, self)))
             return
         system = self._open(template)
         try:
-            with closing(Measured(system, self)) as measured:
+            with closing(MeasuredSystem(system, self)) as measured:
                 yield measured
         finally:
             system.tear_down()
 
     def _open(self, template: str) -> System:
         self._systems += 1
-        name, port = f"house_{self._systems}", free_port()
-        if template == "furnished":
+        name, port = f"system_{self._systems}", free_port()
+        if template == "prepared":
             self.postgresql.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
-        else:  # made for this house alone, and perhaps larger than what is left of the disk
+        else:  # created for this system only, and perhaps too large to copy
             self.postgresql.ask(f"ALTER DATABASE {template} RENAME TO {name}")
         folder = self.folder / name
         folder.mkdir()
@@ -209,13 +212,13 @@ class Stage:
             raise
         return system
 
-    def crew(self, module: str, hands: int, environment: Mapping[str, str]) -> Crew:
-        """Processes of one program, to be used with `with`."""
-        return Crew(module, hands, environment, self.folder / "crews")
+    def start_processes(self, module: str, size: int, environment: Mapping[str, str]) -> ProcessGroup:
+        """Start several processes of one program, for use in a `with` statement."""
+        return ProcessGroup(module, size, environment, self.folder / "groups")
 
 
 def plain_environment(database: str, var: Path) -> dict[str, str]:
-    """That of a plain Django program on this database."""
+    """Return the environment of a baseline program on this database."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": PLAIN_SETTINGS,
@@ -227,7 +230,7 @@ def plain_environment(database: str, var: Path) -> dict[str, str]:
 
 
 def embedded_environment(stage: Stage) -> dict[str, str]:
-    """What a program needs to be told to run embedded, but for its database."""
+    """Return the settings of the embedded mode, without the database."""
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "CELERY_BROKER_URL": "memory://",
@@ -239,8 +242,8 @@ def embedded_environment(stage: Stage) -> dict[str, str]:
     }
 
 
-class Measured:
-    """A house that is measured: what is asked of it from outside, past its own code."""
+class MeasuredSystem:
+    """A system under measurement, observed through its database and broker instead of its own code."""
 
     def __init__(self, system: System, stage: Stage) -> None:
         self.system, self.stage = system, stage
@@ -250,44 +253,44 @@ class Measured:
         self._queue = f"{system.environment['QUEUE_PREFIX']}.integration"
 
     def close(self) -> None:
-        """Let go of its servers."""
+        """Close the connections to its servers."""
         self._database.close()
         self._broker.close()
 
     def ask(self, sql: str) -> Any:
-        """The one value that a statement returns."""
+        """Return the first column of the first row of a query, or None."""
         row = self._database.execute(sql).fetchone()  # type: ignore[call-overload]  # any text
         return row[0] if row else None
 
     def count(self, table: str) -> int:
-        """How many rows a table has."""
+        """Return the number of rows of a table."""
         return int(self.ask(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a name of ours
 
-    def is_at_rest(self) -> bool:
-        """Whether no delivery is pending."""
+    def is_idle(self) -> bool:
+        """Return whether no delivery is pending."""
         return not self.ask("SELECT EXISTS (SELECT FROM integration_delivery WHERE status = 'pending')")
 
-    def come_to_rest(self) -> None:
-        """Wait until nothing is left to be delivered; raises `NotAllDone` if that never comes."""
-        self._await(self.is_at_rest, "deliveries are still pending")
+    def wait_until_idle(self) -> None:
+        """Wait until no delivery is pending; raises `NotAllDelivered` after `IDLE_TIMEOUT`."""
+        self._await(self.is_idle, "deliveries are still pending")
 
     def empty_queue(self) -> None:
-        """Wait until the workers have taken every task there was for the measured queue."""
+        """Wait until the workers have finished every task of the measured queue."""
         self._await(
             lambda: not self._broker.llen(self._queue) and not self._broker.hlen("unacked"), "tasks are still waiting"
         )
 
     def _await(self, is_so: Any, what: str) -> None:
-        give_up_at = time.monotonic() + AT_REST_WITHIN
+        give_up_at = time.monotonic() + IDLE_TIMEOUT
         while not is_so():
             if time.monotonic() > give_up_at:
-                raise NotAllDone(f"after {AT_REST_WITHIN:g} s {what}")
-            time.sleep(LOOK_EVERY)
+                raise NotAllDelivered(f"after {IDLE_TIMEOUT:g} s {what}")
+            time.sleep(POLL_INTERVAL)
 
     @contextmanager
-    def frozen(self, *names: str) -> Iterator[None]:
-        """Hold its processes still, or those named; what it does first is come to rest."""
-        self.come_to_rest()
+    def paused(self, *names: str) -> Iterator[None]:
+        """Wait until the system is idle, then stop its processes (or those named) with SIGSTOP."""
+        self.wait_until_idle()
         programs = [self.system.programs[name] for name in names or self.system.programs]
         for program in programs:
             program.signal_group(signal.SIGSTOP)
@@ -298,22 +301,22 @@ class Measured:
                 program.signal_group(signal.SIGCONT)
 
     def memory(self, name: str) -> int:
-        """The bytes one of its programs holds with all its processes: what they share is counted once."""
+        """Return the bytes that the processes of a program use; memory they share counts once."""
         leader = self.system.programs[name]
         return sum(_proportional_bytes(pid) for pid in [leader.pid, *leader.children])
 
     def token(self) -> str:
-        """What a buyer authenticates with."""
-        answer = eventually(
+        """Log in as a buyer; returns the token."""
+        response = eventually(
             lambda: self.system.visitor.post("/auth/tokens", {"username": "buyer", "password": "buyer"}),
-            lambda answer: answer.status == 201,
+            lambda response: response.status == 201,
             "a token",
         )
-        return str(answer.body["token"])
+        return str(response.body["token"])
 
 
 def _proportional_bytes(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    raise NotAllDone(f"the memory of process {pid} cannot be read")
+    raise NotAllDelivered(f"the memory of process {pid} cannot be read")

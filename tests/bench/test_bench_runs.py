@@ -1,4 +1,4 @@
-"""What `make bench` measures runs, on servers of its own; how fast anything is, is no test's business."""
+"""Every measurement of `make bench` runs on servers of its own. These tests never judge how fast anything is."""
 
 import json
 import os
@@ -17,26 +17,26 @@ from tests.bench.stage import SHORT
 
 ROOT = Path(__file__).parents[2]
 ON_SERVERS = {"a": 1, "b": 1, "c": 1, "d": 2, "f": 2, "g": 1, "h": 1, "k": 2}
-"""How many figures each row that needs servers has."""
+"""The rows that need servers, and the number of figures of each."""
 IN_ONE_PROCESS = {"e": 2, "i": 1}
 
 
 @pytest.mark.system
-def test_every_row_of_the_table_is_measured_beside_its_baseline() -> None:
-    # Each brings its own servers: once is enough, in the run that has them.
+def test_every_row_and_its_baseline_are_measured() -> None:
+    # The rows with servers start their own, so they run only once: when the suite runs on PostgreSQL.
     rows, sections = (IN_ONE_PROCESS, {}) if settings.EMBEDDED else (ON_SERVERS, SECTIONS)
     done = run("tests.bench", "--short", "--only", ",".join([*rows, *sections]))
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert {name: len(told[name]["figures"]) for name in rows} == rows
-    for figure in (figure for name in rows for figure in told[name]["figures"]):
+    measured = json.loads(done.stdout)
+    assert {name: len(measured[name]["figures"]) for name in rows} == rows
+    for figure in (figure for name in rows for figure in measured[name]["figures"]):
         assert_measured(figure)
     if sections:
-        assert_an_order_is_accounted_for(told["capacity"])
-        assert_both_layouts_grew(told["growth"])
-        assert_every_part_takes_its_time(told["profile"])
+        assert_an_order_is_accounted_for(measured["capacity"])
+        assert_both_layouts_grew(measured["growth"])
+        assert_every_part_takes_its_time(measured["profile"])
     for name, section in sections.items():
-        assert "nan" not in "\n".join(section.publish_all(told[name]))
+        assert "nan" not in "\n".join(section.render(measured[name]))
 
 
 def assert_an_order_is_accounted_for(report: dict[str, Any]) -> None:
@@ -71,27 +71,27 @@ def assert_measured(figure: dict[str, Any]) -> None:
     assert isinstance(figure["met"], bool)
 
 
-def test_the_page_shows_each_ratio_with_its_spread_beside_its_goal_met_or_not(
+def test_the_page_shows_each_ratio_with_its_spread_its_goal_and_whether_it_is_met(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "KEPT", tmp_path)
+    monkeypatch.setattr(report, "REPORTS", tmp_path)
     monkeypatch.setattr(report, "PAGE", tmp_path / "performance.md")
     twice, half = Pair([200.0, 220.0, 180.0], [100.0, 100.0, 100.0]), Pair([4.0, 5.0, 6.0], [10.0, 10.0, 10.0])
     run_of = {"at": "today", "commit": "abc", "machine": "a machine", "load": "0.1"}
     for name, pair in {"a": twice, "i": half}.items():
-        figure = {**pair.told("the flow", "orders/s", Goal(0.7)), "baseline": "a chain"}
-        report.keep(name, {"figures": [figure], "n": "9 orders", "run": run_of})
-    report.keep("growth", {"n": "3 sizes", "run": run_of})
-    page = report.write_page({"capacity": lambda report: ["never"], "growth": lambda report: ["## Told"]}).read_text()
+        figure = {**pair.as_report("the flow", "orders/s", Goal(0.7)), "baseline": "a chain"}
+        report.store(name, {"figures": [figure], "n": "9 orders", "run": run_of})
+    report.store("growth", {"n": "3 sizes", "run": run_of})
+    page = report.write_page({"capacity": lambda report: ["never"], "growth": lambda report: ["## Growth"]}).read_text()
     assert "| a | the flow | a chain | ≥ 0.7 | **2.00** (1.80–2.20) | met | 200 (180–220) | 100 (100–100) |" in page
     assert "| i | the flow | a chain | ≥ 0.7 | **0.50** (0.40–0.60) | **not met** | 5.0 (4.0–6.0) |" in page
     assert "| a | 9 orders | 3 | today | abc | a machine | 0.1 |" in page
     assert "Not measured: b, c, d, e, f, g, h, j, k." in page
-    assert page.endswith("## Told\n\nMeasured today at abc: 3 sizes. a machine, load 0.1.\n")
+    assert page.endswith("## Growth\n\nMeasured today at abc: 3 sizes. a machine, load 0.1.\n")
     assert "never" not in page
 
 
-def test_sides_are_measured_in_turn_after_one_of_each_that_does_not_count() -> None:
+def test_sides_are_measured_alternately_after_a_warm_up_that_does_not_count() -> None:
     turns: list[str] = []
 
     def side(name: str) -> Side:
@@ -109,7 +109,7 @@ def test_sides_are_measured_in_turn_after_one_of_each_that_does_not_count() -> N
     assert not Goal(1.0).is_met(0.99)
 
 
-def test_without_a_package_index_the_peer_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_without_a_package_index_the_program_says_that_row_j_is_not_measured(tmp_path: Path) -> None:
     unreachable = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
     done = run("tests.bench.peers", WAYBILL_PEERS=str(tmp_path / "peers"), **unreachable)
     assert done.returncode == 1
@@ -127,7 +127,7 @@ def test_without_a_package_index_the_peer_is_said_to_be_missing(tmp_path: Path) 
         (["--growth", "50,5"], "the smallest first"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_with_a_sentence(options: list[str], complaint: str) -> None:
+def test_a_wrong_option_is_refused_with_a_sentence(options: list[str], complaint: str) -> None:
     done = run("tests.bench", *options)
     assert done.returncode == 2
     assert complaint in done.stderr

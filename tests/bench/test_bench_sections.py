@@ -1,4 +1,4 @@
-"""What is reckoned from what was measured: with figures made up here, so that each sentence can be checked by hand."""
+"""The calculated sections of the page are right for simple figures, which a reader can check by hand."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bench import capacity, clocks, growth, profile
-from tests.bench.history import NoRoom
+from tests.bench.history import NotEnoughDisk
 
 AN_ORDER = {
     **{"web": 10.0, "placers": 0.0, "worker": 20.0, "beat": 0.5, "PostgreSQL": 5.0, "Redis": 1.0},
@@ -18,7 +18,7 @@ AN_ORDER = {
 MEASURED = {"an_order": {"REST": AN_ORDER, "command": AN_ORDER}, "flushes": {"1": 100.0, "32": 500.0}}
 
 
-def test_what_one_of_each_carries_follows_from_what_an_order_costs() -> None:
+def test_the_capacity_of_each_resource_is_calculated_from_the_cost_of_an_order() -> None:
     limits = capacity.limits(MEASURED)
     assert limits["one core of web"] == pytest.approx(70)  # 0.7 of a second, 10 ms each
     assert limits["one core of worker"] == pytest.approx(35)
@@ -27,27 +27,27 @@ def test_what_one_of_each_carries_follows_from_what_an_order_costs() -> None:
     assert limits["one Redis, which has one core"] == pytest.approx(700)
 
 
-def test_the_page_says_what_gives_out_first_and_what_to_add() -> None:
-    page = "\n".join(capacity.publish_all(MEASURED))
-    assert "first core to add is for worker, the next for web" in page
+def test_the_page_says_which_limit_comes_first_and_what_to_add() -> None:
+    page = "\n".join(capacity.render(MEASURED))
+    assert "add the first core for worker, and the next for web" in page
     assert (
         "one PostgreSQL, by what its disk confirms, at 50 orders/s; then one Redis, which has one core, at 700" in page
     )
-    assert "To each core of the web belong 2.0 cores of workers and 0.5 of PostgreSQL" in page
-    # 70 orders/s take a core of the web, with 8 connections, and two of workers, with one each.
-    assert f"is due at {300 / 10 * 70:,.0f} orders/s" in page
+    assert "Each core of the web needs 2.0 cores of workers and 0.5 of PostgreSQL" in page
+    # 70 orders/s need one core of the web, with 8 connections, and two of workers, with one each.
+    assert f"is needed from {300 / 10 * 70:,.0f} orders/s" in page
     assert "| 100 | 1.4 | 2.9 | 0.7 | 10.0% | 700 | 0.4 MiB/s | 24.7 GiB | 15 |" in page
     assert "100 commits/s to one connection and 500 to 32 at once" in page
 
 
-def test_a_redis_that_is_the_first_to_give_out_is_told_what_helps() -> None:
+def test_the_page_says_what_helps_if_redis_reaches_its_limit_first() -> None:
     busy = {**AN_ORDER, "Redis": 100.0}
-    page = "\n".join(capacity.publish_all({**MEASURED, "an_order": {"REST": busy, "command": busy}}))
+    page = "\n".join(capacity.render({**MEASURED, "an_order": {"REST": busy, "command": busy}}))
     assert "**: one Redis, which has one core, at 7.0 orders/s" in page
     assert "a Redis of its own" in page
 
 
-def test_the_time_of_a_process_counts_the_children_it_had() -> None:
+def test_the_cpu_time_of_a_process_includes_ended_children() -> None:
     spin = "import time\nwhile time.process_time() < 0.2: pass"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}]); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
@@ -59,7 +59,7 @@ def test_the_time_of_a_process_counts_the_children_it_had() -> None:
     assert clocks.cpu_of_all(parent.pid) == 0.0
 
 
-def test_a_process_that_has_done_next_to_nothing_has_taken_some_time() -> None:
+def test_the_cpu_time_of_an_almost_idle_process_is_less_than_a_few_ticks_but_not_zero() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as idle:
         assert idle.stdin is not None
         assert idle.stdout is not None
@@ -70,7 +70,7 @@ def test_a_process_that_has_done_next_to_nothing_has_taken_some_time() -> None:
 
 
 def grown(**ms: float) -> list[dict[str, Any]]:
-    """Two sizes, of which the larger takes twice as long for everything."""
+    """Return the points of two sizes; each operation takes `at_first` and `at_last` milliseconds."""
     return [
         {
             "orders": n,
@@ -83,9 +83,9 @@ def grown(**ms: float) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_page_shows_each_size_beside_the_smallest_and_what_is_extrapolated_as_such() -> None:
+def test_the_page_compares_each_size_with_the_smallest_and_marks_what_is_extrapolated() -> None:
     page = "\n".join(
-        growth.publish_all(
+        growth.render(
             {
                 "layouts": {
                     "as they are": grown(at_first=2.0, at_last=4.0),
@@ -99,30 +99,30 @@ def test_the_page_shows_each_size_beside_the_smallest_and_what_is_extrapolated_a
             }
         )
     )
-    # Two orders of magnitude for once more: three further ones for one and a half.
-    assert "| one order's history looked up | as they are | 2.00 (1.00) | 4.00 (2.00) | (3.50) |" in page
-    assert "| one order's history looked up | by month | 3.00 (1.50) | 3.00 (1.50) | (1.50) |" in page
+    # The ratio grows by 1 over two orders of magnitude, so by 1.5 over the next three.
+    assert "| look up the history of one order | as they are | 2.00 (1.00) | 4.00 (2.00) | (3.50) |" in page
+    assert "| look up the history of one order | by month | 3.00 (1.50) | 3.00 (1.50) | (1.50) |" in page
     assert "**not measured**" in page
     assert "| 100,000 | as they are | 390.6 MiB | 195.3 MiB | 2.0 KiB | 2.0 times |" in page
     assert "8.00 s by DELETE and VACUUM (1,000 rows), and 0.50 s by detaching" in page
 
 
-def test_more_orders_than_there_is_room_for_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(NoRoom, match=r"100,000,000 orders in both layouts take [\d,]+ GiB.*see --growth"):
-        growth.assert_room(SimpleNamespace(folder=tmp_path), 100_000_000)  # type: ignore[arg-type]
+def test_more_orders_than_fit_on_the_disk_are_refused_before_anything_is_created(tmp_path: Path) -> None:
+    with pytest.raises(NotEnoughDisk, match=r"100,000,000 orders in both layouts take [\d,]+ GiB.*see --growth"):
+        growth.check_disk_space(SimpleNamespace(folder=tmp_path), 100_000_000)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("months", "back"), [(0, 0), (1, 1), (30, 30)])
-def test_months_are_counted_back_from_this_one(months: int, back: int) -> None:
+def test_months_are_counted_back_from_the_current_one(months: int, back: int) -> None:
     now, then = growth.months_ago(0), growth.months_ago(months)
     assert (now.year - then.year) * 12 + now.month - then.month == back
     assert then.day == 1
 
 
-def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
+def test_the_page_compares_the_time_of_an_order_with_the_chain_and_says_where_it_goes() -> None:
     parts = ("placing", "reactions", "read models")
     page = "\n".join(
-        profile.publish_all(
+        profile.render(
             {
                 "took": {part: {"Python": 2.0, "PostgreSQL": 1.0} for part in parts},
                 "chain": {"Python": 2.0, "PostgreSQL": 1.0},
@@ -143,20 +143,20 @@ def test_the_page_says_what_an_order_takes_beside_the_chain_and_where() -> None:
         )
     )
     assert "| placing | 2.00 | 1.00 | 3.00 | |" in page
-    assert "| **all of it** | 6.00 | 3.00 | 9.00 | 60 |" in page
+    assert "| **total** | 6.00 | 3.00 | 9.00 | 60 |" in page
     assert "| `django` | `integration/domain` | elsewhere |" in page
-    assert "can be about 0.33" in page
-    assert "takes 3.0 times the processor of the chain, and adds 12.0 times the rows" in page
-    assert "0.15 ms a row are to be set against the chain's 0.60" in page
+    assert "can reach about 0.33" in page
+    assert "takes 3.0 times the CPU time of the chain, and adds 12.0 times the rows" in page
+    assert "A row takes 0.15 ms; a row of the chain takes 0.60" in page
     assert "| 0.50 | 0.50 | 0.50 | 1.50 | 0.75 |" in page
-    assert "**Row h** can be about 12.0 by this: a line of an order of 3 takes 3.00 ms" in page
+    assert "**Row h** can reach about 12.0 by these figures: a line of an order of 3 takes 3.00 ms" in page
     assert "one of 300 takes 0.250 (0.150 of Python, 0.100 of PostgreSQL)" in page
     assert "it would have to take 0.300" in page
-    assert "5.0 rows that it adds" in page
-    assert "A row of a large order takes 0.050 ms with that, one of a small order 0.150" in page
-    assert "**Row i** can be about 0.50 by this" in page
-    assert "0.025 ms a row beside the chain's 0.150, and 12 times the rows" in page
-    assert "an event takes 2.50 µs, 0.25 of them the dispatch, and a signal 3.50" in page
-    assert "would have to take 0.70; but its id takes 0.40, its moment takes 0.20, the fact takes 0.10, and" in page
-    assert "At 9.0 ms an order it can be five times django-oscar's where one `place_order` takes 45 ms" in page
-    assert "23 statements and 9 commits. 5 of them wait for the disk, 2.0 ms each" in page
+    assert "Each line adds 5.0 rows" in page
+    assert "A row of a large order takes 0.050 ms, one of a small order 0.150" in page
+    assert "**Row i** can reach about 0.50 by these figures" in page
+    assert "A row takes 0.025 ms, one of the chain 0.150, and an order adds 12 times the rows" in page
+    assert "an event takes 2.50 µs, 0.25 of them for the dispatch. A signal takes 3.50" in page
+    assert "would have to take 0.70. But its ID takes 0.40, its timestamp 0.20, the event object 0.10, and" in page
+    assert "At 9.0 ms per order it is five times as fast as django-oscar if one `place_order` takes 45 ms" in page
+    assert "23 statements and 9 commits. 5 commits wait for the disk, 2.0 ms each" in page

@@ -1,1 +1,1 @@
-"""What Waybill is measured beside: plain programs that do the same business and promise nothing."""
+"""The baselines: plain programs that do the same work as Waybill without its guarantees."""

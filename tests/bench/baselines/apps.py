@@ -1,10 +1,10 @@
-"""The app of the plain programs, with tables of its own."""
+"""The Django app of the baseline programs, with tables of its own."""
 
 from django.apps import AppConfig
 
 
 class Baselines(AppConfig):
-    """Nothing is wired: there is nothing to wire."""
+    """The app of the baselines; it registers nothing."""
 
     name = "tests.bench.baselines"
     label = "plain"

@@ -1,4 +1,4 @@
-"""A shop in plain Django: rows with their present state, and no memory of how they came to it."""
+"""The models of a shop in plain Django: rows hold the current state, and there is no history."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Product(models.Model):
-    """What is sold, and how much of it there is."""
+    """A product and its stock."""
 
     sku = models.CharField(max_length=40, primary_key=True)
     name = models.CharField(max_length=200)
@@ -19,7 +19,7 @@ class Product(models.Model):
 
 
 class Order(models.Model):
-    """An order; its number is its id."""
+    """An order; its primary key is its number."""
 
     buyer = models.CharField(max_length=40, db_index=True)
     status = models.CharField(max_length=20, default="pending")
@@ -45,7 +45,7 @@ class OrderLine(models.Model):
 
 
 class Payment(models.Model):
-    """The money of an order."""
+    """A payment for an order."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="payments")
     amount_minor = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""Celery tasks that do nothing: alone, and three of them, each sent by the one before."""
+"""Celery tasks that do nothing: a single one, and a chain of three in which each task sends the next."""
 
 import time
 from collections.abc import Callable
@@ -14,20 +14,20 @@ TIMEOUT = 60
 
 @shared_task(name="bench.no_op", ignore_result=True)
 def no_op() -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 @shared_task(name="bench.three", ignore_result=True)
-def three(left: int, told_to: str) -> None:
-    """Nothing, and then the next one; the last tells whoever waits."""
+def three(left: int, list_name: str) -> None:
+    """Send the next task of the chain; the last one pushes to a Redis list, on which the sender waits."""
     if left > 1:
-        three.apply_async((left - 1, told_to), queue=queue())
+        three.apply_async((left - 1, list_name), queue=queue())
     else:
-        _redis().rpush(told_to, "done")
+        _redis().rpush(list_name, "done")
 
 
 def queue() -> str:
-    """Where they are sent; the queue that the measured consumer's wake-ups take, too."""
+    """Return the queue of these tasks, which the measured consumer's wake-ups use as well."""
     return f"{settings.QUEUE_PREFIX}.integration"
 
 
@@ -35,15 +35,15 @@ def time_chains(task: Task, chains: int, pause: float) -> list[float]:
     """Run chains of three, one at a time, with a pause between them; returns the seconds of each.
 
     Raises:
-        TimeoutError: nobody answers.
+        TimeoutError: a chain took longer than `TIMEOUT` seconds.
     """
     return [_seconds_of(lambda: _run(task), pause) for _ in range(chains)]
 
 
 def _run(task: Task) -> None:
-    told_to = f"bench.told.{uuid4()}"
-    task.apply_async((3, told_to), queue=queue())
-    if _redis().blpop([told_to], TIMEOUT) is None:
+    list_name = f"bench.done.{uuid4()}"
+    task.apply_async((3, list_name), queue=queue())
+    if _redis().blpop([list_name], TIMEOUT) is None:
         raise TimeoutError(f"three no-op tasks took longer than {TIMEOUT} s")
 
 

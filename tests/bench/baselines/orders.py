@@ -1,7 +1,7 @@
 """The bare chain: an order in four transactions through the ORM.
 
-Insert the order and its lines; reserve; record the payment; confirm. No history, no outbox, no deliveries, no Celery,
-nothing locked but what is updated, and no shipment: what a plain Django project does, and what it does without.
+The transactions insert the order and its lines, reserve the stock, record the payment, and confirm. As in a plain
+Django project there is no history, no outbox, no delivery, no Celery and no shipment. Only the updated rows are locked.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from tests.bench.baselines.models import Order, OrderLine, Payment, Product
 
 
 class OutOfStock(RuntimeError):
-    """There is less of a product than was wanted."""
+    """An order asks for more of a product than is available."""
 
 
 def place(buyer: str, quantities: Mapping[str, int], address: Mapping[str, str], method: str) -> Order:
-    """Insert an order and its lines, at today's prices."""
+    """Insert an order and its lines at current prices; returns the order."""
     with transaction.atomic():
         products = Product.objects.in_bulk(quantities)
         order = Order.objects.create(
@@ -34,28 +34,31 @@ def place(buyer: str, quantities: Mapping[str, int], address: Mapping[str, str],
 
 
 def reserve(order: Order, quantities: Mapping[str, int]) -> None:
-    """Set the goods aside, each by one update; in the order of their skus, or two orders would lock each other out."""
+    """Reserve the goods with one update each, in the order of their SKUs so that two orders cannot deadlock.
+
+    Raises `OutOfStock`.
+    """
     with transaction.atomic():
         for sku, quantity in sorted(quantities.items()):
-            there = Product.objects.filter(pk=sku, on_hand__gte=F("reserved") + quantity)
-            if not there.update(reserved=F("reserved") + quantity):
+            available = Product.objects.filter(pk=sku, on_hand__gte=F("reserved") + quantity)
+            if not available.update(reserved=F("reserved") + quantity):
                 raise OutOfStock(sku)
-        _become(order, "payment_pending")
+        _set_status(order, "payment_pending")
 
 
 def record_payment(order: Order) -> None:
-    """Note that the money came in."""
+    """Insert the payment, and mark the order as paid."""
     with transaction.atomic():
         Payment.objects.create(order=order, amount_minor=order.total_minor, reference=f"paid-{order.pk}")
-        _become(order, "paid")
+        _set_status(order, "paid")
 
 
 def confirm(order: Order) -> None:
-    """The last step."""
+    """Mark the order as confirmed."""
     with transaction.atomic():
-        _become(order, "confirmed")
+        _set_status(order, "confirmed")
 
 
-def _become(order: Order, status: str) -> None:
+def _set_status(order: Order, status: str) -> None:
     order.status = status
     order.save(update_fields=["status"])

@@ -1,4 +1,4 @@
-"""django-oscar's `OrderCreator.place_order`, for baskets of 3 lines that were filled before the clock starts."""
+"""Runs django-oscar's `OrderCreator.place_order` for baskets of 3 lines, which are filled before the clock starts."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from django.contrib.sites.models import Site  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from oscar.core.loading import get_class, get_model  # noqa: E402
 
-from tests.bench.crew import work  # noqa: E402
+from tests.bench.processes import serve_calls  # noqa: E402
 
 Basket, Product = get_model("basket", "Basket"), get_model("catalogue", "Product")
 OrderCreator = get_class("order.utils", "OrderCreator")
@@ -26,8 +26,8 @@ STOCK = 1_000_000
 _filled: list[Any] = []
 
 
-def furnish(skus: int) -> None:
-    """Tables, and goods on the shelf."""
+def set_up(skus: int) -> None:
+    """Create the tables, and goods in stock."""
     call_command("migrate", verbosity=0)
     Site.objects.get_or_create(pk=1, defaults={"domain": "shop.example", "name": "shop"})
     kind = get_model("catalogue", "ProductClass").objects.create(name="goods")
@@ -57,7 +57,7 @@ def fill(orders: int) -> None:
 
 
 def place() -> int:
-    """Place an order for every basket that was filled; returns how many there are now."""
+    """Place an order for every filled basket; returns the number of orders in the database."""
     shipping = Free()
     while _filled:
         basket, address = _filled.pop()
@@ -70,10 +70,10 @@ def place() -> int:
     return get_model("order", "Order").objects.count()
 
 
-def told(what: str, **how: Any) -> Any:
-    """One of the three."""
-    return {"furnish": furnish, "fill": fill, "place": place}[what](**how)
+def run(what: str, **how: Any) -> Any:
+    """Call `set_up`, `fill` or `place`, as `what` says."""
+    return {"set_up": set_up, "fill": fill, "place": place}[what](**how)
 
 
 if __name__ == "__main__":
-    work(told)
+    serve_calls(run)

@@ -1,4 +1,4 @@
-"""A django-oscar shop as its documentation sets one up, without search and mail; it has an environment of its own."""
+"""Settings of a django-oscar shop, as its documentation has them, but without search and mail."""
 
 import os
 

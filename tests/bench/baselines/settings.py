@@ -1,13 +1,12 @@
-"""Settings of plain Django programs: a connection to the database like Waybill's, by Django's own backends, and nothing
-else of it."""
+"""Settings of the baselines. They take only the database connection from Waybill's settings, with Django's backends."""
 
 from config.settings import DATABASES as OURS
 
-DJANGOS_OWN = {
+BACKENDS = {
     "integration.storage.postgresql": "django.db.backends.postgresql",
     "integration.storage.sqlite": "django.db.backends.sqlite3",
 }
-DATABASES = {"default": {**OURS["default"], "ENGINE": DJANGOS_OWN[OURS["default"]["ENGINE"]]}}
+DATABASES = {"default": {**OURS["default"], "ENGINE": BACKENDS[OURS["default"]["ENGINE"]]}}
 SECRET_KEY = "not a secret: nothing is signed here 0123456789"
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["rest_framework", "tests.bench.baselines.apps.Baselines"]

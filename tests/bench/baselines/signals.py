@@ -1,25 +1,25 @@
-"""`Signal.send` to three receivers that do nothing."""
+"""Sends Django signals to three receivers that do nothing."""
 
 import time
 from typing import Any
 
 from django.dispatch import Signal
 
-from tests.bench.crew import work
+from tests.bench.processes import serve_calls
 
 happened = Signal()
 
 
 def first(sender: Any, **kwargs: Any) -> None:
-    """A receiver."""
+    """Do nothing."""
 
 
 def second(sender: Any, **kwargs: Any) -> None:
-    """A receiver."""
+    """Do nothing."""
 
 
 def third(sender: Any, **kwargs: Any) -> None:
-    """A receiver."""
+    """Do nothing."""
 
 
 for receiver in (first, second, third):
@@ -27,7 +27,7 @@ for receiver in (first, second, third):
 
 
 def do(times: int) -> float:
-    """The seconds that so many of them take."""
+    """Send this many signals; returns the seconds they took."""
     began = time.perf_counter()
     for i in range(times):
         happened.send(sender=None, number=i)
@@ -35,4 +35,4 @@ def do(times: int) -> float:
 
 
 if __name__ == "__main__":
-    work(do)
+    serve_calls(do)

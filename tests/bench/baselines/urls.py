@@ -1,4 +1,4 @@
-"""The one address there is."""
+"""The only URL of the baseline's web server."""
 
 from django.urls import path
 

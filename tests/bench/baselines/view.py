@@ -1,6 +1,7 @@
-"""A bare view: `POST /orders` in Django REST framework, as short as it can be written.
+"""A bare view: `POST /orders` in Django REST framework, as short as possible.
 
-It checks its input, and inserts the order and its lines in one transaction: no user, no idempotency, no event.
+The view validates its input, and inserts the order and its lines in one transaction. It has no users, no idempotency
+and no events.
 """
 
 from rest_framework import serializers
@@ -12,14 +13,14 @@ from tests.bench.baselines.orders import place
 
 
 class LineInput(serializers.Serializer):
-    """So many of one product."""
+    """A line of an order: a product and a quantity."""
 
     sku = serializers.CharField(max_length=40)
     quantity = serializers.IntegerField(min_value=1, max_value=999)
 
 
 class OrderInput(serializers.Serializer):
-    """An order."""
+    """The body of a request that places an order."""
 
     lines = LineInput(many=True, allow_empty=False)
     shipping_address = serializers.DictField(child=serializers.CharField(max_length=200))
@@ -27,10 +28,10 @@ class OrderInput(serializers.Serializer):
 
 
 class Orders(APIView):
-    """Where orders are placed."""
+    """The view that places orders."""
 
     def post(self, request: Request) -> Response:
-        """Place one."""
+        """Place an order."""
         wanted = OrderInput(data=request.data)
         wanted.is_valid(raise_exception=True)
         facts = wanted.validated_data

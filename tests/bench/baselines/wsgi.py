@@ -1,4 +1,4 @@
-"""What gunicorn serves of the bare view."""
+"""The WSGI application of the bare view, which gunicorn serves."""
 
 from django.core.wsgi import get_wsgi_application
 

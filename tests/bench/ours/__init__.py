@@ -1,1 +1,1 @@
-"""Waybill as it is measured: the programs that place its orders, and a consumer and its contract besides."""
+"""Waybill under measurement: programs that place its orders, and an extra contract with a consumer."""

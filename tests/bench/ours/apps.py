@@ -1,10 +1,10 @@
-"""What a worker under measurement knows besides its business: a contract, its consumer, and tasks that do nothing."""
+"""The Django app that adds a contract, its consumer, and no-op tasks to a worker under measurement."""
 
 from django.apps import AppConfig
 
 
 class Ours(AppConfig):
-    """In the worker, so that what is compared is run by the same worker."""
+    """Registers the consumer and the no-op tasks, so that the same worker runs both sides of a comparison."""
 
     name = "tests.bench.ours"
     label = "bench"
@@ -12,4 +12,4 @@ class Ours(AppConfig):
 
     def ready(self) -> None:
         from tests.bench.baselines import no_op  # noqa: F401 - registers its tasks
-        from tests.bench.ours import noting  # noqa: F401 - registers its consumer
+        from tests.bench.ours import consumer  # noqa: F401 - registers its consumer

@@ -1,4 +1,4 @@
-"""The embedded mode in one process, worker and beat as its threads, with the hand that places the orders."""
+"""Runs the embedded mode in one process: worker and beat are threads, and the main thread places orders."""
 
 import time
 
@@ -9,18 +9,21 @@ django.setup()
 from config.embedded import Embedded  # noqa: E402
 from fulfillment.models import Shipment  # noqa: E402
 from integration.messaging.models import Delivery, Status  # noqa: E402
-from tests.bench.crew import work  # noqa: E402
 from tests.bench.ours.place import do as place_all  # noqa: E402
+from tests.bench.processes import serve_calls  # noqa: E402
 
 TIMEOUT = 300.0
 
 
 class NotAllShipped(RuntimeError):
-    """Orders came to rest without a shipment, so what was measured was not the whole flow."""
+    """No delivery is pending but orders lack a shipment, so the measurement was not of the whole flow."""
 
 
 def do(orders: int, lines: int, skus: int) -> None:
-    """Place orders, and wait until all of them have their shipments and nothing is left to be delivered."""
+    """Place orders, and wait until no delivery is pending and each order has its shipment.
+
+    Raises `TimeoutError` or `NotAllShipped`.
+    """
     before, give_up_at = Shipment.objects.count(), time.monotonic() + TIMEOUT
     place_all(orders, lines, skus)
     while Delivery.objects.filter(status=Status.PENDING).exists():
@@ -33,4 +36,4 @@ def do(orders: int, lines: int, skus: int) -> None:
 
 
 Embedded().start()
-work(do)
+serve_calls(do)

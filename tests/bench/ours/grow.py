@@ -1,4 +1,4 @@
-"""What a large shop's tables are asked for again and again, timed one by one in a process that does nothing else."""
+"""Times the most frequent operations on the growing tables, one by one, in a process that does nothing else."""
 
 import random
 import time
@@ -21,14 +21,14 @@ from integration.messaging.claim import claim  # noqa: E402
 from integration.messaging.models import Delivery, Message, Status  # noqa: E402
 from integration.messaging.wakeups import DeliveryQueue  # noqa: E402
 from ordering.models import History, Order  # noqa: E402
-from tests.bench.crew import work  # noqa: E402
+from tests.bench.processes import serve_calls  # noqa: E402
 
 AT_ONCE = 20
-"""Orders whose rows are written in one transaction."""
+"""Orders whose rows are inserted in one transaction."""
 
 
 def do(first: int, orders: int, times: int) -> dict[str, float]:
-    """The median milliseconds of each, among orders whose numbers begin with `first`."""
+    """Return the median milliseconds of each operation, among `orders` orders with numbers from `first` on."""
     rows = _rows_of(f"R-{first}")
     found = {
         "insert": _median(times, lambda: _insert(rows)),
@@ -42,7 +42,10 @@ def do(first: int, orders: int, times: int) -> dict[str, float]:
 
 @cache
 def _rows_of(number: str) -> list[list[Any]]:
-    """An order's history, messages and deliveries, as they were before the first of them was archived."""
+    """Return an order's history, messages and deliveries; cached before the first archiving removes some.
+
+    Raises `LookupError` if any of the three is missing.
+    """
     order = Order.objects.get(number=number)
     messages = list(Message.objects.filter(correlation_id=order.correlation_id))
     rows = [
@@ -51,12 +54,12 @@ def _rows_of(number: str) -> list[list[Any]]:
         list(Delivery.objects.filter(message__in=messages)),
     ]
     if not all(rows):
-        raise LookupError(f"there is not all that {number} left")
+        raise LookupError(f"{number} lacks history, messages or deliveries")
     return rows
 
 
 def _insert(rows: list[list[Any]]) -> None:
-    """The same rows for some orders more, that wait to be delivered; one transaction, three statements."""
+    """Insert copies of the rows for more orders, with pending deliveries: one transaction, three statements."""
     now = clock.now()
     events, messages, deliveries = [], [], []
     for _ in range(AT_ONCE):
@@ -78,7 +81,7 @@ def _copy(row: Any, **changes: Any) -> Any:
 
 def _look_up(number: str) -> None:
     if not list(History.objects.filter(stream=Order.stream, stream_id=number).order_by("version")):
-        raise LookupError(f"there is no history of {number}")
+        raise LookupError(f"{number} has no history")
 
 
 def _median(times: int, act: Callable[[], Any]) -> float:
@@ -91,4 +94,4 @@ def _median(times: int, act: Callable[[], Any]) -> float:
 
 
 if __name__ == "__main__":
-    work(do)
+    serve_calls(do)

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Note(models.Model):
-    """One event that arrived."""
+    """One row for each event that was delivered."""
 
     number = models.BigIntegerField()
 

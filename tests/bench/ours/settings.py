@@ -1,4 +1,4 @@
-"""The project's settings, with one consumer more, which does as little as a consumer can."""
+"""The project's settings with an extra consumer, which only inserts a row."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS

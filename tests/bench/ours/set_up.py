@@ -1,6 +1,6 @@
-"""Furnishes a house to be measured: its tables, its goods on the shelf, its buyers, a user to log in as.
+"""Sets up the database of a system under measurement: tables, goods in stock, buyers, and a user to log in as.
 
-It has some orders behind it, so that its database knows what its tables are like.
+It also places some orders, so that PostgreSQL's statistics describe filled tables.
 """
 
 import sys
@@ -23,8 +23,8 @@ from tests.bench.ours.goods import BUYERS, STOCK, buyer, sku  # noqa: E402
 from tests.bench.ours.place import place  # noqa: E402
 
 
-def furnish(skus: int, past: int) -> None:
-    """All of it, with everything delivered."""
+def set_up(skus: int, past: int) -> None:
+    """Create everything, with no delivery left pending."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     goods = [sku(i) for i in range(skus)]
     list_products([(each, each, "", Money("1.25", "USD")) for each in goods])
@@ -37,7 +37,7 @@ def furnish(skus: int, past: int) -> None:
 
 
 def take_orders(orders: int, skus: int) -> None:
-    """Place orders, and take all of them the whole way."""
+    """Place orders, and deliver everything they lead to."""
     for _ in range(orders):
         place(3, skus)
     react()
@@ -52,4 +52,4 @@ def react() -> None:
 
 
 if __name__ == "__main__":
-    furnish(int(sys.argv[1]), int(sys.argv[2]))
+    set_up(int(sys.argv[1]), int(sys.argv[2]))

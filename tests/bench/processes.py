@@ -1,6 +1,7 @@
-"""The programs that are measured are processes of their own, started before the clock and told what to do by a line.
+"""Runs each measured program in processes of its own and sends it calls as lines of JSON.
 
-So no figure has an interpreter's start in it, and nothing that measures shares a process with what is measured.
+The processes start before the clock does, so no figure includes the start of an interpreter. The measuring code never
+shares a process with the code under measurement.
 """
 
 import json
@@ -19,24 +20,24 @@ from tests.system.running_system import ROOT
 
 
 class ProgramFailed(RuntimeError):
-    """A program that was told to do something ended instead."""
+    """A program ended without a reply to a call."""
 
 
-class Crew:
-    """So many processes of one program.
+class ProcessGroup:
+    """Several processes that run the same program.
 
     Args:
-        module: the program; it ends with `work(do)`.
-        hands: how many processes.
-        environment: theirs.
-        folder: where what they say on stderr is kept.
-        python: the interpreter they run on, if not this one.
+        module: the program's module, which ends with `serve_calls(do)`.
+        size: the number of processes.
+        environment: their environment variables.
+        folder: their working folder; their stderr goes to a log file in it.
+        python: the interpreter that runs them.
     """
 
     def __init__(
-        self, module: str, hands: int, environment: Mapping[str, str], folder: Path, python: str = sys.executable
+        self, module: str, size: int, environment: Mapping[str, str], folder: Path, python: str = sys.executable
     ) -> None:
-        self.module, self.hands = module, hands
+        self.module, self.size = module, size
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / f"{module}.log"
         with self._log.open("ab") as log:
@@ -51,12 +52,12 @@ class Crew:
                     text=True,
                     start_new_session=True,
                 )
-                for _ in range(hands)
+                for _ in range(size)
             ]
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "ProcessGroup":
         for process in self._processes:
-            self._heard(process)  # that it is ready
+            self._read_reply(process)  # the first reply says that the process is ready
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -72,32 +73,32 @@ class Crew:
 
     @property
     def pids(self) -> list[int]:
-        """Its processes."""
+        """The IDs of the processes."""
         return [process.pid for process in self._processes]
 
     def do(self, **what: Any) -> list[Any]:
-        """Have every process do this at once; returns what each answers, when the last one has."""
+        """Call the program in every process at once; returns each process's result when all are done."""
         self.begin(**what)
         return self.end()
 
     def begin(self, **what: Any) -> None:
-        """Have every process begin; `end` waits for them."""
+        """Send the call to every process; `end` waits for the results."""
         for process in self._processes:
             print(json.dumps(what), file=process.stdin, flush=True)
 
     def end(self) -> list[Any]:
-        """What each answers, when the last one has; raises `ProgramFailed`."""
-        return [self._heard(process) for process in self._processes]
+        """Wait for the result of every process; raises `ProgramFailed` if one has ended."""
+        return [self._read_reply(process) for process in self._processes]
 
     def time(self, **what: Any) -> float:
-        """The seconds until all have done it."""
+        """Call the program in every process; returns the seconds until all are done."""
         began = time.perf_counter()
         self.do(**what)
         return time.perf_counter() - began
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Hold every process still, so that it costs its neighbours nothing."""
+    def paused(self) -> Iterator[None]:
+        """Stop every process with SIGSTOP, so that it uses no CPU while something else is measured."""
         for process in self._processes:
             os.killpg(process.pid, signal.SIGSTOP)
         try:
@@ -106,16 +107,16 @@ class Crew:
             for process in self._processes:
                 os.killpg(process.pid, signal.SIGCONT)
 
-    def _heard(self, process: "subprocess.Popen[str]") -> Any:
+    def _read_reply(self, process: "subprocess.Popen[str]") -> Any:
         line = process.stdout.readline()  # type: ignore[union-attr]  # it is a pipe
         if not line:
             raise ProgramFailed(f"{self.module} ended:\n{self._log.read_text(errors='replace')[-3_000:]}")
         return json.loads(line)
 
 
-def work(do: Callable[..., Any]) -> None:
-    """A program's side: call `do` with what each line says, and answer with what it returns, until the last."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # a library that prints must not be taken for an answer
-    print(json.dumps("ready"), file=answers, flush=True)
+def serve_calls(do: Callable[..., Any]) -> None:
+    """Call `do` with the arguments in each line of stdin, and write what it returns to stdout, until stdin ends."""
+    replies, sys.stdout = sys.stdout, sys.stderr  # what a library prints must not be read as a reply
+    print(json.dumps("ready"), file=replies, flush=True)
     for line in sys.stdin:
-        print(json.dumps(do(**json.loads(line))), file=answers, flush=True)
+        print(json.dumps(do(**json.loads(line))), file=replies, flush=True)

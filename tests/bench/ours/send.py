@@ -1,4 +1,4 @@
-"""Publishes events, or sends no-op tasks: what a worker will have to do, laid out before the clock starts."""
+"""Publishes events, or sends no-op tasks, for a worker to handle."""
 
 import django
 
@@ -10,17 +10,21 @@ from django.conf import settings  # noqa: E402
 from integration.aggregates.unit_of_work import unit_of_work  # noqa: E402
 from integration.messaging.publish import publish  # noqa: E402
 from tests.bench.baselines.no_op import three, time_chains  # noqa: E402
-from tests.bench.crew import work  # noqa: E402
-from tests.bench.ours.noting import Happened  # noqa: E402
+from tests.bench.ours.consumer import Happened  # noqa: E402
+from tests.bench.processes import serve_calls  # noqa: E402
 
 IN_ONE_UNIT = 100
 
 
 def do(events: int = 0, tasks: int = 0, chains: int = 0, pause: float = 0.0) -> list[float]:
-    """Publish so many events; or send so many tasks; or run chains of three tasks, one at a time.
+    """Publish events, send no-op tasks, or run chains of three tasks, one at a time.
+
+    Args:
+        events, tasks, chains: the number of each.
+        pause: seconds between two chains.
 
     Returns:
-        For the chains, the seconds each took.
+        The seconds that each chain took.
     """
     for start in range(0, events, IN_ONE_UNIT):
         with unit_of_work():
@@ -35,4 +39,4 @@ def do(events: int = 0, tasks: int = 0, chains: int = 0, pause: float = 0.0) -> 
     return time_chains(three, chains, pause) if chains else []
 
 
-work(do)
+serve_calls(do)

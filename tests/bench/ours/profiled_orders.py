@@ -1,4 +1,4 @@
-"""Takes orders the whole way in one process, and tells what each part of it took: of the processor, and where."""
+"""Takes orders from placing to shipment in one process, and measures the CPU time of each part and where it went."""
 
 import signal
 import time
@@ -20,35 +20,35 @@ from integration.messaging.deliver import deliver_due  # noqa: E402
 from integration.messaging.wakeups import DeliveryQueue, wakeups_handled_by  # noqa: E402
 from integration.read_models.catch_up import catch_up_all  # noqa: E402
 from tests.bench.clocks import cpu_of  # noqa: E402
-from tests.bench.crew import work  # noqa: E402
-from tests.bench.ours.furnish import react  # noqa: E402
 from tests.bench.ours.place import do as place_all  # noqa: E402
+from tests.bench.ours.set_up import react  # noqa: E402
+from tests.bench.processes import serve_calls  # noqa: E402
 from tests.system.running_system import ROOT  # noqa: E402
 
 AT_ONCE = 20
-"""So many orders are placed, then handled together: about as many as wait for a worker that is busy."""
-LOOK_EVERY = 0.002
-"""Seconds of the processor's time."""
+"""Orders that are placed and then handled together, about as many as a busy worker finds pending."""
+SAMPLE_INTERVAL = 0.002
+"""Seconds of CPU time between two samples."""
 
 
-def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
-    """Take orders the whole way, in groups.
+def take_orders(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
+    """Take orders from placing to shipment, in groups.
 
     Args:
-        orders, lines: how many, with how many lines each.
-        skus: over so many skus they are spread.
+        orders, lines: the number of orders, and of lines of each.
+        skus: the number of SKUs that the lines are spread over.
 
     Returns:
-        By part, the milliseconds of CPU that an order took of this process and of its PostgreSQL, if it has one; and by
-        where this process spent its own, how often it was seen there.
+        `took`: by part, the CPU milliseconds of an order in this process and, if there is one, in its PostgreSQL
+        connection. `seen`: by package, the number of samples that found this process in it.
     """
     took: dict[str, Counter[str]] = {}
-    called: dict[DeliveryQueue, None] = {}
-    with wakeups_handled_by(called.setdefault), watched() as seen:
+    woken: dict[DeliveryQueue, None] = {}
+    with wakeups_handled_by(woken.setdefault), sampled() as seen:
         for begun in range(0, orders, AT_ONCE):
             parts: dict[str, Callable[[], object]] = {
                 "placing": partial(place_all, min(AT_ONCE, orders - begun), lines, skus),
-                "reactions": partial(go_where, called),
+                "reactions": partial(deliver_woken, woken),
                 "read models": catch_up_all,
             }
             for part, do in parts.items():
@@ -57,20 +57,20 @@ def walk(orders: int, skus: int, lines: int = 3) -> dict[str, Any]:
                 took.setdefault(part, Counter()).update(
                     {who: (after - before[who]) * 1000 / orders for who, after in spent().items()}
                 )
-    react()  # to what came too early for all of that, if anything did; nobody pays for it
+    react()  # Retry deliveries whose message came too early. Their time is not counted.
     return {"took": took, "seen": seen}
 
 
-def go_where(called: dict[DeliveryQueue, None]) -> None:
-    """Handle what is due where a worker would be woken, until nobody is called for any more."""
-    while called:
-        delivery_queue = next(iter(called))
-        del called[delivery_queue]
+def deliver_woken(woken: dict[DeliveryQueue, None]) -> None:
+    """Deliver in each queue with a wake-up, until no wake-up is left."""
+    while woken:
+        delivery_queue = next(iter(woken))
+        del woken[delivery_queue]
         deliver_due(delivery_queue)
 
 
 def spent() -> dict[str, float]:
-    """Seconds of CPU so far."""
+    """Return the CPU seconds used so far, by this process and by its PostgreSQL connection."""
     connection.ensure_connection()
     python = {"Python": time.process_time()}
     if connection.vendor != "postgresql":
@@ -79,15 +79,15 @@ def spent() -> dict[str, float]:
 
 
 @contextmanager
-def watched() -> Iterator[Counter[str]]:
-    """Look again and again where this process is, meanwhile, whenever it has worked for a while."""
+def sampled() -> Iterator[Counter[str]]:
+    """Sample the package this process runs in, each time it has used another `SAMPLE_INTERVAL` of CPU time."""
     seen: Counter[str] = Counter()
 
-    def look(number: int, frame: FrameType | None) -> None:
-        seen[_room_of(frame)] += 1
+    def sample(number: int, frame: FrameType | None) -> None:
+        seen[_package_of(frame)] += 1
 
-    before = signal.signal(signal.SIGPROF, look)
-    signal.setitimer(signal.ITIMER_PROF, LOOK_EVERY, LOOK_EVERY)
+    before = signal.signal(signal.SIGPROF, sample)
+    signal.setitimer(signal.ITIMER_PROF, SAMPLE_INTERVAL, SAMPLE_INTERVAL)
     try:
         yield seen
     finally:
@@ -95,18 +95,18 @@ def watched() -> Iterator[Counter[str]]:
         signal.signal(signal.SIGPROF, before)
 
 
-def _room_of(frame: FrameType | None) -> str:
-    """The library, or the room of ours, whose code is the innermost that is neither Python's own nor of this file."""
+def _package_of(frame: FrameType | None) -> str:
+    """Return the library or package of ours with the innermost frame; skips Python's own library and this file."""
     while frame is not None:
         path = Path(frame.f_code.co_filename)
         if "site-packages" in path.parts:
             return path.parts[path.parts.index("site-packages") + 1]
         if path.is_relative_to(ROOT) and path != Path(__file__):
-            room = path.relative_to(ROOT).parts
-            return "/".join(room[:2]) if room[0] == "integration" else room[0]
+            package = path.relative_to(ROOT).parts
+            return "/".join(package[:2]) if package[0] == "integration" else package[0]
         frame = frame.f_back
     return "Python"
 
 
 if __name__ == "__main__":
-    work(walk)
+    serve_calls(take_orders)

@@ -7,7 +7,7 @@ from tests.bench.ours.models import Note
 
 @contract("bench.happened")
 class Happened(IntegrationEvent, frozen=True):
-    """Something that only matters for how fast it is told."""
+    """A contract that exists only to measure how fast it is delivered."""
 
     number: int
 
