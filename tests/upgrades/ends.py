@@ -1,12 +1,12 @@
-"""The code of today takes a migrated database on: all that is open comes to its end, in one process.
+"""Takes every open order of a migrated database to its end, with the current code, in one process.
 
     DATABASE_URL=… python -m tests.upgrades.ends
 
-checks the database, does what workers, beat, operators and carriers would do, with the clock moved on wherever they
-would wait, checks it again, and prints the orders that REST lists then, as JSON: their statuses by number. It ends with
-an error where a check finds something, or work does not end.
+The program checks the database and does the work of workers, beat, operators and carriers. Where they would wait, it
+advances the clock. Then it checks the database again, and prints the status of each order that REST lists, by number,
+as JSON. It fails if a check finds something or if deliveries stay pending.
 
-Only stored and public names are used: Celery tasks, routines, tables, commands and paths.
+The program uses only stored and public names: Celery tasks, routines, tables, commands and paths.
 """
 
 import json
@@ -31,15 +31,15 @@ from integration.domain import clock  # noqa: E402
 
 OPERATOR = "operator"
 FIRST_STEP, LONGEST_STEP = timedelta(seconds=1), timedelta(days=1)
-"""So far the clock is moved first when nothing is due, then twice as far, and so on."""
+"""How far the clock advances when nothing is due: the first step, then twice as far each time, up to the longest."""
 MOST_WAITS = 100
-"""So often is the clock moved without fewer deliveries being pending: what still is will not be done."""
+"""Steps of the clock after which deliveries that are still pending count as stuck."""
 REACH = "10000"
-"""So many days back our books are compared with the provider's: all there are."""
+"""Days of payments to compare with the provider's, enough to include all."""
 
 
 def main() -> None:
-    """Take the database on, from check to check."""
+    """Check the database, finish all open work, and check it again."""
     current_app.loader.import_default_modules()
     check()
     cancel_overdue_orders()
@@ -58,29 +58,29 @@ def main() -> None:
 
 
 def check(*more: str) -> None:
-    """Raise `CommandError` if an invariant is broken, or a read model is not what its history tells."""
+    """Raise `CommandError` if an invariant is broken, or a row differs from what its history rebuilds."""
     manage("verify", "--newest", "0", *more)
     manage("rebuild", "--all", "--check")
 
 
 def manage(*command: str) -> None:
-    """Run a command; what it says goes to stderr."""
+    """Run a command with its output on stderr."""
     call_command(*command, stdout=sys.stderr)
 
 
 def run(routine: str) -> None:
-    """Run a routine as beat has it run."""
+    """Run a routine through its Celery task, as beat does."""
     current_app.tasks["waybill.run"](routine)
 
 
 def cancel_overdue_orders() -> None:
-    """Cancel the orders whose payment deadline has passed, as many runs as that takes."""
+    """Cancel the orders whose payment deadline has passed; each run cancels at most 200."""
     for _ in range(1 + count("SELECT count(*) FROM ordering_order") // 200):
         run("ordering.cancel-overdue-orders")
 
 
 def deliver_everything() -> None:
-    """Handle deliveries until none is pending; raises `RuntimeError` when some never come to be done."""
+    """Handle deliveries until none is pending; raises `RuntimeError` if some are stuck."""
     fewest, waits, step = sys.maxsize, 0, FIRST_STEP
     while pending := count("SELECT count(*) FROM integration_delivery WHERE status = 'pending'"):
         if pending < fewest:
@@ -98,26 +98,27 @@ def deliver_everything() -> None:
 
 
 def due() -> list[tuple[str, bool]]:
-    """Where something is due: a context, and whether it is about talking to others."""
+    """Return the delivery queues in which something is due: the context, and whether the queue is external."""
     return rows(
-        "SELECT DISTINCT context, outside FROM integration_delivery WHERE status = 'pending' AND due_at <= %s",
+        "SELECT DISTINCT context, integration_delivery.outside FROM integration_delivery"
+        " WHERE status = 'pending' AND due_at <= %s",
         connection.ops.adapt_datetimefield_value(clock.now()),
     )
 
 
 def send_what_is_packed(client: APIClient) -> None:
-    """Dispatch and deliver every shipment, as operators and carriers do."""
+    """Dispatch and deliver every shipment, as operators and carriers do; raises `RuntimeError` if REST refuses."""
     sent = {"carrier": "Example Parcels", "tracking_number": "EP-1"}
     for status, step, body in (("arranged", "dispatch", sent), ("dispatched", "deliver", {})):
         for shipment in list(listed(client, f"/api/v1/shipments?status={status}")):
-            answer = client.post(f"/api/v1/shipments/{shipment['id']}/{step}", body, format="json")
-            if answer.status_code != 200:
-                raise RuntimeError(f"{shipment['id']} could not be sent: {answer.status_code} {answer.data}")
+            response = client.post(f"/api/v1/shipments/{shipment['id']}/{step}", body, format="json")
+            if response.status_code != 200:
+                raise RuntimeError(f"{shipment['id']} could not be sent: {response.status_code} {response.data}")
         deliver_everything()
 
 
 def pass_deadlines() -> None:
-    """Move the clock past the last payment deadline, and cancel what is not paid by then."""
+    """Advance the clock past the last payment deadline, and cancel the orders that are not paid by then."""
     query = "SELECT max(payment_due_at) FROM ordering_order WHERE status IN ('pending', 'payment_pending')"
     (last,) = rows(query)[0]
     if last is not None:
@@ -128,21 +129,21 @@ def pass_deadlines() -> None:
 
 
 def listed(client: APIClient, path: str) -> Iterator[dict[str, Any]]:
-    """What REST lists under a path, page after page."""
+    """Yield the items of a list in the API, page after page."""
     page: str | None = f"{path}{'&' if '?' in path else '?'}page_size=200"
     while page:
-        answer = client.get(page)
-        yield from answer.data["results"]
-        page = answer.data["next"]
+        response = client.get(page)
+        yield from response.data["results"]
+        page = response.data["next"]
 
 
 def count(query: str) -> int:
-    """The number that a query answers."""
+    """Return the number that a query selects."""
     return rows(query)[0][0]
 
 
 def rows(query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a query answers."""
+    """Return the rows of a query."""
     with connection.cursor() as cursor:
         cursor.execute(query, values or None)
         return cursor.fetchall()

@@ -1,7 +1,7 @@
-"""Databases of older code as compressed files: how they are written, named, found and loaded again.
+"""Saves databases of older code as compressed files, and loads them again.
 
-A file is named `COMMIT-DATABASE-ORDERS.EXTENSION.xz`, such as `c4a1a4a-postgresql-200.sql.xz`. PostgreSQL's are plain
-SQL as `pg_dump` writes it, without comments and without commands of `psql`, so that loading takes only a driver.
+A file is named `COMMIT-DATABASE-ORDERS.EXTENSION.xz`, such as `c4a1a4a-postgresql-200.sql.xz`. A PostgreSQL file is the
+plain SQL of `pg_dump` without comments and without commands of `psql`, so that a driver alone can load it.
 """
 
 import lzma
@@ -16,22 +16,22 @@ import psycopg
 FOLDER = Path(__file__).parent
 SQLITE, POSTGRESQL = "-sqlite-", "-postgresql-"
 NEWER_THAN_13 = (b"SET transaction_timeout",)
-"""What newer versions of `pg_dump` write and PostgreSQL 13 does not know; none of it concerns the data."""
+"""Statements that newer versions of `pg_dump` write and PostgreSQL 13 does not know. They do not concern the data."""
 
 
 def path_of(folder: Path, commit: str, vendor: str, orders: int) -> Path:
-    """Where the database of a commit is kept; `vendor` is `sqlite` or `postgresql`."""
+    """Return the path of a commit's database file; `vendor` is `sqlite` or `postgresql`."""
     extension = {"sqlite": "sqlite3", "postgresql": "sql"}[vendor]
     return folder / f"{commit}-{vendor}-{orders}.{extension}.xz"
 
 
 def found_in(folder: Path, kind: str) -> list[Path]:
-    """The files of one kind of database in a folder, by name."""
+    """Return the files of one kind of database in a folder, sorted by name."""
     return sorted(folder.glob(f"*{kind}*.xz"))
 
 
 def save_sqlite(database: Path, target: Path) -> None:
-    """Write an SQLite database, with what its write-ahead log still holds, into a compressed file."""
+    """Write an SQLite database, including its write-ahead log, into a compressed file."""
     whole = database.with_suffix(".whole")
     whole.unlink(missing_ok=True)
     with sqlite3.connect(database) as connection:
@@ -40,7 +40,7 @@ def save_sqlite(database: Path, target: Path) -> None:
 
 
 def load_sqlite(source: Path, target: Path) -> None:
-    """Write the database that a compressed file holds to `target`, which must not exist."""
+    """Decompress a database file to `target`; raises `FileExistsError` if that exists."""
     with lzma.open(source) as packed, target.open("xb") as unpacked:
         shutil.copyfileobj(packed, unpacked)
 
@@ -53,7 +53,7 @@ def save_postgresql(url: str, target: Path) -> None:
 
 
 def load_postgresql(source: Path, url: str) -> None:
-    """Run the SQL of a compressed file in an empty database."""
+    """Run the SQL of a compressed file in an empty database; `COPY` data is streamed."""
     with lzma.open(source) as lines, psycopg.connect(url, autocommit=True) as connection:
         statements: list[bytes] = []
         for line in lines:
@@ -69,7 +69,7 @@ def load_postgresql(source: Path, url: str) -> None:
 
 
 def _portable(dump: bytes) -> Iterator[bytes]:
-    """The lines of a dump that are SQL any driver can run and any supported server knows."""
+    """Yield the lines of a dump that any driver can run and any supported server knows."""
     is_data = False
     for line in dump.splitlines(keepends=True):
         if is_data:

@@ -1,7 +1,7 @@
-"""How a shop comes to hold orders in every state: eight clients at once, workers that stop, a provider that fails.
+"""Creates orders in every state: eight clients at once, workers that stop, and a payment provider that fails.
 
-What can be done over REST is done over REST; the rest is a piece of Python that the old code runs. So this file knows
-names of the old code, inside strings, and none of today's.
+The clients use REST where REST can do it. The rest is Python code in strings, which the old code runs. So this file
+uses names of the old code inside strings, and no names of the current code.
 """
 
 import time
@@ -20,11 +20,11 @@ PASSWORD = "only-a-test-password-1"
 GOODS = ("MUG-ENAMEL-BLUE", "SPORK-TITANIUM", "LANTERN-STORM", "NOTEBOOK-DOT-A5", "CANDLE-BEESWAX-6", "TENT-RIDGE-2")
 SCARCE = "PEN-FOUNTAIN-GOLD"
 COUNTED = "SEEDS-MEADOW-50G"
-"""The product whose stock changes so often that snapshots of it are taken."""
+"""The product whose stock changes so often that it gets snapshots."""
 PAYING = ("pm_card_visa", "pm_card_mastercard")
 DECLINED = ("pm_card_chargeDeclined", "pm_card_chargeDeclinedExpiredCard")
 TEN_YEARS = str(10 * 365 * 24 * 60)
-"""As `PAYMENT_DEADLINE_MINUTES`: such a deadline is still ahead when the database is loaded years later."""
+"""A value of `PAYMENT_DEADLINE_MINUTES` whose deadlines are still ahead when the database is loaded years later."""
 MOMENT = "0.02"
 FLAKY = {"SANDBOX_FAILURE_RATE": "0.2"}
 
@@ -59,22 +59,22 @@ T = TypeVar("T")
 
 
 class Life:
-    """A shop's life until the power fails.
+    """The life of a shop, from its opening to a power failure.
 
     Args:
-        shop: whose code and database it is.
-        orders: how many are placed in all, 100 or more.
+        shop: the installation of the old code.
+        orders: the number of orders to place in total, 100 or more.
     """
 
     def __init__(self, shop: Installation, orders: int) -> None:
         self.shop, self.orders = shop, orders
         shop.timeout = max(shop.timeout, orders)
         self._keys = map("order-{}".format, count(1))
-        self.some = orders * 3 // 200  # so many orders are in each rare state
+        self.some = orders * 3 // 200  # the number of orders in each rare state
         self.operator, self.buyers, self.leavers = shop.visitor, [shop.visitor], [shop.visitor]
 
     def live(self) -> None:
-        """Live it; the processes have ended afterwards, and the database lies as they left it."""
+        """Run all chapters. Afterwards the processes have ended, and the database is as they left it."""
         self.open_shop()
         self.do_business()
         self.give_up_on_a_provider_that_fails()
@@ -84,10 +84,10 @@ class Life:
         placed = self.shop.count("SELECT count(*) FROM ordering_order")
         assert placed == self.orders, f"{placed} orders were placed"
 
-    # --- What happens, one after another ---
+    # --- The chapters, in order ---
 
     def open_shop(self) -> None:
-        """Sell the demo's goods to customers who have registered, and count one of the products again and again."""
+        """Set up the demo shop, register customers, and receive stock; one product gets very many receipts."""
         self.shop.manage("migrate", "--verbosity", "0")
         self.shop.manage("demo_shop", "--force")
         self.shop.serve(**FLAKY)
@@ -109,7 +109,7 @@ class Life:
         self.shop.settle()
 
     def do_business(self) -> None:
-        """Most orders: paid, declined, out of stock, cancelled, shipped, delivered, given back in part or whole."""
+        """Place most orders: paid, declined, out of stock, cancelled, shipped, delivered, refunded in part or full."""
         closing = Event()
         with ThreadPoolExecutor(1) as pool:
             carrier = pool.submit(self._carry, closing)
@@ -134,7 +134,7 @@ class Life:
         self.shop.run(ARCHIVE, ARCHIVE_AFTER_DAYS="0")
 
     def give_up_on_a_provider_that_fails(self) -> None:
-        """Dead letters: neither the provider nor the mail server can be reached. An operator skips two of them."""
+        """Create dead letters: the provider and the mail server are unreachable. An operator skips two of them."""
         self.shop.serve(
             DELIVERY_MAX_ATTEMPTS="2",
             SANDBOX_FAILURE_RATE="1.6",
@@ -147,11 +147,11 @@ class Life:
         self.shop.settle()
         for consumer in ("billing.collect-payment", "ordering.tell-buyer-of-cancellation"):
             dead = self.operator.get("/deliveries", status="dead", consumer=consumer).body["results"]
-            answer = self.operator.post(f"/deliveries/{dead[0]['id']}/skip", {"reason": "nobody waits for it"})
-            self._expect(200, answer)
+            response = self.operator.post(f"/deliveries/{dead[0]['id']}/skip", {"reason": "nobody waits for it"})
+            self._expect(200, response)
 
     def miss_deadlines(self) -> None:
-        """Orders whose payment ordering learns of after the deadline, and orders that are never paid."""
+        """Create orders whose payment reaches ordering after the deadline, and orders that are never paid."""
         self.shop.serve(("inventory", "billing", "fulfillment"), PAYMENT_DEADLINE_MINUTES=MOMENT)
         self._pay_unnoticed(self.some)
         self.shop.serve(("inventory", "fulfillment"), PAYMENT_DEADLINE_MINUTES=MOMENT)
@@ -162,7 +162,7 @@ class Life:
         self.shop.settle()
 
     def refuse_cancellations(self) -> None:
-        """Buyers who cancel what has left already, before ordering knows that it has."""
+        """Let buyers cancel orders that are already dispatched, while ordering does not know that yet."""
         self.shop.serve()
         orders = self._confirmed(self.some)
         self.shop.serve(("inventory", "billing", "fulfillment"))
@@ -173,7 +173,7 @@ class Life:
         self.shop.settle()
 
     def stop_in_the_middle(self) -> None:
-        """Leave work undone in every context: workers stop one after another, the last are killed at work."""
+        """Leave unfinished work in every context: workers stop one after another, and the last are killed."""
         self.shop.serve()
         unwanted, sent = self._confirmed(self.some), self._confirmed(self.some)
         # Fulfillment is the first to stop.
@@ -192,7 +192,7 @@ class Life:
             self._await_some(self.some, waiting, numbers)
         unknown = "SELECT count(*) FROM billing_payment WHERE status = 'unknown'"
         self.shop.until(lambda: self.shop.count(unknown), lambda n: n >= 2 * self.some, "payments of unknown outcome")
-        # Ordering is the second.
+        # Ordering is the second to stop.
         self.shop.serve(("inventory", "billing"), SANDBOX_FAILURE_RATE="0.5")
         for n, (_, number) in enumerate(sent):
             self._dispatch(number)
@@ -225,7 +225,7 @@ class Life:
         return self.shop.visitor.log_in(name, PASSWORD)
 
     def _order_something(self, n: int, _: object) -> str:
-        """One of many orders, each of them different and a few of them hopeless."""
+        """Place one of many different orders, a few of which must fail."""
         buyer, dice = self.buyers[n % CLIENTS], Random(n)
         method = dice.choice(DECLINED if n % 9 == 4 else PAYING)
         return self._place(buyer, n, method=method, scarce=n % 11 == 5, cancel=n % 13 == 7, twice=n % 5 == 0)
@@ -262,7 +262,7 @@ class Life:
         self._expect(200, self.operator.post(f"/shipments/{shipment}/dispatch", sent))
 
     def _carry(self, closing: Event) -> None:
-        """Do with each shipment what its order's number says: leave it, send it, deliver it, or have it cancelled."""
+        """Leave, dispatch, deliver or cancel each shipment, as the last digit of its order's number says."""
         seen: set[str] = set()
         while True:
             last_look = closing.is_set()
@@ -274,23 +274,23 @@ class Life:
                 if fate in (0, 2, 3):
                     continue
                 sent = {"carrier": "Example Parcels", "tracking_number": f"EP-{shipment['order']}"}
-                answer = self.operator.post(f"/shipments/{shipment['id']}/dispatch", sent)
-                if answer.status == 200 and fate not in (4, 5):
+                response = self.operator.post(f"/shipments/{shipment['id']}/dispatch", sent)
+                if response.status == 200 and fate not in (4, 5):
                     self._expect(200, self.operator.post(f"/shipments/{shipment['id']}/deliver", {}))
             if last_look:
                 return
             time.sleep(0.1)
 
     def _arranged(self) -> Iterator[dict[str, Any]]:
-        """All shipments that wait to be dispatched."""
+        """Yield all shipments that are not dispatched yet."""
         page: str | None = "/api/v1/shipments?status=arranged&page_size=200"
         while page:
-            answer = self._expect(200, self.operator.ask("GET", page))
-            yield from answer["results"]
-            page = answer["next"]
+            response = self._expect(200, self.operator.ask("GET", page))
+            yield from response["results"]
+            page = response["next"]
 
     def _reward_a_loyal_buyer(self) -> None:
-        """Have somebody spend more than 6,000, which earns a discount, and order again."""
+        """Let a buyer spend more than 6,000, which earns a discount, and order again."""
         buyer = self.buyers[0]
         body = {
             "lines": [{"sku": "TENT-RIDGE-2", "quantity": 15}],
@@ -312,7 +312,7 @@ class Life:
         self.shop.settle()
 
     def _confirmed(self, count: int) -> list[tuple[Client, str]]:
-        """So many orders that have just been confirmed, with their buyers."""
+        """Place this many orders and wait until they are confirmed; returns them with their buyers."""
         buyers = self._buyers(count)
         numbers = self._at_once(lambda n, buyer: self._place(buyer), buyers)
         self._await_some(count, "ordering_order WHERE status = 'confirmed' AND number", numbers)
@@ -321,7 +321,7 @@ class Life:
         return [*zip(buyers, numbers, strict=True)]
 
     def _pay_unnoticed(self, count: int, *, wait: bool = True) -> None:
-        """Place orders while ordering has no worker; with `wait`, until their money is taken and their time is over."""
+        """Place orders while ordering has no worker; with `wait`, wait for their payments and for their deadlines."""
         numbers = self._at_once(lambda n, buyer: self._place(buyer), self._buyers(count))
         self._await_some(count if wait else 1, "billing_payment WHERE status = 'succeeded' AND \"order\"", numbers)
         if wait:
@@ -329,13 +329,13 @@ class Life:
             self.shop.run(EXPIRE)
 
     def _await_some(self, least: int, what: str, numbers: Sequence[str]) -> None:
-        """Wait until at least so many rows, given as a table and a condition, name one of these orders."""
+        """Wait until at least this many rows, given by a table and a condition, belong to these orders."""
         listed = ", ".join(f"'{number}'" for number in numbers)
         query = f"SELECT count(*) FROM {what} IN ({listed})"  # noqa: S608 - names of our own
         self.shop.until(lambda: self.shop.count(query), lambda n: n >= least, f"{least} of {what}")
 
     def _await_claim(self, which: str) -> None:
-        """Wait until a worker has claimed a delivery of these."""
+        """Wait until a worker has claimed a delivery that matches this condition."""
         query = f"SELECT count(*) FROM integration_delivery WHERE status = 'pending' AND in_hand AND {which}"  # noqa: S608
         self.shop.until(lambda: self.shop.count(query), bool, f"a claimed delivery whose {which}")
 
@@ -343,10 +343,10 @@ class Life:
         return [self.buyers[n % CLIENTS] for n in range(count)]
 
     def _at_once(self, do: Callable[[int, Any], T], these: Sequence[Any] | range) -> list[T]:
-        """Do something with each of these, eight at a time."""
+        """Call `do` with the index and the value of each item, eight at a time."""
         with ThreadPoolExecutor(CLIENTS) as pool:
             return [*pool.map(do, range(len(these)), these)]
 
-    def _expect(self, status: int, answer: Any) -> Any:
-        assert answer.status == status, answer
-        return answer.body
+    def _expect(self, status: int, response: Any) -> Any:
+        assert response.status == status, response
+        return response.body

@@ -1,21 +1,21 @@
-"""Databases that older code wrote, made by that code itself, for `test_upgrades.py` to take on with the code of today.
+"""Creates databases with the code of an older commit. `test_upgrades.py` upgrades them with the current code.
 
     python -m tests.upgrades.make --commit c4a1a4a
 
-checks the commit out into a temporary folder and lets its processes work there over databases of their own: SQLite in
-the embedded mode, and PostgreSQL with web, beat and a Celery worker for each context on Redis. Eight clients place
-orders at once, workers are stopped and killed, the payment provider fails (`life.py`). Whatever state an order, a
-payment or a delivery can be in, the database then holds some of (`states.py`); if it does not, nothing is written.
+The command checks the commit out into a temporary folder and runs its processes there over new databases: SQLite in the
+embedded mode, and PostgreSQL with web, beat and a Celery worker for each context on Redis. Eight clients place orders
+at once, workers are stopped and killed, and the payment provider fails (`life.py`). The database must then contain
+every state of an order, a payment and a delivery (`states.py`). Otherwise no file is written.
 
-The files are committed in this folder, at most 1 MB each, and the test finds them there by their names.
+The files are committed in this folder, at most 1 MB each. The test finds them by their names.
 
-To add the databases of a newer commit, when its tables or events differ from those of the last one kept here:
+Add the databases of a newer commit when its tables or events differ from those of the last commit here:
 
-1. Extend `life.py` by what the commit can do, and `states.py` by what that brings. It runs in the commit's own
-   checkout, so its strings name that commit's modules.
-2. Run the command above with the commit, and commit the two files with the change.
+1. Extend `life.py` with the features of the commit, and `states.py` with their states. `life.py` runs code in the
+   commit's own checkout, so its strings name the modules of that commit.
+2. Run the command above with the commit, and commit the two new files.
 
-For a longer proof, make larger ones elsewhere, and have the test look there:
+For a longer test, create larger databases in another folder, and point the test to it:
 
     python -m tests.upgrades.make --commit c4a1a4a --orders 2000 --to FOLDER
     UPGRADES=FOLDER python -m pytest -n 0 tests/upgrades
@@ -41,30 +41,32 @@ from tests.upgrades.states import counted
 
 LARGEST = 1_000_000
 WITH_PATHS = {"integration_delivery": ("error", "traceback"), "integration_archivedmessage": ("deliveries",)}
-"""The columns that hold tracebacks, and so paths of the machine."""
+"""The columns that hold tracebacks, and with them paths of this machine."""
 
 
 def main() -> None:
-    """Make what the command line asks for."""
+    """Create the databases that the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.upgrades.make", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--commit", required=True, help="whose code makes the databases")
-    parser.add_argument("--orders", type=int, default=200, metavar="N", help="how many orders (default: 200)")
-    parser.add_argument("--to", type=Path, default=FOLDER, metavar="FOLDER", help="where the files go (default: here)")
-    parser.add_argument("--only", choices=["sqlite", "postgresql"], help="make only this one")
+    parser.add_argument("--commit", required=True, help="the commit whose code creates the databases")
+    parser.add_argument("--orders", type=int, default=200, metavar="N", help="the number of orders (default: 200)")
+    parser.add_argument(
+        "--to", type=Path, default=FOLDER, metavar="FOLDER", help="the folder for the files (default: here)"
+    )
+    parser.add_argument("--only", choices=["sqlite", "postgresql"], help="create only this database")
     parser.add_argument(
         "--server",
         default=os.environ.get("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/waybill").rpartition("/")[0],
         metavar="URL",
         help="a PostgreSQL server, without a database (default: that of DATABASE_URL, or the local one)",
     )
-    parser.add_argument("--prefix", default="test_upgrades", help="how the database's name begins while it is made")
+    parser.add_argument("--prefix", default="test_upgrades", help="the prefix of the temporary database's name")
     parser.add_argument(
         "--broker",
         default=os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/9"),
         metavar="URL",
-        help="a Redis (default: CELERY_BROKER_URL, or the local one)",
+        help="a Redis server (default: that of CELERY_BROKER_URL, or the local one)",
     )
     arguments = parser.parse_args()
     if arguments.orders < 100:
@@ -82,7 +84,7 @@ def main() -> None:
 
 @contextmanager
 def removed(server: Server) -> Iterator[Server]:
-    """Drop the server's database when all is done."""
+    """Kill the server's processes and drop its database at the end."""
     try:
         yield server
     finally:
@@ -91,10 +93,10 @@ def removed(server: Server) -> Iterator[Server]:
 
 
 def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
-    """Have a shop live, and write its database into a file.
+    """Run the shop of `life.py`, and write its database into a file.
 
     Raises:
-        SystemExit: a state is missing, the file is too large to be committed, or it names this machine.
+        SystemExit: a state is missing, the file is too large to commit, or it contains paths of this machine.
     """
     began = time.monotonic()
     try:
@@ -105,7 +107,7 @@ def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
     for name, count in seen.items():
         print(f"{count:7,} {name}")
     if missing := [name for name, count in seen.items() if not count]:
-        raise SystemExit(f"The database holds no {', no '.join(missing)}. Run it again.")
+        raise SystemExit(f"The database has no {', no '.join(missing)}. Run the command again.")
     target = path_of(folder, commit, shop.vendor, orders)
     forget_paths(shop)
     if isinstance(shop, Embedded):
@@ -116,16 +118,16 @@ def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
         path for path in paths_of_this_machine() if f"{path}/".encode() in lzma.decompress(target.read_bytes())
     ]:
         target.unlink()
-        raise SystemExit(f"{target.name} would name {', '.join(named)}.")
+        raise SystemExit(f"{target.name} would contain paths of this machine: {', '.join(named)}.")
     size = target.stat().st_size
     if size > LARGEST and folder == FOLDER:
         target.unlink()
-        raise SystemExit(f"{target.name} would have {size:,} bytes, which is too many to be committed.")
+        raise SystemExit(f"{target.name} would have {size:,} bytes; at most {LARGEST:,} may be committed.")
     print(f"{target.name}: {size:,} bytes, in {time.monotonic() - began:.0f} s")
 
 
 def paths_of_this_machine() -> list[str]:
-    """Folders that nobody else has; what runs here may write them into a traceback."""
+    """Return the folders of this machine that tracebacks may contain."""
     return [str(ROOT), str(Path.home()), sys.prefix, tempfile.gettempdir()]
 
 

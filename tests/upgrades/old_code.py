@@ -1,7 +1,7 @@
-"""The code of an older commit, and its processes over a database of their own.
+"""Runs the code of an older commit in its own processes, over a database of its own.
 
-Embedded, one process serves the web and does all work. On a server, web, beat and a Celery worker for each context are
-processes of their own. Either way the workers of some contexts can be left out, so that their work stays undone.
+In the embedded mode, one process serves the web and does all work. In server mode, web, beat and a Celery worker for
+each context are separate processes. In both modes, contexts can be left without a worker, so that their work waits.
 """
 
 import io
@@ -28,7 +28,7 @@ CONTEXTS = ("ordering", "inventory", "billing", "fulfillment")
 SECRET = "not-a-secret-every-old-database-is-signed-with-this"
 QUEUES = "waybill"
 TIMEOUT = 300.0
-"""Seconds in which something must happen, on a busy machine, unless thousands of orders are waited for."""
+"""Seconds to wait for something on a busy machine; thousands of orders get more."""
 
 SERVE_SOME = """
 import sys
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def check_out(commit: str, folder: Path) -> Path:
-    """Put the files of a commit into a new folder, which is returned; raises `CalledProcessError` for no commit."""
+    """Put the files of a commit into a new folder and return it; raises `CalledProcessError` for an unknown commit."""
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
@@ -51,12 +51,12 @@ def check_out(commit: str, folder: Path) -> Path:
 
 
 class Installation(ABC):
-    """Old code, the database it works on, and its processes.
+    """Old code, its database and its processes.
 
     Args:
-        code: where the old code is.
-        folder: where its processes run and write.
-        environment: what its processes know besides the ordinary.
+        code: the folder of the old code.
+        folder: the working folder of its processes.
+        environment: additional environment variables of its processes.
     """
 
     def __init__(self, code: Path, folder: Path, environment: Mapping[str, str]) -> None:
@@ -88,23 +88,23 @@ class Installation(ABC):
 
     @abstractmethod
     def commands(self, contexts: Collection[str]) -> dict[str, Sequence[str]]:
-        """By the name of a process, what it runs when only these contexts have workers."""
+        """Return the command of each process, by its name, if only these contexts have workers."""
 
     @abstractmethod
     def read(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the database."""
+        """Return the rows of a query."""
 
     @abstractmethod
     def write(self, statement: str, *values: Any) -> None:
-        """Change the database past the code; values are named `{}` in the statement."""
+        """Run a statement directly on the database; `{}` in it stands for a value."""
 
     @contextmanager
     def locked(self, table: str) -> Iterator[bool]:
-        """Keep a table from being changed, if the database can do that without stopping everything; whether it can."""
+        """Lock a table against writes, and yield whether it is locked. SQLite cannot lock a single table."""
         yield False
 
     def manage(self, *arguments: str, **settings: str) -> str:
-        """What a `manage.py` command of the old code prints; it must succeed."""
+        """Run a `manage.py` command of the old code; returns its output and asserts that it succeeds."""
         done = subprocess.run(
             [sys.executable, str(self.code / "manage.py"), *arguments],
             cwd=self.folder,
@@ -117,11 +117,11 @@ class Installation(ABC):
         return done.stdout
 
     def run(self, code: str, **settings: str) -> str:
-        """What a piece of Python prints that is run by the old code."""
+        """Run a piece of Python in the old code; returns its output."""
         return self.manage("shell", "-c", code, **settings)
 
     def serve(self, contexts: Collection[str] = CONTEXTS, **settings: str) -> None:
-        """Have the web and the workers of these contexts run, under these settings, and nothing else."""
+        """Run exactly the web and the workers of these contexts, with these settings."""
         wanted = self.commands(contexts)
         stays = wanted if settings == self._settings else {}
         self._stop([name for name in self.programs if self.programs[name].exit_code is not None or name not in stays])
@@ -132,20 +132,20 @@ class Installation(ABC):
         self.until(self._is_ready, bool, "a web that is ready")
 
     def stop(self) -> None:
-        """End all processes as a process manager does."""
+        """Stop all processes with SIGTERM, as a process manager does."""
         self._stop([*self.programs])
 
     def kill(self) -> None:
-        """End all processes at once as a power cut does."""
+        """Kill all processes, as a power failure does."""
         while self.programs:
             self.programs.popitem()[1].kill()
 
     def until(self, look: Callable[[], T], is_it: Callable[[T], bool], what: str) -> T:
-        """What `look` sees once it is what was expected."""
+        """Call `look` until `is_it` accepts its result; returns that result."""
         return eventually(look, is_it, what, self.timeout)
 
     def count(self, query: str) -> int:
-        """The number that a query answers."""
+        """Return the number that a query selects."""
         return self.read(query)[0][0]
 
     def settle(self) -> None:
@@ -178,7 +178,7 @@ class Embedded(Installation):
         super().__init__(code, folder, {"CELERY_BROKER_URL": "memory://", "DATABASE_URL": f"sqlite:///{self.database}"})
 
     def commands(self, contexts: Collection[str]) -> dict[str, Sequence[str]]:
-        """One process, named after the contexts it works for, so that others take another."""
+        """Return one process, whose name depends on the contexts, so that other contexts start a new process."""
         queues = ",".join(f"{QUEUES}.{name}" for name in ["integration", *contexts])
         return {f"serve-{len(contexts)}-{queues}": [sys.executable, "-c", SERVE_SOME, str(self.port), queues]}
 
@@ -195,8 +195,8 @@ class Server(Installation):
     """Web, beat and a worker for each context, over PostgreSQL and Redis.
 
     Args:
-        url: of the new database, as Django reads it.
-        broker: the URL of a Redis that the processes share with nobody.
+        url: the URL of the database, which is created.
+        broker: the URL of a Redis; the queues there have a prefix of their own.
     """
 
     vendor = "postgresql"
@@ -235,7 +235,7 @@ class Server(Installation):
             yield True
 
     def remove(self) -> None:
-        """Drop the database, and what is left of it on Redis."""
+        """Drop the database, and delete its keys on Redis."""
         self._run_on_server("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         with redis.Redis.from_url(self.broker) as broker:
             for key in broker.scan_iter(f"*{self.environment['QUEUE_PREFIX']}*"):

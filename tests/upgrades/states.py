@@ -1,4 +1,4 @@
-"""What a database must hold some of to be worth keeping: every state of everything, and work that lies undone."""
+"""Lists the states that a saved database must contain: each state of each aggregate, and unfinished work."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ STATES = {
     ),
     "movements": ("inventory_history.name", ("inventory.stock_received", "inventory.stock_adjusted")),
 }
-"""By what is counted: a column, and its values."""
+"""The column to count, and the values that must occur, by what the rows are."""
 
 PENDING = "integration_delivery WHERE status = 'pending'"
 OTHERS = {
@@ -39,13 +39,13 @@ OTHERS = {
     "pending for billing": f"{PENDING} AND context = 'billing'",
     "pending for fulfillment": f"{PENDING} AND context = 'fulfillment'",
     "claimed by a worker that was killed": f"{PENDING} AND in_hand",
-    "failed and to be tried again": f"{PENDING} AND error <> ''",
-    "orders whose cancellation is requested": "ordering_order WHERE cancellation_requested",
+    "failed and waiting for a retry": f"{PENDING} AND error <> ''",
+    "orders with a requested cancellation": "ordering_order WHERE cancellation_requested",
     "orders refunded in part": "ordering_order WHERE refunded_minor > 0 AND refunded_minor < paid_minor",
-    "standing orders refunded in whole": (
+    "orders refunded in full but not cancelled": (
         "ordering_order WHERE status <> 'cancelled' AND refunded_minor > 0 AND refunded_minor = paid_minor"
     ),
-    "deadlines years ahead": (
+    "payment deadlines years ahead": (
         "ordering_order WHERE status IN ('pending', 'payment_pending') AND payment_due_at > '2034-01-01'"
     ),
     "archived messages": "integration_archivedmessage",
@@ -55,14 +55,17 @@ OTHERS = {
     "call-backs": "billing_providerevent",
     "live read models": "integration_readmodelbuild WHERE live AND error = ''",
 }
-"""By what is counted: a table, and which of its rows."""
+"""A table and a condition that must match some of its rows, by what the rows are."""
 
 
 def counted(count: Callable[[str], int]) -> dict[str, int]:
-    """How many there are of each.
+    """Count the rows in each state.
 
     Args:
-        count: answers a query with one number.
+        count: returns the number that a query selects.
+
+    Returns:
+        The number of rows, by the name of the state.
     """
     rows = {
         f"{what} {value}": f"{column.partition('.')[0]} WHERE {column} = '{value}'"
