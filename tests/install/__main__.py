@@ -1,8 +1,8 @@
 """`python -m tests.install` installs Waybill as README says and takes an order from placing to delivery, twice.
 
-It clones the last commit into an empty folder, with an empty HOME, and runs there what README says to type: first
-`make run`, then the commands of a server on PostgreSQL and Redis. So only the packages that `requirements.txt` brings
-are there. `DATABASE_URL` and `CELERY_BROKER_URL` name the servers; the database and the queues are the run's own.
+The program clones the last commit into an empty folder, with an empty HOME, and runs README's commands there: first
+`make run`, then those of a server on PostgreSQL and Redis. So only the packages of `requirements.txt` are installed.
+`DATABASE_URL` and `CELERY_BROKER_URL` name the servers. The run uses a database and queues of its own.
 """
 
 import os
@@ -26,17 +26,17 @@ from tests.install import readme
 from tests.system.running_system import ROOT, TIMEOUT, System, eventually, free_port
 
 LONGEST_INSTALL = 600.0
-"""Seconds in which all packages are installed, without a cache and over a slow line."""
+"""Seconds in which all packages must be installed, without a cache and over a slow network."""
 FIRST = "R-1001"
-"""README's first order."""
+"""The number of README's first order."""
 
 
 class NotInstalled(RuntimeError):
-    """A command that README says to type did not succeed."""
+    """One of README's commands failed."""
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """That of a new machine with an empty HOME; pip still uses this machine's index and cache."""
+    """Return the environment of a new machine with an empty HOME; pip still uses this machine's index and cache."""
     for_pip = {
         name: value
         for name, value in os.environ.items()
@@ -45,7 +45,7 @@ def clean_environment(home: Path) -> dict[str, str]:
     if (own := Path("~/.config/pip/pip.conf").expanduser()).exists():
         for_pip.setdefault("PIP_CONFIG_FILE", str(own))
     look = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
-    if look.returncode == 0:  # it fails if the cache is turned off
+    if look.returncode == 0:  # the command fails if the cache is turned off
         for_pip.setdefault("PIP_CACHE_DIR", look.stdout.strip())
     return {
         **for_pip,
@@ -58,7 +58,7 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def clone() -> Iterator[tuple[Path, dict[str, str]]]:
-    """The last commit in a folder of its own, with an environment for what is run there."""
+    """Clone the last commit into a temporary folder; yields the folder, and an environment to run commands in."""
     with tempfile.TemporaryDirectory(prefix="waybill-install-") as folder:
         code, home = Path(folder, "waybill"), Path(folder, "home")
         home.mkdir()
@@ -67,7 +67,7 @@ def clone() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def run(command: Sequence[str], code: Path, environment: Mapping[str, str], within: float = TIMEOUT) -> str:
-    """What a command says; raises `NotInstalled` unless it succeeds in time."""
+    """Run a command and return its output; raises `NotInstalled` if it fails or takes longer than `within` seconds."""
     try:
         done = subprocess.run(
             command, cwd=code, env=environment, capture_output=True, text=True, timeout=within, check=False
@@ -80,7 +80,7 @@ def run(command: Sequence[str], code: Path, environment: Mapping[str, str], with
 
 
 def order(shop: System) -> None:
-    """Take README's first order from placing to delivery, with README's own commands."""
+    """Place, ship and deliver README's first order with README's own commands; then wait until `verify` passes."""
     as_buyer, as_operator = readme.first_order(shop.port)
     placed = run(["bash", "-c", as_buyer], shop.folder, shop.environment)
     assert f'"number":"{FIRST}"' in placed, placed
@@ -93,7 +93,7 @@ def order(shop: System) -> None:
 
 
 def verify(shop: System) -> bool:
-    """Whether `manage.py verify` finds every invariant kept."""
+    """Return whether every invariant of `manage.py verify` holds."""
     command = [".venv/bin/python", "manage.py", "verify"]
     return not subprocess.run(
         command, cwd=shop.folder, env=shop.environment, capture_output=True, timeout=TIMEOUT, check=False
@@ -101,7 +101,7 @@ def verify(shop: System) -> bool:
 
 
 def make_run(code: Path, environment: Mapping[str, str]) -> None:
-    """`make run`, which installs all it takes, until Ctrl-C."""
+    """Run `make run`, which installs everything, take an order through it, and press Ctrl-C."""
     port = free_port()
     with opened(System(code, environment, {"run": ["make", "run", f"PORT={port}"]}, port)) as shop:
         program = shop.programs["run"]
@@ -118,7 +118,7 @@ def make_run(code: Path, environment: Mapping[str, str]) -> None:
 
 
 def server(code: Path, environment: Mapping[str, str]) -> None:
-    """README's commands of a server, with a database and queues of this run's own."""
+    """Run README's commands of a server, with a new database and new queues, and take an order through it."""
     port, typed = free_port(), readme.server()
     with database_and_broker() as own:
         ours = {**own, "SECRET_KEY": uuid4().hex * 2, "ALLOWED_HOSTS": "127.0.0.1"}
@@ -141,7 +141,7 @@ def server(code: Path, environment: Mapping[str, str]) -> None:
 
 @contextmanager
 def opened(shop: System) -> Iterator[System]:
-    """A shop whose processes have been started, and are ended again; what they said is shown if anything fails."""
+    """Start a shop's processes, and stop them at the end; print their last output if anything fails."""
     with closing(shop):
         for name in shop.commands:
             shop.start(name)
@@ -149,15 +149,15 @@ def opened(shop: System) -> Iterator[System]:
             yield shop
         except BaseException:
             for name, said in shop.output.items():
-                print(f"--- {name} said last", *said.splitlines()[-30:], sep="\n", file=sys.stderr)
+                print(f"--- the last output of {name}", *said.splitlines()[-30:], sep="\n", file=sys.stderr)
             raise
 
 
 @contextmanager
 def database_and_broker() -> Iterator[dict[str, str]]:
-    """Settings that name an empty database and unused queues, on the servers that the environment names."""
+    """Create an empty database; yields settings that name it and unused queues, and removes both at the end."""
     given, broker_url = urlsplit(os.environ["DATABASE_URL"]), os.environ["CELERY_BROKER_URL"]
-    # .ci/run drops databases of such names, should we be killed before we do.
+    # .ci/run drops databases with such names, in case this program is killed.
     name = f"test_{given.path.strip('/')}_gw_install_{uuid4().hex[:8]}"
     maintenance = urlunsplit(given._replace(path="/postgres", query=""))
     with psycopg.connect(maintenance, autocommit=True) as postgres, redis.Redis.from_url(broker_url) as broker:
@@ -172,7 +172,7 @@ def database_and_broker() -> Iterator[dict[str, str]]:
 
 
 def main() -> int:
-    """Install, and take both orders; 1 if anything did not go as README says."""
+    """Install and take an order through both ways; returns 1 if anything does not work as README says."""
     parts: dict[str, Callable[[Path, Mapping[str, str]], None]] = {
         "make run": make_run,
         "web, worker and beat on PostgreSQL and Redis": server,

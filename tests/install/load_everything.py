@@ -1,7 +1,7 @@
-"""Imports all our modules, all commands, and what kombu needs for each broker that the settings allow.
+"""Imports all our modules, all commands, and the packages kombu needs for each broker that the settings allow.
 
-Run as `python -m tests.install.load_everything` in an environment of the runtime requirements alone: a package that
-`requirements.txt` does not bring ends it with a ModuleNotFoundError.
+Run `python -m tests.install.load_everything` in an environment with only the runtime requirements. It fails with a
+ModuleNotFoundError if `requirements.txt` lacks a package.
 """
 
 from importlib import import_module

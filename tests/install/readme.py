@@ -1,4 +1,4 @@
-"""What README says to type."""
+"""Reads the commands out of README."""
 
 import re
 import shlex
@@ -12,26 +12,26 @@ FIRST_ORDER, SERVER = "A first order", "On PostgreSQL and Redis"
 
 
 class Server(NamedTuple):
-    """A server's settings, and its commands in the order they are typed."""
+    """README's settings of a server, and its commands in order."""
 
     settings: dict[str, str]
     commands: list[list[str]]
 
     def command(self, *words: str) -> list[str]:
-        """The one command with all of these words; raises `ValueError` unless there is exactly one."""
+        """Return the only command that has all of these words; raises `ValueError` unless there is exactly one."""
         (found,) = (command for command in self.commands if set(words) <= set(command))
         return found
 
 
 def consoles(section: str) -> Iterator[list[str]]:
-    """What each console block of a section says to type; a command that goes on in the next line is one."""
+    """Yield the commands of each console block of a section; indented lines continue a command."""
     text = README.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         yield [command.strip() for command in re.findall(r"^\$ (.*(?:\n .*)*)", block, re.MULTILINE)]
 
 
 def server() -> Server:
-    """What is typed on a server."""
+    """Return the settings and commands of a server."""
     (typed,) = consoles(SERVER)
     words = [shlex.split(line, comments=True) for line in typed]
     settings = [setting for first, *rest in words if first == "export" for setting in rest]
@@ -39,7 +39,7 @@ def server() -> Server:
 
 
 def first_order(port: int) -> tuple[str, str]:
-    """What a buyer types, and what an operator types after it, as shell scripts for the shop on a port."""
+    """Return the buyer's commands and the operator's commands, as shell scripts for the shop on a port."""
     buyer, operator = consoles(FIRST_ORDER)
     url, *rest = buyer
     assert url.startswith("URL=http://127.0.0.1:8000/"), url
@@ -53,5 +53,5 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _script(commands: Sequence[str]) -> str:
-    # Without --fail, curl takes a refusal for an answer.
+    # Without --fail-with-body, curl exits 0 for an HTTP error.
     return "\n".join(["set -eu", 'curl() { command curl --fail-with-body --show-error "$@"; }', *commands])

@@ -1,4 +1,4 @@
-"""README's commands are found where they are looked for."""
+"""The commands are in the sections of README in which `tests.install` looks for them."""
 
 import re
 
@@ -17,11 +17,11 @@ def test_a_server_is_installed_migrated_and_served_by_three_programs() -> None:
         assert "#" not in server.command(*words)
 
 
-def test_a_server_is_told_settings_that_there_are() -> None:
+def test_every_setting_of_a_server_exists() -> None:
     known = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    told = readme.server().settings
-    assert {"DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "PAYMENT_PROVIDER"} <= set(told)
-    assert set(told) - known == set()
+    exported = readme.server().settings
+    assert {"DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "PAYMENT_PROVIDER"} <= set(exported)
+    assert set(exported) - known == set()
 
 
 def test_the_first_order_is_placed_by_a_buyer_and_delivered_by_an_operator() -> None:
