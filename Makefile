@@ -1,5 +1,5 @@
-# Waybill's front door: `make` lists what it can do. Only GNU make and Python 3.11 or newer are needed;
-# everything else is installed into .venv, once, and again when a requirements file changes.
+# `make` lists the targets. They need only GNU make and Python 3.11 or newer. Everything else is installed into .venv,
+# once, and again when a requirements file changes.
 
 PORT ?= 8000
 ARGS ?=
@@ -18,40 +18,40 @@ DEVELOPMENT := .venv/.installed-development
 .NOTPARALLEL:
 .PHONY: help run test quick chaos bench bench-peers costs screenshots check pytest format migrations install venv clean
 
-help: ## List what make can do (the default)
+help: ## List the targets (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PORT=8000   where 'make run' serves"
-	@echo "  ARGS=...    more arguments for run (serve), test and pytest (pytest), chaos, bench, migrations (makemigrations)"
-	@echo "  PYTHON=...  the Python that .venv is made with (3.11 or newer)"
+	@echo "  ARGS=...    more arguments for run (serve), test, quick and pytest (pytest), chaos, bench, migrations (makemigrations)"
+	@echo "  PYTHON=...  the Python to create .venv with (3.11 or newer)"
 
-run: $(RUNTIME) ## Run the whole of Waybill: database, demo shop, web, worker and beat (Ctrl-C stops it)
+run: $(RUNTIME) ## Run Waybill: database, demo shop, web, worker and beat (Ctrl-C stops it)
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) demo_shop
 	@exec $(MANAGE) serve --port $(PORT) $(ARGS)
 
-test: check pytest ## Run all checks, then all tests, on what DATABASE_URL and CELERY_BROKER_URL name
+test: check pytest ## Run all checks, then all tests, on the servers that DATABASE_URL and CELERY_BROKER_URL name
 
 quick: check ## Run all checks, then the tests of what changed since the branch left main
 	$(BIN)/python -m tests.quick $(ARGS)
 
-chaos: $(DEVELOPMENT) ## Prove what is promised: crashes, faults, loads, planted bugs; writes docs/proofs.md
+chaos: $(DEVELOPMENT) ## Test the promises under crashes, faults, load and planted bugs; writes docs/proofs.md
 	$(BIN)/python -m tests.chaos all $(ARGS)
 
-bench: $(DEVELOPMENT) ## Measure what is promised beside programs that promise nothing; writes docs/performance.md
+bench: $(DEVELOPMENT) ## Compare the speed with programs without guarantees; writes docs/performance.md
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-peers: $(DEVELOPMENT) ## The same beside django-oscar, which it installs into var/bench/peers
+bench-peers: $(DEVELOPMENT) ## Compare the speed with django-oscar, which is installed into var/bench/peers
 	$(BIN)/python -m tests.bench.peers
 	$(BIN)/python -m tests.bench --only j $(ARGS)
 
-costs: $(DEVELOPMENT) ## Count what each command and reaction costs now, and write it into docs/costs.md
-	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py -k told --record-costs
+costs: $(DEVELOPMENT) ## Count the statements and commits of each command and reaction, and update docs/costs.json and costs.md
+	$(BIN)/python -m pytest -q -n 0 tests/test_queries.py -k costs --record-costs
 
-screenshots: $(DEVELOPMENT) ## Take the screenshots of the docs of a demo shop, with the browser that is installed
+screenshots: $(DEVELOPMENT) ## Take the screenshots of the docs from a demo shop, with the installed browser
 	$(BIN)/python -m tests.screenshots
 
-check: $(DEVELOPMENT) ## Lint, formatting, types, the dependency rule, Django's own checks, missing migrations, promises of events
+check: $(DEVELOPMENT) ## Check lint, formatting, types, import rules, Django, missing migrations, compatibility of events
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
@@ -64,29 +64,29 @@ pytest: $(DEVELOPMENT) ## Run only the tests, on all cores
 	@$(BIN)/python -m tests.browser --install
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-format: $(DEVELOPMENT) ## Put the code into its one form, and mend what ruff can mend
+format: $(DEVELOPMENT) ## Format the code, and apply the fixes of ruff
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 
-migrations: $(RUNTIME) ## Write the migrations that the models call for
+migrations: $(RUNTIME) ## Create the migrations for changed models
 	$(MANAGE) makemigrations $(ARGS)
 
-install: $(RUNTIME) ## Make or refresh .venv, with what Waybill runs on
+install: $(RUNTIME) ## Create or update .venv with the runtime requirements
 	@echo ".venv is ready: $$($(BIN)/python --version)"
 
-venv: $(DEVELOPMENT) ## Make or refresh .venv, with all it takes to work on Waybill
+venv: $(DEVELOPMENT) ## Create or update .venv with the development requirements
 	@echo ".venv is ready: $$($(BIN)/python --version)"
 
-clean: ## Remove .venv, caches and collected files; var/, which holds your data, stays
+clean: ## Remove .venv, caches and collected files, but not var/, which holds your data
 	rm -rf .venv staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
-	@echo "Installing what it takes to work on Waybill into .venv ..."
+	@echo "Installing the development requirements into .venv ..."
 	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
-# A .venv that was left half made, or whose Python has gone, is made anew.
+# An incomplete .venv, or one whose Python is gone, is created again.
 $(RUNTIME): requirements.txt $(BIN)/python
 	@if ! $(BIN)/python -c 'import pip; $(CAN_HOLD_WAYBILL)' >/dev/null 2>&1; then \
 		python="$(PYTHON)"; \
@@ -94,10 +94,10 @@ $(RUNTIME): requirements.txt $(BIN)/python
 			echo "Waybill needs Python 3.11 or newer with its venv module (on Debian: python3-venv)."; \
 			echo "None was found$${python:+ in $$python}; name one with: make PYTHON=/path/to/python3"; \
 			exit 1; } >&2; \
-		echo "Making .venv with $$($$python --version) ..."; \
+		echo "Creating .venv with $$($$python --version) ..."; \
 		$$python -m venv --clear .venv; \
 	fi
-	@echo "Installing what Waybill runs on into .venv (once; this takes a minute) ..."
+	@echo "Installing the runtime requirements into .venv (once; this takes a minute) ..."
 	@$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 

@@ -1,7 +1,7 @@
-"""The browser that tests drive: the machine's Chromium or Chrome, or else the one that Playwright downloads.
+"""Finds the browser for tests: the machine's Chromium or Chrome, or the one that Playwright downloads.
 
-`python -m tests.browser` exits 0 if a browser starts; otherwise it exits 1 and prints why none does. With `--install`
-it then downloads Playwright's Chromium, and exits 0 even if that fails: pytest names the tests that cannot run.
+`python -m tests.browser` exits 0 if a browser starts. Otherwise it prints the reason and exits 1. With `--install` it
+then downloads Playwright's Chromium, and exits 0 even if that fails, because pytest lists the tests that cannot run.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 LONGEST_DOWNLOAD = 300.0
-"""Seconds after which the download of a browser is given up."""
+"""Seconds after which the download of a browser is cancelled."""
 
 
 class NoBrowser(RuntimeError):
@@ -37,7 +37,7 @@ class NoBrowser(RuntimeError):
 
 
 def launch(playwright: Playwright, *arguments: str) -> Browser:
-    """Start the first browser that starts, with these arguments besides our own; raises `NoBrowser`."""
+    """Start the first browser that works, with these arguments and `ARGUMENTS`; raises `NoBrowser`."""
     reasons = []
     for executable in [*on_this_machine(), None]:  # None is Playwright's own
         try:
@@ -48,14 +48,14 @@ def launch(playwright: Playwright, *arguments: str) -> Browser:
 
 
 def on_this_machine() -> Iterator[str]:
-    """The paths of the Chromiums and Chromes that are installed."""
+    """Yield the paths of the installed Chromium and Chrome programs."""
     for program in [*PROGRAMS, *ON_A_MAC]:
         if path := shutil.which(program):
             yield path
 
 
 def why_none() -> str:
-    """Why no browser starts; empty if one does."""
+    """Return the reason why no browser starts; empty if one does."""
     try:
         with sync_playwright() as playwright:
             launch(playwright).close()
@@ -65,7 +65,7 @@ def why_none() -> str:
 
 
 def install() -> str:
-    """Download Playwright's Chromium into its cache; returns why that failed, or nothing."""
+    """Download Playwright's Chromium into its cache; returns the reason if that fails, else an empty text."""
     command = [*PYTHON, "-m", "playwright", "install", "chromium"]
     with tempfile.TemporaryDirectory() as folder:
         program = Program(command, Path.cwd(), os.environ, Path(folder, "install.log"))
@@ -84,7 +84,7 @@ def _first_line(text: str, having: str = "") -> str:
 
 
 def main() -> int:
-    """Look for a browser, and install one if asked to; returns the exit code."""
+    """Look for a browser, and download one if `--install` is given; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.browser", description=__doc__)
     parser.add_argument("--install", action="store_true", help="download Playwright's Chromium if no browser starts")
     options = parser.parse_args()

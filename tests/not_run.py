@@ -1,7 +1,7 @@
-"""A pytest plugin: what happens to tests that need something this machine lacks.
+"""A pytest plugin that skips the tests whose requirements this machine lacks.
 
-They are skipped and all others run. At the end pytest lists the tests that did not run, and says how to get what they
-need. With `CI=true` they fail instead, so that a green CI run has run everything.
+At the end pytest lists the tests that did not run, and how to install what they need. With `CI=true` these tests fail
+instead, so that a green CI run has run every test.
 """
 
 import os
@@ -15,11 +15,11 @@ import pytest
 from tests.browser import why_none
 
 LACKS = "lacks"
-"""The property of a test's report that says what the machine lacks."""
+"""The name of the report property that holds the marker of what the machine lacks."""
 
 
 class Need(NamedTuple):
-    """What tests with a marker need of the machine: why it is not there (empty if it is), and how to get it."""
+    """Something that tests with a marker need: its name, the reason why it is missing (or empty), how to install it."""
 
     name: str
     why_not: Callable[[], str]
@@ -38,12 +38,12 @@ NEEDS = {
         "install it (on Debian: apt-get install git)",
     ),
 }
-"""By the marker of the tests that need it."""
+"""The needs, by the marker of the tests that have them."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that needs what is not there, or fail it with `CI=true`; before any of its fixtures is made."""
+    """Skip a test whose need is missing, or fail it with `CI=true`, before any of its fixtures is set up."""
     for marker, need in NEEDS.items():
         if item.get_closest_marker(marker) and (reason := need.why_not()):
             item.user_properties.append((LACKS, marker))
@@ -53,7 +53,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None]:
-    """Print, after all that pytest itself says, the tests that did not run."""
+    """Print the tests that did not run, after pytest's own summary."""
     yield
     lacking: dict[str, list[str]] = {}
     for outcome in ("skipped", "error", "failed"):
@@ -66,5 +66,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None
         terminalreporter.section(f"{len(tests)} TESTS DID NOT RUN: no {need.name}", **loud)
         for test in sorted(tests):
             terminalreporter.line(f"  {test}")
-        terminalreporter.line(f"They need {need.name}, and here {need.why_not()}.")
+        terminalreporter.line(f"They need {need.name}. Here: {need.why_not()}.")
         terminalreporter.line(f"To run them, {need.how}", **loud)

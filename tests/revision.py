@@ -1,4 +1,4 @@
-"""Which code a report is about."""
+"""Names the commit that a report was made with."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def revision() -> str:
-    """The commit as `git describe` names it, and whether files have changed since; "unknown" without git."""
+    """Return the commit as `git describe` names it, with a note if files have changed since; "unknown" without git."""
     if shutil.which("git") is None:
         return "unknown"
     command = ["git", "describe", "--always", "--dirty=, and changes"]

@@ -1,4 +1,4 @@
-"""The screenshots of the docs, taken of a demo shop: `python -m tests.screenshots` writes them to docs/pictures/."""
+"""Takes the screenshots of the docs from a demo shop: `python -m tests.screenshots` writes them to docs/pictures/."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 1280, 900
 
 
 def main() -> None:
-    """Start a demo shop, take an order to its delivery, and photograph its story."""
+    """Start a demo shop, take an order to its delivery, and take a screenshot of its story page."""
     with tempfile.TemporaryDirectory(prefix="waybill-screenshots-") as folder:
         system = _demo_shop(Path(folder))
         try:
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _demo_shop(folder: Path) -> System:
-    """A shop with its demo goods and people, embedded, with data of its own."""
+    """Return an embedded shop with the demo's goods and users, and data of its own in the folder."""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")},
         "PYTHONPATH": str(ROOT),
@@ -52,7 +52,7 @@ def _demo_shop(folder: Path) -> System:
 
 
 def _delivered_order(system: System) -> tuple[str, str]:
-    """The number of an order that was delivered, and the correlation id of its story."""
+    """Take an order to its delivery; returns its number, and the correlation ID of its story."""
     buyer, operator = (system.visitor.log_in(name, name) for name in ("buyer", "operator"))
     order = buyer.place({"MUG-ENAMEL-BLUE": 2})
     buyer.order_once(order, "confirmed")

@@ -1,7 +1,7 @@
-"""What our code imports is named in the requirements files with its exact version.
+"""The requirements files name every package that our code imports, with its exact version.
 
-A package that only another package brings goes away when that other package does. The runtime packages may import what
-`requirements.txt` names; tests may import what `requirements-dev.txt` names as well.
+A package that is only a dependency of another package disappears with that package. Runtime code may import the
+packages in `requirements.txt`. Tests may also import those in `requirements-dev.txt`.
 """
 
 import ast
@@ -19,7 +19,7 @@ RUNTIME = ["manage.py", "config", "integration", *settings.CONTEXTS]
 
 
 def requirements(file: str) -> Iterator[Requirement]:
-    """Every requirement of a file, and of the files it includes."""
+    """Yield every requirement of a file and of the files it includes."""
     for line in (ROOT / file).read_text().splitlines():
         if line.startswith("-r "):
             yield from requirements(line.removeprefix("-r "))
@@ -28,7 +28,7 @@ def requirements(file: str) -> Iterator[Requirement]:
 
 
 def named(asked: Iterable[Requirement]) -> set[str]:
-    """The distributions these requirements name: directly, or through an extra that they ask for."""
+    """Return the distributions that these requirements name, directly or through an extra."""
     found = set()
     for requirement in asked:
         found.add(canonicalize_name(requirement.name))
@@ -43,7 +43,7 @@ def named(asked: Iterable[Requirement]) -> set[str]:
 
 
 def imported(*roots: str) -> dict[str, str]:
-    """Each top-level module that the code below these paths imports, with one file that does; not Python's own."""
+    """Return each top-level module imported below these paths, with one file that imports it; not Python's own."""
     found = {}
     for root in roots:
         for path in [ROOT / root] if root.endswith(".py") else sorted((ROOT / root).rglob("*.py")):
@@ -53,7 +53,7 @@ def imported(*roots: str) -> dict[str, str]:
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """What a module imports by absolute names, inside functions too."""
+    """Yield the absolute imports of a module, including those inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -62,7 +62,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def unnamed(modules: dict[str, str], names: set[str]) -> dict[str, str]:
-    """The modules of installed distributions that are not among the names."""
+    """Return the modules whose distributions are installed but not among the names."""
     installed = packages_distributions()
     return {
         module: path
@@ -72,19 +72,19 @@ def unnamed(modules: dict[str, str], names: set[str]) -> dict[str, str]:
 
 
 def missing(modules: dict[str, str]) -> set[str]:
-    """The modules that are neither installed nor ours."""
+    """Return the modules that are neither installed nor ours."""
     ours = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {Path(root).stem for root in RUNTIME} | {"tests"}
     return set(modules) - set(packages_distributions()) - ours
 
 
-def test_what_the_runtime_packages_import_is_named_in_requirements_txt() -> None:
+def test_requirements_txt_names_what_the_runtime_code_imports() -> None:
     modules = imported(*RUNTIME)
     assert {"celery", "kombu", "redis"} <= set(modules)
     assert missing(modules) == set()
     assert unnamed(modules, named(requirements("requirements.txt"))) == {}
 
 
-def test_what_django_loads_by_name_is_named_in_requirements_txt() -> None:
+def test_requirements_txt_names_what_the_settings_load_by_name() -> None:
     by_name = [*settings.INSTALLED_APPS, *settings.MIDDLEWARE]
     modules = {name.partition(".")[0]: "config/settings.py" for name in by_name}
     assert {"drf_spectacular_sidecar", "whitenoise"} <= set(modules)
@@ -92,21 +92,21 @@ def test_what_django_loads_by_name_is_named_in_requirements_txt() -> None:
     assert unnamed(modules, named(requirements("requirements.txt"))) == {}
 
 
-def test_what_tests_import_is_named_in_the_requirements_files() -> None:
+def test_the_requirements_files_name_what_the_tests_import() -> None:
     modules = imported("tests")
     assert {"packaging", "playwright"} <= set(modules)
     assert missing(modules) == set()
     assert unnamed(modules, named(requirements("requirements-dev.txt"))) == {}
 
 
-def test_a_module_that_only_another_package_brings_is_found() -> None:
+def test_a_module_that_is_only_a_dependency_of_another_package_is_found() -> None:
     without = [each for each in requirements("requirements.txt") if each.name != "kombu"]
     assert unnamed(imported(*RUNTIME), named(without)).keys() == {"kombu"}
     assert unnamed({"drf_spectacular_sidecar": ""}, named([Requirement("drf-spectacular")])) != {}
 
 
-def test_the_packages_of_the_redis_transport_are_asked_for() -> None:
-    """kombu imports a transport's packages only when a broker's address asks for that transport."""
+def test_kombu_is_required_with_the_packages_of_its_redis_transport() -> None:
+    """kombu imports the packages of a transport only when the broker's URL names that transport."""
     extras = {each.name: each.extras for each in requirements("requirements.txt")}
     assert "redis" in extras["kombu"]
 
