@@ -81,7 +81,7 @@ def test_logging_every_delivered_order_takes_one_new_file(tmp_path: Path) -> Non
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "R-1001 delivered\n"

@@ -30,7 +30,7 @@ def start(command: list[str], folder: Path, **changes: str) -> tuple[int, str]:
         "WEB_CONCURRENCY": "1",
         **changes,
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -25,7 +25,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable]
 MANAGE = [*PYTHON, str(ROOT / "manage.py")]
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 """Seconds in which whatever is to happen at all has happened, on a machine with a lot to do besides."""
 ADDRESS = {
     "recipient": "Ada Lovelace",

@@ -10,7 +10,7 @@ from socket import create_connection
 from threading import Event, Thread
 
 import pytest
-from running_system import Program, System
+from running_system import TIMEOUT, Program, System
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +36,7 @@ def callers_at_the_door(port: int) -> Iterator[None]:
 
 def end(program: Program, how: Callable[[], None]) -> None:
     how()
-    assert program.wait(15) == 0, program.output
+    assert program.wait(TIMEOUT) == 0, program.output
     assert "Traceback" not in program.output
     assert "ERROR" not in program.output
 

@@ -290,7 +290,7 @@ def test_a_message_locked_by_another_transaction_is_skipped(done: Callable[..., 
 
     with ThreadPoolExecutor(1) as pool, archive.transaction.atomic():
         list(Message.objects.filter(data__sku="MUG").select_for_update())
-        moved = pool.submit(run).result(timeout=10)
+        moved = pool.submit(run).result(timeout=120)
 
     assert moved == 1
     assert in_working_tables() == ["MUG"]

@@ -206,7 +206,7 @@ def test_concurrent_replays_create_each_delivery_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
 
     assert sum(given) == Delivery.objects.filter(consumer=NEW).count() == 60
     assert each_consumer_has_one_delivery()

@@ -131,14 +131,14 @@ def other_connection() -> Iterator[Callable[[Callable[[], None]], None]]:
     def run(function: Callable[[], None]) -> None:
         todo.append(function)
         go.release()
-        assert done.acquire(timeout=20)
+        assert done.acquire(timeout=120)
 
     try:
         yield run
     finally:
         over.set()
         go.release()
-        thread.join(20)
+        thread.join(120)
 
 
 class TestWithConcurrentTransactions:
@@ -206,10 +206,10 @@ class TestWithConcurrentTransactions:
         for thread in [*readers, *writers]:
             thread.start()
         for thread in writers:
-            thread.join(60)
+            thread.join(120)
         over.set()
         for thread in readers:
-            thread.join(60)
+            thread.join(120)
         catch_up_all()
 
         assert shown() == {item.sku: item.on_hand for item in StockItem.objects.all()}
