@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("part", choices=sorted(PARTS))
     parser.add_argument("--sample", type=int, help="try so many points of the matrix instead of all of them")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--hands", type=int, default=1, help="have so many processes share the points of the matrix")
+    parser.add_argument(
+        "--processes", "--hands", type=int, default=1, help="how many processes share the points of the matrix"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run of the matrix that was interrupted; `all` always does"
+    )
     parser.add_argument("--share", type=_share, default=[1, 1], help="hunt only this share of the bugs, such as 2/6")
     parser.add_argument("--only", default="", help="flows, faults or loads whose name has this in it")
     parser.add_argument("--keep", metavar="NAME", help="keep the report for the page, under this name")
@@ -43,10 +49,20 @@ def _share(text: str) -> list[int]:
 
 
 def matrix(options: argparse.Namespace) -> dict[str, Any]:
-    """Kill every flow at every statement and commit."""
+    """Kill every flow at every statement and commit.
+
+    With `--resume` each result is kept in a file until all points are tried. The file is named after the code and the
+    kind of database, so that results of other code are never used.
+    """
+    from django.db import connection
+
     from tests.chaos.crash_matrix import kill_everywhere
 
-    return kill_everywhere(options.sample, options.seed, options.only, options.hands)
+    results = report.unfinished(f"matrix on {connection.vendor}") if options.resume else None
+    found = kill_everywhere(options.sample, options.seed, options.only, options.processes, results)
+    if results:
+        results.unlink(missing_ok=True)
+    return found
 
 
 def bugs(options: argparse.Namespace) -> dict[str, Any]:
@@ -109,7 +125,11 @@ def machines(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def everything(options: argparse.Namespace) -> dict[str, Any]:
-    """Prove every part, each in a process of its own, and write the page."""
+    """Prove every part, each in a process of its own, and write the page.
+
+    A run that was interrupted goes on where it stopped: parts that held are not run again, as long as the code is the
+    same. A run that came to its end starts with nothing the next time.
+    """
     # What is killed here are clients, so nothing hangs on the server's own durability.
     server = PostgreSQL(options.folder / "pg", durable=False)
     server.start()
@@ -117,18 +137,33 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     on_sqlite = {"DATABASE_URL": f"sqlite:///{options.folder}/crash.sqlite3"}
     on_postgresql = {"DATABASE_URL": server.url("waybill_crash")}
     # What only thinks shares the machine; what is live has it to itself.
+    progress = report.unfinished("short run" if options.short else "run")
+    held = set(progress.read_text().splitlines()) if progress.exists() else set()
     thinking = {
-        "matrix on SQLite": start("matrix on SQLite", options, on_sqlite),
-        "matrix on PostgreSQL": start("matrix on PostgreSQL", options, on_postgresql),
-        "simulations": start("simulations", options, {}),
-        "machines": start("machines", options, {}),
+        "matrix on SQLite": (on_sqlite, "--resume"),
+        "matrix on PostgreSQL": (on_postgresql, "--resume"),
+        "simulations": ({},),
+        "machines": ({},),
     }
-    codes = {name: process.wait() for name, process in thinking.items()}
     live = {"bugs": {"DATABASE_URL": server.url("waybill_crash_bugs")}, "faults": {}, "embedded": {}, "loads": {}}
+    failed = []
+
+    def note(name: str, process: "subprocess.Popen[bytes]") -> None:
+        if process.wait():
+            failed.append(name)
+        else:
+            with progress.open("a") as file:
+                file.write(f"{name}\n")
+
+    started = {name: start(name, options, *how) for name, how in thinking.items() if name not in held}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(note, started, started.values()))
     for name, own in live.items():
-        codes[name] = start(name, options, own).wait()
+        if name not in held:
+            note(name, start(name, options, own))
+    progress.unlink(missing_ok=True)
     report.write_page()
-    return {"violations": [f"{name} does not hold" for name, code in codes.items() if code]}
+    return {"violations": [f"{name} does not hold" for name in failed], "parts of an earlier run": sorted(held)}
 
 
 def start(name: str, options: argparse.Namespace, own: dict[str, str], *more: str) -> "subprocess.Popen[bytes]":

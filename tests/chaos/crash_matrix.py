@@ -1,8 +1,9 @@
 """Kill a flow at every statement it makes, start again, and see that nothing is lost, doubled or oversold.
 
-A crash is `os._exit` in a forked process: nothing is unwound, no handler runs, the connection just ends. The flow is
-killed before and after each statement, before and after each commit, and once more at each commit that was done but is
-reported as failed.
+A crash is `os._exit` in a forked process: no `finally` block and no handler runs, and the connection ends. Each step
+of a flow is killed before and after each statement, before and after each commit, and once more at each commit that
+succeeded but is reported as failed. The process that is killed starts from the saved state in which the step begins.
+The flow is then run from its first step to its end.
 """
 
 import gc
@@ -11,11 +12,14 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import groupby
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -29,12 +33,14 @@ from integration.read_models.batch import read_models
 from integration.read_models.rebuild import differences
 from ordering.models import Order
 from tests.chaos.databases import Fresh
-from tests.chaos.flows import FLOWS, TIMEOUT, World, drain, open_shop
+from tests.chaos.flows import FLOWS, Flow, World, open_shop, own_steps
 
 DIED = 77
-"""How a process ends that crashed where it was told to."""
+"""The exit code of a process that died at its point."""
 REPORTED_AS_FAILED = "commit reported as failed"
-"""The one kind of point the process survives, not knowing that what it did was done."""
+"""The one kind of point that the process survives. It does not know that its commit succeeded."""
+BEFORE_THE_STEP = "before_the_step"
+"""The saved state in which the step that is being killed begins."""
 
 
 class Point(NamedTuple):
@@ -42,6 +48,14 @@ class Point(NamedTuple):
 
     when: str
     n: int
+
+
+class Place(NamedTuple):
+    """A point in a step of a flow."""
+
+    flow: str
+    step: int
+    point: Point
 
 
 class Ledger:
@@ -78,7 +92,7 @@ class Ledger:
 
 
 def points(counts: Counter[str]) -> Iterator[Point]:
-    """Every point of a flow that makes so many statements and commits."""
+    """Every point of a process that makes so many statements and commits."""
     for n in range(1, counts["statement"] + 1):
         yield Point("before statement", n)
         yield Point("after statement", n)
@@ -86,49 +100,51 @@ def points(counts: Counter[str]) -> Iterator[Point]:
         yield from (Point(when, n) for when in ("before commit", "after commit", REPORTED_AS_FAILED))
 
 
-def run_in_child(flow: Callable[[Any], None], tag: str, point: Point | None) -> tuple[int, Counter[str]]:
-    """Run the flow in a forked process; returns how it ended, and what it counted if it came to its end."""
+def run_in_child(act: Callable[[], None], point: Point | None) -> tuple[int, Counter[str]]:
+    """Call a function in a forked process that dies at a point.
+
+    Returns:
+        Its exit code, and the statements and commits it made; no counts when it did not come to its end.
+    """
     if connection.vendor == "sqlite":
-        connections.close_all()  # its locks are the process's, and are not to be carried over a fork
+        connections.close_all()  # SQLite's locks belong to the process: a connection must not be carried over a fork
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        gc.disable()  # to look through all that was inherited would be to copy it
-        _ours = connections["default"]  # kept, for to be rid of it would be to close it
+        gc.disable()  # a collection would touch, and so copy, the memory that is shared with the parent
+        _ours = connections["default"]  # a reference, because closing the object would end the parent's connection
         del connections["default"]
-        os._exit(_run_and_report(flow, tag, point, writer))
+        os._exit(_run_and_report(act, point, writer))
     os.close(writer)
     with os.fdopen(reader) as pipe:
-        said = pipe.read()
+        counts = pipe.read()
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), Counter(json.loads(said)) if said else Counter()
+    return os.waitstatus_to_exitcode(status), Counter(json.loads(counts)) if counts else Counter()
 
 
-def _run_and_report(flow: Callable[[Any], None], tag: str, point: Point | None, writer: int) -> int:
+def _run_and_report(act: Callable[[], None], point: Point | None, writer: int) -> int:
     ledger = Ledger(point)
     try:
         with ExitStack() as stack:
             ledger.watch(stack)
-            flow(World(tag))
-            drain(timeout=TIMEOUT)
+            act()
     except BaseException as error:
-        print(f"{flow.__name__} at {point}: the process itself failed: {error!r}", file=sys.stderr)
+        print(f"at {point}: the process itself failed: {error!r}", file=sys.stderr)
         return 1
     os.write(writer, json.dumps(ledger.counts).encode())
     return 0
 
 
-def finish(flow: Callable[[Any], None], tag: str, ends: set[str]) -> list[str]:
-    """Start again, let the clients repeat what they asked for, and look for violations."""
+def finish(flow: Flow, tag: str) -> list[str]:
+    """Run a flow from its first step, under the same idempotency keys as before the crash; returns the violations."""
     world = World(tag)
-    flow(world)
-    drain(timeout=TIMEOUT)
-    return judge(world, ends)
+    flow.run(world)
+    return judge(world, flow.ends)
 
 
-def judge(world: World, ends: set[str]) -> list[str]:
-    """What is wrong with the one order of a world at rest: every check there is, and where it ended."""
+def judge(world: World, ends: Collection[str]) -> list[str]:
+    """The violations of a world at rest: what every check finds, and an end that its order may not have."""
     violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
     with clock.moved(timedelta(hours=1)):
         books = reconcile(clock.now() - timedelta(days=1)).discrepancies
@@ -147,62 +163,103 @@ def judge(world: World, ends: set[str]) -> list[str]:
     return violations
 
 
-def kill_everywhere(sample: int | None, seed: int, only: str, hands: int = 1) -> dict[str, Any]:
-    """Try every point of every flow, or a sample of them; returns the report.
+def kill_everywhere(
+    sample: int | None, seed: int, only: str, processes: int = 1, results: Path | None = None
+) -> dict[str, Any]:
+    """Try every point of every step that a flow owns, or a sample of the points; returns the report.
 
     Args:
-        hands: so many processes share the points, each with a database of its own.
+        sample: how many points are drawn; None for all.
+        only: a part of the names of the flows to kill.
+        processes: how many processes share the points, each with a database of its own.
+        results: a file with a line for each point that was tried. Points in it are not tried again, and each result
+            is appended to it, so that an interrupted run goes on where it stopped.
     """
-    fresh = Fresh(open_shop)
-    todo = []
-    for flow in FLOWS:
-        if only in flow.__name__:
-            fresh.restore()
-            status, counts = run_in_child(flow, "count", None)
-            if status:
-                raise SystemExit(f"{flow.__name__} fails without any crash")
-            todo += [(flow, point) for point in points(counts)]
+    fresh, steps = Fresh(open_shop), own_steps()
+    places = [place for name, own in steps.items() if only in name for place in _places(name, own, fresh)]
     if sample is not None:
-        todo = random.Random(seed).sample(todo, min(sample, len(todo)))
-    if hands == 1:
-        reports = [kill_at_each(todo, fresh)]
+        places = random.Random(seed).sample(places, min(sample, len(places)))
+    earlier = _read(results)
+    tried = {result.place for result in earlier}
+    todo = [place for place in places if place not in tried]
+    if processes == 1:
+        found = kill_at_each(todo, fresh, results)
     else:
         fresh.remove()
-        with get_context("fork").Pool(hands) as pool:
-            reports = pool.starmap(_lend_a_hand, [(hand, todo[hand::hands]) for hand in range(hands)])
+        shares = [(number, todo[number::processes], results) for number in range(processes)]
+        with get_context("fork").Pool(processes) as pool:
+            found = [result for share in pool.starmap(_kill_a_share, shares) for result in share]
+    all_found = [result for result in earlier if result.place in places] + found
     return {
-        "points": dict(sum((report.tried for report in reports), Counter[str]())),
-        "died": dict(sum((report.died for report in reports), Counter[str]())),
-        "violations": [what for report in reports for what in report.violations],
+        "points": dict(Counter(result.place.flow for result in all_found)),
+        "died": dict(Counter(result.place.flow for result in all_found if result.died)),
+        "violations": [violation for result in all_found for violation in result.violations],
+        **({"points of an earlier run": len(all_found) - len(found)} if earlier else {}),
     }
 
 
-class Tried(NamedTuple):
-    """How many points of each flow were tried, how many died there, and what was wrong afterwards."""
+class Result(NamedTuple):
+    """What came of a point: whether the process died there, and the violations that were found afterwards."""
 
-    tried: Counter[str]
-    died: Counter[str]
+    place: Place
+    died: bool
     violations: list[str]
 
 
-def kill_at_each(todo: Sequence[tuple[Callable[[World], None], Point]], fresh: Fresh) -> Tried:
-    """Try these points of these flows, and leave no database behind."""
-    done = Tried(Counter(), Counter(), [])
-    gc.freeze()  # what is there by now stays: no collection need look through it
-    for i, (flow, point) in enumerate(todo):
-        fresh.restore()
-        status, _ = run_in_child(flow, f"t{i}", point)
-        done.tried[flow.__name__] += 1
-        done.died[flow.__name__] += status == DIED or point.when == REPORTED_AS_FAILED
-        try:
-            found = finish(flow, f"t{i}", FLOWS[flow])
-        except Exception as error:
-            found = [f"could not be finished: {error!r}"]
-        done.violations.extend(f"{flow.__name__}, {point.when} {point.n}: {what}" for what in found)
+def _read(results: Path | None) -> list[Result]:
+    lines = results.read_text().splitlines() if results and results.exists() else []
+    return [
+        Result(Place(flow, step, Point(when, n)), died, violations)
+        for flow, step, when, n, died, violations in map(json.loads, lines)
+    ]
+
+
+def _places(name: str, own: Collection[int], fresh: Fresh) -> list[Place]:
+    """Every point of some steps of a flow, which runs once to be counted."""
+    flow, world, places = FLOWS[name], World(name), []
+    fresh.restore()
+    for number, step in enumerate(flow.steps):
+        ledger = Ledger()
+        with ExitStack() as stack:
+            ledger.watch(stack)
+            step.run(world)
+        places += [Place(name, number, point) for point in points(ledger.counts) if number in own]
+    return places
+
+
+def _go_to(name: str, number: int, fresh: Fresh) -> World:
+    """Run a flow up to a step, and save that state as `BEFORE_THE_STEP`; returns the world in it."""
+    world = World(name)
+    fresh.restore()
+    for step in FLOWS[name].steps[:number]:
+        step.run(world)
+    fresh.save(BEFORE_THE_STEP)
+    return world
+
+
+def kill_at_each(places: Sequence[Place], fresh: Fresh, results: Path | None = None) -> list[Result]:
+    """Try these points, and drop the database at the end; returns a result for each point."""
+    found = []
+    gc.freeze()  # objects that exist by now stay, so collections need not look at them
+    for (name, number), some in groupby(sorted(places, key=lambda place: place[:2]), key=lambda place: place[:2]):
+        flow, world = FLOWS[name], _go_to(name, number, fresh)
+        for place in some:
+            fresh.restore(BEFORE_THE_STEP)
+            status, _ = run_in_child(partial(flow.run, replace(world), number), place.point)
+            died = status == DIED or place.point.when == REPORTED_AS_FAILED
+            try:
+                violations = finish(flow, world.tag)
+            except Exception as error:
+                violations = [f"could not be finished: {error!r}"]
+            where = f"{name}, {flow.steps[number].name}, {place.point.when} {place.point.n}"
+            found.append(Result(place, died, [f"{where}: {violation}" for violation in violations]))
+            if results:
+                with results.open("a") as file:
+                    file.write(json.dumps([name, number, *place.point, died, found[-1].violations]) + "\n")
     fresh.remove()
-    return done
+    return found
 
 
-def _lend_a_hand(hand: int, todo: Sequence[tuple[Callable[[World], None], Point]]) -> Tried:
-    connection.settings_dict["NAME"] = f"{connection.settings_dict['NAME']}_{hand}"
-    return kill_at_each(todo, Fresh(open_shop))
+def _kill_a_share(number: int, places: Sequence[Place], results: Path | None) -> list[Result]:
+    connection.settings_dict["NAME"] = f"{connection.settings_dict['NAME']}_{number}"
+    return kill_at_each(places, Fresh(open_shop), results)

@@ -1,16 +1,17 @@
-"""The flows of business the harness kills, doubles and shuffles: each a few requests, and where it must end.
+"""The business flows that the harness kills, doubles and shuffles: each is a list of steps and the ends it may have.
 
-A flow is run again from its beginning after every crash, its requests under the same idempotency keys, as a client
-would. Adding one is a function and a line in `FLOWS`.
+After a crash a flow runs again from its first step, and its requests carry the same idempotency keys, as a client
+would send them. Flows that begin with the same steps share them: the crash matrix kills a shared step only once.
+To add a flow, write its steps and a line in `FLOWS`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from django.contrib.auth import get_user_model
@@ -107,17 +108,24 @@ def _until_next_due(contexts: Sequence[str]) -> timedelta:
 
 @dataclass
 class World:
-    """One telling of a flow: its clients, who repeat under the same keys, and what they were answered."""
+    """One run of a flow: its clients, which repeat requests under the same keys, and the order that they placed.
+
+    Args:
+        tag: the beginning of its idempotency keys.
+        order: the number of its order, once it is placed.
+        requests: how many requests were sent; each has a key of its own.
+    """
 
     tag: str
     order: str = ""
-    _keys: Iterator[int] = field(default_factory=lambda: iter(range(1_000)))
+    requests: int = 0
 
     def post(self, path: str, body: dict[str, Any], *, by: str = "buyer") -> Any:
         """Send a request, and once more if it was not answered; both under one key."""
         client = _client()
         client.force_authenticate(get_user_model().objects.get(username=by))
-        key = {"Idempotency-Key": f"{self.tag}-{next(self._keys)}"}
+        key = {"Idempotency-Key": f"{self.tag}-{self.requests}"}
+        self.requests += 1
         for attempt in range(2):
             try:
                 answer = client.post(f"/api/v1{path}", body, format="json", headers=key)
@@ -162,98 +170,164 @@ def _client() -> APIClient:
     return APIClient(HTTP_HOST="localhost")
 
 
-def place_and_pay(world: World) -> None:
-    """An order goes all the way."""
-    world.place({"MUG": 2, "LAMP": 1})
-    drain(timeout=TIMEOUT)
+TIMEOUT = timedelta(seconds=20)
+"""Long enough for the lease of a claim that died with its worker to pass, and for a few more attempts."""
+
+
+class Step(NamedTuple):
+    """A part of a flow. Flows whose first steps have the same names run the same statements in them."""
+
+    name: str
+    run: Callable[[World], None]
+
+
+class Flow(NamedTuple):
+    """A business flow.
+
+    Args:
+        what: a sentence about it.
+        steps: what happens, in order.
+        ends: the ends that its order may have, as `World.end` writes them.
+    """
+
+    what: str
+    steps: tuple[Step, ...]
+    ends: frozenset[str]
+
+    def run(self, world: World, start: int = 0) -> None:
+        """Run the steps from the number `start` on."""
+        for step in self.steps[start:]:
+            step.run(world)
+
+
+def place(lines: dict[str, int], method: str = "pm_card_visa") -> Step:
+    """The buyer places an order."""
+    return Step("place", lambda world: world.place(lines, method))
+
+
+def settle(name: str = "settle") -> Step:
+    """All deliveries are handled, and those that become due within `TIMEOUT`."""
+    return Step(name, lambda world: drain(timeout=TIMEOUT))
+
+
+def _reserve(world: World) -> None:
+    drain("inventory", "ordering")
+
+
+def _dispatch(world: World) -> None:
     assert world.dispatch().status_code == 200
-    drain(timeout=TIMEOUT)
+
+
+def _deliver(world: World) -> None:
     assert world.deliver().status_code == 200
 
 
-def run_out_of_stock(world: World) -> None:
-    """One of the goods is not there."""
-    world.place({"MUG": 1, "RELIC": 1})
+def _cancel(world: World) -> None:
+    assert world.cancel().status_code == 202
 
 
-def have_the_card_declined(world: World) -> None:
-    """The payment is declined."""
-    world.place({"MUG": 3}, "pm_card_chargeDeclined")
+def _cancel_unpaid(world: World) -> None:
+    world.cancel()
 
 
-def lose_the_outcome(world: World) -> None:
-    """The provider takes the money, and the line is cut before it can say so."""
+def _dispatch_and_deliver_if_possible(world: World) -> None:
+    if world.dispatch().status_code == 200:
+        drain(timeout=TIMEOUT)
+        _deliver(world)
+
+
+def _settle_without_an_answer(world: World) -> None:
     with _line_cut_after_charging():
-        world.place({"LAMP": 2})
         drain(timeout=TIMEOUT)
 
 
-def hear_the_call_back_first(world: World) -> None:
-    """The provider's call-back is here before its own answer."""
+def _settle_with_the_call_back_first(world: World) -> None:
     with _line_cut_after_charging(call_back=True):
-        world.place({"LAMP": 2})
         drain(timeout=TIMEOUT)
 
 
-def miss_the_deadline(world: World) -> None:
-    """The money does not come in time."""
-    world.place({"MUG": 4})
-    drain("inventory", "ordering")
+def _expire(world: World) -> None:
     with clock.moved(timedelta(minutes=31)):
         routines_module.routines.get("ordering.cancel-overdue-orders").run()
         drain(timeout=TIMEOUT)
 
 
-def cancel_before_payment(world: World) -> None:
-    """The buyer cancels while the order waits for its money."""
-    world.place({"MUG": 5})
-    drain("inventory", "ordering")
-    world.cancel()
-
-
-def cancel_after_payment(world: World) -> None:
-    """The buyer cancels when the order is confirmed and not yet shipped."""
-    world.place({"MUG": 5})
-    drain(timeout=TIMEOUT)
-    assert world.cancel().status_code == 202
-
-
-def cancel_too_late(world: World) -> None:
-    """The buyer asks for a cancellation while the carrier takes the goods; whoever comes first is right."""
-    world.place({"MUG": 1})
-    drain(timeout=TIMEOUT)
-    assert world.cancel().status_code == 202
-    if world.dispatch().status_code == 200:
-        drain(timeout=TIMEOUT)
-        assert world.deliver().status_code == 200
-
-
-def refund_in_part(world: World) -> None:
-    """An operator gives some of the money back, after looking whether that was done before the lights went out."""
-    world.place({"LAMP": 2})
-    drain(timeout=TIMEOUT)
+def _refund(world: World) -> None:
+    """Give money back, unless a run before the crash did."""
     invoice = invoice_of(OrderNumber(world.order))
     if not Refund.objects.filter(invoice=invoice).exists():
         billing.refund_in_part(invoice, Money("95.50", "USD"), "scratched")
-    drain(timeout=TIMEOUT)
 
 
-TIMEOUT = timedelta(seconds=20)
-"""Long enough for a claim that was lost with its worker, and for a few attempts."""
+PLACED = (place({"MUG": 2, "LAMP": 1}),)
+RESERVED = (*PLACED, Step("reserve", _reserve))
+"""The goods are reserved, and billing has not heard of the order."""
+PAID = (*PLACED, settle())
+"""The order is paid and confirmed, and its shipment is arranged."""
 
-FLOWS: dict[Callable[[World], None], set[str]] = {
-    place_and_pay: {"delivered paid"},
-    run_out_of_stock: {"cancelled out_of_stock cancelled"},
-    have_the_card_declined: {"cancelled payment_failed failed"},
-    lose_the_outcome: {"confirmed paid"},
-    hear_the_call_back_first: {"confirmed paid"},
-    miss_the_deadline: {"cancelled payment_timeout cancelled", "cancelled payment_timeout refunded"},
-    cancel_before_payment: {"cancelled by_buyer cancelled", "cancelled by_buyer refunded"},
-    cancel_after_payment: {"cancelled by_buyer refunded"},
-    cancel_too_late: {"delivered paid", "cancelled by_buyer refunded"},
-    refund_in_part: {"confirmed paid"},
+FLOWS = {
+    "place_and_pay": Flow(
+        "An order goes all the way.",
+        (*PAID, Step("dispatch", _dispatch), settle(), Step("deliver", _deliver), settle()),
+        frozenset({"delivered paid"}),
+    ),
+    "run_out_of_stock": Flow(
+        "One of the goods is not in stock.",
+        (place({"MUG": 1, "RELIC": 1}), settle("settle out of stock")),
+        frozenset({"cancelled out_of_stock cancelled"}),
+    ),
+    "have_the_card_declined": Flow(
+        "The payment is declined.",
+        (place({"MUG": 2, "LAMP": 1}, "pm_card_chargeDeclined"), RESERVED[1], settle("settle declined")),
+        frozenset({"cancelled payment_failed failed"}),
+    ),
+    "lose_the_outcome": Flow(
+        "The provider takes the money, and the connection breaks before it can answer.",
+        (*RESERVED, Step("settle without an answer", _settle_without_an_answer), settle()),
+        frozenset({"confirmed paid"}),
+    ),
+    "hear_the_call_back_first": Flow(
+        "The provider's call-back arrives before its answer.",
+        (*RESERVED, Step("settle with the call-back first", _settle_with_the_call_back_first), settle()),
+        frozenset({"confirmed paid"}),
+    ),
+    "miss_the_deadline": Flow(
+        "The money does not come in time.",
+        (*RESERVED, Step("expire", _expire), settle()),
+        frozenset({"cancelled payment_timeout cancelled", "cancelled payment_timeout refunded"}),
+    ),
+    "cancel_before_payment": Flow(
+        "The buyer cancels while the order waits for its money.",
+        (*RESERVED, Step("cancel unpaid", _cancel_unpaid), settle()),
+        frozenset({"cancelled by_buyer cancelled", "cancelled by_buyer refunded"}),
+    ),
+    "cancel_after_payment": Flow(
+        "The buyer cancels when the order is confirmed and not yet shipped.",
+        (*PAID, Step("cancel", _cancel), settle()),
+        frozenset({"cancelled by_buyer refunded"}),
+    ),
+    "cancel_too_late": Flow(
+        "The buyer asks for a cancellation while the carrier takes the goods; the first of the two wins.",
+        (*PAID, Step("cancel", _cancel), Step("dispatch all the same", _dispatch_and_deliver_if_possible), settle()),
+        frozenset({"delivered paid", "cancelled by_buyer refunded"}),
+    ),
+    "refund_in_part": Flow(
+        "An operator gives some of the money back.",
+        (*PAID, Step("refund", _refund), settle()),
+        frozenset({"confirmed paid"}),
+    ),
 }
-"""Each flow, and where its order may end."""
+"""Each flow by its name. The first flow that has a step after the same steps is the one that is killed in it."""
+
+
+def own_steps() -> dict[str, list[int]]:
+    """The numbers of the steps that the crash matrix kills in each flow, by the flow's name."""
+    seen, own = set[tuple[str, ...]](), dict[str, list[int]]()
+    for name, flow in FLOWS.items():
+        paths = [tuple(step.name for step in flow.steps[: n + 1]) for n in range(len(flow.steps))]
+        own[name] = [n for n, path in enumerate(paths) if path not in seen]
+        seen.update(paths)
+    return own
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def a_delivery_that_kills_its_workers_is_given_up() -> str | None:
     attempts = settings.DELIVERY_MAX_ATTEMPTS + 1
     with mock.patch.object(inventory, "reserve_stock", side_effect=lambda *args: os._exit(1)):
         for _ in range(attempts):
-            run_in_child(lambda world: drain("inventory"), "killer", None)
+            run_in_child(partial(drain, "inventory"), None)
             clock._offset += 2 * LEASE
     status = Delivery.objects.get(consumer="inventory.reserve-stock").status
     return None if status == "dead" else f"{status} after {attempts} dead workers"

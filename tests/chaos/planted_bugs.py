@@ -43,10 +43,10 @@ from ordering import commands as ordering
 from ordering.api import orders as order_views
 from ordering.commands import orders as order_commands
 from ordering.models import Order
-from tests.chaos import flows, own_checks
+from tests.chaos import own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
 from tests.chaos.databases import Fresh
-from tests.chaos.flows import World
+from tests.chaos.flows import FLOWS, Flow, World, open_shop
 
 Patch = Callable[[], AbstractContextManager[Any]]
 
@@ -57,7 +57,7 @@ class Bug:
 
     name: str
     plant: Patch
-    flows: tuple[Callable[[World], None], ...] = ()
+    flows: tuple[Flow, ...] = ()
     seen_without_a_crash: bool = False
     check: Callable[[], str | None] | None = None
     needs_postgresql: bool = False
@@ -312,7 +312,7 @@ def done_in_a_transaction_of_its_own() -> Iterator[None]:
         yield
 
 
-ALL_THE_WAY = (flows.place_and_pay,)
+ALL_THE_WAY = (FLOWS["place_and_pay"],)
 
 BUGS = [
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
@@ -321,7 +321,7 @@ BUGS = [
     Bug(
         "swallow a handler's error",
         replaced(outcomes, "record_failure", swallow_errors),
-        (flows.lose_the_outcome,),
+        (FLOWS["lose_the_outcome"],),
         True,
     ),
     Bug(
@@ -329,11 +329,11 @@ BUGS = [
     ),
     Bug("idempotency key not kept", replaced(idempotency, "_keep", forget_the_key), ALL_THE_WAY),
     Bug("idempotency key kept after the commit", keep_the_key_outside_the_transaction, ALL_THE_WAY),
-    Bug("oversell", replaced(inventory, "reserve_stock", reserve_without_looking), (flows.run_out_of_stock,), True),
+    Bug("oversell", replaced(inventory, "reserve_stock", reserve_without_looking), (FLOWS["run_out_of_stock"],), True),
     Bug(
         "released stock not freed",
         replaced(inventory, "release_reservation", release_nothing),
-        (flows.have_the_card_declined,),
+        (FLOWS["have_the_card_declined"],),
         True,
     ),
     Bug(
@@ -345,22 +345,22 @@ BUGS = [
     Bug(
         "refund never asked of the provider",
         replaced(billing, "issue_refund", issue_no_refund),
-        (flows.cancel_after_payment,),
+        (FLOWS["cancel_after_payment"],),
         True,
     ),
     Bug(
         "cancelled order not refunded",
         replaced(Invoice, "void", call_nothing_off),
-        (flows.cancel_after_payment,),
+        (FLOWS["cancel_after_payment"],),
         True,
     ),
     Bug(
         "confirmed without its money",
         replaced(ordering, "await_payment", confirm_unpaid),
-        (flows.have_the_card_declined,),
+        (FLOWS["have_the_card_declined"],),
         True,
     ),
-    Bug("cancellation not answered", replaced(Shipment, "stop", stop_nothing), (flows.cancel_after_payment,), True),
+    Bug("cancellation not answered", replaced(Shipment, "stop", stop_nothing), (FLOWS["cancel_after_payment"],), True),
     Bug("history not kept", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
     Bug(
         "history tells it differently",
@@ -372,20 +372,20 @@ BUGS = [
     Bug(
         "call-back and answer both counted",
         replaced(Payment, "succeed", pay_twice),
-        (flows.hear_the_call_back_first,),
+        (FLOWS["hear_the_call_back_first"],),
         True,
     ),
-    Bug("deadline not kept", replaced(Order, "expire", lambda self: None), (flows.miss_the_deadline,), True),
+    Bug("deadline not kept", replaced(Order, "expire", lambda self: None), (FLOWS["miss_the_deadline"],), True),
     Bug(
         "new provider key on each refund",
         replaced(billing, "issue_refund", refund_under_a_new_key),
-        (flows.refund_in_part,),
+        (FLOWS["refund_in_part"],),
         True,
     ),
     Bug(
         "refund in part not noted",
         replaced(ordering, "record_refund", lambda *args: None),
-        (flows.refund_in_part,),
+        (FLOWS["refund_in_part"],),
         True,
     ),
     Bug(
@@ -453,7 +453,7 @@ def hunt(bug: Bug, fresh: Fresh, seed: int = 1, most: int = 250) -> str | None:
     for flow in bug.flows:
         with bug.plant():
             fresh.restore()
-            _, counts = run_in_child(flow, "hunt", None)
+            _, counts = run_in_child(partial(flow.run, World("hunt")), None)
             todo: list[Any] = list(points(counts))
             random.Random(seed).shuffle(todo)
             todo.sort(
@@ -462,8 +462,8 @@ def hunt(bug: Bug, fresh: Fresh, seed: int = 1, most: int = 250) -> str | None:
             for point in [None] if bug.seen_without_a_crash else todo[:most]:
                 fresh.restore()
                 if point:
-                    run_in_child(flow, "hunt", point)
-                found = _end_of(finish, flow)
+                    run_in_child(partial(flow.run, World("hunt")), point)
+                found = _violations(flow)
                 if found:
                     return f"{f'{point.when} {point.n}: ' if point else ''}{found[0][:150]}"
     return None
@@ -479,9 +479,9 @@ def _ask(check: Callable[[], str | None], bug: Bug, fresh: Fresh) -> str | None:
         return check()
 
 
-def _end_of(finish: Any, flow: Any) -> list[str]:
+def _violations(flow: Flow) -> list[str]:
     try:
-        return finish(flow, "hunt", flows.FLOWS[flow])
+        return finish(flow, "hunt")
     except Exception as error:
         return [f"could not be finished: {error!r}"]
 
@@ -490,7 +490,7 @@ def hunt_all(part: int = 1, of: int = 1) -> dict[str, Any]:
     """Plant every bug, or those of one part of so many, look for it, and report how it showed."""
     planted = BUGS[part - 1 :: of]
     here = [bug for bug in planted if connection.vendor == "postgresql" or not bug.needs_postgresql]
-    fresh = Fresh(flows.open_shop)
+    fresh = Fresh(open_shop)
     shown = {bug.name: hunt(bug, fresh) for bug in here}
     fresh.remove()
     missed = [name for name, how in shown.items() if how is None]

@@ -6,6 +6,8 @@ import platform
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from tests.revision import revision
@@ -13,6 +15,8 @@ from tests.system.running_system import ROOT
 
 KEPT = ROOT / "var" / "chaos"
 PAGE = ROOT / "docs" / "proofs.md"
+NOT_CODE = {"var", "docs", "staticfiles"}
+"""Folders that hold no code of Waybill."""
 HEAD = """# What was shown
 
 Written by `make chaos`; the page is the output of real runs, one for each part, and is not edited by hand. What is
@@ -38,6 +42,18 @@ def keep(name: str, report: dict[str, Any]) -> None:
     """Keep a part's report, with the moment, the commit and the machine it is of."""
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{name}.json").write_text(json.dumps({**report, "run": _run()}, indent=2))
+
+
+def unfinished(name: str) -> Path:
+    """The file that keeps the results of a run until it comes to its end, of exactly this code."""
+    digest = sha256()
+    for folder in sorted(
+        path for path in ROOT.iterdir() if path.is_dir() and path.name not in NOT_CODE and path.name[0] != "."
+    ):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    KEPT.mkdir(parents=True, exist_ok=True)
+    return KEPT / f"{name}, {digest.hexdigest()[:12]}.unfinished"
 
 
 def write_page() -> None:

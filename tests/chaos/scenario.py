@@ -19,7 +19,7 @@ from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
 from tests.chaos.crash_matrix import judge
-from tests.chaos.flows import FLOWS, TIMEOUT, World, drain, drained
+from tests.chaos.flows import Flow, World, drained
 
 
 class Crash(BaseException):
@@ -105,7 +105,7 @@ class Scenario:
         pick = (lambda n: 0) if self.seed is None else random.randrange
         return Worker(pick, crash_at=self.crash_at, doubled=self.doubled)
 
-    def play(self, flow: Callable[[World], None]) -> tuple[int, list[str]]:
+    def play(self, flow: Flow) -> tuple[int, list[str]]:
         """Play a flow in an opened shop, and leave the shop as it was.
 
         Returns:
@@ -114,8 +114,7 @@ class Scenario:
         world, worker = World(str(self)), self.worker()
         with clock.standing_at(clock.now()), transaction.atomic():
             with drained(worker):
-                flow(world)
-                drain(timeout=TIMEOUT)
-            violations = judge(world, FLOWS[flow])
+                flow.run(world)
+            violations = judge(world, flow.ends)
             transaction.set_rollback(True)
         return worker.steps, violations

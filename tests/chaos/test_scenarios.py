@@ -1,6 +1,5 @@
 """Every flow ends where it must, whichever way its deliveries go; with HYPOTHESIS_PROFILE=chaos, in many more ways."""
 
-from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
@@ -11,7 +10,7 @@ from integration.messaging.claim import Claim
 from integration.messaging.models import Delivery
 from inventory import commands as inventory
 from tests.chaos import planted_bugs
-from tests.chaos.flows import FLOWS, World, open_shop, place_and_pay
+from tests.chaos.flows import FLOWS, Flow, open_shop
 from tests.chaos.scenario import Scenario
 
 MANY = settings.get_current_profile_name() == "chaos"
@@ -21,10 +20,8 @@ CRASHES = 1_000 if MANY else 2
 
 pytestmark = pytest.mark.django_db
 
-Flow = Callable[[World], None]
 
-
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 def test_a_flow_ends_the_same_whichever_way_its_deliveries_go(flow: Flow) -> None:
     open_shop()
     wrong: dict[Scenario, list[str]] = {}
@@ -51,16 +48,16 @@ def test_a_flow_ends_the_same_whichever_way_its_deliveries_go(flow: Flow) -> Non
 
 def test_a_crash_at_a_step_really_takes_it_back() -> None:
     open_shop()
-    usual, _ = Scenario.in_order().play(place_and_pay)
-    crashed, _ = Scenario.in_order().crashing(1).play(place_and_pay)
+    usual, _ = Scenario.in_order().play(FLOWS["place_and_pay"])
+    crashed, _ = Scenario.in_order().crashing(1).play(FLOWS["place_and_pay"])
 
     assert crashed > usual
 
 
 def test_what_is_handled_twice_takes_twice_the_steps() -> None:
     open_shop()
-    usual, _ = Scenario.in_order().play(place_and_pay)
-    twice, _ = Scenario.in_order().twice().play(place_and_pay)
+    usual, _ = Scenario.in_order().play(FLOWS["place_and_pay"])
+    twice, _ = Scenario.in_order().twice().play(FLOWS["place_and_pay"])
 
     assert twice == 2 * usual
 
@@ -78,7 +75,7 @@ def test_a_shuffle_changes_the_order_of_the_steps(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(deliver, "_attempt", note)
     for scenario in (Scenario.in_order(), Scenario.shuffled(1), Scenario.shuffled(1), Scenario.shuffled(2)):
         orders.append([])
-        scenario.play(place_and_pay)
+        scenario.play(FLOWS["place_and_pay"])
 
     assert orders[1] == orders[2]
     assert len({tuple(order) for order in orders}) == 3
@@ -88,7 +85,7 @@ def test_a_reaction_that_cannot_bear_to_be_told_twice_is_found(monkeypatch: pyte
     open_shop()
     monkeypatch.setattr(inventory, "reserve_stock", planted_bugs.reserve_without_looking)
 
-    _, violations = Scenario.in_order().twice().play(place_and_pay)
+    _, violations = Scenario.in_order().twice().play(FLOWS["place_and_pay"])
 
     assert any(violation.startswith("inventory.") for violation in violations)
     assert Delivery.objects.filter(status="pending").count() == 0
