@@ -7,13 +7,24 @@ import json
 
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.rebuild import difference
-from integration.history.entries import history_of
+from integration.aggregates.snapshots import state_of
+from integration.history.entries import HistoryEntry, history_of
 
 
 def assert_is_its_history(aggregate: Aggregate) -> None:
-    """Fail unless the aggregate's own events give the same fields, each by a transition of its state table."""
+    """Fail unless the aggregate's own events give the same fields, each by a transition of its state table.
+
+    An aggregate that has the state and the number of events that it had when it was last compared is not compared
+    again: the result would be the same. Entries are made once for each event, since events are immutable.
+    """
+    memory = vars(aggregate).setdefault("_compared", {"entries": [], "state": None})
+    state, entries = state_of(aggregate), memory["entries"]
+    if (len(aggregate.recorded_events), state) == (len(entries), memory["state"]):
+        return
     table = history_of(aggregate._meta.app_label)
-    history = [table.of(recorded) for recorded in aggregate.recorded_events]
-    for entry in history:
+    for recorded in aggregate.recorded_events[len(entries) :]:
+        entry: HistoryEntry = table.of(recorded)
         entry.data = json.loads(json.dumps(entry.data))
-    assert difference(aggregate, history) is None
+        entries.append(entry)
+    assert difference(aggregate, entries) is None
+    memory["state"] = state
