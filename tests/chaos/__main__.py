@@ -77,7 +77,7 @@ def faults(options: argparse.Namespace) -> dict[str, Any]:
     from tests.chaos.faults import FAULTS, SHORT, WHOLE, do_all
     from tests.chaos.live import Live
 
-    live = Live(options.folder, options.postgresql, options.redis)
+    live = Live(options.folder, options.postgresql, options.redis, can_be_sabotaged=True)
     options.ends.callback(live.tear_down)
     return do_all(live, SHORT if options.short else WHOLE, FAULTS, options.only)
 

@@ -236,25 +236,18 @@ def kill_postgresql(live: Live, scale: Scale) -> Outcome:
 def crowd(live: Live, scale: Scale) -> Outcome:
     """Two beats, ten workers, every wake-up doubled, in any order."""
     outcome, before = Outcome(), Order.objects.count()
-    workers = 10 if scale is WHOLE else 4
-    live.rebuild(
-        commands={
-            "web": live.system.commands["web"],
-            **{f"worker{i}": [*CELERY, "worker", "-c", "1", "-P", "solo", "-n", f"{i}@%h"] for i in range(workers)},
-            "beat1": [*CELERY, "beat"],
-            "beat2": [*CELERY, "beat"],
-        }
-    )
+    workers = range(len(live.workers), 10 if scale is WHOLE else 4)
+    more = {f"worker{i}": [*CELERY, "worker", "-c", "1", "-P", "solo", "-n", f"more{i}@%h"] for i in workers}
     forged = 0
-    with Traffic(live.system, scale.orders // 4, f"crowd-{before}") as traffic:
-        while traffic.flowing:
-            live.forge_wake_ups()
-            forged += 8
-            time.sleep(0.05)
-    come_to_an_end(live, traffic, outcome, before)
+    with live.joined_by({**more, "beat2": [*CELERY, "beat"]}):
+        with Traffic(live.system, scale.orders // 4, f"crowd-{before}") as traffic:
+            while traffic.flowing:
+                live.forge_wake_ups()
+                forged += 8
+                time.sleep(0.05)
+        come_to_an_end(live, traffic, outcome, before)
     handled = Delivery.objects.filter(status="done").count()
-    outcome.n |= {"workers": workers, "beats": 2, "wake-ups forged": forged, "deliveries done so far": handled}
-    live.rebuild()
+    outcome.n |= {"workers": workers.stop, "beats": 2, "wake-ups forged": forged, "deliveries done so far": handled}
     return outcome
 
 
@@ -267,9 +260,8 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
 
     outcome, before = Outcome(), Order.objects.count()
     known = set(Transaction.objects.values_list("key", flat=True))
-    live.rebuild("provider")
     told: Counter[int] = Counter()
-    with Traffic(live.system, scale.orders // 4, f"provider-{before}") as traffic:
+    with live.sabotaged("provider"), Traffic(live.system, scale.orders // 4, f"provider-{before}") as traffic:
         while traffic.flowing or told.total() < scale.orders // 4:
             keys = [key for key in Transaction.objects.values_list("key", flat=True) if key not in known]
             for key in random.sample(keys, min(len(keys), 20)) * 2:
@@ -292,7 +284,6 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
         "call-backs by answer": dict(told),
         "payments tried more than once": asked,
     }
-    live.rebuild()
     return outcome
 
 
@@ -300,7 +291,7 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
 def poison(live: Live, scale: Scale) -> Outcome:
     """A message its handler fails at for ever, and one that kills its worker each time."""
     outcome, before = Outcome(), Order.objects.count()
-    live.rebuild("poison", DELIVERY_MAX_ATTEMPTS="3")
+    live.rebuild(DELIVERY_MAX_ATTEMPTS="3")
     methods = (VISA,) * 8 + (POISON,)
     deadly = 1 if scale is SHORT else 3
     with Traffic(live.system, scale.orders // 8, f"poison-{before}", methods=methods) as traffic:
@@ -330,17 +321,17 @@ def poison(live: Live, scale: Scale) -> Outcome:
 def clock_jumps(live: Live, scale: Scale) -> Outcome:
     """The machine's clock jumps two hours ahead, and back."""
     outcome, before = Outcome(), Order.objects.count()
-    live.rebuild("clock")
     jumps = 0
-    with Traffic(live.system, scale.orders // 8, f"clock-{before}") as traffic:
+    with (
+        live.sabotaged("clock", "0") as wrong_by,
+        Traffic(live.system, scale.orders // 8, f"clock-{before}") as traffic,
+    ):
         while traffic.flowing or jumps < 2:
-            (live.sabotage / "clock").write_text("0" if jumps % 2 else "7200")
+            wrong_by.write_text("0" if jumps % 2 else "7200")
             jumps += 1
             time.sleep(2)
-    (live.sabotage / "clock").write_text("0")
     come_to_an_end(live, traffic, outcome, before)
     outcome.n["jumps of 2 h"] = jumps
-    live.rebuild()
     return outcome
 
 

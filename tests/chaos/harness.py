@@ -35,7 +35,9 @@ def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
         "STARTED_BY": mark.partition("=")[2],
     }
     command = [sys.executable, "-m", "tests.chaos", *options]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3_600, check=False
+    )
     assert done.stdout, done.stderr
     eventually(lambda: left_behind(mark), lambda left: not left, "that a proof leaves no process behind")
     return json.loads(done.stdout)

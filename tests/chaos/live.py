@@ -7,7 +7,8 @@ asked of the database once the house is at rest.
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from tests.chaos.servers import PostgreSQL, Redis
 from tests.chaos.traffic import GONE, GOODS
 from tests.system.running_system import MANAGE, PYTHON, ROOT, System, free_port
 
-AT_REST_WITHIN = 240.0
+AT_REST_WITHIN = 900.0
 """Seconds in which a house on a busy machine has done all there is to do."""
 CELERY = [*PYTHON, "-m", "celery", "-A", "config"]
 
@@ -43,11 +44,19 @@ class Live:
 
     Args:
         folder: for what its processes say.
-        servers: its PostgreSQL and its Redis; none for the embedded mode.
+        postgresql: its database server; None for the embedded mode.
+        redis: its broker; None for the embedded mode.
+        can_be_sabotaged: whether `sabotaged` works, because its processes load the app `sabotage`.
     """
 
-    def __init__(self, folder: Path, postgresql: PostgreSQL | None = None, redis: Redis | None = None) -> None:
-        self._postgresql, self._redis = postgresql, redis
+    def __init__(
+        self,
+        folder: Path,
+        postgresql: PostgreSQL | None = None,
+        redis: Redis | None = None,
+        can_be_sabotaged: bool = False,
+    ) -> None:
+        self._postgresql, self._redis, self._can_be_sabotaged = postgresql, redis, can_be_sabotaged
         self.folder = folder
         self.sabotage = folder / "sabotage"
         self.sabotage.mkdir(parents=True)
@@ -69,9 +78,9 @@ class Live:
         assert self._redis, "embedded, there is none"
         return self._redis
 
-    def _build(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> System:
+    def _build(self, **changes: str) -> System:
         serve = [*MANAGE, "serve", "--port", str(self._port)]
-        split_personal = {
+        processes = {
             "web": serve,
             **{f"worker{i}": [*CELERY, "worker", "-c", "2", "-n", f"{i}@%h"] for i in (1, 2)},
             "beat": [*CELERY, "beat"],
@@ -83,20 +92,44 @@ class Live:
             "WEB_CONCURRENCY": "2" if self._redis else "1",
             **changes,
         }
-        if sabotage:
-            own |= {
-                "DJANGO_SETTINGS_MODULE": "tests.chaos.sabotage.settings",
-                "SABOTAGE": str(self.sabotage),
-                "SABOTAGE_KINDS": sabotage,
-            }
-        inhabitants = commands or (split_personal if self._redis else {"serve": serve})
-        return System(self.folder, {**os.environ, **own}, inhabitants, self._port)
+        if self._can_be_sabotaged:
+            own |= {"DJANGO_SETTINGS_MODULE": "tests.chaos.sabotage.settings", "SABOTAGE": str(self.sabotage)}
+        commands = processes if self._redis else {"serve": serve}
+        return System(self.folder, {**os.environ, **own}, commands, self._port)
 
-    def rebuild(self, sabotage: str = "", commands: Mapping[str, list[str]] | None = None, **changes: str) -> None:
-        """Close the house and open it again with other settings, or with other processes."""
+    def rebuild(self, **changes: str) -> None:
+        """Stop the system, and start it again with other settings."""
         self.system.close()
-        self.system = self._build(sabotage, commands, **changes)
+        self.system = self._build(**changes)
         self.open()
+
+    @contextmanager
+    def joined_by(self, more: Mapping[str, list[str]]) -> Iterator[None]:
+        """Let more processes run in the system for a while; the others run on."""
+        usual = self.system.commands
+        self.system.commands = {**usual, **more}
+        self.open()
+        try:
+            yield
+        finally:
+            for name in more:
+                self.system.kill(name)
+            self.system.commands = usual
+
+    @contextmanager
+    def sabotaged(self, kind: str, how: str = "") -> Iterator[Path]:
+        """Make the running processes go wrong in a way that `sabotage` knows, without a restart.
+
+        Args:
+            kind: the name of the function in `sabotage/apps.py`.
+            how: what the file says that switches it on; the file is returned, and may be written again.
+        """
+        switch = self.sabotage / kind
+        switch.write_text(how)
+        try:
+            yield switch
+        finally:
+            switch.unlink()
 
     def open(self) -> None:
         """Start whatever does not run, and wait for it."""

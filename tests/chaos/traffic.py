@@ -16,7 +16,7 @@ GOODS = ("CHAOS-MUG", "CHAOS-LAMP", "CHAOS-SPOON")
 GONE = "CHAOS-RELIC"
 """What is for sale and never there."""
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-TIRELESS = 300.0
+TIRELESS = 900.0
 """Seconds for which a client asks again and again before it gives up."""
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable]
 MANAGE = [*PYTHON, str(ROOT / "manage.py")]
 TIMEOUT = 180.0
-"""Seconds in which whatever is to happen at all has happened, on a machine with a lot to do besides."""
+"""Seconds to wait for what must happen. A test ends as soon as it happens, so the limit is for a very busy machine."""
 ADDRESS = {
     "recipient": "Ada Lovelace",
     "street": "12 St James's Square",

@@ -1,4 +1,9 @@
-"""Poisons a consumer, cuts the provider's line and moves the clock; none of it is known to the code that suffers it."""
+"""Poison a consumer, break the connection to the payment provider, and move the clock, in the processes of a system.
+
+The code that suffers it knows nothing of it. The faults of the provider and the clock are switched on by files in the
+folder that `SABOTAGE` names, so that they need no restart. The poisoned consumer always listens: only orders with a
+payment method of its own make it fail.
+"""
 
 import os
 import random
@@ -10,27 +15,29 @@ from typing import Any
 from django.apps import AppConfig
 
 POISON, POISON_THAT_KILLS = "pm_card_mastercard", "pm_card_amex"
-"""Ordering with one of these is what the poisoned consumer chokes on, or dies of."""
+"""The payment methods at which the poisoned consumer fails, and at which it kills its process."""
 CONSUMER = "inventory.choke"
 
 
 class Choked(Exception):
-    """A handler that will never succeed."""
+    """A handler that never succeeds."""
 
 
 class Sabotage(AppConfig):
-    """In which way a house is sabotaged, its environment says; how badly, files that can change while it runs."""
+    """Patches the processes that load it."""
 
     name = "tests.chaos.sabotage"
     label = "sabotage"
 
     def ready(self) -> None:
-        for kind in os.environ["SABOTAGE_KINDS"].split():
-            globals()[kind]()
+        folder = Path(os.environ["SABOTAGE"])
+        poison()
+        provider(folder / "provider")
+        clock(folder / "clock")
 
 
 def poison() -> None:
-    """Register a consumer that fails for ever at some messages, and takes its worker along at others."""
+    """Register a consumer that fails at every attempt for some messages, and kills its process for others."""
     from integration import contracts
     from integration.policies import whenever
 
@@ -42,34 +49,32 @@ def poison() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def provider() -> None:
-    """Cut the line to the provider: before it charged for one in ten, after it for three in ten."""
+def provider(switch: Path) -> None:
+    """While the file exists, lose the connection before one charge in ten, and after three in ten."""
     from billing.gateways import OutcomeUnknown
     from billing.gateways.sandbox.adapter import SandboxProvider
 
     charge = SandboxProvider.charge
 
-    def charge_on_a_bad_day(self: SandboxProvider, key: str, *args: Any) -> Any:
-        luck = random.random()
-        if luck < 0.1:
-            raise OutcomeUnknown("cut before the provider heard of it")
+    def charge_and_lose_some(self: SandboxProvider, key: str, *args: Any) -> Any:
+        chance = random.random() if switch.exists() else 1.0
+        if chance < 0.1:
+            raise OutcomeUnknown("the connection broke before the provider received the request")
         outcome = charge(self, key, *args)
-        if luck < 0.4:
-            raise OutcomeUnknown("cut after the provider had charged")
+        if chance < 0.4:
+            raise OutcomeUnknown("the connection broke after the provider had charged")
         return outcome
 
-    SandboxProvider.charge = charge_on_a_bad_day  # type: ignore[method-assign]
+    SandboxProvider.charge = charge_and_lose_some  # type: ignore[method-assign]
 
 
-def clock() -> None:
-    """Let the machine's clock be as wrong as the file `clock` says, in seconds."""
+def clock(switch: Path) -> None:
+    """Let the clock be wrong by the seconds that the file says; right without the file."""
     from integration.domain import clock as the_clock
-
-    file = Path(os.environ["SABOTAGE"]) / "clock"
 
     def now() -> datetime:
         try:
-            wrong_by = float(file.read_text() or 0)
+            wrong_by = float(switch.read_text() or 0)
         except (FileNotFoundError, ValueError):
             wrong_by = 0
         return datetime.now(UTC) + timedelta(seconds=wrong_by)

@@ -9,9 +9,11 @@ import pytest
 from integration.contracts.inventory import StockRanOut
 from integration.domain import clock
 from integration.domain.identifiers import Sku
-from integration.messaging import consumers
+from integration.messaging import consumers, external
+from integration.messaging import deliver as delivering
 from integration.messaging import routines as routines_module
-from integration.messaging.deliver import deliver_due
+from integration.messaging.deliver import LONGEST_HANDLING, deliver_due
+from integration.messaging.external import LONGEST_CALLING
 from integration.messaging.models import Delivery
 from integration.messaging.wakeups import DeliveryQueue
 from integration.policies import whenever
@@ -43,8 +45,13 @@ def deliver() -> Callable[[], int]:
 
 
 @pytest.fixture
-def stopped_clock() -> Iterator[None]:
-    """Stop the clock, so that time passes only when the test moves it and a slow machine retries nothing."""
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stop the clock, so that time passes only when the test moves it and a slow machine retries nothing.
+
+    The limits of a batch apply as in production, because they are measured with the stopped clock.
+    """
+    monkeypatch.setattr(delivering, "LONGEST_HANDLING", LONGEST_HANDLING)
+    monkeypatch.setattr(external, "LONGEST_CALLING", LONGEST_CALLING)
     with clock.standing_at(clock.now()):
         yield
 
