@@ -1,7 +1,7 @@
 """`python -m tests.chaos PART` proves one part and prints its report as JSON; `all` proves all, and writes the page.
 
-`matrix` and `bugs` work on the database of the settings. `all`, `faults`, `loads` and `embedded` bring servers of their
-own and end only those.
+`matrix` and `bugs` use the database of the settings. `all`, `faults` and `loads` start servers of their own, and end
+only those; `embedded` needs no server.
 """
 
 import argparse
@@ -26,10 +26,10 @@ from tests.system.running_system import ROOT
 
 
 def parse() -> argparse.Namespace:
-    """What is to be proved, and how much of it."""
+    """The part to prove, and how much of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("part", choices=sorted(PARTS))
-    parser.add_argument("--sample", type=int, help="try so many points of the matrix instead of all of them")
+    parser.add_argument("--sample", type=int, help="how many points of the matrix to try; all without it")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--processes", "--hands", type=int, default=1, help="how many processes share the points of the matrix"
@@ -37,10 +37,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--resume", action="store_true", help="go on with a run of the matrix that was interrupted; `all` always does"
     )
-    parser.add_argument("--share", type=_share, default=[1, 1], help="hunt only this share of the bugs, such as 2/6")
-    parser.add_argument("--only", default="", help="flows, faults or loads whose name has this in it")
-    parser.add_argument("--keep", metavar="NAME", help="keep the report for the page, under this name")
-    parser.add_argument("--short", action="store_true", help="a tenth of the faults and loads, for every test run")
+    parser.add_argument("--share", type=_share, default=[1, 1], help="plant only this share of the bugs, such as 2/6")
+    parser.add_argument("--only", default="", help="try only flows, faults or loads whose name contains this")
+    parser.add_argument("--keep", metavar="NAME", help="store the report under this name, for the page")
+    parser.add_argument("--short", action="store_true", help="do a tenth of the faults and loads, as in a test run")
     return parser.parse_args()
 
 
@@ -51,7 +51,7 @@ def _share(text: str) -> list[int]:
 def matrix(options: argparse.Namespace) -> dict[str, Any]:
     """Kill every flow at every statement and commit.
 
-    With `--resume` each result is kept in a file until all points are tried. The file is named after the code and the
+    With `--resume` each result is stored in a file until all points are tried. The file is named after the code and the
     kind of database, so that results of other code are never used.
     """
     from django.db import connection
@@ -66,14 +66,14 @@ def matrix(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def bugs(options: argparse.Namespace) -> dict[str, Any]:
-    """Hunt the planted bugs."""
+    """Plant each bug, and look for the check that catches it."""
     from tests.chaos.planted_bugs import hunt_all
 
     return hunt_all(*options.share)
 
 
 def faults(options: argparse.Namespace) -> dict[str, Any]:
-    """Do its worst to a house on PostgreSQL and Redis."""
+    """Inject faults into a system on PostgreSQL and Redis while orders flow."""
     from tests.chaos.faults import FAULTS, SHORT, WHOLE, do_all
     from tests.chaos.live import Live
 
@@ -83,7 +83,7 @@ def faults(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def embedded(options: argparse.Namespace) -> dict[str, Any]:
-    """Do its worst to a house that is one process."""
+    """Inject faults into a system that is one process over SQLite."""
     from tests.chaos.faults import EMBEDDED_FAULTS, SHORT, WHOLE, do_all
     from tests.chaos.live import Live
 
@@ -93,7 +93,7 @@ def embedded(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def loads(options: argparse.Namespace) -> dict[str, Any]:
-    """Let everybody come at once."""
+    """Send many requests at once."""
     from tests.chaos.faults import SHORT, WHOLE, do_all
     from tests.chaos.live import Live
     from tests.chaos.loads import LOADS
@@ -104,7 +104,7 @@ def loads(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def simulations(options: argparse.Namespace) -> dict[str, Any]:
-    """Simulate a shop from one seed after the other."""
+    """Run `manage.py simulate` with one seed after another."""
     found, orders = {}, 20 if options.short else 100
     for seed in range(options.seed, options.seed + (2 if options.short else 30)):
         command = [sys.executable, "manage.py", "simulate", "--seed", str(seed), "--orders", str(orders), "--json"]
@@ -112,12 +112,12 @@ def simulations(options: argparse.Namespace) -> dict[str, Any]:
         found[seed] = json.loads(done.stdout)
     wrong = [f"seed {seed}: {what}" for seed, one in found.items() for what in one["offenders"]]
     n = {"seeds": len(found), "orders each": orders, "histories": len({one["history"] for one in found.values()})}
-    holds = {"what": "A whole shop, simulated from a seed.", "must hold": "no invariant is broken"}
+    holds = {"what": "A shop, simulated from a seed with a virtual clock.", "must hold": "no invariant is broken"}
     return {"simulations": {**holds, "n": n, "violations": wrong}}
 
 
 def machines(options: argparse.Namespace) -> dict[str, Any]:
-    """Leave state machines and mutated messages to Hypothesis for long."""
+    """Let Hypothesis try state machines and mutated messages for a long time."""
     from tests.chaos.machines import try_long
 
     options.folder.mkdir(exist_ok=True)
@@ -130,16 +130,16 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     A run that was interrupted goes on where it stopped: parts that held are not run again, as long as the code is the
     same. A run that came to its end starts with nothing the next time.
     """
-    # What is killed here are clients, so nothing hangs on the server's own durability.
+    # Only clients of this server are killed, so it needs no fsync.
     server = PostgreSQL(options.folder / "pg", durable=False)
     server.start()
     options.ends.callback(server.kill)
     on_sqlite = {"DATABASE_URL": f"sqlite:///{options.folder}/crash.sqlite3"}
     on_postgresql = {"DATABASE_URL": server.url("waybill_crash")}
-    # What only thinks shares the machine; what is live has it to itself.
+    # These parts measure no times, so they share the machine. The live parts run one after another.
     progress = report.unfinished("short run" if options.short else "run")
     held = set(progress.read_text().splitlines()) if progress.exists() else set()
-    thinking = {
+    untimed = {
         "matrix on SQLite": (on_sqlite, "--resume"),
         "matrix on PostgreSQL": (on_postgresql, "--resume"),
         "simulations": ({},),
@@ -155,7 +155,7 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
             with progress.open("a") as file:
                 file.write(f"{name}\n")
 
-    started = {name: start(name, options, *how) for name, how in thinking.items() if name not in held}
+    started = {name: start(name, options, *how) for name, how in untimed.items() if name not in held}
     with ThreadPoolExecutor() as pool:
         list(pool.map(note, started, started.values()))
     for name, own in live.items():
@@ -167,12 +167,18 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def start(name: str, options: argparse.Namespace, own: dict[str, str], *more: str) -> "subprocess.Popen[bytes]":
-    """Begin to prove a part, under a name its report is kept by."""
+    """Start the process that proves a part.
+
+    Args:
+        name: the part's name, and more after a space; its report is stored under it.
+        own: environment variables of this process.
+        more: more command line options.
+    """
     environment = {**os.environ, "WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://", **own}
     command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name, *more]
     command += ["--short", "--sample", "100"] if options.short else []
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
-    options.ends.callback(process.terminate)  # nothing, if it has ended
+    options.ends.callback(process.terminate)  # does nothing if it has ended
     return process
 
 
@@ -190,7 +196,7 @@ LIVE = {"faults", "loads"}
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Set the environment before Django reads it: servers of our own for what is live."""
+    """Set the environment before Django reads it, and start the servers that a live part needs."""
     options.folder = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
     options.folder.chmod(0o755)
     own = {"EMAIL_URL": "dummymail://", "LOG_LEVEL": "CRITICAL", "WAYBILL_VAR": str(options.folder / "var")}
@@ -204,7 +210,7 @@ def prepare(options: argparse.Namespace) -> None:
             "DATABASE_URL": options.postgresql.url("waybill_live"),
             "CELERY_BROKER_URL": options.redis.url,
             "QUEUE_PREFIX": "live",
-            "SECRET_KEY": "not a secret, only what a house signs with: 0123456789",
+            "SECRET_KEY": "not a secret, only a signing key for tests: 0123456789",
             "PAYMENT_PROVIDER": "sandbox",
         }
     elif options.part == "embedded":
@@ -218,7 +224,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def mount_a_small_disk(options: argparse.Namespace) -> None:
-    """A disk that can be filled without harm, which only root can have; without it, that fault is not done."""
+    """Mount a small disk, which can be filled without harm; only root can. `full_disk` reports when there is none."""
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256m", "waybill-chaos", str(options.folder)], check=False
     )
@@ -227,9 +233,9 @@ def mount_a_small_disk(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Prove a part; 1 when something did not hold."""
+    """Prove a part, and print its report; returns the exit code, which is 1 when something did not hold."""
     options = parse()
-    # Whoever stops it, as a terminal or as a process manager does, has it end what it started.
+    # On SIGTERM the exit stack still runs, and ends every server and process that was started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     with ExitStack() as options.ends:

@@ -1,4 +1,4 @@
-"""At the same moment: functions that race each other, each with a connection of its own."""
+"""Run functions at the same moment in threads, each with a database connection of its own."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from django.db import connections
 
 
 def at_once(*functions: Callable[[], Any]) -> list[Any]:
-    """Run functions at the same moment; returns what each of them returned or raised."""
+    """Run functions at the same moment; returns what each of them returned, or the exception that it raised."""
     start = threading.Barrier(len(functions))
     results: list[Any] = [None] * len(functions)
 

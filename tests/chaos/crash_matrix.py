@@ -84,7 +84,7 @@ class Ledger:
         commit()
         self._die_at("after commit", "commit")
         if self.point == Point(REPORTED_AS_FAILED, self.counts["commit"]):
-            raise OperationalError("the connection was lost while the commit was answered")
+            raise OperationalError("the connection was lost before the commit was confirmed")
 
     def _die_at(self, when: str, kind: str) -> None:
         if self.point == Point(when, self.counts[kind]):

@@ -1,7 +1,7 @@
-"""The faults that are done to a house at work, each while orders flow, and what must hold all the same.
+"""Faults that are injected into a running system while orders flow, and what must hold after each of them.
 
-A fault is a function that takes the house, does its worst, and returns what it did in numbers and what was wrong
-afterwards. Adding one is a function under `@fault`.
+A fault is a function that takes the system, disturbs it, and returns an `Outcome`. To add one, write a function under
+`@fault`; its docstring is printed on the page of proofs.
 """
 
 import os
@@ -31,7 +31,12 @@ from tests.chaos.traffic import VISA, Traffic
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """How much of it: a short form for every test run, and the whole of it for `make chaos`."""
+    """How much is done: `SHORT` in a test run, `WHOLE` in `make chaos`.
+
+    Args:
+        orders: how many orders the largest fault places; others place a fraction of it.
+        often: how many times a server is lost.
+    """
 
     orders: int
     often: int
@@ -42,25 +47,30 @@ SHORT, WHOLE = Scale(orders=60, often=2), Scale(orders=2_000, often=20)
 
 @dataclass
 class Outcome:
-    """What a fault did, in numbers with names, and what did not hold."""
+    """What a fault did, as named numbers, and what did not hold, as sentences."""
 
     n: dict[str, Any] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def require(self, holds: bool, otherwise: str) -> None:
-        """Note what does not hold."""
+        """Add the sentence `otherwise` unless `holds`."""
         if not holds:
             self.wrong.append(otherwise)
 
 
 Fault = Callable[[Live, Scale], Outcome]
 FAULTS: dict[Fault, str] = {}
-"""Each fault, and what must hold. Sources: `PROOFS`, the table of faults."""
+"""Each fault on PostgreSQL and Redis, and what must hold."""
 EMBEDDED_FAULTS: dict[Fault, str] = {}
+"""Each fault on the embedded mode, and what must hold."""
 
 
 def fault(must_hold: str, table: dict[Fault, str] = FAULTS) -> Callable[[Fault], Fault]:
-    """Have a fault done whenever all of them are."""
+    """Add the decorated function to a table of faults.
+
+    Args:
+        must_hold: what must hold after it, for the page of proofs.
+    """
 
     def add(function: Fault) -> Fault:
         table[function] = must_hold
@@ -69,16 +79,23 @@ def fault(must_hold: str, table: dict[Fault, str] = FAULTS) -> Callable[[Fault],
     return add
 
 
-def come_to_an_end(live: Live, traffic: Traffic, outcome: Outcome, before: int) -> None:
-    """What must hold after every fault: all that was acknowledged is there, once, at its end, and the books agree."""
+def check_the_end(live: Live, traffic: Traffic, outcome: Outcome, before: int) -> None:
+    """Check what must hold after every fault, and add the numbers of orders to the outcome.
+
+    Every acknowledged order exists once and has come to its end, no response was a 500, every invariant holds, and the
+    provider's books agree with ours.
+
+    Args:
+        before: the number of orders before the traffic.
+    """
     placed = traffic.placed
     outcome.wrong += live.come_to_rest()
     outcome.wrong += violations()
     numbers = [order.number for order in placed]
     there = Order.objects.count() - before
-    outcome.require(len(set(numbers)) == len(placed), "two requests were answered with one order")
+    outcome.require(len(set(numbers)) == len(placed), "two requests got the same order")
     outcome.require(there == len(placed), f"{len(placed)} orders were acknowledged, {there} are there")
-    outcome.require(not traffic.answers[500], f"{traffic.answers[500]} answers were a 500")
+    outcome.require(not traffic.responses[500], f"{traffic.responses[500]} responses were a 500")
     outcome.n |= {
         "orders": len(placed),
         "orders lost": len(placed) - sum(ends(numbers).values()),
@@ -87,12 +104,15 @@ def come_to_an_end(live: Live, traffic: Traffic, outcome: Outcome, before: int) 
     }
 
 
-def kill_something(live: Live, kind: str) -> dict[int, int]:
-    """SIGKILL a process of the house; returns what it may have held in its hands, and has it started again."""
+def kill_a_process(live: Live, kind: str) -> dict[int, int]:
+    """SIGKILL a process of the system, and restart it; returns the deliveries that were in flight.
+
+    A worker's parent process replaces a child that was killed.
+    """
     if kind == "worker child":
         parents = [live.system.programs[name] for name in live.workers if name in live.system.programs]
         children = [pid for parent in parents for pid in parent.children]
-        with suppress(ProcessLookupError, IndexError):  # one that is just gone, or all of them
+        with suppress(ProcessLookupError, IndexError):  # the child has just ended, or there is none
             os.kill(random.choice(children), signal.SIGKILL)
         return live.in_flight()
     name = random.choice(live.workers) if kind == "worker" else kind
@@ -104,21 +124,21 @@ def kill_something(live: Live, kind: str) -> dict[int, int]:
 
 @fault("no invariant is broken; what was in flight is done again within 10 s")
 def kill_web_worker_child_and_beat(live: Live, scale: Scale) -> Outcome:
-    """SIGKILL web, worker, worker child and beat, again and again."""
+    """SIGKILL web, worker, worker child and beat, in turn, until all orders are placed."""
     outcome, killed, seconds, before = Outcome(), Counter[str](), [0.0], Order.objects.count()
     in_flight = 0
     with Traffic(live.system, scale.orders // 2, f"kill-{before}") as traffic:
         while traffic.flowing:
             kind = ("web", "worker", "worker child", "beat")[killed.total() % 4]
-            held = kill_something(live, kind)
+            held = kill_a_process(live, kind)
             killed[kind] += 1
             if kind.startswith("worker"):
                 in_flight += len(held)
                 seconds.append(live.seconds_until_done_again(held))
             time.sleep(random.uniform(0.2, 1.0))
             live.supervise()
-    come_to_an_end(live, traffic, outcome, before)
-    outcome.require(max(seconds) <= 10, f"work in flight was done again only after {max(seconds):.1f} s")
+    check_the_end(live, traffic, outcome, before)
+    outcome.require(max(seconds) <= 10, f"work in flight was done again after {max(seconds):.1f} s")
     outcome.n |= {
         "killed": dict(killed),
         "deliveries in flight": in_flight,
@@ -129,7 +149,7 @@ def kill_web_worker_child_and_beat(live: Live, scale: Scale) -> Outcome:
 
 @fault("every order is in a final state or waits for a named reason, and verify is clean")
 def storm(live: Live, scale: Scale) -> Outcome:
-    """SIGKILL web and workers at random, FLUSHALL twice, Redis gone for 20 s, all while orders flow."""
+    """SIGKILL of web and workers at random, FLUSHALL twice, and Redis gone for 20 s, while orders flow."""
     outcome, killed, before = Outcome(), Counter[str](), Order.objects.count()
     gone = 20 if scale is WHOLE else 3
     flushed = 0
@@ -138,7 +158,7 @@ def storm(live: Live, scale: Scale) -> Outcome:
         milestone = next(milestones)
         while traffic.flowing or milestone <= 1:
             kind = random.choice(["web", "worker", "worker child", "beat"])
-            kill_something(live, kind)
+            kill_a_process(live, kind)
             killed[kind] += 1
             if traffic.acknowledged >= milestone * scale.orders:
                 if milestone == 0.5:
@@ -151,7 +171,7 @@ def storm(live: Live, scale: Scale) -> Outcome:
                 milestone = next(milestones, 2.0)
             time.sleep(random.uniform(0.5, 2.0))
             live.supervise()
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     outcome.require(flushed == 2, f"Redis was flushed {flushed} times")
     outcome.n |= {"killed": dict(killed), "FLUSHALL": flushed, "seconds without Redis": gone}
     return outcome
@@ -159,7 +179,7 @@ def storm(live: Live, scale: Scale) -> Outcome:
 
 @fault("every accepted order finishes; nothing is lost")
 def lose_redis(live: Live, scale: Scale) -> Outcome:
-    """Redis SIGKILLed without persistence and restarted, and FLUSHALL, in turn."""
+    """SIGKILL and restart of Redis without persistence, and FLUSHALL, in turn."""
     outcome, before = Outcome(), Order.objects.count()
     lost = 0
     with Traffic(live.system, scale.orders // 4, f"redis-{before}") as traffic:
@@ -174,17 +194,17 @@ def lose_redis(live: Live, scale: Scale) -> Outcome:
             lost += 1
             time.sleep(1)
             live.supervise()
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     outcome.n["Redis lost all it had"] = lost
     return outcome
 
 
 @fault("placing an order succeeds, at most 1.1 s slower")
 def freeze_redis(live: Live, scale: Scale) -> Outcome:
-    """Redis accepts connections but never answers (SIGSTOP)."""
+    """Redis accepts connections but never responds (SIGSTOP)."""
     outcome, before = Outcome(), Order.objects.count()
     n = max(scale.orders // 20, 10)
-    # One buyer, one order after the other: what is timed is the wait for the broker, not for each other.
+    # One buyer places one order after another, so that the time is the wait for the broker, not for other buyers.
     with Traffic(live.system, n, f"awake-{before}", buyers=1, carriers=False) as usual:
         pass
     outcome.wrong += live.come_to_rest()
@@ -192,7 +212,7 @@ def freeze_redis(live: Live, scale: Scale) -> Outcome:
     with Traffic(live.system, n, f"frozen-{before}", buyers=1, carriers=False) as frozen:
         pass
     live.redis.thaw()
-    come_to_an_end(live, frozen, outcome, before + n)
+    check_the_end(live, frozen, outcome, before + n)
     ordinary, slow = ([order.seconds for order in traffic.placed] for traffic in (usual, frozen))
     delay = max(slow) - max(ordinary)
     outcome.require(delay <= 1.1, f"an order took {delay:.2f} s longer")
@@ -208,7 +228,7 @@ def freeze_redis(live: Live, scale: Scale) -> Outcome:
 
 @fault("all acknowledged orders are there; the system heals by itself")
 def kill_postgresql(live: Live, scale: Scale) -> Outcome:
-    """PostgreSQL SIGKILLed and restarted; backends terminated at random in between."""
+    """SIGKILL and restart of PostgreSQL, and termination of backends at random in between."""
     outcome, before = Outcome(), Order.objects.count()
     killed = terminated = 0
     a_backend = (
@@ -227,14 +247,14 @@ def kill_postgresql(live: Live, scale: Scale) -> Outcome:
             time.sleep(2)
             live.supervise()
     connections.close_all()
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     outcome.n |= {"PostgreSQL killed": killed, "backends terminated": terminated}
     return outcome
 
 
 @fault("the same final state, no double effect")
 def crowd(live: Live, scale: Scale) -> Outcome:
-    """Two beats, ten workers, every wake-up doubled, in any order."""
+    """Two beats, ten workers, and forged wake-ups for every delivery queue all the time."""
     outcome, before = Outcome(), Order.objects.count()
     workers = range(len(live.workers), 10 if scale is WHOLE else 4)
     more = {f"worker{i}": [*CELERY, "worker", "-c", "1", "-P", "solo", "-n", f"more{i}@%h"] for i in workers}
@@ -245,7 +265,7 @@ def crowd(live: Live, scale: Scale) -> Outcome:
                 live.forge_wake_ups()
                 forged += 8
                 time.sleep(0.05)
-        come_to_an_end(live, traffic, outcome, before)
+        check_the_end(live, traffic, outcome, before)
     handled = Delivery.objects.filter(status="done").count()
     outcome.n |= {"workers": workers.stop, "beats": 2, "wake-ups forged": forged, "deliveries done so far": handled}
     return outcome
@@ -253,24 +273,24 @@ def crowd(live: Live, scale: Scale) -> Outcome:
 
 @fault("no double charge; an unknown outcome is asked about, never charged again under a new key")
 def bad_provider(live: Live, scale: Scale) -> Outcome:
-    """The provider's line cut for 10 % before it charges and for 30 % after; call-backs doubled, late and shuffled."""
+    """10 % of charges lose the connection before the provider charges, 30 % after; call-backs come doubled and late."""
     from billing.gateways.sandbox.adapter import adapter
     from billing.gateways.sandbox.models import Transaction
     from billing.models import Payment
 
     outcome, before = Outcome(), Order.objects.count()
     known = set(Transaction.objects.values_list("key", flat=True))
-    told: Counter[int] = Counter()
+    sent: Counter[int] = Counter()
     with live.sabotaged("provider"), Traffic(live.system, scale.orders // 4, f"provider-{before}") as traffic:
-        while traffic.flowing or told.total() < scale.orders // 4:
+        while traffic.flowing or sent.total() < scale.orders // 4:
             keys = [key for key in Transaction.objects.values_list("key", flat=True) if key not in known]
             for key in random.sample(keys, min(len(keys), 20)) * 2:
                 body, headers = adapter.call_back(key)
                 path = "/api/v1/webhooks/payments/sandbox"
                 with suppress(OSError):
-                    told[live.system.visitor.ask("POST", path, body, headers).status] += 1
+                    sent[live.system.visitor.ask("POST", path, body, headers).status] += 1
             time.sleep(0.3)
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     numbers = [order.number for order in traffic.placed]
     charged = Counter(
         Transaction.objects.filter(charge=None, decline_code="").exclude(key__in=known).values_list("key", flat=True)
@@ -280,8 +300,8 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
     outcome.n |= {
         "charges": len(charged),
         "payments": Payment.objects.filter(order__in=numbers).count(),
-        "call-backs sent": told.total(),
-        "call-backs by answer": dict(told),
+        "call-backs sent": sent.total(),
+        "call-backs by status": dict(sent),
         "payments tried more than once": asked,
     }
     return outcome
@@ -289,7 +309,7 @@ def bad_provider(live: Live, scale: Scale) -> Outcome:
 
 @fault("a dead letter after the last attempt; neighbours are not held up")
 def poison(live: Live, scale: Scale) -> Outcome:
-    """A message its handler fails at for ever, and one that kills its worker each time."""
+    """A message whose handler always fails, and one that kills its worker at each attempt."""
     outcome, before = Outcome(), Order.objects.count()
     live.rebuild(DELIVERY_MAX_ATTEMPTS="3")
     methods = (VISA,) * 8 + (POISON,)
@@ -298,7 +318,7 @@ def poison(live: Live, scale: Scale) -> Outcome:
         pass
     with Traffic(live.system, deadly, f"deadly-{before}", methods=(POISON_THAT_KILLS,), carriers=False) as killers:
         pass
-    come_to_an_end(live, traffic, outcome, before + deadly)
+    check_the_end(live, traffic, outcome, before + deadly)
     outcome.wrong = [what for what in outcome.wrong if CONSUMER not in what]
     dead = Delivery.objects.filter(consumer=CONSUMER, status="dead")
     poisonous = Order.objects.filter(pk__in=[o.number for o in traffic.placed], payment_method=POISON).count() + deadly
@@ -309,7 +329,7 @@ def poison(live: Live, scale: Scale) -> Outcome:
     outcome.n |= {
         "poisonous messages": poisonous,
         "dead letters": dict(errors),
-        "deadly ends": ends([order.number for order in killers.placed]),
+        "ends of deadly orders": ends([order.number for order in killers.placed]),
     }
     for delivery in dead:
         skip_one(delivery.pk, "a planted poison", "user:0")
@@ -317,9 +337,9 @@ def poison(live: Live, scale: Scale) -> Outcome:
     return outcome
 
 
-@fault("no acknowledgement without a commit, and nothing waits for the clock to come round again")
+@fault("no acknowledgement without a commit, and nothing waits until the clock reaches a time it had before")
 def clock_jumps(live: Live, scale: Scale) -> Outcome:
-    """The machine's clock jumps two hours ahead, and back."""
+    """The clock of all processes jumps two hours ahead and back, again and again."""
     outcome, before = Outcome(), Order.objects.count()
     jumps = 0
     with (
@@ -330,7 +350,7 @@ def clock_jumps(live: Live, scale: Scale) -> Outcome:
             wrong_by.write_text("0" if jumps % 2 else "7200")
             jumps += 1
             time.sleep(2)
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     outcome.n["jumps of 2 h"] = jumps
     return outcome
 
@@ -340,7 +360,7 @@ def clock_jumps(live: Live, scale: Scale) -> Outcome:
 
 @fault("all orders finish", EMBEDDED_FAULTS)
 def kill_the_one_process(live: Live, scale: Scale) -> Outcome:
-    """SIGKILL the one process, again and again, and start it again."""
+    """SIGKILL and restart of the one process, again and again."""
     outcome, before, killed = Outcome(), Order.objects.count(), 0
     with Traffic(live.system, scale.orders // 4, f"one-{before}") as traffic:
         while traffic.flowing:
@@ -348,43 +368,44 @@ def kill_the_one_process(live: Live, scale: Scale) -> Outcome:
             live.restart("serve")
             killed += 1
             live.system.wait_until_ready()
-    come_to_an_end(live, traffic, outcome, before)
+    check_the_end(live, traffic, outcome, before)
     outcome.n["killed"] = killed
     return outcome
 
 
 @fault("no acknowledgement without a commit", EMBEDDED_FAULTS)
 def lock_storm(live: Live, scale: Scale) -> Outcome:
-    """Somebody else keeps the SQLite database locked, for longer than anybody waits."""
+    """Another process locks the SQLite database for longer than the busy timeout."""
     outcome, before, storms = Outcome(), Order.objects.count(), 0
     url = live.system.environment["DATABASE_URL"].removeprefix("sqlite:///")
     with Traffic(live.system, scale.orders // 8, f"lock-{before}") as traffic:
         while traffic.flowing or storms < 2:
-            # 25 s is more than the 20 for which SQLite is told to wait.
+            # 25 s is more than SQLite's busy timeout of 20 s.
             for seconds in (25.0, 0.5, 0.5, 0.5):
-                # SQLite gives nobody a turn: of a house with so much to do, somebody else gets hold by luck.
-                rude = sqlite3.connect(url, timeout=600, isolation_level=None)
-                rude.execute("BEGIN IMMEDIATE")
+                # SQLite's lock is not fair: while the system writes all the time, another process gets it by chance.
+                blocker = sqlite3.connect(url, timeout=600, isolation_level=None)
+                blocker.execute("BEGIN IMMEDIATE")
                 time.sleep(seconds)
-                rude.execute("ROLLBACK")
-                rude.close()
+                blocker.execute("ROLLBACK")
+                blocker.close()
                 time.sleep(0.2)
             storms += 1
-    come_to_an_end(live, traffic, outcome, before)
-    outcome.n |= {"storms": storms, "refused while locked": traffic.answers[503]}
+    check_the_end(live, traffic, outcome, before)
+    outcome.n |= {"storms": storms, "refused while locked": traffic.responses[503]}
     return outcome
 
 
 A_SMALL_DISK = 2**30
+"""In bytes. A larger disk is not filled, because it is the machine's own."""
 
 
 @fault("no acknowledgement without a commit", EMBEDDED_FAULTS)
 def full_disk(live: Live, scale: Scale) -> Outcome:
-    """The disk is full, and then there is room again."""
+    """The disk is full for two seconds, again and again."""
     outcome, before, full = Outcome(), Order.objects.count(), 0
     ballast = live.folder / "ballast"
     if shutil.disk_usage(live.folder).total > A_SMALL_DISK:
-        return Outcome(wrong=["not done: only root can mount a disk that is small enough to be filled"])
+        return Outcome(wrong=["not done: only root can mount a disk that is small enough to fill"])
     with Traffic(live.system, scale.orders // 8, f"disk-{before}") as traffic:
         while traffic.flowing or full < 2:
             with suppress(OSError), ballast.open("wb") as file:
@@ -395,13 +416,17 @@ def full_disk(live: Live, scale: Scale) -> Outcome:
             full += 1
             time.sleep(1)
             live.supervise()
-    come_to_an_end(live, traffic, outcome, before)
-    outcome.n |= {"times full": full, "refused while full": traffic.answers[503]}
+    check_the_end(live, traffic, outcome, before)
+    outcome.n |= {"times full": full, "refused while full": traffic.responses[503]}
     return outcome
 
 
 def do_all(live: Live, scale: Scale, table: dict[Fault, str], only: str) -> dict[str, Any]:
-    """Do every fault to the house, one after the other; returns the report."""
+    """Inject one fault after another into the system; returns the report.
+
+    Args:
+        only: a part of the names of the faults to inject.
+    """
     report: dict[str, Any] = {}
     for function, must_hold in table.items():
         if only not in function.__name__:
@@ -424,13 +449,13 @@ def do_all(live: Live, scale: Scale, table: dict[Fault, str], only: str) -> dict
 
 
 def compare_read_models() -> dict[str, Any]:
-    """Every read model, made again from nothing, against the one that lived through it all."""
+    """Compare each live read model with a rebuild of it; returns its part of the report."""
     began = time.monotonic()
     connections.close_all()
     found = {name: differences(model) for name, model in read_models.items()}
     return {
-        "what": "Every read model rebuilt from nothing, once all of it is over.",
-        "must hold": "it equals the live one",
+        "what": "Every read model, rebuilt from its history after all faults.",
+        "must hold": "the rebuild equals the live read model",
         "n": {name: f"{model.rows.objects.count():,} rows" for name, model in read_models.items()},
         "violations": [f"{name}: {what}" for name, some in found.items() for what in some],
         "seconds": round(time.monotonic() - began),

@@ -41,7 +41,7 @@ GOODS = {"MUG": ("12.50", 100_000), "LAMP": ("80.00", 100_000), "RELIC": ("9.00"
 
 
 def open_shop() -> None:
-    """Goods, a buyer and an operator, and nothing on its way."""
+    """Fill an empty database with goods, a buyer and an operator, and handle all deliveries."""
     list_products([(Sku(sku), sku, "", Money(price, "USD")) for sku, (price, _) in GOODS.items()])
     stock_up([(Sku(sku), stock) for sku, (_, stock) in GOODS.items() if stock])
     users = get_user_model().objects
@@ -50,33 +50,38 @@ def open_shop() -> None:
     drain()
 
 
-Way = Callable[[list[DeliveryQueue]], bool]
-"""A way of draining: does some of what is due in the lanes, and says whether it has claimed more than it has done."""
+DrainStep = Callable[[list[DeliveryQueue]], bool]
+"""Handles some of the due deliveries of these delivery queues; returns whether it has claimed more than it handled."""
 
 
-def all_at_once(delivery_queues: list[DeliveryQueue]) -> bool:
-    """Handle one lane after the other, in batches, as workers do."""
+def in_batches(delivery_queues: list[DeliveryQueue]) -> bool:
+    """Handle one delivery queue after another in batches, as workers do."""
     for delivery_queue in delivery_queues:
         deliver_due(delivery_queue)
     return False
 
 
-_way: Way = all_at_once
+_drain_step: DrainStep = in_batches
 
 
 @contextmanager
-def drained(way: Way) -> Iterator[None]:
-    """Let flows be drained in another way."""
-    global _way
-    before, _way = _way, way
+def draining_with(drain_step: DrainStep) -> Iterator[None]:
+    """Let `drain` handle deliveries with another function."""
+    global _drain_step
+    before, _drain_step = _drain_step, drain_step
     try:
         yield
     finally:
-        _way = before
+        _drain_step = before
 
 
 def drain(*contexts: str, timeout: timedelta = timedelta(0)) -> None:
-    """Handle what is due, of all contexts or of some, and what becomes due within `patience`; show what came of it."""
+    """Handle all due deliveries, and let the read models catch up.
+
+    Args:
+        contexts: the contexts whose deliveries are handled; all without.
+        timeout: deliveries that become due within it are handled as well. The clock is moved to each of them.
+    """
     busy = False
     while True:
         delivery_queues = [
@@ -85,7 +90,7 @@ def drain(*contexts: str, timeout: timedelta = timedelta(0)) -> None:
             if not contexts or delivery_queue.context in contexts
         ]
         if delivery_queues or busy:
-            busy = _way(delivery_queues)
+            busy = _drain_step(delivery_queues)
         elif timeout:
             wait = min(_until_next_due(contexts), timeout)
             clock.advance(wait)
@@ -95,9 +100,10 @@ def drain(*contexts: str, timeout: timedelta = timedelta(0)) -> None:
 
 
 def _until_next_due(contexts: Sequence[str]) -> timedelta:
-    """The whole seconds for which nothing will be due. To look in each of them would be a fifth of a flow.
+    """The seconds until the next delivery is due. To look at every second would take a fifth of a flow's time.
 
-    Whole ones, as of a worker that looks every second: what failed together is so tried again together.
+    The seconds are rounded up, as for a worker that looks every second, so that deliveries that failed together are
+    retried together.
     """
     waiting = Delivery.objects.filter(status=Status.PENDING, **({"context__in": contexts} if contexts else {}))
     next_due = waiting.aggregate(Min("due_at"))["due_at__min"]
@@ -121,52 +127,52 @@ class World:
     requests: int = 0
 
     def post(self, path: str, body: dict[str, Any], *, by: str = "buyer") -> Any:
-        """Send a request, and once more if it was not answered; both under one key."""
+        """Send a request, and repeat it once under the same key after an exception or a 503; returns the response."""
         client = _client()
         client.force_authenticate(get_user_model().objects.get(username=by))
         key = {"Idempotency-Key": f"{self.tag}-{self.requests}"}
         self.requests += 1
         for attempt in range(2):
             try:
-                answer = client.post(f"/api/v1{path}", body, format="json", headers=key)
+                response = client.post(f"/api/v1{path}", body, format="json", headers=key)
             except Exception:
                 if attempt:
                     raise
             else:
-                if answer.status_code != 503 or attempt:
-                    return answer
+                if response.status_code != 503 or attempt:
+                    return response
 
     def place(self, lines: dict[str, int], method: str = "pm_card_visa") -> None:
-        """Place the flow's order."""
+        """Place the order of the flow; fails unless it is created."""
         lines_sent = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
         body = {"lines": lines_sent, "shipping_address": ADDRESS, "payment_method": method}
-        answer = self.post("/orders", body)
-        assert answer.status_code == 201, answer.content
-        self.order = answer.data["number"]
+        response = self.post("/orders", body)
+        assert response.status_code == 201, response.content
+        self.order = response.data["number"]
 
     def dispatch(self) -> Any:
-        """Hand the order's shipment to a carrier."""
+        """Dispatch the order's shipment; returns the response."""
         body = {"carrier": "DHL", "tracking_number": "1"}
         return self.post(f"/shipments/S{self.order[1:]}-1/dispatch", body, by="operator")
 
     def deliver(self) -> Any:
-        """Note that the order's shipment arrived."""
+        """Record that the order's shipment arrived; returns the response."""
         return self.post(f"/shipments/S{self.order[1:]}-1/deliver", {}, by="operator")
 
     def cancel(self) -> Any:
-        """No longer want the order."""
+        """Request the cancellation of the order; returns the response."""
         return self.post(f"/orders/{self.order}/cancel", {"reason": "changed my mind"})
 
     @property
     def end(self) -> str:
-        """Where the order is now: its status and the reason."""
+        """The order's status, cancellation reason and payment status, without those that are empty."""
         order = Order.objects.get(pk=self.order)
         return " ".join(filter(None, [order.status, order.cancellation_reason, order.payment_status]))
 
 
 @cache
 def _client() -> APIClient:
-    """One for all: a client builds the whole chain of middleware for its first request."""
+    """One client for all requests, because a client builds the chain of middleware for its first request."""
     return APIClient(HTTP_HOST="localhost")
 
 
@@ -236,13 +242,13 @@ def _dispatch_and_deliver_if_possible(world: World) -> None:
         _deliver(world)
 
 
-def _settle_without_an_answer(world: World) -> None:
-    with _line_cut_after_charging():
+def _settle_without_a_response(world: World) -> None:
+    with _connection_lost_after_charging():
         drain(timeout=TIMEOUT)
 
 
 def _settle_with_the_call_back_first(world: World) -> None:
-    with _line_cut_after_charging(call_back=True):
+    with _connection_lost_after_charging(call_back=True):
         drain(timeout=TIMEOUT)
 
 
@@ -261,7 +267,7 @@ def _refund(world: World) -> None:
 
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
-"""The goods are reserved, and billing has not heard of the order."""
+"""The goods are reserved, and billing has not received the order yet."""
 PAID = (*PLACED, settle())
 """The order is paid and confirmed, and its shipment is arranged."""
 
@@ -282,12 +288,12 @@ FLOWS = {
         frozenset({"cancelled payment_failed failed"}),
     ),
     "lose_the_outcome": Flow(
-        "The provider takes the money, and the connection breaks before it can answer.",
-        (*RESERVED, Step("settle without an answer", _settle_without_an_answer), settle()),
+        "The provider takes the money, and the connection breaks before its response arrives.",
+        (*RESERVED, Step("settle without a response", _settle_without_a_response), settle()),
         frozenset({"confirmed paid"}),
     ),
     "hear_the_call_back_first": Flow(
-        "The provider's call-back arrives before its answer.",
+        "The provider's call-back arrives before its response.",
         (*RESERVED, Step("settle with the call-back first", _settle_with_the_call_back_first), settle()),
         frozenset({"confirmed paid"}),
     ),
@@ -331,8 +337,12 @@ def own_steps() -> dict[str, list[int]]:
 
 
 @contextmanager
-def _line_cut_after_charging(call_back: bool = False) -> Iterator[None]:
-    """Lose the provider's first answer about each payment, after it took the money."""
+def _connection_lost_after_charging(call_back: bool = False) -> Iterator[None]:
+    """Lose the provider's first response about each payment, after the provider has charged.
+
+    Args:
+        call_back: whether the provider's call-back about the charge arrives first.
+    """
     charge = SandboxProvider.charge
 
     def charge_and_lose(self: SandboxProvider, key: str, *args: Any) -> Any:

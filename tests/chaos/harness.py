@@ -1,4 +1,4 @@
-"""The harness as a process of its own, on a database of its own, of the kind the suite runs on."""
+"""Run the harness as a process with a database of its own, of the same kind as the database of the test run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
-    """Run `python -m tests.chaos` with these options; returns its report, once all it started has ended."""
+    """Run `python -m tests.chaos` with these options; returns its report, once every process it started has ended."""
     mark = f"STARTED_BY={uuid4()}"
     name = f"waybill_crash_{os.getpid()}"
     database = settings.DATABASES["default"]
@@ -39,15 +39,15 @@ def run_harness(tmp_path: Path, *options: str) -> dict[str, Any]:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3_600, check=False
     )
     assert done.stdout, done.stderr
-    eventually(lambda: left_behind(mark), lambda left: not left, "that a proof leaves no process behind")
+    eventually(lambda: left_behind(mark), lambda left: not left, "an end of all processes of the harness")
     return json.loads(done.stdout)
 
 
 def left_behind(mark: str) -> list[str]:
-    """The processes that still run with this in their environment; Linux tells."""
+    """The command lines of running processes whose environment contains `mark`, read from `/proc`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it is another user's, or has just ended
+        with suppress(OSError):  # the process belongs to another user, or has just ended
             if mark.encode() in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text().replace("\0", " "))
     return found

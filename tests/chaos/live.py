@@ -1,7 +1,7 @@
-"""A house that works, on servers of the harness's own: what live faults and loads are done to.
+"""A running system on servers of the harness, into which live faults and loads are injected.
 
-Everything is seen from outside: buyers come over REST, processes are killed by signals, and whether all is well is
-asked of the database once the house is at rest.
+Buyers use REST, and processes are killed by signals. Once nothing is pending, the database shows whether every
+invariant holds. One system serves many faults, and is restarted only for a fault that needs other settings.
 """
 
 import os
@@ -35,15 +35,15 @@ from tests.chaos.traffic import GONE, GOODS
 from tests.system.running_system import MANAGE, PYTHON, ROOT, System, free_port
 
 AT_REST_WITHIN = 900.0
-"""Seconds in which a house on a busy machine has done all there is to do."""
+"""Seconds to wait until nothing is pending. The wait ends as soon as that is so; the limit is for a busy machine."""
 CELERY = [*PYTHON, "-m", "celery", "-A", "config"]
 
 
 class Live:
-    """A shop that is open, and ways to look after it.
+    """A running shop, with methods to disturb it and to wait until it is at rest.
 
     Args:
-        folder: for what its processes say.
+        folder: for the output of its processes.
         postgresql: its database server; None for the embedded mode.
         redis: its broker; None for the embedded mode.
         can_be_sabotaged: whether `sabotaged` works, because its processes load the app `sabotage`.
@@ -62,20 +62,20 @@ class Live:
         self.sabotage.mkdir(parents=True)
         self._port = free_port()
         call_command("migrate", verbosity=0)
-        furnish()
+        fill()
         self.system = self._build()
         self.open()
 
     @property
     def postgresql(self) -> PostgreSQL:
-        """Its database server."""
-        assert self._postgresql, "embedded, there is none"
+        """Its database server; fails in the embedded mode."""
+        assert self._postgresql, "there is none in the embedded mode"
         return self._postgresql
 
     @property
     def redis(self) -> Redis:
-        """Its broker."""
-        assert self._redis, "embedded, there is none"
+        """Its broker; fails in the embedded mode."""
+        assert self._redis, "there is none in the embedded mode"
         return self._redis
 
     def _build(self, **changes: str) -> System:
@@ -132,41 +132,41 @@ class Live:
             switch.unlink()
 
     def open(self) -> None:
-        """Start whatever does not run, and wait for it."""
+        """Start the processes that do not run, and wait until the system is ready."""
         for name in self.system.commands:
             if name not in self.system.programs:
                 self.system.start(name)
         self.system.wait_until_ready()
 
     def tear_down(self) -> None:
-        """End whatever of it still runs, now, however often it was built anew."""
+        """Kill all processes of the system that is current, also after a rebuild."""
         self.system.tear_down()
 
     def restart(self, name: str) -> None:
-        """What a process manager does about a process that was killed, or has ended by itself."""
+        """Kill a process if it runs, and start it, as a process manager does."""
         if name in self.system.programs:
             self.system.kill(name)
         self.system.start(name)
 
     def supervise(self) -> None:
-        """Start again whatever ended by itself."""
+        """Restart the processes that have ended by themselves."""
         for name, program in list(self.system.programs.items()):
             if program.exit_code is not None:
                 self.restart(name)
 
     @property
     def workers(self) -> list[str]:
-        """The names of the processes that deliver."""
+        """The names of the processes that handle deliveries."""
         return [name for name in self.system.commands if name.startswith(("worker", "serve"))]
 
     def in_flight(self) -> dict[int, int]:
-        """The deliveries that are claimed, and the number of the attempt."""
+        """The ids of deliveries in flight, with the number of the attempt."""
         claimed = f"status = 'pending' AND in_hand AND due_at > '{clock.now():%Y-%m-%d %H:%M:%S}'"
         rows = self.system.read(f"SELECT id, attempts FROM integration_delivery WHERE {claimed}")  # noqa: S608
         return dict(rows)
 
     def seconds_until_done_again(self, left: dict[int, int]) -> float:
-        """How long it takes until each of these is done, or at least tried again; 0 when there are none."""
+        """Wait until each of these deliveries is done or was claimed again; returns the seconds, at most about 60."""
         began = time.monotonic()
         while left and time.monotonic() - began < 60:
             ids = ",".join(map(str, left))
@@ -177,14 +177,14 @@ class Live:
         return time.monotonic() - began
 
     def forge_wake_ups(self) -> None:
-        """Wake every lane once more, whether there is anything to do or not."""
+        """Send a wake-up for every delivery queue, whether deliveries are due or not."""
         for context in ("ordering", "inventory", "billing", "fulfillment"):
             for external in (False, True):
                 queue = f"{os.environ['QUEUE_PREFIX']}.{context}"
                 current_app.send_task("waybill.deliver", args=[context, external], queue=queue, ignore_result=True)
 
     def come_to_rest(self) -> list[str]:
-        """Wait until nothing is pending; returns what still is when patience ends."""
+        """Wait until nothing is pending, at most `AT_REST_WITHIN`; returns sentences about what is pending then."""
         deadline = time.monotonic() + AT_REST_WITHIN
         while time.monotonic() < deadline:
             self.supervise()
@@ -201,12 +201,12 @@ class Live:
 
 
 def unfinished() -> dict[str, int]:
-    """The orders that wait for their goods or their money, by status."""
+    """The number of orders that wait for goods or money, by status."""
     return Counter(Order.objects.filter(status__in=["pending", "payment_pending"]).values_list("status", flat=True))
 
 
-def furnish() -> None:
-    """Goods without end, a buyer and an operator."""
+def fill() -> None:
+    """Fill the database with a million of each of the goods, a buyer and an operator."""
     goods = [*GOODS, GONE]
     list_products([(Sku(sku), sku, "", Money("12.50", "USD")) for sku in goods])
     stock_up([(Sku(sku), 1_000_000) for sku in GOODS])
@@ -220,7 +220,7 @@ def furnish() -> None:
 
 
 def violations() -> list[str]:
-    """What is wrong with a house at rest: broken invariants, and differences from the provider's books."""
+    """The violations of a system at rest: broken invariants, and differences from the provider's books."""
     connections.close_all()
     found = [f"{name}: {what}" for name, finding in verify(newest=3_000).items() for what in finding.offenders]
     with clock.moved(timedelta(hours=1)):
@@ -229,7 +229,7 @@ def violations() -> list[str]:
 
 
 def ends(numbers: list[str]) -> dict[str, int]:
-    """How these orders ended, by status and reason."""
+    """The number of these orders by status and cancellation reason."""
     by_end: Counter[str] = Counter()
     for start in range(0, len(numbers), 500):
         rows: Any = Order.objects.filter(pk__in=numbers[start : start + 500])

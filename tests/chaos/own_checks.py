@@ -1,6 +1,6 @@
-"""Checks for bugs that no flow brings to light: each does one thing to a fresh shop, and returns what is wrong or None.
+"""Checks for bugs that no flow shows. Each does one thing to a filled database, and returns what is wrong, or None.
 
-Without a bug each of them is silent, and the hunt sees to that before it plants one.
+Without a bug each check returns None; the hunt makes sure of it before it plants one.
 """
 
 import os
@@ -53,7 +53,7 @@ def _client(username: str) -> APIClient:
 
 
 def _order(**unasked: Any) -> Any:
-    """Place an order with what nobody asked for in it; returns the answer."""
+    """Place an order with fields that the API does not know; returns the response."""
     line = {"sku": "MUG", "quantity": 2, **unasked.pop("line", {})}
     body = {"lines": [line], "shipping_address": ADDRESS, "payment_method": "pm_card_visa", **unasked}
     return _client("buyer").post("/api/v1/orders", body, format="json")
@@ -65,7 +65,7 @@ def _offenders() -> str | None:
 
 
 def _unexpected(results: list[Any], refusal: type[DomainError] | None = None) -> str | None:
-    """What was raised that is no such refusal."""
+    """A sentence about the errors among the results that are not of the type `refusal`; None without one."""
     errors = [r for r in results if isinstance(r, BaseException) and not (refusal and isinstance(r, refusal))]
     return f"{len(errors)} of {len(results)} failed: {str(errors[0]).splitlines()[0]}" if errors else None
 
@@ -74,14 +74,14 @@ def _unexpected(results: list[Any], refusal: type[DomainError] | None = None) ->
 
 
 def every_receipt_at_once_is_counted() -> str | None:
-    """Twenty times one mug comes in, all at once."""
+    """One mug is received twenty times at once."""
     before = StockItem.objects.get(pk="MUG").on_hand
     results = at_once(*[partial(inventory.receive_stock, Sku("MUG"), 1, "")] * 20)
-    came = StockItem.objects.get(pk="MUG").on_hand - before
-    return _unexpected(results) or (f"{came} of 20 counted" if came != 20 else None)
+    received = StockItem.objects.get(pk="MUG").on_hand - before
+    return _unexpected(results) or (f"{received} of 20 counted" if received != 20 else None)
 
 
-def orders_for_the_same_goods_never_wait_for_each_other() -> str | None:
+def orders_for_the_same_goods_do_not_deadlock() -> str | None:
     """Twenty orders for the same ten goods are reserved at once."""
     skus = [Sku(f"SKU-{n}") for n in range(10)]
     list_products([(sku, sku, "", Money("1", "USD")) for sku in skus])
@@ -91,21 +91,21 @@ def orders_for_the_same_goods_never_wait_for_each_other() -> str | None:
     return _unexpected(at_once(*[partial(inventory.reserve_stock, order, lines) for order in orders]))
 
 
-def of_refunds_at_once_one_is_given() -> str | None:
-    """Twenty times sixty percent of one invoice, all at once."""
+def one_of_many_simultaneous_refunds_succeeds() -> str | None:
+    """Sixty percent of one invoice is refunded twenty times at once."""
     order = _placed()
     drain(timeout=TIMEOUT)
     most_of_it = Order.objects.get(pk=order).total.percent(60)
     results = at_once(*[partial(billing.refund_in_part, invoice_of(order), most_of_it, "scratched")] * 20)
     given = Refund.objects.count()
-    return _unexpected(results, MoreThanIsLeft) or (f"{given} refunds given" if given != 1 else None)
+    return _unexpected(results, MoreThanIsLeft) or (f"{given} refunds were given" if given != 1 else None)
 
 
 # --- Workers ---
 
 
-def a_delivery_that_kills_its_workers_is_given_up() -> str | None:
-    """A handler ends its worker at every attempt."""
+def a_delivery_that_kills_its_workers_becomes_a_dead_letter() -> str | None:
+    """A handler ends its process at every attempt."""
     _placed()
     attempts = settings.DELIVERY_MAX_ATTEMPTS + 1
     with mock.patch.object(inventory, "reserve_stock", side_effect=lambda *args: os._exit(1)):
@@ -116,8 +116,8 @@ def a_delivery_that_kills_its_workers_is_given_up() -> str | None:
     return None if status == "dead" else f"{status} after {attempts} dead workers"
 
 
-def a_claim_that_was_lost_takes_no_effect() -> str | None:
-    """A worker that was away for longer than its lease comes back to what another has handled since."""
+def a_claim_whose_lease_passed_has_no_effect() -> str | None:
+    """A worker handles a delivery after its lease has passed and another worker has handled it."""
     _placed()
     before = StockItem.objects.get(pk="MUG").on_hand
     with mock.patch.object(
@@ -131,18 +131,18 @@ def a_claim_that_was_lost_takes_no_effect() -> str | None:
     return None if taken == 1 else f"handled {taken} times"
 
 
-def what_a_dead_worker_held_is_swept() -> str | None:
-    """A worker claims what is due and is never heard of again."""
+def deliveries_of_a_dead_worker_are_swept() -> str | None:
+    """A worker claims the due deliveries and dies."""
     _placed()
     claim(INVENTORY, 50)
     clock._offset += 2 * LEASE
     with mock.patch.object(tasks, "wake") as wake:
         tasks.sweep()
-    return None if INVENTORY in wake.call_args.args[0] else "nobody is woken for it"
+    return None if INVENTORY in wake.call_args.args[0] else "the sweep sends no wake-up for it"
 
 
-def a_poison_message_holds_nobody_up() -> str | None:
-    """Of two messages to one consumer, one cannot be handled."""
+def a_poison_message_does_not_block_others() -> str | None:
+    """One of two messages to a consumer always fails."""
     poison, neighbour = _placed(tag="poison"), _placed(tag="neighbour")
     reserve = inventory.reserve_stock
 
@@ -153,27 +153,27 @@ def a_poison_message_holds_nobody_up() -> str | None:
 
     with mock.patch.object(inventory, "reserve_stock", fail_for_poison):
         drain("inventory", timeout=TIMEOUT)
-    return None if Reservation.objects.filter(pk=neighbour).exists() else f"{neighbour} is held up by {poison}"
+    return None if Reservation.objects.filter(pk=neighbour).exists() else f"{neighbour} is blocked by {poison}"
 
 
-# --- Those outside ---
+# --- Providers and clients ---
 
 
-def a_late_call_back_changes_nothing() -> str | None:
-    """The payment succeeded; then comes what the provider said before, signed and about the same key."""
+def a_late_call_back_has_no_effect() -> str | None:
+    """A signed call-back about an earlier, declined attempt arrives after the payment succeeded."""
     payment = Payment.objects.get(order=_paid())
-    told = CallBack("evt_late", "declined", Booked(payment.id, Declined("try_again"), payment.amount))
-    body, secret = msgspec.json.encode(told), settings.SANDBOX_WEBHOOK_SECRETS[0]
+    call_back = CallBack("evt_late", "declined", Booked(payment.id, Declined("try_again"), payment.amount))
+    body, secret = msgspec.json.encode(call_back), settings.SANDBOX_WEBHOOK_SECRETS[0]
     _call_back(body, signatures.sign(body, secret, int(clock.now().timestamp())))
     return _offenders()
 
 
 def a_call_back_without_a_signature_is_refused() -> str | None:
-    """Anybody says that a payment succeeded."""
+    """A call-back without a signature arrives."""
     payment = Payment.objects.get(order=_paid())
     body = msgspec.json.encode(CallBack("evt_forged", "charged", Booked(payment.id, Declined("x"), payment.amount)))
     status = _call_back(body, "")
-    return None if status == 400 else f"answered {status}"
+    return None if status == 400 else f"got {status}"
 
 
 def _paid() -> OrderNumber:
@@ -189,25 +189,25 @@ def _call_back(body: bytes, signature: str) -> int:
     return client.post(path, body, content_type="application/json", headers=headers).status_code
 
 
-def an_order_is_its_buyers_alone() -> str | None:
-    """Another buyer asks for an order by its number, for its story, and for all orders."""
+def only_its_buyer_sees_an_order() -> str | None:
+    """Another buyer requests an order by its number, its timeline, its cancellation, and the list of orders."""
     order, stranger = _placed(), _client("stranger")
     for path in (f"/orders/{order}", f"/orders/{order}/timeline"):
         status = stranger.get(f"/api/v1{path}").status_code
         if status != 404:
-            return f"{path} answers a stranger with {status}"
+            return f"{path} gives a stranger {status}"
     status = stranger.post(f"/api/v1/orders/{order}/cancel", {}, format="json").status_code
     listed = stranger.get("/api/v1/orders").data["results"]
     return f"a stranger's cancellation: {status}, list: {len(listed)}" if status != 404 or listed else None
 
 
-def prices_are_the_shops() -> str | None:
-    """A client names its own price."""
-    answer = _order(line={"unit_price": {"amount": "0.01", "currency": "USD"}})
-    return None if answer.status_code == 422 else f"{answer.status_code}, total {answer.data['total']}"
+def a_price_from_the_client_is_refused() -> str | None:
+    """A client sends a price."""
+    response = _order(line={"unit_price": {"amount": "0.01", "currency": "USD"}})
+    return None if response.status_code == 422 else f"{response.status_code}, total {response.data['total']}"
 
 
-def fields_nobody_asked_for_are_refused() -> str | None:
-    """A client names the buyer, the total and the status."""
-    answer = _order(buyer="U-1", total={"amount": "0.01", "currency": "USD"}, status="confirmed")
-    return None if answer.status_code == 422 else f"answered {answer.status_code}"
+def unknown_fields_are_refused() -> str | None:
+    """A client sends the buyer, the total and the status."""
+    response = _order(buyer="U-1", total={"amount": "0.01", "currency": "USD"}, status="confirmed")
+    return None if response.status_code == 422 else f"got {response.status_code}"

@@ -1,7 +1,7 @@
-"""The harness is itself tested: each bug planted here must be caught by some check, or the harness proves nothing.
+"""Bugs that are planted into the code to test the harness: each must be caught by some check.
 
-A bug is a patch that undoes one thing the code does right. It is looked for where it should show: by killing flows at
-points until one of them ends wrongly, by walking them with deliveries doubled and shuffled, or by a check of its own.
+A bug is a patch that breaks one thing the code does right. The hunt runs a flow with the bug and judges its end, kills
+the flow at points until one of the ends is wrong, or calls a check written for the bug.
 """
 
 import random
@@ -53,7 +53,16 @@ Patch = Callable[[], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Bug:
-    """A mistake, as a patch, and where it must show: in one of these flows, or by a check of its own."""
+    """A bug, and where it must show.
+
+    Args:
+        name: the bug, for the report.
+        plant: returns the patch as a context manager.
+        flows: the flows in which it must show.
+        seen_without_a_crash: whether a flow ends wrong without being killed.
+        check: a function that returns what is wrong; it is called instead of running flows.
+        needs_postgresql: whether it cannot show on SQLite, which has one writer.
+    """
 
     name: str
     plant: Patch
@@ -64,7 +73,7 @@ class Bug:
 
 
 def replaced(target: Any, name: str, by: Any) -> Patch:
-    """A patch of one attribute."""
+    """A patch that replaces one attribute."""
     return partial(mock.patch.object, target, name, by)
 
 
@@ -72,7 +81,7 @@ def replaced(target: Any, name: str, by: Any) -> Patch:
 
 
 def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) -> None:
-    """The outbox that is written when it is too late to be part of the transaction."""
+    """Write messages and deliveries after the commit, so that a crash in between loses them."""
     if to.model in {Message, Delivery}:
         transaction.on_commit(partial(writing.write, {to: list(given)}))
     else:
@@ -80,30 +89,30 @@ def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) ->
 
 
 def claim_as_done(delivery_queue: Any, limit: int) -> Any:
-    """Acknowledge first, handle later: at most once."""
+    """Acknowledge a delivery before it is handled: at-most-once delivery."""
     claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(due_at="2999-01-01T00:00:00Z")
     return claims
 
 
 def swallow_errors(failed: Any, error: Exception) -> None:
-    """Whatever went wrong, call it done."""
+    """Mark a delivery as done although its handler raised."""
     Delivery.objects.filter(pk=failed.id).update(status="done", done_at="2026-01-01T00:00:00Z")
 
 
 def ask_under_a_new_key(payment: Payment) -> Any:
-    """Each attempt is a new wish to the provider."""
+    """Charge under a new idempotency key at each attempt."""
     method, amount = payment.method, payment.amount
     return billing.provider().charge(f"{payment.id}-{uuid4()}", method, amount)  # type: ignore[arg-type]
 
 
 def forget_the_key(*args: Any) -> None:
-    """The answer is not kept under its key."""
+    """Do not store the response under its idempotency key."""
 
 
 @contextmanager
-def keep_the_key_outside_the_transaction() -> Iterator[None]:
-    """The answer is kept when the order is committed already: between the two, a crash makes a second order."""
+def keep_the_key_after_the_commit() -> Iterator[None]:
+    """Store the response after the order is committed, so that a crash in between leads to a second order."""
     keep = idempotency._keep
 
     def keep_later(*args: Any) -> None:
@@ -115,7 +124,7 @@ def keep_the_key_outside_the_transaction() -> Iterator[None]:
 
 
 def reserve_without_looking(order: Any, lines: Any) -> None:
-    """Reserve again whenever the message comes again, and whatever there is."""
+    """Reserve again when the message is delivered again, and without looking at the stock."""
     with uow.unit_of_work() as work:
         stock = work.get_many(StockItem, [line.sku for line in lines])
         if work.find(Reservation, order) is None:
@@ -126,28 +135,28 @@ def reserve_without_looking(order: Any, lines: Any) -> None:
 
 
 def release_nothing(order: Any, reason: str) -> None:
-    """The reservation is let go of, its stock is not."""
+    """Release the reservation, and leave its stock reserved."""
     with uow.unit_of_work() as work:
         work.get(Reservation, order).release(reason)
 
 
-def ship_off_no_shelf(order: Any, shipment: Any) -> None:
-    """The goods leave, the shelf does not notice."""
+def ship_without_taking_stock(order: Any, shipment: Any) -> None:
+    """Ship the reservation, and leave its goods on hand."""
     with uow.unit_of_work() as work:
         work.get(Reservation, order).ship(shipment)
 
 
 def issue_no_refund(refund: Any) -> Callable[[], None]:
-    """The refund is written down and never asked of the provider."""
+    """Record the refund as issued without a request to the provider."""
     return partial(billing.settle_refund, refund.id, f"re_{refund.id}")
 
 
-def call_nothing_off(self: Invoice, reason: str) -> None:
-    """The order is cancelled, its invoice stays as it is."""
+def void_nothing(self: Invoice, reason: str) -> None:
+    """Leave the invoice of a cancelled order as it is."""
 
 
 def confirm_unpaid(number: Any) -> None:
-    """Confirm as soon as the goods are there."""
+    """Confirm the order as soon as its goods are reserved."""
     with uow.unit_of_work() as work:
         order = work.get(Order, number)
         order.await_payment()
@@ -155,37 +164,37 @@ def confirm_unpaid(number: Any) -> None:
 
 
 def stop_nothing(self: Shipment, reason: str) -> None:
-    """Whatever fulfillment answers, the shipment goes on."""
+    """Accept the request to stop a shipment, and do not stop it."""
 
 
 def keep_no_history(self: UnitOfWork) -> None:
-    """The rows are written, what happened is not."""
+    """Write the rows of aggregates without their events."""
 
 
-def tell_it_differently(recorded: Any) -> Any:
-    """History tells it a little differently."""
+def store_another_quantity(recorded: Any) -> Any:
+    """Store events with another quantity."""
     entry, personal = _entry_of(recorded)
     data = {**entry["data"], "quantity": 1} if "quantity" in entry["data"] else entry["data"]
     return {**entry, "data": data}, personal
 
 
 def write_no_lines(self: Aggregate) -> list[Any]:
-    """Parts that were changed are not saved."""
+    """Do not save parts that have changed."""
     return []
 
 
 def pay_twice(self: Payment, reference: str) -> None:
-    """A success heard twice counts twice, whatever the table says."""
+    """Record a success again when it arrives again, whatever the state table says."""
     self.record(payment_events.PaymentSucceeded(self.id, self.invoice_id, self.order, self.amount, reference))
 
 
 def lock_nothing(model: Any, attribute: str, values: Any, locked: bool = False) -> Any:
-    """Read what others are writing."""
+    """Read rows without a lock."""
     return reading.read(model, attribute, values)
 
 
 def lock_in_any_order(self: UnitOfWork, model: Any, keys: Any) -> Any:
-    """One row after the other, in the order chance has it."""
+    """Lock one row after another in random order."""
     found: dict[str, Any] = {}
     for key in random.sample(list(keys), len(keys)):
         found |= _get_many(self, model, [key])
@@ -193,7 +202,7 @@ def lock_in_any_order(self: UnitOfWork, model: Any, keys: Any) -> Any:
 
 
 def refund_without_the_lock(number: Any, amount: Any, reason: str) -> None:
-    """Look first, and lock later."""
+    """Check the refunds of an invoice that is read without a lock."""
     with uow.unit_of_work() as work:
         invoice = Invoice.objects.get(pk=number)
         work.add(invoice)
@@ -201,19 +210,19 @@ def refund_without_the_lock(number: Any, amount: Any, reason: str) -> None:
 
 
 def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
-    """Each attempt to give money back is a new wish to the provider."""
+    """Refund under a new idempotency key at each attempt."""
     key = f"{refund.id}-{uuid4()}"
     reference = billing.provider().refund(key, refund.payment.reference, refund.amount)
     return partial(billing.settle_refund, refund.id, reference)
 
 
 def fail_in_any_state(self: Payment, reason: str) -> None:
-    """What is heard last is true."""
+    """Record a failure in every state, so that the call-back that arrives last wins."""
     self.record(payment_events.PaymentFailed(self.id, self.order, reason))
 
 
 def count_no_attempt(delivery_queue: Any, limit: int) -> Any:
-    """An attempt counts when it has failed, so one that ends with its worker does not."""
+    """Do not count an attempt when it is claimed, so that one that kills its worker is never counted."""
     claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(attempts=F("attempts") - 1)
     return [each._replace(attempt=each.attempt - 1) for each in claims]
@@ -221,7 +230,7 @@ def count_no_attempt(delivery_queue: Any, limit: int) -> Any:
 
 @contextmanager
 def keep_a_claim_for_ever() -> Iterator[None]:
-    """Whoever has claimed goes on, however long ago that was."""
+    """Let a worker handle its claims and mark them as done after their lease has passed."""
 
     def claimed(claims: Any) -> QuerySet[Delivery]:
         return Delivery.objects.filter(pk__in=[c.id for c in claims]).select_related("message").order_by("pk")
@@ -243,14 +252,14 @@ def keep_a_claim_for_ever() -> Iterator[None]:
 
 
 def due_and_never_claimed() -> Any:
-    """Look only for what nobody has tried yet."""
+    """Find only deliveries that were never claimed."""
     due = Delivery.objects.filter(status="pending", attempts=0, due_at__lte=clock.now())
     return [DeliveryQueue(*row) for row in due.order_by().values_list("context", "external").distinct()]
 
 
 @contextmanager
-def give_batches_up_as_a_whole() -> Iterator[None]:
-    """When one of a batch fails, the batch has failed, again, and is given up."""
+def fail_batches_as_a_whole() -> Iterator[None]:
+    """Count a failure for each delivery of a batch when one of them fails."""
 
     def fail_together(name: str, claims: Any, early: Any) -> Any:
         try:
@@ -260,7 +269,7 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
                 outcomes.record_failure(each, error)
         return []
 
-    # Two attempts, both with all neighbours: at the third, each would be alone.
+    # With two attempts, a delivery is never tried alone before it becomes a dead letter.
     with (
         override_settings(DELIVERY_MAX_ATTEMPTS=2),
         mock.patch.object(deliver, "_attempt", fail_together),
@@ -271,20 +280,23 @@ def give_batches_up_as_a_whole() -> Iterator[None]:
 
 @contextmanager
 def take_the_clients_price() -> Iterator[None]:
-    """If the client says what it costs, that is what it costs."""
-    said: dict[str, Any] = {}
+    """Use the unit price that the client sends."""
+    prices: dict[str, Any] = {}
     valid, priced = order_views.Orders.valid, order_commands._priced
 
-    def listen(self: Any, request: Any) -> Any:
+    def remember(self: Any, request: Any) -> Any:
         for line in request.data["lines"]:
             if price := line.pop("unit_price", None):
-                said[line["sku"]] = Money(**price)
+                prices[line["sku"]] = Money(**price)
         return valid(self, request)
 
-    def believe(*what: Any) -> Any:
-        return [replace(line, unit_price=said.get(line.sku, line.unit_price)) for line in priced(*what)]
+    def use_them(*arguments: Any) -> Any:
+        return [replace(line, unit_price=prices.get(line.sku, line.unit_price)) for line in priced(*arguments)]
 
-    with mock.patch.object(order_views.Orders, "valid", listen), mock.patch.object(order_commands, "_priced", believe):
+    with (
+        mock.patch.object(order_views.Orders, "valid", remember),
+        mock.patch.object(order_commands, "_priced", use_them),
+    ):
         yield
 
 
@@ -296,7 +308,7 @@ _entry_of = uow.entry_of
 
 @contextmanager
 def done_in_a_transaction_of_its_own() -> Iterator[None]:
-    """Handled and committed, and only then marked done, by a consumer that counts on being called once."""
+    """Mark a delivery as done after its effects are committed, for a consumer that is not idempotent."""
     mark = outcomes.mark_done
 
     def mark_now(deliveries: Any) -> None:
@@ -327,8 +339,8 @@ BUGS = [
     Bug(
         "new provider key on each attempt", replaced(billing, "_ask_for_money", ask_under_a_new_key), ALL_THE_WAY, True
     ),
-    Bug("idempotency key not kept", replaced(idempotency, "_keep", forget_the_key), ALL_THE_WAY),
-    Bug("idempotency key kept after the commit", keep_the_key_outside_the_transaction, ALL_THE_WAY),
+    Bug("idempotency key not stored", replaced(idempotency, "_keep", forget_the_key), ALL_THE_WAY),
+    Bug("idempotency key stored after the commit", keep_the_key_after_the_commit, ALL_THE_WAY),
     Bug("oversell", replaced(inventory, "reserve_stock", reserve_without_looking), (FLOWS["run_out_of_stock"],), True),
     Bug(
         "released stock not freed",
@@ -337,20 +349,20 @@ BUGS = [
         True,
     ),
     Bug(
-        "shipped stock still on the shelf",
-        replaced(inventory, "ship_reservation", ship_off_no_shelf),
+        "shipped stock still on hand",
+        replaced(inventory, "ship_reservation", ship_without_taking_stock),
         ALL_THE_WAY,
         True,
     ),
     Bug(
-        "refund never asked of the provider",
+        "refund never requested from the provider",
         replaced(billing, "issue_refund", issue_no_refund),
         (FLOWS["cancel_after_payment"],),
         True,
     ),
     Bug(
         "cancelled order not refunded",
-        replaced(Invoice, "void", call_nothing_off),
+        replaced(Invoice, "void", void_nothing),
         (FLOWS["cancel_after_payment"],),
         True,
     ),
@@ -360,22 +372,27 @@ BUGS = [
         (FLOWS["have_the_card_declined"],),
         True,
     ),
-    Bug("cancellation not answered", replaced(Shipment, "stop", stop_nothing), (FLOWS["cancel_after_payment"],), True),
-    Bug("history not kept", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
     Bug(
-        "history tells it differently",
-        replaced(uow, "entry_of", tell_it_differently),
+        "shipment of a cancelled order not stopped",
+        replaced(Shipment, "stop", stop_nothing),
+        (FLOWS["cancel_after_payment"],),
+        True,
+    ),
+    Bug("history not stored", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
+    Bug(
+        "history differs from the row",
+        replaced(uow, "entry_of", store_another_quantity),
         ALL_THE_WAY,
         True,
     ),
     Bug("changed parts not saved", replaced(Aggregate, "touched_parts", property(write_no_lines)), ALL_THE_WAY, True),
     Bug(
-        "call-back and answer both counted",
+        "call-back and response both counted",
         replaced(Payment, "succeed", pay_twice),
         (FLOWS["hear_the_call_back_first"],),
         True,
     ),
-    Bug("deadline not kept", replaced(Order, "expire", lambda self: None), (FLOWS["miss_the_deadline"],), True),
+    Bug("deadline ignored", replaced(Order, "expire", lambda self: None), (FLOWS["miss_the_deadline"],), True),
     Bug(
         "new provider key on each refund",
         replaced(billing, "issue_refund", refund_under_a_new_key),
@@ -383,7 +400,7 @@ BUGS = [
         True,
     ),
     Bug(
-        "refund in part not noted",
+        "partial refund not recorded",
         replaced(ordering, "record_refund", lambda *args: None),
         (FLOWS["refund_in_part"],),
         True,
@@ -397,19 +414,19 @@ BUGS = [
     Bug(
         "random lock order",
         replaced(UnitOfWork, "get_many", lock_in_any_order),
-        check=own_checks.orders_for_the_same_goods_never_wait_for_each_other,
+        check=own_checks.orders_for_the_same_goods_do_not_deadlock,
         needs_postgresql=True,
     ),
     Bug(
         "refund sum checked without the lock",
         replaced(billing, "refund_in_part", refund_without_the_lock),
-        check=own_checks.of_refunds_at_once_one_is_given,
+        check=own_checks.one_of_many_simultaneous_refunds_succeeds,
         needs_postgresql=True,
     ),
     Bug(
         "call-backs applied by arrival",
         replaced(Payment, "fail", fail_in_any_state),
-        check=own_checks.a_late_call_back_changes_nothing,
+        check=own_checks.a_late_call_back_has_no_effect,
     ),
     Bug(
         "unsigned call-backs accepted",
@@ -419,35 +436,41 @@ BUGS = [
     Bug(
         "owner filter missing",
         replaced(order_views.OrderView, "get_queryset", lambda self: Order.objects.all()),
-        check=own_checks.an_order_is_its_buyers_alone,
+        check=own_checks.only_its_buyer_sees_an_order,
     ),
-    Bug("price from the client", take_the_clients_price, check=own_checks.prices_are_the_shops),
+    Bug("price from the client", take_the_clients_price, check=own_checks.a_price_from_the_client_is_refused),
     Bug(
         "unknown fields accepted",
         replaced(Input, "to_internal_value", Serializer.to_internal_value),
-        check=own_checks.fields_nobody_asked_for_are_refused,
+        check=own_checks.unknown_fields_are_refused,
     ),
     Bug(
         "claimed delivery never swept",
         replaced(tasks, "due_delivery_queues", due_and_never_claimed),
-        check=own_checks.what_a_dead_worker_held_is_swept,
+        check=own_checks.deliveries_of_a_dead_worker_are_swept,
     ),
     Bug(
         "attempts of dead workers not counted",
         replaced(deliver, "claim", count_no_attempt),
-        check=own_checks.a_delivery_that_kills_its_workers_is_given_up,
+        check=own_checks.a_delivery_that_kills_its_workers_becomes_a_dead_letter,
     ),
-    Bug("lost claim not noticed", keep_a_claim_for_ever, check=own_checks.a_claim_that_was_lost_takes_no_effect),
+    Bug("passed lease not noticed", keep_a_claim_for_ever, check=own_checks.a_claim_whose_lease_passed_has_no_effect),
     Bug(
-        "poison message holds up its neighbours",
-        give_batches_up_as_a_whole,
-        check=own_checks.a_poison_message_holds_nobody_up,
+        "poison message blocks others",
+        fail_batches_as_a_whole,
+        check=own_checks.a_poison_message_does_not_block_others,
     ),
 ]
 
 
 def hunt(bug: Bug, fresh: Fresh, seed: int = 1, most: int = 250) -> str | None:
-    """Look for a planted bug; returns how it showed, or None if it was not caught."""
+    """Look for a planted bug; returns how it showed, or None if nothing caught it.
+
+    Args:
+        fresh: the database that is restored before each try.
+        seed: for the order of the points.
+        most: how many points of a flow are tried.
+    """
     if bug.check:
         return _ask(bug.check, bug, fresh)
     for flow in bug.flows:
@@ -456,9 +479,7 @@ def hunt(bug: Bug, fresh: Fresh, seed: int = 1, most: int = 250) -> str | None:
             _, counts = run_in_child(partial(flow.run, World("hunt")), None)
             todo: list[Any] = list(points(counts))
             random.Random(seed).shuffle(todo)
-            todo.sort(
-                key=lambda point: "commit" not in point.when
-            )  # they are few, and most of what goes wrong is there
+            todo.sort(key=lambda point: "commit" not in point.when)  # commits are few, and most bugs show there
             for point in [None] if bug.seen_without_a_crash else todo[:most]:
                 fresh.restore()
                 if point:
@@ -470,7 +491,7 @@ def hunt(bug: Bug, fresh: Fresh, seed: int = 1, most: int = 250) -> str | None:
 
 
 def _ask(check: Callable[[], str | None], bug: Bug, fresh: Fresh) -> str | None:
-    """What a check shows with the bug, if it shows nothing without."""
+    """What a check finds with the bug; exits if it finds something without the bug."""
     fresh.restore()
     if (false_alarm := check()) is not None:
         raise SystemExit(f"{check.__name__} finds something without any bug: {false_alarm}")
@@ -487,7 +508,7 @@ def _violations(flow: Flow) -> list[str]:
 
 
 def hunt_all(part: int = 1, of: int = 1) -> dict[str, Any]:
-    """Plant every bug, or those of one part of so many, look for it, and report how it showed."""
+    """Plant and hunt every bug, or those of one part of so many; returns the report."""
     planted = BUGS[part - 1 :: of]
     here = [bug for bug in planted if connection.vendor == "postgresql" or not bug.needs_postgresql]
     fresh = Fresh(open_shop)

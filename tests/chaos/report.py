@@ -1,4 +1,4 @@
-"""What was shown, with every zero: each part's report is kept, and all of them together are `docs/proofs.md`."""
+"""Store the report of each part, and write `docs/proofs.md` from all stored reports."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from typing import Any
 from tests.revision import revision
 from tests.system.running_system import ROOT
 
-KEPT = ROOT / "var" / "chaos"
+REPORTS = ROOT / "var" / "chaos"
 PAGE = ROOT / "docs" / "proofs.md"
 NOT_CODE = {"var", "docs", "staticfiles"}
 """Folders that hold no code of Waybill."""
 HEAD = """# What was shown
 
-Written by `make chaos`; the page is the output of real runs, one for each part, and is not edited by hand. What is
-claimed is n: so many times it was tried, so many times it held.
+`make chaos` writes this page from the reports of real runs, one for each part; it is not edited by hand. Each number
+says how often something was tried. It held every time unless a violation is listed.
 
 """
 
@@ -35,30 +35,30 @@ ALL = (
     "simulations",
     "machines",
 )
-"""The parts of a whole run."""
+"""The parts of a whole run, in order."""
 
 
 def keep(name: str, report: dict[str, Any]) -> None:
-    """Keep a part's report, with the moment, the commit and the machine it is of."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    (KEPT / f"{name}.json").write_text(json.dumps({**report, "run": _run()}, indent=2))
+    """Store a part's report, with the time, the commit and the machine of the run."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"{name}.json").write_text(json.dumps({**report, "run": _run()}, indent=2))
 
 
 def unfinished(name: str) -> Path:
-    """The file that keeps the results of a run until it comes to its end, of exactly this code."""
+    """The path of a file for the results of a run that has not ended, named after a hash of all Python files."""
     digest = sha256()
     for folder in sorted(
         path for path in ROOT.iterdir() if path.is_dir() and path.name not in NOT_CODE and path.name[0] != "."
     ):
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    KEPT.mkdir(parents=True, exist_ok=True)
-    return KEPT / f"{name}, {digest.hexdigest()[:12]}.unfinished"
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    return REPORTS / f"{name}, {digest.hexdigest()[:12]}.unfinished"
 
 
 def write_page() -> None:
-    """Make the page of all reports that are kept."""
-    reports = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))}
+    """Write the page from all stored reports."""
+    reports = {path.stem: json.loads(path.read_text()) for path in sorted(REPORTS.glob("*.json"))}
     PAGE.write_text(HEAD + "\n".join(_lines(reports)) + "\n")
 
 
@@ -80,7 +80,7 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
     )
     missing = [name for name in ALL if name not in reports]
     if missing:
-        yield f"\nNot shown here: {', '.join(missing)}."
+        yield f"\nNot run: {', '.join(missing)}."
     matrices = {name: report for name, report in reports.items() if "points" in report}
     if matrices:
         yield from _crash_matrix(matrices)
@@ -93,8 +93,9 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
 
 def _crash_matrix(matrices: dict[str, Any]) -> Iterator[str]:
     yield "\n## The crash matrix\n"
-    yield "Each flow was killed before and after every statement and every commit, and once more at each commit that"
-    yield "was done but reported as failed; then started again, its requests repeated, and every invariant checked.\n"
+    yield "Each step of a flow was killed before and after every statement and every commit, and once more at each"
+    yield "commit that succeeded but was reported as failed. Then the flow ran again from its first step, its requests"
+    yield "were repeated, and every invariant was checked. A step that flows share counts for the first of them.\n"
     rows = [
         [name, flow.replace("_", " "), f"{points:,}", f"{report['died'].get(flow, 0):,}", _of(report, flow)]
         for name, report in matrices.items()
@@ -129,14 +130,14 @@ def _live(name: str, report: dict[str, Any]) -> Iterator[str]:
         if not isinstance(part, dict) or "must hold" not in part:
             continue
         yield f"**{part['what']}** Must hold: {part['must hold']}.\n"
-        yield from (f"* {what}: {_told(n)}" for what, n in part["n"].items())
+        yield from (f"* {what}: {_as_text(n)}" for what, n in part["n"].items())
         yield f"* violations: {len(part['violations'])}\n"
         yield from (f"    * {_cell(violation)}" for violation in part["violations"][:10])
 
 
-def _told(n: Any) -> str:
+def _as_text(n: Any) -> str:
     if isinstance(n, dict):
-        return ", ".join(f"{what} {_told(each)}" for what, each in n.items()) or "none"
+        return ", ".join(f"{what} {_as_text(each)}" for what, each in n.items()) or "none"
     return f"{n:,}" if isinstance(n, int | float) else str(n)
 
 

@@ -1,4 +1,4 @@
-"""Servers of the harness's own, on free ports and over folders of their own: it ends what it started, nothing else."""
+"""Servers that the harness starts on free ports, with folders of their own. It ends only servers that it started."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ import redis
 from tests.system.running_system import Program, eventually, free_port
 
 DEBIANS_PLACE = Path("/usr/lib/postgresql")
-"""Where Debian keeps PostgreSQL's own programs, one folder a version, off the PATH."""
+"""The folder of PostgreSQL's programs on Debian, which are not on the PATH: one folder a version."""
 
 
 class MissingServer(RuntimeError):
-    """A server's program is not on this machine."""
+    """A server's program is not installed."""
 
 
 class Server(ABC):
@@ -34,42 +34,42 @@ class Server(ABC):
         self.port = free_port()
 
     @abstractmethod
-    def answers(self) -> bool:
-        """Whether it can be used now."""
+    def responses(self) -> bool:
+        """Whether the server can be used now."""
 
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """What it runs."""
+        """The command that runs the server."""
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it is ready."""
         name = type(self).__name__
         self.program = Program(self.command(), self.folder, os.environ, self.folder / "server.log", **self.run_as())
-        eventually(self.answers, bool, f"a {name} that answers")
+        eventually(self.responses, bool, f"a {name} that is ready")
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """SIGKILL the server."""
         self.program.kill()
 
     def freeze(self) -> None:
-        """Let it accept connections and never answer."""
+        """SIGSTOP the server: the kernel accepts connections, and nothing responds."""
         self.program.signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """SIGCONT the server."""
         self.program.signal_group(signal.SIGCONT)
 
     def run_as(self) -> dict[str, Any]:
-        """The user it runs as, for `subprocess`; ours without."""
+        """The user that the server runs as, as arguments of `subprocess`; empty for the current user."""
         return {}
 
 
 class Redis(Server):
-    """A Redis of this run's own.
+    """A Redis server.
 
     Args:
         folder: for its files.
-        durable: whether it keeps what it holds, written to disk every second; without, it forgets all when it ends.
+        durable: whether its append-only file is written to disk every second; otherwise a restart loses all keys.
     """
 
     def __init__(self, folder: Path, durable: bool = False) -> None:
@@ -78,15 +78,15 @@ class Redis(Server):
 
     @property
     def url(self) -> str:
-        """Where Celery finds it."""
+        """The URL for Celery."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
         own = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        keeps = ["--appendonly", "yes" if self.durable else "no", "--dir", str(self.folder)]
-        return [_program("redis-server"), *own, *keeps]
+        files = ["--appendonly", "yes" if self.durable else "no", "--dir", str(self.folder)]
+        return [_program("redis-server"), *own, *files]
 
-    def answers(self) -> bool:
+    def responses(self) -> bool:
         try:
             with self.client() as client:
                 return bool(client.ping())
@@ -94,16 +94,16 @@ class Redis(Server):
             return False
 
     def client(self) -> "redis.Redis[bytes]":
-        """A connection, to be closed by whoever asked for it."""
+        """A new connection; the caller closes it."""
         return redis.Redis.from_url(self.url)
 
 
 class PostgreSQL(Server):
-    """A cluster made for this run.
+    """A PostgreSQL server with a new cluster.
 
     Args:
         folder: for its files.
-        durable: as it is by default; without, it is faster, and safe as long as the machine itself stays up.
+        durable: whether it uses fsync, as by default. Without fsync it is faster, and loses data only with the machine.
     """
 
     def __init__(self, folder: Path, durable: bool = True) -> None:
@@ -126,10 +126,10 @@ class PostgreSQL(Server):
         return {"user": "postgres"} if os.geteuid() == 0 else {}
 
     def url(self, database: str) -> str:
-        """Where Django finds a database of it."""
+        """The URL of one of its databases for Django."""
         return f"postgres://postgres@127.0.0.1:{self.port}/{database}"
 
-    def answers(self) -> bool:
+    def responses(self) -> bool:
         try:
             self.ask("select 1")
         except psycopg.OperationalError:
@@ -137,18 +137,18 @@ class PostgreSQL(Server):
         return True
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a statement as the database's owner, past everything; returns what it returns."""
+        """Run a statement as the superuser, without Django; returns its rows."""
         with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as connection:
             cursor = connection.execute(sql)  # type: ignore[call-overload]  # any text
             return cursor.fetchall() if cursor.description else []
 
     def stop(self) -> None:
-        """Shut it down as its owner would."""
+        """Shut the server down with SIGTERM."""
         self.program.terminate()
         self.program.stop()
 
     def kill(self) -> None:
-        """SIGKILL for every process of it: each leads a group of its own."""
+        """SIGKILL the server and its backends, because each backend leads a process group of its own."""
         backends = self.program.children
         super().kill()
         for backend in backends:
@@ -157,7 +157,7 @@ class PostgreSQL(Server):
 
 
 def _program(name: str) -> str:
-    """The path of a server's program, the newest there is; raises `MissingServer`."""
+    """The path of a server's program in its newest version; raises `MissingServer`."""
     if found := shutil.which(name):
         return found
     ours = sorted(DEBIANS_PLACE.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))

@@ -1,4 +1,4 @@
-"""A short form of what `make chaos` does to a whole house: real processes, real servers, real kills."""
+"""A tenth of the faults and loads of `make chaos`, on real processes and servers."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ ON_SERVERS = [
 IN_ONE_PROCESS = [("embedded", "kill_the_one_process"), ("simulations", "simulations")]
 
 
-# Each brings its own servers: once is enough, in the run that has them.
+# Each starts servers of its own, so the test run with servers runs the first list, and the embedded run the second.
 @pytest.mark.parametrize(("part", "name"), IN_ONE_PROCESS if settings.EMBEDDED else ON_SERVERS)
-def test_whatever_is_done_to_a_house_its_promises_hold(tmp_path: Path, part: str, name: str) -> None:
+def test_the_system_keeps_its_promises_under_a_fault(tmp_path: Path, part: str, name: str) -> None:
     report = run_harness(tmp_path, part, "--short", "--only", name)
     assert report["violations"] == []
-    assert report[name]["n"], "nothing was tried, so nothing was shown"
+    assert report[name]["n"], "nothing was tried"

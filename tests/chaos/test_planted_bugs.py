@@ -1,4 +1,4 @@
-"""A harness that catches nothing proves nothing: every bug planted into sound code is caught by some check."""
+"""Every bug that is planted into the code is caught by some check."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from harness import run_harness
 
 PARTS = 10
 FEWEST = 3
-"""So many bugs are in each part at least, those among them that only PostgreSQL can show."""
+"""How many bugs each part has at least, with those that only PostgreSQL can show."""
 ON_SQLITE, ON_POSTGRESQL = range(6, PARTS + 1), range(1, 6)
-"""CI runs both, and so hunts every bug once: those that only PostgreSQL can show there. `make chaos` hunts them all."""
+"""CI runs the tests on both databases, and so hunts every bug once. `make chaos` hunts all bugs on PostgreSQL."""
 
 
 @pytest.mark.parametrize("part", ON_POSTGRESQL if connection.vendor == "postgresql" else ON_SQLITE)

@@ -1,4 +1,4 @@
-"""Races with real connections: whoever comes first, the end is one that could have come without any race."""
+"""Races between real connections: the result is one that would be possible without a race."""
 
 import time
 from collections.abc import Callable
@@ -43,7 +43,7 @@ pytestmark = [
 
 @pytest.fixture
 def together() -> Callable[..., list[Any]]:
-    """Run functions at the same moment; returns their results or refusals, and raises any other error."""
+    """Run functions at the same moment; returns their results and domain errors, and raises any other error."""
 
     def run(*functions: Callable[[], Any]) -> list[Any]:
         results = at_once(*functions)
@@ -57,7 +57,7 @@ def together() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def settle(drain: Callable[..., int]) -> Callable[[], None]:
-    """Handle everything to its end, also what came too early or lost its claim and is due a little later."""
+    """Handle all deliveries, also those that become due in the next 40 seconds."""
 
     def to_the_end() -> None:
         for seconds in range(0, 40, 2):
@@ -68,7 +68,7 @@ def settle(drain: Callable[..., int]) -> Callable[[], None]:
 
 
 @pytest.fixture
-def sound() -> Callable[[], None]:
+def assert_valid() -> Callable[[], None]:
     """Assert that every invariant holds."""
 
     def check() -> None:
@@ -86,7 +86,7 @@ def refusals(results: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("units", [1, 3, 10])
-def test_the_last_units_are_sold_once(together, shop, placed, drain, settle, sound, units) -> None:
+def test_the_last_units_are_sold_once(together, shop, placed, drain, settle, assert_valid, units) -> None:
     adjust_stock(Sku("ATLAS"), units - shop["ATLAS"][1], "counted")
     drain()
     orders = [placed({"ATLAS": 1}, buyer=f"B-{i}") for i in range(20)]
@@ -95,11 +95,11 @@ def test_the_last_units_are_sold_once(together, shop, placed, drain, settle, sou
     settle()
     assert [status_of(order) for order in orders].count("confirmed") == units
     assert StockItem.objects.get(pk="ATLAS").available == 0
-    sound()
+    assert_valid()
 
 
 def test_two_orders_for_the_same_goods_in_opposite_order_do_not_deadlock(
-    together, shop, placed, drain, settle, sound
+    together, shop, placed, drain, settle, assert_valid
 ) -> None:
     pairs = [({"MUG": 1, "LAMP": 1}, {"LAMP": 1, "MUG": 1}) for _ in range(5)]
     orders = [placed(lines, buyer=f"B-{i}") for i, lines in enumerate(lines for pair in pairs for lines in pair)]
@@ -110,7 +110,7 @@ def test_two_orders_for_the_same_goods_in_opposite_order_do_not_deadlock(
     assert refusals(results) == []
     assert Reservation.objects.filter(status="held").count() == len(orders)
     settle()
-    sound()
+    assert_valid()
 
 
 def test_an_order_does_not_wait_for_another_of_the_same_buyer(placed) -> None:
@@ -118,11 +118,11 @@ def test_an_order_does_not_wait_for_another_of_the_same_buyer(placed) -> None:
     with unit_of_work():
         placed()
         [meanwhile] = at_once(placed)
-    assert isinstance(meanwhile, str), "it was placed before the other was committed"
+    assert isinstance(meanwhile, str), "the second order must be placed before the first is committed"
 
 
 def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(
-    together, shop, placed, drain, settle, sound
+    together, shop, placed, drain, settle, assert_valid
 ) -> None:
     for i in range(5):
         order = placed(buyer=f"B-{i}")
@@ -141,11 +141,11 @@ def test_a_payment_that_races_its_deadline_ends_confirmed_or_refunded(
         invoice = Invoice.objects.get(order=order)
         assert status_of(order) == ("confirmed" if invoice.paid and not invoice.refunded else "cancelled")
         assert invoice.paid == invoice.refunded or status_of(order) == "confirmed"
-    sound()
+    assert_valid()
 
 
-def test_a_cancellation_that_meets_the_dispatch_ends_shipped_or_refunded(
-    together, shop, placed, drain, settle, sound
+def test_a_cancellation_that_races_the_dispatch_ends_shipped_or_refunded(
+    together, shop, placed, drain, settle, assert_valid
 ) -> None:
     for i in range(5):
         order = placed(buyer=f"B-{i}")
@@ -159,24 +159,24 @@ def test_a_cancellation_that_meets_the_dispatch_ends_shipped_or_refunded(
         settle()
         ends = (status_of(order), Shipment.objects.get(pk=shipment).status)
         assert ends in {("shipped", "dispatched"), ("cancelled", "cancelled")}
-    sound()
+    assert_valid()
 
 
-def test_the_same_answer_of_the_provider_heard_many_times_at_once_counts_once(
-    together, shop, placed, drain, settle, sound
+def test_a_response_of_the_provider_that_arrives_many_times_at_once_counts_once(
+    together, shop, placed, drain, settle, assert_valid
 ) -> None:
     order = placed()
     drain("inventory", "ordering")
     while deliver_due(DeliveryQueue("billing", False)):
         pass
     payment = PaymentId(f"P{order[1:]}-1")
-    together(*[lambda: settle_payment(payment, Charged("ch_told"))] * 8)
+    together(*[lambda: settle_payment(payment, Charged("ch_1"))] * 8)
     assert Invoice.objects.get(order=order).paid == Invoice.objects.get(order=order).total
     assert [f.offenders for name, f in verify(["billing."]).items() if f.offenders] == []
 
 
-def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circle(
-    together, shop, placed, drain, settle, sound, monkeypatch
+def test_a_call_back_and_a_batch_of_payments_do_not_deadlock(
+    together, shop, placed, drain, settle, assert_valid, monkeypatch
 ) -> None:
     for i in range(3):
         placed({"MUG": 1}, buyer=f"B-{i}")
@@ -190,32 +190,32 @@ def test_a_call_back_and_a_batch_of_payments_never_wait_for_each_other_in_a_circ
     monkeypatch.setattr(
         external,
         "_write_down",
-        lambda consumer, answers: (written_together.append(len(answers)), write_down(consumer, answers)),
+        lambda consumer, responses: (written_together.append(len(responses)), write_down(consumer, responses)),
     )
 
     def call_back() -> None:
         with unit_of_work() as work:
             work.get(Payment, payment.id)
-            has_the_payment.set()
-            wait_until_somebody_waits()
+            payment_is_locked.set()
+            wait_until_another_waits()
             settle_payment(PaymentId(payment.id), charged)
 
     def batch() -> None:
-        has_the_payment.wait(10)
+        payment_is_locked.wait(60)
         deliver_due(DeliveryQueue("billing", True))
 
-    has_the_payment = Event()
+    payment_is_locked = Event()
     together(call_back, batch)
 
-    assert written_together == [3], "whoever waits in a circle is thrown out, and tries each alone"
+    assert written_together == [3], "in a deadlock the batch would be aborted, and each payment written alone"
     assert {payment.status for payment in Payment.objects.all()} == {"succeeded"}
     settle()
-    sound()
+    assert_valid()
 
 
-def wait_until_somebody_waits() -> None:
-    """Until another connection waits for the transaction of this one; it gives up after ten seconds."""
-    timeout = time.monotonic() + 10
+def wait_until_another_waits() -> None:
+    """Wait until another connection waits for the transaction of this one, at most for a minute."""
+    timeout = time.monotonic() + 60
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
     with connection.cursor() as cursor:
         while time.monotonic() < timeout:
@@ -225,8 +225,8 @@ def wait_until_somebody_waits() -> None:
             time.sleep(0.01)
 
 
-def test_a_batch_of_payments_that_two_workers_hold_is_written_down_once(
-    together, shop, placed, drain, settle, sound
+def test_a_batch_of_payments_that_two_workers_claimed_is_recorded_once(
+    together, shop, placed, drain, settle, assert_valid
 ) -> None:
     orders = [placed({"MUG": 1}, buyer=f"B-{i}") for i in range(10)]
     drain("inventory", "ordering")
@@ -239,10 +239,10 @@ def test_a_batch_of_payments_that_two_workers_hold_is_written_down_once(
         settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
     assert Delivery.objects.exclude(status="done").count() == 0
-    sound()
+    assert_valid()
 
 
-def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, placed, settle, sound) -> None:
+def test_one_of_fifty_refunds_of_sixty_percent_at_once_succeeds(together, shop, placed, settle, assert_valid) -> None:
     order = placed()
     settle()
     invoice = Invoice.objects.get(order=order)
@@ -252,10 +252,10 @@ def test_of_fifty_refunds_of_sixty_percent_at_once_one_is_given(together, shop, 
     settle()
     assert [refund.amount for refund in Refund.objects.all()] == [most_of_it]
     assert Invoice.objects.get().refunded == Order.objects.get().refunded == most_of_it
-    sound()
+    assert_valid()
 
 
-def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, placed, drain, settle, sound) -> None:
+def test_ten_workers_handle_each_delivery_once(together, shop, placed, drain, settle, assert_valid) -> None:
     orders = [placed(buyer=f"B-{i}") for i in range(15)]
     delivery_queues = [
         DeliveryQueue(context, external)
@@ -266,4 +266,4 @@ def test_ten_workers_over_one_backlog_handle_each_delivery_once(together, shop, 
         together(*[lambda: [deliver_due(delivery_queue) for delivery_queue in delivery_queues] for _ in range(10)])
     settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
-    sound()
+    assert_valid()

@@ -1,4 +1,4 @@
-"""Every flow ends where it must, whichever way its deliveries go; with HYPOTHESIS_PROFILE=chaos, in many more ways."""
+"""Every flow ends as it must in every scenario. With HYPOTHESIS_PROFILE=chaos many more scenarios are tried."""
 
 from datetime import datetime
 from random import Random
@@ -16,13 +16,13 @@ from tests.chaos.scenario import Scenario
 MANY = settings.get_current_profile_name() == "chaos"
 SEEDS = range(1, 31) if MANY else range(1, 3)
 CRASHES = 1_000 if MANY else 2
-"""So many of a flow's steps a worker dies at."""
+"""At how many of a flow's steps a worker dies."""
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
-def test_a_flow_ends_the_same_whichever_way_its_deliveries_go(flow: Flow) -> None:
+def test_a_flow_ends_the_same_in_every_scenario(flow: Flow) -> None:
     open_shop()
     wrong: dict[Scenario, list[str]] = {}
 
@@ -46,7 +46,7 @@ def test_a_flow_ends_the_same_whichever_way_its_deliveries_go(flow: Flow) -> Non
     assert wrong == {}
 
 
-def test_a_crash_at_a_step_really_takes_it_back() -> None:
+def test_a_crash_at_a_step_rolls_the_step_back() -> None:
     open_shop()
     usual, _ = Scenario.in_order().play(FLOWS["place_and_pay"])
     crashed, _ = Scenario.in_order().crashing(1).play(FLOWS["place_and_pay"])
@@ -54,7 +54,7 @@ def test_a_crash_at_a_step_really_takes_it_back() -> None:
     assert crashed > usual
 
 
-def test_what_is_handled_twice_takes_twice_the_steps() -> None:
+def test_doubled_deliveries_take_twice_the_steps() -> None:
     open_shop()
     usual, _ = Scenario.in_order().play(FLOWS["place_and_pay"])
     twice, _ = Scenario.in_order().twice().play(FLOWS["place_and_pay"])
@@ -81,7 +81,7 @@ def test_a_shuffle_changes_the_order_of_the_steps(monkeypatch: pytest.MonkeyPatc
     assert len({tuple(order) for order in orders}) == 3
 
 
-def test_a_reaction_that_cannot_bear_to_be_told_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_consumer_that_is_not_idempotent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     open_shop()
     monkeypatch.setattr(inventory, "reserve_stock", planted_bugs.reserve_without_looking)
 

@@ -1,7 +1,7 @@
-"""Orders, stock, money and shipments together, over the database: whatever happens in whatever order, all agree.
+"""A Hypothesis state machine over the database: orders, stock, money and shipments agree after any sequence of events.
 
-Requests, single deliveries by two workers that may die, call-backs, cut lines, routines and time itself come as
-Hypothesis wants them, and shrink to the shortest story that goes wrong.
+Hypothesis draws requests, single deliveries by two workers that may die, call-backs, failures of the provider, routines
+and the passing of time. It shrinks a failure to the shortest sequence that shows it.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -36,14 +36,14 @@ from tests.chaos.scenario import Worker
 
 RELICS = 3
 LONGER = 1 if settings.get_current_profile_name() != "chaos" else 20
-"""How many times the usual number of examples are tried."""
+"""The factor for the number of examples."""
 
 
 class SystemMachine(RuleBasedStateMachine):
-    """The model: so many relics there ever were, and the provider's own books."""
+    """Compares the contexts with a model: the number of relics in stock at first, and the provider's books."""
 
     worlds: Bundle = Bundle("worlds")
-    lived = 0
+    examples = 0
 
     @initialize()
     def open(self) -> None:
@@ -62,14 +62,14 @@ class SystemMachine(RuleBasedStateMachine):
         lines=st.dictionaries(st.sampled_from(["MUG", "LAMP", "RELIC"]), st.integers(1, 2), min_size=1),
         method=st.sampled_from(["pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"]),
     )
-    def somebody_orders(self, lines: dict[str, int], method: str) -> World:
+    def place_an_order(self, lines: dict[str, int], method: str) -> World:
         self.placed += 1
         world = World(f"w{self.placed}")
         world.place(lines, method)
         return world
 
     @rule(which=st.integers(0, 1), data=st.data(), steps=st.integers(1, 6), dies=st.booleans())
-    def a_worker_works(self, which: int, data: st.DataObject, steps: int, dies: bool) -> None:
+    def let_a_worker_work(self, which: int, data: st.DataObject, steps: int, dies: bool) -> None:
         worker = self.workers[which]
         worker.pick = lambda n: data.draw(st.integers(0, n - 1)) if n > 1 else 0
         worker.crash_at = worker.steps + steps if dies else None
@@ -77,24 +77,24 @@ class SystemMachine(RuleBasedStateMachine):
             worker(sorted(due_delivery_queues()))
 
     @rule(seconds=st.sampled_from([1, 9, 70, 1_900]))
-    def time_passes(self, seconds: int) -> None:
+    def let_time_pass(self, seconds: int) -> None:
         clock.advance(timedelta(seconds=seconds))
 
     @rule()
-    def overdue_orders_are_looked_for(self) -> None:
+    def cancel_overdue_orders(self) -> None:
         routines.get("ordering.cancel-overdue-orders").run()
 
     @rule(world=worlds, what=st.sampled_from(["cancel", "dispatch", "deliver"]))
-    def somebody_asks(self, world: World, what: str) -> None:
+    def send_a_request(self, world: World, what: str) -> None:
         assert getattr(world, what)().status_code in (200, 202, 404, 409)
 
     @rule(rate=st.sampled_from([0.0, 0.8, 2.0]))
-    def the_line_is_good_or_bad(self, rate: float) -> None:
+    def set_the_failure_rate(self, rate: float) -> None:
         django_settings.SANDBOX_FAILURE_RATE = rate
 
     @precondition(lambda self: self.placed and Transaction.objects.exists())
     @rule(data=st.data())
-    def the_provider_calls_back(self, data: st.DataObject) -> None:
+    def send_a_call_back(self, data: st.DataObject) -> None:
         keys = Transaction.objects.order_by("pk").values_list("pk", flat=True)
         body, headers = adapter.call_back(data.draw(st.sampled_from(list(keys))))
         path = "/api/v1/webhooks/payments/sandbox"
@@ -102,15 +102,15 @@ class SystemMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.placed)
     @rule()
-    def all_come_to_rest(self) -> None:
+    def come_to_rest_and_judge(self) -> None:
         django_settings.SANDBOX_FAILURE_RATE = 0.0
-        # Twice: that every attempt at a delivery ended with its worker is found when it is claimed once more.
+        # Twice, because a delivery whose every attempt killed its worker becomes a dead letter at the next claim.
         for _ in range(2):
             replay(Delivery.objects.filter(status=Status.DEAD))
-            self.all_is_delivered()
+            self.deliver_all()
         self.judge()
 
-    def all_is_delivered(self) -> None:
+    def deliver_all(self) -> None:
         while waiting := Delivery.objects.filter(status=Status.PENDING).order_by("due_at").first():
             clock.advance(max(waiting.due_at - clock.now(), timedelta()))
             drain()
@@ -126,9 +126,9 @@ class SystemMachine(RuleBasedStateMachine):
 
         charges = Transaction.objects.filter(decline_code="")
         taken = charges.filter(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
-        given_back = charges.exclude(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
+        refunded = charges.exclude(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
         sold = Order.objects.filter(status__in=["confirmed", "shipped", "delivered"])
-        assert taken - given_back == sold.aggregate(n=Sum("total_minor", default=0))["n"]
+        assert taken - refunded == sold.aggregate(n=Sum("total_minor", default=0))["n"]
 
         relics = OrderLine.objects.filter(sku="RELIC").aggregate(n=Sum("shipped", default=0))["n"]
         assert StockItem.objects.get(pk="RELIC").on_hand == RELICS - relics
@@ -137,8 +137,8 @@ class SystemMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.undo:
             if self.placed:
-                self.all_come_to_rest()
-        SystemMachine.lived += 1
+                self.come_to_rest_and_judge()
+        SystemMachine.examples += 1
 
 
 @pytest.fixture
@@ -163,17 +163,17 @@ def run(examples: int, phases: Collection[Phase] = tuple(Phase)) -> None:
     )
 
 
-def test_whatever_happens_in_whatever_order_all_contexts_agree_at_rest(
+def test_all_contexts_agree_at_rest_after_any_sequence_of_events(
     shop: None, record_property: Callable[[str, object], None]
 ) -> None:
     run(30)
-    record_property("examples", SystemMachine.lived)
+    record_property("examples", SystemMachine.examples)
 
 
-def test_what_no_worker_survived_is_replayed_and_all_comes_to_rest(shop: None) -> None:
+def test_a_delivery_that_killed_its_workers_is_replayed(shop: None) -> None:
     machine = SystemMachine()
     machine.open()
-    machine.somebody_orders({"MUG": 1}, "pm_card_visa")
+    machine.place_an_order({"MUG": 1}, "pm_card_visa")
     for _ in range(10):
         machine.workers[0].crash_at = machine.workers[0].steps + 1
         machine.workers[0](sorted(due_delivery_queues()))
@@ -182,7 +182,7 @@ def test_what_no_worker_survived_is_replayed_and_all_comes_to_rest(shop: None) -
     machine.teardown()
 
 
-def test_a_house_that_forgets_to_free_cancelled_goods_is_found(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_does_not_free_cancelled_goods_is_found(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "release_reservation", planted_bugs.release_nothing)
 
     with pytest.raises(AssertionError, match=r"inventory\.reserved_is_what_orders_hold"):

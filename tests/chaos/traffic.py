@@ -1,4 +1,4 @@
-"""Buyers and carriers who keep a house busy over REST, and repeat whatever they got no answer to, as clients do."""
+"""Buyers and carriers that use a system over REST, and repeat requests that got no response, as clients do."""
 
 import random
 import threading
@@ -10,22 +10,29 @@ from http.client import HTTPException
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tests.system.running_system import ADDRESS, Answer, Client, System
+from tests.system.running_system import ADDRESS, Client, Response, System
 
 GOODS = ("CHAOS-MUG", "CHAOS-LAMP", "CHAOS-SPOON")
 GONE = "CHAOS-RELIC"
-"""What is for sale and never there."""
+"""A SKU that is for sale and never in stock."""
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-TIRELESS = 900.0
-"""Seconds for which a client asks again and again before it gives up."""
+RETRIES_FOR = 900.0
+"""Seconds for which a client repeats a request."""
 
 
-class NobodyAnswers(AssertionError):
-    """A client asked for minutes and got no answer it could use."""
+class NoResponse(AssertionError):
+    """A client repeated a request for `RETRIES_FOR` seconds and got no final response."""
 
 
 class Placed(NamedTuple):
-    """An order that was acknowledged: its key, its number, and how it came about."""
+    """An acknowledged order.
+
+    Args:
+        key: its idempotency key.
+        number: the order number.
+        seconds: the time from the first request to the response.
+        requests: how many requests were sent.
+    """
 
     key: str
     number: str
@@ -34,14 +41,15 @@ class Placed(NamedTuple):
 
 
 class Traffic:
-    """So many orders, placed by several buyers at once; as a context, placed when it ends.
+    """Orders that several buyers place at once. As a context manager it ends when all orders are placed.
 
     Args:
-        house: where.
-        orders: how many.
-        tag: what makes their idempotency keys theirs.
-        methods: what they are paid with, drawn from these.
-        carriers: whether shipments are taken to their recipients meanwhile.
+        system: where the orders are placed.
+        orders: how many orders are placed.
+        tag: the beginning of their idempotency keys.
+        methods: the payment methods to draw from.
+        buyers: how many orders are placed at a time.
+        carriers: whether shipments are dispatched and delivered meanwhile.
     """
 
     def __init__(
@@ -54,7 +62,7 @@ class Traffic:
         buyers: int = 6,
         carriers: bool = True,
     ) -> None:
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         self._system, self._orders, self._tag, self._methods = system, orders, tag, methods
         self._pool = ThreadPoolExecutor(buyers)
         self._futures: list[Future[Placed]] = []
@@ -82,31 +90,31 @@ class Traffic:
 
     @property
     def acknowledged(self) -> int:
-        """How many orders were placed and answered."""
+        """How many orders were acknowledged."""
         return sum(future.done() for future in self._futures)
 
     @property
     def placed(self) -> list[Placed]:
-        """All of the orders, once all are placed; raises what a buyer could not get over."""
+        """All orders; waits until all are placed, and raises the error of a buyer who failed."""
         return [future.result() for future in self._futures]
 
     def _place(self, i: int) -> Placed:
-        dice = random.Random(f"{self._tag}-{i}")
-        lines = [{"sku": sku, "quantity": dice.randint(1, 3)} for sku in dice.sample(GOODS, dice.randint(1, 3))]
-        if dice.random() < 0.05:
+        chance = random.Random(f"{self._tag}-{i}")
+        lines = [{"sku": sku, "quantity": chance.randint(1, 3)} for sku in chance.sample(GOODS, chance.randint(1, 3))]
+        if chance.random() < 0.05:
             lines.append({"sku": GONE, "quantity": 1})
-        body = {"lines": lines, "shipping_address": ADDRESS, "payment_method": dice.choice(self._methods)}
+        body = {"lines": lines, "shipping_address": ADDRESS, "payment_method": chance.choice(self._methods)}
         key = f"{self._tag}-{i}"
         began = time.monotonic()
-        answer, requests = ask_until_answered(self._buyer, "/orders", body, key, self.answers)
-        assert answer.status == 201, answer
-        placed = Placed(key, answer.body["number"], time.monotonic() - began, requests)
-        if dice.random() < 0.05:
-            ask_until_answered(self._buyer, f"/orders/{placed.number}/cancel", {}, f"{key}-cancel", self.answers)
+        response, requests = post_until_done(self._buyer, "/orders", body, key, self.responses)
+        assert response.status == 201, response
+        placed = Placed(key, response.body["number"], time.monotonic() - began, requests)
+        if chance.random() < 0.05:
+            post_until_done(self._buyer, f"/orders/{placed.number}/cancel", {}, f"{key}-cancel", self.responses)
         return placed
 
     def _carry(self, operator: Client) -> None:
-        """Dispatch what is arranged and deliver it, some at a time, until nobody orders any more."""
+        """Dispatch and deliver arranged shipments, 20 at a time, until the context ends."""
         while not self._closing.wait(0.5):
             try:
                 arranged = operator.get("/shipments", status="arranged", page_size="20")
@@ -119,32 +127,37 @@ class Traffic:
 
 
 def persistent(system: System, name: str) -> Client:
-    """A client that is logged in, however often it takes."""
-    answer, _ = ask_until_answered(
+    """A client with a token; the login is repeated until it succeeds."""
+    response, _ = post_until_done(
         system.visitor, "/auth/tokens", {"username": name, "password": name}, f"token-{name}", Counter()
     )
-    return Client(system.port, answer.body["token"])
+    return Client(system.port, response.body["token"])
 
 
-def ask_until_answered(client: Client, path: str, body: Any, key: str, answers: Counter[int]) -> tuple[Answer, int]:
-    """Post under one key until the answer is more than "not now"; returns it, and how many requests it took.
+def post_until_done(client: Client, path: str, body: Any, key: str, responses: Counter[int]) -> tuple[Response, int]:
+    """Post under one idempotency key until the response is final; returns it, and the number of requests.
+
+    A 5xx and a 409 for a key in use are not final.
+
+    Args:
+        responses: counts the responses by status; 0 counts requests without a response.
 
     Raises:
-        NobodyAnswers: after minutes of trying.
+        NoResponse: no response was final within `RETRIES_FOR` seconds.
     """
-    deadline = time.monotonic() + TIRELESS
+    deadline = time.monotonic() + RETRIES_FOR
     requests, wait = 0, 0.1
     while time.monotonic() < deadline:
         requests += 1
         try:
-            answer = client.ask("POST", f"/api/v1{path}", body, {"Idempotency-Key": key})
+            response = client.ask("POST", f"/api/v1{path}", body, {"Idempotency-Key": key})
         except (OSError, HTTPException):
-            answers[0] += 1
+            responses[0] += 1
         else:
-            answers[answer.status] += 1
-            in_use = answer.status == 409 and answer.body["type"].endswith("idempotency_key_in_use")
-            if answer.status < 500 and not in_use:
-                return answer, requests
-            wait = 0.5 if in_use else 0.1  # to ask all the time would hold up what is being done
+            responses[response.status] += 1
+            in_use = response.status == 409 and response.body["type"].endswith("idempotency_key_in_use")
+            if response.status < 500 and not in_use:
+                return response, requests
+            wait = 0.5 if in_use else 0.1  # more requests would slow down the one that uses the key
         time.sleep(wait)
-    raise NobodyAnswers(f"POST {path} under {key}: {dict(answers)}")
+    raise NoResponse(f"POST {path} under {key}: {dict(responses)}")

@@ -1,7 +1,7 @@
-"""The system tests' house: one for all who only live in it, and new ones for those who set fire to theirs.
+"""Running systems for tests: one that all tests share, and new ones for tests that kill processes.
 
-The suite decides how it runs: embedded, as one process over SQLite, or, when `CELERY_BROKER_URL` names a broker, as
-web, worker and beat over a database and queues of their own.
+Without a broker in `CELERY_BROKER_URL` a system is embedded: one process over SQLite. With a broker it is web, worker
+and beat, with a database and queues of its own.
 """
 
 import os
@@ -24,29 +24,29 @@ Build = Callable[..., System]
 
 
 @pytest.fixture(scope="session")
-def architect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """Builds houses, each with a copy of the demo shop; takes settings from the environment that a house is to have."""
+def build_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """Makes systems, each with a copy of the demo shop; takes the environment variables that a system is to have."""
     with ExitStack() as ends:
-        plot = tmp_path_factory.mktemp("houses")
-        build = ends.enter_context(_embedded(plot) if settings.EMBEDDED else _server(plot))
+        parent = tmp_path_factory.mktemp("systems")
+        build = ends.enter_context(_embedded(parent) if settings.EMBEDDED else _server(parent))
         yield lambda **changes: ends.enter_context(closing(build(changes)))
 
 
 @pytest.fixture(scope="session")
-def system(architect: Build) -> System:
-    """A house that works; everybody may order and ship in it, and nobody breaks it."""
-    system = architect()
+def system(build_system: Build) -> System:
+    """A system that tests share: they may order and ship in it, and do not kill its processes."""
+    system = build_system()
     system.open()
     return system
 
 
 @pytest.fixture
-def system_to_break(architect: Build) -> Iterator[Build]:
-    """Builds and opens a house of the test's own; takes settings as `architect` does."""
+def system_to_break(build_system: Build) -> Iterator[Build]:
+    """Makes and starts a system for one test; takes environment variables as `build_system` does."""
     with ExitStack() as ends:
 
         def build(**changes: str) -> System:
-            system = architect(**changes)
+            system = build_system(**changes)
             ends.callback(system.tear_down)
             system.open()
             return system
@@ -55,8 +55,8 @@ def system_to_break(architect: Build) -> Iterator[Build]:
 
 
 @contextmanager
-def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
-    """One process, one SQLite file."""
+def _embedded(parent: Path) -> Iterator[Callable[[dict[str, str]], System]]:
+    """Makes systems of one process over a SQLite file."""
 
     def environment(var: Path) -> dict[str, str]:
         return _environment(
@@ -67,22 +67,22 @@ def _embedded(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
         )
 
     def build(changes: dict[str, str]) -> System:
-        folder, port = plot / uuid4().hex[:8], free_port()
+        folder, port = parent / uuid4().hex[:8], free_port()
         shutil.copytree(shop, folder / "var")
         serve = {"serve": [*MANAGE, "serve", "--port", str(port)]}
         return System(folder, {**environment(folder / "var"), **changes}, serve, port)
 
-    shop = plot / "shop"
-    _furnish(plot, environment(shop))
+    shop = parent / "shop"
+    _fill(parent, environment(shop))
     yield build
 
 
 @contextmanager
-def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
-    """Web, worker and beat, each house with a PostgreSQL database and Redis queues of its own."""
+def _server(parent: Path) -> Iterator[Callable[[dict[str, str]], System]]:
+    """Makes systems of web, worker and beat, each with a PostgreSQL database and Redis queues of its own."""
     given = urlsplit(os.environ["DATABASE_URL"])
-    # .ci/run drops databases of such names, should we be killed before we do.
-    prefix = f"test_{given.path.strip('/')}_gw_house_{uuid4().hex[:8]}"
+    # If this process is killed first, .ci/run drops databases with such names.
+    prefix = f"test_{given.path.strip('/')}_gw_system_{uuid4().hex[:8]}"
     shop = f"{prefix}_shop"
     databases = [shop]
 
@@ -91,16 +91,16 @@ def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
             DATABASE_URL=urlunsplit(given._replace(path=f"/{name}")),
             QUEUE_PREFIX=name,
             CELERY_WORKER_POOL="prefork",
-            SECRET_KEY="not a secret, only what houses sign with: 0123456789",
+            SECRET_KEY="not a secret, only a signing key for tests: 0123456789",
             PAYMENT_PROVIDER="sandbox",
-            WAYBILL_VAR=str(plot / "var"),
+            WAYBILL_VAR=str(parent / "var"),
         )
 
     def build(changes: dict[str, str]) -> System:
         name, port = f"{prefix}_{len(databases)}", free_port()
         server.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(shop)))
         databases.append(name)
-        folder = plot / name
+        folder = parent / name
         folder.mkdir()
         celery = [*PYTHON, "-m", "celery", "-A", "config"]
         commands = {
@@ -114,7 +114,7 @@ def _server(plot: Path) -> Iterator[Callable[[dict[str, str]], System]]:
     with psycopg.connect(maintenance, autocommit=True) as server, redis.Redis.from_url(_broker()) as broker:
         try:
             server.execute(sql.SQL("create database {}").format(sql.Identifier(shop)))
-            _furnish(plot, environment(shop))
+            _fill(parent, environment(shop))
             yield build
         finally:
             for name in databases:
@@ -128,14 +128,14 @@ def _broker() -> str:
 
 
 def _environment(**own: str) -> dict[str, str]:
-    """Ours, with what tells a house from others; its processes run in its folder and find their code by the path."""
+    """The environment of a system's processes: they run in its folder, and find the code by `PYTHONPATH`."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "WEB_CONCURRENCY": "1", **own}
 
 
-def _furnish(plot: Path, environment: dict[str, str]) -> None:
+def _fill(parent: Path, environment: dict[str, str]) -> None:
     for command in (["migrate", "--verbosity", "0"], ["demo_shop", "--force"]):
         done = subprocess.run(
-            [*MANAGE, *command], cwd=plot, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+            [*MANAGE, *command], cwd=parent, env=environment, capture_output=True, text=True, timeout=TIMEOUT
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -144,11 +144,11 @@ def _furnish(plot: Path, environment: dict[str, str]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failed test what the running_system's processes said last."""
+    """Show with a failed test the last output of its system's processes."""
     report = yield
     if report.failed:
         for system in (value for value in item.funcargs.values() if isinstance(value, System)):
             report.sections += [
-                (f"{name} said", "\n".join(text.splitlines()[-60:])) for name, text in system.output.items()
+                (f"output of {name}", "\n".join(text.splitlines()[-60:])) for name, text in system.output.items()
             ]
     return report

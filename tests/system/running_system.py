@@ -1,7 +1,7 @@
-"""The real house, for tests: its processes, started over data of their own, and a client that talks to it over HTTP.
+"""A running system for tests: its processes, started with data of their own, and an HTTP client for it.
 
-Whatever is started is stopped again, whole process groups of it and nothing else. What the processes say is kept in
-the running_system's folder, and a process runs in that folder, so that whatever it writes is found there.
+Each process leads a process group, and the whole group is stopped at the end. Processes run in the system's folder,
+which also holds their output, so that a test finds every file they write.
 """
 
 import contextlib
@@ -39,7 +39,12 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], is_it: Callable[[T], bool], what: str, within: float = TIMEOUT) -> T:
-    """What `look` sees once it is what was expected; fails with the last thing seen after `within` seconds."""
+    """Call `look` until `is_it` accepts the result; returns that result.
+
+    Args:
+        what: what is expected, for the message of the failure.
+        within: the seconds after which it fails with the last result.
+    """
     deadline = time.monotonic() + within
     while not is_it(seen := look()):
         assert time.monotonic() < deadline, f"{what} was expected within {within:g} s; it still is {seen!r}"
@@ -48,20 +53,28 @@ def eventually(look: Callable[[], T], is_it: Callable[[T], bool], what: str, wit
 
 
 def free_port() -> int:
-    """A port nobody listens to."""
+    """A TCP port on which nothing listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 class Program:
-    """A program in a process group of its own, and all it said."""
+    """A program in a process group of its own, whose output goes to a file.
+
+    Args:
+        command: the program and its arguments.
+        folder: its working directory.
+        environment: its environment variables.
+        log: the file to which its output is appended.
+        user: the user it runs as; None for the current user.
+    """
 
     def __init__(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, user: str | None = None
     ) -> None:
         self._log = log
-        self._said_before = log.stat().st_size if log.exists() else 0
+        self._log_size_before = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -76,12 +89,12 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process, which leads its group."""
+        """The id of its process, which is also the id of its process group."""
         return self._process.pid
 
     @property
     def children(self) -> list[int]:
-        """The processes it started itself."""
+        """The ids of its direct child processes."""
         try:
             return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
         except FileNotFoundError:
@@ -89,42 +102,42 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Its exit code; None while it runs."""
         return self._process.poll()
 
     @property
     def output(self) -> str:
-        """What it said since it was started."""
-        return self._log.read_bytes()[self._said_before :].decode(errors="replace")
+        """Its output since it was started."""
+        return self._log.read_bytes()[self._log_size_before :].decode(errors="replace")
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send every process of the group a signal, as a terminal does on Ctrl-C."""
+        """Send a signal to every process of the group, as a terminal does on Ctrl-C."""
         os.killpg(self._process.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end, as a process manager does; its children are its own business."""
+        """Send SIGTERM to its process only, as a process manager does."""
         self._process.terminate()
 
     def wait(self, seconds: float) -> int:
-        """Its exit code; raises `subprocess.TimeoutExpired` if it runs on."""
+        """Wait for its end; returns the exit code, and raises `subprocess.TimeoutExpired` after so many seconds."""
         return self._process.wait(seconds)
 
     def kill(self) -> None:
-        """End it and its children as a power cut does."""
+        """SIGKILL every process of the group."""
         with contextlib.suppress(ProcessLookupError):
             self.signal_group(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """End it, and whatever it leaves behind, by force if it takes its time."""
+        """Wait up to 15 seconds for its end, and then SIGKILL what is left of its group."""
         if self.exit_code is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.wait(15)
         self.kill()
 
 
-class Answer(NamedTuple):
-    """What came back."""
+class Response(NamedTuple):
+    """An HTTP response: its status, its headers, and its JSON body or None."""
 
     status: int
     headers: Message
@@ -132,74 +145,79 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Someone who talks to a house over REST."""
+    """An HTTP client of a system.
+
+    Args:
+        port: the port of the system's web process.
+        token: an API token; anonymous without.
+    """
 
     def __init__(self, port: int, token: str = "") -> None:
         self.port = port
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def get(self, path: str, **query: str) -> Answer:
+    def get(self, path: str, **query: str) -> Response:
         return self.ask("GET", f"/api/v1{path}?{urlencode(query)}" if query else f"/api/v1{path}")
 
-    def post(self, path: str, body: object = None) -> Answer:
+    def post(self, path: str, body: object = None) -> Response:
         return self.ask("POST", f"/api/v1{path}", {} if body is None else body)
 
-    def ask(self, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None) -> Answer:
-        """One request on a connection of its own; raises `OSError` or `HTTPException` when nobody answers.
+    def ask(self, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None) -> Response:
+        """Send one request on a new connection; raises `OSError` or `HTTPException` without a response.
 
         Args:
-            body: sent as JSON, but bytes as they are.
-            more: headers.
+            body: is sent as JSON; bytes are sent as they are.
+            more: more headers.
         """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         headers = {**self._headers, "Content-Type": "application/json", **(more or {})}
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
         connection.request(method, path, sent, headers)
-        with connection.getresponse() as answer:
-            text = answer.read()
+        with connection.getresponse() as response:
+            text = response.read()
         connection.close()
-        return Answer(answer.status, answer.headers, json.loads(text) if text else None)
+        return Response(response.status, response.headers, json.loads(text) if text else None)
 
-    # --- What is done again and again; each fails unless it succeeds ---
+    # --- Common requests; each fails unless the response is a success ---
 
     def log_in(self, username: str, password: str) -> "Client":
-        """The same, with a token."""
-        answer = self.post("/auth/tokens", {"username": username, "password": password})
-        assert answer.status == 201, answer
-        return Client(self.port, answer.body["token"])
+        """Log in; returns a client with a token."""
+        response = self.post("/auth/tokens", {"username": username, "password": password})
+        assert response.status == 201, response
+        return Client(self.port, response.body["token"])
 
     def place(self, lines: Mapping[str, int], method: str = "pm_card_visa") -> str:
-        """The number of a new order."""
+        """Place an order; returns its number."""
         wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
         order = {"lines": wanted, "shipping_address": ADDRESS, "payment_method": method}
-        answer = self.post("/orders", order)
-        assert answer.status == 201, answer
-        return answer.body["number"]
+        response = self.post("/orders", order)
+        assert response.status == 201, response
+        return response.body["number"]
 
     def order(self, number: str) -> dict[str, Any]:
-        answer = self.get(f"/orders/{number}")
-        assert answer.status == 200, answer
-        return answer.body
+        response = self.get(f"/orders/{number}")
+        assert response.status == 200, response
+        return response.body
 
     def order_once(self, number: str, status: str, within: float = TIMEOUT) -> dict[str, Any]:
-        """The order as soon as it has this status."""
+        """Wait until an order has this status; returns the order."""
         return eventually(
             lambda: self.order(number), lambda order: order["status"] == status, f"{number} {status}", within
         )
 
     def timeline(self, number: str) -> list[dict[str, Any]]:
-        answer = self.get(f"/orders/{number}/timeline")
-        assert answer.status == 200, answer
-        return answer.body
+        response = self.get(f"/orders/{number}/timeline")
+        assert response.status == 200, response
+        return response.body
 
     def stock(self, sku: str) -> dict[str, int]:
-        """What there is of a sku, and how much of that is promised."""
-        answer = self.get(f"/stock/{sku}")
-        assert answer.status == 200, answer
-        return {name: answer.body[name] for name in ("on_hand", "reserved", "available")}
+        """The units of a SKU that are on hand, reserved and available."""
+        response = self.get(f"/stock/{sku}")
+        assert response.status == 200, response
+        return {name: response.body[name] for name in ("on_hand", "reserved", "available")}
 
     def shipment_of(self, number: str) -> dict[str, Any]:
-        """The one shipment of an order, as soon as it is arranged."""
+        """Wait until an order has a shipment; returns it, and fails if there are more."""
         found = eventually(
             lambda: self.get("/shipments", order=number).body["results"], bool, f"a shipment of {number}"
         )
@@ -208,13 +226,13 @@ class Client:
 
 
 class System:
-    """All processes of one installation, over its own data.
+    """All processes of one installation, with data of their own.
 
     Args:
-        folder: where they run, and where what they say is kept.
-        environment: theirs.
-        commands: by the name of a process, what it runs.
-        port: where the web is served.
+        folder: the working directory of the processes, and the place of their output.
+        environment: their environment variables.
+        commands: the command of each process, by its name.
+        port: the port of the web process.
     """
 
     def __init__(
@@ -229,11 +247,11 @@ class System:
 
     @property
     def worker(self) -> str:
-        """The name of the process that does what is delivered."""
+        """The name of the process that handles deliveries."""
         return "worker" if "worker" in self.commands else "serve"
 
     def open(self) -> None:
-        """Start every process, and wait until an order placed now would find the whole house awake."""
+        """Start every process, place an order, and wait until it is confirmed, so that all processes work."""
         for name in self.commands:
             self.start(name)
         self.wait_until_ready()
@@ -241,8 +259,8 @@ class System:
         buyer.order_once(buyer.place({"SPORK-TITANIUM": 1}), "confirmed")
 
     def wait_until_ready(self) -> None:
-        """Wait until the web answers, and reaches the database and the broker."""
-        eventually(self._health, lambda health: health.startswith("200"), "a house that is ready")
+        """Wait until `/readyz` is 200: the web process reaches the database and the broker."""
+        eventually(self._health, lambda health: health.startswith("200"), "a system that is ready")
 
     def start(self, name: str) -> None:
         """Start one of its processes."""
@@ -250,7 +268,7 @@ class System:
         self.programs[name] = Program(self.commands[name], self.folder, self.environment, log)
 
     def deploy(self, code: Path) -> None:
-        """Have whatever is started from now on run the code in another folder."""
+        """Let processes that start from now on run the code in another folder."""
         self.environment = {**self.environment, "PYTHONPATH": str(code)}
         self.commands = {
             name: [str(code / "manage.py") if Path(part).name == "manage.py" else part for part in command]
@@ -258,7 +276,7 @@ class System:
         }
 
     def run(self, code: Path, *arguments: str) -> str:
-        """What a `manage.py` command of the code in a folder says, over the running_system's data; it must succeed."""
+        """Run a `manage.py` command of the code in a folder; returns its output, and fails unless it succeeds."""
         done = subprocess.run(
             [*PYTHON, str(code / "manage.py"), *arguments],
             cwd=self.folder,
@@ -271,18 +289,18 @@ class System:
         return done.stdout
 
     def kill(self, name: str) -> None:
-        """End one of its processes, with its children, as a power cut does."""
+        """SIGKILL one of the processes and its children."""
         self.programs.pop(name).kill()
 
     def close(self) -> None:
-        """Stop whatever still runs, gently."""
+        """Stop all processes with SIGTERM."""
         for program in self.programs.values():
             program.terminate()
         while self.programs:
             self.programs.popitem()[1].stop()
 
     def tear_down(self) -> None:
-        """End whatever still runs, now."""
+        """SIGKILL all processes."""
         for name in list(self.programs):
             self.kill(name)
 
@@ -290,18 +308,18 @@ class System:
         for name, program in self.programs.items():
             assert program.exit_code is None, f"{name} ended with {program.exit_code}:\n{program.output}"
         try:
-            answer = self.visitor.ask("GET", "/readyz")
+            response = self.visitor.ask("GET", "/readyz")
         except (OSError, HTTPException) as error:
             return str(error)
-        return f"{answer.status} {answer.body}"
+        return f"{response.status} {response.body}"
 
     @property
     def output(self) -> dict[str, str]:
-        """Everything its processes ever said, by the name of the process."""
+        """The whole output of each process, by its name."""
         return {log.stem: log.read_text(errors="replace") for log in sorted(self.folder.glob("*.log"))}
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
-        """Look into its database, past everything."""
+        """Run a query on its database without Django; returns the rows."""
         url = self.environment["DATABASE_URL"]
         if url.startswith("sqlite:///"):
             with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20) as database:
@@ -310,5 +328,5 @@ class System:
             return server.execute(sql).fetchall()
 
     def count_pending(self) -> int:
-        """How many deliveries wait to be handled."""
+        """The number of pending deliveries."""
         return self.read("SELECT count(*) FROM integration_delivery WHERE status = 'pending'")[0][0]

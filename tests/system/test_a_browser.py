@@ -1,4 +1,4 @@
-"""What people see: the page that explains the API, and the operators' pages, in a real browser."""
+"""The API documentation page and the admin pages, in Chromium."""
 
 import re
 from collections.abc import Iterator
@@ -26,15 +26,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def window(browser: Browser, system: System) -> Iterator[BrowserContext]:
-    """A browser nobody has used before, which at the end has asked nobody but our house for anything."""
+    """A new browser context; at the end it must have sent requests to the system only."""
     window = browser.new_context(base_url=f"http://127.0.0.1:{system.port}")
     window.set_default_timeout(30_000)
-    asked: list[str] = []
-    window.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    window.on("request", lambda request: requested.append(request.url))
     yield window
     window.close()
-    assert asked
-    assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {f"127.0.0.1:{system.port}"}
+    assert requested
+    assert {urlsplit(url).netloc for url in requested if not url.startswith("data:")} == {f"127.0.0.1:{system.port}"}
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def buyer(system: System) -> Client:
 
 
 @pytest.fixture
-def desk(window: BrowserContext) -> Page:
-    """The operators' pages, once an operator has logged in."""
+def admin_page(window: BrowserContext) -> Page:
+    """An admin page, on which an operator is logged in."""
     page = window.new_page()
     page.goto("/admin/")
     page.get_by_label("Username").fill("operator")
@@ -54,71 +54,71 @@ def desk(window: BrowserContext) -> Page:
     return page
 
 
-def find(desk: Page, kind: str, words: str) -> None:
-    """Search a list of the operators' pages; exactly one thing is found."""
-    desk.goto(f"/admin/{kind}/")
-    desk.locator("#searchbar").fill(words)
-    desk.locator("#searchbar").press("Enter")
-    expect(desk.locator("#result_list tbody tr")).to_have_count(1)
+def find(admin_page: Page, kind: str, words: str) -> None:
+    """Search an admin list; exactly one row must be found."""
+    admin_page.goto(f"/admin/{kind}/")
+    admin_page.locator("#searchbar").fill(words)
+    admin_page.locator("#searchbar").press("Enter")
+    expect(admin_page.locator("#result_list tbody tr")).to_have_count(1)
 
 
-def act(desk: Page, action: str) -> None:
-    """Have an action done to the one thing that was found."""
-    desk.locator("#result_list tbody input[name=_selected_action]").check()
-    desk.get_by_label("Action:").select_option(label=action)
-    desk.get_by_role("button", name="Run").or_(desk.get_by_role("button", name="Go", exact=True)).click()
+def act(admin_page: Page, action: str) -> None:
+    """Run an admin action on the one row that was found."""
+    admin_page.locator("#result_list tbody input[name=_selected_action]").check()
+    admin_page.get_by_label("Action:").select_option(label=action)
+    admin_page.get_by_role("button", name="Run").or_(admin_page.get_by_role("button", name="Go", exact=True)).click()
 
 
-def test_the_api_explains_itself_without_asking_anybody_else(window: BrowserContext, system: System) -> None:
+def test_the_api_documentation_loads_nothing_from_other_hosts(window: BrowserContext, system: System) -> None:
     schema = system.visitor.ask("GET", "/api/schema?format=json").body
     operations = [verb for path in schema["paths"].values() for verb in path if verb in HTTP_VERBS]
     assert len(operations) > 15
 
     page = window.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/api/docs")
     expect(page.locator(".opblock")).to_have_count(len(operations))
     page.locator(".opblock", has_text="/api/v1/products").first.click()
     expect(page.locator(".opblock-body").first).to_be_visible()
     page.wait_for_load_state("networkidle")
-    assert complaints == []
+    assert errors == []
 
 
-def test_an_operator_finds_an_order_and_sees_what_it_is_about(desk: Page, buyer: Client) -> None:
+def test_an_operator_finds_an_order_and_sees_its_lines(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 2, "PAN-IRON-26": 1})
     buyer.order_once(number, "confirmed")
 
-    find(desk, "ordering/order", number)
-    desk.get_by_role("link", name=number, exact=True).click()
-    expect(desk.locator(".fieldBox.field-status")).to_contain_text("Confirmed")
-    expect(desk.locator(".fieldBox.field-total")).to_contain_text("92.50")
-    lines = desk.get_by_role("group", name="Lines").get_by_role("row")
+    find(admin_page, "ordering/order", number)
+    admin_page.get_by_role("link", name=number, exact=True).click()
+    expect(admin_page.locator(".fieldBox.field-status")).to_contain_text("Confirmed")
+    expect(admin_page.locator(".fieldBox.field-total")).to_contain_text("92.50")
+    lines = admin_page.get_by_role("group", name="Lines").get_by_role("row")
     expect(lines.filter(has_text=MUG)).to_contain_text("28.00 USD")
     expect(lines.filter(has_text="Cast Iron Pan")).to_contain_text("64.50 USD")
 
 
-def test_an_operator_finds_the_whole_story_by_the_id_a_client_was_given(desk: Page, buyer: Client) -> None:
+def test_an_operator_finds_a_story_by_the_correlation_id_of_a_response(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 1})
     buyer.order_once(number, "confirmed")
     story = buyer.get(f"/orders/{number}").headers["X-Correlation-Id"]
 
-    find(desk, "ordering/order", story)
-    expect(desk.locator("#result_list")).to_contain_text(number)
-    desk.get_by_role("link", name=number, exact=True).click()
-    desk.get_by_role("link", name="Whole story").click()
+    find(admin_page, "ordering/order", story)
+    expect(admin_page.locator("#result_list")).to_contain_text(number)
+    admin_page.get_by_role("link", name=number, exact=True).click()
+    admin_page.get_by_role("link", name="Whole story").click()
     for sentence in ("Order placed", "Goods reserved", "Payment succeeded", "Order confirmed", "Shipment arranged"):
-        expect(desk.locator("#content")).to_contain_text(sentence)
+        expect(admin_page.locator("#content")).to_contain_text(sentence)
 
 
-def test_an_operator_slides_through_an_orders_life(desk: Page, buyer: Client) -> None:
+def test_an_operator_moves_the_slider_through_the_versions_of_an_order(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 2})
     buyer.order_once(number, "confirmed")
 
-    desk.goto(f"/admin/ordering/order/{number}/change/")
-    desk.get_by_role("link", name="Through time").click()
-    life, slider = desk.locator("#life"), desk.get_by_label("Event")
+    admin_page.goto(f"/admin/ordering/order/{number}/change/")
+    admin_page.get_by_role("link", name="Through time").click()
+    life, slider = admin_page.locator("#life"), admin_page.get_by_label("Event")
     expect(life).to_contain_text("3 of 3: Order confirmed")
     slider.press("Home")
     expect(life).to_contain_text("1 of 3: Order placed")
@@ -127,54 +127,56 @@ def test_an_operator_slides_through_an_orders_life(desk: Page, buyer: Client) ->
     life.get_by_role("link", name="after").click()
     expect(life.locator("tr.changed")).to_have_count(2)
     expect(slider).to_have_value("3")
-    expect(desk).to_have_url(re.compile(r"version=3$"))
+    expect(admin_page).to_have_url(re.compile(r"version=3$"))
 
 
-def test_a_slider_moved_before_its_script_has_arrived_is_followed(desk: Page, buyer: Client) -> None:
+def test_a_slider_that_moves_before_its_script_is_loaded_takes_effect(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 2})
     buyer.order_once(number, "confirmed")
     held: list[Route] = []
-    desk.route("**/time_slider*.js", lambda route: held.append(route))
+    admin_page.route("**/time_slider*.js", lambda route: held.append(route))
 
-    desk.goto(f"/admin/ordering/order/{number}/life/", wait_until="commit")
-    desk.get_by_label("Event").press("Home")
-    life = desk.locator("#life")
+    admin_page.goto(f"/admin/ordering/order/{number}/life/", wait_until="commit")
+    admin_page.get_by_label("Event").press("Home")
+    life = admin_page.locator("#life")
     expect(life).to_contain_text("3 of 3: Order confirmed")
     while not held:
-        desk.wait_for_timeout(10)
+        admin_page.wait_for_timeout(10)
     held[0].continue_()
     expect(life).to_contain_text("1 of 3: Order placed")
 
 
-def test_an_operator_cancels_an_order(desk: Page, buyer: Client) -> None:
+def test_an_operator_cancels_an_order(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 1})
     buyer.order_once(number, "confirmed")
 
-    find(desk, "ordering/order", number)
-    act(desk, "Cancel (as operator) …")
-    desk.get_by_label("Note").fill("They rang us up.")
-    desk.get_by_role("button", name="Cancel").click()
-    expect(desk.locator(".messagelist")).to_contain_text(f"Order {number}: fulfillment is asked to stop its shipment")
+    find(admin_page, "ordering/order", number)
+    act(admin_page, "Cancel (as operator) …")
+    admin_page.get_by_label("Note").fill("Cancelled by phone.")
+    admin_page.get_by_role("button", name="Cancel").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text(
+        f"Order {number}: fulfillment is asked to stop its shipment"
+    )
 
     order = buyer.order_once(number, "cancelled")
     assert order["cancellation_reason"] == "by_operator"
-    find(desk, "ordering/order", number)
-    expect(desk.locator("#result_list .field-status")).to_have_text("Cancelled")
+    find(admin_page, "ordering/order", number)
+    expect(admin_page.locator("#result_list .field-status")).to_have_text("Cancelled")
 
 
-def test_an_operator_dispatches_a_shipment_and_notes_its_delivery(desk: Page, buyer: Client) -> None:
+def test_an_operator_dispatches_and_delivers_a_shipment(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 1})
     buyer.order_once(number, "confirmed")
 
-    find(desk, "fulfillment/shipment", number)
-    act(desk, "Dispatch …")
-    desk.get_by_label("Carrier").fill("Pigeon Post")
-    desk.locator("input[name^='each:']").fill("PP-7")
-    desk.get_by_role("button", name="Dispatch").click()
-    expect(desk.locator(".messagelist")).to_contain_text("is dispatched with Pigeon Post")
+    find(admin_page, "fulfillment/shipment", number)
+    act(admin_page, "Dispatch …")
+    admin_page.get_by_label("Carrier").fill("Pigeon Post")
+    admin_page.locator("input[name^='each:']").fill("PP-7")
+    admin_page.get_by_role("button", name="Dispatch").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("is dispatched with Pigeon Post")
     assert [sent["tracking_number"] for sent in buyer.order_once(number, "shipped")["shipments"]] == ["PP-7"]
 
-    find(desk, "fulfillment/shipment", "PP-7")
-    act(desk, "Deliver")
-    expect(desk.locator(".messagelist")).to_contain_text("is delivered")
+    find(admin_page, "fulfillment/shipment", "PP-7")
+    act(admin_page, "Deliver")
+    expect(admin_page.locator(".messagelist")).to_contain_text("is delivered")
     buyer.order_once(number, "delivered")

@@ -1,4 +1,4 @@
-"""An order's whole way, over REST, against the real processes: what buyer and operator see is what was promised."""
+"""The way of an order from placing to delivery over REST, as buyer and operator see it, on real processes."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,7 @@ MILESTONES = [
 
 @pytest.fixture(scope="module")
 def buyer(system: System) -> Client:
-    """Somebody who registered a moment ago."""
+    """A client of a buyer who has just registered."""
     username, password = f"ada-{uuid4().hex[:8]}", uuid4().hex
     customer = {"username": username, "password": password, "email": f"{username}@example.com", "name": "Ada"}
     assert system.visitor.post("/customers", customer).status == 201
@@ -49,7 +49,7 @@ def stocks(operator: Client, *skus: str) -> dict[str, dict[str, int]]:
 
 
 def assert_causal(timeline: list[dict[str, Any]]) -> None:
-    """Every cause that is part of the story comes before what it caused."""
+    """Assert that each event comes after the event that caused it."""
     places = {event["event_id"]: place for place, event in enumerate(timeline)}
     assert len(places) == len(timeline)
     causes = [(places[event["causation_id"]], places[event["event_id"]]) for event in timeline if event["causation_id"]]
@@ -77,9 +77,7 @@ class TestGoodOrder:
         }
         assert order["shipping_address"] == ADDRESS
 
-    def test_is_delivered_once_an_operator_has_dispatched_and_delivered_it(
-        self, buyer: Client, operator: Client
-    ) -> None:
+    def test_is_delivered_after_an_operator_dispatches_and_delivers_it(self, buyer: Client, operator: Client) -> None:
         before = operator.stock(COMPASS)
         number = buyer.place({COMPASS: 3})
         buyer.order_once(number, "confirmed")
@@ -110,10 +108,10 @@ class TestGoodOrder:
         gone = {**before, "on_hand": before["on_hand"] - 3, "available": before["available"] - 3}
         eventually(lambda: operator.stock(COMPASS), lambda stock: stock == gone, f"stock of {gone}")
 
-        self.assert_told_whole(buyer.timeline(number), operator.timeline(number))
+        self.assert_timeline_is_complete(buyer.timeline(number), operator.timeline(number))
 
-    def assert_told_whole(self, timeline: list[dict[str, Any]], as_staff_see_it: list[dict[str, Any]]) -> None:
-        assert timeline == as_staff_see_it
+    def assert_timeline_is_complete(self, timeline: list[dict[str, Any]], staff_timeline: list[dict[str, Any]]) -> None:
+        assert timeline == staff_timeline
         assert_causal(timeline)
         assert {event["context"] for event in timeline} == {"ordering", "inventory", "billing", "fulfillment"}
         places = [types(timeline).index(milestone) for milestone in MILESTONES]
@@ -121,7 +119,7 @@ class TestGoodOrder:
         assert all(event["summary"] and event["type"].startswith(f"{event['context']}.") for event in timeline)
         ids = {event["event_id"] for event in timeline}
         began = [event["type"] for event in timeline if event["causation_id"] not in ids]
-        # What people did; all the rest was caused by something in the story.
+        # People caused these events; another event of the story caused each of the others.
         assert began == [
             "ordering.order_placed",
             "fulfillment.shipment_dispatched",
@@ -146,7 +144,7 @@ def test_a_declined_payment_cancels_the_order_and_frees_its_goods(buyer: Client,
     assert operator.get("/shipments", order=number).body["results"] == []
 
 
-def test_an_order_for_more_than_there_is_is_cancelled_and_nothing_is_charged(buyer: Client, operator: Client) -> None:
+def test_an_order_for_more_than_the_stock_is_cancelled_and_not_charged(buyer: Client, operator: Client) -> None:
     before = stocks(operator, MUG, KETTLE)
     number = buyer.place({MUG: 1, KETTLE: before[KETTLE]["available"] + 1})
 
@@ -155,9 +153,9 @@ def test_an_order_for_more_than_there_is_is_cancelled_and_nothing_is_charged(buy
     assert (order["payment"]["status"], order["payment"]["paid"]) == ("cancelled", dollars("0.00"))
     assert stocks(operator, MUG, KETTLE) == before
 
-    told = eventually(lambda: types(buyer.timeline(number)), lambda t: "billing.invoice_voided" in t, "a void invoice")
-    assert "inventory.reservation_refused" in told
-    assert [type_ for type_ in told if type_.startswith("billing.payment")] == []
+    seen = eventually(lambda: types(buyer.timeline(number)), lambda t: "billing.invoice_voided" in t, "a void invoice")
+    assert "inventory.reservation_refused" in seen
+    assert [type_ for type_ in seen if type_.startswith("billing.payment")] == []
 
 
 def test_an_order_cancelled_after_payment_is_refunded_released_and_not_shipped(buyer: Client, operator: Client) -> None:
@@ -191,18 +189,18 @@ def test_an_order_cancelled_after_payment_is_refunded_released_and_not_shipped(b
     assert places == sorted(places)
 
 
-def test_every_answer_names_its_story(system: System, buyer: Client) -> None:
-    answers = [
+def test_every_response_names_its_correlation_id(system: System, buyer: Client) -> None:
+    responses = [
         buyer.get("/orders"),
         buyer.get("/orders/R-0"),
         system.visitor.get("/orders"),
         buyer.get("/products"),
     ]
-    assert [answer.status for answer in answers] == [200, 404, 401, 200]
-    assert len({UUID(answer.headers["X-Correlation-Id"]) for answer in answers}) == len(answers)
+    assert [response.status for response in responses] == [200, 404, 401, 200]
+    assert len({UUID(response.headers["X-Correlation-Id"]) for response in responses}) == len(responses)
 
 
-def test_an_order_belongs_to_its_buyer_alone(system: System, buyer: Client) -> None:
+def test_only_its_buyer_sees_an_order(system: System, buyer: Client) -> None:
     number = buyer.place({MUG: 1})
     other = system.visitor.log_in("buyer", "buyer")
     assert other.get(f"/orders/{number}").status == other.get(f"/orders/{number}/timeline").status == 404
@@ -210,7 +208,7 @@ def test_an_order_belongs_to_its_buyer_alone(system: System, buyer: Client) -> N
     buyer.order_once(number, "confirmed")
 
 
-def test_the_buyer_is_told_by_mail(system: System, buyer: Client, operator: Client) -> None:
+def test_the_buyer_gets_mail(system: System, buyer: Client, operator: Client) -> None:
     number = buyer.place({MUG: 1})
     buyer.order_once(number, "confirmed")
     shipment = operator.shipment_of(number)
@@ -221,12 +219,12 @@ def test_the_buyer_is_told_by_mail(system: System, buyer: Client, operator: Clie
 
 
 def letters_of(system: System) -> str:
-    """All mail the house has sent: without a mail server, files in its folder."""
+    """The text of all mail that the system has sent. Without a mail server it writes mail to files."""
     mail = Path(system.environment["WAYBILL_VAR"], "mail")
     return "".join(letter.read_text() for letter in mail.glob("*.log"))
 
 
-def test_nothing_goes_wrong_behind_the_scenes(system: System, buyer: Client) -> None:
+def test_all_deliveries_succeed_at_the_first_attempt_and_no_error_is_logged(system: System, buyer: Client) -> None:
     buyer.order_once(buyer.place({MUG: 1}), "confirmed")
     eventually(system.count_pending, lambda pending: pending == 0, "no delivery pending")
     assert system.read("SELECT consumer, error FROM integration_delivery WHERE status <> 'done' OR attempts > 1") == []
@@ -235,6 +233,6 @@ def test_nothing_goes_wrong_behind_the_scenes(system: System, buyer: Client) -> 
     ] == []
 
 
-def test_nothing_is_written_but_where_it_was_told_to(system: System) -> None:
-    kept = {system.folder / "var", *(system.folder / f"{name}.log" for name in system.programs)}
-    assert set(system.folder.iterdir()) - kept == set()
+def test_files_are_written_only_to_the_configured_folder(system: System) -> None:
+    files = {system.folder / "var", *(system.folder / f"{name}.log" for name in system.programs)}
+    assert set(system.folder.iterdir()) - files == set()

@@ -1,6 +1,6 @@
-"""Ctrl-C ends `manage.py serve` cleanly and soon, whatever comes in at that moment, and nothing is lost by it.
+"""Ctrl-C ends `manage.py serve` cleanly while requests arrive, and no order is lost.
 
-Where worker and beat run apart, a process manager ends them as cleanly with SIGTERM.
+Worker and beat, as processes of their own, end as cleanly on SIGTERM from a process manager.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.system
 
 
 @contextlib.contextmanager
-def callers_at_the_door(port: int) -> Iterator[None]:
-    """Connections, as many as can be, whether anybody answers or not: most signals then come at an awkward moment."""
+def many_connections(port: int) -> Iterator[None]:
+    """Open as many connections as possible meanwhile, so that the signal arrives in the middle of requests."""
     enough = Event()
 
     def call() -> None:
@@ -41,13 +41,13 @@ def end(program: Program, how: Callable[[], None]) -> None:
     assert "ERROR" not in program.output
 
 
-def test_ctrl_c_ends_everything_cleanly_and_the_next_start_goes_on(system_to_break: Callable[..., System]) -> None:
+def test_ctrl_c_ends_all_processes_cleanly_and_the_next_start_goes_on(system_to_break: Callable[..., System]) -> None:
     system = system_to_break()
     buyer = system.visitor.log_in("buyer", "buyer")
     number = buyer.place({"MUG-ENAMEL-BLUE": 1})
 
     web, *others = system.programs.values()
-    with callers_at_the_door(system.port):
+    with many_connections(system.port):
         end(web, lambda: web.signal_group(SIGINT))
     for other in others:
         end(other, other.terminate)

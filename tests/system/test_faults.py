@@ -1,4 +1,4 @@
-"""Whatever dies, and whenever: an order that was accepted comes to its end, once."""
+"""Every accepted order comes to its end once, although processes or the broker are killed."""
 
 import shutil
 import signal
@@ -12,17 +12,17 @@ from django.conf import settings
 from running_system import Client, Program, System, eventually, free_port
 
 pytestmark = pytest.mark.system
-with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker dies with its one process")
+with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is in the one process")
 
 MUG = "MUG-ENAMEL-CREAM"
 ENDS = {"pm_card_visa": "confirmed", "pm_card_chargeDeclined": "cancelled"}
 BUSY = 12
-"""So many orders are on their way at once that none can have come to its end a moment later, at a slow provider."""
+"""How many orders are placed: enough that with a slow provider some are pending when processes are killed."""
 SLOW = {"SANDBOX_LATENCY_MS": "150"}
 
 
 class Redis:
-    """A Redis of the test's own, which forgets everything when it ends."""
+    """A Redis without persistence, for one test."""
 
     def __init__(self, folder: Path) -> None:
         server = shutil.which("redis-server")
@@ -35,7 +35,7 @@ class Redis:
     def start(self) -> None:
         self.program = Program(self._command, self._folder, {}, self._folder / "redis.log")
         with redis.Redis.from_url(self.url) as client:
-            eventually(lambda: _answers(client), bool, "a Redis that answers")
+            eventually(lambda: _is_ready(client), bool, "a Redis that is ready")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
     own.program.kill()
 
 
-def _answers(client: "redis.Redis[bytes]") -> bool:
+def _is_ready(client: "redis.Redis[bytes]") -> bool:
     try:
         return bool(client.ping())
     except redis.ConnectionError:
@@ -54,13 +54,13 @@ def _answers(client: "redis.Redis[bytes]") -> bool:
 
 
 def place_many(buyer: Client) -> dict[str, str]:
-    """Orders good and bad, by number, and the end each must come to."""
+    """Place paid and declined orders; returns the status in which each must end, by its number."""
     methods = [*ENDS] * (BUSY // len(ENDS))
     return {buyer.place({MUG: 2}, method): ENDS[method] for method in methods}
 
 
 def assert_all_end_once(system: System, placed: dict[str, str]) -> None:
-    """Each order comes to its end, is charged as often as it should be, and holds the stock it should."""
+    """Assert that each order ends as it must, is charged at most once, and reserves its stock."""
     buyer, operator = (system.visitor.log_in(name, name) for name in ("buyer", "operator"))
     for number, end in placed.items():
         order = buyer.order_once(number, end)
@@ -78,19 +78,19 @@ def assert_all_end_once(system: System, placed: dict[str, str]) -> None:
 
 
 def books() -> str:
-    """The table of the provider's own books."""
+    """The name of the table with the provider's books."""
     from billing.gateways.sandbox.models import Transaction
 
     return Transaction._meta.db_table
 
 
-def test_orders_end_though_the_worker_is_killed_in_the_middle(
+def test_orders_end_although_the_worker_is_killed(
     system_to_break: Callable[..., System],
 ) -> None:
     system = system_to_break(**SLOW)
     placed = place_many(system.visitor.log_in("buyer", "buyer"))
     system.kill(system.worker)
-    assert system.count_pending() > 0, "all was done before the worker was killed; nothing is proved"
+    assert system.count_pending() > 0, "all deliveries were handled before the worker was killed"
 
     system.start(system.worker)
     system.wait_until_ready()
@@ -98,27 +98,27 @@ def test_orders_end_though_the_worker_is_killed_in_the_middle(
 
 
 @with_a_broker_to_lose
-def test_orders_end_though_everything_is_killed_at_once(system_to_break: Callable[..., System]) -> None:
+def test_orders_end_although_all_processes_are_killed_at_once(system_to_break: Callable[..., System]) -> None:
     system = system_to_break(**SLOW)
     placed = place_many(system.visitor.log_in("buyer", "buyer"))
     for name in list(system.programs):
         system.kill(name)
-    assert system.count_pending() > 0, "all was done before the house was killed; nothing is proved"
+    assert system.count_pending() > 0, "all deliveries were handled before the processes were killed"
 
     system.open()
     assert_all_end_once(system, placed)
 
 
 @with_a_broker_to_lose
-def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(system_to_break: Callable[..., System]) -> None:
+def test_the_sweep_finds_deliveries_whose_wake_ups_were_flushed(system_to_break: Callable[..., System]) -> None:
     system = system_to_break()
     system.kill("worker")
     prefix = system.environment["QUEUE_PREFIX"]
     with redis.Redis.from_url(system.environment["CELERY_BROKER_URL"]) as broker:
-        # A wake-up that died with the worker would silence the next one for a moment.
+        # The key of a wake-up that was lost with the worker would suppress the next wake-up until it expires.
         broker.delete("none", *broker.scan_iter(f"*{prefix}*"))
         number = system.visitor.log_in("buyer", "buyer").place({MUG: 2})
-        assert broker.llen(f"{prefix}.inventory") > 0, "nobody rang; nothing is proved"
+        assert broker.llen(f"{prefix}.inventory") > 0, "no wake-up was sent"
         broker.delete(*broker.scan_iter(f"*{prefix}*"))
 
     system.start("worker")
@@ -126,7 +126,7 @@ def test_the_sweep_finds_orders_whose_wake_ups_were_flushed(system_to_break: Cal
 
 
 @with_a_broker_to_lose
-def test_a_broker_that_keeps_silent_neither_fails_nor_holds_up_a_buyer(
+def test_a_broker_that_does_not_respond_delays_no_buyer(
     system_to_break: Callable[..., System], own_redis: Redis
 ) -> None:
     system = system_to_break(CELERY_BROKER_URL=own_redis.url)
@@ -142,7 +142,7 @@ def test_a_broker_that_keeps_silent_neither_fails_nor_holds_up_a_buyer(
 
 
 @with_a_broker_to_lose
-def test_orders_end_though_the_broker_dies_and_forgets_everything(
+def test_orders_end_although_the_broker_loses_everything(
     system_to_break: Callable[..., System], own_redis: Redis
 ) -> None:
     system = system_to_break(CELERY_BROKER_URL=own_redis.url)
@@ -155,6 +155,6 @@ def test_orders_end_though_the_broker_dies_and_forgets_everything(
 
 
 def timed(buyer: Client) -> tuple[str, float]:
-    """An order, and how many seconds it took to place it."""
+    """Place an order; returns its number and the seconds until the response."""
     began = time.monotonic()
     return buyer.place({MUG: 2}), time.monotonic() - began

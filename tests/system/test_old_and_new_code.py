@@ -1,4 +1,4 @@
-"""What one version of the code stored, another handles: in real workers, before and after a deployment."""
+"""Workers handle messages that another version of the code stored, before and after a deployment."""
 
 import shutil
 from collections.abc import Callable
@@ -40,7 +40,7 @@ CHANGES = {
         ("commands.open_stock_item(event.sku)", 'commands.open_stock_item({"en": event.item}[event.language])')
     ],
 }
-"""How the contract becomes version 3, with what publishes it and what listens to it."""
+"""The changes that make the contract version 3, in the contract, its publisher and its consumer."""
 
 PARKED = "Parked: ordering.product-listed is known up to version 1, and this is version 3"
 
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def new_code(tmp_path: Path) -> Path:
-    """A copy of the code in which a contract has come to version 3."""
+    """A copy of the code in which a contract is at version 3."""
     code = tmp_path / "code"
     code.mkdir()
     for package in ("config", "integration", *settings.CONTEXTS):
@@ -58,21 +58,24 @@ def new_code(tmp_path: Path) -> Path:
     for name, changes in CHANGES.items():
         text = (code / name).read_text()
         for before, after in changes:
-            assert text.count(before) == 1, f"{name} reads differently by now: {before}"
+            assert text.count(before) == 1, f"{name} has changed: {before}"
             text = text.replace(before, after)
         (code / name).write_text(text)
     return code
 
 
-def have_it_delivered(system: System) -> None:
-    """Start all but the web. Beat, too: a wake-up that died with its worker silences the next ones for a moment, and
-    what they were for is found by the sweep."""
+def start_workers(system: System) -> None:
+    """Start all processes but the web.
+
+    Beat is needed as well: the key of a wake-up that was lost with its worker suppresses the next wake-ups until it
+    expires, and the sweep finds their deliveries.
+    """
     for name in system.commands:
         if name != "web":
             system.start(name)
 
 
-def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_it_waits(
+def test_version_3_handles_what_version_1_stored_and_version_1_parks_what_version_3_stored(
     system_to_break: Callable[..., System], new_code: Path
 ) -> None:
     system = system_to_break()
@@ -88,15 +91,15 @@ def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_i
     def stocked() -> set[str]:
         return {sku for (sku,) in system.read("SELECT sku FROM inventory_stockitem WHERE sku LIKE 'NEW-%'")}
 
-    # The old code tells, and all its workers end before they hear.
+    # The old code publishes, and its workers are killed before they consume.
     system.tear_down()
     system.run(ROOT, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-1", "NEW-2", "NEW-3"]))
     assert [row[:3] for row in listed("NEW-1", "NEW-2", "NEW-3")] == [(1, "pending", 0)] * 3
 
-    # A new worker reads what the old code told.
+    # A new worker consumes what the old code published.
     system.deploy(new_code)
-    have_it_delivered(system)
-    eventually(stocked, lambda skus: skus == {"NEW-1", "NEW-2", "NEW-3"}, "all that version 1 told")
+    start_workers(system)
+    eventually(stocked, lambda skus: skus == {"NEW-1", "NEW-2", "NEW-3"}, "all products that version 1 published")
     eventually(
         lambda: [row[:3] for row in listed("NEW-1", "NEW-2", "NEW-3")],
         lambda rows: rows == [(1, "done", 1)] * 3,
@@ -104,10 +107,10 @@ def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_i
     )
     system.tear_down()
 
-    # The new code tells, and a worker that is still old puts it off.
+    # The new code publishes, and an old worker parks the delivery.
     system.run(new_code, "shell", "-c", LIST_PRODUCTS.format(skus=["NEW-4"]))
     system.deploy(ROOT)
-    have_it_delivered(system)
+    start_workers(system)
     eventually(
         lambda: listed("NEW-4"),
         lambda rows: rows == [(3, "pending", 0, PARKED)],
@@ -115,8 +118,8 @@ def test_what_version_1_stored_is_handled_by_version_3_and_the_other_way_round_i
     )
     system.tear_down()
 
-    # Once it is new, too, it is handled.
+    # A new worker handles the parked delivery.
     system.deploy(new_code)
-    have_it_delivered(system)
+    start_workers(system)
     system.run(new_code, "deliveries", "replay", "--status", "pending")
-    eventually(stocked, lambda skus: "NEW-4" in skus, "what version 3 told")
+    eventually(stocked, lambda skus: "NEW-4" in skus, "the product that version 3 published")

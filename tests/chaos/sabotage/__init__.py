@@ -1,1 +1,1 @@
-"""What live faults do to the processes of a house from inside, told by files in the folder named by `SABOTAGE`."""
+"""An app that makes the processes of a system go wrong, switched by files in the folder that `SABOTAGE` names."""

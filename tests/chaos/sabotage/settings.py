@@ -1,4 +1,4 @@
-"""The project's settings, and an app that makes its processes go wrong."""
+"""The settings of the project, with the app `sabotage` added."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS

@@ -1,4 +1,4 @@
-"""What lies in the broker tells which lane to look into, and nothing of anybody's name, address or card."""
+"""Messages in the broker name a delivery queue, and contain no name, address or card."""
 
 import json
 from base64 import b64decode
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.system
 MARKER = "Ottoline-Marker"
 
 
-@pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is the memory of the one process")
+@pytest.mark.skipif(settings.EMBEDDED, reason="in the embedded mode the broker is the memory of the one process")
 def test_no_wake_up_names_a_recipient(system_to_break: Callable[..., System]) -> None:
     system = system_to_break()
     for worker in ("worker", "beat"):
@@ -26,22 +26,22 @@ def test_no_wake_up_names_a_recipient(system_to_break: Callable[..., System]) ->
     buyer = system.visitor.log_in("buyer", "buyer")
     with redis.Redis.from_url(system.environment["CELERY_BROKER_URL"]) as broker:
 
-        def place_and_see_what_waits() -> list[str]:
-            answer = buyer.post("/orders", wanted)
-            assert answer.body["shipping_address"]["recipient"] == MARKER
-            return _what_waits(broker, system.environment["QUEUE_PREFIX"])
+        def place_and_list_queued_messages() -> list[str]:
+            response = buyer.post("/orders", wanted)
+            assert response.body["shipping_address"]["recipient"] == MARKER
+            return _queued_messages(broker, system.environment["QUEUE_PREFIX"])
 
-        # For a while nobody rings: a worker that was killed with a wake-up in its hands leaves the key that it had.
-        told = eventually(
-            place_and_see_what_waits,
-            lambda told: any('["inventory", false]' in each for each in told),
-            "a wake-up for what inventory does with an order",
+        # The key of a wake-up that was lost with the worker suppresses the next wake-ups until it expires.
+        queued = eventually(
+            place_and_list_queued_messages,
+            lambda queued: any('["inventory", false]' in each for each in queued),
+            "a wake-up for inventory",
         )
-    assert [each for each in told if MARKER in each] == []
+    assert [each for each in queued if MARKER in each] == []
 
 
-def _what_waits(broker: redis.Redis, prefix: str) -> list[str]:
-    """Every message in the queues of that prefix, with what is encoded in it."""
+def _queued_messages(broker: redis.Redis, prefix: str) -> list[str]:
+    """Every message in the Celery queues with this prefix, with its decoded body."""
     queues = [key for key in broker.scan_iter(f"*{prefix}*") if broker.type(key) == b"list"]
     waiting = [json.loads(each) for key in queues for each in broker.lrange(key, 0, -1)]
     return [b64decode(message.pop("body")).decode() + json.dumps(message) for message in waiting]
