@@ -111,15 +111,15 @@ def forget_the_key(*args: Any) -> None:
 
 
 @contextmanager
-def keep_the_key_after_the_commit() -> Iterator[None]:
+def store_the_key_after_the_commit() -> Iterator[None]:
     """Store the response after the order is committed, so that a crash in between leads to a second order."""
-    keep = idempotency._keep
+    store = idempotency._store
 
-    def keep_later(*args: Any) -> None:
+    def store_later(*args: Any) -> None:
         with uow.unit_of_work():
-            keep(*args)
+            store(*args)
 
-    with mock.patch.object(idempotency, "_keep", lambda *args: transaction.on_commit(partial(keep_later, *args))):
+    with mock.patch.object(idempotency, "_store", lambda *args: transaction.on_commit(partial(store_later, *args))):
         yield
 
 
@@ -167,7 +167,7 @@ def stop_nothing(self: Shipment, reason: str) -> None:
     """Accept the request to stop a shipment, and do not stop it."""
 
 
-def keep_no_history(self: UnitOfWork) -> None:
+def write_no_history(self: UnitOfWork) -> None:
     """Write the rows of aggregates without their events."""
 
 
@@ -229,7 +229,7 @@ def count_no_attempt(delivery_queue: Any, limit: int) -> Any:
 
 
 @contextmanager
-def keep_a_claim_for_ever() -> Iterator[None]:
+def ignore_leases() -> Iterator[None]:
     """Let a worker handle its claims and mark them as done after their lease has passed."""
 
     def claimed(claims: Any) -> QuerySet[Delivery]:
@@ -339,8 +339,8 @@ BUGS = [
     Bug(
         "new provider key on each attempt", replaced(billing, "_ask_for_money", ask_under_a_new_key), ALL_THE_WAY, True
     ),
-    Bug("idempotency key not stored", replaced(idempotency, "_keep", forget_the_key), ALL_THE_WAY),
-    Bug("idempotency key stored after the commit", keep_the_key_after_the_commit, ALL_THE_WAY),
+    Bug("idempotency key not stored", replaced(idempotency, "_store", forget_the_key), ALL_THE_WAY),
+    Bug("idempotency key stored after the commit", store_the_key_after_the_commit, ALL_THE_WAY),
     Bug("oversell", replaced(inventory, "reserve_stock", reserve_without_looking), (FLOWS["run_out_of_stock"],), True),
     Bug(
         "released stock not freed",
@@ -378,7 +378,7 @@ BUGS = [
         (FLOWS["cancel_after_payment"],),
         True,
     ),
-    Bug("history not stored", replaced(UnitOfWork, "_add_history", keep_no_history), ALL_THE_WAY, True),
+    Bug("history not stored", replaced(UnitOfWork, "_add_history", write_no_history), ALL_THE_WAY, True),
     Bug(
         "history differs from the row",
         replaced(uow, "entry_of", store_another_quantity),
@@ -454,7 +454,7 @@ BUGS = [
         replaced(deliver, "claim", count_no_attempt),
         check=own_checks.a_delivery_that_kills_its_workers_becomes_a_dead_letter,
     ),
-    Bug("passed lease not noticed", keep_a_claim_for_ever, check=own_checks.a_claim_whose_lease_passed_has_no_effect),
+    Bug("passed lease not noticed", ignore_leases, check=own_checks.a_claim_whose_lease_passed_has_no_effect),
     Bug(
         "poison message blocks others",
         fail_batches_as_a_whole,
