@@ -14,7 +14,6 @@ An accepted sale fits into the shop's tables, so placing it needs no further che
 """
 
 import re
-import string
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,13 +24,13 @@ from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from sys import intern
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from config.shop.country_codes import country_code
+from config.shop.sales_goods import Goods, goods_of
 from config.shop.sales_rows import rows_of
 from integration.domain.identifiers import SKU_PATTERN
 
-LONGEST_NAME = 200
 LONGEST_CUSTOMER = 38
 HIGHEST_PRICE = 10_000_000
 MOST_UNITS_PER_LINE = 100_000
@@ -90,15 +89,6 @@ class Sale:
     placed_at: datetime
     country: str
     lines: tuple[SaleLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Goods:
-    """A product of at least one sale."""
-
-    sku: str
-    name: str
-    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +180,7 @@ class _Reading:
         self._leave_out(Reason.BEYOND_LIMIT, sum(map(len, sold[len(accepted) :])))
         return SalesExport(
             sales=tuple(_sale(rows) for rows in accepted),
-            goods=_goods(row for rows in accepted for row in rows),
+            goods=goods_of((row.sku, row.description, row.price) for rows in accepted for row in rows),
             rows=self.rows,
             used=sum(map(len, accepted)),
             left_out=self.left_out,
@@ -275,31 +265,3 @@ def _sale(rows: list[_Row]) -> Sale:
     first = rows[0]
     lines = tuple(SaleLine(sku, quantity) for sku, quantity in _units(rows).items())
     return Sale(first.invoice, first.customer, first.placed_at, first.country, lines)
-
-
-def _goods(rows: Iterable[_Row]) -> tuple[Goods, ...]:
-    names: defaultdict[str, list[str]] = defaultdict(list)
-    prices: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for row in rows:
-        names[row.sku].append(row.description)
-        prices[row.sku].append(row.price)
-    return tuple(Goods(sku, _name(names[sku]) or sku, _commonest(prices[sku])) for sku in sorted(prices))
-
-
-def _name(descriptions: Iterable[str]) -> str:
-    # `str.title` would write Children'S Apron.
-    names = [string.capwords(description) for description in descriptions if description]
-    return _commonest(names)[:LONGEST_NAME].rstrip() if names else ""
-
-
-_T = TypeVar("_T", str, Decimal)
-
-
-def _commonest(values: Iterable[_T]) -> _T:
-    """The most frequent value; of equally frequent ones the smallest, so that the order of rows does not matter.
-
-    For prices it suits better than the median: it is a price that customers paid, usually the list price, and a few
-    quantity discounts or mistyped amounts do not change it.
-    """
-    counts = Counter(values)
-    return min(counts, key=lambda value: (-counts[value], value))

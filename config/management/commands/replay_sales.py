@@ -19,7 +19,8 @@ from config.shop.report import (
     table_of_ends,
     table_of_rows,
 )
-from config.shop.sales_export import Goods, Sale, SalesExport, read_sales
+from config.shop.sales_export import Sale, SalesExport, read_sales
+from config.shop.sales_goods import Goods
 from config.shop.sales_rows import UnreadableExport
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import Sku
