@@ -149,7 +149,7 @@ class TestRunAgain:
         output = replay(export(*TWO_SALES), ship=True)
 
         assert (Order.objects.count(), Message.objects.count()) == (2, before)
-        assert "2 of 2 invoices were orders already before this run" in output
+        assert "2 of 2 invoices were orders before this run" in output
 
     def test_places_what_is_new_in_another_file(self, export: Callable[..., Path]) -> None:
         replay(export(MUG, LAMP), ship=True)
