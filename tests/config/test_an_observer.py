@@ -44,6 +44,9 @@ STOCK = 500 if SALES else 200
 SNAPSHOT_EVERY = EVERY if SALES else 3
 """In the suite snapshots are so frequent that most past states are computed from one."""
 
+OF_AN_ORDER = {"ordering", "inventory", "billing", "fulfillment"}
+"""The contexts that orders pass through. A context that is added later may have no row."""
+
 Copy = dict[str, str]
 """The digest of an aggregate's row and its parts' rows, by the aggregate's key."""
 
@@ -167,10 +170,10 @@ def observer(later: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
     return observer
 
 
-def differences(observer: Observer) -> tuple[int, list[str]]:
-    """How many past states were compared with the copies, and the ones that differ."""
+def differences(observer: Observer, context: str) -> tuple[int, list[str]]:
+    """How many past states of a context's aggregates were compared with the copies, and the ones that differ."""
     compared, differing = 0, []
-    for model in aggregates():
+    for model in [model for model in aggregates() if model._meta.app_label == context]:
         for key in model.objects.values_list("pk", flat=True):
             for moment, look in observer.looks.items():
                 then = past.as_of(model, key, moment)
@@ -181,7 +184,8 @@ def differences(observer: Observer) -> tuple[int, list[str]]:
 
 
 @pytest.mark.django_db
-def test_the_computed_past_equals_the_observed_past(observer: Observer, sales: Path) -> None:
+@pytest.mark.parametrize("context", sorted({model._meta.app_label for model in aggregates()}))
+def test_the_computed_past_equals_the_observed_past(context: str, observer: Observer, sales: Path) -> None:
     call_command("replay_sales", sales, limit=ORDERS, stock=STOCK, ship=True, stdout=StringIO())
     while len(observer.looks) < LOOKS:
         observer.look()
@@ -190,11 +194,11 @@ def test_the_computed_past_equals_the_observed_past(observer: Observer, sales: P
     ends = Counter(Order.objects.values_list("status", "cancellation_reason"))
     assert sum(ends.values()) == ORDERS
     assert {("delivered", ""), ("cancelled", "out_of_stock"), ("cancelled", "by_buyer")} <= set(ends)
-    compared, differing = differences(observer)
+    compared, differing = differences(observer, context)
     print(f"\n{compared:,} states at {len(observer.looks)} moments of {ORDERS:,} orders, {len(differing):,} differ;"
           f" {Snapshot.objects.count():,} snapshots; {dict(ends)}")  # fmt: skip
     assert differing == []
-    assert compared > LOOKS * ORDERS * 4
+    assert compared >= LOOKS * ends["delivered", ""] or context not in OF_AN_ORDER
     assert len({frozenset(look[Order].items()) for look in observer.looks.values()}) > LOOKS / 2
     assert verify(["events."])["events.rows_are_their_histories"].offenders == []
 
@@ -206,10 +210,10 @@ def test_an_observer_finds_a_past_that_is_computed_wrong(
     monkeypatch.setattr(unit_of_work_module, "EVERY", EVERY)
     call_command("replay_sales", sales, limit=3, stock=STOCK, stdout=StringIO())
     observer.look()
-    assert differences(observer)[1] == []
+    assert differences(observer, "ordering")[1] == []
 
     monkeypatch.setattr(Order, "_appliers", {**Order._appliers, **_without_effect(Order, "OrderConfirmed")})
-    differing = differences(observer)[1]
+    differing = differences(observer, "ordering")[1]
     assert differing != []
     assert all(line.startswith("order R-") for line in differing)
 
