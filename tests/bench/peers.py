@@ -42,13 +42,8 @@ def environment() -> str:
     python = HOME / "bin" / "python"
     if not _has_oscar(python):
         venv.create(HOME, with_pip=False, clear=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            str(python),
-        ]  # our pip installs into the other environment, which has none
+        # Our own pip installs into the other environment, which has none.
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
         install = [*pip, "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
