@@ -16,7 +16,7 @@ GOODS = ("CHAOS-MUG", "CHAOS-LAMP", "CHAOS-SPOON")
 GONE = "CHAOS-RELIC"
 """A SKU that is for sale and never in stock."""
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-RETRIES_FOR = 900.0
+RETRIES_FOR = 300.0
 """Seconds for which a client repeats a request."""
 
 
