@@ -20,6 +20,9 @@ CONTEXTS = "ordering|inventory|billing|fulfillment"
 ALWAYS = ["tests/test_architecture.py", "tests/test_words.py"]
 """Tests that read the whole code, and take seconds."""
 
+LONG = ["tests/config/test_an_observer.py", "tests/config/test_simulate.py"]
+"""Tests of half a minute and more. They run only if they have changed themselves."""
+
 RULES = [
     (r"integration/(domain|storage|aggregates)/", "tests/test_saga.py"),
     (r"integration/(domain|storage|aggregates|messaging)/", "tests/test_queries.py"),
@@ -69,9 +72,8 @@ def changed_files(root: Path, base: str = "") -> tuple[list[str], str]:
             continue
         changed = git("diff", "--name-only", "--no-renames", "--relative", "-z", commit)
         new = git("ls-files", "--others", "--exclude-standard", "-z")
-        return sorted(filter(None, {*changed.split("\0"), *new.split("\0")})), git(
-            "rev-parse", "--short", commit
-        ).strip()
+        files = sorted(filter(None, {*changed.split("\0"), *new.split("\0")}))
+        return files, git("rev-parse", "--short", commit).strip()
     raise CannotCompare(
         f"git finds no common commit with {' or '.join([base] if base else MAIN)} here: name a branch or commit "
         "with --base, or run `make test` instead."
@@ -129,11 +131,10 @@ def main() -> int:
     except CannotCompare as reason:
         print(reason, file=sys.stderr)
         return 2
-    selected = select_tests(files, ROOT)
-    print(f"{len(files)} files changed since {commit}. Their tests: {' '.join(selected)}", flush=True)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "auto", "-q", *for_pytest, *selected], cwd=ROOT
-    ).returncode
+    selected, left_out = select_tests(files, ROOT), [f"--ignore={test}" for test in LONG if test not in files]
+    print(f"{len(files)} files changed since {commit}. pytest {' '.join([*selected, *left_out])}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", *for_pytest, *selected, *left_out]
+    return subprocess.run(command, cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.quick import ALWAYS, ROOT, RULES, CannotCompare, changed_files, mirrored, select_tests
+from tests.quick import ALWAYS, LONG, ROOT, RULES, CannotCompare, changed_files, mirrored, select_tests
 
 IDENTITY = ["-c", "user.name=A Developer", "-c", "user.email=developer@example.com"]
 
@@ -111,8 +111,8 @@ def test_every_module_of_the_project_selects_tests() -> None:
     ]
 
 
-def test_every_rule_names_tests_that_exist() -> None:
-    assert [test for _, test in RULES if not (ROOT / test).exists()] == []
+def test_every_named_test_exists() -> None:
+    assert [test for test in [*LONG, *(test for _, test in RULES)] if not (ROOT / test).exists()] == []
 
 
 def test_the_closest_folder_of_tests_counts() -> None:
