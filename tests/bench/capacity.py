@@ -150,7 +150,7 @@ def connections(report: Mapping[str, Any], rate: float) -> float:
 
 def render(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the section of the page, line by line."""
-    yield "## What it takes to carry more\n"
+    yield "## Capacity planning\n"
     yield "The first table shows the measured cost of an order of three lines, from placing to its shipment (the median"
     yield "of the rounds). Everything below it is calculated from these figures.\n"
     yield from _costs(report["an_order"])
