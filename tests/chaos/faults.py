@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import msgspec
@@ -128,8 +129,14 @@ def kill_web_worker_child_and_beat(live: Live, scale: Scale) -> Outcome:
     outcome, killed, seconds, before = Outcome(), Counter[str](), [0.0], Order.objects.count()
     in_flight = 0
     with Traffic(live.system, scale.orders // 2, f"kill-{before}") as traffic:
+        kinds = cycle(("web", "worker", "worker child", "beat"))
+        acknowledged = -1
         while traffic.flowing:
-            kind = ("web", "worker", "worker child", "beat")[killed.total() % 4]
+            kind = next(kinds)
+            if kind == "web":  # on a busy machine it would be killed again before it could serve anyone
+                if acknowledged == traffic.acknowledged:
+                    continue
+                acknowledged = traffic.acknowledged
             held = kill_a_process(live, kind)
             killed[kind] += 1
             if kind.startswith("worker"):
@@ -152,14 +159,16 @@ def storm(live: Live, scale: Scale) -> Outcome:
     """SIGKILL of web and workers at random, FLUSHALL twice, and Redis gone for 20 s, while orders flow."""
     outcome, killed, before = Outcome(), Counter[str](), Order.objects.count()
     gone = 20 if scale is WHOLE else 3
-    flushed = 0
+    flushed, served = 0, -1
     with Traffic(live.system, scale.orders, f"storm-{before}") as traffic:
         milestones = iter([0.25, 0.5, 0.75])
         milestone = next(milestones)
         while traffic.flowing or milestone <= 1:
             kind = random.choice(["web", "worker", "worker child", "beat"])
-            kill_a_process(live, kind)
-            killed[kind] += 1
+            if kind != "web" or traffic.acknowledged > served:  # as above: a new web process must serve somebody first
+                served = traffic.acknowledged if kind == "web" else served
+                kill_a_process(live, kind)
+                killed[kind] += 1
             if traffic.acknowledged >= milestone * scale.orders:
                 if milestone == 0.5:
                     live.redis.kill()
