@@ -6,8 +6,11 @@ import threading
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
+from config.transports import use_these_transports
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+use_these_transports()
 app = Celery("waybill")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["integration.messaging"])

@@ -22,9 +22,6 @@ class Embedded:
             pool_cls="threads",
             concurrency=settings.CELERY_WORKER_CONCURRENCY,
             hostname="embedded",
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
         )
         self._beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 

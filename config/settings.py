@@ -12,6 +12,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.broker import CONSUME_TIMEOUT, broker_settings
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
@@ -170,19 +172,34 @@ CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED
 # SQLite has one writer at a time: four threads waited for its lock and took three times as long as one.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1 if EMBEDDED else (os.cpu_count() or 2))
 # Each delivery queue has at most one wake-up. Without prefetching, it goes to a worker with an idle process.
-CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork"
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork" and not CELERY_BROKER_URL.startswith(
+    ("amqp", "pyamqp")
+)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # RabbitMQ cannot do without
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01} if EMBEDDED else {}
+# Workers and beat live through every error reply of the broker, as through a connection that is lost.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_HEARTBEAT = 4  # seconds; RabbitMQ only, where twice as long without one means a lost connection
+CELERY_BROKER_CONNECTION_TIMEOUT = CONSUME_TIMEOUT
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # concerns tasks that acknowledge late: none of ours
+CELERY_WORKER_CONSUMER = "config.worker:Consumer"
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
+if EMBEDDED:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01}
+    WAKEUP_TRANSPORT_OPTIONS: dict[str, object] = {}
+else:
+    vars().update(
+        broker_settings(
+            CELERY_BROKER_URL, env.json("BROKER_TRANSPORT_OPTIONS", default={}), env.str("BROKER_CA_FILE", default="")
+        )
+    )
 # Every interval is short and every routine is idempotent, so beat needs no file with the times of the last runs.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = TIME_ZONE
 
-WAKEUP_TRANSPORT_OPTIONS = (
-    {} if EMBEDDED else {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "max_retries": 1, "interval_start": 0}
-)
 BROKER_QUIET_SECONDS = 5.0
 """Seconds after a failure during which wake-ups are not sent, so that requests do not wait for the broker."""
 SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))

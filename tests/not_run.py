@@ -37,6 +37,16 @@ NEEDS = {
         lambda: "" if shutil.which("git") else "there is no such program on the PATH",
         "install it (on Debian: apt-get install git)",
     ),
+    "redis": Need(
+        "redis-server",
+        lambda: "" if shutil.which("redis-server") else "it is not on the PATH",
+        "install it (on Debian: apt-get install redis-server)",
+    ),
+    "rabbitmq": Need(
+        "RabbitMQ",
+        lambda: "" if os.environ.get("RABBITMQ_URL") else "RABBITMQ_URL names none",
+        "start one (on Debian: apt-get install rabbitmq-server), and set RABBITMQ_URL=amqp://guest:guest@127.0.0.1//",
+    ),
 }
 """The needs, by the marker of the tests that have them."""
 

@@ -10,7 +10,7 @@ later finds the key deleted and sends a new wake-up.
 
 A key whose wake-up was lost suppresses others only for a short time. The key expires, and earlier than that the sweep
 deletes it and sends a new wake-up for what is still due. A missing key, or a Redis that stores none, only causes extra
-wake-ups, and each of those does only work that is due.
+wake-ups, and each of those does only work that is due. RabbitMQ has no such keys and gets every wake-up.
 
 A worker that has finished a delivery queue goes on with a queue that it would otherwise wake a worker for. A single
 order therefore takes one wake-up, not one per step. If the worker is killed before it gets there, that wake-up is lost,
@@ -20,19 +20,21 @@ and the sweep replaces it.
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from amqp.exceptions import AMQPError, MessageNacked
 from celery import current_app
 from django.conf import settings
-from kombu import Producer
+from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError, ResponseError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class DeliveryQueue(NamedTuple):
@@ -42,16 +44,31 @@ class DeliveryQueue(NamedTuple):
     external: bool
 
 
+class TaskCall(NamedTuple):
+    """A task to be run by a worker, with the options of `send_task`, such as its Celery queue."""
+
+    name: str
+    args: Collection[object]
+    options: Mapping[str, Any]
+
+
 class _PerThread(threading.local):
     """Each thread's own broker connection, and the delivery queue reserved for the thread; None if it reserves none."""
 
     producer: Producer | None = None
+    opened_after = -1
     reserved: set[DeliveryQueue] | None = None
 
 
 _thread = _PerThread()
 _quiet_until = 0.0
+_failures = 0
+"""A connection that was opened before the last failure is not used again: it may have broken in the same way."""
 
+SLOW_AFTER = 1.0
+"""Seconds. To connect takes several round trips; not every thread of a process should wait for them in turn."""
+BROKER_ERRORS = (OperationalError, OSError, RedisError, AMQPError, MessageNacked)
+"""What is raised when the broker is down, silent, or replies with an error."""
 WAKEUP_EXPIRES = timedelta(seconds=2)
 """How long a lost wake-up may suppress further ones."""
 
@@ -61,22 +78,33 @@ def queue_of(context: str) -> str:
     return f"{settings.QUEUE_PREFIX}.{context}"
 
 
-def _tolerating_broker_failure(
-    send: Callable[[Collection[DeliveryQueue]], None],
-) -> Callable[[Collection[DeliveryQueue]], None]:
-    """Decorate `send`: it never raises because of the broker, and after a failure it does nothing for a while."""
+def _tolerating_broker_failure(send: Callable[[Collection[T]], None]) -> Callable[[Collection[T]], None]:
+    """Decorate `send`: it never raises because of the broker, and after a failed or slow send does nothing for a while.
+
+    A connection that was open may have been lost since it was last used. Therefore a new one is tried first.
+    """
 
     @wraps(send)
-    def send_if_reachable(delivery_queues: Collection[DeliveryQueue]) -> None:
-        global _quiet_until
-        if not delivery_queues or time.monotonic() < _quiet_until:
+    def send_if_reachable(messages: Collection[T]) -> None:
+        global _quiet_until, _failures
+        began = time.monotonic()
+        if not messages or began < _quiet_until:
             return
-        try:
-            send(delivery_queues)
-        except (OperationalError, OSError, RedisError) as error:
-            _thread.producer = None
+        for was_open in (_is_connected(), False):
+            try:
+                send(messages)
+            except BROKER_ERRORS as error:
+                _failures += 1
+                if was_open:
+                    continue
+                problem = repr(error)
+            else:
+                if time.monotonic() - began <= SLOW_AFTER:
+                    return
+                problem = "it is slow"
             _quiet_until = time.monotonic() + settings.BROKER_QUIET_SECONDS
-            log.warning("broker unreachable, no wake-ups are sent for %s s: %s", settings.BROKER_QUIET_SECONDS, error)
+            log.warning("broker unavailable, nothing is sent for %s s: %s", settings.BROKER_QUIET_SECONDS, problem)
+            return
 
     return send_if_reachable
 
@@ -137,6 +165,13 @@ def clear_wakeups(delivery_queues: Collection[DeliveryQueue]) -> None:
         keys.delete(*map(_key_of, delivery_queues))
 
 
+@_tolerating_broker_failure
+def send_tasks(calls: Collection[TaskCall]) -> None:
+    """Have workers run these tasks, unless the broker is unavailable."""
+    for call in calls:
+        _send_task(call)
+
+
 @contextmanager
 def wakeups_handled_by(wake: Callable[[DeliveryQueue], None]) -> Iterator[None]:
     """Replace the broker in this process: its wake-ups call `wake`."""
@@ -155,14 +190,13 @@ def wakeups_handled_by(wake: Callable[[DeliveryQueue], None]) -> Iterator[None]:
 
 def _send(delivery_queues: Collection[DeliveryQueue]) -> None:
     for delivery_queue in _without_wakeup(delivery_queues):
-        current_app.send_task(
-            "waybill.deliver",
-            args=list(delivery_queue),
-            queue=queue_of(delivery_queue.context),
-            producer=_producer(),
-            retry=False,
-            ignore_result=True,
-        )
+        _send_task(TaskCall("waybill.deliver", delivery_queue, {"queue": queue_of(delivery_queue.context)}))
+
+
+def _send_task(call: TaskCall) -> None:
+    current_app.send_task(
+        call.name, args=list(call.args), producer=_producer(), retry=False, ignore_result=True, **call.options
+    )
 
 
 _wake_workers: Callable[[Collection[DeliveryQueue]], None] = _send
@@ -232,18 +266,26 @@ _memory = _InMemory()
 
 def _keys() -> _OnRedis | _InMemory | None:
     """The key store of the broker, or None if the broker has none."""
-    channel: Any = _producer().channel
-    match channel.connection.driver_type:
+    producer: Any = _producer()
+    match producer.connection.transport.driver_type:
         case "redis":
-            return _OnRedis(channel.client)
+            return _OnRedis(producer.channel.client)
         case "memory":
             return _memory
     return None
 
 
+def _is_connected() -> bool:
+    return _thread.producer is not None and _thread.opened_after == _failures
+
+
 def _producer() -> Producer:
-    if _thread.producer is None:
-        options = {**current_app.conf.broker_transport_options, **settings.WAKEUP_TRANSPORT_OPTIONS}
-        connection = current_app.connection_for_write(transport_options=options)
-        _thread.producer = current_app.amqp.Producer(connection, auto_declare=False)
+    if _thread.producer is None or not _is_connected():
+        _thread.opened_after = _failures
+        _thread.producer = current_app.amqp.Producer(connection_for_sending(), auto_declare=False)
     return _thread.producer
+
+
+def connection_for_sending() -> Connection:
+    """A connection on which the broker must respond within a second; it is opened when it is first used."""
+    return current_app.connection_for_write(transport_options=settings.WAKEUP_TRANSPORT_OPTIONS)

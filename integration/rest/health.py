@@ -1,10 +1,9 @@
 """Health checks at the root of the site, without authentication: `/healthz` for liveness, `/readyz` for readiness."""
 
-from celery import current_app
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from kombu.exceptions import OperationalError
+
+from integration.messaging.wakeups import BROKER_ERRORS, connection_for_sending
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -30,10 +29,9 @@ def _database_responds() -> bool:
 
 
 def _broker_responds() -> bool:
-    options = {**current_app.conf.broker_transport_options, **settings.WAKEUP_TRANSPORT_OPTIONS}
     try:
-        with current_app.connection_for_write(transport_options=options) as broker:
-            broker.ensure_connection(max_retries=1, timeout=1)
-    except (OperationalError, OSError):
+        with connection_for_sending() as broker:
+            broker.default_channel  # noqa: B018 - connects, and asks the broker for a first reply
+    except BROKER_ERRORS:
         return False
     return True

@@ -4,9 +4,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from amqp.exceptions import AMQPError, MessageNacked
 from celery import Celery
 from django.conf import settings
 from kombu.exceptions import OperationalError
@@ -14,17 +16,24 @@ from pytest_django import Settings
 from redis import ConnectionError as RedisConnectionError
 from redis import Redis, ResponseError
 from redis import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoPermissionError
 
+from config.broker import broker_settings
 from integration.messaging import deliver, tasks, wakeups
 from integration.messaging.wakeups import (
+    SLOW_AFTER,
     WAKEUP_EXPIRES,
     DeliveryQueue,
+    TaskCall,
     clear_wakeups,
     queue_of,
+    send_tasks,
     wake,
     wake_for_reserved,
     wake_or_reserve,
 )
+from tests.chaos.outages.proxy import Proxy
+from tests.chaos.servers import Redis as OwnRedis
 from tests.system.running_system import eventually
 
 IN_TRANSACTION, EXTERNAL = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
@@ -114,6 +123,28 @@ def test_a_bug_is_not_treated_as_a_broker_failure(broker: Broker) -> None:
 
     with pytest.raises(ValueError, match="a bug of ours"):
         wake([IN_TRANSACTION])
+
+
+@pytest.mark.parametrize("error", [AMQPError(), MessageNacked(), ResponseError("READONLY"), NoPermissionError()])
+def test_an_error_reply_of_the_broker_does_not_fail_the_caller(broker: Broker, error: Exception) -> None:
+    broker.error = error
+
+    wake([IN_TRANSACTION])
+    send_tasks([TaskCall("waybill.sweep", [], {"queue": "system.integration"})])
+
+    assert broker.attempts == 1
+
+
+def test_after_a_slow_send_nothing_is_sent_for_a_while(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send_slowly(*args: object, **kwargs: object) -> None:
+        broker.attempts += 1
+        broker.now += SLOW_AFTER + 0.1
+
+    monkeypatch.setattr(wakeups.current_app, "send_task", send_slowly)
+    for _ in range(3):
+        wake([IN_TRANSACTION])
+
+    assert broker.attempts == 1
 
 
 # --- One pending wake-up per delivery queue ---
@@ -347,33 +378,67 @@ def closed_port() -> int:
     return port
 
 
+@pytest.mark.parametrize(("scheme", "function"), [("redis", wake), ("redis", clear_wakeups), ("amqp", wake)])
 @pytest.mark.parametrize("port", ["silent_port", "closed_port"])
-@pytest.mark.parametrize("function", [wake, clear_wakeups])
-def test_a_silent_redis_delays_no_caller_for_long_and_no_further_caller_at_all(
+def test_a_silent_broker_delays_no_caller_for_long_and_no_further_caller_at_all(
     function: Callable[[list[DeliveryQueue]], None],
     port: str,
+    scheme: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
     # Celery prefers the broker of the environment variable.
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
-    url = f"redis://127.0.0.1:{request.getfixturevalue(port)}/0"
+    url = f"{scheme}://127.0.0.1:{request.getfixturevalue(port)}/0"
     monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
     monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
-    settings.WAKEUP_TRANSPORT_OPTIONS = {
-        "socket_timeout": 0.2, "socket_connect_timeout": 0.2, "max_retries": 1, "interval_start": 0,
-    }  # fmt: skip
+    settings.WAKEUP_TRANSPORT_OPTIONS = broker_settings(url)["WAKEUP_TRANSPORT_OPTIONS"]
 
     settings.BROKER_QUIET_SECONDS = 600.0
 
     began = time.monotonic()
     function([IN_TRANSACTION])
 
-    assert wakeups._quiet_until > began, "the timeout of 0.2 s has ended the wait"
+    assert wakeups._quiet_until > began, "a timeout has ended the wait"
     monkeypatch.setattr(wakeups, "_producer", lambda: pytest.fail("the broker is contacted again"))
     wake([IN_TRANSACTION, EXTERNAL])
     clear_wakeups([IN_TRANSACTION])
+
+
+@pytest.fixture
+def lossy_redis(tmp_path: Path) -> Iterator[tuple[OwnRedis, Proxy]]:
+    """A Redis behind a proxy that can lose connections."""
+    server = OwnRedis(tmp_path / "redis")
+    server.start()
+    proxy = Proxy(server.port)
+    yield server, proxy
+    proxy.close()
+    server.kill()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("lose", ["closed", "black hole"])
+def test_a_connection_that_was_lost_is_replaced_at_once(
+    lose: str, lossy_redis: tuple[OwnRedis, Proxy], monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    server, proxy = lossy_redis
+    url = f"redis://127.0.0.1:{proxy.port}/0"
+    monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
+    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
+    settings.WAKEUP_TRANSPORT_OPTIONS = broker_settings(url)["WAKEUP_TRANSPORT_OPTIONS"]
+    wake([IN_TRANSACTION])
+
+    with server.client() as client:
+        if lose == "closed":
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        else:
+            proxy.turn_into_black_holes()
+        wake([EXTERNAL])
+
+        assert client.llen(queue_of("billing")) == 1
+    assert wakeups._quiet_until == 0.0
 
 
 @pytest.mark.skipif(settings.EMBEDDED, reason="in embedded mode the broker is in memory")
