@@ -1,13 +1,63 @@
-"""How a worker consumes: it survives every error of the broker."""
+"""How a worker consumes: it survives every error of the broker, and runs only task messages as Waybill sends them."""
 
+import logging
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from celery.worker.consumer import Consumer as CeleryConsumer
+
+log = logging.getLogger(__name__)
 
 PAUSE = 1.0
 """Seconds between two attempts to consume again."""
+
+
+class Headers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The headers of a task message that a worker looks at; others, such as limits of time, are removed."""
+
+    task: Literal["waybill.deliver", "waybill.sweep", "waybill.run"]
+    id: str
+    lang: Literal["py"] = "py"
+    root_id: str | None = None
+    argsrepr: str = ""
+    kwargsrepr: str = ""
+    origin: str = ""
+    expires: str | None = None
+
+
+class Followers(msgspec.Struct, frozen=True):
+    """What Celery would run after a task: Waybill's tasks have nothing of the kind."""
+
+    callbacks: None = None
+    errbacks: None = None
+    chain: None = None
+    chord: None = None
+
+
+class TaskMessage(msgspec.Struct, frozen=True):
+    """A message as Waybill's publishers and beat send it."""
+
+    headers: Headers
+    content_type: Literal["application/json"]
+    content_encoding: Literal["utf-8"]
+
+
+BODY = msgspec.json.Decoder(tuple[list[str | bool], dict[str, str | bool], Followers])
+
+
+def checked_headers(message: Any) -> dict[str, Any]:
+    """The headers of a kombu message that may be run.
+
+    Raises:
+        ValueError: if the message is not one that Waybill sends.
+    """
+    parts = {name: getattr(message, name) for name in TaskMessage.__struct_fields__}
+    task_message = msgspec.convert(parts, TaskMessage)
+    BODY.decode(message.body)
+    return msgspec.to_builtins(task_message.headers)
 
 
 class Consumer(CeleryConsumer):
@@ -36,3 +86,18 @@ class Consumer(CeleryConsumer):
         """Log the error, close the connection and pause; Celery tries again at once."""
         super().on_connection_error_after_connected(exc)
         time.sleep(PAUSE)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """What is done with a message: reject and log it, or run the task with the headers that Waybill knows."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def handle_or_reject(message: Any) -> None:
+            try:
+                message.headers = checked_headers(message)
+            except (TypeError, ValueError) as error:
+                log.error("rejected a malformed message: %s", error)
+                message.reject()
+            else:
+                handle(message)
+
+        return handle_or_reject
