@@ -13,6 +13,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.broker import CONSUME_TIMEOUT, broker_settings
+from config.database import database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -132,33 +133,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- The database -------------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}")}
-_sqlite = DATABASES["default"]["ENGINE"].endswith("sqlite3")
-# Persistent connections: a new connection for each request reduced the request rate to a quarter.
-DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
-if _sqlite:
+DATABASES = {
+    "default": database(
+        env.str("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}"),
+        conn_max_age=env.int("CONN_MAX_AGE", default=600),
+        prepare_after=env.int("PREPARE_STATEMENTS_AFTER", default=3),
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite"):
     VAR.mkdir(parents=True, exist_ok=True)
-    DATABASES["default"]["ENGINE"] = "integration.storage.sqlite"
-    DATABASES["default"]["TEST"] = {"NAME": ":memory:"}  # as Django does for its own SQLite engine
-    DATABASES["default"]["OPTIONS"] = {
-        # Without IMMEDIATE, two transactions that read and then write fail with "database is locked".
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # Orders change the same pages again and again. A checkpoint of the write-ahead log every 40 MB instead of every
-        # 4 MB writes many changes of a page to the database file as one, with fewer fsyncs.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000; "
-        "PRAGMA wal_autocheckpoint=10000;",
-    }
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
-else:
-    DATABASES["default"]["ENGINE"] = "integration.storage.postgresql"
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # psycopg prepares a statement after a connection has run it this many times. 0 never prepares, which a connection
-    # pooler in transaction mode needs.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        server_side_binding=True, prepare_threshold=env.int("PREPARE_STATEMENTS_AFTER", default=3) or None
-    )
 
 # --- Between the contexts -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,104 @@
+"""The database that `DATABASE_URL` names: each of its parameters is honoured, or refused with a sentence."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
+
+SQLITE_TIMEOUT = 20.0
+"""Seconds for which SQLite waits for a lock, unless `timeout` says otherwise."""
+OF_DJANGO = {"conn_max_age", "conn_health_checks"}
+"""The parameters that every database has."""
+BOOLEANS = {"true": True, "false": False}
+
+
+def database(url: str, conn_max_age: int, prepare_after: int) -> dict[str, Any]:
+    """Django's settings of the database.
+
+    Args:
+        url: `sqlite:///` and a path, or `postgres://user:password@host:port/name`, with parameters after `?`.
+        conn_max_age: seconds for which a connection is used, unless the URL has a parameter of that name.
+        prepare_after: how often a connection makes the same statement before PostgreSQL prepares it; 0 never does.
+
+    Raises:
+        ImproperlyConfigured: for another kind of database, and for a parameter that it does not have.
+    """
+    bare, _, query = url.partition("?")
+    settings = environ.Env.db_url_config(bare)
+    given = {name.lower(): value for name, value in parse_qsl(query, keep_blank_values=True)}
+    settings["CONN_MAX_AGE"] = int(_number(given, "conn_max_age", conn_max_age))
+    settings["CONN_HEALTH_CHECKS"] = _boolean(given, "conn_health_checks", True)
+    match settings["ENGINE"].rpartition(".")[2]:
+        case "sqlite3":
+            return {**settings, **_sqlite(given)}
+        case "postgresql" | "postgresql_psycopg2":
+            if "conn_max_age" in given and given.get("pool") == "true":
+                raise ImproperlyConfigured("DATABASE_URL: a pool keeps its connections, leave conn_max_age out")
+            return {**settings, **_postgresql(given, prepare_after)}
+    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
+
+
+def _sqlite(given: dict[str, str]) -> dict[str, Any]:
+    timeout = _number(given, "timeout", SQLITE_TIMEOUT)
+    _refuse_all(set(given) - OF_DJANGO - {"timeout"}, "SQLite has timeout, in seconds")
+    return {
+        "ENGINE": "integration.storage.sqlite",
+        "TEST": {"NAME": ":memory:"},  # as with Django's; pytest-django goes by the engine's name
+        "OPTIONS": {
+            # Without IMMEDIATE, two transactions that read and then write lock each other out.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": timeout,
+            # Orders change the same pages again and again. A checkpoint every 40 MB instead of every 4 writes many
+            # changes of a page to the database as one, and waits for the disk as rarely.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            f"PRAGMA busy_timeout={int(timeout * 1000)}; PRAGMA wal_autocheckpoint=10000;",
+        },
+    }
+
+
+def _postgresql(given: dict[str, str], prepare_after: int) -> dict[str, Any]:
+    of_libpq = {name: value for name, value in given.items() if name not in {*OF_DJANGO, "pool"}}
+    _refuse_all({name for name in of_libpq if not _is_of_libpq(name)}, "PostgreSQL has libpq's, and pool")
+    settings: dict[str, Any] = {
+        "ENGINE": "integration.storage.postgresql",
+        # After so many executions PostgreSQL plans a statement of a connection for good. None plans it each time, as
+        # a pooler needs it that gives every transaction another connection.
+        "OPTIONS": {**of_libpq, "server_side_binding": True, "prepare_threshold": prepare_after or None},
+    }
+    if _boolean(given, "pool", False):
+        settings["OPTIONS"]["pool"] = True
+        settings["CONN_MAX_AGE"] = 0  # Django refuses both
+    return settings
+
+
+def _is_of_libpq(name: str) -> bool:
+    try:
+        make_conninfo(**{name: ""})
+    except ProgrammingError:
+        return False
+    return True
+
+
+def _number(given: dict[str, str], name: str, default: float) -> float:
+    try:
+        number = float(given.get(name, default))
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1e9:
+        raise ImproperlyConfigured(f"DATABASE_URL: {name} must be a number of seconds")
+    return number
+
+
+def _boolean(given: dict[str, str], name: str, default: bool) -> bool:
+    value = given.get(name, str(default)).lower()
+    if value not in BOOLEANS:
+        raise ImproperlyConfigured(f"DATABASE_URL: {name} must be true or false")
+    return BOOLEANS[value]
+
+
+def _refuse_all(names: set[str], advice: str) -> None:
+    if names:
+        raise ImproperlyConfigured(f"DATABASE_URL does not know {', '.join(sorted(names))}: {advice}")
