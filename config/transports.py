@@ -1,9 +1,10 @@
-"""kombu's transports, each without one fault: a malformed message ends a worker, and TLS does not check host names."""
+"""kombu's transports, without two faults: a malformed message ends a worker, and TLS checks no host name."""
 
 import logging
 from queue import Empty
 from typing import Any
 
+from amqp import serialization
 from kombu.transport import TRANSPORT_ALIASES, pyamqp, redis
 from redis import DataError, RedisError
 
@@ -54,8 +55,16 @@ class RabbitMQTransport(pyamqp.SSLTransport):
         return super().establish_connection()
 
 
+def _decoded(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
 def use_these_transports() -> None:
-    """Let broker URLs lead to these transports."""
+    """Let broker URLs lead to these transports, and let py-amqp read properties that are not UTF-8.
+
+    Otherwise such a property ends the worker, and RabbitMQ delivers the message again at each restart.
+    """
+    vars(serialization)["pstr_t"] = _decoded
     TRANSPORT_ALIASES.update(
         redis=f"{__name__}:RedisTransport",
         rediss=f"{__name__}:RedisTransport",

@@ -4,12 +4,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from amqp.exceptions import AMQPError
 from django.db import DatabaseError, connection
 from django.http import HttpResponse
+from redis import ResponseError
 
 from integration.domain.metadata import current_cause
 from integration.rest import health
 from integration.rest.middleware import begin_story
+
+BROKER_RESPONDS = health._broker_responds
+"""The original function, before a fixture of all tests replaces it."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,30 @@ def test_readiness_names_the_unreachable_service(anonymous: Any, db: None, monke
     assert (no_broker.status_code, neither.status_code) == (503, 503)
     assert no_broker.json() == {"status": "not ready", "database": "ok", "broker": "unreachable"}
     assert neither.json() == {"status": "not ready", "database": "unreachable", "broker": "unreachable"}
+
+
+@pytest.mark.parametrize("error", [OSError(), ResponseError("MISCONF"), AMQPError()])
+def test_a_broker_that_refuses_is_unreachable(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "connection_for_sending", lambda: Refusing(error))
+
+    assert not BROKER_RESPONDS()
+
+
+class Refusing:
+    """A connection on which the broker replies with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __enter__(self) -> "Refusing":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    @property
+    def default_channel(self) -> None:
+        raise self._error
 
 
 def _refuse(*args: object) -> None:

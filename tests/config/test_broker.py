@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from config.broker import SEND_WITHIN, broker_settings
 from tests.chaos.servers import Redis
+from tests.system.running_system import free_port
 
 HOSTS = "redis://a:6379/0;redis://b:6379/0;redis://c:6379/0"
 
@@ -168,3 +169,35 @@ def test_a_redis_whose_certificate_is_for_another_host_is_refused(encrypted_redi
         pytest.raises(OperationalError, match="Hostname mismatch"),
     ):
         broker.default_channel  # noqa: B018
+
+
+# --- A real Sentinel ---
+
+
+class Sentinel(Redis):
+    """A Sentinel that watches one Redis under the name `main`."""
+
+    def __init__(self, folder: Path, master: Redis) -> None:
+        super().__init__(folder)
+        self.configuration = folder / "sentinel.conf"
+        self.configuration.write_text(f"port {self.port}\nsentinel monitor main 127.0.0.1 {master.port} 1\n")
+
+    def command(self) -> list[str]:
+        return [super().command()[0], str(self.configuration), "--sentinel"]
+
+
+@pytest.mark.redis
+def test_the_redis_that_sentinel_names_is_used_although_one_sentinel_is_down(tmp_path: Path) -> None:
+    master = Redis(tmp_path / "redis")
+    sentinel = Sentinel(tmp_path / "sentinel", master)
+    try:
+        for server in (master, sentinel):
+            server.start()
+        url = f"sentinel://127.0.0.1:{free_port()};sentinel://127.0.0.1:{sentinel.port}/0"
+        with connection(url, options={"master_name": "main"}) as broker, master.client() as client:
+            broker.default_channel.client.set("key", "value")
+            assert client.get("key") == b"value"
+            assert broker.transport.driver_type == "redis"
+    finally:
+        for server in (master, sentinel):
+            server.kill()

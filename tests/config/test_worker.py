@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 from uuid import uuid4
 
+import amqp
 import kombu
 import pytest
 from celery import Celery
@@ -100,6 +101,16 @@ def test_what_celery_itself_sends_is_accepted() -> None:
         message = kombu.Queue(queue)(connection.default_channel).get()
 
     assert checked_headers(message)["task"] == "waybill.run"
+
+
+def test_a_property_that_is_no_utf_8_can_be_read_from_rabbitmq() -> None:
+    use_these_transports()
+    sent, received = amqp.Message("", correlation_id="no UTF-8", content_type="application/json"), amqp.Message()
+    properties = sent._serialize_properties().replace(b"no UTF-8", b"\xff\xfe UTF-8")
+
+    received._load_properties(amqp.spec.Basic.CLASS_ID, properties, 0)
+
+    assert received.properties["correlation_id"].endswith(" UTF-8")
 
 
 # --- On a real Redis, through the worker's own consumer ---

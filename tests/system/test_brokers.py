@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+import amqp
 import kombu
 import pytest
 import redis
@@ -22,6 +23,13 @@ MUG = {"MUG-ENAMEL-CREAM": 1}
 HEALED_WITHIN = 15.0
 CONTEXTS = ["integration", *settings.CONTEXTS]
 BODIES = [b"[]", b"null", b"true", b"7", b'"text"', b"{}", b"[[]]", b"[[], {}]", b"[1, 2, 3]", b"no JSON", b"\xff", b""]
+
+
+class NoUTF8(str):
+    """A text that py-amqp sends as bytes that are no text."""
+
+    def encode(self, *args: object) -> bytes:
+        return b"\xff\xfe"
 
 
 @pytest.fixture(params=["redis", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
@@ -79,6 +87,9 @@ def test_messages_that_are_not_ours_are_rejected_and_end_no_worker(system_on: Sy
             if system_on.environment["CELERY_BROKER_URL"].startswith("redis"):
                 channel.client.lpush(queue, *BODIES)
                 sent += len(BODIES)
+            else:
+                channel.basic_publish(amqp.Message("[]", correlation_id=NoUTF8()), exchange="", routing_key=queue)
+                sent += 1
 
     eventually(
         lambda: sum(worker.output.count(f"{verb} a malformed message") for verb in ("rejected", "dropped")),
