@@ -75,6 +75,12 @@ NO_ENVELOPE: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def broker_url_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery prefers the broker of the environment variable to that of its argument."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+
+
 def as_message(stored: dict[str, Any]) -> kombu.Message:
     return kombu.Message(
         body=json.dumps(BODY),
