@@ -88,7 +88,7 @@ class Courier:
             return []
         chosen, self.chosen = self.chosen, None
         Delivery.objects.filter(pk=chosen.pk).update(attempts=F("attempts") + 1, due_at=clock.now() + LEASE)
-        return [Claim(chosen.pk, chosen.consumer, chosen.attempts + 1)]
+        return [Claim(chosen.pk, chosen.consumer, chosen.attempts + 1, chosen.fencing_token)]
 
 
 @pytest.fixture(params=[None, *range(SHUFFLES)], ids=lambda seed: "in order" if seed is None else f"shuffled {seed}")

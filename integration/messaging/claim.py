@@ -1,7 +1,8 @@
 """Claiming: one committed statement leases due deliveries to a worker and counts the attempt.
 
-The attempt is counted before the work starts, so a worker that is killed has used it up. The claim also moves `due_at`
-to the end of the lease. A delivery that its worker neither settled nor released by then was lost with that worker and
+The attempt is counted before the work starts, so a worker that is killed has used it up. The claim also raises the
+fencing token, which tells a worker that another one has claimed the delivery since, and moves `due_at` to the end of
+the lease. A delivery that its worker neither settled nor released by then was lost with that worker and
 is claimed again.
 """
 
@@ -37,6 +38,8 @@ class Claim(NamedTuple):
     id: int
     consumer: str
     attempt: int
+    fencing_token: int = 0
+    """The delivery's fencing token from this claim on. The claims of one statement share one token."""
     more: bool = True
     """Whether the delivery queue may hold other due deliveries."""
 
@@ -67,7 +70,7 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     # visits it, and only marked entries free their space before the next VACUUM. Without these visits, dead entries
     # would pile up at the beginning of both ranges.
     search = f"""
-        SELECT id, attempts, in_hand, due_at FROM integration_delivery
+        SELECT id, attempts, fencing_token, in_hand, due_at FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}
             AND {{}}
         ORDER BY due_at, id LIMIT %(limit)s {skip_locked}
@@ -87,13 +90,15 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
             ), first AS MATERIALIZED (
                 SELECT attempts FROM due ORDER BY in_hand DESC, due_at, id LIMIT 1
             ), together AS MATERIALIZED (
-                SELECT id FROM due WHERE attempts = (SELECT attempts FROM first) ORDER BY in_hand DESC, due_at, id
+                SELECT id, fencing_token FROM due WHERE attempts = (SELECT attempts FROM first)
+                ORDER BY in_hand DESC, due_at, id
                 LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
                                 FROM first), 0)
             )
-            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s
+            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s,
+                fencing_token = (SELECT max(fencing_token) FROM together) + 1
             FROM together{no_fsync} WHERE integration_delivery.id = together.id
-            RETURNING integration_delivery.id, consumer, attempts,
+            RETURNING integration_delivery.id, consumer, attempts, integration_delivery.fencing_token,
                 (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
             """,  # noqa: S608 - only constants are formatted in
             {

@@ -1,8 +1,8 @@
 """Failed deliveries wait for an operator, who replays them or skips them with a reason. A settled delivery never
 changes.
 
-A replayed delivery is due at once, with its attempts reset to zero. Skipping is final and is allowed only for
-deliveries that have failed or are parked.
+A replayed delivery is due at once, with its attempts reset to zero, and a claim on it ends. Skipping is final and is
+allowed only for deliveries that have failed or are parked.
 
 A worker may be handling the delivery at this very moment. Either it finishes first, or it loses its claim and rolls
 back its transaction. So the effects happen at most once. A call that such a worker has already made to an external
@@ -12,7 +12,7 @@ system cannot be undone.
 import logging
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused, Unacceptable
@@ -64,7 +64,13 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
             DeliveryQueue(*delivery_queue)
             for delivery_queue in undone.order_by().values_list("context", "external").distinct()
         ]
-        replayed = undone.order_by().update(status=Status.PENDING, attempts=0, in_flight=False, due_at=clock.now())
+        replayed = undone.order_by().update(
+            status=Status.PENDING,
+            attempts=0,
+            fencing_token=F("fencing_token") + 1,
+            in_flight=False,
+            due_at=clock.now(),
+        )
         transaction.on_commit(lambda: wake(delivery_queues), robust=True)
     return replayed
 

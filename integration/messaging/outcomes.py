@@ -1,7 +1,7 @@
 """The outcome of a claimed delivery: done, rescheduled, parked, released, failed or dead.
 
-An outcome is written only while the claim is still valid. If another worker has claimed the delivery again, its attempt
-count has grown, and only that worker may write the outcome.
+An outcome is written only while the claim is still valid. If another worker has claimed the delivery again, its fencing
+token has grown, and only that worker may write the outcome.
 """
 
 import logging
@@ -70,9 +70,13 @@ MARK_DONE = Update(
 
 
 def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
-    """The deliveries whose claims are still valid: pending, with an unchanged attempt count."""
+    """The deliveries whose claims are still valid: pending, with an unchanged fencing token and attempt count.
+
+    The attempt count is compared too, because older code beside this claims without raising the token.
+    """
     pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
-    return pending.filter(attempts=claims[0].attempt).select_related("message").order_by("pk")
+    valid = pending.filter(fencing_token=claims[0].fencing_token, attempts=claims[0].attempt)
+    return valid.select_related("message").order_by("pk")
 
 
 def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
@@ -81,7 +85,7 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
     One query, or up to two more if rows are missing.
 
     Args:
-        claims: the claims, all with the same attempt number.
+        claims: the claims, all made by one statement.
         locked: lock the rows until the transaction ends. Rows that another transaction has locked are left out. A
             worker that was about to claim the same rows also locks them for a moment, so missing rows are looked for
             again.
@@ -99,7 +103,7 @@ def take(claims: Sequence[Claim], locked: bool = False) -> list[Delivery]:
 
 def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
     found = []
-    ours = [keys(each.id for each in claims), claims[0].attempt]
+    ours = [keys(each.id for each in claims), claims[0].fencing_token, claims[0].attempt]
     for delivery, message, personal_data in select(_taking(locked), ours, Delivery, Message, PersonalData):
         message.personal = personal_data.values or {}
         delivery.message = message
@@ -109,7 +113,8 @@ def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
 
 @cache
 def _taking(locked: bool) -> str:
-    ours = f"integration_delivery.id = wanted.key0 AND {STILL_PENDING} AND integration_delivery.attempts = %s"
+    claim = "integration_delivery.fencing_token = %s AND integration_delivery.attempts = %s"
+    ours = f"integration_delivery.id = wanted.key0 AND {STILL_PENDING} AND {claim}"
     return f"""
         SELECT {selected(Delivery)}, {selected(Message)}, {selected(PersonalData)}
         FROM {wanted(Delivery._meta.pk)}
@@ -122,7 +127,7 @@ def _taking(locked: bool) -> str:
 
 def claim_of(delivery: Delivery) -> Claim:
     """The claim under which the delivery was loaded."""
-    return Claim(delivery.pk, delivery.consumer, delivery.attempts)
+    return Claim(delivery.pk, delivery.consumer, delivery.attempts, delivery.fencing_token)
 
 
 def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
