@@ -1,7 +1,7 @@
 """External deliveries: a worker calls the external system about one delivery at a time, without a transaction.
 
 After a short time, one unit of work records all results and marks their deliveries done. The other deliveries are
-released.
+released. A call that takes longer than the lease keeps its delivery, because the lease is renewed meanwhile.
 """
 
 from collections import defaultdict
@@ -15,8 +15,9 @@ from integration.domain import clock
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
+from integration.messaging.leases import leases_renewed
 from integration.messaging.models import Delivery
-from integration.messaging.outcomes import Readable, claim_of, mark_done, note_failure, readable, take
+from integration.messaging.outcomes import MARK_CALLED, Readable, claim_of, mark_done, note_failure, readable, take
 from integration.messaging.wakeups import DeliveryQueue
 
 LONGEST_CALLING = 0.25
@@ -65,10 +66,15 @@ def _call_each(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list
         The results, and the deliveries left for lack of time.
     """
     results: list[CallResult] = []
-    with _read(consumer, [event for _, event in deliveries]) as given:
+    claims = [claim_of(delivery) for delivery, _ in deliveries]
+    with (
+        leases_renewed(DeliveryQueue(consumer.context, consumer.external), claims) as leases,
+        _read(consumer, [event for _, event in deliveries]) as given,
+    ):
         began = clock.stopwatch()
         for n, (delivery, event) in enumerate(deliveries):
-            if n and clock.stopwatch() - began > LONGEST_CALLING:
+            is_late = n and clock.stopwatch() - began > LONGEST_CALLING
+            if is_late or not leases.begin(n):
                 return results, deliveries[n:]
             try:
                 with caused_by(delivery.message.cause):
@@ -104,7 +110,7 @@ def _write_down(consumer: Consumer, results: Sequence[CallResult]) -> None:
                 if write_down:
                     with caused_by(delivery.message.cause):
                         write_down()
-            mark_done([result.delivery for result in results])
+            mark_done([result.delivery for result in results], MARK_CALLED)
     except Exception as error:
         if len(results) == 1:
             note_failure(claim_of(results[0].delivery), error)

@@ -68,6 +68,9 @@ MARK_DONE = Update(
     otherwise=ClaimLost,
 )
 
+MARK_CALLED = MARK_DONE._replace(only_if="integration_delivery.status || '' IN ('pending', 'dead')")
+"""Marks a delivery done whose external call has returned, even if the delivery died meanwhile: the call was made."""
+
 
 def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
     """The deliveries whose claims are still valid: pending, with an unchanged fencing token and attempt count.
@@ -157,14 +160,14 @@ def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> No
     _reschedule(claims, [delivery for delivery, _ in unknown])
 
 
-def mark_done(deliveries: Sequence[Delivery]) -> None:
+def mark_done(deliveries: Sequence[Delivery], update: Update = MARK_DONE) -> None:
     """Mark the deliveries done together with the other writes of the unit of work.
 
-    The update raises `ClaimLost` unless every row is still pending. This check guards the claim on databases that
-    ignore row locks.
+    The update raises `ClaimLost` unless every row still meets its condition. This check guards the claim on databases
+    that ignore row locks, and an external call, which runs without a lock.
     """
     now = clock.now()
-    current_unit_of_work().write(MARK_DONE, [{"id": delivery.pk, "done_at": now} for delivery in deliveries])
+    current_unit_of_work().write(update, [{"id": delivery.pk, "done_at": now} for delivery in deliveries])
 
 
 def is_early(delivery: Delivery, error: Exception) -> bool:

@@ -239,7 +239,7 @@ def ignore_leases() -> Iterator[None]:
         found = claimed(claims)
         return list(found.select_for_update(of=("self",), skip_locked=True) if locked else found)
 
-    def mark(deliveries: Any) -> None:
+    def mark(deliveries: Any, update: Any = None) -> None:
         done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
         done.update(status="done", done_at=clock.now())
 
