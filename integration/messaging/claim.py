@@ -6,7 +6,7 @@ the lease. A delivery that its worker neither settled nor released by then was l
 is claimed again.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -26,6 +26,9 @@ first batch."""
 LEASE = timedelta(seconds=6)
 """A claimed delivery that is not settled or released within this time is claimed again."""
 
+LOST_AGAIN_WAITS = 2 * LEASE
+"""How long a delivery whose second or a later attempt was lost comes after those that wait for their turn. It may have
+killed its workers."""
 
 CLOCKS_DIFFER = timedelta(milliseconds=100)
 """The largest accepted difference between two machines' clocks. Claims look this far ahead, so that a delivery
@@ -40,6 +43,8 @@ class Claim(NamedTuple):
     attempt: int
     fencing_token: int = 0
     """The delivery's fencing token from this claim on. The claims of one statement share one token."""
+    due_at: datetime = datetime.max.replace(tzinfo=UTC)
+    """When the delivery was due: its position in the delivery queue."""
     more: bool = True
     """Whether the delivery queue may hold other due deliveries."""
 
@@ -47,8 +52,9 @@ class Claim(NamedTuple):
 def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     """Claim up to `limit` due deliveries of a delivery queue and count the attempt; one statement, committed.
 
-    Deliveries whose lease has expired come first, because they have waited longest. Then come the others in the order
-    in which they became due.
+    Deliveries whose first attempt was lost with its worker come first, because they have waited longest. Then come
+    the others in the order in which they became due. Those whose later attempts were lost come last for
+    `LOST_AGAIN_WAITS`, so deliveries that kill their worker do not delay others.
 
     Only deliveries with the same number of attempts are claimed together, and fewer of them with each attempt. So a
     delivery that kills its worker charges an attempt to its neighbours at most twice; after that it is claimed alone.
@@ -70,47 +76,56 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
     # visits it, and only marked entries free their space before the next VACUUM. Without these visits, dead entries
     # would pile up at the beginning of both ranges.
     search = f"""
-        SELECT id, attempts, fencing_token, in_hand, due_at FROM integration_delivery
+        SELECT id, attempts, fencing_token, due_at, {{}} AS urgency FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}
             AND {{}}
-        ORDER BY due_at, id LIMIT %(limit)s {skip_locked}
+        ORDER BY urgency, due_at, id LIMIT %(limit)s {skip_locked}
         """  # noqa: S608 - a constant
     is_due, now = "due_at <= %(now)s", clock.now()
+    urgency = "CASE WHEN attempts = 1 THEN 0 WHEN due_at <= %(long_ago)s THEN 1 ELSE 2 END"
+    lost, waiting = search.format(urgency, True, f"({is_due}) IS TRUE"), search.format("1", False, is_due)
+    # SQLite's RETURNING knows only the updated table.
+    was_due = (
+        "together.due_at"
+        if is_postgresql()
+        else "(SELECT due_at FROM together AS old WHERE old.id = integration_delivery.id)"
+    )
     with connection.cursor() as cursor:
         # MATERIALIZED: otherwise PostgreSQL may run a CTE once for each row and claim more than the limit. The rows
         # found are locked, so the UPDATE does not repeat `status = 'pending'`. With that condition PostgreSQL might
         # scan the whole partial index on pending rows.
         cursor.execute(
             f"""
-            WITH lost AS MATERIALIZED ({search.format(True, f"({is_due}) IS TRUE")}),
-            waiting AS MATERIALIZED ({search.format(False, is_due)}),
+            WITH lost AS MATERIALIZED ({lost}), waiting AS MATERIALIZED ({waiting}),
             due AS MATERIALIZED (
                 SELECT * FROM (SELECT * FROM lost UNION ALL SELECT * FROM waiting) AS either
-                ORDER BY in_hand DESC, due_at, id LIMIT %(limit)s
+                ORDER BY urgency, due_at, id LIMIT %(limit)s
             ), first AS MATERIALIZED (
-                SELECT attempts FROM due ORDER BY in_hand DESC, due_at, id LIMIT 1
+                SELECT attempts FROM due ORDER BY urgency, due_at, id LIMIT 1
             ), together AS MATERIALIZED (
-                SELECT id, fencing_token FROM due WHERE attempts = (SELECT attempts FROM first)
-                ORDER BY in_hand DESC, due_at, id
+                SELECT id, fencing_token, due_at FROM due WHERE attempts = (SELECT attempts FROM first)
+                ORDER BY urgency, due_at, id
                 LIMIT coalesce((SELECT CASE attempts WHEN 0 THEN {BATCH} WHEN 1 THEN {SECOND_BATCH} ELSE 1 END
                                 FROM first), 0)
             )
-            UPDATE integration_delivery SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s,
+            UPDATE integration_delivery
+            SET attempts = attempts + 1, in_hand = %(in_flight)s, due_at = %(until)s,
                 fencing_token = (SELECT max(fencing_token) FROM together) + 1
             FROM together{no_fsync} WHERE integration_delivery.id = together.id
-            RETURNING integration_delivery.id, consumer, attempts, integration_delivery.fencing_token,
+            RETURNING integration_delivery.id, consumer, attempts, integration_delivery.fencing_token, {was_due},
                 (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
             """,  # noqa: S608 - only constants are formatted in
             {
                 "context": delivery_queue.context,
                 "external": delivery_queue.external,
                 "now": _sql_moment(now + CLOCKS_DIFFER),
+                "long_ago": _sql_moment(now - LOST_AGAIN_WAITS),
                 "limit": limit,
                 "in_flight": True,
                 "until": _sql_moment(now + LEASE),
             },
         )
-        return sorted(Claim(*row) for row in cursor.fetchall())
+        return sorted(Claim(*row[:4], _aware(row[4]), *row[5:]) for row in cursor.fetchall())
 
 
 def due_delivery_queues() -> list[DeliveryQueue]:
@@ -122,3 +137,8 @@ def due_delivery_queues() -> list[DeliveryQueue]:
 def _sql_moment(moment: datetime) -> Any:
     """A moment in the form that the database driver takes in raw SQL."""
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _aware(moment: datetime) -> datetime:
+    """A moment that raw SQL returned; SQLite's has no time zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -53,20 +53,27 @@ def handle_external(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     deliveries = readable(claims, take(claims))
     if not deliveries:
         return []
-    results, left = _call_each(consumer, deliveries)
+    claim_by_id = {each.id: each for each in claims}
+    results, left = _call_each(consumer, deliveries, [claim_by_id[delivery.pk] for delivery, _ in deliveries])
     if results:
         _write_down(consumer, results)
-    return [claim_of(delivery) for delivery, _ in left]
+    return left
 
 
-def _call_each(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list[CallResult], Sequence[Readable]]:
+def _call_each(
+    consumer: Consumer, deliveries: Sequence[Readable], claims: list[Claim]
+) -> tuple[list[CallResult], list[Claim]]:
     """Call the external system about one delivery after the other, for a short time.
 
+    Args:
+        consumer: the consumer.
+        deliveries: its deliveries.
+        claims: the claim of each delivery.
+
     Returns:
-        The results, and the deliveries left for lack of time.
+        The results, and the claims left for lack of time.
     """
     results: list[CallResult] = []
-    claims = [claim_of(delivery) for delivery, _ in deliveries]
     with (
         leases_renewed(DeliveryQueue(consumer.context, consumer.external), claims) as leases,
         _read(consumer, [event for _, event in deliveries]) as given,
@@ -75,7 +82,7 @@ def _call_each(consumer: Consumer, deliveries: Sequence[Readable]) -> tuple[list
         for n, (delivery, event) in enumerate(deliveries):
             is_late = n and clock.stopwatch() - began > LONGEST_CALLING
             if is_late or not leases.begin(n):
-                return results, deliveries[n:]
+                return results, claims[n:]
             try:
                 with caused_by(delivery.message.cause):
                     results.append(CallResult(delivery, event, consumer.handle(event, *given)))

@@ -14,8 +14,7 @@ from operator import attrgetter
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Least
+from django.db.models import F, QuerySet
 
 from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.contract import IntegrationEvent
@@ -211,10 +210,10 @@ def _try_again_soon(delivery: Delivery) -> None:
 def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
     """Let other workers claim what this one had no time for; one statement.
 
-    Each delivery gets its attempt back and its old position in the delivery queue, as if it had not been claimed.
+    The deliveries get their attempt back and the position in the delivery queue that the first of them had, as if they
+    had not been claimed.
     """
-    published = Message.objects.filter(pk=OuterRef("message_id")).values("occurred_at")
-    due_at = Least(Subquery(published), clock.now())
+    due_at = min(clock.now(), *(each.due_at for each in claims))
     claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
     wake([delivery_queue])
 

@@ -19,7 +19,7 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
 from integration.messaging import external, outcomes
-from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, claim, due_delivery_queues
+from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, LOST_AGAIN_WAITS, claim, due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import back_off
@@ -1011,7 +1011,9 @@ def test_new_deliveries_do_not_delay_retried_ones(listen: Listen, run_out: RunOu
     assert claims[0][0].id == held_by_a_dead_worker[0].id
 
 
-def test_deliveries_with_an_expired_lease_are_claimed_first(listen: Listen, run_out: RunOut, later: Later) -> None:
+def test_deliveries_whose_first_attempt_was_lost_are_claimed_first(
+    listen: Listen, run_out: RunOut, later: Later
+) -> None:
     listen(_open)
     run_out("MUG")
     later(AFTER_THE_LEASE)
@@ -1022,6 +1024,25 @@ def test_deliveries_with_an_expired_lease_are_claimed_first(listen: Listen, run_
 
     assert [each.id for each in claim(IN_TRANSACTION, BATCH)] == [held_by_a_dead_worker.id]
     assert len(claim(IN_TRANSACTION, BATCH)) == 2
+
+
+def test_deliveries_that_kill_their_workers_do_not_delay_others(listen: Listen, run_out: RunOut, later: Later) -> None:
+    listen(_open)
+    run_out(*(f"KILL-{n}" for n in range(20)))
+    for _ in range(2):
+        while claim(IN_TRANSACTION, BATCH):
+            pass
+        later(AFTER_THE_LEASE)
+    run_out("GOOD-1")
+    good = Delivery.objects.get(message__data__sku="GOOD-1").pk
+
+    assert [each.id for each in claim(IN_TRANSACTION, BATCH)] == [good]
+    Delivery.objects.filter(pk=good).update(status=Status.DONE, done_at=clock.now())
+    assert [each.attempt for each in claim(IN_TRANSACTION, BATCH)] == [3], "then what was lost again, one at a time"
+
+    later(LOST_AGAIN_WAITS)
+    run_out("GOOD-2")
+    assert [each.attempt for each in claim(IN_TRANSACTION, BATCH)] == [3], "but it does not wait for ever"
 
 
 @pytest.mark.parametrize("error", [HandlerError, NotYet])

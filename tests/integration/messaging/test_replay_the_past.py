@@ -14,8 +14,10 @@ from integration.domain import clock
 from integration.invariants import invariants
 from integration.management.commands.replay import moment
 from integration.messaging.archive import archive_messages
+from integration.messaging.claim import claim
 from integration.messaging.consumers import consumers
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.messaging.outcomes import release
 from integration.messaging.past import give_past
 from integration.messaging.wakeups import DeliveryQueue
 
@@ -210,3 +212,22 @@ def test_concurrent_replays_create_each_delivery_once(
 
     assert sum(given) == Delivery.objects.filter(consumer=NEW).count() == 60
     assert each_consumer_has_one_delivery()
+
+
+def test_a_released_delivery_of_the_past_does_not_go_ahead_of_live_ones(
+    listen: Listen, run_out: RunOut, later: Later
+) -> None:
+    listen(lambda event: None)
+    run_out("OLD")
+    Delivery.objects.all().delete()
+    later(timedelta(days=30))
+    run_out("LIVE")
+    later(timedelta(seconds=1))
+    give_past(consumers.get("inventory.reorder"), since=clock.now() - timedelta(days=60))
+    delivery_queue = DeliveryQueue("inventory", False)
+    live, old = claim(delivery_queue, 10)
+
+    release(delivery_queue, [live])
+    release(delivery_queue, [old])
+
+    assert [each.id for each in claim(delivery_queue, 1)] == [live.id]
