@@ -82,6 +82,7 @@ def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
     if "stopped_clock" not in request.fixturenames:
         monkeypatch.setattr(deliver, "LONGEST_HANDLING", float("inf"))
+        monkeypatch.setattr(deliver, "LONGEST_CLAIM", float("inf"))
         monkeypatch.setattr(external, "LONGEST_CALLING", float("inf"))
     external.claim_sizes.clear()
     deliver.batch_sizes.clear()

@@ -70,6 +70,7 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
             fencing_token=F("fencing_token") + 1,
             in_flight=False,
             due_at=clock.now(),
+            too_early_since=None,
         )
         transaction.on_commit(lambda: wake(delivery_queues), robust=True)
     return replayed

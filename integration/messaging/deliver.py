@@ -3,12 +3,13 @@
 The claim counts the attempt in its own transaction, so a worker that is killed has used it up. Deliveries of one
 consumer are handled together in one transaction. If one of them fails, that transaction is rolled back and each
 delivery is tried alone, so one failure does not block its neighbours. A delivery that only came too early is set aside
-and retried soon.
+and retried soon. So is one that lost a deadlock.
 
 A contract, version or consumer that this code does not know is not a failure; older or newer code may know it. Such a
 delivery is *parked*: it is retried later without using up an attempt, until a worker that knows it runs.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +23,7 @@ from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
-from integration.messaging.external import adapt_batch_size, claim_sizes, handle_external
+from integration.messaging.external import LONGEST_CALLING, adapt_batch_size, claim_sizes, handle_external
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
     claimed,
@@ -37,9 +38,15 @@ from integration.messaging.outcomes import (
 )
 from integration.messaging.wakeups import DeliveryQueue, reserving_one, wake, wake_for_reserved
 
+log = logging.getLogger(__name__)
+
 LONGEST_HANDLING = 0.1
 """Seconds after which a batch commits the deliveries handled so far. An order of a thousand lines takes long to handle;
 without this limit its locks and results would be held until all fifty of a batch are done."""
+
+LONGEST_CLAIM = 0.5
+"""Seconds after which a worker begins no further transaction for the deliveries of a claim and releases the rest. It is
+far below the lease, so what waits for slow handlers neither counts as lost nor keeps idle workers waiting."""
 
 LONGEST_EARLY_WAIT = 0.1
 """Seconds a worker waits for a delivery that came too early to become due again. The message it depends on is about to
@@ -80,15 +87,16 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
     attempts = 0
     early: list[datetime] = []
     while claims := claim(delivery_queue, claim_sizes[delivery_queue]):
-        if not attempts and len(claims) == BATCH:
+        if not attempts and len(claims) == claim_sizes[delivery_queue]:
             wake([delivery_queue])  # a full batch: there may be work for a second worker
         claimed_at = clock.stopwatch()
         left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():
-            left += of_consumer if left else _attempt(consumer, of_consumer, early)
+            is_late = clock.stopwatch() - claimed_at > LONGEST_CLAIM
+            left += of_consumer if left or is_late else _attempt(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
-        if delivery_queue.external:
-            adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at)
+        longest = LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
+        adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at > longest)
         if left:
             release(delivery_queue, left)
         more = bool(left) or claims[-1].more
@@ -129,6 +137,7 @@ def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Seque
         if len(claims) == 1:
             note_failure(claims[0], error)
             return []
+        log.warning("%s: %s deliveries are tried one by one, because their batch failed: %r", name, len(left), error)
     began = clock.stopwatch()
     for n, each in enumerate(left):
         if clock.stopwatch() - began > LONGEST_HANDLING:
@@ -151,13 +160,14 @@ def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Cla
     consumer = consumers.get(name)
     if consumer.external:
         return handle_external(consumer, left)
-    while left:
+    began = clock.stopwatch()
+    while left and clock.stopwatch() - began <= LONGEST_CLAIM:
         together = left[: batch_sizes[name]]
         again = _handle_together(consumer, together, early)
         left[: len(together)] = again
         done = len(together) - len(again)
         batch_sizes[name] = 2 * done if again else max(batch_sizes[name], min(2 * done, BATCH))
-    return []
+    return left
 
 
 def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:

@@ -28,16 +28,15 @@ claim_sizes: dict[DeliveryQueue, int] = defaultdict(lambda: BATCH)
 """Deliveries of a delivery queue that this process claims together."""
 
 
-def adapt_batch_size(delivery_queue: DeliveryQueue, attempts: int, seconds: float) -> None:
-    """Claim only as many deliveries as the external system lately processed in time; other workers can claim the rest.
+def adapt_batch_size(delivery_queue: DeliveryQueue, attempts: int, was_slow: bool) -> None:
+    """Claim only as many deliveries as were lately handled in time; other workers can claim the rest.
 
     Args:
-        attempts: calls made for the last claim.
-        seconds: how long they took.
+        delivery_queue: the delivery queue.
+        attempts: deliveries handled for the last claim.
+        was_slow: whether they took longer than they should.
     """
-    claim_sizes[delivery_queue] = (
-        max(attempts, 1) if seconds > LONGEST_CALLING else min(2 * claim_sizes[delivery_queue], BATCH)
-    )
+    claim_sizes[delivery_queue] = max(attempts, 1) if was_slow else min(2 * claim_sizes[delivery_queue], BATCH)
 
 
 class CallResult(NamedTuple):

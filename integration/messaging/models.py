@@ -110,6 +110,8 @@ class Delivery(models.Model):
     # Claimed, and since then neither settled nor released. If it is due again, it was lost with its worker.
     in_flight = models.BooleanField(default=False, db_default=False, editable=False, db_column="in_hand")
     due_at = models.DateTimeField()
+    # The first attempt that came too early; a delivery never handled has not been too early yet.
+    too_early_since = models.DateTimeField(null=True, editable=False)
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)

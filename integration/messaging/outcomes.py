@@ -23,9 +23,9 @@ from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
+from integration.messaging.back_off import back_off
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
-from integration.messaging.routines import Routine, register
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
 from integration.storage.sql import each_of, keys, selected, wanted
@@ -33,14 +33,14 @@ from integration.storage.writing import Update
 
 log = logging.getLogger(__name__)
 
-LONGEST_BACK_OFF = timedelta(minutes=10)
-"""The longest time from a failed attempt to the next one."""
-
 PARKED_FOR = timedelta(minutes=1)
 """How long a parked delivery waits before it is tried again; by then a worker with other code may claim it."""
 
-RESCHEDULED = ["attempts", "in_flight", "due_at", "error", "traceback"]
+RESCHEDULED = ["attempts", "in_flight", "due_at", "too_early_since", "error", "traceback"]
 """The columns to write when a delivery is retried later as if it had not been claimed."""
+
+CONFLICTS = ("40P01", "40001")
+"""The SQLSTATEs `deadlock_detected` and `serialization_failure`."""
 
 LOCK_RETRY_PAUSES = (0.001, 0.01)
 """Seconds to wait before each new look at rows that another transaction has locked. The first is about the duration of
@@ -170,8 +170,14 @@ def mark_done(deliveries: Sequence[Delivery], update: Update = MARK_DONE) -> Non
 
 
 def is_early(delivery: Delivery, error: Exception) -> bool:
-    """Whether a delivery failed only because it came too early, and `settings.NOT_YET_TIMEOUT` has not passed yet."""
-    return isinstance(error, NotYet) and clock.now() - delivery.message.occurred_at < settings.NOT_YET_TIMEOUT
+    """Whether a delivery failed only because it came too early, and has done so for less than
+    `settings.NOT_YET_TIMEOUT`."""
+    return isinstance(error, NotYet) and _waited(delivery) < settings.NOT_YET_TIMEOUT
+
+
+def _waited(delivery: Delivery) -> timedelta:
+    """How long the delivery has been too early. It counts from its first attempt that was: before, nobody tried."""
+    return clock.now() - delivery.too_early_since if delivery.too_early_since else timedelta()
 
 
 def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
@@ -186,6 +192,7 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
         For each delivery, the moment from which it can be claimed again.
     """
     for delivery, too_early in early:
+        delivery.too_early_since = delivery.too_early_since or clock.now()
         _try_again_soon(delivery)
         _set_error(delivery, too_early)
     _reschedule(claims, [delivery for delivery, _ in early])
@@ -201,8 +208,7 @@ def _try_again_soon(delivery: Delivery) -> None:
     delivery.attempts -= 1
     delivery.in_flight = False
     # The longer a delivery has been too early, the longer the next wait.
-    waited = (clock.now() - delivery.message.occurred_at).total_seconds()
-    longest = min(max(waited / 2, 0.01), 0.5)
+    longest = min(max(_waited(delivery).total_seconds() / 2, 0.01), 0.5)
     wait = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
     delivery.due_at = clock.now() + CLOCKS_DIFFER + wait
 
@@ -229,14 +235,18 @@ def note_failure(failed: Claim, error: Exception) -> None:
 def record_failure(failed: Claim, error: Exception) -> None:
     """Record a failed attempt if the claim is still valid.
 
-    A delivery that only came too early is retried soon and gets its attempt back. After the last attempt a delivery
-    becomes a dead letter. Any other is retried after a back-off.
+    A delivery that only came too early or lost a deadlock is retried soon and gets its attempt back. After the last
+    attempt a delivery becomes a dead letter. Any other is retried after a back-off.
     """
     delivery = claimed([failed]).first()
     if delivery is None:
         return
     if is_early(delivery, error):
+        delivery.too_early_since = delivery.too_early_since or clock.now()
         _try_again_soon(delivery)
+    elif _is_conflict(error):
+        _try_again_soon(delivery)
+        log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
     elif failed.attempt >= settings.DELIVERY_MAX_ATTEMPTS:
         delivery.status = Status.DEAD
         log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
@@ -249,9 +259,15 @@ def record_failure(failed: Claim, error: Exception) -> None:
         attempts=delivery.attempts,
         in_flight=False,
         due_at=delivery.due_at,
+        too_early_since=delivery.too_early_since,
         error=delivery.error,
         traceback=delivery.traceback,
     )
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether PostgreSQL aborted the transaction in favor of another one, which says nothing about the delivery."""
+    return getattr(error.__cause__, "sqlstate", None) in CONFLICTS
 
 
 def _set_error(delivery: Delivery, error: Exception) -> None:
@@ -262,24 +278,3 @@ def _set_error(delivery: Delivery, error: Exception) -> None:
 def _storable(text: str) -> str:
     """The text with row values redacted, and with NUL and lone surrogates escaped, which no database can store."""
     return without_rows(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00"))
-
-
-def back_off(attempt: int) -> timedelta:
-    """The wait after a failed attempt: it doubles from one second to ten minutes, and its second half is random."""
-    longest = min(2 ** (attempt - 1), LONGEST_BACK_OFF.total_seconds())
-    return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
-
-
-def bring_forward() -> None:
-    """Make deliveries due now whose `due_at` is further ahead than any back-off allows.
-
-    A machine whose clock was ahead wrote them. Without this, their orders would wait until the real time catches up.
-    """
-    written_ahead = Delivery.objects.filter(status=Status.PENDING, due_at__gt=clock.now() + LONGEST_BACK_OFF)
-    brought = written_ahead.update(due_at=clock.now())
-    if brought:
-        log.warning("made %s deliveries due now: a wrong clock had set their due time too far ahead", brought)
-
-
-# `register`, not `every`: `integration.policies`, which defines `every`, imports this package.
-register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))
