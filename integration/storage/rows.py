@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models.base import ModelState
 
+from integration.storage.known import known_fields
+
 M = TypeVar("M", bound=models.Model)
 
 Row = Mapping[str, Any]
@@ -70,5 +72,5 @@ def _default_factories(model: type[models.Model]) -> list[tuple[str, Callable[[]
 
 @lru_cache
 def attributes_of(model: type[models.Model]) -> tuple[str, ...]:
-    """Return the attributes of all columns of a model."""
-    return tuple(field.attname for field in model._meta.concrete_fields)
+    """Return the attributes of all columns of a model; raises `CannotStore` if it has a field of unknown type."""
+    return tuple(field.attname for field in known_fields(model))

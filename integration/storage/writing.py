@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, models
 
+from integration.storage.known import json_attributes, refuse_unless_json
 from integration.storage.rows import Row, blank
 from integration.storage.sql import encode, is_postgresql, quoted
 from integration.storage.sqlite_values import FIELD_ENCODERS, final_target
@@ -72,12 +73,17 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
         writes: for each write, its rows by attribute.
 
     Raises:
+        CannotStore: a field or a value in JSON has a type that this layer does not know.
         IntegrityError, DataError: from the database.
         RowGone, or an update's `otherwise`: when a row to update does not exist or does not meet the condition.
     """
     writes = {each: rows for each, rows in writes.items() if rows}
     if not writes:
         return
+    for each, rows in writes.items():
+        for name in json_attributes(each.model):
+            for row in rows:
+                refuse_unless_json(row.get(name))
     with connection.cursor() as cursor:
         if is_postgresql():
             documents = {f"w{n}": _document(each.model, rows) for n, (each, rows) in enumerate(writes.items())}
