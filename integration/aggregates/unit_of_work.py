@@ -31,6 +31,10 @@ class UnitFailed(RuntimeError):
     """A nested command failed and its error was swallowed, so the unit of work cannot be completed."""
 
 
+class SavepointRolledBack(UnitFailed):
+    """An inner `atomic` block in which the unit of work was used was rolled back: its locks and its rows are gone."""
+
+
 class UnitOfWork:
     """The aggregates in use, each as one object, and the events that they recorded."""
 
@@ -43,6 +47,8 @@ class UnitOfWork:
         self._writes: dict[Write, list[Row]] = defaultdict(list)
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
         self._failure: BaseException | None = None
+        self._savepoints = len(connection.savepoint_ids)
+        self._used_in_savepoints: list[Callable[[], None]] = []
 
     def get(self, model: type[A], key: str) -> A:
         """Return the aggregate with this key, locked until the transaction ends; raises `NotFound`."""
@@ -62,6 +68,7 @@ class UnitOfWork:
         """
         missing = [key for key in keys if (model, key) not in self._aggregates and (model, key) not in self._absent]
         if missing:
+            self._note_savepoint()
             found = read(model, key_of(model), missing, locked=True)
             for aggregate in found:
                 aggregate._loaded_with = found
@@ -80,14 +87,22 @@ class UnitOfWork:
         return found
 
     def look_at(self, model: type[A], keys: Collection[str]) -> dict[str, A]:
-        """Return the existing aggregates by key, as they are now. They are not locked, and therefore read-only."""
+        """Return the existing aggregates by key, as they are now.
+
+        Those that this unit of work has loaded or added include its changes. The others are not locked, and therefore
+        read-only.
+        """
         self.look_ahead({model: keys})
-        seen = cast(dict[tuple[type[A], str], A | None], self._seen)
-        return {key: aggregate for key in keys if (aggregate := seen[model, key])}
+        own, seen = cast(dict[tuple[type[A], str], A], self._aggregates), cast(Any, self._seen)
+        return {key: aggregate for key in keys if (aggregate := own.get((model, key)) or seen.get((model, key)))}
 
     def look_ahead(self, keys_of: Mapping[type[Aggregate], Collection[str]]) -> None:
         """Load several kinds of aggregates in one query, for later calls of `look_at`."""
-        unseen = {model: [key for key in keys if (model, key) not in self._seen] for model, keys in keys_of.items()}
+        own, seen = self._aggregates, self._seen
+        unseen = {
+            model: [key for key in keys if (model, key) not in seen and (model, key) not in own]
+            for model, keys in keys_of.items()
+        }
         unseen = {model: keys for model, keys in unseen.items() if keys}
         self._seen.update(dict.fromkeys((model, key) for model, keys in unseen.items() for key in keys))
         for aggregate in read_at_once(unseen):
@@ -110,6 +125,7 @@ class UnitOfWork:
 
         The aggregate calls this in `record`.
         """
+        self._note_savepoint()
         self._undispatched.append(recorded)
         version = recorded.metadata.version
         if version % EVERY == 0 and version == aggregate.version:
@@ -117,10 +133,12 @@ class UnitOfWork:
 
     def write(self, to: Write, rows: Iterable[Row]) -> None:
         """Write rows at the end, together with the aggregates and their history."""
+        self._note_savepoint()
         self._writes[to].extend(rows)
 
     def defer(self, do: Callable[[list[Any]], None], item: Any) -> None:
         """Call `do` once, just before the commit, with a list of all items that were deferred for it."""
+        self._note_savepoint()
         self._deferred[do].append(item)
 
     def fail(self, error: BaseException) -> None:
@@ -140,6 +158,8 @@ class UnitOfWork:
                 step()
         except NotYet as too_early:
             if writes.count or self._changes != before or self._failure not in (None, too_early):
+                raise
+            if self._has_lost_savepoint():
                 raise
             self._failure = None
             return too_early
@@ -164,11 +184,31 @@ class UnitOfWork:
         dispatch(self._undispatched_events(), in_transaction=connection.in_atomic_block)
         if self._failure:
             raise UnitFailed(UnitFailed.__doc__) from self._failure
+        if self._has_lost_savepoint():
+            raise SavepointRolledBack(SavepointRolledBack.__doc__)
         self._add_aggregates()
         self._add_history()
         write(self._writes)
         for do, items in self._deferred.items():
             do(items)
+
+    def _note_savepoint(self) -> None:
+        """Note that this unit of work is used inside an inner `atomic` block.
+
+        Django drops the `on_commit` callbacks of a savepoint that is rolled back. So a callback that is missing later
+        shows that it was.
+        """
+        if len(connection.savepoint_ids) > self._savepoints:
+
+            def used_in_savepoint() -> None:
+                """Only its presence counts."""
+
+            self._used_in_savepoints.append(used_in_savepoint)
+            transaction.on_commit(used_in_savepoint, robust=True)
+
+    def _has_lost_savepoint(self) -> bool:
+        callbacks = {callback for _, callback, _ in connection.run_on_commit} if self._used_in_savepoints else set()
+        return not callbacks.issuperset(self._used_in_savepoints)
 
     def _undispatched_events(self) -> Iterator[Recorded]:
         """Yield the queued events, including those that handlers record meanwhile. Stop after a failure."""

@@ -125,7 +125,7 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
                 "until": _sql_moment(now + LEASE),
             },
         )
-        return sorted(Claim(*row[:4], _aware(row[4]), *row[5:]) for row in cursor.fetchall())
+        return sorted(Claim._make([*row[:4], _aware(row[4]), *row[5:]]) for row in cursor.fetchall())
 
 
 def due_delivery_queues() -> list[DeliveryQueue]:

@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.aggregates.aggregate import PastIsFixed
-from integration.aggregates.unit_of_work import UnitFailed, current_unit_of_work, unit_of_work
+from integration.aggregates.unit_of_work import SavepointRolledBack, UnitFailed, current_unit_of_work, unit_of_work
 from integration.contracts import inventory as contracts
 from integration.domain import dispatcher
 from integration.domain.dispatcher import EndlessCascade, NoTransaction, dispatch, subscribe
-from integration.domain.errors import NotFound
+from integration.domain.errors import NotFound, NotYet
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.metadata import current_cause, new_story
 from integration.messaging.models import Delivery, Message
@@ -441,3 +441,73 @@ def test_look_ahead_reads_several_kinds_in_one_query(mugs: None, statements: Cal
 
     assert len(seen) == 2
     assert not any("FOR" in look for look in seen)
+
+
+def test_look_at_sees_the_changes_of_its_own_unit_of_work(mugs: None, django_assert_num_queries: Any) -> None:
+    with unit_of_work() as work:
+        assert work.look_at(StockItem, [MUG, LAMP])[MUG].on_hand == 10
+        commands.receive_stock(MUG, 5)
+        commands.open_stock_item(LAMP)
+
+        with django_assert_num_queries(0):
+            seen = work.look_at(StockItem, [MUG, LAMP])
+
+        assert {sku: item.on_hand for sku, item in seen.items()} == {MUG: 15, LAMP: 0}
+
+
+# --- Inner transactions ---
+
+
+def _swallow(step: Callable[[], Any]) -> None:
+    """What code does that tries something in an inner transaction and goes on without it."""
+    with suppress(HandlerFailed), transaction.atomic():
+        step()
+        raise HandlerFailed
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda: current_unit_of_work().get(StockItem, MUG),
+        lambda: commands.receive_stock(MUG, 5),
+        lambda: publish(contracts.StockRanOut(MUG, 1)),
+        lambda: current_unit_of_work().defer(lambda items: None, 1),
+        lambda: _swallow(lambda: current_unit_of_work().get(StockItem, MUG)),
+    ],
+    ids=["loads", "changes", "publishes", "defers", "in a further one"],
+)
+def test_an_inner_transaction_that_is_rolled_back_fails_the_unit_of_work(mugs: None, step: Callable[[], Any]) -> None:
+    with pytest.raises(SavepointRolledBack), unit_of_work():  # noqa: PT012 - the whole unit fails
+        commands.open_stock_item(LAMP)
+        _swallow(step)
+
+    assert _on_hand() == 10
+    assert not StockItem.objects.filter(pk=LAMP).exists()
+
+
+def test_a_change_of_what_was_loaded_before_the_inner_transaction_fails_too(mugs: None) -> None:
+    with pytest.raises(SavepointRolledBack), unit_of_work() as work:  # noqa: PT012 - the whole unit fails
+        mug = work.get(StockItem, MUG)
+        _swallow(lambda: mug.receive(5, "X-1"))
+
+    assert _on_hand() == 10
+
+
+def test_an_inner_transaction_that_commits_or_does_not_use_the_unit_of_work_is_fine(mugs: None) -> None:
+    with unit_of_work():
+        with transaction.atomic():
+            commands.receive_stock(MUG, 5)
+        _swallow(lambda: Message.objects.update(actor="somebody"))
+
+    assert _on_hand() == 15
+    assert not Message.objects.filter(actor="somebody").exists()
+
+
+def test_a_step_that_came_too_early_in_an_inner_transaction_fails_its_batch(mugs: None) -> None:
+    def step() -> None:
+        with transaction.atomic():
+            current_unit_of_work().get(StockItem, MUG)
+            raise NotYet
+
+    with pytest.raises(NotYet), unit_of_work() as work:
+        work.came_too_early(step)
