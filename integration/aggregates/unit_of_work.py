@@ -96,8 +96,15 @@ class UnitOfWork:
         own, seen = cast(dict[tuple[type[A], str], A], self._aggregates), cast(Any, self._seen)
         return {key: aggregate for key in keys if (aggregate := own.get((model, key)) or seen.get((model, key)))}
 
-    def look_ahead(self, keys_of: Mapping[type[Aggregate], Collection[str]]) -> None:
-        """Load several kinds of aggregates in one query, for later calls of `look_at`."""
+    def look_ahead(
+        self, keys_of: Mapping[type[Aggregate], Collection[str]], kept: type[Aggregate] | None = None
+    ) -> None:
+        """Load several kinds of aggregates in one query, for later calls of `look_at`.
+
+        Args:
+            keys_of: the keys by kind.
+            kept: a kind whose rows are locked `FOR KEY SHARE`: they can be changed, but not locked `FOR UPDATE`.
+        """
         own, seen = self._aggregates, self._seen
         unseen = {
             model: [key for key in keys if (model, key) not in seen and (model, key) not in own]
@@ -105,7 +112,7 @@ class UnitOfWork:
         }
         unseen = {model: keys for model, keys in unseen.items() if keys}
         self._seen.update(dict.fromkeys((model, key) for model, keys in unseen.items() for key in keys))
-        for aggregate in read_at_once(unseen):
+        for aggregate in read_at_once(unseen, kept):
             aggregate._is_past = True
             self._seen[type(aggregate), aggregate.pk] = aggregate
 
@@ -207,7 +214,7 @@ class UnitOfWork:
             transaction.on_commit(used_in_savepoint, robust=True)
 
     def _has_lost_savepoint(self) -> bool:
-        callbacks = {callback for _, callback, _ in connection.run_on_commit} if self._used_in_savepoints else set()
+        callbacks = {entry[1] for entry in connection.run_on_commit} if self._used_in_savepoints else set()
         return not callbacks.issuperset(self._used_in_savepoints)
 
     def _undispatched_events(self) -> Iterator[Recorded]:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from integration.aggregates.erasure import forget
-from integration.aggregates.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.errors import Refused
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.metadata import caused_by, current_cause
@@ -33,7 +33,7 @@ def erase_buyer(buyer: BuyerId) -> Erased:
     """Close a buyer's account, erase their profile, and anonymize their orders; accounting data stays.
 
     The other contexts erase their personal data of these orders when they consume `BuyerErased`. Each 200 orders take
-    about fifteen SQL statements and one unit of work. After an interruption, call the command again: it continues where
+    about twenty SQL statements and one unit of work. After an interruption, call the command again: it continues where
     it stopped, and does nothing once all is erased.
 
     Returns:
@@ -52,32 +52,49 @@ def erase_buyer(buyer: BuyerId) -> Erased:
 
 def _erase_profile(buyer: BuyerId) -> bool:
     with unit_of_work() as work:
-        found = work.get(Buyer, buyer)
-        under_way = orders_under_way(buyer)
-        if under_way:
-            raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} Orders: {', '.join(under_way)}")
+        stories = stories_of_profile(buyer)
+        forget_errors(stories)
+        found = _alone_with(buyer, work)
         before = found.version
         found.erase([])
         forget(Buyer, [buyer])
-        stories = stories_of_profile(buyer)
-        forget_errors(stories)
         forget_responses(stories, actor_of(found.user) if found.user else None)
         if found.user:
             close_account(found.user)
     return found.version > before
 
 
+def _alone_with(buyer: BuyerId, work: UnitOfWork) -> Buyer:
+    """Return the buyer, locked until the transaction ends, so that no order of theirs can be placed meanwhile.
+
+    `place_order` holds the buyer's row with `FOR KEY SHARE`, and only `FOR UPDATE` waits for that.
+
+    Raises:
+        NotFound: there is no such buyer.
+        OrdersUnderWay: an order of the buyer is neither delivered nor cancelled.
+    """
+    list(Buyer.objects.filter(pk=buyer).order_by().select_for_update().values_list("pk"))
+    found = work.get(Buyer, buyer)
+    under_way = orders_under_way(buyer)
+    if under_way:
+        raise OrdersUnderWay(f"{OrdersUnderWay.__doc__} Orders: {', '.join(under_way)}")
+    return found
+
+
 def _anonymize_some_orders(buyer: BuyerId) -> int:
     with unit_of_work() as work:
         cause = current_cause()
-        orders = work.get_many(Order, orders_to_anonymize(buyer, ERASED_AT_ONCE))
-        if orders:
+        numbers = orders_to_anonymize(buyer, ERASED_AT_ONCE)
+        stories = [order.correlation_id for order in work.look_at(Order, numbers).values()]
+        orders: dict[str, Order] = {}
+        if stories:
+            forget_errors(stories)
+            orders = work.get_many(Order, numbers)
+            found = _alone_with(buyer, work)
             for order in orders.values():
                 order.anonymize()
             with caused_by(cause):  # so that the event does not join the last order's story
-                work.get(Buyer, buyer).erase([OrderNumber(number) for number in orders])
+                found.erase([OrderNumber(number) for number in orders])
             forget(Order, orders)
-            stories = [order.correlation_id for order in orders.values()]
-            forget_errors(stories)
             forget_responses(stories)
     return len(orders)

@@ -56,9 +56,10 @@ def place_order(
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
-        work.look_ahead({Product: skus, Buyer: [buyer]})
+        work.look_ahead({Product: skus, Buyer: [buyer]}, kept=Buyer)
         priced = _priced(work.look_at(Product, skus), lines, payment_method)
-        # The buyer is read without a lock, so that many orders of one buyer, such as a marketplace, run concurrently.
+        # `FOR KEY SHARE` lets many orders of one buyer, such as a marketplace, run concurrently. But a buyer cannot be
+        # erased while an order is placed.
         known_buyer = work.look_at(Buyer, [buyer]).get(buyer)
         order = Order.place(
             next_order_number(),
