@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from django.db import connection, models, transaction
 
 from integration.aggregates.aggregate import Aggregate, OfOneStory
+from integration.aggregates.callbacks import make_callbacks_robust
 from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot
 from integration.domain.dispatcher import dispatch
 from integration.domain.errors import NotFound, NotYet
@@ -198,6 +199,7 @@ class UnitOfWork:
         write(self._writes)
         for do, items in self._deferred.items():
             do(items)
+        make_callbacks_robust()
 
     def _note_savepoint(self) -> None:
         """Note that this unit of work is used inside an inner `atomic` block.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from integration.contracts.contract import contracts
 from integration.domain.events import domain_events
@@ -36,6 +36,24 @@ def every_version_leads_to_the_newest(app_configs: Any, **kwargs: Any) -> list[C
         )
         for name, event in [*contracts.items(), *domain_events.items()]
         for version in missing_upcasters(event)
+    ]
+
+
+@register
+def batches_lock_in_one_order(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A reaction in a transaction locks the rows of its whole batch in `prepare`.
+
+    Otherwise each event of the batch locks its own rows. Two batches that lock the same rows in opposite orders end in
+    a deadlock.
+    """
+    return [
+        Warning(
+            f"{name} has no `prepare`, so two batches of it can end in a deadlock",
+            hint="Lock the rows of all its events there, or say `prepare=locks_nothing`.",
+            id="waybill.W011",
+        )
+        for name, consumer in consumers.items()
+        if not consumer.external and consumer.prepare is None
     ]
 
 

@@ -37,6 +37,10 @@ class Consumer(Struct, frozen=True):
         return self.name.partition(".")[0]
 
 
+def locks_nothing(events: Sequence[Any]) -> None:
+    """The `prepare` of a reaction that locks no rows."""
+
+
 consumers: WireNames[Consumer] = WireNames("consumer")
 _by_contract: dict[type[IntegrationEvent], list[Consumer]] = defaultdict(list)
 

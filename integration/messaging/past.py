@@ -32,6 +32,13 @@ class Past(NamedTuple):
     archived: int
 
 
+class Batch(NamedTuple):
+    """Messages that were found without a delivery, and deliveries given; another run may have given the others."""
+
+    found: int
+    given: int
+
+
 def missed(consumer: Consumer, since: datetime, until: datetime | None = None) -> Past:
     """Count the messages that `give_past` would give to the consumer."""
     archived = _missed_archived(consumer, since, until).count()
@@ -58,9 +65,10 @@ def give_past(
     given = 0
     # The archive comes again last: it may hold messages that were archived during this run.
     for give in (_give_archived, _give_live, _give_archived):
-        while some := give(consumer, since, until):
-            given += some
-            on_progress(given)
+        while (batch := give(consumer, since, until)).found:
+            given += batch.given
+            if batch.given:
+                on_progress(given)
     return given
 
 
@@ -69,20 +77,20 @@ def waiting(consumer: Consumer) -> int:
     return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING).count()
 
 
-def _give_live(consumer: Consumer, since: datetime, until: datetime | None) -> int:
+def _give_live(consumer: Consumer, since: datetime, until: datetime | None) -> Batch:
     with transaction.atomic():
         missed = _missed_live(consumer, since, until).select_for_update().order_by("pk")
         return _give(consumer, list(missed.values_list("pk", flat=True)[:BATCH]))
 
 
-def _give_archived(consumer: Consumer, since: datetime, until: datetime | None) -> int:
+def _give_archived(consumer: Consumer, since: datetime, until: datetime | None) -> Batch:
     with transaction.atomic():
         archived = list(_missed_archived(consumer, since, until).select_for_update().order_by("pk")[:BATCH])
         bring_back(archived)
         return _give(consumer, [message.pk for message in archived])
 
 
-def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
+def _give(consumer: Consumer, locked: Sequence[UUID]) -> Batch:
     """Create a delivery for each of these messages, unless another process did while this one waited for the lock."""
     had = set(Delivery.objects.filter(consumer=consumer.name, message__in=locked).values_list("message_id", flat=True))
     missing = [key for key in locked if key not in had]
@@ -102,7 +110,7 @@ def _give(consumer: Consumer, locked: Sequence[UUID]) -> int:
     delivery_queue = DeliveryQueue(consumer.context, consumer.external)
     if missing:
         transaction.on_commit(lambda: wake([delivery_queue]), robust=True)
-    return len(missing)
+    return Batch(len(locked), len(missing))
 
 
 def _missed_live(consumer: Consumer, since: datetime, until: datetime | None) -> QuerySet[Message]:

@@ -41,7 +41,12 @@ def lock_reserved_stock(
     commands.lock_reserved_stock({event.order for event in batch})
 
 
-@whenever(contracts.ordering.ProductListed, name="inventory.open-stock-item")
+def lock_listed_stock(listed: Sequence[contracts.ordering.ProductListed]) -> None:
+    """Lock the stock of a whole batch at once, so that two batches never wait for each other."""
+    commands.lock_stock([], {event.sku for event in listed})
+
+
+@whenever(contracts.ordering.ProductListed, name="inventory.open-stock-item", prepare=lock_listed_stock)
 def open_stock_item(event: contracts.ordering.ProductListed) -> None:
     commands.open_stock_item(event.sku)
 

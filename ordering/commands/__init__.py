@@ -33,7 +33,14 @@ from ordering.commands.orders import (
     reject_cancellation,
     shipping_request,
 )
-from ordering.commands.products import SkuTaken, change_product, list_product, list_products, show_availability
+from ordering.commands.products import (
+    SkuTaken,
+    change_product,
+    list_product,
+    list_products,
+    lock_products,
+    show_availability,
+)
 
 __all__ = [
     "EmailBatch",
@@ -63,6 +70,7 @@ __all__ = [
     "list_products",
     "lock_orders",
     "lock_orders_and_buyers",
+    "lock_products",
     "mark_delivered",
     "mark_shipped",
     "place_order",

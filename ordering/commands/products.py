@@ -65,6 +65,12 @@ def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[
     return product
 
 
+def lock_products(skus: Collection[Sku]) -> None:
+    """Lock several products."""
+    with unit_of_work() as work:
+        work.prefetch(Product, skus)
+
+
 def show_availability(sku: Sku, availability: Availability, sequence: int) -> None:
     """Set the availability of a product to what inventory published; do nothing for a SKU that has no product.
 

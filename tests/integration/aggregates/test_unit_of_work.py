@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -511,3 +512,16 @@ def test_a_step_that_came_too_early_in_an_inner_transaction_fails_its_batch(mugs
 
     with pytest.raises(NotYet), unit_of_work() as work:
         work.came_too_early(step)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("failing", [lambda: 1 / 0, partial(int, "no number")], ids=["a function", "a partial"])
+def test_a_callback_that_fails_is_logged_and_skips_no_wake_up(
+    woken: list[Any], caplog: pytest.LogCaptureFixture, failing: Callable[[], Any]
+) -> None:
+    with unit_of_work():
+        transaction.on_commit(failing)
+        publish(contracts.StockRanOut(MUG, 1))
+
+    assert woken, "its deliveries are there, so a worker is woken"
+    assert "Error calling" in caplog.text

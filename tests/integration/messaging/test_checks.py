@@ -7,7 +7,8 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from integration.messaging.checks import contexts_exist, memory_broker_stays_in_process
+from integration.messaging.checks import batches_lock_in_one_order, contexts_exist, memory_broker_stays_in_process
+from integration.messaging.consumers import locks_nothing
 from integration.policies import every
 
 
@@ -27,7 +28,7 @@ def test_the_system_as_it_is_passes_its_checks() -> None:
 
 @pytest.mark.parametrize("name", ["shipping.wrap-presents", "reorder", "Inventory.reorder", ".reorder"])
 def test_a_consumer_of_an_unknown_context_is_refused(listen: Callable[..., None], name: str) -> None:
-    listen(print, name=name)
+    listen(print, name=name, prepare=locks_nothing)
 
     assert _ids(run_checks()) == ["waybill.E001"]
     assert name in run_checks()[0].msg
@@ -67,3 +68,14 @@ def test_a_server_may_have_many_processes(embedded: Settings) -> None:
     embedded.EMBEDDED, embedded.WEB_CONCURRENCY, embedded.CELERY_WORKER_POOL = False, 8, "prefork"
 
     assert memory_broker_stays_in_process(None) == []
+
+
+def test_a_reaction_that_locks_without_prepare_is_found(listen: Callable[..., None]) -> None:
+    listen(print, name="inventory.lock-at-will")
+    listen(print, name="inventory.prepare", prepare=print)
+    listen(print, name="inventory.lock-nothing", prepare=locks_nothing)
+    listen(print, name="inventory.call", external=True)
+
+    (found,) = batches_lock_in_one_order(None)
+
+    assert (found.id, found.msg.partition(" ")[0]) == ("waybill.W011", "inventory.lock-at-will")

@@ -13,6 +13,7 @@ from django.db import connection, connections
 from integration.domain import clock
 from integration.invariants import invariants
 from integration.management.commands.replay import moment
+from integration.messaging import past as past_module
 from integration.messaging.archive import archive_messages
 from integration.messaging.claim import claim
 from integration.messaging.consumers import consumers
@@ -231,3 +232,22 @@ def test_a_released_delivery_of_the_past_does_not_go_ahead_of_live_ones(
     release(delivery_queue, [old])
 
     assert [each.id for each in claim(delivery_queue, 1)] == [live.id]
+
+
+def test_a_run_does_not_stop_because_another_run_gave_its_batch(
+    past: list[str], deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_module, "BATCH", 1)
+    give, others = past_module._give, [True]
+
+    def after_another_run(consumer: Any, locked: Any) -> Any:
+        if others and locked:
+            others.clear()
+            give(consumer, locked)
+        return give(consumer, locked)
+
+    monkeypatch.setattr(past_module, "_give", after_another_run)
+
+    assert give_past(consumers.get(NEW), since=clock.now() - timedelta(days=365)) == 2
+    deliver()
+    assert past == ["OLD", "DONE", "WAITING"]
