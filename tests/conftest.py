@@ -80,9 +80,9 @@ def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     that earlier tests left in the process are cleared.
     """
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
+    monkeypatch.setattr(deliver, "LONGEST_CLAIM", float("inf"))
     if "stopped_clock" not in request.fixturenames:
         monkeypatch.setattr(deliver, "LONGEST_HANDLING", float("inf"))
-        monkeypatch.setattr(deliver, "LONGEST_CLAIM", float("inf"))
         monkeypatch.setattr(external, "LONGEST_CALLING", float("inf"))
     external.claim_sizes.clear()
     deliver.batch_sizes.clear()

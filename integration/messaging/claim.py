@@ -79,11 +79,12 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
         SELECT id, attempts, fencing_token, due_at, {{}} AS urgency FROM integration_delivery
         WHERE status = 'pending' AND context = %(context)s AND outside = %(external)s AND in_hand = {{}}
             AND {{}}
-        ORDER BY urgency, due_at, id LIMIT %(limit)s {skip_locked}
+        ORDER BY {{}}due_at, id LIMIT %(limit)s {skip_locked}
         """  # noqa: S608 - a constant
     is_due, now = "due_at <= %(now)s", clock.now()
     urgency = "CASE WHEN attempts = 1 THEN 0 WHEN due_at <= %(long_ago)s THEN 1 ELSE 2 END"
-    lost, waiting = search.format(urgency, True, f"({is_due}) IS TRUE"), search.format("1", False, is_due)
+    lost = search.format(urgency, True, f"({is_due}) IS TRUE", "urgency, ")
+    waiting = search.format("1", False, is_due, "")  # SQLite would sort all rows by a constant
     # SQLite's RETURNING knows only the updated table.
     was_due = (
         "together.due_at"
