@@ -98,13 +98,13 @@ class UnitOfWork:
         return {key: aggregate for key in keys if (aggregate := own.get((model, key)) or seen.get((model, key)))}
 
     def look_ahead(
-        self, keys_of: Mapping[type[Aggregate], Collection[str]], kept: type[Aggregate] | None = None
+        self, keys_of: Mapping[type[Aggregate], Collection[str]], key_shared: type[Aggregate] | None = None
     ) -> None:
         """Load several kinds of aggregates in one query, for later calls of `look_at`.
 
         Args:
             keys_of: the keys by kind.
-            kept: a kind whose rows are locked `FOR KEY SHARE`: they can be changed, but not locked `FOR UPDATE`.
+            key_shared: a kind whose rows are locked `FOR KEY SHARE`: they can be changed, but not locked `FOR UPDATE`.
         """
         own, seen = self._aggregates, self._seen
         unseen = {
@@ -113,7 +113,7 @@ class UnitOfWork:
         }
         unseen = {model: keys for model, keys in unseen.items() if keys}
         self._seen.update(dict.fromkeys((model, key) for model, keys in unseen.items() for key in keys))
-        for aggregate in read_at_once(unseen, kept):
+        for aggregate in read_at_once(unseen, key_shared):
             aggregate._is_past = True
             self._seen[type(aggregate), aggregate.pk] = aggregate
 

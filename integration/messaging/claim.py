@@ -1,9 +1,9 @@
 """Claiming: one committed statement leases due deliveries to a worker and counts the attempt.
 
 The attempt is counted before the work starts, so a worker that is killed has used it up. The claim also raises the
-fencing token, which tells a worker that another one has claimed the delivery since, and moves `due_at` to the end of
-the lease. A delivery that its worker neither settled nor released by then was lost with that worker and
-is claimed again.
+fencing token, which shows a worker that another one has claimed the delivery since, and moves `due_at` to the end of
+the lease. A delivery that its worker neither settled nor released by then was lost with that worker and is claimed
+again.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -40,7 +40,7 @@ class Leases:
         self._begun, self._has_released = 1, False
 
     def begin(self, n: int) -> bool:
-        """Whether the call for the n-th claim may begin; not if the claim has been released meanwhile."""
+        """Whether the call of the n-th claim may begin; not if the claim has been released meanwhile."""
         with self._lock:
             if n >= self._begun and self._has_released:
                 return False

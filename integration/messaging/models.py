@@ -105,7 +105,7 @@ class Delivery(models.Model):
     status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     # A fencing token: it grows with each claim and each replay and never shrinks, so no two claims share a value. A
-    # worker whose token is outdated has lost its claim. `attempts` cannot tell: a replay resets it.
+    # worker whose token is outdated has lost its claim. `attempts` is not enough: a replay resets it.
     fencing_token = models.BigIntegerField(default=0, db_default=0, editable=False)
     # Claimed, and since then neither settled nor released. If it is due again, it was lost with its worker.
     in_flight = models.BooleanField(default=False, db_default=False, editable=False, db_column="in_hand")

@@ -61,18 +61,18 @@ def read(
     return rows
 
 
-def read_at_once(keys_of: Mapping[type[M], Collection[Any]], kept: type[M] | None = None) -> Iterator[M]:
+def read_at_once(keys_of: Mapping[type[M], Collection[Any]], key_shared: type[M] | None = None) -> Iterator[M]:
     """Yield the rows of several tables that have these primary keys.
 
     This takes one query, or none if there are no tables.
 
     Args:
         keys_of: the primary keys by model.
-        kept: a model whose rows are locked `FOR KEY SHARE` until the transaction ends.
+        key_shared: a model whose rows are locked `FOR KEY SHARE` until the transaction ends.
     """
     model_types = tuple(keys_of)
     factories: Any = _instance_factories(model_types)
-    for row in _fetch_all(_union_sql(model_types, kept), [*map(keys, keys_of.values())]) if model_types else ():
+    for row in _fetch_all(_union_sql(model_types, key_shared), [*map(keys, keys_of.values())]) if model_types else ():
         make, columns = factories[row[-1]]
         yield make(row[columns])
 
@@ -159,7 +159,7 @@ def _lookup_sql(
 
 
 @lru_cache
-def _union_sql(model_types: tuple[type[models.Model], ...], kept: type[models.Model] | None) -> str:
+def _union_sql(model_types: tuple[type[models.Model], ...], key_shared: type[models.Model] | None) -> str:
     """Return one query for rows of several tables.
 
     Each row has the columns of all the tables, but only those of its own table are not NULL. Its last column is the
@@ -169,7 +169,7 @@ def _union_sql(model_types: tuple[type[models.Model], ...], kept: type[models.Mo
     for n, model in enumerate(model_types):
         table, key = quoted(model._meta.db_table), quoted(str(model._meta.pk.column))
         columns = ", ".join(selected(other) if other is model else _nulls_of(other) for other in model_types)
-        lock = "FOR KEY SHARE" if model is kept else ""
+        lock = "FOR KEY SHARE" if model is key_shared else ""
         rows = f"{wanted(model._meta.pk)} {each_of(table, f'{table}.{key} = wanted.key0', lock)}"
         queries.append(f"SELECT {columns}, {n} FROM {rows}")  # noqa: S608 - only names from the code
     return " UNION ALL ".join(queries)

@@ -56,7 +56,7 @@ def place_order(
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
-        work.look_ahead({Product: skus, Buyer: [buyer]}, kept=Buyer)
+        work.look_ahead({Product: skus, Buyer: [buyer]}, key_shared=Buyer)
         priced = _priced(work.look_at(Product, skus), lines, payment_method)
         # `FOR KEY SHARE` lets many orders of one buyer, such as a marketplace, run concurrently. But a buyer cannot be
         # erased while an order is placed.
