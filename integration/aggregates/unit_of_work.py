@@ -48,7 +48,8 @@ class UnitOfWork:
         self._writes: dict[Write, list[Row]] = defaultdict(list)
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
         self._failure: BaseException | None = None
-        self._savepoints = len(connection.savepoint_ids)
+        self._open_savepoints: list[Any] = connection.savepoint_ids  # Django appends to it and removes from it
+        self._savepoints = len(self._open_savepoints)
         self._used_in_savepoints: list[Callable[[], None]] = []
 
     def get(self, model: type[A], key: str) -> A:
@@ -204,10 +205,9 @@ class UnitOfWork:
     def _note_savepoint(self) -> None:
         """Note that this unit of work is used inside an inner `atomic` block.
 
-        Django drops the `on_commit` callbacks of a savepoint that is rolled back. So a callback that is missing later
-        shows that it was.
+        Django drops the callbacks of a savepoint that is rolled back. A missing callback later shows that it was.
         """
-        if len(connection.savepoint_ids) > self._savepoints:
+        if len(self._open_savepoints) > self._savepoints:
 
             def used_in_savepoint() -> None:
                 """Only its presence counts."""

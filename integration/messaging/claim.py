@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from psycopg.pq import Format
 
 from integration.domain import clock
 from integration.messaging.models import Delivery, Status
@@ -92,6 +93,8 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
         else "(SELECT due_at FROM together AS old WHERE old.id = integration_delivery.id)"
     )
     with connection.cursor() as cursor:
+        if is_postgresql():
+            cursor.cursor.format = Format.BINARY  # psycopg parses the text of a datetime in Python
         # MATERIALIZED: otherwise PostgreSQL may run a CTE once for each row and claim more than the limit. The rows
         # found are locked, so the UPDATE does not repeat `status = 'pending'`. With that condition PostgreSQL might
         # scan the whole partial index on pending rows.
