@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
@@ -96,7 +96,7 @@ def message(data: Any) -> dict[str, Any]:
         Decimal("1.10"),
         datetime(2026, 1, 1, tzinfo=UTC),
         timedelta(seconds=1),
-        uuid4(),
+        UUID(int=7),
         b"bytes",
         {1, 2},
         {("a", "pair"): "a key that is no text"},
