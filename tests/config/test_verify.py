@@ -164,12 +164,15 @@ def test_the_books_are_compared_only_when_asked_for(at_rest: OrderNumber) -> Non
     ("sql", "difference"),
     [
         ("UPDATE sandbox_transaction SET amount_minor = 1", "we have 105.00 USD, the provider 0.01 USD"),
-        ("UPDATE sandbox_transaction SET reference = 'ch_other' WHERE decline_code = ''", "the provider ch_other"),
+        ("UPDATE sandbox_transaction SET reference = 'ch_other' WHERE decline_code = ''", "the provider's is ch_other"),
         ("DELETE FROM sandbox_transaction", "we have it as paid, the provider has no charge under this key"),
-        ("UPDATE sandbox_transaction SET \"key\" = 'P-9-1' WHERE decline_code = ''", "P-9-1: the provider did what"),
+        (
+            "UPDATE sandbox_transaction SET \"key\" = 'P-9-1' WHERE decline_code = ''",
+            "P-9-1: the provider moved 105.00 USD that we did not request",
+        ),
         (
             "UPDATE billing_payment SET status = 'unknown', reference = '' WHERE status = 'succeeded'",
-            "we have it unknown, the provider charged",
+            "we have it as unknown, the provider charged",
         ),
     ],
 )

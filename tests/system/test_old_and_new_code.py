@@ -37,7 +37,8 @@ CHANGES = {
         ("ProductListed(event.sku, event.name)", 'ProductListed(event.sku, event.name, "en")')
     ],
     "inventory/policies/saga.py": [
-        ("commands.open_stock_item(event.sku)", 'commands.open_stock_item({"en": event.item}[event.language])')
+        ("commands.open_stock_item(event.sku)", 'commands.open_stock_item({"en": event.item}[event.language])'),
+        ("{event.sku for event in listed}", "{event.item for event in listed}"),
     ],
 }
 """The changes that make the contract version 3, in the contract, its publisher and its consumer."""
