@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
+from own_redis import Redis
 from psycopg import sql
 from running_system import MANAGE, PYTHON, ROOT, TIMEOUT, System, free_port
 
@@ -52,6 +53,14 @@ def system_to_break(build_system: Build) -> Iterator[Build]:
             return system
 
         yield build
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    own = Redis(tmp_path)
+    own.start()
+    yield own
+    own.program.kill()
 
 
 @contextmanager

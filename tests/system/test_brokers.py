@@ -11,8 +11,8 @@ import kombu
 import pytest
 import redis
 from django.conf import settings
+from own_redis import Redis
 from running_system import System, eventually, free_port
-from test_faults import Redis, own_redis  # noqa: F401 - a fixture
 
 pytestmark = [
     pytest.mark.system,
@@ -108,9 +108,7 @@ def test_messages_that_are_not_ours_are_rejected_and_end_no_worker(system_on: Sy
 @pytest.mark.parametrize("started", ["before", "in the middle"])
 @pytest.mark.redis
 def test_worker_and_beat_survive_a_redis_that_refuses(
-    system_to_break: Callable[..., System],
-    own_redis: Redis,  # noqa: F811
-    started: str,
+    system_to_break: Callable[..., System], own_redis: Redis, started: str
 ) -> None:
     system = system_to_break(CELERY_BROKER_URL=own_redis.url)
     buyer = system.visitor.log_in("buyer", "buyer")

@@ -1,15 +1,14 @@
 """Every accepted order comes to its end once, although processes or the broker are killed."""
 
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import redis
 from django.conf import settings
-from running_system import Client, Program, System, eventually, free_port
+from own_redis import Redis
+from running_system import Client, System, eventually
 
 pytestmark = pytest.mark.system
 with_a_broker_to_lose = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is in the one process")
@@ -19,38 +18,6 @@ ENDS = {"pm_card_visa": "confirmed", "pm_card_chargeDeclined": "cancelled"}
 BUSY = 12
 """How many orders are placed: enough that with a slow provider some are pending when processes are killed."""
 SLOW = {"SANDBOX_LATENCY_MS": "150"}
-
-
-class Redis:
-    """A Redis without persistence, for one test."""
-
-    def __init__(self, folder: Path) -> None:
-        server = shutil.which("redis-server")
-        assert server, "redis-server is missing"
-        port = free_port()
-        self.url = f"redis://127.0.0.1:{port}/0"
-        self._folder = folder
-        self._command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-
-    def start(self) -> None:
-        self.program = Program(self._command, self._folder, {}, self._folder / "redis.log")
-        with redis.Redis.from_url(self.url) as client:
-            eventually(lambda: _is_ready(client), bool, "a Redis that is ready")
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Redis]:
-    own = Redis(tmp_path)
-    own.start()
-    yield own
-    own.program.kill()
-
-
-def _is_ready(client: "redis.Redis[bytes]") -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
 
 
 def place_many(buyer: Client) -> dict[str, str]:
