@@ -39,13 +39,13 @@ def error(build: ReadModelBuild) -> Shown:
 
 @admin.register(ReadModelBuild)
 class ReadModelBuildAdmin(ReadOnlyAdmin):
-    """The pages of read model builds, with the lag of the live ones."""
+    """The pages of read model builds, with the lag of those that this code reads."""
 
-    list_display = ("read_model", "live", late, moment("started_at"), error)
-    list_filter = ("live",)
+    list_display = ("read_model", "ready", late, moment("started_at"), "code", error)
+    list_filter = ("ready",)
     sortable_by = ()
     fieldsets = (
-        (None, {"fields": (("read_model", "live", late), error)}),
+        (None, {"fields": (("read_model", "ready", late), "code", error)}),
         ("Position in the history", {"fields": (("mark", "ahead"), moment("started_at"))}),
     )
 
@@ -61,6 +61,6 @@ class ReadModelBuildAdmin(ReadOnlyAdmin):
 
 
 def _add_lag(builds: Iterable[Any]) -> None:
-    lags = {each.read_model: each for each in lag()}
+    lags = {each.build: each for each in lag()}
     for build in builds:
-        build.lag = lags.get(build.read_model) if build.live else None
+        build.lag = lags.get(build.pk)

@@ -5,15 +5,14 @@ made are ignored. Without any snapshot, every result is the same but takes longe
 """
 
 from functools import lru_cache
-from hashlib import sha256
-from inspect import getmro, isfunction
-from types import CodeType
+from inspect import getmro
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from django.db import models
 
 from integration.aggregates.aggregate import Aggregate, relation_of
+from integration.domain.fingerprints import fingerprint, meaning_of, methods_of
 from integration.domain.versions import upcasters_of
 from integration.storage.writing import Upsert
 
@@ -93,9 +92,8 @@ def restore(model: type[A], state: dict[str, Any]) -> A:
 def shape_of(model: type[Aggregate]) -> str:
     """Return a fingerprint of the code that determines an aggregate's state: columns, methods, events and upcasters.
 
-    Parts are included. The fingerprint is made from the loaded code and not from files, which a deployment may have
-    replaced. It does not cover code that the methods call, such as `Money`. If a change there alters the meaning of an
-    old event, `verify` reports the snapshots that differ.
+    Parts are included. The fingerprint does not cover code that the methods call, such as `Money`. If a change there
+    alters the meaning of an old event, `verify` reports the snapshots that differ.
     """
     parts = [relation_of(model, accessor).related_model for accessor in model.parts.values()]
     rows = [
@@ -103,34 +101,16 @@ def shape_of(model: type[Aggregate]) -> str:
         for kind in [model, *parts]
         for field in kind._meta.concrete_fields
     ]
-    methods = [_methods(kind) for row in [model, *parts] for kind in getmro(row) if _is_ours(kind)]
+    methods = [methods_of(kind) for row in [model, *parts] for kind in getmro(row) if _is_ours(kind)]
     events = sorted(
-        (event.wire_name, repr(event.__annotations__), repr([_meaning(up.__code__) for up in upcasters_of(event)]))
+        (event.wire_name, repr(event.__annotations__), repr([meaning_of(up.__code__) for up in upcasters_of(event)]))
         for event in model._appliers
     )
-    return sha256(repr([rows, methods, events]).encode()).hexdigest()[:32]
+    return fingerprint(rows, methods, events)
 
 
 def _is_ours(kind: type) -> bool:
     return issubclass(kind, models.Model) and kind is not models.Model
-
-
-def _methods(kind: type) -> list[Any]:
-    """Return the compiled code of a class's own methods. Line numbers and comments do not count, docstrings do."""
-    own = {name: getattr(it, "fget", None) or getattr(it, "__func__", it) for name, it in vars(kind).items()}
-    return [(name, _meaning(method.__code__)) for name, method in sorted(own.items()) if isfunction(method)]
-
-
-def _meaning(constant: Any) -> Any:
-    """Return a constant or a code object as a value whose `repr` is the same in every process."""
-    match constant:
-        case CodeType():
-            return [constant.co_code, constant.co_names, *map(_meaning, constant.co_consts)]
-        case tuple():
-            return [*map(_meaning, constant)]
-        case frozenset():
-            return sorted(map(repr, constant))
-    return repr(constant)
 
 
 def _columns_of(row: models.Model, but: Any = None) -> dict[str, Any]:

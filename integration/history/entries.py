@@ -13,7 +13,7 @@ from django.db import models
 from integration.domain.events import DomainEvent, Recorded, domain_events
 from integration.domain.naming import UnknownName
 from integration.domain.personal import split_personal
-from integration.domain.versions import Facts, from_data
+from integration.domain.versions import Facts, UnknownVersion, from_data
 from integration.history.personal_data import WithPersonalData
 from integration.storage.rows import Row
 
@@ -79,6 +79,14 @@ class HistoryEntry(WithPersonalData, models.Model):
     def event(self) -> DomainEvent:
         """The domain event, upcast to its newest version; raises `UnknownName` if this code cannot read it."""
         return from_data(domain_events.get(self.name), self.facts, self.schema_version)
+
+    def refuse_unknown(self) -> None:
+        """Raise `UnknownName` if this code does not know the event, or not in this version."""
+        newest = domain_events.get(self.name).schema_version
+        if self.schema_version > newest:
+            raise UnknownVersion(
+                f"{self.name} is known up to version {newest}, and this is version {self.schema_version}"
+            )
 
     @property
     def context(self) -> str:

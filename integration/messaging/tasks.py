@@ -13,6 +13,7 @@ from integration.messaging import routines as routines_module
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_onward
 from integration.messaging.wakeups import DeliveryQueue, clear_wakeups, wake
+from integration.read_models.builds import delete_abandoned
 from integration.read_models.catch_up import catch_up_all
 
 
@@ -44,6 +45,9 @@ def run(routine: str) -> None:
 
 # At an interval, not by wake-up: a batch of events costs little more than a single event.
 routines_module.register(routines_module.Routine("integration.follow-read-models", timedelta(seconds=1), catch_up_all))
+routines_module.register(
+    routines_module.Routine("integration.delete-abandoned-builds", timedelta(hours=1), delete_abandoned)
+)
 
 
 @task_prerun.connect

@@ -4,16 +4,15 @@ Each build gets each event once, and the events of an aggregate in the order of 
 aggregate also stores the version it shows and ignores older events. Sums need no order.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct
-
 from integration.domain.events import DomainEvent
-from integration.domain.naming import WireNames
 from integration.history.entries import HistoryEntry
 from integration.read_models.models import Row
+from integration.read_models.registry import ReadModel, read_models
 from integration.storage.reading import read
 from integration.storage.rows import columns_of, unsaved, values_of
 from integration.storage.writing import Update, Upsert, write
@@ -90,38 +89,6 @@ class Totals:
         self._batch.delete([rows[key] for key in nothing if rows[key].pk])
 
 
-class ReadModel(Struct, frozen=True):
-    """A projection and the rows it maintains.
-
-    Args:
-        rows: the table of its rows; `rows.read_model` is its wire name.
-        stream: the kind of aggregate whose events it uses.
-        events: the wire names of those events; empty for all events of the stream.
-        project: applies a batch of events to the rows of a build.
-    """
-
-    rows: type[Row]
-    stream: str
-    events: frozenset[str]
-    project: Callable[[Batch], None]
-
-    @property
-    def name(self) -> str:
-        """Its wire name, `context.what-it-shows`."""
-        return self.rows.read_model
-
-    @property
-    def context(self) -> str:
-        """The context whose history it reads."""
-        return self.name.partition(".")[0]
-
-    def wants(self, stream: str, name: str) -> bool:
-        """Whether the read model uses an event of this stream and wire name."""
-        return stream == self.stream and (not self.events or name in self.events)
-
-
-read_models: WireNames[ReadModel] = WireNames("read model")
-
 P = TypeVar("P", bound=Callable[[Batch], None])
 
 
@@ -134,14 +101,11 @@ def read_model(rows: type[Row], *, stream: str, events: Iterable[type[DomainEven
         events: the events it uses; by default all of the stream.
     """
 
+    module = sys._getframe(1).f_code  # the decorator is used where the projection is defined
+
     def register(project: P) -> P:
         names = frozenset(event.wire_name for event in events)
-        read_models.add(rows.read_model, ReadModel(rows, stream, names, project))
+        read_models.add(rows.read_model, ReadModel(rows, stream, names, project, module))
         return project
 
     return register
-
-
-def of_context(context: str) -> list[ReadModel]:
-    """The read models of a context, by name."""
-    return [model for _, model in read_models.items() if model.context == context]

@@ -15,16 +15,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import NamedTuple
 
 from django.db import OperationalError, connection, transaction
 
-from integration.domain import clock
 from integration.history.entries import history_of
 from integration.history.personal_data import load_personal
-from integration.read_models.batch import Batch, ReadModel, of_context, read_models
-from integration.read_models.history_reader import Position, not_handed_out, read_on
+from integration.read_models.batch import Batch
+from integration.read_models.builds import LockedBuild, Target, finish, lock, to_catch_up, to_catch_up_before_reading
+from integration.read_models.history_reader import Position, read_on
 from integration.read_models.models import ReadModelBuild
+from integration.read_models.registry import of_context, read_models
 from integration.storage.rows import values_of
 from integration.storage.sql import is_postgresql
 from integration.storage.writing import Update, write
@@ -48,25 +48,17 @@ LOCK_TIMEOUT_OF_A_REQUEST = 0.5
 """Seconds that a request waits for another process that catches up the same read model."""
 
 
-POSITION = Update(ReadModelBuild, ("mark", "ahead", "gaps_until", "writers", "error"))
-
-
-class LockedBuild(NamedTuple):
-    """A read model and the build that catches up, whose row is locked."""
-
-    model: ReadModel
-    build: ReadModelBuild
+POSITION = Update(ReadModelBuild, ("mark", "ahead", "gaps_until", "writers", "error", "code"))
 
 
 def catch_up_context(context: str) -> None:
     """Catch up the read models of a context that are behind, for at most `LONGEST_TURN` seconds."""
     began = time.monotonic()
-    late = behind(of_context(context))
-    healthy = [model for model, fails in late.items() if not fails]
-    turns: list[Sequence[ReadModel]] = [healthy, *([model] for model, fails in late.items() if fails)]
-    for models in turns:
-        while models and time.monotonic() - began < LONGEST_TURN:
-            models = _catch_up(models)
+    late = to_catch_up(of_context(context))
+    turns = [[each for each in late if not each.build.fails], *([each] for each in late if each.build.fails)]
+    for targets in turns:
+        while targets and time.monotonic() - began < LONGEST_TURN:
+            targets = _catch_up(targets)
 
 
 def catch_up_all() -> None:
@@ -87,41 +79,13 @@ def catch_up(name: str) -> None:
     Raises:
         UnknownName: no read model has this name.
     """
-    model = read_models.get(name)
-    if not behind([model]):
+    target = to_catch_up_before_reading(read_models.get(name))
+    if not target:
         return
     with _lock_timeout(LOCK_TIMEOUT_OF_A_REQUEST):
         for _ in range(MOST_IN_A_REQUEST // BATCH):
-            if not _catch_up([model], wait=True):
+            if not _catch_up([target], wait=True):
                 break
-
-
-def behind(models: Sequence[ReadModel]) -> dict[ReadModel, bool]:
-    """Those of a context's read models that have new events to apply or have no build yet; one query.
-
-    Args:
-        models: read models of one context.
-
-    Returns:
-        For each such read model, whether its last attempt failed.
-    """
-    if not models:
-        return {}
-    history, names = history_of(models[0].context), [model.name for model in models]
-    beyond = not_handed_out(history, "build.mark", "build.ahead")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT build.read_model, build.error <> '',
-                EXISTS (SELECT 1 FROM {history._meta.db_table} AS history WHERE {beyond})
-            FROM integration_readmodelbuild AS build
-            WHERE build.live AND build.read_model IN ({", ".join(["%s"] * len(names))})
-            """,  # noqa: S608 - names of the code only
-            names,
-        )
-        known = {name: (fails, is_behind) for name, fails, is_behind in cursor.fetchall()}
-    states = [(model, *known.get(model.name, (False, True))) for model in models]
-    return {model: bool(fails) for model, fails, is_behind in states if is_behind}
 
 
 def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
@@ -133,48 +97,65 @@ def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
 
     Returns:
         The number of events read.
+
+    Raises:
+        UnknownName: this code does not know an event of a stream that one of the read models uses.
     """
     (first, build), *_ = locked
     unread, position = read_on(history_of(first.context), build.position, limit)
-    wanted = [[entry for _, entry in unread if model.wants(entry.stream, entry.name)] for model, _ in locked]
+    wanted = []
+    for model, _ in locked:
+        of_stream = [entry for _, entry in unread if entry.stream == model.stream]
+        for entry in of_stream:
+            entry.refuse_unknown()
+        wanted.append([entry for entry in of_stream if model.wants(entry.stream, entry.name)])
     load_personal(chain.from_iterable(wanted))
     for (model, build), entries in zip(locked, wanted, strict=True):
         if entries:
             model.project(Batch(model.rows, build.pk, entries))
-    _save_position(position, [build for _, build in locked])
+    _save_position(position, locked)
     return len(unread)
 
 
-def _save_position(position: Position, builds: Sequence[ReadModelBuild]) -> None:
-    """Save the position of the builds and clear their errors."""
-    changed = [build for build in builds if build.position != position or build.error]
-    for build in changed:
-        build.position, build.error = position, ""
-    write({POSITION: [*map(values_of, changed)]})
+def _save_position(position: Position, locked: Sequence[LockedBuild]) -> None:
+    """Save the position of the builds and clear their errors. A build of other code belongs to nobody from now on."""
+    changed = []
+    for model, build in locked:
+        code = model.code if build.code == model.code else ""
+        if (build.position, build.error, build.code) != (position, "", code):
+            build.position, build.error, build.code = position, "", code
+            changed.append(values_of(build))
+    write({POSITION: changed})
 
 
-def _catch_up(models: Sequence[ReadModel], *, wait: bool = False) -> Sequence[ReadModel]:
-    """Apply a batch to the live builds; returns the read models that may have more to apply."""
+def _catch_up(targets: Sequence[Target], *, wait: bool = False) -> list[Target]:
+    """Apply a batch to builds; returns those that may have more to apply."""
     try:
-        return _apply_together(models, wait)
+        return _apply_together(targets, wait)
     except Exception as error:
-        if len(models) == 1:
-            _record_error(models[0], error)
+        if len(targets) == 1:
+            _record_error(targets[0], error)
             return []
-        names = ", ".join(model.name for model in models)
+        names = ", ".join(target.model.name for target in targets)
         log.warning(
             "%s catch up one by one, because catching up together failed: %s: %s", names, type(error).__name__, error
         )
-    return [model for each in models for model in _catch_up([each], wait=wait)]
+    return [target for each in targets for target in _catch_up([each], wait=wait)]
 
 
-def _apply_together(models: Sequence[ReadModel], wait: bool) -> list[ReadModel]:
+def _apply_together(targets: Sequence[Target], wait: bool) -> list[Target]:
     with transaction.atomic():
-        if len(models) > 1 and is_postgresql():
+        if len(targets) > 1 and is_postgresql():
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {int(LOCK_TIMEOUT_TOGETHER * 1000)}")
-        locked = [LockedBuild(model, lock_live(model)) for model in models] if wait else _lock_free_builds(models)
-        return [model for some in _by_position(locked) if apply_next(some) >= BATCH for model, _ in some]
+        unfinished: list[LockedBuild] = []
+        for some in _by_position(lock(targets, wait=wait)):
+            if apply_next(some) >= BATCH:
+                unfinished += some
+            else:
+                finish(some)
+    known = {target.build.pk: target.build for target in targets}
+    return [Target(model, known[build.pk]._replace(code=build.code)) for model, build in unfinished]
 
 
 def _by_position(locked: Sequence[LockedBuild]) -> list[list[LockedBuild]]:
@@ -184,49 +165,16 @@ def _by_position(locked: Sequence[LockedBuild]) -> list[list[LockedBuild]]:
     return [*together.values()]
 
 
-def _record_error(model: ReadModel, error: Exception) -> None:
-    """Store the error in the live build; log it only if it is new."""
+def _record_error(target: Target, error: Exception) -> None:
+    """Store the error in the build; log it only if it is new."""
+    name = target.model.name
     if isinstance(error, OperationalError):
         # The connection broke or a lock timed out. The transaction was rolled back, and the next run repeats the batch.
-        log.info("%s catches up later: %s", model.name, error)
+        log.info("%s catches up later: %s", name, error)
         return
     text = f"{type(error).__name__}: {error}"[:2_000]
-    _begin([model])  # the rollback of the first batch also removed the new build
-    if ReadModelBuild.objects.filter(read_model=model.name, live=True).exclude(error=text).update(error=text):
-        log.error("%s has stopped: its projection failed", model.name, exc_info=error)
-
-
-def lock_live(model: ReadModel) -> ReadModelBuild:
-    """Lock the live build, waiting for any other lock on it; creates the first build of a read model."""
-    # A rebuild may replace the build while this one waits; then the new live build has to be locked.
-    while not (locked := _lock_live([model])):
-        pass
-    return locked[0].build
-
-
-def _lock_free_builds(models: Sequence[ReadModel]) -> list[LockedBuild]:
-    """Lock the live builds that no other transaction has locked."""
-    return _lock_live(models, skip_locked=connection.features.has_select_for_update_skip_locked)
-
-
-def _lock_live(models: Sequence[ReadModel], *, skip_locked: bool = False) -> list[LockedBuild]:
-    """Lock the live builds, and first create those that are missing. A build that a rebuild has just replaced is left
-    out."""
-    live = ReadModelBuild.objects.filter(read_model__in=[model.name for model in models], live=True)
-    locking = live.order_by("pk").select_for_update(skip_locked=skip_locked)
-    builds = {build.read_model: build for build in locking}
-    if len(builds) < len(models):
-        known = {*live.values_list("read_model", flat=True)}
-        if without_build := [model for model in models if model.name not in known]:
-            _begin(without_build)
-            builds = {build.read_model: build for build in locking.all()}
-    return [LockedBuild(model, builds[model.name]) for model in models if model.name in builds]
-
-
-def _begin(models: Sequence[ReadModel]) -> None:
-    """Create the first build of each read model, unless a live one exists."""
-    begun = [ReadModelBuild(read_model=model.name, live=True, started_at=clock.now()) for model in models]
-    ReadModelBuild.objects.bulk_create(begun, ignore_conflicts=True)
+    if ReadModelBuild.objects.filter(pk=target.build.pk).exclude(error=text).update(error=text):
+        log.error("%s has stopped: its projection failed", name, exc_info=error)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from django.db import connection
 
 from integration.domain import clock
 from integration.history.entries import history_of
-from integration.read_models.batch import read_models
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import of_live
+from integration.read_models.registry import read_models
 
 
 class Lag(NamedTuple):
@@ -20,14 +20,16 @@ class Lag(NamedTuple):
         events: the number of events it does not show yet.
         seconds: the age of the oldest of them; 0 if there is none.
         error: why its projection failed; empty if it works.
-        begun: whether it has a live build.
+        build: the key of its live build; None if no worker has begun one.
+        own: whether this code has made that build; otherwise its own is not ready yet.
     """
 
     read_model: str
     events: int
     seconds: float
     error: str
-    begun: bool
+    build: int | None
+    own: bool
 
 
 def lag() -> list[Lag]:
@@ -40,17 +42,21 @@ def lag() -> list[Lag]:
         cursor.execute(parts, names)
         rows = cursor.fetchall()
     return sorted(
-        Lag(name, events, _seconds_since(oldest), error, bool(begun)) for name, events, oldest, error, begun in rows
+        Lag(name, events, _seconds_since(oldest), error, build, bool(own))
+        for name, events, oldest, error, build, own in rows
     )
 
 
 def _part_of(name: str) -> str:
     """SQL for the lag of one read model; without a live build, its whole history counts."""
-    history = history_of(read_models.get(name).context)
+    model = read_models.get(name)
+    history, mine = history_of(model.context), f"code = '{model.code}'"
+    own_error = f"SELECT error FROM integration_readmodelbuild WHERE {mine} ORDER BY ready DESC LIMIT 1"  # noqa: S608
     mark, ahead = f"coalesce({of_live('mark', name)}, 0)", f"coalesce({of_live('ahead', name)}, '[]')"
     return f"""
-        SELECT %s AS read_model, count(*), min(history.occurred_at), coalesce({of_live("error", name)}, ''),
-               {of_live("count(*)", name)}
+        SELECT %s AS read_model, count(*), min(history.occurred_at),
+               coalesce(nullif(({own_error}), ''), {of_live("error", name)}, ''),
+               {of_live("id", name)}, {of_live(f"ready AND {mine}", name)}
         FROM {history._meta.db_table} AS history WHERE {not_handed_out(history, mark, ahead)}
     """  # noqa: S608 - names of the code only
 

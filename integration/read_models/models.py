@@ -1,20 +1,30 @@
-"""The rows of a read model belong to a build, and one build is live. A rebuild only changes which build that is.
+"""The rows of a read model belong to a build, and this code reads one build: the live one.
 
-No table is renamed and no reader waits: a query sees the rows of the old build or of the new one, never a mixture.
+No table is renamed and no reader waits: a query sees the rows of one build, never a mixture. The live build is the one
+that this code has finished. Until there is one, it is the build of other code that has read most of the history.
 """
 
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from integration.read_models.history_reader import Position
+from integration.read_models.registry import read_models
 
 
 class ReadModelBuild(models.Model):
-    """One build of a read model and its position in the context's history, stored as in `history_reader.Position`."""
+    """One build of a read model and its position in the context's history, stored as in `history_reader.Position`.
+
+    `code` is the fingerprint of the only code that catches it up; empty if there may have been several. `ready` is
+    whether it has reached the end of the history once. `live` says that code from before `code` existed reads it and
+    catches it up.
+    """
 
     read_model = models.CharField(max_length=80)
+    code = models.CharField(max_length=32, default="", db_default="", blank=True, editable=False)
+    ready = models.BooleanField(default=False, db_default=False, editable=False)
     live = models.BooleanField(default=False)
     started_at = models.DateTimeField()
     mark = models.BigIntegerField(default=0)
@@ -27,11 +37,14 @@ class ReadModelBuild(models.Model):
         verbose_name = "read model"
         ordering: ClassVar = ["read_model", "pk"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["read_model"], name="one_live_build", condition=Q(live=True))
+            models.UniqueConstraint(fields=["read_model"], name="one_live_build", condition=Q(live=True)),
+            models.UniqueConstraint(
+                fields=["read_model", "code", "ready"], name="one_build_of_a_code", condition=~Q(code="")
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.read_model if self.live else f"{self.read_model}, being rebuilt"
+        return self.read_model if self.ready or self.live else f"{self.read_model}, being built"
 
     @property
     def position(self) -> Position:
@@ -48,8 +61,8 @@ class LiveRows(models.Manager[Any]):
     """Only the rows of the live build; no rows as long as there is none."""
 
     def get_queryset(self) -> QuerySet[Any]:
-        live = ReadModelBuild.objects.filter(read_model=self.model.read_model, live=True)
-        return super().get_queryset().filter(build=Subquery(live.order_by().values("pk")))
+        live = RawSQL(of_live("id", self.model.read_model), ())  # noqa: S611 - names of the code only
+        return super().get_queryset().filter(build=live)
 
 
 class Row(models.Model):
@@ -78,4 +91,17 @@ class Row(models.Model):
 
 def of_live(column: str, read_model: str) -> str:
     """SQL expression for a column of a read model's live build; NULL if there is none."""
-    return f"(SELECT {column} FROM integration_readmodelbuild WHERE live AND read_model = '{read_model}')"  # noqa: S608 - names of the code only
+    builds, code = "FROM integration_readmodelbuild WHERE read_model", read_models.get(read_model).code
+    return f"(SELECT {column} {builds} = '{read_model}' ORDER BY {live_first(code)} LIMIT 1)"
+
+
+def live_first(code: str) -> str:
+    """SQL for the order of a read model's builds that begins with the live one.
+
+    That is the ready build of this code, or else one that works, or else the one that shows most.
+
+    Args:
+        code: the fingerprint of the code that reads it.
+    """
+    rank = f"CASE WHEN ready AND code = '{code}' THEN 0 WHEN (ready OR live) AND error = '' THEN 1 ELSE 2 END"
+    return f"{rank}, mark DESC, id DESC"

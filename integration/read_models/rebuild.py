@@ -10,15 +10,14 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from integration.domain import clock
 from integration.domain.errors import Refused
 from integration.history.entries import history_of
-from integration.read_models.batch import ReadModel
-from integration.read_models.catch_up import LockedBuild, apply_next, lock_live
+from integration.read_models.builds import LockedBuild, begin_anew, delete, lock_own
+from integration.read_models.catch_up import apply_next
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild, Row
+from integration.read_models.registry import ReadModel
 
-DELETED_AT_ONCE = 5_000
 MOST_NAMED = 100
 """The most differences that are reported."""
 PAUSE = 0.05
@@ -43,15 +42,19 @@ def rebuild(model: ReadModel, on_progress: Progress = lambda applied: None) -> N
     """
     build = _build_anew(model, on_progress)
     with transaction.atomic():
-        live = lock_live(model)
+        before = lock_own(model)
         _catch_up(model, build)
-        ReadModelBuild.objects.filter(pk=live.pk).update(live=False)
-        ReadModelBuild.objects.filter(pk=build).update(live=True)
-    _delete(model, ReadModelBuild.objects.filter(pk=live.pk))
+        if before and before.pk != build:  # it is the same if a worker has finished it
+            ReadModelBuild.objects.filter(pk=before.pk).update(code="", ready=False)
+        ReadModelBuild.objects.filter(pk=build).update(ready=True)
+    if before and before.pk != build:
+        delete(model, ReadModelBuild.objects.filter(pk=before.pk))
 
 
 def differences(model: ReadModel, on_progress: Progress = lambda applied: None) -> list[str]:
-    """Rebuild a read model, compare it with the live build at the same position, and delete the rebuild.
+    """Rebuild a read model, compare it with this code's build at the same position, and delete the rebuild.
+
+    If this code has no build yet, it gets one first.
 
     Args:
         model: the read model.
@@ -63,14 +66,18 @@ def differences(model: ReadModel, on_progress: Progress = lambda applied: None) 
     Raises:
         RebuiltByAnother: another rebuild of the read model began meanwhile.
     """
+    if not ReadModelBuild.objects.filter(read_model=model.name, code=model.code, ready=True).exists():
+        rebuild(model)
     build = _build_anew(model, on_progress)
     with transaction.atomic():
-        live = lock_live(model)
+        own = lock_own(model)
+        if own is None:
+            raise RebuiltByAnother
         # If neither build finds a new event in the same round, both have read the same events.
-        while apply_next([LockedBuild(model, live)]) + _catch_up(model, build):
+        while apply_next([LockedBuild(model, own)]) + _catch_up(model, build):
             pass
-        found = _compare(model.rows, live.pk, build)
-    _delete(model, ReadModelBuild.objects.filter(pk=build))
+        found = _compare(model.rows, own.pk, build)
+    delete(model, ReadModelBuild.objects.filter(pk=build))
     return found
 
 
@@ -81,8 +88,7 @@ def events_to_read(model: ReadModel) -> int:
 
 def _build_anew(model: ReadModel, on_progress: Progress) -> int:
     """Make a build that has read nearly the whole history; returns its key."""
-    _delete(model, ReadModelBuild.objects.filter(read_model=model.name, live=False))
-    build = ReadModelBuild.objects.create(read_model=model.name, started_at=clock.now()).pk
+    build = begin_anew(model)
     applied = 0
     while _is_behind(model, build):
         with transaction.atomic():
@@ -136,13 +142,3 @@ def _compare(rows: type[Row], live: int, rebuilt: int) -> list[str]:
         return [f"only {where}: " + ", ".join(f"{c}={v}" for c, v in zip(columns, row, strict=True)) for row in found]
 
     return (only_in(live, rebuilt, "in the live build") + only_in(rebuilt, live, "in the rebuild"))[:MOST_NAMED]
-
-
-def _delete(model: ReadModel, builds: QuerySet[ReadModelBuild]) -> None:
-    """Delete builds and their rows. The build goes first, so a process that still works on it notices the deletion."""
-    keys = list(builds.values_list("pk", flat=True))
-    builds.filter(pk__in=keys).delete()
-    while keys_to_delete := list(
-        model.rows.of_all_builds.filter(build__in=keys).values_list("pk", flat=True)[:DELETED_AT_ONCE]
-    ):
-        model.rows.of_all_builds.filter(pk__in=keys_to_delete)._raw_delete(using=connection.alias)

@@ -6,9 +6,9 @@ a single snapshot.
 """
 
 from integration.history.entries import history_of
-from integration.read_models.batch import read_models
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import of_live
+from integration.read_models.registry import read_models
 
 
 def live_build(name: str) -> str:

@@ -29,8 +29,8 @@ from billing.reconciliation import reconcile
 from config.verification import verify
 from integration.domain import clock
 from integration.messaging.models import Delivery
-from integration.read_models.batch import read_models
 from integration.read_models.rebuild import differences
+from integration.read_models.registry import read_models
 from ordering.models import Order
 from tests.chaos.databases import Fresh
 from tests.chaos.flows import FLOWS, Flow, World, open_shop, own_steps

@@ -23,8 +23,8 @@ from django.db import connections
 
 from integration.messaging.dead_letters import skip_one
 from integration.messaging.models import Delivery
-from integration.read_models.batch import read_models
 from integration.read_models.rebuild import differences
+from integration.read_models.registry import read_models
 from ordering.models import Order
 from tests.chaos.live import CELERY, Live, ends, unfinished, violations
 from tests.chaos.sabotage.apps import CONSUMER, POISON, POISON_THAT_KILLS

@@ -31,4 +31,6 @@ class Command(BaseCommand):
 
 
 def _why_stopped(row: Lag) -> str:
-    return row.error or ("" if row.begun else "no worker has started it yet")
+    if row.error or row.own:
+        return row.error
+    return "no worker has started it yet" if row.build is None else "not stopped: this code builds its own rows"

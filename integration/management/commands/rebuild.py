@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from integration.domain.errors import DomainError
-from integration.read_models.batch import ReadModel, read_models
 from integration.read_models.rebuild import differences, events_to_read, rebuild
+from integration.read_models.registry import ReadModel, read_models
 
 
 class Command(BaseCommand):

@@ -242,7 +242,7 @@ def settle() -> None:
 
 
 def ahead() -> list[int]:
-    return ReadModelBuild.objects.get(read_model=StockOfDay.read_model, live=True).ahead
+    return ReadModelBuild.objects.get(read_model=StockOfDay.read_model).ahead
 
 
 def shown() -> dict[str, int]:

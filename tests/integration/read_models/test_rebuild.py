@@ -20,18 +20,17 @@ from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.messaging.tasks import run as run_routine
 from integration.read_models import rebuild as rebuilding
-from integration.read_models.batch import read_models
+from integration.read_models.builds import LockedBuild, lock_own
 from integration.read_models.catch_up import (
-    LockedBuild,
     apply_next,
     catch_up,
     catch_up_all,
     catch_up_context,
-    lock_live,
 )
 from integration.read_models.lag import lag
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
+from integration.read_models.registry import read_models
 from inventory.models import StockOfDay
 from ordering.commands import cancel_order
 from ordering.models import Buyer, CancellationReason, LifetimeSpend, Order, OrderBoard, SalesOfDay
@@ -246,7 +245,7 @@ def test_a_rebuilt_read_model_equals_the_live_one(at_work: list[OrderNumber], na
     rebuild(read_models.get(name), progress.append)
     assert all_rows(name) == before
     assert progress[-1] == rebuilding.events_to_read(read_models.get(name))
-    assert ReadModelBuild.objects.get(read_model=name).live
+    assert ReadModelBuild.objects.get(read_model=name).ready
     assert read_models.get(name).rows.of_all_builds.count() == len(before)
 
 
@@ -420,7 +419,8 @@ def test_a_locked_build_is_skipped_by_workers_and_waited_for_briefly_by_requests
 
     def hold() -> None:
         with transaction.atomic():
-            build = lock_live(model)
+            build = lock_own(model)
+            assert build
             locked.set()
             release.wait(120)
             apply_next([LockedBuild(model, build)])

@@ -14,9 +14,10 @@ from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import mark_done, take
 from integration.messaging.wakeups import DeliveryQueue
-from integration.read_models.batch import of_context
-from integration.read_models.catch_up import behind, catch_up, catch_up_all
+from integration.read_models.builds import to_catch_up
+from integration.read_models.catch_up import catch_up, catch_up_all
 from integration.read_models.lag import lag
+from integration.read_models.registry import of_context
 from integration.storage.reading import read
 from integration.storage.rows import Row, blank
 from integration.storage.writing import Insert, Update, write
@@ -69,7 +70,7 @@ def test_looking_for_new_events_does_not_scan_the_history(
 ) -> None:
     def look() -> None:
         for _ in REPETITIONS:
-            assert behind(of_context("inventory")) == {}
+            assert to_catch_up(of_context("inventory")) == []
             assert not any(each.events for each in lag())
             catch_up("inventory.stock-per-day")
 
