@@ -58,16 +58,17 @@ class History(HistoryEntry):
 }
 
 
-TRIGGERS = '''"""From here on the database refuses to change recorded events of {name}."""
+TRIGGERS = '''"""From here on the database numbers recorded events of {name} and refuses to change them."""
 
 from django.db import migrations
 
 from integration.history.append_only import AppendOnly
+from integration.read_models.numbering import number_history
 
 
 class Migration(migrations.Migration):
     dependencies = [("{name}", "0001_initial")]
-    operations = [AppendOnly("History")]
+    operations = [AppendOnly("History"), number_history("{name}")]
 '''
 
 

@@ -5,6 +5,8 @@ drops its triggers. So a later migration that alters the table must contain `App
 reports every history table that lacks its triggers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
@@ -33,6 +35,19 @@ def unprotect(table: str, vendor: str) -> list[str]:
             f'DROP FUNCTION "{table}_is_append_only"()',
         ]
     return [f'DROP TRIGGER "{name}"' for name in _names(table)]
+
+
+@contextmanager
+def changeable(table: str) -> Iterator[None]:
+    """Let the current transaction, and no other, change rows of an append-only table; PostgreSQL only.
+
+    The function of the trigger is replaced and restored in one transaction. So other transactions never see the
+    replacement, and no lock blocks them. Only the owner of the function may replace it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_function_of_postgresql(table, "RETURN NULL"))
+        yield
+        cursor.execute(_function_of_postgresql(table, _refuse_on_postgresql(table)))
 
 
 class AppendOnly(Operation):
@@ -97,17 +112,21 @@ def _is_unprotected(table: str) -> str:
 def _protect_postgresql(table: str) -> list[str]:
     # A trigger for each statement, because a trigger for each row is not called by TRUNCATE.
     return [
-        f"""
-        CREATE FUNCTION "{table}_is_append_only"() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION '{_refusal(table)}' USING ERRCODE = 'restrict_violation';
-        END $$
-        """,
+        _function_of_postgresql(table, _refuse_on_postgresql(table)),
         f"""
         CREATE TRIGGER "{table}_is_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "{table}"
         FOR EACH STATEMENT EXECUTE FUNCTION "{table}_is_append_only"()
         """,
     ]
+
+
+def _function_of_postgresql(table: str, body: str) -> str:
+    head = f'CREATE OR REPLACE FUNCTION "{table}_is_append_only"() RETURNS trigger LANGUAGE plpgsql'
+    return f"{head} AS $$ BEGIN {body}; END $$"
+
+
+def _refuse_on_postgresql(table: str) -> str:
+    return f"RAISE EXCEPTION '{_refusal(table)}' USING ERRCODE = 'restrict_violation'"
 
 
 def _protect_sqlite(table: str) -> list[str]:

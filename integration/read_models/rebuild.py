@@ -1,6 +1,7 @@
 """A rebuild makes a second build from the whole history while the live one is read, then swaps them in one transaction.
 
-If it is interrupted, the live build stays as it was. The next rebuild deletes what was left and starts again.
+If it is interrupted, the live build stays as it was. The next rebuild deletes what was left and starts again. A rebuild
+first repairs the numbers of the history, if they do not follow the versions.
 """
 
 import time
@@ -16,6 +17,7 @@ from integration.read_models.builds import LockedBuild, begin_anew, delete, lock
 from integration.read_models.catch_up import apply_next
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild, Row
+from integration.read_models.numbering import misnumbered, renumber
 from integration.read_models.registry import ReadModel
 
 MOST_NAMED = 100
@@ -38,8 +40,10 @@ def rebuild(model: ReadModel, on_progress: Progress = lambda applied: None) -> N
         on_progress: called after each batch with the number of events applied so far.
 
     Raises:
+        NotTheOwner: the history is numbered wrongly, and this role may not change it.
         RebuiltByAnother: another rebuild of the read model began meanwhile.
     """
+    renumber(model.context)
     build = _build_anew(model, on_progress)
     with transaction.atomic():
         before = lock_own(model)
@@ -61,11 +65,14 @@ def differences(model: ReadModel, on_progress: Progress = lambda applied: None) 
         on_progress: called after each batch with the number of events applied so far.
 
     Returns:
-        Rows that are only in one of the two builds, as sentences; at most 100.
+        Rows that are only in one of the two builds, as sentences; at most 100. Or, if the history is numbered wrongly,
+        the events that are.
 
     Raises:
         RebuiltByAnother: another rebuild of the read model began meanwhile.
     """
+    if wrong := misnumbered(history_of(model.context)._meta.db_table):
+        return wrong
     if not ReadModelBuild.objects.filter(read_model=model.name, code=model.code, ready=True).exists():
         rebuild(model)
     build = _build_anew(model, on_progress)

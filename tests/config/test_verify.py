@@ -18,6 +18,7 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
 from integration.invariants import always, invariants
+from integration.read_models.history_reader import number
 
 PLANTED = {
     "a stock row edited by hand": (
@@ -55,6 +56,10 @@ PLANTED = {
     "a buyer's spend edited": (
         "UPDATE ordering_buyer SET spend_minor = 1",
         "ordering.spend_is_its_confirmed_orders: B-1",
+    ),
+    "an event that is numbered too low": (
+        f"UPDATE ordering_history SET {number()} = -{number()} WHERE name = 'ordering.order_confirmed'",  # noqa: S608
+        "read_models.numbers_follow_versions: ordering_history: version",
     ),
     "an event forgotten": (
         "DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'",
