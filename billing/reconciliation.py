@@ -4,10 +4,11 @@ A difference is repaired if that is safe: an outcome that never reached us is re
 other difference becomes a discrepancy for an operator, such as a charge that nobody here requested.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.db.models import QuerySet
 from msgspec import Struct
 
 from billing import commands
@@ -139,6 +140,6 @@ def _store_discrepancies(report: Report) -> None:
     Discrepancy.objects.bulk_create(found, ignore_conflicts=True)
 
 
-def open_discrepancies() -> Iterator[Discrepancy]:
+def open_discrepancies() -> QuerySet[Discrepancy]:
     """The discrepancies that no operator has settled yet."""
-    return Discrepancy.objects.filter(settled_at=None).iterator()
+    return Discrepancy.objects.filter(settled_at=None)

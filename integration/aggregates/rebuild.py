@@ -7,11 +7,10 @@ reported.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from types import MappingProxyType
 
 from django.apps import apps
-from django.db.models import QuerySet, Subquery
+from django.db.models import QuerySet
 
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot, state_of
@@ -19,10 +18,10 @@ from integration.domain.naming import UnknownName
 from integration.history.entries import HistoryEntry, history_of
 from integration.history.personal_data import load_personal
 from integration.invariants import Finding
+from integration.storage.pages import PAGE, pages
 from integration.storage.rows import values_of
 from integration.storage.writing import write
 
-CHUNK = 500
 LOOKS = 3
 """How often an aggregate is compared before it is reported."""
 
@@ -50,15 +49,11 @@ def rows_are_their_histories(newest: int | None = None) -> Finding:
 
 
 def _chunks(model: type[Aggregate], newest: int | None) -> Iterator[list[str]]:
-    keys: list[str] = []
-    rows = model.objects.order_by("-updated_at").values_list("pk", flat=True)
-    for key in rows[:newest].iterator(chunk_size=CHUNK):
-        keys.append(key)
-        if len(keys) == CHUNK:
-            yield keys
-            keys = []
-    if keys:
-        yield keys
+    if newest is None:
+        yield from ([row.pk for row in page] for page in pages(model.objects.only("pk")))
+        return
+    keys = list(model.objects.order_by("-updated_at").values_list("pk", flat=True)[:newest])
+    yield from (keys[n : n + PAGE] for n in range(0, len(keys), PAGE))
 
 
 def _differences(model: type[Aggregate], keys: Sequence[str]) -> list[str]:
@@ -126,24 +121,19 @@ def rebuild_snapshots(model: type[Aggregate]) -> int:
 
     This is safe at any time: commands that run meanwhile store equal snapshots.
     """
-    long = model.objects.filter(version__gte=EVERY).values("pk")
-    history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=Subquery(long))
-    made, batch, aggregate = 0, [], model()
-    for entry in _with_personal(history.order_by("stream_id", "version")):
-        if entry.version == 1:
-            aggregate = model()
-        aggregate.apply_entry(entry)
-        if entry.version % EVERY == 0:
-            batch.append(Snapshot.of(aggregate))
-        if len(batch) == CHUNK:
-            write({SNAPSHOT_UPSERT: [values_of(snapshot) for snapshot in batch]})
-            made, batch = made + len(batch), []
-    write({SNAPSHOT_UPSERT: [values_of(snapshot) for snapshot in batch]})
-    return made + len(batch)
+    history = history_of(model._meta.app_label).objects.filter(stream=model.stream)
+    long = pages(model.objects.filter(version__gte=EVERY).only("pk"))
+    return sum(_make_snapshots(model, history.filter(stream_id=row.pk)) for page in long for row in page)
 
 
-def _with_personal(history: QuerySet[HistoryEntry]) -> Iterator[HistoryEntry]:
-    """Yield the entries with their personal values, with at most one chunk of them in memory."""
-    entries = history.iterator(chunk_size=CHUNK)
-    while some := list(islice(entries, CHUNK)):
-        yield from load_personal(some)
+def _make_snapshots(model: type[Aggregate], history: QuerySet[HistoryEntry]) -> int:
+    made, aggregate = 0, model()
+    for page in pages(history, by="version"):
+        due = []
+        for entry in load_personal(page):
+            aggregate.apply_entry(entry)
+            if entry.version % EVERY == 0:
+                due.append(values_of(Snapshot.of(aggregate)))
+        write({SNAPSHOT_UPSERT: due})
+        made += len(due)
+    return made

@@ -6,12 +6,12 @@ itself, because the code of the events may change after the migration was writte
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 from django.db.migrations.operations.base import Operation, OperationCategory
 
 from integration.domain.address import ERASED
 from integration.history.append_only import protect, unprotect
+from integration.storage.pages import pages
 
 CHUNK = 500
 """How many rows are read and written at a time."""
@@ -64,10 +64,8 @@ class MovePersonalDataOut(Operation):
             return
         for statement in unprotect(table, vendor) if self.append_only else ():
             schema_editor.execute(statement)
-        last = UUID(int=0)
-        while rows := list(log.objects.filter(name__in=self.fields, pk__gt=last).order_by("pk")[:CHUNK]):
+        for rows in pages(log.objects.filter(name__in=self.fields), size=CHUNK):
             move(log, personal_data, rows)
-            last = rows[-1].pk
         for statement in protect(table, vendor) if self.append_only else ():
             schema_editor.execute(statement)
 

@@ -9,17 +9,17 @@ locks aggregates, so erasing does the same.
 """
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
 from integration.messaging.models import PARKED, ArchivedMessage, Delivery, Message
+from integration.storage.pages import PAGE, pages
 
 ERASED = "Erased, with all that was personal of its story."
 """The text that replaces an error; a delivery that failed still shows that it failed."""
-
-AT_ONCE = 500
 
 
 def forget_errors(stories: Collection[UUID]) -> None:
@@ -35,7 +35,7 @@ def forget_errors(stories: Collection[UUID]) -> None:
     quoting = Delivery.objects.filter(message__correlation_id__in=stories).exclude(PARKED)
     quoting.exclude(Q(error="") | Q(error=ERASED), traceback="").order_by().update(error=ERASED, traceback="")
     archived = list(_blanked(stories))
-    ArchivedMessage.objects.bulk_update(archived, ["deliveries"], batch_size=AT_ONCE)
+    ArchivedMessage.objects.bulk_update(archived, ["deliveries"], batch_size=PAGE)
 
 
 def _lock(stories: Collection[UUID]) -> None:
@@ -60,8 +60,8 @@ def _locked(kind: type[Message | ArchivedMessage], stories: Collection[UUID]) ->
 
 
 def _blanked(stories: Collection[UUID]) -> Iterator[ArchivedMessage]:
-    archived = ArchivedMessage.objects.filter(correlation_id__in=stories).only("id", "deliveries").order_by()
-    for message in archived.iterator(chunk_size=AT_ONCE):
+    archived = ArchivedMessage.objects.filter(correlation_id__in=stories).only("id", "deliveries")
+    for message in chain.from_iterable(pages(archived)):
         blanked = [_blank(delivery) for delivery in message.deliveries]
         if blanked != message.deliveries:
             message.deliveries = blanked

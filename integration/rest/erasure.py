@@ -1,6 +1,7 @@
 """Erases a person's data from stored idempotent responses and from their user account."""
 
 from collections.abc import Collection
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.db.models import Q
 from knox.models import get_token_model
 
 from integration.rest.models import IdempotencyKey
+from integration.storage.pages import pages
 
 
 def forget_responses(stories: Collection[UUID], caller: str | None = None) -> None:
@@ -41,6 +43,5 @@ def close_account(user: User) -> None:
 
 def _sessions_of(user: User) -> list[str]:
     # Sessions have no column for the user: the id is inside the encoded data.
-    return [
-        session.pk for session in Session.objects.iterator() if session.get_decoded().get(SESSION_KEY) == str(user.pk)
-    ]
+    sessions = chain.from_iterable(pages(Session.objects.all()))
+    return [session.pk for session in sessions if session.get_decoded().get(SESSION_KEY) == str(user.pk)]

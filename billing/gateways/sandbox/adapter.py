@@ -30,6 +30,7 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
+from integration.storage.pages import pages
 from integration.storage.rows import values_of
 from integration.storage.writing import Insert, write
 
@@ -94,8 +95,8 @@ class SandboxProvider:
     def books(self, since: datetime) -> Iterator[Booked]:
         """The sandbox's records since a moment; raises `OutcomeUnknown`."""
         self._travel()
-        for entry in Transaction.objects.filter(created_at__gte=since).iterator():
-            yield _booked(entry)
+        for page in pages(Transaction.objects.filter(created_at__gte=since)):
+            yield from map(_booked, page)
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
         """Check the signature of a callback and decode it; raises `ForgedCallBack`."""
