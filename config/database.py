@@ -12,6 +12,15 @@ SQLITE_TIMEOUT = 20.0
 """Seconds for which SQLite waits for a lock, unless `timeout` says otherwise."""
 OF_DJANGO = {"conn_max_age", "conn_health_checks"}
 """The parameters that every database has."""
+SILENCE = {
+    "connect_timeout": "4",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "8000",
+}
+"""libpq's parameters, unless the URL has them: a network that swallows everything is noticed within eight seconds. The
+last is in milliseconds, one is a count, and the others are in seconds."""
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -64,13 +73,15 @@ def _postgresql(given: dict[str, str], prepare_after: int) -> dict[str, Any]:
     _refuse_all({name for name in of_libpq if not _is_of_libpq(name)}, "PostgreSQL has libpq's, and pool")
     settings: dict[str, Any] = {
         "ENGINE": "integration.storage.postgresql",
-        # After so many executions PostgreSQL plans a statement of a connection for good. None plans it each time, as
-        # a pooler needs it that gives every transaction another connection.
-        "OPTIONS": {**of_libpq, "server_side_binding": True, "prepare_threshold": prepare_after or None},
+        # A cursor on the server needs a session, and a pooler gives each transaction another one.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        # After so many executions a connection prepares a statement, so that PostgreSQL parses and plans it only once.
+        "OPTIONS": {**SILENCE, **of_libpq, "server_side_binding": True, "prepare_threshold": prepare_after or None},
     }
     if _boolean(given, "pool", False):
         settings["OPTIONS"]["pool"] = True
         settings["CONN_MAX_AGE"] = 0  # Django refuses both
+        settings["CONN_HEALTH_CHECKS"] = False  # the backend checks what the pool gives it
     return settings
 
 

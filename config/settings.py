@@ -88,6 +88,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that every response has a correlation id, even a response of a middleware below.
     "integration.rest.middleware.begin_story",
+    "integration.rest.database.limit_statements",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -97,6 +98,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, because it calls the view.
+    "integration.rest.database.repeat_after_alteration",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection
 from msgspec import Struct
 
 from integration.domain.naming import WireNames
+from integration.storage.limits import Limits, limited
 
 MOST_NAMED = 1_000
 """The limit on violations that a check returns. With more of them, the single one no longer matters."""
@@ -78,23 +79,13 @@ def no_statement_longer_than(seconds: float) -> Iterator[None]:
     The block opens no transaction. On SQLite a transaction would block all writers for as long as it is open.
     """
     try:
-        with _postgresql_limit(seconds) if connection.vendor == "postgresql" else _sqlite_limit(seconds):
+        with limited(Limits(statement=seconds)) if connection.vendor == "postgresql" else _sqlite_limit(seconds):
             yield
     except OperationalError as error:
         cause = error.__cause__
         if getattr(cause, "sqlstate", "") != QUERY_CANCELED and getattr(cause, "sqlite_errorname", "") != INTERRUPTED:
             raise
         raise TookTooLong(TookTooLong.__doc__) from error
-
-
-@contextmanager
-def _postgresql_limit(seconds: float) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [str(max(1, round(seconds * 1_000)))])
-        try:
-            yield
-        finally:
-            cursor.execute("RESET statement_timeout")
 
 
 @contextmanager

@@ -39,8 +39,8 @@ PARKED_FOR = timedelta(minutes=1)
 RESCHEDULED = ["attempts", "in_flight", "due_at", "too_early_since", "error", "traceback"]
 """The columns to write when a delivery is retried later as if it had not been claimed."""
 
-CONFLICTS = ("40P01", "40001")
-"""The SQLSTATEs `deadlock_detected` and `serialization_failure`."""
+CONFLICTS = ("40P01", "40001", "55P03")
+"""The SQLSTATEs `deadlock_detected`, `serialization_failure` and `lock_not_available`."""
 
 LOCK_RETRY_PAUSES = (0.001, 0.01)
 """Seconds to wait before each new look at rows that another transaction has locked. The first is about the duration of

@@ -15,9 +15,11 @@ from integration.messaging.deliver import deliver_onward
 from integration.messaging.wakeups import DeliveryQueue, clear_wakeups, wake
 from integration.read_models.builds import delete_abandoned
 from integration.read_models.catch_up import catch_up_all
+from integration.storage.limits import TASK, limited
 
 
 @shared_task(name="waybill.deliver", ignore_result=True)
+@limited(TASK)
 def deliver(context: str, external: bool) -> None:
     """Handle the due deliveries of one delivery queue, and those that this work makes due."""
     delivery_queue = DeliveryQueue(str(context), bool(external))
@@ -26,6 +28,7 @@ def deliver(context: str, external: bool) -> None:
 
 
 @shared_task(name="waybill.sweep", ignore_result=True)
+@limited(TASK)
 def sweep() -> None:
     """Wake a worker for each delivery queue with due deliveries.
 
@@ -38,6 +41,7 @@ def sweep() -> None:
 
 
 @shared_task(name="waybill.run", ignore_result=True)
+@limited(TASK)
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
     routines_module.routines.get(routine).run()

@@ -25,6 +25,7 @@ from integration.read_models.builds import LockedBuild, Target, finish, lock, to
 from integration.read_models.history_reader import Position, read_on
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.registry import of_context, read_models
+from integration.storage.limits import Limits, limited
 from integration.storage.rows import values_of
 from integration.storage.sql import is_postgresql
 from integration.storage.writing import Update, write
@@ -144,11 +145,9 @@ def _catch_up(targets: Sequence[Target], *, wait: bool = False) -> list[Target]:
 
 
 def _apply_together(targets: Sequence[Target], wait: bool) -> list[Target]:
-    with transaction.atomic():
-        if len(targets) > 1 and is_postgresql():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = {int(LOCK_TIMEOUT_TOGETHER * 1000)}")
-        unfinished: list[LockedBuild] = []
+    limits = Limits(lock=LOCK_TIMEOUT_TOGETHER) if len(targets) > 1 else Limits()
+    unfinished: list[LockedBuild] = []
+    with limited(limits), transaction.atomic():
         for some in _by_position(lock(targets, wait=wait)):
             if apply_next(some) >= BATCH:
                 unfinished += some
@@ -179,15 +178,17 @@ def _record_error(target: Target, error: Exception) -> None:
 
 @contextmanager
 def _lock_timeout(seconds: float) -> Iterator[None]:
-    """Limit the time that statements wait for a lock; restores the previous limit."""
-    milliseconds = int(seconds * 1000)
-    statement = "PRAGMA busy_timeout = {}" if connection.vendor == "sqlite" else "SET lock_timeout = {}"
+    """Limit the time that transactions wait for a lock; restores the previous limit."""
+    if is_postgresql():
+        with limited(Limits(lock=seconds)):
+            yield
+        return
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SHOW lock_timeout")
-        before = cursor.fetchone()[0]
-        cursor.execute(statement.format(milliseconds))
+        cursor.execute("PRAGMA busy_timeout")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute(statement.format(before if connection.vendor == "sqlite" else f"'{before}'"))
+            cursor.execute(f"PRAGMA busy_timeout = {before}")

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -14,13 +15,18 @@ class StrictJSONParser(JSONParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            return json.loads(stream.read().decode(), parse_int=_parse_int, parse_constant=_refuse_constant)
+            return json.loads(_body(stream).decode(), parse_int=_parse_int, parse_constant=_refuse_constant)
         except UnicodeDecodeError as error:
             raise ParseError(f"The body is not UTF-8: byte {error.start} cannot be decoded.") from None
         except RecursionError:
             raise ParseError("The body is nested too deeply.") from None
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}.") from None
+
+
+def _body(stream: Any) -> bytes:
+    # Reading a request itself would leave nothing for a view that is called a second time.
+    return stream.body if isinstance(stream, HttpRequest) else stream.read()
 
 
 def _parse_int(digits: str) -> int:

@@ -4,6 +4,7 @@ Source: RFC 9457.
 """
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -27,6 +28,7 @@ from integration.domain.errors import (
     UnacceptableInput,
 )
 from integration.domain.money import CurrencyMismatch, NotMoney
+from integration.storage.postgresql.connection import is_stale_plan
 
 log = logging.getLogger(__name__)
 
@@ -107,14 +109,18 @@ def _describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | 
     if isinstance(error, RequestDataTooBig):
         limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
         return 413, problem(413, "too_large", f"The body of a request must not exceed {limit}."), {}
-    if isinstance(error, OperationalError | InterfaceError):
-        # The connection may have failed after a commit succeeded, so the text does not say that nothing was changed.
-        log.error("the database cannot be reached", exc_info=error)
-        detail = "The database cannot be reached. Retry in a moment, with the same Idempotency-Key."
-        return 503, problem(503, "database_unavailable", detail), {"Retry-After": "1"}
+    if isinstance(error, OperationalError | InterfaceError) and not is_stale_plan(error):
+        return _unavailable(error)
     if isinstance(error, IntegrityError) and _is_taken(error):
         return 409, problem(409, "made_by_another", "Another request created the same resource at the same time."), {}
     return None
+
+
+def _unavailable(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
+    log.error("the database cannot be reached", exc_info=error)
+    # The connection may have failed after a commit succeeded, so the text does not say that nothing was changed.
+    detail = "The database cannot be reached. Retry in a moment, with the same Idempotency-Key."
+    return 503, problem(503, "database_unavailable", detail), {"Retry-After": "1"}
 
 
 def _domain_problem(error: DomainError) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -199,5 +205,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: a bug. Details are written to the log only, because they may be confidential."""
+    """Django's `handler500`: a bug, or a database that a page cannot reach.
+
+    Details are written to the log only, because they may be confidential.
+    """
+    if isinstance(error := sys.exception(), OperationalError | InterfaceError):
+        status, document, headers = _unavailable(error)
+        return JsonResponse(document, status=status, headers=headers, content_type=CONTENT_TYPE)
     return _json(500, "server_error", "An internal error occurred. It was logged, and nothing was changed.")

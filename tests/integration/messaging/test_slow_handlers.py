@@ -7,7 +7,8 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
+from psycopg.errors import LockNotAvailable
 
 from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.inventory import StockRanOut
@@ -18,6 +19,7 @@ from integration.messaging.deliver import deliver_due
 from integration.messaging.external import claim_sizes
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
+from integration.storage.postgresql.connection import StalePlan
 from inventory.commands import open_stock_item
 from inventory.models import StockItem
 
@@ -122,6 +124,27 @@ def test_a_deadlock_uses_up_no_attempt(
     with clock.moved(LEASE):
         deliver_due(IN_TRANSACTION)
     assert not Delivery.objects.exclude(status=Status.DONE).exists()
+
+
+@pytest.mark.parametrize("cause", [LockNotAvailable("a lock timeout"), StalePlan("a column was altered")])
+@pytest.mark.django_db
+def test_what_says_nothing_about_the_delivery_uses_up_no_attempt(
+    listen: Listen, run_out: RunOut, cause: Exception
+) -> None:
+    fails = [True]
+
+    def fail_once(event: StockRanOut) -> None:
+        if fails and fails.pop():
+            raise OperationalError(str(cause)) from cause
+
+    listen(fail_once)
+    run_out("A")
+    deliver_due(IN_TRANSACTION)
+
+    assert Delivery.objects.values_list("status", "attempts").get() == (Status.PENDING, 0)
+    with clock.moved(LEASE):
+        deliver_due(IN_TRANSACTION)
+    assert Delivery.objects.values_list("status", "attempts").get() == (Status.DONE, 1)
 
 
 def _attempt_in_thread(claims: Any) -> None:
