@@ -44,6 +44,16 @@ def test_parameters_precede_settings() -> None:
     assert [named[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == ["d", "u", "p", "h", 5]
 
 
+def test_a_network_that_swallows_everything_is_noticed_within_15_seconds() -> None:
+    options = settings_of("postgres://u@h/d")["OPTIONS"]
+    idle, interval, count = (int(options[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+
+    assert int(options["connect_timeout"]) < 15
+    assert int(options["tcp_user_timeout"]) < 15_000
+    assert idle + interval * count < 15
+    assert settings_of("postgres://u@h/d?tcp_user_timeout=99")["OPTIONS"] == {**options, "tcp_user_timeout": "99"}
+
+
 def test_sqlite_waits_for_a_lock_as_long_as_the_url_says() -> None:
     options = settings_of("sqlite:////d?timeout=1.5")["OPTIONS"]
 

@@ -57,7 +57,7 @@ class Offline(DatabaseWrapper):
     ops_class = Operations
     pg_version = 150000
 
-    def connect(self) -> None:
+    def ensure_connection(self) -> None:
         raise NeedsServer
 
 
