@@ -6,8 +6,10 @@ instead, so that a green CI run has run every test.
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Generator
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,6 +28,16 @@ class Need(NamedTuple):
     how: str
 
 
+def _why_no_commit(commit: str) -> str:
+    """Why git cannot show a commit of this project; empty if it can."""
+    try:
+        ask = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+        done = subprocess.run(ask, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except FileNotFoundError:
+        return "there is no git on the PATH"
+    return done.stderr.strip() if done.returncode else ""
+
+
 NEEDS = {
     "browser": Need(
         "Chromium or Chrome",
@@ -36,6 +48,11 @@ NEEDS = {
         "git",
         lambda: "" if shutil.which("git") else "there is no such program on the PATH",
         "install it (on Debian: apt-get install git)",
+    ),
+    "clone": Need(
+        "a clone with the whole git history",
+        cache(lambda: _why_no_commit("c4a1a4a")),
+        "clone the project with git, or complete the clone with git fetch --unshallow",
     ),
     "redis": Need(
         "redis-server",

@@ -22,7 +22,7 @@ from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.registry import ReadModel, read_models
 
-ABANDONED_AFTER = timedelta(seconds=5)
+ABANDONED_AFTER = timedelta(seconds=10)
 """A build that does not show events of this age is not caught up by its own code any more."""
 
 DELETED_AFTER = timedelta(days=1)

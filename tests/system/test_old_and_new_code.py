@@ -1,12 +1,12 @@
 """Workers handle messages that another version of the code stored, before and after a deployment."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from running_system import ROOT, System, eventually
+
+from tests.upgrades.old_code import changed
 
 LIST_PRODUCTS = """
 from integration.domain.money import Money
@@ -51,18 +51,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture
 def new_code(tmp_path: Path) -> Path:
     """A copy of the code in which a contract is at version 3."""
-    code = tmp_path / "code"
-    code.mkdir()
-    for package in ("config", "integration", *settings.CONTEXTS):
-        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "manage.py", code)
-    for name, changes in CHANGES.items():
-        text = (code / name).read_text()
-        for before, after in changes:
-            assert text.count(before) == 1, f"{name} has changed: {before}"
-            text = text.replace(before, after)
-        (code / name).write_text(text)
-    return code
+    return changed(tmp_path / "code", CHANGES)
 
 
 def start_workers(system: System) -> None:

@@ -6,6 +6,7 @@ each context are separate processes. In both modes, contexts can be left without
 
 import io
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -47,6 +48,25 @@ def check_out(commit: str, folder: Path) -> Path:
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
+    return folder
+
+
+def changed(folder: Path, changes: Mapping[str, Sequence[tuple[str, str]]]) -> Path:
+    """Copy today's code into a new folder, with changes in it, and return the folder.
+
+    Args:
+        changes: by file, the texts to replace, which occur once, and their replacements.
+    """
+    folder.mkdir()
+    for package in ("config", "integration", *CONTEXTS):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "manage.py", folder)
+    for name, replacements in changes.items():
+        text = (folder / name).read_text()
+        for before, after in replacements:
+            assert text.count(before) == 1, f"{name} has changed: {before}"
+            text = text.replace(before, after)
+        (folder / name).write_text(text)
     return folder
 
 
@@ -115,6 +135,11 @@ class Installation(ABC):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def deploy(self, code: Path) -> None:
+        """Let everything that starts from now on run the code in another folder."""
+        self.code = code
+        self.environment["PYTHONPATH"] = str(code)
 
     def run(self, code: str, **settings: str) -> str:
         """Run a piece of Python in the old code; returns its output."""

@@ -1,0 +1,139 @@
+"""Upgrades while orders flow: old and new code run beside each other, no request fails, and nothing is lost.
+
+Each row begins with a system of older code. While clients place, read and list orders, other code is deployed as
+docs/operations.md says: `migrate`, then the new processes beside the old ones, then the old ones are stopped. Measured
+is how long it takes from then until every order is confirmed and listed.
+
+Run alone, with servers of its own: `python -m tests.chaos.outages.upgrades [--only NAME]`. It needs the git history.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.chaos.outages.deployment import Stage, deploy
+from tests.chaos.servers import PostgreSQL, Redis
+from tests.system.running_system import ROOT
+from tests.upgrades.old_code import changed, check_out
+
+RELEASED = "c4a1a4a"
+"""The oldest commit from which a deployment without a break is promised."""
+
+SOLD_WHEN_PLACED = {
+    "ordering/queries/sales.py": [
+        (
+            "@read_model(SalesOfDay, stream=Order.stream, events=CONFIRMED_OR_CANCELLED)",
+            "@read_model(SalesOfDay, stream=Order.stream, events=(events.OrderPlaced, events.OrderCancelled))",
+        ),
+        (
+            "        case events.OrderConfirmed():\n            return 1",
+            "        case events.OrderPlaced():\n            return 1",
+        ),
+        (
+            "                lines[entry.stream_id] = placed\n            case events.OrderConfirmed():\n",
+            "                lines[entry.stream_id] = placed\n",
+        ),
+    ],
+}
+"""Changes of the code: sales count orders when they are placed, an event that the older read model does not use."""
+
+Row = Callable[[Stage, int], dict[str, Any]]
+ROWS: dict[str, Row] = {}
+
+
+def row(act: Row) -> Row:
+    """Register a row of the report."""
+    ROWS[act.__name__] = act
+    return act
+
+
+@row
+def deployment(stage: Stage, orders: int) -> dict[str, Any]:
+    """From c4a1a4a to today's code, without a break."""
+    return deploy(stage, orders, [check_out(RELEASED, stage.folder / "released"), ROOT])
+
+
+@row
+def roll_back(stage: Stage, orders: int) -> dict[str, Any]:
+    """From c4a1a4a to today's code, back, and forward again, on the migrated database."""
+    released = check_out(RELEASED, stage.folder / "released")
+    return deploy(stage, orders, [released, ROOT, released, ROOT])
+
+
+@row
+def other_read_models(stage: Stage, orders: int) -> dict[str, Any]:
+    """From c4a1a4a to code whose sales use an event that older code passes over, by way of today's code."""
+    released = check_out(RELEASED, stage.folder / "released")
+    return deploy(stage, orders, [released, ROOT, changed(stage.folder / "changed", SOLD_WHEN_PLACED)])
+
+
+# --- Alone ---
+
+
+def live_through_all(
+    folder: Path, server: str, broker: str, orders: int, only: str, prefix: str = "upgrade"
+) -> dict[str, Any]:
+    """All rows whose name contains one of the words of `only`, which are separated by commas.
+
+    Args:
+        folder: for the files of the systems.
+        server: the URL of a PostgreSQL server, without a database; each row has one of its own, which is dropped.
+        broker: the URL of a broker; the queues have the database's name as their prefix.
+        orders: how many orders are placed in each row, at least.
+        only: words.
+        prefix: how the names of the databases begin.
+    """
+    report = {}
+    for name, act in ROWS.items():
+        if any(word in name for word in only.split(",")):
+            stage = Stage(folder / name, server, broker, f"{prefix}_{name}")
+            stage.folder.mkdir()
+            with a_database(server, stage.name):
+                report[name] = {"what": act.__doc__, **act(stage, orders)}
+            print(f"{name}: {report[name]}", file=sys.stderr, flush=True)
+    return report
+
+
+@contextmanager
+def a_database(server: str, name: str) -> Iterator[None]:
+    """A new PostgreSQL database inside the block."""
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def main() -> int:
+    """Live through the upgrades on servers of their own; prints the report, and returns 1 if something did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.outages.upgrades", description=__doc__)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--orders", type=int, default=400)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="waybill-upgrades-"))
+    folder.chmod(0o755)
+    with ExitStack() as ends:
+        broker, postgresql = Redis(folder / "redis"), PostgreSQL(folder / "pg", durable=False)
+        for server in (broker, postgresql):
+            server.start()
+            ends.callback(server.kill)
+        url = postgresql.url("").rstrip("/")
+        report = live_through_all(folder, url, broker.url, options.orders, options.only)
+    print(json.dumps(report, indent=2))
+    wrong = any(each["violations"] for each in report.values())
+    if not wrong:
+        shutil.rmtree(folder, ignore_errors=True)
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
