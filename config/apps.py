@@ -21,9 +21,8 @@ class Wiring(AppConfig):
         from integration.messaging.wakeups import queue_of
 
         def entry(task: str, args: list[str], every: timedelta, queue: str) -> dict[str, object]:
-            # A task expires when the next one of its kind is due: that one finds the same work.
-            seconds = every.total_seconds()
-            return {"task": task, "args": args, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
+            # Without `expires`: Celery would compare the clocks of two machines. Workers drop what is repeated.
+            return {"task": task, "args": args, "schedule": every.total_seconds(), "options": {"queue": queue}}
 
         app.conf.beat_schedule = {
             "sweep": entry("waybill.sweep", [], settings.SWEEP_EVERY, queue_of("integration")),

@@ -2,12 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 from celery.worker.consumer import Consumer as CeleryConsumer
+
+from integration.domain import clock
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +18,8 @@ PAUSE = 1.0
 
 
 class Headers(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The headers of a task message that a worker looks at; others, such as limits of time, are removed."""
+    """The headers of a task message that a worker looks at; others, such as limits of time and `expires`, are
+    removed: a worker whose clock is ahead would find every message expired."""
 
     task: Literal["waybill.deliver", "waybill.sweep", "waybill.run"]
     id: str
@@ -25,7 +28,6 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True):
     argsrepr: str = ""
     kwargsrepr: str = ""
     origin: str = ""
-    expires: str | None = None
 
 
 class Followers(msgspec.Struct, frozen=True):
@@ -52,12 +54,35 @@ def checked_headers(message: Any) -> dict[str, Any]:
     """The headers of a kombu message that may be run.
 
     Raises:
-        ValueError: if the message is not one that Waybill sends.
+        ValueError: if Waybill sends no message with such headers.
     """
     parts = {name: getattr(message, name) for name in TaskMessage.__struct_fields__}
     task_message = msgspec.convert(parts, TaskMessage)
-    BODY.decode(message.body)
     return msgspec.to_builtins(task_message.headers)
+
+
+class Repeats:
+    """Finds the messages of beat that repeat what this worker has just accepted.
+
+    After a pause of the workers, thousands of them wait. The first finds the work of all; the others would delay it.
+
+    Args:
+        schedule: beat's schedule.
+    """
+
+    def __init__(self, schedule: Mapping[str, Mapping[str, Any]]) -> None:
+        self._interval = {(entry["task"], *entry["args"]): entry["schedule"] for entry in schedule.values()}
+        self._accepted: dict[tuple[Any, ...], float] = {}
+
+    def has(self, task: str, args: Sequence[Any]) -> bool:
+        """Whether such a message was accepted less than half its interval ago. Otherwise this one is accepted."""
+        key, now = (task, *args), clock.stopwatch()
+        if key not in self._interval:
+            return False
+        if now - self._accepted.get(key, float("-inf")) < self._interval[key] / 2:
+            return True
+        self._accepted[key] = now
+        return False
 
 
 class Consumer(CeleryConsumer):
@@ -90,14 +115,19 @@ class Consumer(CeleryConsumer):
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """What is done with a message: reject and log it, or run the task with the headers that Waybill knows."""
         handle = super().create_task_handler(*args, **kwargs)
+        repeats = Repeats(self.app.conf.beat_schedule)
 
         def handle_or_reject(message: Any) -> None:
             try:
                 message.headers = checked_headers(message)
+                task_args, *_ = BODY.decode(message.body)
             except (TypeError, ValueError) as error:
                 log.error("rejected a malformed message: %s", error)
                 message.reject()
             else:
-                handle(message)
+                if repeats.has(message.headers["task"], task_args):
+                    message.ack()
+                else:
+                    handle(message)
 
         return handle_or_reject

@@ -1,9 +1,13 @@
-"""A worker runs only messages as Waybill sends them: all others are rejected, logged, and end nothing."""
+"""A worker runs only messages as Waybill sends them: all others are rejected, logged, and end nothing.
+
+Of beat's messages that have piled up it runs one, and it never compares clocks to find out which.
+"""
 
 import json
 import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
 from uuid import uuid4
@@ -14,13 +18,14 @@ import pytest
 from celery import Celery
 
 from config.transports import use_these_transports
-from config.worker import Consumer, checked_headers
+from config.worker import Consumer, Repeats, checked_headers
+from integration.domain import clock
 from tests.chaos.servers import Redis
 
 EVERY_JSON_TYPE = [None, True, 0, -1.5, "", "text", [], [[]], {}, {"a": 1}, [1, 2, 3], "[" * 5_000]
 NO_FOLLOWERS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 BODY = [["inventory", False], {}, NO_FOLLOWERS]
-HEADERS = {"lang": "py", "task": "waybill.deliver", "id": "1", "root_id": "1", "expires": None, "origin": "here"}
+HEADERS = {"lang": "py", "task": "waybill.deliver", "id": "1", "root_id": "1", "origin": "here"}
 
 
 def envelope(body: Any = None, headers: Any = None, **changes: Any) -> dict[str, Any]:
@@ -53,7 +58,7 @@ MALFORMED: dict[str, Any] = {
     "unknown task": envelope(headers={**HEADERS, "task": "celery.backend_cleanup"}),
     "compressed": envelope(headers={**HEADERS, "compression": "application/x-gzip"}),
     **{f"without {name}": envelope(headers={k: v for k, v in HEADERS.items() if k != name}) for name in ("task", "id")},
-    **{f"{name} a list": envelope(headers={**HEADERS, name: []}) for name in ("task", "id", "expires", "root_id")},
+    **{f"{name} a list": envelope(headers={**HEADERS, name: []}) for name in ("task", "id", "root_id")},
     **{f"headers {headers!r:.12}": envelope(headers=headers) for headers in EVERY_JSON_TYPE if headers is not None},
 }
 NO_ENVELOPE: dict[str, Any] = {
@@ -92,7 +97,14 @@ def as_message(stored: dict[str, Any]) -> kombu.Message:
 
 
 def test_of_a_good_message_only_the_known_headers_are_left() -> None:
-    headers = {**HEADERS, "timelimit": ["a", "b"], "eta": "never", "shadow": "x", "retries": "many"}
+    headers = {
+        **HEADERS,
+        "expires": "2026-01-01T00:00:00+00:00",
+        "timelimit": ["a", "b"],
+        "eta": "never",
+        "shadow": "x",
+        "retries": "many",
+    }
 
     checked = checked_headers(as_message(envelope(headers=headers)))
 
@@ -102,11 +114,42 @@ def test_of_a_good_message_only_the_known_headers_are_left() -> None:
 def test_what_celery_itself_sends_is_accepted() -> None:
     app = Celery("test", broker="memory://localhost", set_as_current=False)
     app.conf.task_serializer, queue = "json", str(uuid4())
-    app.send_task("waybill.run", ["ordering.expire"], queue=queue, expires=3.0, ignore_result=True)
+    app.send_task("waybill.run", ["ordering.expire"], queue=queue, ignore_result=True)
     with app.connection_for_read() as connection:
         message = kombu.Queue(queue)(connection.default_channel).get()
 
     assert checked_headers(message)["task"] == "waybill.run"
+
+
+# --- What beat repeats ---
+
+SWEEP, RUN = ("waybill.sweep", ()), ("waybill.run", ("ordering.expire",))
+SCHEDULE = {
+    "sweep": {"task": "waybill.sweep", "args": [], "schedule": 1.0},
+    "expire": {"task": "waybill.run", "args": ["ordering.expire"], "schedule": 60.0},
+}
+
+
+@pytest.fixture
+def stopped() -> Iterator[None]:
+    with clock.standing_at(datetime(2026, 1, 1, tzinfo=UTC)):
+        yield
+
+
+@pytest.mark.usefixtures("stopped")
+def test_a_task_of_beat_is_dropped_within_half_its_interval() -> None:
+    repeats = Repeats(SCHEDULE)
+    assert [repeats.has(*SWEEP), repeats.has(*SWEEP), repeats.has(*RUN), repeats.has(*RUN)] == [False, True] * 2
+    clock.advance(timedelta(seconds=0.6))
+    assert [repeats.has(*SWEEP), repeats.has(*RUN)] == [False, True]
+    clock.advance(timedelta(seconds=30))
+    assert not repeats.has(*RUN)
+
+
+def test_other_tasks_are_never_dropped() -> None:
+    repeats = Repeats(SCHEDULE)
+    for task in (("waybill.deliver", ("inventory", False)), ("waybill.run", ("ordering.of-newer-code",))):
+        assert [repeats.has(*task) for _ in range(2)] == [False, False]
 
 
 def test_a_property_that_is_no_utf_8_can_be_read_from_rabbitmq() -> None:
@@ -142,6 +185,7 @@ def consume(redis_server: Redis) -> Iterator[Callable[[], list[dict[str, Any]]]]
         return run
 
     app = Celery("test", broker=redis_server.url, set_as_current=False)
+    app.conf.beat_schedule = SCHEDULE
     worker: Any = Consumer(Mock(), app=app, pool=Mock(num_processes=1), hub=None, timer=Mock(), controller=Mock())
     worker.strategies = {
         name: lambda message, *args: (run.append(message.headers), message.ack())
@@ -173,3 +217,18 @@ def test_a_malformed_message_is_rejected_and_logged_and_the_next_one_is_run(
         assert [headers["id"] for headers in consume()] == ["the next one"]
         assert client.hlen("unacked") == 0, "it will be delivered again"
     assert [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.redis
+@pytest.mark.usefixtures("stopped")
+def test_of_a_thousand_sweeps_that_piled_up_one_is_run_however_old_they_claim_to_be(
+    redis_server: Redis, consume: Callable[[], list[dict[str, Any]]]
+) -> None:
+    expired = {**HEADERS, "task": "waybill.sweep", "expires": "1970-01-01T00:00:00+00:00"}
+    body = json.dumps([[], {}, NO_FOLLOWERS]).encode()
+    with redis_server.client() as client:
+        client.lpush("q", *[json.dumps(envelope(body, expired))] * 1000)
+        client.lpush("q", json.dumps(envelope()))
+
+        assert [headers["task"] for headers in consume()] == ["waybill.sweep", "waybill.deliver"]
+        assert client.hlen("unacked") == 0, "some will be delivered again"
