@@ -32,8 +32,8 @@ LOST_AGAIN_WAITS = 2 * LEASE
 killed its workers."""
 
 CLOCKS_DIFFER = timedelta(milliseconds=100)
-"""The largest accepted difference between two machines' clocks. Claims look this far ahead, so that a delivery
-published on one machine is due at once on another."""
+"""The largest expected difference between the times of two processes, which are synchronized. Claims look this far
+ahead, so that a delivery published by one process is due at once for another."""
 
 
 class Claim(NamedTuple):

@@ -1,14 +1,18 @@
 """`manage.py serve`: the web; in the embedded mode with a worker and beat in the same process."""
 
+import logging
 import signal
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError, connection
 from gunicorn.app.base import BaseApplication
 
 from config.embedded import Embedded
 from config.wsgi import application
+
+log = logging.getLogger(__name__)
 
 BANNER = """
 Waybill is being served on {url}
@@ -60,6 +64,7 @@ class Server(BaseApplication):
     def _begin(self, worker: Any) -> None:
         # A terminal sends SIGINT to every process of the group. Workers end when the master sends SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        synchronize_clock()
         if settings.EMBEDDED:
             self._embedded = Embedded()
             self._embedded.start()
@@ -67,6 +72,20 @@ class Server(BaseApplication):
     def _end(self, server: Any, worker: Any) -> None:
         if self._embedded:
             self._embedded.stop()
+
+
+def synchronize_clock() -> None:
+    """Connect once, which synchronizes the clock with the database's.
+
+    Otherwise the first request goes by this machine's clock, and the signature of a call-back is checked before any
+    query. If the database cannot be reached, the first connection does it.
+    """
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        log.warning("the database cannot be reached yet: %s", error)
+    finally:
+        connection.close()
 
 
 class Command(BaseCommand):

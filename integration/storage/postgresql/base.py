@@ -1,11 +1,18 @@
-"""Django's PostgreSQL backend on connections that keep to limits, with a cheap check that a connection is alive."""
+"""Django's PostgreSQL backend on connections that keep to limits, with a cheap check that a connection is alive.
+
+Each new connection synchronizes the process with the server's clock. The process does so again every half minute, at
+the start of a request, a task or a transaction.
+"""
 
 import select
 from typing import Any
 
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
+from psycopg.pq import TransactionStatus
 
+from integration.domain import clock
 from integration.storage.postgresql.connection import Cursor, LimitedConnection
+from integration.storage.postgresql.server_clock import synchronize_with
 
 POOL = {"connection_class": LimitedConnection, "timeout": 5.0}
 """Options of psycopg's pool. A request waits no longer than this many seconds for a connection."""
@@ -39,11 +46,30 @@ class DatabaseWrapper(PostgreSQL):
         return connection
 
     def is_usable(self) -> bool:
-        return self.connection is not None and _is_alive(self.connection)
+        if self.connection is None or not _is_alive(self.connection):
+            return False
+        try:
+            self._synchronize()
+        except self.Database.Error:
+            return False
+        return True
 
     def _configure_connection(self, connection: LimitedConnection) -> bool:
         connection.adapt_to_server()
-        return super()._configure_connection(connection)  # type: ignore[misc]  # the stubs do not know psycopg 3
+        synchronize_with(connection)
+        return bool(super()._configure_connection(connection))  # type: ignore[misc]  # not in the stubs
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if not autocommit:  # a transaction begins
+            with self.wrap_database_errors:
+                self._synchronize()
+        super()._set_autocommit(autocommit)  # type: ignore[misc]  # not in the stubs
+
+    def _synchronize(self) -> None:
+        """Synchronize with the server's clock if it is time to, and never inside a transaction."""
+        connection = self.connection
+        if connection and clock.must_be_synchronized() and connection.info.transaction_status == TransactionStatus.IDLE:
+            synchronize_with(connection)
 
 
 def _is_alive(connection: LimitedConnection) -> bool:
