@@ -8,9 +8,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from integration.rest.fields import Input, Text
+from integration.rest.throttling import Throttle
 from integration.rest.views import View
 
 
@@ -33,7 +33,7 @@ class Tokens(View):
     permission_classes = (AllowAny,)
     authentication_classes = ()
     serializer_class = Credentials
-    throttle_classes = (ScopedRateThrottle,)
+    throttle_classes = (Throttle,)
     throttle_scope = "tokens"
 
     def get_authenticate_header(self, request: Request) -> str:

@@ -7,13 +7,13 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Email, Input, Pattern, Text, YesNo
 from integration.rest.idempotency import idempotent
+from integration.rest.throttling import Throttle
 from integration.rest.views import View, represent
 from ordering import commands, queries
 from ordering.api.caller import caller
@@ -48,7 +48,7 @@ class Customers(View):
     permission_classes = (AllowAny,)
     authentication_classes = ()
     serializer_class = CustomerInput
-    throttle_classes = (ScopedRateThrottle,)
+    throttle_classes = (Throttle,)
     throttle_scope = "customers"
 
     @extend_schema(request=CustomerInput, responses={201: CustomerOutput})

@@ -1,5 +1,6 @@
 """Customers can register and log in, and a token alone identifies its user."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.test import override_settings
 from knox.models import get_token_model
 from rest_framework.settings import api_settings
 
+from integration.domain import clock
 from integration.messaging.routines import routines
 
 CUSTOMERS, TOKENS = "/api/v1/customers", "/api/v1/auth/tokens"
@@ -159,6 +161,20 @@ def test_repeated_attempts_are_throttled(anonymous: Any, db: None, path: str) ->
     assert responses[-1].status_code == 429
     assert kind_of(responses[-1]) == "throttled"
     assert 0 < int(responses[-1].headers["Retry-After"]) <= 60
+
+
+def test_throttling_ends_after_a_minute_although_the_machines_clock_was_set_back(
+    anonymous: Any, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clock.standing_at(clock.now()):
+        for _ in range(121):
+            response = anonymous.post(TOKENS, {})
+        assert response.status_code == 429
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() - 3600)
+        clock.advance(timedelta(minutes=1))
+
+        assert anonymous.post(TOKENS, {}).status_code == 422
 
 
 def test_clients_behind_a_proxy_are_throttled_separately(anonymous: Any, db: None) -> None:
