@@ -54,6 +54,11 @@ NEEDS = {
         cache(lambda: _why_no_commit("c4a1a4a")),
         "clone the project with git, or complete the clone with git fetch --unshallow",
     ),
+    "compiler": Need(
+        "a C compiler",
+        lambda: "" if shutil.which("cc") else "there is no cc on the PATH",
+        "install one (on Debian: apt-get install gcc libc6-dev)",
+    ),
     "redis": Need(
         "redis-server",
         lambda: "" if shutil.which("redis-server") else "it is not on the PATH",
