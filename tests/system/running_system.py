@@ -319,13 +319,29 @@ class System:
         return {log.stem: log.read_text(errors="replace") for log in sorted(self.folder.glob("*.log"))}
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a query on its database without Django; returns the rows."""
+        """Run a statement on its database without Django; returns the rows."""
         url = self.environment["DATABASE_URL"]
         if url.startswith("sqlite:///"):
             with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20) as database:
                 return database.execute(sql).fetchall()
         with psycopg.connect(url.partition("?")[0]) as server:
             return server.execute(sql).fetchall()
+
+    def lose_wake_up(self) -> int:
+        """Make a delivery due again without a wake-up, as if the broker had lost it; returns the delivery's id."""
+        again = """
+            UPDATE integration_delivery
+            SET status = 'pending', in_hand = FALSE, done_at = NULL, due_at = '2020-01-01 00:00:00'
+            WHERE id = (SELECT max(id) FROM integration_delivery
+                        WHERE consumer = 'inventory.commit-reservation' AND status = 'done')
+            RETURNING id
+        """
+        [(delivery,)] = eventually(lambda: self.read(again), bool, "a delivery that was handled")
+        return delivery
+
+    def is_done(self, delivery: int) -> bool:
+        """Whether a delivery was handled."""
+        return self.read(f"SELECT status FROM integration_delivery WHERE id = {delivery}") == [("done",)]  # noqa: S608
 
     def count_pending(self) -> int:
         """The number of pending deliveries."""
