@@ -63,8 +63,10 @@ def texts() -> Iterator[tuple[str, str]]:
     """Every text in the code that is no docstring, with its place."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Constant | ast.JoinedStr):
+            nodes = [*ast.walk(ast.parse(path.read_text()))]
+            parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+            for node in nodes:
+                if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in parts:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", ast.unparse(node).strip("frbu\"'")
 
 

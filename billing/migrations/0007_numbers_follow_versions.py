@@ -6,5 +6,6 @@ from integration.read_models.numbering import renumber_history
 
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("billing", "0006_fewer_indexes"), ("integration", "0012_code_of_builds")]
     operations = [renumber_history("billing")]

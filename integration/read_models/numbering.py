@@ -1,8 +1,8 @@
-"""The rows of a history are numbered, and the numbers of an aggregate's events follow its versions.
+"""The rows of a history are numbered, and the numbers of an aggregate's events increase with its versions.
 
 A read model reads a history in the order of these numbers. On PostgreSQL they are in the column `seq`: an identity
 column that Django does not know, so no INSERT of Django sets it. SQLite numbers its rows anyway, and has one writer, so
-its numbers always follow the versions.
+its numbers always increase with the versions.
 
 Rows that existed before the column are numbered by time and version. Waybill used to number them in the order of the
 table's pages. Several processes write to several pages, so that order differs from the order of versions. `renumber`
@@ -73,7 +73,7 @@ def renumber_history(context: str) -> RunPython:
 
 
 def renumber(context: str) -> int:
-    """Let the numbers of a history follow the versions of its aggregates; locks only the rows that get other numbers.
+    """Let the numbers of a history increase with the versions of its aggregates; locks only the rows that get other numbers.
 
     What has read such a history may be wrong. So no code owns the existing builds of the context's read models any
     more, and workers make new ones.
@@ -102,7 +102,7 @@ def renumber(context: str) -> int:
 
 
 def misnumbered(table: str) -> list[str]:
-    """Sentences about events whose numbers do not follow the versions of their aggregates.
+    """Sentences about events whose numbers do not increase with the versions of their aggregates.
 
     Args:
         table: the table of a history.
@@ -112,8 +112,8 @@ def misnumbered(table: str) -> list[str]:
         return [what for (what,) in cursor.fetchall()]
 
 
-@always("read_models.numbers_follow_versions")
-def numbers_follow_versions() -> str:
+@always("read_models.numbers_increase_with_versions")
+def numbers_increase_with_versions() -> str:
     """The events of an aggregate are numbered in the order of its versions; `manage.py rebuild` repairs that."""
     return " UNION ALL ".join(_checked(table) for table in histories())
 

@@ -1,7 +1,7 @@
 """A rebuild makes a second build from the whole history while the live one is read, then swaps them in one transaction.
 
 If it is interrupted, the live build stays as it was. The next rebuild deletes what was left and starts again. A rebuild
-first repairs the numbers of the history, if they do not follow the versions.
+first repairs the numbers of the history, if they do not increase with the versions.
 """
 
 import time

@@ -1,6 +1,6 @@
 """The read models of this code, each with a fingerprint of the code that determines its rows.
 
-A build belongs to the code whose fingerprint it carries. So two versions of the code that run beside each other keep
+A build belongs to the code whose fingerprint it carries. So two versions of the code that run side by side keep
 separate rows, and a new version builds its rows anew where they may differ.
 """
 

@@ -59,7 +59,7 @@ PLANTED = {
     ),
     "an event that is numbered too low": (
         f"UPDATE ordering_history SET {number()} = -{number()} WHERE name = 'ordering.order_confirmed'",  # noqa: S608
-        "read_models.numbers_follow_versions: ordering_history: version",
+        "read_models.numbers_increase_with_versions: ordering_history: version",
     ),
     "an event forgotten": (
         "DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'",

@@ -1,4 +1,4 @@
-"""A deployment while orders flow: systems of two versions of the code beside each other, on one database and broker.
+"""A deployment while orders flow: systems of two versions of the code side by side, on one database and broker.
 
 Clients send requests to the webs in service, as through a load balancer. A web that is to stop gets no more of them.
 """
@@ -159,15 +159,15 @@ def deploy(stage: Stage, orders: int, codes: list[Path]) -> dict[str, Any]:
         traffic.open(running)
         with traffic.flowing():
             traffic.for_orders(orders // phases)
-            for n, following in enumerate(systems[1:], 1):
+            for n, successor in enumerate(systems[1:], 1):
                 if codes[n] not in codes[:n]:
-                    following.run(codes[n], "migrate", "--verbosity", "0")
-                start(following)
-                traffic.open(following)
+                    successor.run(codes[n], "migrate", "--verbosity", "0")
+                start(successor)
+                traffic.open(successor)
                 traffic.for_orders(orders // phases)  # both serve
                 traffic.close(running)
                 running.close()
-                running = following
+                running = successor
                 traffic.for_orders(orders // phases)
         wrong, healed = judge(running, codes[-1], traffic)
     return {

@@ -1,4 +1,4 @@
-"""Two versions of the code beside each other: each shows what it knows, and neither changes what the other shows."""
+"""Two versions of the code side by side: each shows what it knows, and neither changes what the other shows."""
 
 import os
 import subprocess
@@ -232,7 +232,7 @@ def test_builds_in_use_and_rebuilds_under_way_are_not_deleted(
     assert set(ReadModelBuild.objects.values_list("pk", flat=True)) == before
 
 
-def test_a_rebuild_that_a_worker_has_finished_is_kept(placed: Place, drain: Drain, new: ReadModel) -> None:
+def test_a_rebuild_that_a_worker_has_finished_stays(placed: Place, drain: Drain, new: ReadModel) -> None:
     sell(placed, drain)
     rebuild(new, lambda applied: catch_up_all())
     assert sold() == 1

@@ -22,7 +22,7 @@ Place = Callable[..., OrderNumber]
 Drain = Callable[..., int]
 
 TABLE = "ordering_history"
-CHECK = "read_models.numbers_follow_versions"
+CHECK = "read_models.numbers_increase_with_versions"
 
 pytestmark = [
     pytest.mark.django_db,
