@@ -23,13 +23,32 @@ OLDER = {
 }
 """The number of each app's last migration at commit c4a1a4a, before the rules were written."""
 
+OF_A_NEW_CONTEXT = 2
+"""The number of the last migration that `startcontext` makes: nobody uses its tables yet."""
+
+EXCEPTIONS = {
+    ("integration", "0012_code_of_builds"): "The table has few rows, one for each build of a read model.",
+    **dict.fromkeys(
+        [
+            ("ordering", "0006_numbers_follow_versions"),
+            ("inventory", "0005_numbers_follow_versions"),
+            ("billing", "0007_numbers_follow_versions"),
+            ("fulfillment", "0006_numbers_follow_versions"),
+        ],
+        "The repair is one transaction on purpose. It locks only rows that are numbered wrongly, usually none.",
+    ),
+}
+"""Migrations that break a rule, and why that harms nobody."""
+
 
 def ours() -> list[tuple[str, str]]:
     """The migrations that the rules apply to."""
     labels = {"integration", "sandbox", *settings.CONTEXTS}
     assert labels <= {config.label for config in apps.get_app_configs()}
     keys = MigrationLoader(None).disk_migrations
-    return sorted((app, name) for app, name in keys if app in labels and int(name[:4]) > OLDER[app])
+    return sorted(
+        (app, name) for app, name in keys if app in labels and int(name[:4]) > OLDER.get(app, OF_A_NEW_CONTEXT)
+    )
 
 
 @pytest.mark.parametrize(("app", "name"), ours())
@@ -37,7 +56,8 @@ def test_a_migration_obeys_the_rules(app: str, name: str) -> None:
     loader = MigrationLoader(None)
     migration = loader.get_migration(app, name)
     before = loader.project_state((app, name), at_end=False)
-    assert list(violations(migration, before)) == []
+    found = list(violations(migration, before))
+    assert bool(found) == ((app, name) in EXCEPTIONS), found
 
 
 # --- The rules themselves ---
