@@ -23,7 +23,7 @@ from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
-from integration.messaging.back_off import back_off
+from integration.messaging.back_off import PARKED_FOR, back_off
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
@@ -32,9 +32,6 @@ from integration.storage.sql import each_of, keys, selected, wanted
 from integration.storage.writing import Update
 
 log = logging.getLogger(__name__)
-
-PARKED_FOR = timedelta(minutes=1)
-"""How long a parked delivery waits before it is tried again; by then a worker with other code may claim it."""
 
 RESCHEDULED = ["attempts", "in_flight", "due_at", "too_early_since", "error", "traceback"]
 """The columns to write when a delivery is retried later as if it had not been claimed."""
@@ -192,7 +189,7 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
         For each delivery, the moment from which it can be claimed again.
     """
     for delivery, too_early in early:
-        delivery.too_early_since = delivery.too_early_since or clock.now()
+        _note_too_early(delivery)
         _try_again_soon(delivery)
         _set_error(delivery, too_early)
     _reschedule(claims, [delivery for delivery, _ in early])
@@ -202,6 +199,11 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
 def _reschedule(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
     if deliveries:
         claimed(claims).order_by().bulk_update(deliveries, RESCHEDULED)
+
+
+def _note_too_early(delivery: Delivery) -> None:
+    now = clock.now()
+    delivery.too_early_since = min(delivery.too_early_since or now, now)  # the clock may have been set back
 
 
 def _try_again_soon(delivery: Delivery) -> None:
@@ -242,7 +244,7 @@ def record_failure(failed: Claim, error: Exception) -> None:
     if delivery is None:
         return
     if is_early(delivery, error):
-        delivery.too_early_since = delivery.too_early_since or clock.now()
+        _note_too_early(delivery)
         _try_again_soon(delivery)
     elif _is_conflict(error):
         _try_again_soon(delivery)

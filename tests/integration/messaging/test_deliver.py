@@ -19,7 +19,7 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
 from integration.messaging import external, outcomes
-from integration.messaging.back_off import back_off, bring_forward
+from integration.messaging.back_off import back_off
 from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, LOST_AGAIN_WAITS, claim, due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import deliver_due
@@ -1093,33 +1093,3 @@ def test_a_failed_delivery_is_no_longer_in_flight(
     deliver()
 
     assert not delivery().in_flight
-
-
-# --- A wrong clock ---
-
-
-def test_a_due_time_set_by_a_clock_far_ahead_is_brought_forward(
-    listen: Listen, run_out: RunOut, deliver: Deliver
-) -> None:
-    listen(_open)
-    with clock.moved(timedelta(hours=1)):
-        run_out("MUG")
-    assert deliver() == 0
-
-    bring_forward()
-
-    assert deliver() == 1
-    assert _skus() == {"MUG"}
-
-
-def test_a_delivery_waiting_for_its_next_attempt_is_not_brought_forward(
-    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find
-) -> None:
-    listen(_fail)
-    run_out("MUG")
-    deliver()
-    due_at = delivery().due_at
-
-    bring_forward()
-
-    assert delivery().due_at == due_at
