@@ -28,15 +28,6 @@ OF_A_NEW_CONTEXT = 2
 
 EXCEPTIONS = {
     ("integration", "0012_code_of_builds"): "The table has few rows, one for each build of a read model.",
-    **dict.fromkeys(
-        [
-            ("ordering", "0006_numbers_follow_versions"),
-            ("inventory", "0005_numbers_follow_versions"),
-            ("billing", "0007_numbers_follow_versions"),
-            ("fulfillment", "0006_numbers_follow_versions"),
-        ],
-        "The repair is one transaction on purpose. It locks only rows that are numbered wrongly, usually none.",
-    ),
 }
 """Migrations that break a rule, and why that harms nobody."""
 
