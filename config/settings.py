@@ -215,11 +215,18 @@ SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
 # Without a mail server, e-mails are written to files, because a log must not contain addresses.
 vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
 EMAIL_FILE_PATH = VAR / "mail"
+SANDBOX_URL = env.str("SANDBOX_URL", default="")
+"""Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
+SANDBOX_TIMEOUT = 5.0
+"""Seconds that one such way may take."""
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")
 
+if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+    EMAIL_BACKEND = "integration.gateways.smtp.EmailBackend"
 # --- The API ------------------------------------------------------------------------------------------------------
 
+"""Seconds for connecting to the mail server, and for each e-mail as a whole."""
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["integration.rest.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

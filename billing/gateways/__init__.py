@@ -5,7 +5,7 @@ request: with another key, the provider would treat the retry as a second reques
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Protocol
 
@@ -51,7 +51,16 @@ class CallBack(Struct, frozen=True):
 
 
 class OutcomeUnknown(Exception):
-    """The provider did not respond, so it may have done it or not. Ask again under the same key."""
+    """The provider did not respond, so it may have done it or not. Ask again under the same key.
+
+    Args:
+        detail: what happened instead.
+        retry_after: how long the provider asks to wait; None if it does not say.
+    """
+
+    def __init__(self, detail: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(detail or "The provider did not respond.")
+        self.retry_after = retry_after
 
 
 class ForgedCallBack(Exception):

@@ -1,6 +1,7 @@
 """The adapter that puts the sandbox behind billing's port.
 
-It responds as Stripe does to the same test payment methods. Settings add a latency and a rate of lost responses.
+It responds as Stripe does to the same test payment methods. Settings add a latency, a rate of lost responses, and a
+real network.
 Sources: Stripe's documentation of test payment methods, decline codes and idempotent requests.
 """
 
@@ -30,6 +31,7 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
+from integration.gateways.http import NoResponse, request
 from integration.storage.pages import pages
 from integration.storage.rows import values_of
 from integration.storage.writing import Insert, write
@@ -129,11 +131,25 @@ class SandboxProvider:
         return entry
 
     def _travel(self) -> None:
-        """Simulate one way over the network: wait half the latency, and fail at half the failure rate."""
+        """Go one way over the network: wait half the latency, and fail at half the failure rate.
+
+        With `settings.SANDBOX_URL` the way is a real HTTP request, whose response says whether it succeeds.
+        """
+        if settings.SANDBOX_URL:
+            _send_over_http()
         if settings.SANDBOX_LATENCY:
             time.sleep(settings.SANDBOX_LATENCY.total_seconds() / 2)
         if random.random() < settings.SANDBOX_FAILURE_RATE / 2:  # noqa: S311 - not used for a secret
-            raise OutcomeUnknown(OutcomeUnknown.__doc__)
+            raise OutcomeUnknown
+
+
+def _send_over_http() -> None:
+    try:
+        response = request("POST", settings.SANDBOX_URL, timeout=settings.SANDBOX_TIMEOUT)
+    except NoResponse as error:
+        raise OutcomeUnknown(str(error), getattr(error, "retry_after", None)) from error
+    if response.status >= 400:
+        raise OutcomeUnknown(f"HTTP {response.status}")
 
 
 def _booked(entry: Transaction) -> Booked:
