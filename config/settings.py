@@ -192,6 +192,10 @@ BROKER_QUIET_SECONDS = 5.0
 """Seconds after a failure during which wake-ups are not sent, so that requests do not wait for the broker."""
 SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))
 DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
+EXTERNAL_MAX_ATTEMPTS = env.int("EXTERNAL_MAX_ATTEMPTS", default=24)
+"""Attempts before a dead letter: about two minutes in the database, two days if an external system is called."""
+PAUSE_AFTER_DEATHS = env.int("PAUSE_AFTER_DEATHS", default=10)
+"""A consumer pauses itself when this many of its deliveries in a row have become dead letters."""
 NOT_YET_TIMEOUT = timedelta(minutes=5)
 """How long a reaction may raise `NotYet` before its attempts are counted."""
 ARCHIVE_AFTER = timedelta(days=env.float("ARCHIVE_AFTER_DAYS", default=90))

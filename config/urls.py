@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from billing import api as billing
 from fulfillment import api as fulfillment
-from integration.rest import deliveries, health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.tokens import Tokens
 from inventory import api as inventory
 from ordering.api import cancellation, customers, orders, products, timeline
@@ -31,6 +31,9 @@ v1 = [
     path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),
     path("shipments/<number:id>/deliver", fulfillment.Deliver.as_view(), name="deliver"),
+    path("consumers", consumers.Consumers.as_view(), name="consumers"),
+    path("consumers/<wirename:name>/pause", consumers.Pause.as_view(), name="pause"),
+    path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),
     path("deliveries", deliveries.Deliveries.as_view(), name="deliveries"),
     path("deliveries/replay", deliveries.Replay.as_view(), name="replay"),
     path("deliveries/<int:id>", deliveries.OneDelivery.as_view(), name="delivery"),

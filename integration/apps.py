@@ -42,7 +42,7 @@ class IntegrationConfig(AppConfig):
         # Importing these modules registers their checks, invariants and routines.
         from integration.aggregates import checks as state_tables  # noqa: F401
         from integration.history import append_only  # noqa: F401
-        from integration.messaging import archive, checks, deliver, invariants, tasks  # noqa: F401
+        from integration.messaging import archive, back_off, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import authentication, idempotency  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
 

@@ -13,6 +13,7 @@ from integration.domain import dispatcher
 from integration.domain.events import DomainEvent
 from integration.messaging import consumers
 from integration.messaging import routines as routines_module
+from integration.messaging.retries import Retries
 
 H = TypeVar("H", bound=Callable[..., Callable[[], object] | None])
 R = TypeVar("R", bound=Callable[[], None])
@@ -25,6 +26,8 @@ def whenever(
     external: bool = False,
     prepare: Callable[[Sequence[Any]], None] | None = None,
     read: Callable[[Sequence[Any]], Any] | None = None,
+    retries: Retries | None = None,
+    timeout: timedelta | None = None,
 ) -> Callable[[H], H]:
     """Register the decorated function as a reaction to an event.
 
@@ -40,15 +43,19 @@ def whenever(
         read: external reactions only: a function called once with all events of a batch, before the first is handled.
             Its result is the second argument of each call. If it is a context manager, it is entered for the duration
             of the calls.
+        retries: contracts only: how often a delivery is tried, and how long it waits between attempts. By default
+            minutes in a transaction, days for an external system.
+        timeout: external reactions only: the time after which a call that has not returned counts as failed, and is
+            abandoned. The gateway's own timeouts should be shorter.
 
     Raises:
         TypeError: a reaction to a domain event has a name or an option, a reaction to a contract has no name, or `read`
-            is used without `external`.
+            or `timeout` is used without `external`.
     """
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
-            if name or external or prepare or read:
+            if name or external or prepare or read or retries or timeout:
                 raise TypeError(
                     "a reaction to a domain event runs in the event's transaction and takes no name and no options"
                 )
@@ -56,9 +63,11 @@ def whenever(
         else:
             if not name:
                 raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
-            if read and not external:
-                raise TypeError(f"{name} handles events in a transaction: `read` requires external=True")
-            consumers.register(consumers.Consumer(name, event, handler, external, prepare, read))
+            if (read or timeout) and not external:
+                option = "read" if read else "timeout"
+                raise TypeError(f"{name} handles events in a transaction: `{option}` requires external=True")
+            limit = timeout or consumers.CALL_TIMEOUT
+            consumers.register(consumers.Consumer(name, event, handler, external, prepare, read, retries, limit))
         return handler
 
     return subscribe

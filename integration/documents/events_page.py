@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from integration.documents.catalogue import Entry, Field, all_contracts, all_domain_events
+from integration.messaging.consumers import consumers
+from integration.messaging.retries import duration_words
 
 INTRODUCTION = """\
 # Events
@@ -25,10 +27,28 @@ string becomes empty and an address loses everything except its country.
 ![Context map](pictures/context-map.svg)
 """
 
+CONSUMERS = """\
+A delivery that fails is tried again. The wait doubles from one second on, up to the longest wait of its consumer. After
+the last attempt it is a dead letter. Only a consumer that calls an external system has a timeout.
+"""
+
 
 def events_page() -> str:
     """The page as Markdown."""
-    return "\n".join([INTRODUCTION, "## Contracts", "", *_contracts(), "## Domain events", "", *_domain_events()])
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## Contracts",
+            "",
+            *_contracts(),
+            "## Consumers",
+            "",
+            *_consumers(),
+            "## Domain events",
+            "",
+            *_domain_events(),
+        ]
+    )
 
 
 def _contracts() -> Iterator[str]:
@@ -39,6 +59,17 @@ def _contracts() -> Iterator[str]:
         yield "| field | type |\n|---|---|"
         yield from (f"| `{field.name}` | {_kind(field)} |" for field in entry.fields)
         yield f"\n```json\n{json.dumps(entry.example, indent=2, ensure_ascii=False)}\n```\n"
+
+
+def _consumers() -> Iterator[str]:
+    yield textwrap.fill(CONSUMERS, 120, break_on_hyphens=False)
+    yield "\n| consumer | contract | attempts | longest wait | gives up after | timeout |\n|---|---|---|---|---|---|"
+    for name, consumer in consumers.items():
+        retries = consumer.retry_schedule
+        waits = f"{duration_words(retries.longest_wait)} | {duration_words(retries.lasts)}"
+        timeout = duration_words(consumer.timeout) if consumer.external else "–"
+        yield f"| `{name}` | `{consumer.listens_to.wire_name}` | {retries.attempts} | {waits} | {timeout} |"
+    yield ""
 
 
 def _domain_events() -> Iterator[str]:

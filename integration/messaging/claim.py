@@ -36,6 +36,10 @@ CLOCKS_DIFFER = timedelta(milliseconds=100)
 ahead, so that a delivery published by one process is due at once for another."""
 
 
+PAUSED = -1
+"""Instead of the failures of a consumer: it is paused."""
+
+
 class Claim(NamedTuple):
     """One attempt at one delivery."""
 
@@ -48,6 +52,8 @@ class Claim(NamedTuple):
     """When the delivery was due: its position in the delivery queue."""
     more: bool = True
     """Whether the delivery queue may hold other due deliveries."""
+    failures: int = 0
+    """How often its consumer has failed since it last succeeded, or `PAUSED`. A probe counts as a failure."""
 
 
 def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
@@ -92,6 +98,11 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
         if is_postgresql()
         else "(SELECT due_at FROM together AS old WHERE old.id = integration_delivery.id)"
     )
+    failures = f"""
+        SELECT CASE WHEN paused_at IS NULL THEN failures + deaths
+                    WHEN probe = integration_delivery.id THEN 1 ELSE {PAUSED} END
+        FROM integration_consumerstate AS state WHERE state.consumer = integration_delivery.consumer
+        """  # noqa: S608 - a constant
     with connection.cursor() as cursor:
         if is_postgresql():
             cursor.cursor.format = Format.BINARY  # psycopg parses the text of a datetime in Python
@@ -117,7 +128,8 @@ def claim(delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
                 fencing_token = (SELECT max(fencing_token) FROM together) + 1
             FROM together{no_fsync} WHERE integration_delivery.id = together.id
             RETURNING integration_delivery.id, consumer, attempts, integration_delivery.fencing_token, {was_due},
-                (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
+                (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together),
+                coalesce(({failures}), 0)
             """,  # noqa: S608 - only constants are formatted in
             {
                 "context": delivery_queue.context,

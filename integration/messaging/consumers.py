@@ -2,12 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent
 from integration.domain.naming import WireNames
+from integration.messaging.retries import Retries, default_retries
+
+CALL_TIMEOUT = timedelta(seconds=30)
+"""The default time after which a call to an external system counts as failed. The timeouts of gateways are shorter."""
 
 
 class Consumer(Struct, frozen=True):
@@ -22,6 +27,8 @@ class Consumer(Struct, frozen=True):
         prepare: called once with all events of a batch, in the unit of work that makes changes because of them and
             before those changes. It locks the rows they need in one order.
         read: external only; called once with all events of a batch, before the first is handled.
+        retries: its retry schedule; None for the default of its kind.
+        timeout: external only; the time after which a call that has not returned counts as failed.
     """
 
     name: str
@@ -30,11 +37,18 @@ class Consumer(Struct, frozen=True):
     external: bool = False
     prepare: Callable[[Sequence[Any]], None] | None = None
     read: Callable[[Sequence[Any]], Any] | None = None
+    retries: Retries | None = None
+    timeout: timedelta = CALL_TIMEOUT
 
     @property
     def context(self) -> str:
         """The context that reacts; its workers handle the deliveries."""
         return self.name.partition(".")[0]
+
+    @property
+    def retry_schedule(self) -> Retries:
+        """When its failed deliveries are tried again, and how often."""
+        return self.retries or default_retries(self.external)
 
 
 def locks_nothing(events: Sequence[Any]) -> None:

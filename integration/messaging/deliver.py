@@ -15,15 +15,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from django.conf import settings
-
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
-from integration.messaging.claim import BATCH, Claim, claim
+from integration.messaging.claim import BATCH, PAUSED, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.external import LONGEST_CALLING, adapt_batch_size, claim_sizes, handle_external
+from integration.messaging.holding import hold, note_attempt
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
     claimed,
@@ -93,7 +92,7 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
         left: list[Claim] = []
         for consumer, of_consumer in _by_consumer(claims).items():
             is_late = clock.stopwatch() - claimed_at > LONGEST_CLAIM
-            left += of_consumer if left or is_late else _attempt(consumer, of_consumer, early)
+            left += of_consumer if left or is_late else _attempt_unless_paused(consumer, of_consumer, early)
         attempts += len(claims) - len(left)
         longest = LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
         adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at > longest)
@@ -124,6 +123,21 @@ def _seconds_until_early_are_due(early: Sequence[datetime]) -> float | None:
     return max((max(wait, 0.001) for wait in waits if wait <= LONGEST_EARLY_WAIT), default=None)
 
 
+def _attempt_unless_paused(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
+    """Handle deliveries of one consumer, or hold those of a paused one; returns those left for lack of time.
+
+    Args:
+        early: as in `_attempt`.
+    """
+    if held := [claim for claim in claims if claim.failures == PAUSED]:
+        hold(name, held)
+    tried = [claim for claim in claims if claim.failures != PAUSED]
+    left = _attempt(name, tried, early) if tried else []
+    if tried and tried[0].failures:
+        note_attempt(name, tried)
+    return left
+
+
 def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
     """Handle deliveries of one consumer together or, if that fails, each alone; returns those left for lack of time.
 
@@ -152,12 +166,12 @@ def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Cla
     Args:
         left: the claims to handle; committed ones are removed from it.
     """
-    if left[0].attempt > settings.DELIVERY_MAX_ATTEMPTS:
-        raise WorkerDied(WorkerDied.__doc__)
     if name not in consumers:
         park([(delivery, f"no consumer is named {name!r}") for delivery in claimed(left)], left)
         return []
     consumer = consumers.get(name)
+    if left[0].attempt > consumer.retry_schedule.attempts:
+        raise WorkerDied(WorkerDied.__doc__)
     if consumer.external:
         return handle_external(consumer, left)
     began = clock.stopwatch()

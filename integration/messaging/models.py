@@ -4,6 +4,7 @@ A delivery row is outbox, inbox, retry queue and dead letter at once, so no two 
 long ago is one row in the archive.
 """
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import models
@@ -90,6 +91,10 @@ PARKED = Q(status=Status.PENDING, error__startswith=PARKED_BECAUSE)
 """A delivery that waits for code that knows its contract, version or consumer."""
 
 
+HELD = datetime(9999, 1, 1, tzinfo=UTC)
+"""The `due_at` of a delivery that is held: it waits until its consumer is resumed."""
+
+
 class Delivery(models.Model):
     """One message for one consumer.
 
@@ -147,3 +152,50 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message.name} to {self.consumer}"
+
+
+class ConsumerState(models.Model):
+    """How a consumer has fared lately, and whether it is paused. A consumer without a row is not."""
+
+    consumer = models.CharField(max_length=80, primary_key=True)
+    # External only: failed attempts since the last delivery that was done.
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    # Deliveries that became dead letters since the last one that was done.
+    deaths = models.PositiveIntegerField(default=0, editable=False)
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.CharField(max_length=80, blank=True)
+    reason = models.TextField(blank=True)
+    resumed_at = models.DateTimeField(null=True)
+    resumed_by = models.CharField(max_length=80, blank=True)
+    # The id of the one delivery that is tried although the consumer is paused.
+    probe = models.BigIntegerField(null=True, editable=False)
+    probed_at = models.DateTimeField(null=True)
+    # Resumed, and some of its deliveries are still held.
+    releasing = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = "consumer"
+        ordering: ClassVar = ["consumer"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(paused_at=None) | ~(Q(paused_by="") | Q(reason="")), name="paused_has_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.consumer
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its deliveries are held."""
+        return self.paused_at is not None
+
+
+class Heartbeat(models.Model):
+    """When something that runs all the time last did, such as the sweep."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

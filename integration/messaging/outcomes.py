@@ -23,8 +23,9 @@ from integration.domain.errors import NotYet
 from integration.domain.naming import UnknownName
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
-from integration.messaging.back_off import PARKED_FOR, back_off
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
+from integration.messaging.consumer_states import note_failed
+from integration.messaging.consumers import consumers
 from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
@@ -32,6 +33,9 @@ from integration.storage.sql import each_of, keys, selected, wanted
 from integration.storage.writing import Update
 
 log = logging.getLogger(__name__)
+
+PARKED_FOR = timedelta(minutes=1)
+"""How long a parked delivery waits before it is tried again; by then a worker with other code may claim it."""
 
 RESCHEDULED = ["attempts", "in_flight", "due_at", "too_early_since", "error", "traceback"]
 """The columns to write when a delivery is retried later as if it had not been claimed."""
@@ -238,25 +242,26 @@ def record_failure(failed: Claim, error: Exception) -> None:
     """Record a failed attempt if the claim is still valid.
 
     A delivery that only came too early or lost a deadlock is retried soon and gets its attempt back. After the last
-    attempt a delivery becomes a dead letter. Any other is retried after a back-off.
+    attempt of its consumer's schedule a delivery becomes a dead letter. Any other is retried when the schedule says.
     """
     delivery = claimed([failed]).first()
     if delivery is None:
         return
+    retries = consumers.get(failed.consumer).retry_schedule
     if is_early(delivery, error):
         _note_too_early(delivery)
         _try_again_soon(delivery)
     elif _is_conflict(error):
         _try_again_soon(delivery)
         log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
-    elif failed.attempt >= settings.DELIVERY_MAX_ATTEMPTS:
+    elif failed.attempt >= retries.attempts:
         delivery.status = Status.DEAD
         log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
     else:
-        delivery.due_at = clock.now() + back_off(failed.attempt)
+        delivery.due_at = clock.now() + retries.wait(failed.attempt, error)
         log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
     _set_error(delivery, error)
-    claimed([failed]).update(
+    recorded = claimed([failed]).update(
         status=delivery.status,
         attempts=delivery.attempts,
         in_flight=False,
@@ -265,6 +270,8 @@ def record_failure(failed: Claim, error: Exception) -> None:
         error=delivery.error,
         traceback=delivery.traceback,
     )
+    if recorded and delivery.attempts == failed.attempt:
+        note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
 
 
 def _is_conflict(error: Exception) -> bool:

@@ -73,7 +73,7 @@ def renumber_history(context: str) -> RunPython:
 
 
 def renumber(context: str) -> int:
-    """Let the numbers of a history increase with the versions of its aggregates; locks only the rows that get other numbers.
+    """Let the numbers of a history increase with the versions; locks only the rows that get other numbers.
 
     What has read such a history may be wrong. So no code owns the existing builds of the context's read models any
     more, and workers make new ones.

@@ -20,5 +20,12 @@ class NumberConverter(SkuConverter):
     regex = "[A-Z]{1,3}-[0-9]{1,18}(?:-[0-9]{1,6})?"
 
 
+class WireNameConverter(SkuConverter):
+    """The wire name of a consumer in a path."""
+
+    regex = r"[a-z][a-z0-9_]{0,39}\.[a-z0-9][a-z0-9._-]{0,79}"
+
+
+register_converter(WireNameConverter, "wirename")
 register_converter(SkuConverter, "sku")
 register_converter(NumberConverter, "number")

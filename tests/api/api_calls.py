@@ -97,6 +97,11 @@ def examples(system: System) -> dict[str, Call]:
             "POST", f"shipments/{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"}
         ),
         "POST shipments/<number:id>/deliver": Call("POST", f"shipments/{shipment}/deliver", {}),
+        "GET consumers": Call("GET", "consumers"),
+        "POST consumers/<wirename:name>/pause": Call(
+            "POST", "consumers/ordering.tell-buyer-of-dispatch/pause", {"reason": "the mail server moves"}
+        ),
+        "POST consumers/<wirename:name>/resume": Call("POST", "consumers/ordering.tell-buyer-of-dispatch/resume", {}),
         "GET deliveries": Call("GET", "deliveries?status=dead"),
         "GET deliveries/<int:id>": Call("GET", f"deliveries/{one}"),
         "POST deliveries/<int:id>/replay": Call("POST", f"deliveries/{one}/replay", {}),

@@ -46,6 +46,9 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/deliver":     ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET consumers":                          ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "POST consumers/<wirename:name>/pause":  ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "POST consumers/<wirename:name>/resume": ("integration",  Statuses(401, 403, 403, 403, 200)),
     "GET deliveries":                         ("integration",  Statuses(401, 403, 403, 403, 200)),
     "GET deliveries/<int:id>":                ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST deliveries/replay":                 ("integration",  Statuses(401, 403, 403, 403, 202)),
@@ -93,6 +96,7 @@ def test_every_caller_gets_the_status_in_the_table(
 
 
 COMES_AFTER = {
+    "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
     "POST auth/tokens": "POST customers",
     "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
 }

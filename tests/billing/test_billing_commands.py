@@ -270,12 +270,12 @@ def test_an_unreachable_provider_leads_to_a_dead_letter_and_no_charge(
 ) -> None:
     settings.SANDBOX_FAILURE_RATE = 2.0
     consume(PLACED, RESERVED)
-    for _ in range(settings.DELIVERY_MAX_ATTEMPTS):
-        later(timedelta(minutes=11))
+    for _ in range(settings.EXTERNAL_MAX_ATTEMPTS):
+        later(timedelta(hours=6))
         drain("billing")
 
     dead = Delivery.objects.get(consumer="billing.collect-payment")
-    assert (dead.status, dead.attempts) == ("dead", settings.DELIVERY_MAX_ATTEMPTS)
+    assert (dead.status, dead.attempts) == ("dead", settings.EXTERNAL_MAX_ATTEMPTS)
     settings.SANDBOX_FAILURE_RATE = 0.0
     assert _states() == ("open", "unknown", None)
     assert _moved() == []

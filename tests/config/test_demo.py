@@ -15,8 +15,8 @@ from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.demo_orders import Kind, wishes
 from config.shop.demo_shop import fill_demo_shop
 from integration.domain.identifiers import OrderNumber, Sku
-from integration.messaging import outcomes
 from integration.messaging.models import Delivery, Status
+from integration.messaging.retries import Retries
 from inventory.models import StockItem
 from ordering.commands import change_product
 from ordering.models import Order, Product
@@ -157,7 +157,7 @@ class TestTimeout:
 
     def test_does_not_wait_for_dead_letters(self, settings: Any, placed: Placed) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
-        settings.DELIVERY_MAX_ATTEMPTS = 1
+        settings.EXTERNAL_MAX_ATTEMPTS = 1
         order = Order.objects.get(pk=placed())
 
         with pytest.raises(NotCarriedThrough, match=r"Dead letters.*:\n  1 × billing.collect-payment .1 att"):
@@ -167,7 +167,7 @@ class TestTimeout:
         self, settings: Any, placed: Placed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.SANDBOX_FAILURE_RATE = 2.0
-        monkeypatch.setattr(outcomes, "back_off", lambda attempt: timedelta(milliseconds=300))
+        monkeypatch.setattr(Retries, "wait", lambda *args: timedelta(milliseconds=300))
         monkeypatch.setattr(
             "config.shop.carry.time.sleep", lambda seconds: setattr(settings, "SANDBOX_FAILURE_RATE", 0.0)
         )

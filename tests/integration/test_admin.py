@@ -35,7 +35,8 @@ from integration.history.story import story
 from integration.messaging.archive import archive_batch
 from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import replay
-from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
+from integration.messaging.holding import hold_and_release
+from integration.messaging.models import ArchivedMessage, ConsumerState, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
 from ordering.commands import cancel_order
@@ -107,6 +108,7 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
             archive_batch(1)
         placed()
         catch_up_all()
+        hold_and_release()  # creates the rows of consumers
 
     return create
 
@@ -607,3 +609,27 @@ def test_an_archived_message_is_shown_on_its_own_page_and_in_its_story(order: Or
     assert f"{archived.pk}/change/" in admin_client.get(story).content.decode()
     assert archived.deliveries[0]["consumer"] in admin_client.get(page_of(archived)).content.decode()
     assert archived in admin_client.get(list_of(ArchivedMessage), {"q": order.number}).context["cl"].queryset
+
+
+def test_operators_pause_and_resume_consumers_with_their_names_recorded(
+    order: Order, staff: Callable[..., Client]
+) -> None:
+    hold_and_release()  # creates the rows
+    state = ConsumerState.objects.get(pk="billing.collect-payment")
+    asked = {"action": "pause_consumers", "_selected_action": [state.pk], "submitted": "yes", "reason": "it moves"}
+    staff("integration.view_consumerstate").post(list_of(ConsumerState), asked, follow=True)
+    state.refresh_from_db()
+    assert not state.is_paused
+    operator = staff("integration.change_consumerstate", "integration.view_consumerstate")
+
+    assert "is paused" in operator.post(list_of(ConsumerState), asked, follow=True).content.decode()
+    state.refresh_from_db()
+    assert (state.is_paused, state.reason) == (True, "it moves")
+    assert state.paused_by.startswith("user:")
+    assert "Resume" in operator.get(page_of(state)).content.decode()
+
+    chosen = {"action": "resume_consumers", "_selected_action": [state.pk]}
+    assert "is resumed" in operator.post(list_of(ConsumerState), chosen, follow=True).content.decode()
+    state.refresh_from_db()
+    assert (state.is_paused, state.resumed_by[:5]) == (False, "user:")
+    assert "is not paused" in operator.post(list_of(ConsumerState), chosen, follow=True).content.decode()

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from integration.domain.errors import DomainError
-from integration.messaging.backlog import Backlog, backlog
 from integration.messaging.dead_letters import replay, replay_one, skip_one
-from integration.messaging.models import Delivery, Status
+from integration.messaging.models import ConsumerState, Delivery, Status
+from integration.messaging.standing import Standing, standings
 
 ACTOR = "command line"
 """The actor recorded when this command skips a delivery; Waybill does not know which person runs the command."""
@@ -26,7 +26,8 @@ class Command(BaseCommand):
 
     help = (
         "Without a verb: how many deliveries each consumer has pending (due now), waiting (being handled, or due "
-        "later), parked (those among them that this code does not know) and dead, and how long the oldest has been due."
+        "later), parked (those among them that this code does not know) and dead, how long the oldest has been due, "
+        "and whether the consumer is paused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         try:
             match verb:
                 case None:
-                    self._print(_table_of_backlog(backlog()))
+                    self._print(_table_of_standings(standings()))
                 case "list":
                     self._list(**options)
                 case "replay":
@@ -95,16 +96,23 @@ def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:
     return Delivery.objects.filter(**{name: value for name, value in wanted.items() if value})
 
 
-def _table_of_backlog(rows: Iterable[Backlog]) -> Table:
+def _table_of_standings(rows: Iterable[Standing]) -> Table:
     table = Table("Consumer")
     for heading in ("Pending", "Waiting", "Parked", "Dead", "Oldest due for"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("Paused", overflow="ellipsis")
     for row in rows:
-        lag = f"{row.lag:,.1f} s" if row.pending else "–"
-        table.add_row(
-            Text(row.consumer), f"{row.pending:,}", f"{row.waiting:,}", f"{row.parked:,}", f"{row.dead:,}", lag
-        )
+        counts = (row.backlog.pending, row.backlog.waiting, row.backlog.parked, row.backlog.dead)
+        lag = f"{row.backlog.lag:,.1f} s" if row.backlog.pending else "–"
+        table.add_row(Text(row.name), *(f"{count:,}" for count in counts), lag, Text(paused_words(row.state)))
     return table
+
+
+def paused_words(state: ConsumerState) -> str:
+    """Since when, by whom and why a consumer is paused, or a dash."""
+    if not state.paused_at:
+        return "–"
+    return f"since {state.paused_at:%Y-%m-%d %H:%M:%S} by {state.paused_by}: {state.reason}"
 
 
 def _table_of_deliveries(deliveries: Iterable[Delivery]) -> Table:

@@ -1,8 +1,8 @@
 """Upgrades while orders flow: old and new code run side by side, no request fails, and nothing is lost.
 
 Each row begins with a system of older code. While clients place, read and list orders, other code is deployed as
-docs/operations.md says: `migrate`, then the new processes while the old ones run, then the old ones are stopped. Measured
-is how long it takes from then until every order is confirmed and listed.
+docs/operations.md says: `migrate`, then the new processes while the old ones run, then the old ones are stopped. What
+is measured is how long it takes from then until every order is confirmed and listed.
 
 Run alone, with servers of its own: `python -m tests.chaos.outages.upgrades [--only NAME]`. It needs the git history.
 """

@@ -19,7 +19,6 @@ from integration.domain.identifiers import Sku
 from integration.domain.metadata import current_cause
 from integration.messaging import deliver as delivering
 from integration.messaging import external, outcomes
-from integration.messaging.back_off import back_off
 from integration.messaging.claim import BATCH, CLOCKS_DIFFER, LEASE, LOST_AGAIN_WAITS, claim, due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import deliver_due
@@ -450,15 +449,6 @@ def test_any_error_text_can_be_stored(
     assert raised == ""
     assert delivery().attempts == 1
     assert delivery().error.startswith("HandlerError: " + text[:5])
-
-
-def test_the_back_off_grows_and_is_bounded() -> None:
-    for attempt in range(1, 40):
-        longest = min(2 ** (attempt - 1), 600)
-        waits = [back_off(attempt).total_seconds() for _ in range(50)]
-        assert longest / 2 <= min(waits)
-        assert max(waits) <= longest
-        assert len(set(waits)) > 1
 
 
 @pytest.mark.parametrize(("attempt", "least", "most"), [(1, 0.5, 1.0), (2, 1.0, 2.0)])
