@@ -259,6 +259,9 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
 * **Lists** come in pages: request `next` until it is null.
 * **Changing what you saw**: send a resource's `ETag` as `If-Match`.
 * **Finding it again**: every response names its story in `X-Correlation-Id`.
+* **Health**, at the root and without a token: `GET /healthz` is 200 while the process lives. `GET /readyz` is 200 while
+  the database and the broker respond, otherwise 503. Its `degraded` lists in sentences what works less well:
+  read models that are behind or failing, paused consumers, a silent beat.
 """,
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

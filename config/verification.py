@@ -7,9 +7,12 @@ from billing.reconciliation import compare
 from integration.aggregates.rebuild import rows_are_their_histories
 from integration.domain import clock
 from integration.invariants import Finding, TookTooLong, invariants, no_statement_longer_than
+from integration.read_models.late import late_read_models
+from integration.read_models.registry import read_models
 
 REBUILD = "events.rows_are_their_histories"
 BOOKS = "money.books_are_the_providers"
+CAUGHT_UP = "read_models.are_caught_up"
 
 NOT_FINISHED = Finding(0, [], finished=False)
 
@@ -32,6 +35,7 @@ def verify(
         OutcomeUnknown: the provider cannot be reached.
     """
     checks = {name: entry.check for name, entry in invariants.items()}
+    checks[CAUGHT_UP] = _read_models_are_caught_up
     checks[REBUILD] = lambda: rows_are_their_histories(newest)
     if provider is not None:
         checks[BOOKS] = lambda: _books_are_the_providers(provider)
@@ -45,6 +49,11 @@ def _within(timeout: float, check: Callable[[], Finding]) -> Finding:
             return check()
     except TookTooLong:
         return NOT_FINISHED
+
+
+def _read_models_are_caught_up() -> Finding:
+    """No projection has failed, and no read model is minutes behind its history."""
+    return Finding(len(read_models.items()), late_read_models())
 
 
 def _books_are_the_providers(reach: timedelta) -> Finding:

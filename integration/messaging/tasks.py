@@ -12,6 +12,7 @@ from django.db import close_old_connections
 from integration.messaging import routines as routines_module
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_onward
+from integration.messaging.heartbeat import SWEEP, note_heartbeat
 from integration.messaging.wakeups import DeliveryQueue, clear_wakeups, wake
 from integration.read_models.builds import delete_abandoned
 from integration.read_models.catch_up import catch_up_all
@@ -35,6 +36,7 @@ def sweep() -> None:
     The sweep finds retries, and deliveries whose wake-up was lost: in a crash, in a flush of Redis, or because the
     broker was unreachable.
     """
+    note_heartbeat(SWEEP)
     delivery_queues = due_delivery_queues()
     clear_wakeups(delivery_queues)  # a worker would do this, but its wake-up may have been lost
     wake(delivery_queues)

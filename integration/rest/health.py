@@ -1,9 +1,14 @@
-"""Health checks at the root of the site, without authentication: `/healthz` for liveness, `/readyz` for readiness."""
+"""Health checks at the root of the site, without authentication: `/healthz` for liveness, `/readyz` for readiness.
+
+A process is ready while it can serve: readiness is about the database and the broker. What works less well does not
+take it out of service; `/readyz` lists it as degraded.
+"""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
 from integration.messaging.wakeups import BROKER_ERRORS, connection_for_sending
+from integration.rest.degraded import degraded
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -12,11 +17,15 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Check readiness: 200 if the database and the broker respond, otherwise 503 and the name of what does not."""
+    """Check readiness: 200 if the database and the broker respond, otherwise 503 and the name of what does not.
+
+    A 200 lists what is degraded: a read model that is behind or failing, a paused consumer, a beat that is silent.
+    """
     checks = {"database": _database_responds(), "broker": _broker_responds()}
     status = 200 if all(checks.values()) else 503
     results = {name: "ok" if responds else "unreachable" for name, responds in checks.items()}
-    return JsonResponse({"status": "ok" if status == 200 else "not ready", **results}, status=status)
+    is_degraded = {"degraded": degraded()} if checks["database"] else {}
+    return JsonResponse({"status": "ok" if status == 200 else "not ready", **results, **is_degraded}, status=status)
 
 
 def _database_responds() -> bool:

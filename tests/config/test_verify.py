@@ -18,7 +18,10 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
 from integration.invariants import always, invariants
+from integration.read_models.catch_up import catch_up_all
 from integration.read_models.history_reader import number
+from integration.read_models.late import LATE
+from integration.read_models.models import ReadModelBuild
 
 PLANTED = {
     "a stock row edited by hand": (
@@ -145,6 +148,25 @@ def test_an_order_whose_deadline_has_passed_long_ago_is_named(placed: Callable[.
     assert "waits for nothing" not in verify()
     with clock.moved(timedelta(hours=1)):
         assert f"{order}: pending, and waits for nothing" in verify()
+
+
+def test_a_read_model_that_has_stopped_is_named(at_rest: OrderNumber) -> None:
+    catch_up_all()
+    only = ["read_models.are_caught_up"]
+    assert verify(only=only).rstrip().splitlines()[-1].startswith("└")
+
+    ReadModelBuild.objects.filter(read_model="ordering.order-board").update(error="KeyError: 'x'")
+    assert "read model ordering.order-board has stopped: its projection failed" in verify(only=only)
+
+
+def test_a_read_model_that_is_minutes_behind_is_named(at_rest: OrderNumber, placed: Callable[..., OrderNumber]) -> None:
+    catch_up_all()
+    placed()
+    only = ["read_models.are_caught_up"]
+    assert "behind" not in verify(only=only), "seconds do not matter"
+
+    with clock.moved(LATE):
+        assert "read model ordering.order-board is " in verify(only=only)
 
 
 def test_checks_can_be_selected_by_name(at_rest: OrderNumber) -> None:

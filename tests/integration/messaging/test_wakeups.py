@@ -219,6 +219,7 @@ def test_a_lost_wake_up_does_not_suppress_the_sweep(
     broker: Broker, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "due_delivery_queues", lambda: [IN_TRANSACTION])
+    monkeypatch.setattr(tasks, "note_heartbeat", lambda name: None)
     wake([IN_TRANSACTION, EXTERNAL])
     broker.wakeups_sent.clear()
 
