@@ -9,6 +9,7 @@ from celery.worker import WorkController
 from django.conf import settings
 
 from config.celery import app
+from integration.messaging.call_threads import call_threads
 
 log = logging.getLogger(__name__)
 
@@ -35,3 +36,4 @@ class Embedded:
         """Stop after the tasks that are running; due deliveries are handled after the next start."""
         self._beat.stop()
         self._worker.stop()
+        call_threads.close()

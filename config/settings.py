@@ -215,22 +215,22 @@ SANDBOX_WEBHOOK_SECRETS = env.list("SANDBOX_WEBHOOK_SECRETS", default=[SECRET_KE
 SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
 SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
 """The share of calls to the sandbox that fail like a broken connection, before or after the charge."""
-
-# Without a mail server, e-mails are written to files, because a log must not contain addresses.
-vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
-EMAIL_FILE_PATH = VAR / "mail"
 SANDBOX_URL = env.str("SANDBOX_URL", default="")
 """Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
 SANDBOX_TIMEOUT = 5.0
 """Seconds that one such way may take."""
-EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")
 
+# Without a mail server, e-mails are written to files, because a log must not contain addresses.
+vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
 if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
     EMAIL_BACKEND = "integration.gateways.smtp.EmailBackend"
+EMAIL_FILE_PATH = VAR / "mail"
+EMAIL_TIMEOUT = 10
+"""Seconds for connecting to the mail server, and for each e-mail as a whole."""
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")
+
 # --- The API ------------------------------------------------------------------------------------------------------
 
-"""Seconds for connecting to the mail server, and for each e-mail as a whole."""
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["integration.rest.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

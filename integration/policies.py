@@ -73,16 +73,17 @@ def whenever(
     return subscribe
 
 
-def every(interval: timedelta, *, name: str) -> Callable[[R], R]:
+def every(interval: timedelta, *, name: str, external: bool = False) -> Callable[[R], R]:
     """Register the decorated function as a routine, which beat runs repeatedly in a worker of its context.
 
     Args:
         interval: the time from one run to the next; at least a second.
         name: its wire name, `context.what-it-does`.
+        external: whether it calls an external system. It then has a thread of its own, which delays nothing else.
     """
 
     def subscribe(routine: R) -> R:
-        routines_module.register(routines_module.Routine(name, interval, routine))
+        routines_module.register(routines_module.Routine(name, interval, routine, external))
         return routine
 
     return subscribe

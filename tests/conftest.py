@@ -79,6 +79,7 @@ def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     A test with a stopped clock keeps the limits of a batch, because there only the test lets time pass. The batch sizes
     that earlier tests left in the process are cleared.
     """
+    monkeypatch.setattr(deliver, "CALLS_HAVE_THREADS", False)
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
     monkeypatch.setattr(deliver, "LONGEST_CLAIM", float("inf"))
     if "stopped_clock" not in request.fixturenames:

@@ -9,6 +9,6 @@ from integration.policies import every
 REACH = timedelta(days=3)
 
 
-@every(timedelta(minutes=10), name="billing.reconcile-payments")
+@every(timedelta(minutes=10), name="billing.reconcile-payments", external=True)
 def reconcile_recent_payments() -> None:
     reconcile(clock.now() - REACH)

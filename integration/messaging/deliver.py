@@ -14,11 +14,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from threading import Lock
 
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
+from integration.messaging.call_threads import call_threads, is_given_up
 from integration.messaging.claim import BATCH, PAUSED, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.external import LONGEST_CALLING, adapt_batch_size, claim_sizes, handle_external
@@ -55,6 +57,9 @@ batch_sizes: dict[str, int] = defaultdict(lambda: BATCH)
 """Deliveries of a consumer that this process handles together. A batch reads all its events and locks all their
 aggregates first. With large orders it therefore starts only as many as it can handle in time."""
 
+CALLS_HAVE_THREADS = True
+"""Whether a woken worker handles external deliveries in threads of their own. Tests in one transaction cannot."""
+
 LONGEST_WAKE = 0.5
 """Seconds after which a woken worker sends itself a new wake-up and lets other delivery queues run, whose work may be
 older."""
@@ -73,7 +78,34 @@ def deliver_onward(delivery_queue: DeliveryQueue) -> None:
     with reserving_one() as reserved:
         reserved.add(delivery_queue)
         while reserved and clock.stopwatch() - began < LONGEST_WAKE:
-            deliver_due(reserved.pop())
+            next_queue = reserved.pop()
+            if next_queue.external and CALLS_HAVE_THREADS:
+                reserved |= _deliver_in_thread(next_queue)
+            else:
+                deliver_due(next_queue)
+
+
+def _deliver_in_thread(delivery_queue: DeliveryQueue) -> set[DeliveryQueue]:
+    """Handle the due external deliveries of a delivery queue in a thread, and wait for it for a moment.
+
+    Returns:
+        The delivery queue that the thread has reserved, for this thread to go on with. If the thread takes longer, it
+        wakes a worker for it.
+    """
+    lock, is_waiting, reserved_there = Lock(), True, set[DeliveryQueue]()
+
+    def work() -> None:
+        with reserving_one() as reserved:
+            deliver_due(delivery_queue)
+            with lock:
+                if is_waiting:
+                    reserved_there.update(reserved)
+                    reserved.clear()
+
+    call_threads.run(delivery_queue, work)
+    with lock:
+        is_waiting = False
+    return reserved_there
 
 
 def deliver_due(delivery_queue: DeliveryQueue) -> int:
@@ -100,7 +132,7 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
             release(delivery_queue, left)
         more = bool(left) or claims[-1].more
         wait = 0.0 if more else _seconds_until_early_are_due(early)
-        if wait is None:
+        if wait is None or is_given_up():
             break  # deliveries published since then have sent their own wake-up
         if clock.stopwatch() - began > LONGEST_WAKE:
             wake([delivery_queue])

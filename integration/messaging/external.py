@@ -2,11 +2,15 @@
 
 After a short time, one unit of work records all results and marks their deliveries done. The other deliveries are
 released. A call that takes longer than the lease keeps its delivery, because the lease is renewed meanwhile.
+
+A call that exceeds its consumer's timeout counts as failed, and its delivery is retried. If it returns after all, its
+result is recorded even so: the call was made. Its error changes nothing, because its claim has ended.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 from integration.aggregates.unit_of_work import unit_of_work
@@ -15,9 +19,18 @@ from integration.domain import clock
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
-from integration.messaging.leases import leases_renewed
+from integration.messaging.leases import Leases, leases_renewed
 from integration.messaging.models import Delivery
-from integration.messaging.outcomes import MARK_CALLED, Readable, claim_of, mark_done, note_failure, readable, take
+from integration.messaging.outcomes import (
+    MARK_CALLED,
+    Readable,
+    claim_of,
+    mark_done,
+    note_failure,
+    readable,
+    record_failure,
+    take,
+)
 from integration.messaging.wakeups import DeliveryQueue
 
 LONGEST_CALLING = 0.25
@@ -47,6 +60,10 @@ class CallResult(NamedTuple):
     write_down: Callable[[], object] | None
 
 
+class CallTimedOut(TimeoutError):
+    """The call to the external system did not return in time."""
+
+
 def handle_external(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     """Call the external system for a short time and record its results; returns the claims left for lack of time."""
     deliveries = readable(claims, take(claims))
@@ -70,24 +87,50 @@ def _call_each(
         claims: the claim of each delivery.
 
     Returns:
-        The results, and the claims left for lack of time.
+        The results, and the claims left for lack of time. If a call took too long there are none of either: the thread
+        of the leases has settled the batch.
     """
     results: list[CallResult] = []
+
+    def settle_without_this_thread(late: Claim | None) -> None:
+        if late:
+            record_failure(late, CallTimedOut(f"{CallTimedOut.__doc__} Its limit is {consumer.timeout}."))
+        if results:
+            _write_down(consumer, results)
+
+    delivery_queue = DeliveryQueue(consumer.context, consumer.external)
     with (
-        leases_renewed(DeliveryQueue(consumer.context, consumer.external), claims) as leases,
+        leases_renewed(delivery_queue, claims, consumer.timeout, settle_without_this_thread) as leases,
         _read(consumer, [event for _, event in deliveries]) as given,
     ):
-        began = clock.stopwatch()
-        for n, (delivery, event) in enumerate(deliveries):
-            is_late = n and clock.stopwatch() - began > LONGEST_CALLING
-            if is_late or not leases.begin(n):
-                return results, claims[n:]
-            try:
-                with caused_by(delivery.message.cause):
-                    results.append(CallResult(delivery, event, consumer.handle(event, *given)))
-            except Exception as error:  # the other deliveries are not affected
-                note_failure(claim_of(delivery), error)
-    return results, []
+        left = _call_in_turn(consumer, deliveries, claims, leases, given, results)
+    return ([], []) if leases.are_given_up else (results, left)
+
+
+def _call_in_turn(
+    consumer: Consumer,
+    deliveries: Sequence[Readable],
+    claims: list[Claim],
+    leases: Leases,
+    given: tuple[Any, ...],
+    results: list[CallResult],
+) -> list[Claim]:
+    """Make the calls and add their results to `results`; returns the claims left for lack of time."""
+    began = clock.stopwatch()
+    for n, (delivery, event) in enumerate(deliveries):
+        is_late = n and clock.stopwatch() - began > LONGEST_CALLING
+        if is_late or not leases.begin(n):
+            return claims[n:]
+        try:
+            with caused_by(delivery.message.cause):
+                result = CallResult(delivery, event, consumer.handle(event, *given))
+        except Exception as error:  # the other deliveries are not affected
+            note_failure(claims[n], error)
+            leases.end(lambda: None)
+        else:
+            if not leases.end(partial(results.append, result)):
+                _write_down(consumer, [result])
+    return []
 
 
 @contextmanager

@@ -73,11 +73,12 @@ MARK_CALLED = MARK_DONE._replace(only_if="integration_delivery.status || '' IN (
 
 
 def claimed(claims: Sequence[Claim]) -> QuerySet[Delivery]:
-    """The deliveries whose claims are still valid: pending, with an unchanged fencing token and attempt count.
+    """The deliveries whose claims are still valid: pending and in flight, with an unchanged fencing token and attempt
+    count. An outcome that is written ends the claim.
 
     The attempt count is compared too, because older code that runs meanwhile claims without raising the token.
     """
-    pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING)
+    pending = Delivery.objects.filter(pk__in=[claim.id for claim in claims], status=Status.PENDING, in_flight=True)
     valid = pending.filter(fencing_token=claims[0].fencing_token, attempts=claims[0].attempt)
     return valid.select_related("message").order_by("pk")
 

@@ -18,6 +18,8 @@ class Routine(Struct, frozen=True):
     name: str
     interval: timedelta
     run: Callable[[], None]
+    external: bool = False
+    """Whether it calls an external system, and so has a thread of its own."""
 
     @property
     def context(self) -> str:

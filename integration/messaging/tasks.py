@@ -9,7 +9,9 @@ from celery import shared_task
 from celery.signals import task_prerun
 from django.db import close_old_connections
 
+from integration.messaging import deliver as deliver_module
 from integration.messaging import routines as routines_module
+from integration.messaging.call_threads import call_threads
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_onward
 from integration.messaging.heartbeat import SWEEP, note_heartbeat
@@ -46,7 +48,11 @@ def sweep() -> None:
 @limited(TASK)
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
-    routines_module.routines.get(routine).run()
+    found = routines_module.routines.get(routine)
+    if found.external and deliver_module.CALLS_HAVE_THREADS:
+        call_threads.run(found.name, found.run, most=1)  # while it hangs, it does not begin again
+    else:
+        found.run()
 
 
 # At an interval, not by wake-up: a batch of events costs little more than a single event.

@@ -106,25 +106,6 @@ def test_a_failed_call_is_not_leased_any_longer(listen: Listen, run_out: RunOut)
     assert Delivery.objects.get(message__data__sku="LAMP").status == Status.DONE
 
 
-def test_a_call_that_never_returns_loses_its_lease(
-    listen: Listen, run_out: RunOut, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(leases, "LONGEST_CALL", timedelta(seconds=0.1))
-    renewed = []
-
-    def call(event: StockRanOut) -> None:
-        _wait_until(lambda: "takes too long: inventory.reorder" in caplog.text)
-        renewed.append(_due_at())
-        clock.pause(0.1)
-        renewed.append(_due_at())
-
-    listen(call, external=True)
-    run_out("MUG")
-    deliver_due(EXTERNAL)
-
-    assert renewed[0] == renewed[1]
-
-
 def test_a_renewal_that_fails_is_tried_again(
     listen: Listen, run_out: RunOut, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
