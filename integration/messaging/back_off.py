@@ -40,7 +40,8 @@ def _too_far_ahead() -> Iterator[Q]:
     yield Q(in_flight=False, attempts=0, due_at__gt=now + PARKED_FOR)
     names = defaultdict(list)
     for name, consumer in consumers.items():
-        names[consumer.retry_schedule.longest_wait].append(name)
+        schedule = consumer.retry_schedule  # only an external system asks for a wait of its own
+        names[schedule.longest_wait if consumer.external else schedule.longest_without_request].append(name)
     of_unknown = ~Q(consumer__in=[name for name, _ in consumers.items()])
     yield of_unknown & Q(in_flight=False, due_at__gt=now + default_retries(external=True).longest_wait)
     for longest, of_consumers in names.items():

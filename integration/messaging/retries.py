@@ -40,6 +40,11 @@ class Retries(Struct, frozen=True):
         """The longest time from the first attempt to the last."""
         return timedelta(seconds=sum(map(self._longest_wait_after, range(1, self.attempts))))
 
+    @property
+    def longest_without_request(self) -> timedelta:
+        """The longest wait that the schedule reaches by itself, without a `retry_after`."""
+        return timedelta(seconds=self._longest_wait_after(self.attempts - 1))
+
     def _longest_wait_after(self, attempt: int) -> float:
         return min(2.0 ** (attempt - 1), self.longest_wait.total_seconds())
 

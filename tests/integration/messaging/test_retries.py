@@ -96,7 +96,7 @@ class TestDelivery:
         listen(_fail, name="inventory.reorder")
         run_out("MUG")
         waits: Any = Delivery.objects
-        waits.update(due_at=clock.now() + timedelta(hours=5))
+        waits.update(attempts=1, due_at=clock.now() + timedelta(hours=5))
 
         bring_forward()
 
