@@ -89,6 +89,7 @@ MIDDLEWARE = [
     # First, so that every response has a correlation id, even a response of a middleware below.
     "integration.rest.middleware.begin_story",
     "integration.rest.database.limit_statements",
+    "integration.rest.bodies.read_whole",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -297,6 +298,9 @@ LOGGING = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        # Clients that disconnect, and requests that wait for a thread, are everyday events.
+        "waitress": {"level": "WARNING"},
+        "waitress.queue": {"level": "ERROR"},
         # A client error is reported in the response, not in the log.
         "django.request": {"level": "ERROR"},
     },

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from billing import api as billing
 from fulfillment import api as fulfillment
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest.schema import made_once
 from integration.rest.tokens import Tokens
 from inventory import api as inventory
 from ordering.api import cancellation, customers, orders, products, timeline
@@ -47,7 +48,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
 

@@ -56,12 +56,15 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
+    411: "Length required",
     412: "Precondition failed",
     413: "Content too large",
     415: "Unsupported media type",
     422: "Invalid input",
     429: "Too many requests",
+    431: "Headers too large",
     500: "Server error",
+    501: "Not implemented",
     503: "Service unavailable",
 }
 
@@ -83,6 +86,12 @@ def problem(status: int, code: str, detail: str, errors: Iterable[dict[str, str]
     }
     listed = [{**error, "detail": _sentence(error["detail"])} for error in islice(errors, MAX_ERRORS_LISTED)]
     return {**document, "errors": listed} if listed else document
+
+
+def too_large_problem() -> dict[str, Any]:
+    """The problem document for a body beyond the limit."""
+    limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
+    return problem(413, "too_large", f"The body of a request must not exceed {limit}.")
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -107,8 +116,7 @@ def _describe(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]] | 
     if isinstance(error, exceptions.APIException):
         return error.status_code, problem(error.status_code, _code(error), _detail(error)), _headers(error)
     if isinstance(error, RequestDataTooBig):
-        limit = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
-        return 413, problem(413, "too_large", f"The body of a request must not exceed {limit}."), {}
+        return 413, too_large_problem(), {}
     if isinstance(error, OperationalError | InterfaceError) and not is_stale_plan(error):
         return _unavailable(error)
     if isinstance(error, IntegrityError) and _is_taken(error):
@@ -190,18 +198,28 @@ def _escaped(field: str) -> str:
     return quote(field.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace")
 
 
-def _json(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> JsonResponse:
+    return JsonResponse(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def too_large() -> HttpResponse:
+    """The response to a body beyond the limit."""
+    return _json(too_large_problem())
+
+
+def length_required() -> HttpResponse:
+    """The response to a body whose length the server cannot find out."""
+    return _json(problem(411, "length_required", "Send the body with a Content-Length."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler404`: no URL pattern matches the path."""
-    return _json(404, "not_found", f"There is nothing at {request.path}.")
+    return _json(problem(404, "not_found", f"There is nothing at {request.path}."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler400`: Django could not read the request."""
-    return _json(400, "bad_request", "The request could not be read.")
+    return _json(problem(400, "bad_request", "The request could not be read."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -210,6 +228,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     Details are written to the log only, because they may be confidential.
     """
     if isinstance(error := sys.exception(), OperationalError | InterfaceError):
-        status, document, headers = _unavailable(error)
-        return JsonResponse(document, status=status, headers=headers, content_type=CONTENT_TYPE)
-    return _json(500, "server_error", "An internal error occurred. It was logged, and nothing was changed.")
+        _, document, headers = _unavailable(error)
+        return _json(document, headers)
+    return _json(problem(500, "server_error", "An internal error occurred. It was logged, and nothing was changed."))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from api_calls import Call, errors_of, kind_of, problem_of
 from django.db import OperationalError
+from django.test import Client as DjangoClient
 
 from ordering.models import Order
 
@@ -429,6 +430,22 @@ def test_an_unreachable_database_is_a_503_with_retry_after(
     assert response.headers["Retry-After"] == "1"
     assert "10.0.0.7" not in response.content.decode()
     assert all_rows() == before
+
+
+@pytest.mark.parametrize("login", [True, False], ids=["in a view", "in a middleware"])
+def test_a_page_of_the_admin_is_a_503_too(db: None, monkeypatch: pytest.MonkeyPatch, login: bool) -> None:
+    def lose_connection(*args: object, **kwargs: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr("django.contrib.auth.forms.authenticate", lose_connection)
+    if not login:
+        middleware = "django.contrib.sessions.middleware.SessionMiddleware"
+        monkeypatch.setattr(f"{middleware}.process_response", lose_connection)
+    form = {"username": "olga", "password": "olga"}
+    response = DjangoClient(raise_request_exception=False).post("/admin/login/", form)
+
+    assert (response.status_code, kind_of(response)) == (503, "database_unavailable")
+    assert response.headers["Retry-After"] == "1"
 
 
 def test_an_unknown_host_is_a_problem_document(anonymous: Any, db: None) -> None:

@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from api_calls import BASE, System, examples, routes
+from django.core.cache import cache
 from django.core.management import call_command
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView
 from jsonschema import Draft202012Validator
 from playwright.sync_api import sync_playwright
 
@@ -206,3 +209,20 @@ def test_the_api_page_sends_no_request_to_another_host(live_server: Any, setting
 
     assert hosts == {f"shop.example:{port}"}
     assert "/api/v1/orders/{number}/timeline" in text
+
+
+def test_the_document_is_made_once_for_many_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    made = []
+    make = SpectacularAPIView._get_schema_response
+
+    def count(self: Any, request: Any) -> Any:
+        made.append(request)
+        return make(self, request)
+
+    monkeypatch.setattr(SpectacularAPIView, "_get_schema_response", count)
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(lambda _: Client().get("/api/schema?format=json"), range(16)))
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
+    assert len(made) == 1

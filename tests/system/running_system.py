@@ -154,7 +154,7 @@ class Client:
 
     def __init__(self, port: int, token: str = "") -> None:
         self.port = port
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query: str) -> Response:
         return self.ask("GET", f"/api/v1{path}?{urlencode(query)}" if query else f"/api/v1{path}")
@@ -170,7 +170,7 @@ class Client:
             more: more headers.
         """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
-        headers = {**self._headers, "Content-Type": "application/json", **(more or {})}
+        headers = {**self.headers, "Content-Type": "application/json", **(more or {})}
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
         connection.request(method, path, sent, headers)
         with connection.getresponse() as response:

@@ -1,15 +1,19 @@
 """`manage.py serve`: the web; in the embedded mode with a worker and beat in the same process."""
 
+import errno
 import logging
+import os
 import signal
+import socket
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from gunicorn.app.base import BaseApplication
 
 from config.embedded import Embedded
+from config.web import Worker
 from config.wsgi import application
 
 log = logging.getLogger(__name__)
@@ -31,18 +35,21 @@ A first order to copy:
 Ctrl-C stops it.
 """
 
+BACKLOG = 1_024
+"""Connections that may wait to be accepted."""
+
 
 class Server(BaseApplication):
     """Gunicorn, configured by Django's settings instead of a file of its own."""
 
-    def __init__(self, port: int, host: str) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         self._embedded: Embedded | None = None
-        self._bind = f"{host}:{port}"
+        self._bind = f"fd://{listener.detach()}"
         super().__init__()
 
     def load_config(self) -> None:
         self.cfg.set("bind", self._bind)
-        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("worker_class", Worker)
         self.cfg.set("workers", settings.WEB_CONCURRENCY)
         self.cfg.set("threads", settings.WEB_THREADS)
         self.cfg.set("loglevel", "warning")
@@ -99,6 +106,19 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
         self.check()
+        listener = _listen(host, port)
         self.stdout.write(BANNER.format(url=f"http://{host}:{port}", sku="MUG-ENAMEL-BLUE"))
         self.stdout.flush()  # before the fork, or each worker would print the buffer again
-        Server(port, host).run()
+        Server(listener).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        used = "Is Waybill running already? " if error.errno == errno.EADDRINUSE else ""
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise CommandError(
+            f"Cannot listen on {host}, port {port}: {reason}. {used}Another port: --port, or make run PORT=…"
+        ) from error

@@ -1,0 +1,191 @@
+"""A web process: gunicorn manages the processes, and waitress the connections of each.
+
+A thread serves a request only once the request has arrived whole, and never waits for a client to read. So clients that
+are idle or slow take up a connection, not a thread.
+"""
+
+import json
+import os
+import resource
+import time
+from socket import SHUT_WR
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers import base
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask
+
+from integration.rest.problems import CONTENT_TYPE, problem, too_large_problem
+
+MOST_CONNECTIONS = 1_000
+OPEN_FILES = 4 * MOST_CONNECTIONS
+"""A connection takes a file descriptor, and two more if its request and its response are stored in files."""
+IDLE_TIMEOUT = 30
+"""Seconds after which a connection is closed on which nothing is sent."""
+REQUEST_TIMEOUT = 60.0
+"""Seconds within which a request must have arrived whole."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds for which a client may go on sending after the last response."""
+LINGER = 0.5
+"""Seconds for which a stopping process still serves what arrives on open connections."""
+
+
+class Request(HTTPRequestParser):
+    """A request that knows since when it arrives."""
+
+    def __init__(self, adj: Adjustments) -> None:
+        super().__init__(adj)
+        self.began = time.monotonic()
+
+
+class Refusal(ErrorTask):
+    """The response to a request that cannot be read or is too long."""
+
+    def execute(self) -> None:
+        """Respond with a problem document, and close the connection."""
+        error = self.request.error
+        code = error.reason.lower().replace(" ", "_")
+        document = too_large_problem() if error.code == 413 else problem(error.code, code, error.body)
+        body = json.dumps(document).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", CONTENT_TYPE))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Connection(HTTPChannel):
+    """A connection.
+
+    A pipelined request waits until the client has read the responses before it. After the last response, what the
+    client still sends is read and dropped: closing at once would reset the connection, and the response could be lost.
+    """
+
+    parser_class = Request
+    error_task_class = Refusal
+    waits_for_client = False
+    close_when_flushed: bool
+    closes_at: float | None = None
+
+    def readable(self) -> Any:
+        """Whether data from the client is awaited."""
+        return self.closes_at is not None or super().readable()
+
+    def writable(self) -> Any:
+        """Whether there is something to do that needs no data from the client."""
+        return self.will_close or (self.closes_at is None and (self.waits_for_client or super().writable()))
+
+    def handle_write(self) -> None:
+        """Send what can be sent. Once all is sent, go on with the next pipelined request, or begin to close."""
+        is_last: bool = self.close_when_flushed
+        if is_last:
+            self.close_when_flushed = False  # or it would be closed at once
+        super().handle_write()
+        if is_last:
+            self.close_when_flushed = True
+        if self.total_outbufs_len or not self.connected:
+            return
+        if is_last:
+            self.closes_at = time.monotonic() + CLOSE_TIMEOUT
+            self.socket.shutdown(SHUT_WR)
+        elif self.waits_for_client:
+            self.waits_for_client = False
+            self.server.add_task(self)
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether the client has been too slow in sending, reading or closing."""
+        if self.closes_at is not None:
+            return self.closes_at < time.monotonic()
+        arrives_slowly = self.request is not None and self.request.began < time.monotonic() - REQUEST_TIMEOUT
+        return arrives_slowly or (self.waits_for_client and self.last_activity < now - IDLE_TIMEOUT)
+
+
+class Server(TcpWSGIServer):
+    """All connections of a process."""
+
+    channel_class = Connection
+
+    def add_task(self, task: Connection) -> None:
+        """Have a thread serve the next request of a connection, unless the client has not read the last response."""
+        if task.total_outbufs_len:
+            task.waits_for_client = True
+        else:
+            super().add_task(task)
+
+    def maintenance(self, now: float) -> None:
+        """Close connections that are silent or too slow."""
+        super().maintenance(now)
+        for each in self.active_channels.values():
+            if each.is_overdue(now):
+                each.will_close = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being served, or a response sent."""
+        return any(each.requests or each.total_outbufs_len for each in self.active_channels.values())
+
+
+class Worker(base.Worker):
+    """Gunicorn's worker class."""
+
+    _server: Server | None = None
+
+    def run(self) -> None:
+        """Serve until gunicorn's master sends SIGTERM or dies."""
+        _allow_open_files()
+        connections: dict[int, Any] = {}
+        (listener,) = self.sockets
+        server = self._server = Server(
+            self.wsgi,
+            connections,
+            _sock=listener.sock,
+            adj=_adjustments(self.cfg.threads),
+            sockinfo=(listener.FAMILY, listener.type, listener.proto, listener.getsockname()),
+            bind_socket=False,
+        )
+        while self.alive and self.ppid == os.getppid():
+            self._serve(connections)
+        server.accepting = False
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < self.cfg.graceful_timeout - 2:
+            if passed > LINGER and not server.is_busy:
+                break
+            self._serve(connections, 0.1)
+        server.task_dispatcher.shutdown(timeout=1)
+
+    def _serve(self, connections: dict[int, Any], seconds: float = 1.0) -> None:
+        self.notify()
+        wasyncore.loop(seconds, use_poll=True, map=connections, count=1)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: stop accepting connections."""
+        super().handle_exit(sig, frame)
+        if self._server:
+            self._server.pull_trigger()
+
+
+def _adjustments(threads: int) -> Adjustments:
+    return Adjustments(
+        threads=threads,
+        connection_limit=MOST_CONNECTIONS,
+        channel_timeout=IDLE_TIMEOUT,
+        cleanup_interval=5,
+        # Django refuses a longer body with a problem document. What is sent in chunks has more bytes than the body.
+        max_request_body_size=2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        # Which of these headers to believe is decided by BEHIND_TLS and NUM_PROXIES.
+        clear_untrusted_proxy_headers=False,
+        log_socket_errors=False,
+        ident=None,
+    )
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < OPEN_FILES:
+        most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,103 @@
+"""A body that is sent in chunks, without its length, has the same effect as one with a Content-Length."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import pytest
+from api_calls import BASE, Call, System, examples, kind_of, routes
+from django.db import transaction
+
+from ordering.models import Order
+
+WRITING = [str(route) for route in routes() if route.method != "GET"]
+COMES_AFTER = {
+    "POST auth/tokens": "POST customers",
+    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
+}
+KEY = {"Idempotency-Key": "k"}
+LIMIT = 2_621_440
+
+
+def send_in_chunks(client: Any, call: Call, **server: Any) -> Any:
+    """Send a request as a WSGI server passes it on that has found the end of the chunks itself."""
+    raw = call.body if isinstance(call.body, bytes) else json.dumps(call.body).encode()
+    environ = {
+        "wsgi.input": BytesIO(raw),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **server,
+    }
+    json_type = {"content_type": "application/json", "headers": dict(call.headers)}
+    return client.generic(call.method, BASE + call.path, **json_type, **environ)
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("route", WRITING)
+def test_every_route_takes_the_same_body_in_chunks_and_with_its_length(
+    route: str, system: System, anonymous: Any, buyer: Any, operator: Any, all_rows: Callable[[], dict[str, list[Any]]]
+) -> None:
+    clients = {"anonymous": anonymous, "buyer": buyer, "operator": operator}
+    call = examples(system)[route]
+    client = clients[call.who]
+    if route in COMES_AFTER:
+        assert operator.call(examples(system)[COMES_AFTER[route]]).status_code < 300
+    before = all_rows()
+    effects = []
+    for send in (client.call, lambda call: send_in_chunks(client, call)):
+        with rolled_back():
+            response = send(call)
+            after = all_rows()
+            effects.append((response.status_code, {name: len(rows) for name, rows in after.items()}, after == before))
+
+    assert effects[0][0] < 300
+    assert effects[0] == effects[1]
+
+
+@pytest.mark.parametrize("route", [route for route in WRITING if route.startswith("PATCH")])
+def test_a_change_in_chunks_is_made(route: str, system: System, buyer: Any, operator: Any) -> None:
+    call = examples(system)[route]
+    client = buyer if call.who == "buyer" else operator
+    before = client.call(Call("GET", call.path)).json()
+    assert send_in_chunks(client, call).status_code == 200
+    after = client.call(Call("GET", call.path)).json()
+    assert {name for name in call.body if after[name] != before[name]}
+
+
+def test_a_request_repeated_in_chunks_has_the_same_fingerprint(
+    buyer: Any, shop: object, order_body: dict[str, Any]
+) -> None:
+    first = send_in_chunks(buyer, Call("POST", "orders", order_body, headers=KEY))
+    again = buyer.call(Call("POST", "orders", order_body, headers=KEY))
+    other = send_in_chunks(buyer, Call("POST", "orders", {**order_body, "lines": []}, headers=KEY))
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 422)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 422), (LIMIT + 1, 413)])
+def test_a_body_in_chunks_has_the_same_limit(buyer: Any, shop: object, size: int, status: int) -> None:
+    body = b'"' + b"x" * (size - 2) + b'"'
+    call = Call("POST", "orders", body)
+    responses = [send_in_chunks(buyer, call), buyer.call(call)]
+
+    assert [response.status_code for response in responses] == [status, status]
+    assert {kind_of(response) for response in responses} == {"too_large" if status == 413 else "invalid_input"}
+
+
+@pytest.mark.parametrize("server", [{"wsgi.input_terminated": False}, {"SERVER_PROTOCOL": "HTTP/1.0"}])
+def test_a_body_whose_end_is_unknown_is_refused(buyer: Any, server: dict[str, Any]) -> None:
+    response = send_in_chunks(buyer, Call("PATCH", "me", {"name": "Ada King"}), **server)
+    assert response.status_code == 411
+    assert kind_of(response) == "length_required"
+    assert "X-Correlation-Id" in response.headers
