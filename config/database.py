@@ -60,10 +60,8 @@ def _sqlite(given: dict[str, str]) -> dict[str, Any]:
             # Without IMMEDIATE, two transactions that read and then write lock each other out.
             "transaction_mode": "IMMEDIATE",
             "timeout": timeout,
-            # Orders change the same pages again and again. A checkpoint every 40 MB instead of every 4 writes many
-            # changes of a page to the database as one, and waits for the disk as rarely.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-            f"PRAGMA busy_timeout={int(timeout * 1000)}; PRAGMA wal_autocheckpoint=10000;",
+            f"PRAGMA busy_timeout={int(timeout * 1000)};",
         },
     }
 

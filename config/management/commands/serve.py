@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from gunicorn.app.base import BaseApplication
 
+from config.checkpoints import Checkpoints
 from config.embedded import Embedded
 from config.web import Worker
 from config.wsgi import application
@@ -44,6 +46,7 @@ class Server(BaseApplication):
 
     def __init__(self, listener: socket.socket) -> None:
         self._embedded: Embedded | None = None
+        self._checkpoints: Checkpoints | None = None
         self._bind = f"fd://{listener.detach()}"
         super().__init__()
 
@@ -75,10 +78,15 @@ class Server(BaseApplication):
         if settings.EMBEDDED:
             self._embedded = Embedded()
             self._embedded.start()
+        if connection.vendor == "sqlite":
+            self._checkpoints = Checkpoints(Path(connection.settings_dict["NAME"]))
+            self._checkpoints.start()
 
     def _end(self, server: Any, worker: Any) -> None:
         if self._embedded:
             self._embedded.stop()
+        if self._checkpoints:
+            self._checkpoints.stop()
 
 
 def synchronize_clock() -> None:

@@ -5,10 +5,13 @@ order in the embedded mode.
 """
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+from integration.storage.sqlite.log import MOST_PAGES, PAGE, most_pages
 
 
 class Cursor(SQLiteCursorWrapper):
@@ -24,7 +27,15 @@ def _converted(query: str) -> str:
 
 
 class DatabaseWrapper(SQLite):
-    """Django's wrapper, which makes cursors of this class."""
+    """Django's wrapper, which makes cursors of this class, and checkpoints before the log fills the disk."""
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        connection = super().get_new_connection(conn_params)
+        if not self.is_in_memory_db():
+            # A log that was longer, because of a long reader, is cut to this length when it begins again.
+            connection.execute(f"PRAGMA journal_size_limit={MOST_PAGES * PAGE}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={most_pages(Path(conn_params['database']))}")
+        return connection
 
     def create_cursor(self, name: str | None = None) -> Any:
         return self.connection.cursor(factory=Cursor)
