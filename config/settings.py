@@ -5,7 +5,6 @@ Without any variable Waybill runs embedded: SQLite, a broker in memory, one proc
 """
 
 import os
-import secrets
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
+from config.var import make_folder, require_writable, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -32,22 +32,9 @@ DEBUG = env.bool("DEBUG", default=False)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
 WEB_THREADS = env.int("WEB_THREADS", default=8)
 
-
-def _embedded_secret() -> str:
-    """The secret of this installation, generated at its first start."""
-    VAR.mkdir(parents=True, exist_ok=True)
-    path = VAR / "secret-key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    secret = secrets.token_urlsafe(50)
-    with os.fdopen(handle, "w") as file:
-        file.write(secret)
-    return secret
-
-
-SECRET_KEY = env.str("SECRET_KEY", default="") or (_embedded_secret() if EMBEDDED else "")
+if EMBEDDED:
+    require_writable(VAR)
+SECRET_KEY = env.str("SECRET_KEY", default="") or (secret_key(VAR) if EMBEDDED else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY must be set when CELERY_BROKER_URL is: a server has no default secret")
 
@@ -121,7 +108,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+make_folder(STATIC_ROOT)
 # Static files are served from the packages themselves, so `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 
@@ -145,9 +132,10 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite"):
-    VAR.mkdir(parents=True, exist_ok=True)
     if not EMBEDDED:
         raise ImproperlyConfigured("SQLite is for the embedded mode: set DATABASE_URL along with CELERY_BROKER_URL")
+    if DATABASES["default"]["NAME"] != ":memory:":
+        require_writable(VAR, Path(DATABASES["default"]["NAME"]))
 
 # --- Between the contexts -----------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from config.preparing import prepare_alone
 from config.shop.demo_shop import fill_demo_shop
 from config.shop.people import let_people_in, missing_people
 from config.shop.report import console_on
@@ -31,8 +32,9 @@ class Command(BaseCommand):
                 "This is a server (CELERY_BROKER_URL is set), and the passwords of operator and buyer are public. "
                 "Use --force if only you can reach it."
             )
-        products = fill_demo_shop()
-        people = let_people_in()
+        with prepare_alone():
+            products = fill_demo_shop()
+            people = let_people_in()
         console = console_on(self.stdout, no_color=options["no_color"])
         if products or people:
             console.print(

@@ -1,4 +1,4 @@
-"""`manage.py migrate`, which never makes requests wait for long: it tries again instead of waiting for a lock."""
+"""`manage.py migrate`, by one process at a time. Requests never wait for it long, and SQLite is migrated as a whole."""
 
 import time
 from typing import Any
@@ -7,6 +7,7 @@ from django.core.management.commands.migrate import Command as Migrate
 from django.db import OperationalError
 from psycopg.errors import LockNotAvailable
 
+from config.preparing import all_or_nothing, prepare_alone
 from integration.storage.limits import Limits, limited
 
 LOCK_TIMEOUT = 1.0
@@ -23,7 +24,7 @@ class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
         for left in reversed(range(ATTEMPTS)):
             try:
-                with limited(Limits(lock=LOCK_TIMEOUT)):
+                with prepare_alone(), limited(Limits(lock=LOCK_TIMEOUT)), all_or_nothing():
                     super().handle(*args, **options)
                 return
             except OperationalError as error:
