@@ -9,6 +9,7 @@ from integration.domain import clock
 from integration.invariants import Finding, TookTooLong, invariants, no_statement_longer_than
 from integration.read_models.late import late_read_models
 from integration.read_models.registry import read_models
+from integration.storage.outages import repeated_after_outages
 
 REBUILD = "events.rows_are_their_histories"
 BOOKS = "money.books_are_the_providers"
@@ -43,6 +44,7 @@ def verify(
     return {name: _within(timeout, check) for name, check in wanted.items()}
 
 
+@repeated_after_outages
 def _within(timeout: float, check: Callable[[], Finding]) -> Finding:
     try:
         with no_statement_longer_than(timeout):

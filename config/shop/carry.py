@@ -15,6 +15,7 @@ from django.db.models import Count
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
+from integration.storage.outages import repeated_after_outages
 
 TIMEOUT = timedelta(minutes=2)
 """Longer than the longest back-off before a last attempt, so that a short outage does not end a command."""
@@ -29,6 +30,7 @@ class NotCarriedThrough(CommandError):
     """Deliveries of a command's stories became dead letters, or none was done for too long."""
 
 
+@repeated_after_outages
 def carry_on(stories: Collection[UUID], timeout: timedelta = TIMEOUT) -> None:
     """Handle what is due until no delivery of these stories is pending.
 

@@ -14,6 +14,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import Sku
 from integration.domain.metadata import new_story
 from integration.domain.money import Money
+from integration.storage.outages import repeated_after_outages
 from inventory.commands import stock_up
 from inventory.models import StockItem
 from ordering.commands import list_products
@@ -35,6 +36,7 @@ class Ware(NamedTuple):
     opening_stock: int
 
 
+@repeated_after_outages
 def open_shop(wares: Sequence[Ware], timeout: timedelta = TIMEOUT) -> int:
     """List and stock those of the wares that the shop lacks, and wait until all contexts have handled that.
 
@@ -68,6 +70,7 @@ def _open(wares: Sequence[Ware]) -> int:
     return len(new)
 
 
+@repeated_after_outages
 def receive_missing(needed: Mapping[Sku, int], reference: str, timeout: timedelta = TIMEOUT) -> None:
     """Receive as much of every sku as is missing, and wait until all contexts have handled that.
 

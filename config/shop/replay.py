@@ -20,6 +20,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import Cause, caused_by
+from integration.storage.outages import repeated_after_outages
 from ordering.commands import place_order
 from ordering.models import MixedCurrencies, Order, Product
 
@@ -37,6 +38,7 @@ def story_of(sale: Sale) -> UUID:
     return uuid5(INVOICES, f"{sale.invoice} {sale.customer} {sale.placed_at.isoformat()}")
 
 
+@repeated_after_outages
 def orders_of(sales: Sequence[Sale]) -> dict[UUID, OrderNumber]:
     """The orders of the sales that have been placed, by correlation id."""
     found: dict[UUID, OrderNumber] = {}
@@ -89,6 +91,7 @@ def replay(
         on_carried(len(batch))
 
 
+@repeated_after_outages
 def place(sale: Sale) -> None:
     """Place a sale as an order, unless it is one already."""
     story = Cause(correlation_id=story_of(sale), actor=f"sales-export:{sale.invoice}"[:80])

@@ -18,6 +18,7 @@ from config.shop.sales_export import Reason, SalesExport
 from integration.domain.identifiers import OrderNumber
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
+from integration.storage.outages import repeated_after_outages
 from ordering.models import Order
 from ordering.queries import timeline
 
@@ -70,6 +71,7 @@ class End(NamedTuple):
         return f"{self.orders:,} {self.status}" + (f" ({self.reason})" if self.reason else "")
 
 
+@repeated_after_outages
 def ends_of(orders: Collection[OrderNumber]) -> list[End]:
     """The ends of the orders, the most frequent first."""
     ends: dict[tuple[str, str, str], list[int]] = {}

@@ -6,10 +6,12 @@ from fulfillment.commands import deliver_shipment, dispatch_shipment
 from fulfillment.models import Shipment, ShipmentStatus
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.states import NotAllowed
+from integration.storage.outages import repeated_after_outages
 
 CARRIER = "Demo Parcels"
 
 
+@repeated_after_outages
 def dispatch(tracking_numbers: Mapping[OrderNumber, str]) -> None:
     """Dispatch every arranged shipment of the orders, with the order's tracking number."""
     for shipment in _shipments(tracking_numbers, ShipmentStatus.ARRANGED):
@@ -19,6 +21,7 @@ def dispatch(tracking_numbers: Mapping[OrderNumber, str]) -> None:
             continue
 
 
+@repeated_after_outages
 def deliver(orders: Collection[OrderNumber]) -> None:
     """Deliver every dispatched shipment of the orders."""
     for shipment in _shipments(orders, ShipmentStatus.DISPATCHED):

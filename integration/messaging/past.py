@@ -20,6 +20,7 @@ from integration.messaging.archive import bring_back
 from integration.messaging.consumers import Consumer
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
+from integration.storage.outages import repeated_after_outages
 
 BATCH = 500
 """Messages that get a new delivery in one transaction."""
@@ -39,6 +40,7 @@ class Batch(NamedTuple):
     given: int
 
 
+@repeated_after_outages
 def missed(consumer: Consumer, since: datetime, until: datetime | None = None) -> Past:
     """Count the messages that `give_past` would give to the consumer."""
     archived = _missed_archived(consumer, since, until).count()
@@ -72,17 +74,20 @@ def give_past(
     return given
 
 
+@repeated_after_outages
 def waiting(consumer: Consumer) -> int:
     """The number of pending deliveries of the consumer."""
     return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING).count()
 
 
+@repeated_after_outages
 def _give_live(consumer: Consumer, since: datetime, until: datetime | None) -> Batch:
     with transaction.atomic():
         missed = _missed_live(consumer, since, until).select_for_update().order_by("pk")
         return _give(consumer, list(missed.values_list("pk", flat=True)[:BATCH]))
 
 
+@repeated_after_outages
 def _give_archived(consumer: Consumer, since: datetime, until: datetime | None) -> Batch:
     with transaction.atomic():
         archived = list(_missed_archived(consumer, since, until).select_for_update().order_by("pk")[:BATCH])

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integration.domain.errors import DomainError
+from integration.storage.outages import repeated_after_outages
 from ordering.commands import erase_buyer
 from ordering.queries import buyer_named
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             id = buyer_named(buyer)
             if not yes and input(f"Erase buyer {id} for good? Type their identifier: ").strip() != id:
                 raise CommandError("Nothing was erased.")
-            erased = erase_buyer(id)
+            erased = repeated_after_outages(erase_buyer)(id)
         except EOFError:
             raise CommandError("Nothing was erased: there is no terminal to ask for confirmation. Use --yes.") from None
         except DomainError as error:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from billing.gateways import OutcomeUnknown
 from billing.reconciliation import open_discrepancies, reconcile
 from integration.domain import clock
+from integration.storage.outages import repeated_after_outages
 
 
 class Command(BaseCommand):
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, days: int, **options: Any) -> None:
         try:
-            report = reconcile(clock.now() - timedelta(days=days))
+            report = repeated_after_outages(reconcile)(clock.now() - timedelta(days=days))
         except OutcomeUnknown as error:
             raise CommandError(f"the provider could not be reached: {error}") from error
         self.stdout.write(f"{report.looked_at:,} compared, {len(report.repaired)} repaired")

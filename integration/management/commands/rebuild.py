@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from integration.domain.errors import DomainError
 from integration.read_models.rebuild import differences, events_to_read, rebuild
 from integration.read_models.registry import ReadModel, read_models
+from integration.storage.outages import repeated_after_outages
 
 
 class Command(BaseCommand):
@@ -37,11 +38,13 @@ class Command(BaseCommand):
         if wrong:
             raise CommandError(f"{wrong} differences", returncode=1)
 
+    @repeated_after_outages
     def _rebuild(self, model: ReadModel) -> int:
         self._with_bar(model, lambda progress: rebuild(model, progress))
         self.stdout.write(f"{model.name} is rebuilt: {model.rows.objects.count():,} rows.")
         return 0
 
+    @repeated_after_outages
     def _check(self, model: ReadModel) -> int:
         found = self._with_bar(model, lambda progress: differences(model, progress))
         for each in found:

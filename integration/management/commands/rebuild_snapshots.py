@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from integration.aggregates.rebuild import aggregates, rebuild_snapshots
+from integration.storage.outages import repeated_after_outages
 
 
 class Command(BaseCommand):
@@ -17,4 +18,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         for model in aggregates():
-            self.stdout.write(f"{model.__name__}: {rebuild_snapshots(model):,} snapshots")
+            self.stdout.write(f"{model.__name__}: {repeated_after_outages(rebuild_snapshots)(model):,} snapshots")
