@@ -62,8 +62,10 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
     delivery_queues: list[DeliveryQueue] = []
     monkeypatch.setattr(wakeups, "_quiet_until", 0.0)
     monkeypatch.setattr(wakeups._thread, "producer", None)
+    monkeypatch.setattr(wakeups._thread, "opening", None)
     if request.node.get_closest_marker("system") is None:
         monkeypatch.setattr(wakeups, "_keys", lambda: None)
+        monkeypatch.setattr(wakeups, "_producer", lambda: None)
         monkeypatch.setattr(
             wakeups.current_app,
             "send_task",

@@ -21,17 +21,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
-from amqp.exceptions import AMQPError, MessageNacked
 from celery import current_app
 from django.conf import settings
-from kombu import Connection, Producer
-from kombu.exceptions import OperationalError
-from redis import Redis, RedisError, ResponseError
+from kombu import Producer
+from redis import Redis, ResponseError
+
+from integration.messaging.broker import BROKER_ERRORS, OPEN_WITHIN, start_opening
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class _PerThread(threading.local):
     """Each thread's own broker connection, and the delivery queue reserved for the thread; None if it reserves none."""
 
     producer: Producer | None = None
+    opening: "Future[Producer] | None" = None
     opened_after = -1
     reserved: set[DeliveryQueue] | None = None
 
@@ -67,8 +69,6 @@ _failures = 0
 
 SLOW_AFTER = 1.0
 """Seconds. To connect takes several round trips; not every thread of a process should wait for them in turn."""
-BROKER_ERRORS = (OperationalError, OSError, RedisError, AMQPError, MessageNacked)
-"""What is raised when the broker is down, silent, or replies with an error."""
 WAKEUP_EXPIRES = timedelta(seconds=2)
 """How long a lost wake-up may suppress further ones."""
 
@@ -281,11 +281,13 @@ def _is_connected() -> bool:
 
 def _producer() -> Producer:
     if _thread.producer is None or not _is_connected():
+        opening = _thread.opening
+        if opening is None or (opening.done() and opening.exception()):
+            _thread.opening = opening = start_opening(current_app)
+        try:
+            _thread.producer = opening.result(OPEN_WITHIN)
+        finally:
+            if opening.done():
+                _thread.opening = None
         _thread.opened_after = _failures
-        _thread.producer = current_app.amqp.Producer(connection_for_sending(), auto_declare=False)
     return _thread.producer
-
-
-def connection_for_sending() -> Connection:
-    """A connection on which the broker must respond within a second; it is opened when it is first used."""
-    return current_app.connection_for_write(transport_options=settings.WAKEUP_TRANSPORT_OPTIONS)

@@ -7,7 +7,7 @@ take it out of service; `/readyz` lists it as degraded.
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from integration.messaging.wakeups import BROKER_ERRORS, connection_for_sending
+from integration.messaging.broker import BROKER_ERRORS, connection_for_sending
 from integration.rest.degraded import degraded
 
 

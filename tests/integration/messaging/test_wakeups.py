@@ -1,10 +1,12 @@
 """A broker that is down or silent fails and delays no request, and for a while it gets no further wake-ups."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -37,8 +39,8 @@ from tests.chaos.servers import Redis as OwnRedis
 from tests.system.running_system import eventually
 
 IN_TRANSACTION, EXTERNAL = DeliveryQueue("inventory", False), DeliveryQueue("billing", True)
-REAL_KEYS = wakeups._keys
-"""The original function, before a fixture of all tests replaces it."""
+REAL_KEYS, REAL_PRODUCER = wakeups._keys, wakeups._producer
+"""The original functions, before a fixture of all tests replaces them."""
 
 
 class Broker:
@@ -364,6 +366,27 @@ def test_a_thread_that_reserves_nothing_wakes_workers_for_all_queues(
 # --- With real sockets: how Celery and Redis clients behave ---
 
 
+ConnectTo = Callable[[str], Celery]
+
+
+@pytest.fixture
+def connect_to(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> ConnectTo:
+    """Lets wake-ups go to the broker of a URL, over real connections that are opened however busy the machine is."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers this variable
+    monkeypatch.setattr(wakeups, "OPEN_WITHIN", 60.0)
+    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
+    monkeypatch.setattr(wakeups, "_producer", REAL_PRODUCER)
+
+    def connect_to(url: str) -> Celery:
+        app = Celery("test", broker=url, set_as_current=False)
+        monkeypatch.setattr(wakeups, "current_app", app)
+        if not url.startswith("memory"):
+            settings.WAKEUP_TRANSPORT_OPTIONS = broker_settings(url)["WAKEUP_TRANSPORT_OPTIONS"]
+        return app
+
+    return connect_to
+
+
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A port that accepts connections and never responds."""
@@ -388,14 +411,9 @@ def test_a_silent_broker_delays_no_caller_for_long_and_no_further_caller_at_all(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
+    connect_to: ConnectTo,
 ) -> None:
-    # Celery prefers the broker of the environment variable.
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
-    url = f"{scheme}://127.0.0.1:{request.getfixturevalue(port)}/0"
-    monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
-    settings.WAKEUP_TRANSPORT_OPTIONS = broker_settings(url)["WAKEUP_TRANSPORT_OPTIONS"]
-
+    connect_to(f"{scheme}://127.0.0.1:{request.getfixturevalue(port)}/0")
     settings.BROKER_QUIET_SECONDS = 600.0
 
     began = time.monotonic()
@@ -421,14 +439,10 @@ def lossy_redis(tmp_path: Path) -> Iterator[tuple[OwnRedis, Proxy]]:
 @pytest.mark.redis
 @pytest.mark.parametrize("lose", ["closed", "black hole"])
 def test_a_connection_that_was_lost_is_replaced_at_once(
-    lose: str, lossy_redis: tuple[OwnRedis, Proxy], monkeypatch: pytest.MonkeyPatch, settings: Settings
+    lose: str, lossy_redis: tuple[OwnRedis, Proxy], connect_to: ConnectTo
 ) -> None:
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     server, proxy = lossy_redis
-    url = f"redis://127.0.0.1:{proxy.port}/0"
-    monkeypatch.setattr(wakeups, "current_app", Celery("test", broker=url, set_as_current=False))
-    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
-    settings.WAKEUP_TRANSPORT_OPTIONS = broker_settings(url)["WAKEUP_TRANSPORT_OPTIONS"]
+    connect_to(f"redis://127.0.0.1:{proxy.port}/0")
     wake([IN_TRANSACTION])
 
     with server.client() as client:
@@ -442,13 +456,43 @@ def test_a_connection_that_was_lost_is_replaced_at_once(
     assert wakeups._quiet_until == 0.0
 
 
+@pytest.mark.parametrize(
+    "scheme", [pytest.param("redis", marks=pytest.mark.redis), pytest.param("amqp", marks=pytest.mark.rabbitmq)]
+)
+def test_a_slow_broker_delays_no_caller_by_the_sum_of_its_round_trips(
+    scheme: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    connect_to: ConnectTo,
+) -> None:
+    if scheme == "redis":
+        proxy = request.getfixturevalue("lossy_redis")[1]
+    else:
+        proxy = Proxy(urlsplit(os.environ["RABBITMQ_URL"]).port or 5672)
+        request.addfinalizer(proxy.close)
+    connect_to(f"{scheme}://127.0.0.1:{proxy.port}/{0 if scheme == 'redis' else '/'}")
+    settings.WAKEUP_TRANSPORT_OPTIONS = {}  # no timeout of a single round trip, which a busy machine would exceed
+    monkeypatch.setattr(wakeups, "OPEN_WITHIN", 0.1)
+    proxy.delay = 0.15  # in each direction; to connect takes ten round trips on RabbitMQ, and more on Redis
+
+    wake([IN_TRANSACTION])
+
+    opening = wakeups._thread.opening
+    assert opening
+    assert not opening.done(), "the caller did not wait until the connection was open"
+    assert wakeups._quiet_until > 0
+    opening.result(60)
+    monkeypatch.setattr(wakeups, "_quiet_until", 0.0)
+    wake([IN_TRANSACTION])
+    assert wakeups._thread.producer is opening.result(), "the connection is used once it is open"
+
+
 @pytest.mark.skipif(settings.EMBEDDED, reason="in embedded mode the broker is in memory")
 def test_redis_holds_one_wake_up_per_delivery_queue_until_it_is_cleared_or_expires(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
+    settings: Settings, connect_to: ConnectTo
 ) -> None:
-    app = Celery("test", broker=settings.CELERY_BROKER_URL, set_as_current=False)
-    monkeypatch.setattr(wakeups, "current_app", app)
-    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
+    connect_to(settings.CELERY_BROKER_URL)
     settings.QUEUE_PREFIX = f"test-{uuid4()}"
     key, queue = f"{settings.QUEUE_PREFIX}.inventory.inside", f"{settings.QUEUE_PREFIX}.inventory"
     with Redis.from_url(settings.CELERY_BROKER_URL) as redis:
@@ -473,13 +517,9 @@ def test_redis_holds_one_wake_up_per_delivery_queue_until_it_is_cleared_or_expir
 
 
 def test_the_in_memory_broker_holds_one_wake_up_per_delivery_queue(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, connect_to: ConnectTo
 ) -> None:
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers this variable
-    app = Celery("test", broker="memory://localhost", set_as_current=False)
-    monkeypatch.setattr(app, "send_task", broker.send_task)
-    monkeypatch.setattr(wakeups, "current_app", app)
-    monkeypatch.setattr(wakeups, "_keys", REAL_KEYS)
+    monkeypatch.setattr(connect_to("memory://localhost"), "send_task", broker.send_task)
     monkeypatch.setattr(wakeups, "_memory", wakeups._InMemory())
 
     def sent_for(delivery_queue: DeliveryQueue) -> int:
