@@ -21,6 +21,7 @@ from typing import Any
 import django
 
 from tests.chaos import report
+from tests.chaos.processes import adopt_orphans, end_descendants
 from tests.chaos.servers import PostgreSQL, Redis
 from tests.system.running_system import ROOT
 
@@ -174,12 +175,10 @@ def start(name: str, options: argparse.Namespace, own: dict[str, str], *more: st
         own: environment variables of this process.
         more: more command line options.
     """
-    environment = {**os.environ, "WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://", **own}
+    common = {"WAYBILL_VAR": str(options.folder / "var"), "EMAIL_URL": "dummymail://"}
     command = [sys.executable, "-m", "tests.chaos", name.partition(" ")[0], "--keep", name, *more]
     command += ["--short", "--sample", "100"] if options.short else []
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sys.stderr)
-    options.ends.callback(process.terminate)  # does nothing if it has ended
-    return process
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **common, **own}, stdout=sys.stderr)
 
 
 PARTS = {
@@ -192,13 +191,15 @@ PARTS = {
     "simulations": simulations,
     "machines": machines,
 }
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The signals that end a run: of a process manager, of Ctrl-C, and of a terminal that is closed."""
 LIVE = {"faults", "loads"}
 
 
 def prepare(options: argparse.Namespace) -> None:
     """Set the environment before Django reads it, and start the servers that a live part needs."""
-    options.folder = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
-    options.folder.chmod(0o755)
+    options.folder = options.place
+    options.folder.chmod(0o755)  # PostgreSQL runs as another user
     own = {"EMAIL_URL": "dummymail://", "LOG_LEVEL": "CRITICAL", "WAYBILL_VAR": str(options.folder / "var")}
     if options.part in LIVE:
         options.postgresql, options.redis = PostgreSQL(options.folder / "pg"), Redis(options.folder / "redis")
@@ -214,7 +215,7 @@ def prepare(options: argparse.Namespace) -> None:
             "PAYMENT_PROVIDER": "sandbox",
         }
     elif options.part == "embedded":
-        mount_a_small_disk(options)
+        mount_a_small_disk(options.folder)
         own |= {"DATABASE_URL": f"sqlite:///{options.folder}/live.sqlite3", "CELERY_BROKER_URL": "memory://"}
     os.environ.update(own if options.part in {*LIVE, "embedded"} else {"LOG_LEVEL": "CRITICAL"})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -223,22 +224,52 @@ def prepare(options: argparse.Namespace) -> None:
         django.setup()
 
 
-def mount_a_small_disk(options: argparse.Namespace) -> None:
+def mount_a_small_disk(folder: Path) -> None:
     """Mount a small disk, which can be filled without harm; only root can. `full_disk` reports when there is none."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256m", "waybill-chaos", str(options.folder)], check=False
-    )
-    if mounted.returncode == 0:
-        options.ends.callback(subprocess.run, ["umount", "--lazy", str(options.folder)], check=False)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "waybill-chaos", str(folder)], check=False)
+
+
+def unmount_all(folder: Path) -> None:
+    """Unmount what is mounted in a folder, such as a small disk."""
+    mounts = Path("/proc/mounts")
+    for line in mounts.read_text().splitlines() if mounts.exists() else []:
+        if (path := line.split()[1]).startswith(str(folder)):
+            subprocess.run(["umount", "--lazy", path], check=False)
+
+
+def end_on_signals(folder: Path) -> None:
+    """Let a signal end this process at once, after it has ended all that it has started.
+
+    The handler does not unwind the stack: buyers would repeat their requests, and pools would start more processes.
+    """
+    owner = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        if os.getpid() != owner:  # a fork, which shares what was started with its parent
+            os._exit(128 + number)
+        end_descendants()
+        unmount_all(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+
+    for each in ENDING:
+        if signal.getsignal(each) != signal.SIG_IGN:  # `nohup` for example ignores SIGHUP
+            signal.signal(each, end)
 
 
 def main() -> int:
     """Prove a part, and print its report; returns the exit code, which is 1 when something did not hold."""
     options = parse()
-    # On SIGTERM the exit stack still runs, and ends every server and process that was started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    options.place = Path(tempfile.mkdtemp(prefix="waybill-chaos-"))
+    os.environ["TMPDIR"] = str(options.place)  # processes that are killed leave files behind
+    adopt_orphans()
+    end_on_signals(options.place)
     began = time.monotonic()
     with ExitStack() as options.ends:
+        options.ends.callback(unmount_all, options.place)
+        options.ends.callback(end_descendants)
         prepare(options)
         found = PARTS[options.part](options)
     parts = [(name, part) for name, part in found.items() if isinstance(part, dict)]
@@ -248,7 +279,7 @@ def main() -> int:
     if options.keep:
         report.keep(options.keep, found)
     if not found["violations"]:
-        shutil.rmtree(options.folder.parent, ignore_errors=True)
+        shutil.rmtree(options.place, ignore_errors=True)
     return 1 if found["violations"] else 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tests.system.running_system import ADDRESS, Client, Response, System
 
@@ -18,6 +18,8 @@ GONE = "CHAOS-RELIC"
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
 RETRIES_FOR = 300.0
 """Seconds for which a client repeats a request."""
+
+C = TypeVar("C", bound=Client)
 
 
 class NoResponse(AssertionError):
@@ -78,8 +80,11 @@ class Traffic:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.shutdown(wait=error is None, cancel_futures=error is not None)
-        self._closing.set()
+        try:
+            self._pool.shutdown(wait=error is None, cancel_futures=error is not None)
+        finally:  # a signal may end the wait: then no buyer repeats a request any more
+            self._closing.set()
+            self._pool.shutdown(wait=False, cancel_futures=True)
         if self._operator:
             self._carrier.join(60)
 
@@ -106,12 +111,15 @@ class Traffic:
         body = {"lines": lines, "shipping_address": ADDRESS, "payment_method": chance.choice(self._methods)}
         key = f"{self._tag}-{i}"
         began = time.monotonic()
-        response, requests = post_until_done(self._buyer, "/orders", body, key, self.responses)
+        response, requests = self._post("/orders", body, key)
         assert response.status == 201, response
         placed = Placed(key, response.body["number"], time.monotonic() - began, requests)
         if chance.random() < 0.05:
-            post_until_done(self._buyer, f"/orders/{placed.number}/cancel", {}, f"{key}-cancel", self.responses)
+            self._post(f"/orders/{placed.number}/cancel", {}, f"{key}-cancel")
         return placed
+
+    def _post(self, path: str, body: Any, key: str) -> tuple[Response, int]:
+        return post_until_done(self._buyer, path, body, key, self.responses, self._closing)
 
     def _carry(self, operator: Client) -> None:
         """Dispatch and deliver arranged shipments, 20 at a time, until the context ends."""
@@ -126,25 +134,34 @@ class Traffic:
                 continue
 
 
-def persistent(system: System, name: str) -> Client:
+def persistent(system: System, name: str, kind: type[C] = Client) -> C:
     """A client with a token; the login is repeated until it succeeds."""
     response, _ = post_until_done(
         system.visitor, "/auth/tokens", {"username": name, "password": name}, f"token-{name}", Counter()
     )
-    return Client(system.port, response.body["token"])
+    return kind(system.port, response.body["token"])
 
 
-def post_until_done(client: Client, path: str, body: Any, key: str, responses: Counter[int]) -> tuple[Response, int]:
+def post_until_done(
+    client: Client,
+    path: str,
+    body: Any,
+    key: str,
+    responses: Counter[int],
+    closing: threading.Event | None = None,
+) -> tuple[Response, int]:
     """Post under one idempotency key until the response is final; returns it, and the number of requests.
 
     A 5xx and a 409 for a key in use are not final.
 
     Args:
         responses: counts the responses by status; 0 counts requests without a response.
+        closing: once it is set, the request is not repeated.
 
     Raises:
-        NoResponse: no response was final within `RETRIES_FOR` seconds.
+        NoResponse: no response was final within `RETRIES_FOR` seconds, or until `closing` was set.
     """
+    closing = closing or threading.Event()
     deadline = time.monotonic() + RETRIES_FOR
     requests, wait = 0, 0.1
     while time.monotonic() < deadline:
@@ -159,5 +176,6 @@ def post_until_done(client: Client, path: str, body: Any, key: str, responses: C
             if response.status < 500 and not in_use:
                 return response, requests
             wait = 0.5 if in_use else 0.1  # more requests would slow down the one that uses the key
-        time.sleep(wait)
+        if closing.wait(wait):
+            break
     raise NoResponse(f"POST {path} under {key}: {dict(responses)}")
