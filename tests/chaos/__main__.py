@@ -1,7 +1,7 @@
 """`python -m tests.chaos PART` proves one part and prints its report as JSON; `all` proves all, and writes the page.
 
-`matrix` and `bugs` use the database of the settings. `all`, `faults` and `loads` start servers of their own, and end
-only those; `embedded` needs no server.
+`matrix` and `bugs` use the database of the settings. `all`, `faults`, `loads` and `outages` start servers of their own,
+and end only those; `embedded` needs no server.
 """
 
 import argparse
@@ -36,10 +36,10 @@ def parse() -> argparse.Namespace:
         "--processes", "--hands", type=int, default=1, help="how many processes share the points of the matrix"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with a run of the matrix that was interrupted; `all` always does"
+        "--resume", action="store_true", help="go on with an interrupted run of matrix or outages; `all` always does"
     )
     parser.add_argument("--share", type=_share, default=[1, 1], help="plant only this share of the bugs, such as 2/6")
-    parser.add_argument("--only", default="", help="try only flows, faults or loads whose name contains this")
+    parser.add_argument("--only", default="", help="try only flows, faults, loads or outages whose name contains this")
     parser.add_argument("--keep", metavar="NAME", help="store the report under this name, for the page")
     parser.add_argument("--short", action="store_true", help="do a tenth of the faults and loads, as in a test run")
     return parser.parse_args()
@@ -104,6 +104,22 @@ def loads(options: argparse.Namespace) -> dict[str, Any]:
     return do_all(live, SHORT if options.short else WHOLE, LOADS, options.only)
 
 
+def outages(options: argparse.Namespace) -> dict[str, Any]:
+    """Make the peers of a running shop ill, one way after another; `--resume` skips rows that have a result."""
+    from tests.chaos.outages.runner import SHORT, WHOLE, Runner, all_places, draw
+
+    words = options.only.split(",")
+    places = [place for place in all_places() if any(word in place.key for word in words)]
+    places = draw(places, options.seed) if options.short else places
+    results = report.unfinished("outages") if options.resume else None
+    scale = SHORT if options.short else WHOLE
+    options.folder.mkdir()
+    found = Runner(options.folder, options.postgresql, options.redis, options.ends, scale, results).run(places)
+    if results:
+        results.unlink(missing_ok=True)
+    return found
+
+
 def simulations(options: argparse.Namespace) -> dict[str, Any]:
     """Run `manage.py simulate` with one seed after another."""
     found, orders = {}, 20 if options.short else 100
@@ -146,7 +162,8 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
         "simulations": ({},),
         "machines": ({},),
     }
-    live = {"bugs": {"DATABASE_URL": server.url("waybill_crash_bugs")}, "faults": {}, "embedded": {}, "loads": {}}
+    bugs_on = {"DATABASE_URL": server.url("waybill_crash_bugs")}
+    live = {"bugs": (bugs_on,), "faults": ({},), "embedded": ({},), "loads": ({},), "outages": ({}, "--resume")}
     failed = []
 
     def note(name: str, process: "subprocess.Popen[bytes]") -> None:
@@ -159,9 +176,9 @@ def everything(options: argparse.Namespace) -> dict[str, Any]:
     started = {name: start(name, options, *how) for name, how in untimed.items() if name not in held}
     with ThreadPoolExecutor() as pool:
         list(pool.map(note, started, started.values()))
-    for name, own in live.items():
+    for name, how in live.items():
         if name not in held:
-            note(name, start(name, options, own))
+            note(name, start(name, options, *how))
     progress.unlink(missing_ok=True)
     report.write_page()
     return {"violations": [f"{name} does not hold" for name in failed], "parts of an earlier run": sorted(held)}
@@ -188,12 +205,13 @@ PARTS = {
     "faults": faults,
     "embedded": embedded,
     "loads": loads,
+    "outages": outages,
     "simulations": simulations,
     "machines": machines,
 }
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that end a run: of a process manager, of Ctrl-C, and of a terminal that is closed."""
-LIVE = {"faults", "loads"}
+LIVE = {"faults", "loads", "outages"}
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -202,7 +220,9 @@ def prepare(options: argparse.Namespace) -> None:
     options.folder.chmod(0o755)  # PostgreSQL runs as another user
     own = {"EMAIL_URL": "dummymail://", "LOG_LEVEL": "CRITICAL", "WAYBILL_VAR": str(options.folder / "var")}
     if options.part in LIVE:
-        options.postgresql, options.redis = PostgreSQL(options.folder / "pg"), Redis(options.folder / "redis")
+        ill = options.part == "outages"  # only clients of its servers are killed, so it needs no fsync
+        options.postgresql = PostgreSQL(options.folder / "pg", durable=not ill)
+        options.redis = Redis(options.folder / "redis", debug=ill)
         for server in (options.postgresql, options.redis):
             server.start()
             options.ends.callback(server.kill)

@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
@@ -27,6 +26,7 @@ from integration.read_models.rebuild import differences
 from integration.read_models.registry import read_models
 from ordering.models import Order
 from tests.chaos.live import CELERY, Live, ends, unfinished, violations
+from tests.chaos.outcome import Outcome
 from tests.chaos.sabotage.apps import CONSUMER, POISON, POISON_THAT_KILLS
 from tests.chaos.traffic import VISA, Traffic
 
@@ -44,19 +44,6 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 SHORT, WHOLE = Scale(orders=60, often=2), Scale(orders=2_000, often=20)
-
-
-@dataclass
-class Outcome:
-    """What a fault did, as named numbers, and what did not hold, as sentences."""
-
-    n: dict[str, Any] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    def require(self, holds: bool, otherwise: str) -> None:
-        """Add the sentence `otherwise` unless `holds`."""
-        if not holds:
-            self.wrong.append(otherwise)
 
 
 Fault = Callable[[Live, Scale], Outcome]

@@ -183,9 +183,9 @@ class Live:
                 queue = f"{os.environ['QUEUE_PREFIX']}.{context}"
                 current_app.send_task("waybill.deliver", args=[context, external], queue=queue, ignore_result=True)
 
-    def come_to_rest(self) -> list[str]:
-        """Wait until nothing is pending, at most `AT_REST_WITHIN`; returns sentences about what is pending then."""
-        deadline = time.monotonic() + AT_REST_WITHIN
+    def come_to_rest(self, within: float = AT_REST_WITHIN) -> list[str]:
+        """Wait until nothing is pending, at most so many seconds; returns sentences about what is pending then."""
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             self.supervise()
             try:
@@ -222,7 +222,9 @@ def fill() -> None:
 def violations() -> list[str]:
     """The violations of a system at rest: broken invariants, and differences from the provider's books."""
     connections.close_all()
-    found = [f"{name}: {what}" for name, finding in verify(newest=3_000).items() for what in finding.offenders]
+    findings = verify(newest=3_000)
+    found = [f"{name}: {what}" for name, finding in findings.items() for what in finding.offenders]
+    found += [f"{name}: not finished in time" for name, finding in findings.items() if not finding.finished]
     with clock.moved(timedelta(hours=1)):
         books = reconcile(clock.now() - timedelta(days=1)).discrepancies
     return found + [f"the provider's books, {key}: {what}" for key, what in books.items()]

@@ -20,8 +20,9 @@ from inventory.models import StockItem
 from ordering.commands import buyer_of_user, list_products, place_order
 from ordering.models import Order
 from tests.chaos.at_once import at_once
-from tests.chaos.faults import WHOLE, Fault, Outcome, Scale, check_the_end, fault
+from tests.chaos.faults import WHOLE, Fault, Scale, check_the_end, fault
 from tests.chaos.live import Live, ends, violations
+from tests.chaos.outcome import Outcome
 from tests.chaos.traffic import GOODS, VISA, Traffic, persistent, post_until_done
 from tests.system.running_system import ADDRESS
 

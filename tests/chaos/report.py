@@ -32,6 +32,7 @@ ALL = (
     "faults",
     "embedded",
     "loads",
+    "outages",
     "simulations",
     "machines",
 )
@@ -87,6 +88,8 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
     for name, report in reports.items():
         if "planted" in report:
             yield from _planted_bugs(report)
+        elif rows := [part for part in report.values() if isinstance(part, dict) and "peer" in part]:
+            yield from _outages(rows)
         elif "points" not in report:
             yield from _live(name, report)
 
@@ -133,6 +136,26 @@ def _live(name: str, report: dict[str, Any]) -> Iterator[str]:
         yield from (f"* {what}: {_as_text(n)}" for what, n in part["n"].items())
         yield f"* violations: {len(part['violations'])}\n"
         yield from (f"    * {_cell(violation)}" for violation in part["violations"][:10])
+
+
+def _outages(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "\n## Outages\n"
+    yield "Each peer was ill while orders were placed. In the middle of it a worker and beat were started. *Healed* is"
+    yield "the time from the moment when the peer was well until every order was confirmed. It may be 15 s. After each"
+    yield "row every invariant was checked (`verify`), and the provider's books were compared.\n"
+    yield from _table(
+        ["peer", "ill in this way", "broker", "orders", "lost", "healed s", "longest request s", "also", "violations"],
+        [_outage(row) for row in sorted(rows, key=lambda row: row["peer"])],
+    )
+    wrong = [f"* {row['peer']}, {row['what']}: {what}" for row in rows for what in row["violations"][:10]]
+    yield from ["", *map(_cell, wrong)] if wrong else []
+
+
+def _outage(row: dict[str, Any]) -> list[Any]:
+    n = dict(row["n"])
+    columns = [n.pop(name, "–") for name in ("orders", "lost")]
+    longest, healed = n.pop("longest request s", "–"), "–" if row["healed"] is None else row["healed"]
+    return [row["peer"], row["what"], row["broker"], *columns, healed, longest, _as_text(n), len(row["violations"])]
 
 
 def _as_text(n: Any) -> str:

@@ -70,11 +70,12 @@ class Redis(Server):
     Args:
         folder: for its files.
         durable: whether its append-only file is written to disk every second; otherwise a restart loses all keys.
+        debug: whether it obeys commands that make it ill, such as DEBUG; Redis 7 and later refuses them by default.
     """
 
-    def __init__(self, folder: Path, durable: bool = False) -> None:
+    def __init__(self, folder: Path, durable: bool = False, debug: bool = False) -> None:
         super().__init__(folder)
-        self.durable = durable
+        self.durable, self.debug = durable, debug
 
     @property
     def url(self) -> str:
@@ -84,7 +85,8 @@ class Redis(Server):
     def command(self) -> Sequence[str]:
         own = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         files = ["--appendonly", "yes" if self.durable else "no", "--dir", str(self.folder)]
-        return [_program("redis-server"), *own, *files]
+        ill = ["--enable-debug-command", "local", "--enable-protected-configs", "local"] if self.debug else []
+        return [_program("redis-server"), *own, *files, *ill]
 
     def responses(self) -> bool:
         try:

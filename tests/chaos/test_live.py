@@ -1,5 +1,6 @@
 """A tenth of the faults and loads of `make chaos`, on real processes and servers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,16 @@ def test_the_system_keeps_its_promises_under_a_fault(tmp_path: Path, part: str, 
     report = run_harness(tmp_path, part, "--short", "--only", name)
     assert report["violations"] == []
     assert report[name]["n"], "nothing was tried"
+
+
+@pytest.mark.redis
+@pytest.mark.skipif(settings.EMBEDDED, reason="embedded, the broker is in the one process")
+def test_the_system_heals_when_a_peer_was_ill(tmp_path: Path) -> None:
+    """One row of each peer is drawn. How long it took to heal is printed only, because the machine may be busy."""
+    brokers = "" if "RABBITMQ_URL" in os.environ else "redis"
+    report = run_harness(tmp_path, "outages", "--short", "--only", brokers)
+    rows = {name: row for name, row in report.items() if isinstance(row, dict)}
+    for name, row in rows.items():
+        print(f"{name}: healed after {row['healed']} s, {row['n']}")
+    assert report["violations"] == []
+    assert {"Redis"} <= {row["peer"] for row in rows.values() if row["n"]}, "nothing was tried"

@@ -10,21 +10,25 @@ class Proxy:
     """Forwards connections to a port of this machine.
 
     Args:
-        target: the port of the server.
+        target: the port of the server; it may be changed, and then holds for new connections.
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         self.silent = False
-        self._generation = 0
+        self._generation = self._buried = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def turn_into_black_holes(self) -> None:
         """From now on the open connections carry nothing, and are not closed; new ones work."""
         self._generation += 1
+
+    def bury(self) -> None:
+        """Close the connections that are black holes, so that they take no sockets and threads from later outages."""
+        self._buried = self._generation
 
     def close(self) -> None:
         """Accept no more connections."""
@@ -40,7 +44,7 @@ class Proxy:
 
     def _serve(self, client: socket.socket, generation: int) -> None:
         try:
-            server = socket.create_connection(("127.0.0.1", self._target))
+            server = socket.create_connection(("127.0.0.1", self.target))
         except OSError:
             client.close()
             return
@@ -53,6 +57,8 @@ class Proxy:
                 if self.delay:
                     time.sleep(self.delay)
                 while self.silent or generation != self._generation:
+                    if generation < self._buried:
+                        raise ConnectionAbortedError
                     time.sleep(0.2)
                 sink.sendall(data)
         for end in (source, sink):

@@ -23,7 +23,7 @@ class RabbitMQ(Server):
         super().__init__(folder)
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
-        self._distribution_port = free_port()
+        self._distribution_port, self._epmd_port = free_port(), free_port()
         self._node = f"waybill{self.port}@{socket.gethostname().partition('.')[0]}"
 
     @property
@@ -39,6 +39,7 @@ class RabbitMQ(Server):
             **os.environ,
             "HOME": folder,
             "RABBITMQ_NODENAME": self._node,
+            "ERL_EPMD_PORT": str(self._epmd_port),  # a name server of its own, which other nodes do not depend on
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_MNESIA_BASE": folder,
