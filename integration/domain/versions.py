@@ -63,8 +63,8 @@ def upcasters_of(event_type: type[Versioned]) -> list[Upcaster]:
 
 
 def to_data(event: msgspec.Struct) -> Facts:
-    """Return the event's fields as JSON-compatible values."""
-    return msgspec.to_builtins(event)
+    """Return the event's fields as JSON-compatible values; those of a set are sorted."""
+    return msgspec.to_builtins(event, order="deterministic")
 
 
 def from_data(event_type: type[V], data: Facts, version: int) -> V:

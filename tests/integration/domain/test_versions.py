@@ -7,7 +7,7 @@ import pytest
 from integration.contracts.contract import IntegrationEvent, contract, contracts
 from integration.domain import versions
 from integration.domain.events import DomainEvent, domain_event, domain_events
-from integration.domain.versions import UnknownVersion, Versioned, from_data, missing_upcasters, upcast
+from integration.domain.versions import UnknownVersion, Versioned, from_data, missing_upcasters, to_data, upcast
 from integration.messaging.checks import every_version_leads_to_the_newest
 
 
@@ -105,3 +105,13 @@ def test_a_missing_upcaster_fails_the_system_check(kind: str) -> None:
 
     upcast(event, from_version=2)(lambda data: data)
     assert every_version_leads_to_the_newest(None) == []
+
+
+def test_the_values_of_a_set_are_stored_in_one_order_in_every_process() -> None:
+    class Tagged(Versioned, frozen=True):
+        tags: frozenset[str]
+        numbers: set[int]
+
+    tags, numbers = [f"tag-{n:02}" for n in range(20)], [2**n for n in range(20)]
+
+    assert to_data(Tagged(frozenset(reversed(tags)), set(numbers))) == {"tags": tags, "numbers": numbers}
