@@ -14,7 +14,7 @@ MODULES = {
 
 Owns: nothing so far.
 Publishes: nothing so far.
-Listens to: nothing so far.
+Consumes: nothing so far.
 """
 ''',
     "admin.py": '''"""The admin pages of {name}."""

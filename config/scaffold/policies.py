@@ -80,9 +80,11 @@ def start_policy(name: str, event_name: str) -> str:
         "sentence": what.replace("-", " ").capitalize(),
         "name": event_name,
         "happens": "published" if is_contract else "recorded",
-        "imports": "from integration import contracts" if is_contract else f"from {context} import events",
+        "imports": "from integration import contracts\nfrom integration.messaging.consumers import locks_nothing"
+        if is_contract
+        else f"from {context} import events",
         "event": f"contracts.{home}.{event.__name__}" if is_contract else f"events.{event.__name__}",
-        "named": f', name="{name}"' if is_contract else "",
+        "named": f', name="{name}", prepare=locks_nothing' if is_contract else "",
         "function": function,
         "module": f"{context}.policies.{function}",
         "import_registry": "from integration.messaging.consumers import consumers"

@@ -92,7 +92,7 @@ CHECKS = [
     [sys.executable, "-m", "ruff", "check", "."],
     [sys.executable, "-m", "ruff", "format", "--check", "."],
     [str(TOOLS / "lint-imports"), "--no-logo", "--no-cache"],
-    [sys.executable, "manage.py", "check"],
+    [sys.executable, "manage.py", "check", "--fail-level", "WARNING"],
     [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
     [sys.executable, "manage.py", "contracts", "check"],
     [sys.executable, "manage.py", "document", "--check"],
@@ -218,6 +218,7 @@ def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> Non
     assert 'name="billing.praise-buyer"' in copy.read("billing/policies/praise_buyer.py")
     assert "name=" not in copy.read("billing/policies/praise_payer.py")
     copy.run(sys.executable, "-m", "ruff", "check", "billing", "tests/billing")
+    copy.manage("check", "--fail-level", "WARNING")
     tests = ["tests/billing/test_praise_buyer.py", "tests/billing/test_praise_payer.py"]
     assert "4 passed" in copy.run(*PYTEST, *tests)
 
