@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from tests.chaos.outages.shop import Shop
 from tests.chaos.outages.table import Table
-
 from tests.system.machine_clock import MachineClock
 
 HOUR = 3600

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from tests.chaos.outages.shop import Shop
-from tests.chaos.outages.table import GONE, Table
 
 from tests.chaos.outages.pgbouncer import PgBouncer
+from tests.chaos.outages.shop import Shop
+from tests.chaos.outages.table import GONE, Table
 from tests.chaos.servers import PostgreSQL
 
 TABLE = Table("PostgreSQL", brokers=("redis",))
