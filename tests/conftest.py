@@ -30,7 +30,7 @@ from integration.domain.money import Money
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, NotAllowed
 from integration.history.append_only import histories, protect, unprotect
 from integration.history.entries import history_of
-from integration.messaging import deliver, external, wakeups
+from integration.messaging import deliver, external, parking, wakeups
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Message
@@ -78,8 +78,8 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one wake-up handle all due deliveries, and no time limit split a batch, however slow the machine is.
 
-    A test with a stopped clock keeps the limits of a batch, because there only the test lets time pass. The batch sizes
-    that earlier tests left in the process are cleared.
+    A test with a stopped clock keeps the limits of a batch, because there only the test lets time pass. What earlier
+    tests left in the process, such as batch sizes, is cleared.
     """
     monkeypatch.setattr(deliver, "CALLS_HAVE_THREADS", False)
     monkeypatch.setattr(deliver, "LONGEST_WAKE", float("inf"))
@@ -89,6 +89,7 @@ def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(external, "LONGEST_CALLING", float("inf"))
     external.claim_sizes.clear()
     deliver.batch_sizes.clear()
+    parking.obstructed.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -79,19 +79,19 @@ def from_data(event_type: type[V], data: Facts, version: int) -> V:
         UnknownVersion: when the version is newer than this code, or an upcaster is missing.
         msgspec.ValidationError: when the fields do not match the event's types.
     """
-    newest = event_type.schema_version
-    if version > newest:
-        raise UnknownVersion(f"{event_type.wire_name} is known up to version {newest}, and this is version {version}")
-    if version < newest:
-        data = _upcast_to_newest(event_type, deepcopy(data), version)
+    if version != event_type.schema_version:
+        require_known(event_type, version)
+        data = deepcopy(data)
+        for step in range(version, event_type.schema_version):
+            data = _upcasters[event_type, step](data)
     return msgspec.convert(data, type=event_type)
 
 
-def _upcast_to_newest(event_type: type[Versioned], data: Facts, version: int) -> Facts:
-    for step in range(version, event_type.schema_version):
-        try:
-            upcaster = _upcasters[event_type, step]
-        except KeyError:
-            raise UnknownVersion(f"{event_type.wire_name} has no upcaster from version {step}") from None
-        data = upcaster(data)
-    return data
+def require_known(event_type: type[Versioned], version: int) -> None:
+    """Raise `UnknownVersion` when the version is newer than this code, or an upcaster from it on is missing."""
+    newest = event_type.schema_version
+    if version > newest:
+        raise UnknownVersion(f"{event_type.wire_name} is known up to version {newest}, and this is version {version}")
+    for step in range(version, newest):
+        if (event_type, step) not in _upcasters:
+            raise UnknownVersion(f"{event_type.wire_name} has no upcaster from version {step}")

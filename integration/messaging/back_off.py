@@ -13,7 +13,6 @@ from integration.messaging.claim import CLOCKS_DIFFER, LEASE
 from integration.messaging.consumers import consumers
 from integration.messaging.holding import held
 from integration.messaging.models import Delivery, Status
-from integration.messaging.outcomes import PARKED_FOR
 from integration.messaging.retries import default_retries
 from integration.messaging.routines import Routine, register
 
@@ -37,7 +36,7 @@ def _too_far_ahead() -> Iterator[Q]:
     """Conditions under which a delivery is due later than its lease, or its consumer's retry schedule, allows."""
     now = clock.now() + CLOCKS_DIFFER
     yield Q(in_flight=True, due_at__gt=now + LEASE)
-    yield Q(in_flight=False, attempts=0, due_at__gt=now + PARKED_FOR)
+    yield Q(in_flight=False, attempts=0, due_at__gt=now + LEASE)
     names = defaultdict(list)
     for name, consumer in consumers.items():
         schedule = consumer.retry_schedule  # only an external system asks for a wait of its own

@@ -19,7 +19,7 @@ class Backlog(NamedTuple):
     Args:
         consumer: its wire name.
         pending: deliveries that are due and not claimed: the queue depth.
-        waiting: deliveries that are due later: in flight now, or waiting for their next attempt.
+        waiting: other deliveries: in flight now, waiting for their next attempt, in the background, or parked.
         parked: those among the waiting and the pending ones that this code does not know and leaves to code that does.
         dead: dead letters, which wait for an operator.
         lag: seconds since the oldest pending delivery became due; 0 without one.
@@ -45,7 +45,7 @@ def backlog() -> list[Backlog]:
         .values_list("consumer")
         .annotate(
             due_now=Count("pk", filter=due),
-            due_later=Count("pk", filter=pending & Q(due_at__gt=now)),
+            due_later=Count("pk", filter=pending & (Q(due_at__gt=now) | Q(due_at=None))),
             parked=Count("pk", filter=PARKED),
             given_up=Count("pk", filter=dead),
             oldest=Min("due_at", filter=due),

@@ -70,7 +70,8 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
             fencing_token=F("fencing_token") + 1,
             in_flight=False,
             due_at=clock.now(),
-            too_early_since=None,
+            parked_as=None,
+            uncharged_since=None,
         )
         transaction.on_commit(lambda: wake(delivery_queues), robust=True)
     return replayed

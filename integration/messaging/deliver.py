@@ -6,7 +6,7 @@ delivery is tried alone, so one failure does not block its neighbours. A deliver
 and retried soon. So is one that lost a deadlock.
 
 A contract, version or consumer that this code does not know is not a failure; older or newer code may know it. Such a
-delivery is *parked*: it is retried later without using up an attempt, until a worker that knows it runs.
+delivery is *parked*, without using up an attempt, until a worker that knows it runs.
 """
 
 import logging
@@ -31,12 +31,11 @@ from integration.messaging.outcomes import (
     is_early,
     mark_done,
     note_failure,
-    park,
-    readable,
     release,
     reschedule,
     take,
 )
+from integration.messaging.parking import is_obstructed, park, park_in_front, readable
 from integration.messaging.wakeups import DeliveryQueue, reserving_one, wake, wake_for_reserved
 
 log = logging.getLogger(__name__)
@@ -117,24 +116,20 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
     began = clock.stopwatch()
     attempts = 0
     early: list[datetime] = []
-    while claims := claim(delivery_queue, claim_sizes[delivery_queue]):
+    while True:
+        was_obstructed = is_obstructed(delivery_queue)
+        claims = claim(delivery_queue, claim_sizes[delivery_queue], newest_first=was_obstructed)
         if not attempts and len(claims) == claim_sizes[delivery_queue]:
             wake([delivery_queue])  # a full batch: there may be work for a second worker
-        claimed_at = clock.stopwatch()
-        left: list[Claim] = []
-        for consumer, of_consumer in _by_consumer(claims).items():
-            is_late = clock.stopwatch() - claimed_at > LONGEST_CLAIM
-            left += of_consumer if left or is_late else _attempt_unless_paused(consumer, of_consumer, early)
+        left = _attempt_all(delivery_queue, claims, early)
         attempts += len(claims) - len(left)
-        longest = LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
-        adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - claimed_at > longest)
-        if left:
-            release(delivery_queue, left)
-        more = bool(left) or claims[-1].more
+        park_in_front(delivery_queue)
+        more = was_obstructed or bool(left) or (bool(claims) and claims[-1].more)
         wait = 0.0 if more else _seconds_until_early_are_due(early)
         if wait is None or is_given_up():
             break  # deliveries published since then have sent their own wake-up
-        if clock.stopwatch() - began > LONGEST_WAKE:
+        looked_past = was_obstructed and is_obstructed(delivery_queue)
+        if looked_past or clock.stopwatch() - began > LONGEST_WAKE:
             wake([delivery_queue])
             break
         wake_for_reserved()
@@ -142,6 +137,22 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
             clock.pause(wait)
             early.clear()
     return attempts
+
+
+def _attempt_all(delivery_queue: DeliveryQueue, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
+    """Handle what one statement claimed; returns the claims left for lack of time, which are released."""
+    if not claims:
+        return []
+    began = clock.stopwatch()
+    left: list[Claim] = []
+    for consumer, of_consumer in _by_consumer(claims).items():
+        is_late = clock.stopwatch() - began > LONGEST_CLAIM
+        left += of_consumer if left or is_late else _attempt_unless_paused(consumer, of_consumer, early)
+    longest = LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
+    adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - began > longest)
+    if left:
+        release(delivery_queue, left)
+    return left
 
 
 def _seconds_until_early_are_due(early: Sequence[datetime]) -> float | None:

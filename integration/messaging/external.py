@@ -21,16 +21,8 @@ from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.leases import Leases, leases_renewed
 from integration.messaging.models import Delivery
-from integration.messaging.outcomes import (
-    MARK_CALLED,
-    Readable,
-    claim_of,
-    mark_done,
-    note_failure,
-    readable,
-    record_failure,
-    take,
-)
+from integration.messaging.outcomes import MARK_CALLED, claim_of, mark_done, note_failure, record_failure, take
+from integration.messaging.parking import Readable, readable
 from integration.messaging.wakeups import DeliveryQueue
 
 LONGEST_CALLING = 0.25

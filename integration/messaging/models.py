@@ -85,7 +85,7 @@ class Status(models.TextChoices):
 
 
 PARKED_BECAUSE = "Parked: "
-"""The prefix of a parked delivery's error."""
+"""The prefix of a parked delivery's error. Older code parks a delivery only by this prefix, and for a minute."""
 
 PARKED = Q(status=Status.PENDING, error__startswith=PARKED_BECAUSE)
 """A delivery that waits for code that knows its contract, version or consumer."""
@@ -101,6 +101,9 @@ class Delivery(models.Model):
     A pending delivery is handled once `due_at` has come. Claiming it counts the attempt and moves `due_at` to the end
     of the lease, before any work starts. So a worker that is killed has used up the attempt, and the delivery becomes
     due again by itself. A settled delivery keeps the `due_at` of its last claim, which then means nothing.
+
+    A pending delivery without `due_at` waits for something other than time. If it has `parked_as`, it waits for code
+    that can read it. Otherwise it is in the *background*: it is handled when nothing is due in its delivery queue.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
@@ -114,9 +117,11 @@ class Delivery(models.Model):
     fencing_token = models.BigIntegerField(default=0, db_default=0, editable=False)
     # Claimed, and since then neither settled nor released. If it is due again, it was lost with its worker.
     in_flight = models.BooleanField(default=False, db_default=False, editable=False, db_column="in_hand")
-    due_at = models.DateTimeField()
-    # The first attempt that came too early; a delivery never handled has not been too early yet.
-    too_early_since = models.DateTimeField(null=True, editable=False)
+    due_at = models.DateTimeField(null=True)
+    # What this code must know to read a parked delivery: its consumer, contract and version.
+    parked_as = models.CharField(max_length=170, null=True, editable=False)  # noqa: DJ001 - nearly always absent
+    # The first attempt that was not charged, because it came too early or lost a deadlock.
+    uncharged_since = models.DateTimeField(null=True, editable=False, db_column="too_early_since")
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
@@ -145,6 +150,12 @@ class Delivery(models.Model):
                 fields=["context", "external", "-in_flight", "due_at", "id"],
                 name="pending_by_lane_lost_first",
                 condition=Q(status="pending"),
+            ),
+            # What is parked, by kind, and what is in the background. A search for due rows reads neither.
+            models.Index(
+                fields=["parked_as", "context", "external", "id"],
+                name="pending_without_due_time",
+                condition=Q(status="pending", due_at=None),
             ),
             models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
             models.Index(fields=["consumer"], name="skipped_by_consumer", condition=Q(status="skipped")),

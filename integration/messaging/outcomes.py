@@ -1,4 +1,4 @@
-"""The outcome of a claimed delivery: done, rescheduled, parked, released, failed or dead.
+"""The outcome of a claimed delivery: done, rescheduled, released, failed or dead.
 
 An outcome is written only while the claim is still valid. If another worker has claimed the delivery again, its fencing
 token has grown, and only that worker may write the outcome.
@@ -7,7 +7,7 @@ token has grown, and only that worker may write the outcome.
 import logging
 import random
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from operator import attrgetter
@@ -17,16 +17,14 @@ from django.db import connection
 from django.db.models import F, QuerySet
 
 from integration.aggregates.unit_of_work import current_unit_of_work
-from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.errors import NotYet
-from integration.domain.naming import UnknownName
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.consumer_states import note_failed
 from integration.messaging.consumers import consumers
-from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Status
+from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
 from integration.storage.sql import each_of, keys, selected, wanted
@@ -34,21 +32,19 @@ from integration.storage.writing import Update
 
 log = logging.getLogger(__name__)
 
-PARKED_FOR = timedelta(minutes=1)
-"""How long a parked delivery waits before it is tried again; by then a worker with other code may claim it."""
-
-RESCHEDULED = ["attempts", "in_flight", "due_at", "too_early_since", "error", "traceback"]
+RESCHEDULED = ["attempts", "in_flight", "due_at", "uncharged_since", "error", "traceback"]
 """The columns to write when a delivery is retried later as if it had not been claimed."""
 
 CONFLICTS = ("40P01", "40001", "55P03")
 """The SQLSTATEs `deadlock_detected`, `serialization_failure` and `lock_not_available`."""
 
+CONFLICT_TIMEOUT = timedelta(minutes=1)
+"""How long conflicts are not charged, from the first attempt on that was not. Then each uses up an attempt, so that two
+reactions which always meet in a deadlock become dead letters instead of retrying for ever."""
+
 LOCK_RETRY_PAUSES = (0.001, 0.01)
 """Seconds to wait before each new look at rows that another transaction has locked. The first is about the duration of
 a claim."""
-
-Readable = tuple[Delivery, IntegrationEvent]
-"""A delivery whose event this code can read, with that event."""
 
 
 class ClaimLost(RuntimeError):
@@ -134,33 +130,6 @@ def claim_of(delivery: Delivery) -> Claim:
     return Claim(delivery.pk, delivery.consumer, delivery.attempts, delivery.fencing_token)
 
 
-def readable(claims: Sequence[Claim], deliveries: Iterable[Delivery]) -> list[Readable]:
-    """The deliveries whose events this code can read, with those events; the others are parked."""
-    readable, unknown = [], []
-    for delivery in deliveries:
-        try:
-            readable.append((delivery, delivery.message.event))
-        except UnknownName as error:
-            unknown.append((delivery, str(error)))
-    park(unknown, claims)
-    return readable
-
-
-def park(unknown: Sequence[tuple[Delivery, str]], claims: Sequence[Claim]) -> None:
-    """Reschedule deliveries that this code does not know, without using up an attempt; one statement.
-
-    Args:
-        unknown: each delivery with the reason, which is stored as its error.
-        claims: the claims that the deliveries belong to.
-    """
-    for delivery, reason in unknown:
-        log.warning("%s is parked: %s", delivery, reason)
-        delivery.attempts -= 1
-        delivery.due_at, delivery.in_flight = clock.now() + PARKED_FOR, False
-        delivery.error, delivery.traceback = _storable(f"{PARKED_BECAUSE}{reason}"), ""
-    _reschedule(claims, [delivery for delivery, _ in unknown])
-
-
 def mark_done(deliveries: Sequence[Delivery], update: Update = MARK_DONE) -> None:
     """Mark the deliveries done together with the other writes of the unit of work.
 
@@ -174,12 +143,20 @@ def mark_done(deliveries: Sequence[Delivery], update: Update = MARK_DONE) -> Non
 def is_early(delivery: Delivery, error: Exception) -> bool:
     """Whether a delivery failed only because it came too early, and has done so for less than
     `settings.NOT_YET_TIMEOUT`."""
-    return isinstance(error, NotYet) and _waited(delivery) < settings.NOT_YET_TIMEOUT
+    return isinstance(error, NotYet) and _uncharged_for(delivery) < settings.NOT_YET_TIMEOUT
 
 
-def _waited(delivery: Delivery) -> timedelta:
-    """How long the delivery has been too early. It counts from its first attempt that was: before, nobody tried."""
-    return clock.now() - delivery.too_early_since if delivery.too_early_since else timedelta()
+def _lost_to_another(delivery: Delivery, error: Exception) -> bool:
+    """Whether PostgreSQL aborted the transaction in favor of another one, which says nothing about the delivery, and
+    has done so for less than `CONFLICT_TIMEOUT`."""
+    is_conflict = getattr(error.__cause__, "sqlstate", None) in CONFLICTS
+    return is_conflict and _uncharged_for(delivery) < CONFLICT_TIMEOUT
+
+
+def _uncharged_for(delivery: Delivery) -> timedelta:
+    """How long attempts of the delivery have not been charged. It counts from the first such attempt: before, nobody
+    tried."""
+    return clock.now() - delivery.uncharged_since if delivery.uncharged_since else timedelta()
 
 
 def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]) -> list[datetime]:
@@ -193,40 +170,36 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
     Returns:
         For each delivery, the moment from which it can be claimed again.
     """
+    claimable = []
     for delivery, too_early in early:
-        _note_too_early(delivery)
-        _try_again_soon(delivery)
+        claimable.append(_try_again_soon(delivery) - CLOCKS_DIFFER)
         _set_error(delivery, too_early)
-    _reschedule(claims, [delivery for delivery, _ in early])
-    return [delivery.due_at - CLOCKS_DIFFER for delivery, _ in early]
+    if early:
+        claimed(claims).order_by().bulk_update([delivery for delivery, _ in early], RESCHEDULED)
+    return claimable
 
 
-def _reschedule(claims: Sequence[Claim], deliveries: Sequence[Delivery]) -> None:
-    if deliveries:
-        claimed(claims).order_by().bulk_update(deliveries, RESCHEDULED)
-
-
-def _note_too_early(delivery: Delivery) -> None:
+def _try_again_soon(delivery: Delivery) -> datetime:
+    """Return the attempt, and set and return a due time: the longer no attempt was charged, the longer the next
+    wait."""
     now = clock.now()
-    delivery.too_early_since = min(delivery.too_early_since or now, now)  # the clock may have been set back
-
-
-def _try_again_soon(delivery: Delivery) -> None:
+    delivery.uncharged_since = min(delivery.uncharged_since or now, now)  # the clock may have been set back
     delivery.attempts -= 1
     delivery.in_flight = False
-    # The longer a delivery has been too early, the longer the next wait.
-    longest = min(max(_waited(delivery).total_seconds() / 2, 0.01), 0.5)
+    longest = min(max(_uncharged_for(delivery).total_seconds() / 2, 0.01), 0.5)
     wait = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
-    delivery.due_at = clock.now() + CLOCKS_DIFFER + wait
+    delivery.due_at = due_at = now + CLOCKS_DIFFER + wait
+    return due_at
 
 
 def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
     """Let other workers claim what this one had no time for; one statement.
 
     The deliveries get their attempt back and the position in the delivery queue that the first of them had, as if they
-    had not been claimed.
+    had not been claimed. Those from the background return there.
     """
-    due_at = min(clock.now(), *(each.due_at for each in claims))
+    positions = [each.due_at for each in claims if each.due_at]
+    due_at = min(clock.now(), *positions) if positions else None
     claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
     wake([delivery_queue])
 
@@ -250,9 +223,8 @@ def record_failure(failed: Claim, error: Exception) -> None:
         return
     retries = consumers.get(failed.consumer).retry_schedule
     if is_early(delivery, error):
-        _note_too_early(delivery)
         _try_again_soon(delivery)
-    elif _is_conflict(error):
+    elif _lost_to_another(delivery, error):
         _try_again_soon(delivery)
         log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
     elif failed.attempt >= retries.attempts:
@@ -267,17 +239,12 @@ def record_failure(failed: Claim, error: Exception) -> None:
         attempts=delivery.attempts,
         in_flight=False,
         due_at=delivery.due_at,
-        too_early_since=delivery.too_early_since,
+        uncharged_since=delivery.uncharged_since,
         error=delivery.error,
         traceback=delivery.traceback,
     )
     if recorded and delivery.attempts == failed.attempt:
         note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
-
-
-def _is_conflict(error: Exception) -> bool:
-    """Whether PostgreSQL aborted the transaction in favor of another one, which says nothing about the delivery."""
-    return getattr(error.__cause__, "sqlstate", None) in CONFLICTS
 
 
 def _set_error(delivery: Delivery, error: Exception) -> None:

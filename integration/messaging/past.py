@@ -1,9 +1,9 @@
 """A new consumer can be given past messages: a delivery of each message of its contract that it has not had.
 
-These are ordinary deliveries: workers handle them, failures are retried, and after the last attempt they become dead
-letters. A message has at most one delivery for each consumer, so a second run adds nothing. An archived message returns
-to the working tables with its old deliveries. It is archived again once the new delivery has been settled for long
-enough.
+These are ordinary deliveries in the background: workers handle them when nothing else is due in their delivery queue.
+Failures are retried, and after the last attempt they become dead letters. A message has at most one delivery for each
+consumer, so a second run adds nothing. An archived message returns to the working tables with its old deliveries. It is
+archived again once the new delivery has been settled for long enough.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,6 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from integration.domain import clock
 from integration.messaging.archive import bring_back
 from integration.messaging.consumers import Consumer
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
@@ -76,8 +75,8 @@ def give_past(
 
 @repeated_after_outages
 def waiting(consumer: Consumer) -> int:
-    """The number of pending deliveries of the consumer."""
-    return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING).count()
+    """The number of pending deliveries of the consumer, without parked ones."""
+    return Delivery.objects.filter(consumer=consumer.name, status=Status.PENDING, parked_as=None).count()
 
 
 @repeated_after_outages
@@ -106,7 +105,7 @@ def _give(consumer: Consumer, locked: Sequence[UUID]) -> Batch:
                 consumer=consumer.name,
                 context=consumer.context,
                 external=consumer.external,
-                due_at=clock.now(),
+                due_at=None,
             )
             for key in missing
         ]

@@ -38,7 +38,9 @@ class DeliveryOutput(serializers.Serializer):
     consumer = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.choices)
     attempts = serializers.IntegerField()
-    due_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null while the delivery is parked, or waits until nothing else is due."
+    )
     done_at = serializers.DateTimeField(allow_null=True)
     error = serializers.CharField()
     skip_reason = serializers.CharField()

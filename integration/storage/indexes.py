@@ -4,15 +4,16 @@
 * On PostgreSQL Django adds a second index to each indexed text column, which serves only `LIKE 'x%'`. No query here
   uses it, and it took about fifty index entries for each order. These indexes are dropped after each `migrate`.
 
-Indexes are dropped with `CONCURRENTLY` and without a transaction, so that reads and writes go on meanwhile.
+Indexes are created and dropped with `CONCURRENTLY` and without a transaction, so that reads and writes go on meanwhile.
 """
 
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.postgres import operations
 from django.db import connections
-from django.db.migrations.operations import AlterField
+from django.db.migrations.operations import AddIndex, AlterField
 
 PATTERN_INDEXES = """
     SELECT DISTINCT indexes.relname
@@ -55,3 +56,23 @@ class AlterIndex(AlterField):
         else:
             for name in schema_editor._constraint_names(model, [field.column], index=True, unique=False):
                 schema_editor.execute(DROP.format(name))
+
+
+class AddIndexConcurrently(operations.AddIndexConcurrently):
+    """Django's operation, also for SQLite; the migration needs `atomic = False`.
+
+    PostgreSQL leaves an invalid index behind if it is stopped. So an index of that name is dropped first.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(DROP.format(self.index.name))
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        else:
+            AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+        else:
+            AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)

@@ -318,14 +318,27 @@ class System:
         """The whole output of each process, by its name."""
         return {log.stem: log.read_text(errors="replace") for log in sorted(self.folder.glob("*.log"))}
 
+    @property
+    def is_on_postgresql(self) -> bool:
+        """Whether its database is PostgreSQL; the alternative is SQLite."""
+        return self.environment["DATABASE_URL"].startswith("postgres")
+
     def read(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement on its database without Django; returns the rows."""
+        with self._connect() as database:
+            return database.execute(sql).fetchall()
+
+    def execute(self, *statements: str) -> None:
+        """Run statements on its database without Django, in one transaction."""
+        with self._connect() as database:
+            for statement in statements:
+                database.execute(statement)
+
+    def _connect(self) -> Any:
         url = self.environment["DATABASE_URL"]
-        if url.startswith("sqlite:///"):
-            with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20) as database:
-                return database.execute(sql).fetchall()
-        with psycopg.connect(url.partition("?")[0]) as server:
-            return server.execute(sql).fetchall()
+        if self.is_on_postgresql:
+            return psycopg.connect(url.partition("?")[0])
+        return sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)
 
     def lose_wake_up(self) -> int:
         """Make a delivery due again without a wake-up, as if the broker had lost it; returns the delivery's id."""

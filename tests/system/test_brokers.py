@@ -4,13 +4,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from uuid import uuid4
 
-import amqp
 import kombu
 import pytest
 import redis
 from django.conf import settings
+from malformed import send_malformed
 from own_redis import Redis
 from running_system import System, eventually, free_port
 
@@ -22,14 +21,6 @@ pytestmark = [
 MUG = {"MUG-ENAMEL-CREAM": 1}
 HEALED_WITHIN = 15.0
 CONTEXTS = ["integration", *settings.CONTEXTS]
-BODIES = [b"[]", b"null", b"true", b"7", b'"text"', b"{}", b"[[]]", b"[[], {}]", b"[1, 2, 3]", b"no JSON", b"\xff", b""]
-
-
-class NoUTF8(str):
-    """A text that py-amqp sends as bytes that are no text."""
-
-    def encode(self, *args: object) -> bytes:
-        return b"\xff\xfe"
 
 
 @pytest.fixture(params=["redis", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
@@ -72,24 +63,8 @@ def test_an_order_is_confirmed_by_wake_ups_alone(system_on: System) -> None:
 
 def test_messages_that_are_not_ours_are_rejected_and_end_no_worker(system_on: System) -> None:
     worker = system_on.programs["worker"]
-    sent = 0
     with channel_to(system_on) as channel:
-        producer = kombu.Producer(channel)
-        for queue in queues_of(system_on):
-            for body in BODIES:
-                for headers in (None, {"task": "waybill.sweep"}, {"task": "waybill.sweep", "id": str(uuid4())}):
-                    for content_type in ("application/json", "application/x-python-serialize"):
-                        producer.publish(
-                            body, exchange="", routing_key=queue, headers=headers,
-                            content_type=content_type, content_encoding="utf-8",
-                        )  # fmt: skip
-                        sent += 1
-            if system_on.environment["CELERY_BROKER_URL"].startswith("redis"):
-                channel.client.lpush(queue, *BODIES)
-                sent += len(BODIES)
-            else:
-                channel.basic_publish(amqp.Message("[]", correlation_id=NoUTF8()), exchange="", routing_key=queue)
-                sent += 1
+        sent = send_malformed(channel, queues_of(system_on))
 
     eventually(
         lambda: sum(worker.output.count(f"{verb} a malformed message") for verb in ("rejected", "dropped")),

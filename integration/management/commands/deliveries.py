@@ -25,9 +25,9 @@ class Command(BaseCommand):
     """Lists, replays and skips deliveries."""
 
     help = (
-        "Without a verb: how many deliveries each consumer has pending (due now), waiting (being handled, or due "
-        "later), parked (those among them that this code does not know) and dead, how long the oldest has been due, "
-        "and whether the consumer is paused."
+        "Without a verb: how many deliveries each consumer has pending (due now), waiting (all others: being handled, "
+        "due later, or in the background), parked (those among them that this code does not know) and dead, how long "
+        "the oldest has been due, and whether the consumer is paused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -123,5 +123,6 @@ def _table_of_deliveries(deliveries: Iterable[Delivery]) -> Table:
     for delivery in deliveries:
         first_line = (delivery.skip_reason or delivery.error).partition("\n")[0]
         cells = (delivery.pk, delivery.message.name, delivery.consumer, delivery.status, delivery.attempts)
-        table.add_row(*map(Text, map(str, cells)), f"{delivery.due_at:%Y-%m-%d %H:%M:%S}", Text(first_line))
+        due = f"{delivery.due_at:%Y-%m-%d %H:%M:%S}" if delivery.due_at else "–"
+        table.add_row(*map(Text, map(str, cells)), due, Text(first_line))
     return table

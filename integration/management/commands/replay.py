@@ -11,8 +11,7 @@ from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.past import give_past, missed, waiting
 
 MOST_WAITING = 1_000
-"""The most deliveries of the consumer that may be pending at a time. Other deliveries of its context wait behind
-them."""
+"""The most deliveries of the consumer that may be pending at a time."""
 PAUSE = 0.2
 
 
@@ -21,7 +20,7 @@ class Command(BaseCommand):
 
     help = (
         "Give a consumer a delivery of every past message of its contract that it has not had, archived messages "
-        "included. The deliveries are handled like all others. Running the command again creates no delivery twice."
+        "included. They are handled when nothing else is due. Running the command again creates no delivery twice."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,13 +13,14 @@ from django.db import connection, connections
 from integration.domain import clock
 from integration.invariants import invariants
 from integration.management.commands.replay import moment
+from integration.messaging import deliver as deliver_module
 from integration.messaging import past as past_module
 from integration.messaging.archive import archive_messages
-from integration.messaging.claim import claim
+from integration.messaging.claim import BATCH, claim, due_delivery_queues
 from integration.messaging.consumers import consumers
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.messaging.outcomes import release
-from integration.messaging.past import give_past
+from integration.messaging.past import give_past, waiting
 from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
@@ -226,12 +227,52 @@ def test_a_released_delivery_of_the_past_does_not_go_ahead_of_live_ones(
     later(timedelta(seconds=1))
     give_past(consumers.get("inventory.reorder"), since=clock.now() - timedelta(days=60))
     delivery_queue = DeliveryQueue("inventory", False)
-    live, old = claim(delivery_queue, 10)
+    (live,) = claim(delivery_queue, 10)
+    (old,) = claim(delivery_queue, 10)
 
-    release(delivery_queue, [live])
     release(delivery_queue, [old])
+    assert Delivery.objects.get(pk=old.id).due_at is None
+    release(delivery_queue, [live])
 
-    assert [each.id for each in claim(delivery_queue, 1)] == [live.id]
+    assert [each.id for each in claim(delivery_queue, 10)] == [live.id]
+
+
+def test_live_deliveries_go_ahead_of_the_past(
+    listen: Listen, run_out: RunOut, deliver: Deliver, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver_module, "LONGEST_WAKE", -1.0)  # one claim each time a worker is woken
+    handled: list[str] = []
+    listen(lambda event: handled.append(event.sku))
+    run_out(*(f"OLD-{n:03}" for n in range(2 * BATCH)))
+    Delivery.objects.all().delete()
+    later(timedelta(days=1))
+    give_past(consumers.get("inventory.reorder"), since=clock.now() - timedelta(days=2))
+
+    for n in range(3):
+        run_out(f"LIVE-{n}")
+        deliver()
+
+    old = [f"OLD-{n:03}" for n in range(2 * BATCH)]
+    assert handled == ["LIVE-0", "LIVE-1", "LIVE-2"]
+    while due_delivery_queues():
+        deliver()
+    assert handled[3:] == old
+
+
+def test_a_retry_of_the_past_has_a_due_time(listen: Listen, run_out: RunOut, deliver: Deliver, later: Later) -> None:
+    def fail(event: Any) -> None:
+        raise ValueError("not today")
+
+    listen(fail)
+    run_out("OLD")
+    Delivery.objects.all().delete()
+    give_past(consumers.get("inventory.reorder"), since=clock.now() - timedelta(days=1))
+
+    deliver()
+
+    again = Delivery.objects.get()
+    assert again.attempts == 1
+    assert again.due_at is not None
 
 
 def test_a_run_does_not_stop_because_another_run_gave_its_batch(
@@ -251,3 +292,16 @@ def test_a_run_does_not_stop_because_another_run_gave_its_batch(
     assert give_past(consumers.get(NEW), since=clock.now() - timedelta(days=365)) == 2
     deliver()
     assert past == ["OLD", "DONE", "WAITING"]
+
+
+def test_a_run_does_not_wait_for_parked_deliveries(listen: Listen, run_out: RunOut, deliver: Deliver) -> None:
+    listen(lambda event: None)
+    run_out("NEWER", "NOW")
+    Message.objects.filter(data__sku="NEWER").update(version=2)
+    consumer = consumers.get("inventory.reorder")
+    assert waiting(consumer) == 2
+
+    deliver()
+
+    assert waiting(consumer) == 0
+    assert Delivery.objects.filter(status=Status.PENDING).count() == 1

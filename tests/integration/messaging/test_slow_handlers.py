@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from pytest_django import Settings
 
 from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.contracts.inventory import StockRanOut
@@ -18,6 +19,7 @@ from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.deliver import deliver_due
 from integration.messaging.external import claim_sizes
 from integration.messaging.models import Delivery, Status
+from integration.messaging.outcomes import CONFLICT_TIMEOUT
 from integration.messaging.wakeups import DeliveryQueue
 from integration.storage.postgresql.connection import StalePlan
 from inventory.commands import open_stock_item
@@ -145,6 +147,34 @@ def test_what_says_nothing_about_the_delivery_uses_up_no_attempt(
     with clock.moved(LEASE):
         deliver_due(IN_TRANSACTION)
     assert Delivery.objects.values_list("status", "attempts").get() == (Status.DONE, 1)
+
+
+@pytest.mark.django_db
+def test_a_delivery_that_loses_every_deadlock_becomes_a_dead_letter(
+    listen: Listen, run_out: RunOut, stopped_clock: None, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DELIVERY_MAX_ATTEMPTS = 3
+    tried = []
+
+    def deadlock(event: StockRanOut) -> None:
+        tried.append(clock.now())
+        raise OperationalError("deadlock detected") from DeadlockDetected()
+
+    listen(deadlock)
+    run_out("MUG")
+
+    began = clock.now()
+    while (delivery := Delivery.objects.get()).status == Status.PENDING:
+        clock.advance(max(delivery.due_at - clock.now(), timedelta()) if delivery.due_at else timedelta())
+        deliver_due(IN_TRANSACTION)
+        assert len(tried) < 400, "there is no limit"
+
+    uncharged = [moment for moment in tried if moment - began < CONFLICT_TIMEOUT]
+    assert 60 < len(uncharged) < 300, "the wait grows to half a second"
+    assert len(tried) - len(uncharged) == 3 == delivery.attempts
+    assert delivery.status == Status.DEAD
+    assert "OperationalError: deadlock detected" in delivery.error
+    assert "failed at attempt 1" in caplog.text
 
 
 def _attempt_in_thread(claims: Any) -> None:

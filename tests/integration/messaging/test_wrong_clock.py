@@ -150,7 +150,7 @@ def test_a_delivery_that_is_too_early_is_not_tried_without_pause_after_the_clock
 
     deliver()
 
-    assert delivery().too_early_since == clock.now()
+    assert delivery().uncharged_since == clock.now()
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the plan is PostgreSQL's")
