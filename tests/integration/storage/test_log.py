@@ -13,6 +13,7 @@ from integration.storage.sqlite import log
 from integration.storage.sqlite.base import DatabaseWrapper
 from integration.storage.sqlite.log import FEWEST_PAGES, MOST_PAGES, most_pages, shorten
 
+pytestmark = pytest.mark.django_db  # pytest-django allows no other test to connect
 MEGABYTE = 2**20
 Usage = namedtuple("Usage", "total used free")
 
