@@ -9,7 +9,7 @@ from django.conf import settings
 from tests.chaos.outages.upgrades import ROWS, live_through_all
 
 ORDERS = 60
-"""How many orders are placed; `python -m tests.chaos.outages.upgrades` places more."""
+"""How many orders are placed; `python -m tests.chaos outages` places more."""
 
 pytestmark = [
     pytest.mark.system,

@@ -148,7 +148,8 @@ def deploy(stage: Stage, orders: int, codes: list[Path]) -> dict[str, Any]:
         codes: the folders of the code, in the order of their deployment.
 
     Returns:
-        A row of the report: `n` orders, the seconds until `healed`, the `longest request`, and what was wrong.
+        A row of the report: `n` orders, how many are `lost`, the seconds until `healed`, the `longest request`, and
+        what was wrong.
     """
     traffic, phases = Traffic(), 2 * len(codes)
     with ExitStack() as ends:
@@ -170,8 +171,11 @@ def deploy(stage: Stage, orders: int, codes: list[Path]) -> dict[str, Any]:
                 running = successor
                 traffic.for_orders(orders // phases)
         wrong, healed = judge(running, codes[-1], traffic)
+        done = running.read("SELECT number FROM ordering_order WHERE status = 'confirmed'")
+        lost = len({*traffic.placed} - {number for (number,) in done})
     return {
         "n": len(traffic.placed),
+        "lost": lost,
         "requests": traffic.requests,
         "healed": round(healed, 1),
         "longest request": round(traffic.longest, 2),

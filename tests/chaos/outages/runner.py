@@ -90,6 +90,7 @@ def draw(places: list[Place], seed: int) -> list[Place]:
 def live_through(shop: Shop, row: Row, scale: Scale) -> Outcome:
     """Let orders flow before, in and after an outage, and start a worker and beat in the middle of it."""
     outcome = shop.outcome = Outcome()
+    shop.is_bounded = scale.is_bounded
     with row.around(shop), Buyers(shop.system, f"{row.name}-{time.time()}") as buyers:
         buyers.wait_for(scale.orders // 4)
         usual = buyers.longest_request()
@@ -111,9 +112,8 @@ def live_through(shop: Shop, row: Row, scale: Scale) -> Outcome:
     _judge_responses(outcome, row, buyers.responses)
     outcome.require(not outcome.n["lost"], f"not confirmed: {_lost(placed, 0)}")
     outcome.require(len(set(placed)) == len(placed), "two requests got the same order")
-    if scale.is_bounded:
-        outcome.require(outcome.healed <= HEALED_WITHIN, f"healed after {outcome.healed:.1f} s")
-        outcome.require(longest <= usual + row.slower, f"a request took {longest:.1f} s, before {usual:.1f} s")
+    shop.require_in_time(outcome.healed <= HEALED_WITHIN, f"healed after {outcome.healed:.1f} s")
+    shop.require_in_time(longest <= usual + row.slower, f"a request took {longest:.1f} s, before {usual:.1f} s")
     return outcome
 
 

@@ -35,6 +35,7 @@ class Shop(Live):
     def __init__(self, folder: Path, postgresql: PostgreSQL, redis: Redis, ends: ExitStack) -> None:
         self.ends = ends
         self.outcome = Outcome()
+        self.is_bounded = True
         self.database = self._in_front_of(postgresql)
         self.broker = Broker(redis, self._in_front_of(redis))
         super().__init__(folder, postgresql, redis)
@@ -43,6 +44,10 @@ class Shop(Live):
     def broker_kind(self) -> str:
         """`redis` or `rabbitmq`."""
         return "redis" if isinstance(self.broker.server, Redis) else "rabbitmq"
+
+    def require_in_time(self, holds: bool, otherwise: str) -> None:
+        """Add a sentence about a time that is too long to the row's outcome, unless times are only reported."""
+        self.outcome.require(holds or not self.is_bounded, otherwise)
 
     def change_to(self, server: RabbitMQ) -> None:
         """Let the shop use another broker from now on."""

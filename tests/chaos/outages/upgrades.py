@@ -2,25 +2,21 @@
 
 Each row begins with a system of older code. While clients place, read and list orders, other code is deployed as
 docs/operations.md says: `migrate`, then the new processes while the old ones run, then the old ones are stopped. What
-is measured is how long it takes from then until every order is confirmed and listed.
-
-Run alone, with servers of its own: `python -m tests.chaos.outages.upgrades [--only NAME]`. It needs the git history.
+is measured is how long it takes from then until every order is confirmed and listed. The rows need the git history.
 """
 
-import argparse
-import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from tests.chaos.outages.deployment import Stage, deploy
-from tests.chaos.servers import PostgreSQL, Redis
+from tests.chaos.outages.table import Site, Table
+from tests.chaos.outcome import Outcome
 from tests.system.running_system import ROOT
 from tests.upgrades.old_code import changed, check_out
 
@@ -47,11 +43,24 @@ SOLD_WHEN_PLACED = {
 
 Row = Callable[[Stage, int], dict[str, Any]]
 ROWS: dict[str, Row] = {}
+TABLE = Table("upgrade")
+ORDERS = 400
+"""How many orders are placed in each row, at least."""
 
 
 def row(act: Row) -> Row:
     """Register a row of the report."""
     ROWS[act.__name__] = act
+
+    @wraps(act)
+    def alone(site: Site) -> Outcome:
+        server, name = site.postgresql.url("").rstrip("/"), f"upgrade_{act.__name__}"
+        with a_database(server, name):
+            found = act(Stage(site.folder, server, site.redis.url, name), ORDERS)
+        n = {"orders": found["n"], "longest request s": found["longest request"], "requests": found["requests"]}
+        return Outcome({"lost": found["lost"], **n}, found["violations"], found["healed"])
+
+    TABLE.alone("no request fails, no order is lost, and `verify` and `rebuild --check` find nothing")(alone)
     return act
 
 
@@ -75,7 +84,7 @@ def other_read_models(stage: Stage, orders: int) -> dict[str, Any]:
     return deploy(stage, orders, [released, ROOT, changed(stage.folder / "changed", SOLD_WHEN_PLACED)])
 
 
-# --- Alone ---
+# --- On given servers ---
 
 
 def live_through_all(
@@ -111,29 +120,3 @@ def a_database(server: str, name: str) -> Iterator[None]:
             yield
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def main() -> int:
-    """Live through the upgrades on servers of their own; prints the report, and returns 1 if something did not hold."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.outages.upgrades", description=__doc__)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--orders", type=int, default=400)
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="waybill-upgrades-"))
-    folder.chmod(0o755)
-    with ExitStack() as ends:
-        broker, postgresql = Redis(folder / "redis"), PostgreSQL(folder / "pg", durable=False)
-        for server in (broker, postgresql):
-            server.start()
-            ends.callback(server.kill)
-        url = postgresql.url("").rstrip("/")
-        report = live_through_all(folder, url, broker.url, options.orders, options.only)
-    print(json.dumps(report, indent=2))
-    wrong = any(each["violations"] for each in report.values())
-    if not wrong:
-        shutil.rmtree(folder, ignore_errors=True)
-    return int(wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
