@@ -1,30 +1,23 @@
-"""Only one process at a time prepares a database: two first starts at once take turns."""
+"""Only one process at a time prepares an SQLite database: two first starts at once take turns."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from django.db import connection, transaction
 
 from config.var import alone
 
-LOCK = 0x7761_7962_696C_6C
-"""The number of the advisory lock: the bytes of the name Waybill."""
-
 
 @contextmanager
 def prepare_alone() -> Iterator[None]:
-    """Wait until no other process prepares the database.
+    """Wait until no other process prepares the SQLite database.
 
-    On PostgreSQL a transaction of its own holds the lock, as a pooler needs it that gives every transaction another
-    connection.
+    On PostgreSQL nothing waits. A transaction that holds a lock would block `CREATE INDEX CONCURRENTLY` for ever, and a
+    pooler such as PgBouncer shares the locks of sessions. One process migrates a server; see operations.md.
     """
     if connection.vendor == "postgresql":
-        with closing(connection.copy()) as own:
-            own.set_autocommit(False)
-            with own.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            yield
+        yield
     else:
         in_memory = connection.is_in_memory_db()  # type: ignore[attr-defined]  # as SQLite's connection has
         with nullcontext() if in_memory else alone(Path(f"{connection.settings_dict['NAME']}.lock")):

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
-import pytest
-from django.db import connection, connections
+from django.db import connections
 
-from config.preparing import prepare_alone
 from config.var import alone
 from tests.system.running_system import MANAGE, ROOT, eventually
 
@@ -118,9 +116,3 @@ def wait_for_the_first(hold: Callable[[], object]) -> None:
 
 def test_a_lock_file_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
     wait_for_the_first(lambda: alone(tmp_path / "lock"))
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="the tests' SQLite database is in memory")
-@pytest.mark.django_db(transaction=True)
-def test_only_one_process_prepares_a_database_on_a_server() -> None:
-    wait_for_the_first(prepare_alone)

@@ -1,4 +1,4 @@
-"""`manage.py migrate`, by one process at a time. Requests never wait for it long, and SQLite is migrated as a whole."""
+"""`manage.py migrate`, with short waits for locks. SQLite is migrated as a whole, by one process at a time."""
 
 import time
 from typing import Any
