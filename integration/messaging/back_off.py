@@ -48,4 +48,4 @@ def _too_far_ahead() -> Iterator[Q]:
 
 
 # `register`, not `every`: `integration.policies`, which defines `every`, imports this package.
-register(Routine("integration.bring-deliveries-forward", timedelta(seconds=30), bring_forward))
+register(Routine("integration.bring-deliveries-forward", timedelta(seconds=5), bring_forward))

@@ -14,6 +14,7 @@ from integration.domain.errors import NotYet
 from integration.messaging.back_off import bring_forward
 from integration.messaging.claim import BATCH, claim
 from integration.messaging.models import Delivery
+from integration.messaging.routines import routines
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import open_stock_item
 from inventory.models import StockItem
@@ -151,6 +152,10 @@ def test_a_delivery_that_is_too_early_is_not_tried_without_pause_after_the_clock
     deliver()
 
     assert delivery().uncharged_since == clock.now()
+
+
+def test_deliveries_are_brought_forward_often_enough_to_heal_within_seconds() -> None:
+    assert routines.get("integration.bring-deliveries-forward").interval <= timedelta(seconds=5)
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="the plan is PostgreSQL's")
