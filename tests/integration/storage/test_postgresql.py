@@ -107,7 +107,7 @@ def test_a_connection_of_a_pool_sets_the_clock(machine: Machine) -> None:
         own_connection.settings_dict = {
             **own_connection.settings_dict,
             "CONN_MAX_AGE": 0,
-            "OPTIONS": {**own_connection.settings_dict["OPTIONS"], "pool": {"min_size": 1, "max_size": 1}},
+            "OPTIONS": {**own_connection.settings_dict["OPTIONS"], "pool": {**base.POOL, "min_size": 1, "max_size": 1}},
         }
         own_connection.alias = "pooled"
         own_connection.ensure_connection()
