@@ -70,13 +70,12 @@ def test_a_delivery_that_was_lost_with_its_worker_is_brought_forward(
     assert deliver() == 1
 
 
-@pytest.mark.parametrize("by", SET_BACK)
-def test_a_delivery_that_waits_for_its_next_attempt_is_brought_forward(
-    listen: Listen, run_out: RunOut, deliver: Deliver, by: timedelta
+def test_a_delivery_that_waits_for_its_next_attempt_longer_than_its_schedule_allows_is_brought_forward(
+    listen: Listen, run_out: RunOut, deliver: Deliver
 ) -> None:
     listen(_fail)
     run_out("MUG")
-    with clock.moved(by):
+    with clock.moved(timedelta(hours=1)):
         deliver()
     assert deliver() == 0
 
@@ -169,6 +168,6 @@ def test_what_is_far_ahead_is_found_by_the_index() -> None:
             cursor.execute(f"EXPLAIN {query['sql']}")
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
 
-    assert len(plans) == 2
+    assert plans
     for plan in plans:
-        assert "due_at >" in plan.partition("Index Cond")[2].partition("\n")[0], plan
+        assert any("Index Cond" in line and "due_at >" in line for line in plan.splitlines()), plan
