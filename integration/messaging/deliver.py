@@ -20,10 +20,11 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
+from integration.messaging import external
 from integration.messaging.call_threads import call_threads, is_given_up
 from integration.messaging.claim import BATCH, PAUSED, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
-from integration.messaging.external import LONGEST_CALLING, adapt_batch_size, claim_sizes, handle_external
+from integration.messaging.external import adapt_batch_size, claim_sizes, handle_external
 from integration.messaging.holding import hold, note_attempt
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
@@ -148,7 +149,7 @@ def _attempt_all(delivery_queue: DeliveryQueue, claims: Sequence[Claim], early: 
     for consumer, of_consumer in _by_consumer(claims).items():
         is_late = clock.stopwatch() - began > LONGEST_CLAIM
         left += of_consumer if left or is_late else _attempt_unless_paused(consumer, of_consumer, early)
-    longest = LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
+    longest = external.LONGEST_CALLING if delivery_queue.external else LONGEST_CLAIM
     adapt_batch_size(delivery_queue, len(claims) - len(left), clock.stopwatch() - began > longest)
     if left:
         release(delivery_queue, left)

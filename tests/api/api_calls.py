@@ -138,3 +138,11 @@ def errors_of(response: Any) -> set[tuple[str, str]]:
     assert response.status_code == 422, response.content
     assert kind_of(response) == "invalid_input"
     return {(error["pointer"], error["code"]) for error in response.json()["errors"]}
+
+
+COMES_AFTER = {
+    "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
+    "POST auth/tokens": "POST customers",
+    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
+}
+"""Routes that only succeed after another one."""

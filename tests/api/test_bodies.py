@@ -7,16 +7,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from api_calls import BASE, Call, System, examples, kind_of, routes
+from api_calls import BASE, COMES_AFTER, Call, System, examples, kind_of, routes
 from django.db import transaction
 
 from ordering.models import Order
 
 WRITING = [str(route) for route in routes() if route.method != "GET"]
-COMES_AFTER = {
-    "POST auth/tokens": "POST customers",
-    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
-}
 KEY = {"Idempotency-Key": "k"}
 LIMIT = 2_621_440
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from api_calls import System, examples, kind_of, routes
+from api_calls import COMES_AFTER, System, examples, kind_of, routes
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import transaction
@@ -93,13 +93,6 @@ def test_every_caller_gets_the_status_in_the_table(
             if status >= 400:
                 assert kind_of(response) in {"not_authenticated", "permission_denied", "not_found"}
                 assert all_rows() == before, caller
-
-
-COMES_AFTER = {
-    "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
-    "POST auth/tokens": "POST customers",
-    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
-}
 
 
 @pytest.fixture
