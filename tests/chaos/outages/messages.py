@@ -7,9 +7,9 @@ from threading import Event, Thread
 from typing import Any
 
 import kombu
+
 from tests.chaos.outages.shop import Shop
 from tests.chaos.outages.table import Table
-
 from tests.system.malformed import send_malformed
 from tests.system.running_system import ROOT, System, eventually
 from tests.system.unreadable import ACTOR, COUNT_PARKED, IS_IN_FRONT, LONG_DUE, REMOVE, making
