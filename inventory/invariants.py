@@ -1,7 +1,7 @@
 """Inventory's invariants: rules about stock items and reservations, each checked by one SQL query."""
 
 from integration.invariants import always, json_number
-from integration.read_models.verify import live_build, shown
+from integration.read_models.verify import own_build, shown
 
 
 @always("inventory.on_hand_is_what_moved")
@@ -70,5 +70,5 @@ def stock_per_day_is_the_stock() -> str:
                     END AS bad
         FROM inventory_stockitem AS item
         LEFT JOIN inventory_stockofday AS day
-            ON day.sku = item.sku AND day.latest AND day.build = {live_build("inventory.stock-per-day")}
+            ON day.sku = item.sku AND day.latest AND day.build = {own_build("inventory.stock-per-day")}
     """  # noqa: S608 - contains only names from the code

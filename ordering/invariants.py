@@ -1,7 +1,7 @@
 """Ordering's invariants: rules about orders, buyers and read models, each checked by one SQL query."""
 
 from integration.invariants import always
-from integration.read_models.verify import caught_up, live_build, shown
+from integration.read_models.verify import caught_up, own_build, shown
 
 
 @always("ordering.total_is_its_lines_less_discount")
@@ -70,7 +70,7 @@ def order_board_is_the_orders() -> str:
                       OR b.updated_at <> o.updated_at END AS bad
         FROM ordering_order AS o
         LEFT JOIN ordering_orderboard AS b
-            ON b.number = o.number AND b.build = {live_build("ordering.order-board")}
+            ON b.number = o.number AND b.build = {own_build("ordering.order-board")}
     """  # noqa: S608 - contains only names from the code
 
 
@@ -84,7 +84,7 @@ def lifetime_spend_is_what_buyers_spent() -> str:
         FROM ordering_buyer AS buyer
         LEFT JOIN ordering_lifetimespend AS spend
             ON spend.buyer = buyer.id AND spend.currency = buyer.currency
-            AND spend.build = {live_build("ordering.lifetime-spend")}
+            AND spend.build = {own_build("ordering.lifetime-spend")}
         WHERE {caught_up("ordering.lifetime-spend")}
     """  # noqa: S608 - contains only names from the code
 
@@ -98,7 +98,7 @@ def sales_are_what_was_ordered() -> str:
                sum(sold) <> sum(ordered) OR sum(taken) <> sum(worth) AS bad
         FROM (
             SELECT sku, currency, quantity AS sold, amount_minor AS taken, 0 AS ordered, 0 AS worth
-            FROM ordering_salesofday WHERE build = {live_build("ordering.sales-per-day")}
+            FROM ordering_salesofday WHERE build = {own_build("ordering.sales-per-day")}
             UNION ALL
             SELECT line.sku, line.currency, 0, 0, line.quantity, line.quantity * line.unit_price_minor
             FROM ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id

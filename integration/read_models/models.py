@@ -95,6 +95,12 @@ def of_live(column: str, read_model: str) -> str:
     return f"(SELECT {column} {builds} = '{read_model}' ORDER BY {live_first(code)} LIMIT 1)"
 
 
+def of_own(column: str, read_model: str) -> str:
+    """SQL expression for a column of the build of a read model that this code has made; NULL if it is not ready."""
+    own = f"ready AND code = '{read_models.get(read_model).code}' AND read_model = '{read_model}'"
+    return f"(SELECT {column} FROM integration_readmodelbuild WHERE {own})"  # noqa: S608 - names of the code only
+
+
 def live_first(code: str) -> str:
     """SQL for the order of a read model's builds that begins with the live one.
 

@@ -2,23 +2,24 @@
 
 A read model may be behind. So a row is checked only if the read model has applied the aggregate's latest event, and a
 sum only if the read model has applied all events. Both conditions are part of the invariant's one statement, which sees
-a single snapshot.
+a single snapshot. Only rows that this code has made are checked. Rows of other code may mean something else, and they
+are read only until this code has built its own.
 """
 
 from integration.history.entries import history_of
 from integration.read_models.history_reader import not_handed_out
-from integration.read_models.models import of_live
+from integration.read_models.models import of_own
 from integration.read_models.registry import read_models
 
 
-def live_build(name: str) -> str:
-    """SQL expression for the key of a read model's live build; NULL if there is none."""
-    return of_live("id", name)
+def own_build(name: str) -> str:
+    """SQL expression for the key of this code's build of a read model; NULL if it is not ready."""
+    return of_own("id", name)
 
 
 def caught_up(name: str) -> str:
     """SQL condition: a read model has applied every event of its history."""
-    return f"{live_build(name)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {_beyond(name)})"  # noqa: S608 - names of the code only
+    return f"{own_build(name)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {_beyond(name)})"  # noqa: S608 - names of the code only
 
 
 def shown(name: str, stream: str, stream_id: str, version: str) -> str:
@@ -33,11 +34,11 @@ def shown(name: str, stream: str, stream_id: str, version: str) -> str:
     table = history_of(read_models.get(name).context)._meta.db_table
     of_it = f"history.stream = '{stream}' AND history.stream_id = {stream_id} AND history.version = {version}"
     recorded = f"EXISTS (SELECT 1 FROM {table} AS history WHERE {of_it})"  # noqa: S608 - names of the code only
-    return f"({live_build(name)} IS NOT NULL AND {recorded} AND NOT EXISTS (SELECT 1 FROM {_beyond(name)} AND {of_it}))"  # noqa: S608 - names of the code only
+    return f"({own_build(name)} IS NOT NULL AND {recorded} AND NOT EXISTS (SELECT 1 FROM {_beyond(name)} AND {of_it}))"  # noqa: S608 - names of the code only
 
 
 def _beyond(name: str) -> str:
     """SQL for the events that a read model has not applied: a table with its WHERE clause."""
     history = history_of(read_models.get(name).context)
-    beyond = not_handed_out(history, of_live("mark", name), of_live("ahead", name))
+    beyond = not_handed_out(history, of_own("mark", name), of_own("ahead", name))
     return f"{history._meta.db_table} AS history WHERE {beyond}"

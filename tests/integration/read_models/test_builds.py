@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import models
 from msgspec.structs import replace
 
+from config.verification import verify
 from integration.domain import clock
 from integration.domain.events import domain_events
 from integration.domain.identifiers import OrderNumber
@@ -35,6 +36,7 @@ Drain = Callable[..., int]
 Later = Callable[[timedelta], None]
 
 SALES = SalesOfDay.read_model
+SALES_CHECK = "read_models.sales_are_what_was_ordered"
 CONFIRMED = "ordering.order_confirmed"
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +141,19 @@ def _sell_twice(batch: Batch) -> None:
 
 
 read_models_of_this_code = dict(read_models.items())
+
+
+def test_verify_judges_only_rows_that_this_code_has_made(placed: Place, drain: Drain, new: ReadModel) -> None:
+    sell(placed, drain)
+    with running(replace(new, project=_sell_twice)):
+        catch_up_all()
+        assert verify([SALES_CHECK])[SALES_CHECK].offenders
+    assert sold() == 2
+    assert verify([SALES_CHECK])[SALES_CHECK].offenders == []
+    catch_up_all()
+    assert verify([SALES_CHECK])[SALES_CHECK].offenders == []
+    SalesOfDay.objects.update(quantity=7)
+    assert verify([SALES_CHECK])[SALES_CHECK].offenders
 
 
 def test_code_that_is_rolled_back_goes_on_where_it_was(
