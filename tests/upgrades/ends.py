@@ -2,9 +2,9 @@
 
     DATABASE_URL=… python -m tests.upgrades.ends
 
-The program checks the database and does the work of workers, beat, operators and carriers. Where they would wait, it
-advances the clock. Then it checks the database again, and prints the status of each order that REST lists, by number,
-as JSON. It fails if a check finds something or if deliveries stay pending.
+The program rebuilds the read models, checks the database and does the work of workers, beat, operators and carriers.
+Where they would wait, it advances the clock. Then it checks the database again, and prints the status of each order
+that REST lists, by number, as JSON. It fails if a check finds something or if deliveries stay pending.
 
 The program uses only stored and public names: Celery tasks, routines, tables, commands and paths.
 """
@@ -41,6 +41,7 @@ REACH = "10000"
 def main() -> None:
     """Check the database, finish all open work, and check it again."""
     current_app.loader.import_default_modules()
+    manage("rebuild", "--all")  # rows of older code may be missing or wrong
     check()
     cancel_overdue_orders()
     deliver_everything()

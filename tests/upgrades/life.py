@@ -81,6 +81,10 @@ class Life:
         self.miss_deadlines()
         self.refuse_cancellations()
         self.stop_in_the_middle()
+        self.check_orders()
+
+    def check_orders(self) -> None:
+        """Assert that all orders were placed."""
         placed = self.shop.count("SELECT count(*) FROM ordering_order")
         assert placed == self.orders, f"{placed} orders were placed"
 

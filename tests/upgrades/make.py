@@ -7,6 +7,12 @@ embedded mode, and PostgreSQL with web, beat and a Celery worker for each contex
 at once, workers are stopped and killed, and the payment provider fails (`life.py`). The database must then contain
 every state of an order, a payment and a delivery (`states.py`). Otherwise no file is written.
 
+Code from before read models has another life and fewer states (`early_life.py`). `--then COMMIT` migrates its database
+with the code of a later commit, as somebody did who upgraded step by step:
+
+    python -m tests.upgrades.make --commit 5876f7d
+    python -m tests.upgrades.make --commit 5876f7d --then c4a1a4a --only postgresql
+
 The files are committed in this folder, at most 1 MB each. The test finds them by their names.
 
 Add the databases of a newer commit when its tables or events differ from those of the last commit here:
@@ -34,11 +40,15 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.system.running_system import ROOT
+from tests.upgrades import early_life
+from tests.upgrades.early_life import EarlyLife
 from tests.upgrades.files import FOLDER, path_of, save_postgresql, save_sqlite
 from tests.upgrades.life import Life
 from tests.upgrades.old_code import Embedded, Installation, Server, check_out
 from tests.upgrades.states import counted
 
+CATCH_UP = "from integration.read_models.follow import follow_all; follow_all()"
+"""Lets the read models of the code of `--then` catch up, as its workers do."""
 LARGEST = 1_000_000
 WITH_PATHS = {"integration_delivery": ("error", "traceback"), "integration_archivedmessage": ("deliveries",)}
 """The columns that hold tracebacks, and with them paths of this machine."""
@@ -50,6 +60,7 @@ def main() -> None:
         prog="python -m tests.upgrades.make", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--commit", required=True, help="the commit whose code creates the databases")
+    parser.add_argument("--then", metavar="COMMIT", help="the commit whose code then migrates the databases")
     parser.add_argument("--orders", type=int, default=200, metavar="N", help="the number of orders (default: 200)")
     parser.add_argument(
         "--to", type=Path, default=FOLDER, metavar="FOLDER", help="the folder for the files (default: here)"
@@ -74,12 +85,14 @@ def main() -> None:
     arguments.to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="waybill-upgrades-") as folder:
         code = check_out(arguments.commit, Path(folder, "code"))
+        then = check_out(arguments.then, Path(folder, "then")) if arguments.then else None
+        name = f"{arguments.commit}-{arguments.then}" if then else arguments.commit
         if arguments.only != "postgresql":
-            make(Embedded(code, Path(folder, "embedded")), arguments.commit, arguments.orders, arguments.to)
+            make(Embedded(code, Path(folder, "embedded")), arguments.orders, then, arguments.to, name)
         if arguments.only != "sqlite":
             url = f"{arguments.server}/{arguments.prefix}_{uuid4().hex[:8]}"
             with removed(Server(code, Path(folder, "server"), url, arguments.broker)) as server:
-                make(server, arguments.commit, arguments.orders, arguments.to)
+                make(server, arguments.orders, then, arguments.to, name)
 
 
 @contextmanager
@@ -92,24 +105,35 @@ def removed(server: Server) -> Iterator[Server]:
         server.remove()
 
 
-def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
+def make(shop: Installation, orders: int, then: Path | None, folder: Path, name: str) -> None:
     """Run the shop of `life.py`, and write its database into a file.
+
+    Args:
+        shop: the installation of the old code.
+        orders: the number of orders.
+        then: the folder of the code that migrates the database afterwards.
+        folder: where to write the file.
+        name: how the file's name begins.
 
     Raises:
         SystemExit: a state is missing, the file is too large to commit, or it contains paths of this machine.
     """
     began = time.monotonic()
     try:
-        Life(shop, orders).live()
+        (Life if has_read_models(shop) else EarlyLife)(shop, orders).live()
     finally:
         shop.kill()
-    seen = counted(shop.count)
-    for name, count in seen.items():
-        print(f"{count:7,} {name}")
-    if missing := [name for name, count in seen.items() if not count]:
+    seen = counted(shop.count) if has_read_models(shop) else early_life.counted(shop.count, shop.vendor)
+    for state, count in seen.items():
+        print(f"{count:7,} {state}")
+    if missing := [state for state, count in seen.items() if not count]:
         raise SystemExit(f"The database has no {', no '.join(missing)}. Run the command again.")
-    target = path_of(folder, commit, shop.vendor, orders)
+    target = path_of(folder, name, shop.vendor, orders)
     forget_paths(shop)
+    if then:
+        shop.deploy(then)
+        shop.manage("migrate", "--verbosity", "0")
+        shop.run(CATCH_UP)
     if isinstance(shop, Embedded):
         save_sqlite(shop.database, target)
     elif isinstance(shop, Server):
@@ -124,6 +148,11 @@ def make(shop: Installation, commit: str, orders: int, folder: Path) -> None:
         target.unlink()
         raise SystemExit(f"{target.name} would have {size:,} bytes; at most {LARGEST:,} may be committed.")
     print(f"{target.name}: {size:,} bytes, in {time.monotonic() - began:.0f} s")
+
+
+def has_read_models(shop: Installation) -> bool:
+    """Return whether the old code has read models, whose rows are made from numbered histories."""
+    return (shop.code / "integration" / "read_models").exists()
 
 
 def paths_of_this_machine() -> list[str]:

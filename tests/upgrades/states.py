@@ -1,6 +1,6 @@
 """Lists the states that a saved database must contain: each state of each aggregate, and unfinished work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 STATES = {
     "orders": (
@@ -67,9 +67,14 @@ def counted(count: Callable[[str], int]) -> dict[str, int]:
     Returns:
         The number of rows, by the name of the state.
     """
-    rows = {
-        f"{what} {value}": f"{column.partition('.')[0]} WHERE {column} = '{value}'"
-        for what, (column, values) in STATES.items()
+    others = {what: count(f"SELECT count(*) FROM {which}") for what, which in OTHERS.items()}  # noqa: S608
+    return {**in_states(STATES, count), **others}
+
+
+def in_states(states: Mapping[str, tuple[str, Sequence[str]]], count: Callable[[str], int]) -> dict[str, int]:
+    """Count the rows with each value of a column, by their name: the column and its values, by what the rows are."""
+    return {
+        f"{what} {value}": count(f"SELECT count(*) FROM {column.partition('.')[0]} WHERE {column} = '{value}'")  # noqa: S608
+        for what, (column, values) in states.items()
         for value in values
     }
-    return {what: count(f"SELECT count(*) FROM {which}") for what, which in {**rows, **OTHERS}.items()}  # noqa: S608
