@@ -59,6 +59,8 @@ STORED = [
     'db_column="outside"',
     'db_column="answered_at"',
     "outside = %(external)s",
+    "outside = delivery_queue.external",
+    "context, outside,",
     "what_left_the_house_has_a_carrier",
     "one_answer_a_key",
     "pending_by_lane_lost_first",

@@ -187,7 +187,7 @@ def due_delivery_queues() -> list[DeliveryQueue]:
     It looks into each delivery queue for one such delivery, because a scan would read all that are parked.
     """
     every = [(context, external) for context in ["integration", *settings.CONTEXTS] for external in (False, True)]
-    in_queue = "status = 'pending' AND context = delivery_queue.context AND outside = delivery_queue.outside"
+    in_queue = "status = 'pending' AND context = delivery_queue.context AND outside = delivery_queue.external"
     something = (
         "in_hand = FALSE AND due_at <= %s",
         "in_hand = TRUE AND due_at <= %s",
@@ -202,8 +202,8 @@ def due_delivery_queues() -> list[DeliveryQueue]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH delivery_queue(context, outside) AS (VALUES {", ".join(["(%s, %s)"] * len(every))})
-            SELECT context, outside FROM delivery_queue WHERE {exists} ORDER BY context, outside
+            WITH delivery_queue(context, external) AS (VALUES {", ".join(["(%s, %s)"] * len(every))})
+            SELECT context, external FROM delivery_queue WHERE {exists} ORDER BY context, external
             """,  # noqa: S608 - only constants are formatted in
             [*(value for each in every for value in each), now, now],
         )

@@ -31,7 +31,7 @@ LONG_DUE = 5
 """Seconds after which no delivery of an order is due any more."""
 IS_IN_FRONT = f"""
     SELECT EXISTS (SELECT 1 FROM integration_delivery WHERE status = 'pending' AND context = 'inventory'
-                   AND NOT outside AND NOT in_hand AND due_at < now() - interval '{LONG_DUE} s')
+                   AND NOT in_hand AND due_at < now() - interval '{LONG_DUE} s')
 """  # noqa: S608 - a constant
 """Whether deliveries have been due for long. For PostgreSQL, and cheap."""
 REMOVE = (
