@@ -59,6 +59,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return holds()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("name", ["worker", "beat"])
 def test_a_killed_thread_is_started_again(
     name: str, made: list[str], running: Embedded, caplog: pytest.LogCaptureFixture
