@@ -82,7 +82,7 @@ class Courier:
             deliver_due(DeliveryQueue(self.chosen.context, self.chosen.external))
         return bool(due)
 
-    def claim_chosen(self, delivery_queue: DeliveryQueue, limit: int) -> list[Claim]:
+    def claim_chosen(self, delivery_queue: DeliveryQueue, limit: int, newest_first: bool = False) -> list[Claim]:
         """Claim the chosen delivery instead of the oldest ones of its delivery queue."""
         if self.chosen is None:
             return []

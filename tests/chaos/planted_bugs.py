@@ -88,7 +88,7 @@ def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) ->
         _write(self, to, given)
 
 
-def claim_as_done(delivery_queue: Any, limit: int) -> Any:
+def claim_as_done(delivery_queue: Any, limit: int, newest_first: bool = False) -> Any:
     """Acknowledge a delivery before it is handled: at-most-once delivery."""
     claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(due_at="2999-01-01T00:00:00Z")
@@ -221,7 +221,7 @@ def fail_in_any_state(self: Payment, reason: str) -> None:
     self.record(payment_events.PaymentFailed(self.id, self.order, reason))
 
 
-def count_no_attempt(delivery_queue: Any, limit: int) -> Any:
+def count_no_attempt(delivery_queue: Any, limit: int, newest_first: bool = False) -> Any:
     """Do not count an attempt when it is claimed, so that one that kills its worker is never counted."""
     claims = _claim(delivery_queue, limit)
     Delivery.objects.filter(pk__in=[each.id for each in claims]).update(attempts=F("attempts") - 1)
