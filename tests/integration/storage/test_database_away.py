@@ -103,6 +103,7 @@ def test_work_goes_on_after_its_connection_was_terminated() -> None:
 
 
 ARGUMENTS = {
+    "consumers": [],
     "deliveries": [],
     "demo": [],
     "demo_shop": [],
