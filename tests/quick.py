@@ -37,7 +37,7 @@ RULES = [
     (r"integration/policies\.py", "tests/integration/messaging/test_policies.py"),
     (r"integration/invariants\.py", "tests/config/test_verify.py"),
     (r"integration/management/commands/contracts\.py", "tests/integration/contracts"),
-    (r"integration/management/commands/(deliveries|replay)\.py", "tests/integration/messaging"),
+    (r"integration/management/commands/(consumers|deliveries|replay)\.py", "tests/integration/messaging"),
     (r"integration/management/commands/document\.py", "tests/integration/documents"),
     (r"integration/management/commands/history\.py", "tests/integration/aggregates/test_history_command.py"),
     (r"integration/management/commands/read_models\.py", "tests/integration/read_models"),

@@ -111,7 +111,8 @@ class CallThreads:
         if isinstance(thread, CallThread):
             with self._lock:
                 thread.is_given_up = True
-                self._threads[thread.kind].remove(thread)
+                if thread in self._threads[thread.kind]:
+                    self._threads[thread.kind].remove(thread)
                 self._hung = [hung for hung in self._hung if hung.is_alive()] + [thread]
             thread.end()
 
@@ -125,10 +126,13 @@ class CallThreads:
         self._end_when_idle()
 
     def close(self, **kwargs: Any) -> None:
-        """Wait for calls in progress before the process ends; those that hang are not waited for."""
+        """Wait for calls in progress before a worker ends; those that hang are not waited for.
+
+        A worker that is started again in this process gets new threads.
+        """
         with self._lock:
-            self._is_ending = True
             threads = [thread for some in self._threads.values() for thread in some]
+            self._threads.clear()
         for thread in threads:
             thread.end()
         until = time.monotonic() + HUNG_FOR
