@@ -156,7 +156,9 @@ class CallThreads:
         with self._lock:
             threads = self._threads[kind]
             self._hung = [hung for hung in self._hung if hung.is_alive()]
-            if self._is_ending or len(self._hung) >= MOST_HUNG:
+            if self._is_ending:
+                return None
+            if len(self._hung) >= MOST_HUNG:
                 log.error("no external calls are made: %s threads hang", len(self._hung))
                 return None
             free = next((thread for thread in threads if not thread.is_busy), None)
