@@ -86,7 +86,7 @@ def a_life(
     key = {"Idempotency-Key": "by staff"}
     dispatched = staff.post(f"{API}/shipments/{shipment_of(OrderNumber(sent))}/dispatch", body, headers=key)
     assert NAME in dispatched.content.decode()
-    settings.DELIVERY_MAX_ATTEMPTS = 1
+    settings.DELIVERY_MAX_ATTEMPTS = settings.EXTERNAL_MAX_ATTEMPTS = 1
     quoting = mock.Mock(side_effect=RuntimeError(f"no space for {NAME}, {STREET}"))
     with mock.patch.object(commands, "mark_shipped", quoting):
         persist()

@@ -100,7 +100,7 @@ def test_a_marker_is_stored_only_where_it_is_needed(
     fulfillment.dispatch_shipment(fulfillment.shipment_of(sent), "DHL", "1")
     persist()
     fulfillment.deliver_shipment(fulfillment.shipment_of(sent))
-    settings.DELIVERY_MAX_ATTEMPTS = 2
+    settings.DELIVERY_MAX_ATTEMPTS = settings.EXTERNAL_MAX_ATTEMPTS = 2
     with shipments_that_the_database_refuses():
         order()
         persist()
