@@ -22,11 +22,11 @@ def make_folder(folder: Path) -> None:
 
 
 def require_writable(folder: Path, database: Path | None = None) -> None:
-    """Make a folder unless it exists, and check that it and the files of the database can be written.
+    """Make the folder unless it exists, and check that it and the files of the database can be written.
 
     Args:
         folder: that of the embedded mode.
-        database: the SQLite database, if there is one; it may be elsewhere, and may not exist yet.
+        database: the SQLite database, if there is one; it may be elsewhere, and may not exist. Nothing is made there.
 
     Raises:
         ImproperlyConfigured: something cannot be written.
@@ -34,7 +34,6 @@ def require_writable(folder: Path, database: Path | None = None) -> None:
     make_folder(folder)
     needed = [folder]
     if database:
-        make_folder(database.parent)
         needed += [database.parent, database, Path(f"{database}-wal"), Path(f"{database}-shm")]
     for path in needed:
         if path.exists() and not os.access(path, os.W_OK):
