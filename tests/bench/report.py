@@ -38,8 +38,9 @@ HOW_TO_READ = """
   no delivery is pending and every order has its shipment. The bare chain runs only the four transactions, and arranges
   no shipment. While a baseline runs, Waybill's processes are idle and stopped (SIGSTOP).
 * b: all events are pending when the worker starts; the time until all are done is measured.
-* c: each order has a token and an `Idempotency-Key`; the bare view checks neither. Gunicorn serves both, with threads
-  in two processes. The workers are stopped meanwhile, because row a measures them.
+* c: each order has a token and an `Idempotency-Key`; the bare view checks neither. Two of gunicorn's processes with
+  eight threads serve each; in ours waitress handles the connections. The workers are stopped meanwhile, because row a
+  measures them.
 * d: ours is the time from the commit of placing until another connection sees the order confirmed. The baseline is the
   time from sending the first task until the last reports through Redis. Orders have 3 lines and come one at a time.
 * e: *the dispatch alone* leaves out the parts that make an event storable: ID, timestamp, version and cause. All events
