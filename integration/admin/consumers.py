@@ -22,7 +22,7 @@ def _consumer(state: ConsumerState) -> Consumer | None:
 
 @column("contract")
 def contract(state: ConsumerState) -> str:
-    """The contract that the consumer listens to."""
+    """The contract that the consumer consumes."""
     found = _consumer(state)
     return found.listens_to.wire_name if found else "unknown to this code"
 
