@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that every response has a correlation id, even a response of a middleware below.
     "integration.rest.middleware.begin_story",
+    "integration.rest.bodies.limit_url",
     "integration.rest.database.limit_statements",
     "integration.rest.bodies.read_whole",
     "django.middleware.security.SecurityMiddleware",
@@ -112,6 +113,7 @@ make_folder(STATIC_ROOT)
 # Static files are served from the packages themselves, so `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 
+AUTHENTICATION_BACKENDS = ["integration.rest.credentials.NormalizingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ["MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator"]
@@ -243,7 +245,8 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
 
 * **Who**: `Authorization: Bearer …`, with a token from `POST /api/v1/auth/tokens`.
 * **Errors** are `application/problem+json` (RFC 9457). `type` names the kind. Well-formed input that is not acceptable
-  is a 422 with one entry in `errors` for each mistake. An unknown field is a mistake.
+  is a 422 with one entry in `errors` for each mistake. A mistake is also: a field that is unknown or occurs twice in
+  an object, and a query parameter that is unknown, empty or occurs twice.
 * **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first response again.
 * **Lists** come in pages: request `next` until it is null.
 * **Changing what you saw**: send a resource's `ETag` as `If-Match`.

@@ -19,8 +19,15 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
+from waitress.utilities import Error, RequestHeaderFieldsTooLarge
 
-from integration.rest.problems import CONTENT_TYPE, problem, too_large_problem
+from integration.rest.problems import (
+    CONTENT_TYPE,
+    MAX_URL_LENGTH,
+    problem,
+    too_large_problem,
+    url_too_long_problem,
+)
 
 MOST_CONNECTIONS = 1_000
 OPEN_FILES = 4 * MOST_CONNECTIONS
@@ -35,12 +42,32 @@ LINGER = 0.5
 """Seconds for which a stopping process still serves what arrives on open connections."""
 
 
+class UrlTooLong(Error):
+    """The first line of a request is beyond the limit of all headers."""
+
+    code = 414
+    reason = "URI Too Long"
+
+
 class Request(HTTPRequestParser):
     """A request that knows since when it arrives."""
+
+    error: Error | None
 
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.began = time.monotonic()
+
+    def received(self, data: bytes) -> int:
+        """Take in a part of the request; returns the number of bytes that belong to it."""
+        headers = self.header_plus + data if self.body_rcv is None else b""
+        consumed: int = super().received(data)
+        if isinstance(self.error, RequestHeaderFieldsTooLarge) and b"\n" not in headers.lstrip()[:MAX_URL_LENGTH]:
+            self.error = UrlTooLong("")
+        return consumed
+
+
+_OF_LENGTH = {413: too_large_problem, 414: url_too_long_problem}
 
 
 class Refusal(ErrorTask):
@@ -50,7 +77,7 @@ class Refusal(ErrorTask):
         """Respond with a problem document, and close the connection."""
         error = self.request.error
         code = error.reason.lower().replace(" ", "_")
-        document = too_large_problem() if error.code == 413 else problem(error.code, code, error.body)
+        document = _OF_LENGTH[error.code]() if error.code in _OF_LENGTH else problem(error.code, code, error.body)
         body = json.dumps(document).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers.append(("Content-Type", CONTENT_TYPE))

@@ -7,37 +7,44 @@ request: with another key, the provider would treat the retry as a second reques
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from django.conf import settings
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
+
+_STORABLE = r"\A[^\x00\ud800-\udfff]+\Z"
+Short = Annotated[str, Meta(max_length=40, pattern=_STORABLE)]
+Reference = Annotated[str, Meta(max_length=80, pattern=_STORABLE)]
+Long = Annotated[str, Meta(max_length=120, pattern=_STORABLE)]
+"""Text that a provider may send: not empty, no longer than its column, without what a database cannot store."""
 
 
 class Charged(Struct, frozen=True, tag="charged"):
     """The provider took the money; `reference` is the provider's identifier of the charge."""
 
-    reference: str
+    reference: Reference
 
 
 class Declined(Struct, frozen=True, tag="declined"):
     """The provider declined the charge; `code` is its reason, such as `insufficient_funds`."""
 
-    code: str
+    code: Long
 
 
 class Refunded(Struct, frozen=True, tag="refunded"):
     """The provider refunded money; `reference` is the provider's identifier of the refund."""
 
-    reference: str
+    reference: Reference
 
 
 class Booked(Struct, frozen=True):
     """An entry in the provider's books: the outcome of the request with the idempotency key `key`."""
 
-    key: str
+    key: Reference
     outcome: Charged | Declined | Refunded
     amount: Money
 
@@ -45,8 +52,8 @@ class Booked(Struct, frozen=True):
 class CallBack(Struct, frozen=True):
     """A notification that the provider sends. It may arrive any number of times and in any order."""
 
-    id: str
-    kind: str
+    id: Long
+    kind: Short
     booked: Booked
 
 
@@ -65,6 +72,10 @@ class OutcomeUnknown(Exception):
 
 class ForgedCallBack(Exception):
     """The callback is not signed by the provider, or was signed more than five minutes ago."""
+
+
+class UnreadableCallBack(Unacceptable):
+    """The callback is signed, but its content is not what the provider's callbacks contain."""
 
 
 class PaymentProvider(Protocol):
@@ -92,7 +103,7 @@ class PaymentProvider(Protocol):
         """The provider's entries since a moment."""
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
-        """Check the signature of a callback and decode it; raises `ForgedCallBack`."""
+        """Check the signature of a callback and decode it; raises `ForgedCallBack`, `UnreadableCallBack`."""
 
 
 PROVIDERS = ("sandbox",)

@@ -4,7 +4,7 @@ Source of the currencies and their decimal places: ISO 4217.
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 
 from iso4217 import Currency
@@ -48,7 +48,8 @@ class Money(Struct, frozen=True, order=False):
         currency: its ISO 4217 code.
 
     Raises:
-        NotMoney: for a float, a NaN, a fraction of a minor unit, or an unknown currency.
+        NotMoney: for a float, a NaN, an amount of more than 28 digits, a fraction of a minor unit, or an unknown
+            currency.
     """
 
     amount: Decimal
@@ -59,10 +60,14 @@ class Money(Struct, frozen=True, order=False):
             return  # nearly all amounts already have the currency's exponent
         if isinstance(self.amount, float):
             raise NotMoney("a float is not an amount of money: 0.1 + 0.2 is not 0.3")
-        amount = Decimal(self.amount)
-        if not amount.is_finite():
-            raise NotMoney(f"{amount} is not an amount of money")
-        exact = amount.quantize(_unit(self.currency))
+        unit = _unit(self.currency)
+        try:
+            amount = Decimal(self.amount)
+            if not amount.is_finite():
+                raise NotMoney(f"{amount} is not an amount of money")
+            exact = amount.quantize(unit)
+        except InvalidOperation:
+            raise NotMoney("an amount of money is a decimal number of at most 28 digits") from None
         if exact != amount:
             raise NotMoney(f"{amount} {self.currency} is finer than the currency's minor unit")
         force_setattr(self, "amount", exact)

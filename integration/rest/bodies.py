@@ -1,7 +1,7 @@
-"""A body that is sent in chunks, without its length, is read whole before anything looks at the request.
+"""Limits of what a client may send, checked before anything looks at the request: the URL, and a body in chunks.
 
-`manage.py serve` does so before the request reaches Django. Other WSGI servers pass the chunks on, and Django takes a
-body without a `Content-Length` for empty.
+A body that is sent in chunks, without its length, is read whole. `manage.py serve` does so itself. Other WSGI servers
+pass the chunks on, and Django takes a body without a `Content-Length` for empty.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from io import BytesIO
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from integration.rest.problems import length_required, too_large
+from integration.rest.problems import MAX_URL_LENGTH, length_required, too_large, url_too_long
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -31,5 +31,15 @@ def read_whole(get_response: Respond) -> Respond:
         request.META["CONTENT_LENGTH"] = str(len(body))
         request._stream = BytesIO(body)  # Django's would end after no bytes
         return get_response(request)
+
+    return middleware
+
+
+def limit_url(get_response: Respond) -> Respond:
+    """Middleware that responds with a 414 to a URL beyond the limit, before anything reads or repeats it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = len(request.META.get("PATH_INFO", "")) + len(request.META.get("QUERY_STRING", ""))
+        return url_too_long() if length > MAX_URL_LENGTH else get_response(request)
 
     return middleware

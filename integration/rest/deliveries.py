@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from integration.messaging import dead_letters
 from integration.messaging.models import Delivery, Status
-from integration.rest.fields import Input, Text
+from integration.rest.fields import Choice, Input, Text
 from integration.rest.idempotency import idempotent
 from integration.rest.middleware import actor_of
 from integration.rest.views import View, staff_with
@@ -122,7 +122,7 @@ class ReplayOne(View):
 class ReplayInput(Input):
     """Selects deliveries by status, by consumer or by both; an empty body selects all."""
 
-    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    status = Choice(choices=Status.choices, required=False)
     consumer = Text(max_length=80, required=False)
 
 

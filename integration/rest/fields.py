@@ -10,6 +10,7 @@ from integration.domain.address import LONGEST, Address
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
+from integration.domain.text import normalized
 
 MAX_UNKNOWN_LISTED = 20
 """The number of unknown fields that a response lists. Without a limit a response could be many times its request."""
@@ -24,12 +25,30 @@ class _OnlyStrings(serializers.Field):
         return super().to_internal_value(data)
 
 
+class _Normalized(serializers.CharField):
+    """Normalizes text to NFKC before its length and pattern are checked, because that may shorten or lengthen it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        # At most four code points become one, so a longer text is too long in any form.
+        is_too_long = self.max_length is not None and len(text) > 4 * self.max_length
+        return text if is_too_long else normalized(text)
+
+
 class Text(_OnlyStrings, serializers.CharField):
     """A JSON string."""
 
 
 class Pattern(_OnlyStrings, serializers.RegexField):
     """A JSON string that matches a regular expression."""
+
+
+class NormalizedText(_Normalized, Text):
+    """A JSON string, normalized to NFKC."""
+
+
+class NormalizedPattern(_Normalized, Pattern):
+    """A JSON string, normalized to NFKC, that matches a regular expression."""
 
 
 class Email(_OnlyStrings, serializers.EmailField):
@@ -49,6 +68,14 @@ class WholeNumber(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Choice(_OnlyStrings, serializers.ChoiceField):
+    """A JSON string that is one of the choices. The error lists the choices and does not repeat the input."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        self.error_messages["invalid_choice"] = f"This must be one of {', '.join(map(str, self.choices))}."
 
 
 class YesNo(serializers.BooleanField):

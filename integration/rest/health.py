@@ -4,18 +4,34 @@ A process is ready while it can serve: readiness is about the database and the b
 take it out of service; `/readyz` lists it as degraded.
 """
 
+from collections.abc import Callable
+from functools import wraps
+
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from integration.messaging.broker import BROKER_ERRORS, connection_for_sending
 from integration.rest.degraded import degraded
+from integration.rest.problems import method_not_allowed
+
+METHODS = ("GET", "HEAD", "OPTIONS")
 
 
+def _only_read(check: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    @wraps(check)
+    def view(request: HttpRequest) -> HttpResponse:
+        return check(request) if request.method in METHODS else method_not_allowed(request, METHODS)
+
+    return view
+
+
+@_only_read
 def healthz(request: HttpRequest) -> JsonResponse:
     """Check liveness: 200 as long as the process responds; the database is not queried."""
     return JsonResponse({"status": "ok"})
 
 
+@_only_read
 def readyz(request: HttpRequest) -> JsonResponse:
     """Check readiness: 200 if the database and the broker respond, otherwise 503 and the name of what does not.
 

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -28,6 +28,7 @@ from integration.domain.errors import (
     UnacceptableInput,
 )
 from integration.domain.money import CurrencyMismatch, NotMoney
+from integration.rest.pointers import escaped
 from integration.storage.postgresql.connection import is_stale_plan
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 MAX_ERRORS_LISTED = 2_000
 """The number of errors that a problem lists: one for every line of the longest order."""
+MAX_URL_LENGTH = 8_000
+"""Bytes of the path and the query. Source: RFC 9110, section 4.1, recommends that no server takes fewer."""
 UNIQUE_VIOLATION = "23505"
 """Source: PostgreSQL documentation, appendix A, error codes."""
 SQLITE_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
@@ -55,10 +58,12 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "Not acceptable",
     409: "Conflict",
     411: "Length required",
     412: "Precondition failed",
     413: "Content too large",
+    414: "URL too long",
     415: "Unsupported media type",
     422: "Invalid input",
     429: "Too many requests",
@@ -94,6 +99,11 @@ def too_large_problem() -> dict[str, Any]:
     return problem(413, "too_large", f"The body of a request must not exceed {limit}.")
 
 
+def url_too_long_problem() -> dict[str, Any]:
+    """The problem document for a URL beyond the limit."""
+    return problem(414, "url_too_long", f"The path and the query of a URL must not exceed {MAX_URL_LENGTH:,} bytes.")
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's exception handler. None means the exception is a bug, and Django responds with a 500."""
     described = _describe(error)
@@ -101,6 +111,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         return None
     set_rollback()
     status, document, headers = described
+    # A problem is JSON, also where the view itself responds in another format.
+    context["request"].accepted_renderer, context["request"].accepted_media_type = JSONRenderer(), CONTENT_TYPE
     return Response(document, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
@@ -155,6 +167,7 @@ def _is_taken(error: IntegrityError) -> bool:
 
 
 def _sentence(text: str) -> str:
+    text = text.encode(errors="replace").decode()  # a detail may repeat input, and no encoding has lone surrogates
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
@@ -182,7 +195,7 @@ def _flatten(details: Any, pointer: str) -> Iterator[dict[str, str]]:
         yield {"pointer": f"#{pointer}", "code": str(details["code"]), "detail": str(details["message"])}
     elif isinstance(details, dict):
         for field, nested in details.items():
-            where = pointer if field == "non_field_errors" else f"{pointer}/{_escaped(str(field))}"
+            where = pointer if field == "non_field_errors" else f"{pointer}/{escaped(str(field))}"
             yield from _flatten(nested, where)
     elif isinstance(details, list):
         for i, nested in enumerate(details):
@@ -193,13 +206,10 @@ def _is_error(details: Any) -> bool:
     return isinstance(details, dict) and isinstance(details.get("message"), str) and set(details) == {"message", "code"}
 
 
-def _escaped(field: str) -> str:
-    """Escape a field's name for a JSON pointer in a URI fragment. Source: RFC 6901, section 6."""
-    return quote(field.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@", errors="replace")
-
-
 def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> JsonResponse:
-    return JsonResponse(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+    response = JsonResponse(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+    response["Content-Length"] = len(response.content)  # the middleware that adds it may come later
+    return response
 
 
 def too_large() -> HttpResponse:
@@ -207,9 +217,20 @@ def too_large() -> HttpResponse:
     return _json(too_large_problem())
 
 
+def url_too_long() -> HttpResponse:
+    """The response to a URL beyond the limit."""
+    return _json(url_too_long_problem())
+
+
 def length_required() -> HttpResponse:
     """The response to a body whose length the server cannot find out."""
     return _json(problem(411, "length_required", "Send the body with a Content-Length."))
+
+
+def method_not_allowed(request: HttpRequest, allowed: Iterable[str]) -> HttpResponse:
+    """The response to a method that a page does not have."""
+    detail = f'Method "{request.method}" not allowed.'
+    return _json(problem(405, "method_not_allowed", detail), {"Allow": ", ".join(allowed)})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -219,6 +240,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler400`: Django could not read the request."""
+    if isinstance(exception, RequestDataTooBig):
+        return too_large()
     return _json(problem(400, "bad_request", "The request could not be read."))
 
 

@@ -9,7 +9,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.rest.fields import Input, Text
+from integration.domain.text import normalized
+from integration.rest.credentials import MAX_PASSWORD_LENGTH
+from integration.rest.fields import Input, NormalizedText, Text
 from integration.rest.throttling import Throttle
 from integration.rest.views import View
 
@@ -17,8 +19,16 @@ from integration.rest.views import View
 class Credentials(Input):
     """A username and a password."""
 
-    username = Text(max_length=150)
-    password = Text(max_length=128, trim_whitespace=False)
+    username = NormalizedText(max_length=150)
+    # As typed: passwords stored before normalization are compared as they were typed then.
+    password = Text(max_length=4 * MAX_PASSWORD_LENGTH, trim_whitespace=False)
+
+    def validate_password(self, password: str) -> str:
+        if len(normalized(password)) > MAX_PASSWORD_LENGTH:
+            raise serializers.ValidationError(
+                f"Ensure this field has no more than {MAX_PASSWORD_LENGTH} characters.", "max_length"
+            )
+        return password
 
 
 class Token(serializers.Serializer):

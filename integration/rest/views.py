@@ -1,13 +1,16 @@
-"""The base class of all API views: token authentication by default, JSON only, and no unknown query parameters."""
+"""The base class of all API views: token authentication by default, JSON only, strict query parameters."""
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
+from django.http import QueryDict
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
@@ -29,6 +32,13 @@ class JsonOnly(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class Description(SimpleMetadata):
+    """The response to OPTIONS. A view without a serializer has no fields to describe."""
+
+    def determine_actions(self, request: Request, view: Any) -> dict[str, Any]:
+        return super().determine_actions(request, view) if view.serializer_class else {}
+
+
 class View(GenericAPIView):
     """A view of the API.
 
@@ -41,6 +51,7 @@ class View(GenericAPIView):
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
     content_negotiation_class = JsonOnly
+    metadata_class = Description
     query_parameters: ClassVar[tuple[str, ...]] = ()
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
     unique_by: ClassVar[str] = "pk"
@@ -50,9 +61,8 @@ class View(GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        unknown = sorted(set(request.query_params) - self._parameters(request))[:MAX_UNKNOWN_LISTED]
-        if unknown:
-            raise ValidationError({name: ["This parameter does not exist."] for name in unknown}, "unknown_parameter")
+        if request.query_params:
+            _refuse_odd(request.query_params, self._parameters(request))
 
     def _parameters(self, request: Request) -> set[str]:
         """The accepted query parameters: filters and pagination of a list, and the view's own `query_parameters`."""
@@ -74,6 +84,20 @@ class View(GenericAPIView):
             ValidationError: when the body is not valid.
         """
         return _instance(cast(type[Serializer], self.get_serializer_class())).run_validation(request.data)
+
+
+def _refuse_odd(given: QueryDict, known: set[str]) -> None:
+    """Raise `ValidationError` for parameters that are unknown, occur more than once or are empty."""
+    errors: dict[str, Any] = {}
+    for name, values in sorted(given.lists()):
+        if name not in known:
+            errors[name] = ErrorDetail("This parameter does not exist.", "unknown_parameter")
+        elif len(values) > 1:
+            errors[name] = ErrorDetail("This parameter occurs more than once.", "repeated_parameter")
+        elif not values[0]:
+            errors[name] = ErrorDetail("This parameter is empty. Leave it out, or give a value.", "invalid")
+    if errors:
+        raise ValidationError(dict(islice(errors.items(), MAX_UNKNOWN_LISTED)))
 
 
 def represent(serializer: type[Serializer], value: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId
+from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
-from integration.rest.fields import AddressField, Email, Input, Pattern, Text, YesNo
+from integration.rest.fields import AddressField, Email, Input, NormalizedPattern, NormalizedText, Text, YesNo
 from integration.rest.idempotency import idempotent
 from integration.rest.throttling import Throttle
 from integration.rest.views import View, represent
@@ -23,12 +24,12 @@ from ordering.models import Buyer
 class CustomerInput(Input):
     """A customer to register."""
 
-    username = Pattern(
+    username = NormalizedPattern(
         r"^[\w.@+-]+\Z",
         max_length=150,
         error_messages={"invalid": "A username may contain only letters, digits and @ . + - _."},
     )
-    password = Text(max_length=128, trim_whitespace=False)
+    password = NormalizedText(max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False)
     email = Email(max_length=254)
     name = Text(max_length=200)
 

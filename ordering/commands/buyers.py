@@ -13,6 +13,7 @@ from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.money import Money
+from integration.domain.text import normalized
 from ordering.models import Buyer
 
 
@@ -25,7 +26,7 @@ class WeakPassword(Unacceptable):
 
 
 def register_customer(username: str, password: str, name: str, email: str) -> Buyer:
-    """Create a user who can log in, and the buyer of that user.
+    """Create a user who can log in, and the buyer of that user. Username and password are normalized to NFKC.
 
     Returns:
         The new buyer.
@@ -35,7 +36,7 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
         WeakPassword: one of `AUTH_PASSWORD_VALIDATORS` rejects the password.
     """
     users = get_user_model().objects
-    username = get_user_model().normalize_username(username)
+    username, password = normalized(username), normalized(password)
     try:
         validate_password(password)
     except ValidationError as error:

@@ -21,17 +21,17 @@ from billing.gateways import (
     CallBack,
     Charged,
     Declined,
-    ForgedCallBack,
     OutcomeUnknown,
     Refunded,
+    UnreadableCallBack,
     signatures,
 )
 from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
-from integration.domain.errors import DomainError
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
 from integration.gateways.http import NoResponse, request
+from integration.rest.parsers import parse_json
 from integration.storage.pages import pages
 from integration.storage.rows import values_of
 from integration.storage.writing import Insert, write
@@ -101,12 +101,19 @@ class SandboxProvider:
             yield from map(_booked, page)
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
-        """Check the signature of a callback and decode it; raises `ForgedCallBack`."""
+        """Check the signature of a callback and decode it.
+
+        Raises:
+            ForgedCallBack: the signature is wrong.
+            ParseError, UnacceptableInput: the body is not strict JSON.
+            UnreadableCallBack: the body is not a callback.
+        """
         signatures.check(body, headers.get(SIGNATURE_HEADER, ""), settings.SANDBOX_WEBHOOK_SECRETS)
         try:
-            return msgspec.json.decode(body, type=CallBack)
-        except (msgspec.DecodeError, DomainError) as error:
-            raise ForgedCallBack(f"the callback cannot be decoded: {error}") from None
+            return msgspec.convert(parse_json(body), CallBack)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at `$")
+            raise UnreadableCallBack(reason, pointer=place.rstrip("`").replace(".", "/")) from None
 
     def call_back(self, key: str) -> tuple[bytes, dict[str, str]]:
         """The body and the headers of a callback with the outcome of a key. The sandbox does not send it by itself."""
