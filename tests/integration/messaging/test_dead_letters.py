@@ -4,6 +4,7 @@ skipped."""
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -165,6 +166,33 @@ def test_a_replayed_delivery_must_fail_again_before_it_can_be_skipped(failed: Ca
     replay(Delivery.objects.all())
 
     assert skip_all() == 0
+
+
+def test_a_replay_leaves_deliveries_alone_that_are_due_for_their_first_attempt(
+    listen: Listen, run_out: RunOut, delivery: Find
+) -> None:
+    listen(print)
+    run_out("MUG")
+    was_due_at = delivery().due_at
+
+    assert replay(Delivery.objects.all()) == 0
+    assert replay_one(delivery().pk).due_at == was_due_at
+    assert delivery().fencing_token == 0
+
+
+def test_a_replay_of_many_locks_few_at_a_time(
+    failed: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    statements: Callable[[], AbstractContextManager[list[str]]],
+) -> None:
+    failed("MUG", "LAMP", "ATLAS", times=3)
+    monkeypatch.setattr("integration.messaging.dead_letters.AT_ONCE", 2)
+
+    with statements() as seen:
+        assert replay(Delivery.objects.all()) == 3
+
+    assert len([statement for statement in seen if statement.startswith("UPDATE")]) == 2
+    assert set(Delivery.objects.values_list("status", "attempts")) == {(Status.PENDING, 0)}
 
 
 def test_only_the_given_deliveries_are_skipped(failed: Callable[..., None], delivery: Find) -> None:
