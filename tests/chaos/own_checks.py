@@ -11,6 +11,7 @@ from unittest import mock
 import msgspec
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from msgspec.structs import replace
 from rest_framework.test import APIClient
 
 from billing import commands as billing
@@ -22,16 +23,19 @@ from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
-from integration.messaging import tasks
+from integration.messaging import consumer_states, outcomes, tasks
 from integration.messaging.claim import LEASE, claim
+from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import _attempt, deliver_due
-from integration.messaging.models import Delivery
+from integration.messaging.models import Delivery, Message
 from integration.messaging.wakeups import DeliveryQueue
+from integration.read_models.catch_up import catch_up_all
+from integration.read_models.registry import read_models
 from inventory import commands as inventory
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
 from ordering.commands import list_products
-from ordering.models import Order
+from ordering.models import Order, SalesOfDay
 from tests.chaos.at_once import at_once
 from tests.chaos.crash_matrix import run_in_child
 from tests.chaos.flows import ADDRESS, TIMEOUT, World, drain
@@ -154,6 +158,45 @@ def a_poison_message_does_not_block_others() -> str | None:
     with mock.patch.object(inventory, "reserve_stock", fail_for_poison):
         drain("inventory", timeout=TIMEOUT)
     return None if Reservation.objects.filter(pk=neighbour).exists() else f"{neighbour} is blocked by {poison}"
+
+
+def a_failure_of_an_outdated_claim_changes_nothing() -> str | None:
+    """An operator replays a claimed delivery, another worker claims it, and then the first worker fails."""
+    _placed()
+    (outdated,) = (each for each in claim(INVENTORY, 50) if each.consumer == "inventory.reserve-stock")
+    replay(Delivery.objects.filter(pk=outdated.id))
+    claim(INVENTORY, 50)
+    outcomes.record_failure(outdated, OSError("failed at last"))
+    return None if Delivery.objects.get(pk=outdated.id).in_flight else "the claim of the second worker has ended"
+
+
+def a_paused_consumer_handles_nothing() -> str | None:
+    """An operator pauses a consumer, and an order is placed."""
+    consumer_states.pause("inventory.reserve-stock", "the shelf is being moved", "user:1")
+    order = _placed()
+    drain("inventory")
+    return f"{order} has its reservation" if Reservation.objects.filter(pk=order).exists() else None
+
+
+def a_parked_delivery_uses_up_no_attempt() -> str | None:
+    """A worker meets a delivery in a version that only newer code knows."""
+    _placed()
+    delivery = Delivery.objects.get(consumer="inventory.reserve-stock")
+    Message.objects.filter(pk=delivery.message_id).update(version=99)
+    drain("inventory")
+    delivery.refresh_from_db()
+    return None if delivery.attempts == 0 else f"{delivery.attempts} attempts are used up"
+
+
+def old_code_does_not_catch_up_what_new_code_shows() -> str | None:
+    """Code that does not know confirmations catches up read models next to this code."""
+    new = read_models.get(SalesOfDay.read_model)
+    old = replace(new, events=new.events - {"ordering.order_confirmed"})
+    _placed()
+    with mock.patch.dict(read_models._by_name, {new.name: old}):
+        drain(timeout=TIMEOUT)
+    catch_up_all()
+    return _offenders()
 
 
 # --- Providers and clients ---

@@ -29,10 +29,11 @@ from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.unit_of_work import UnitOfWork
 from integration.domain import clock
 from integration.domain.money import Money
-from integration.messaging import claim, deliver, external, outcomes, tasks
+from integration.messaging import claim, deliver, external, outcomes, parking, tasks
 from integration.messaging.consumers import consumers
 from integration.messaging.models import Delivery, Message
 from integration.messaging.wakeups import DeliveryQueue
+from integration.read_models.registry import ReadModel
 from integration.rest import idempotency
 from integration.rest.fields import Input
 from integration.storage import reading, writing
@@ -251,6 +252,12 @@ def ignore_leases() -> Iterator[None]:
         yield
 
 
+def claimed_by_anyone(claims: Any) -> QuerySet[Delivery]:
+    """Find the deliveries of a claim even if another worker has claimed them since."""
+    found = Delivery.objects.filter(pk__in=[each.id for each in claims], status="pending", in_flight=True)
+    return found.select_related("message").order_by("pk")
+
+
 def due_and_never_claimed() -> Any:
     """Find only deliveries that were never claimed."""
     due = Delivery.objects.filter(status="pending", attempts=0, due_at__lte=clock.now())
@@ -459,6 +466,26 @@ BUGS = [
         "poison message blocks others",
         fail_batches_as_a_whole,
         check=own_checks.a_poison_message_does_not_block_others,
+    ),
+    Bug(
+        "fencing token not compared",
+        replaced(outcomes, "claimed", claimed_by_anyone),
+        check=own_checks.a_failure_of_an_outdated_claim_changes_nothing,
+    ),
+    Bug(
+        "paused consumer goes on",
+        replaced(deliver, "PAUSED", None),
+        check=own_checks.a_paused_consumer_handles_nothing,
+    ),
+    Bug(
+        "parking uses up an attempt",
+        replaced(parking, "RESCHEDULED", [name for name in outcomes.RESCHEDULED if name != "attempts"]),
+        check=own_checks.a_parked_delivery_uses_up_no_attempt,
+    ),
+    Bug(
+        "one build for all versions of the code",
+        replaced(ReadModel, "code", "the same"),
+        check=own_checks.old_code_does_not_catch_up_what_new_code_shows,
     ),
 ]
 
