@@ -1,5 +1,6 @@
 """How Waybill reaches its broker: timeouts, fail-over, TLS and transport options for Redis, Sentinel and RabbitMQ."""
 
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +33,7 @@ def broker_settings(urls: str, options: Mapping[str, Any] | None = None, ca_file
     Raises:
         ImproperlyConfigured: for what would be ignored, would not verify, or could not work.
     """
-    schemes = {urlsplit(url).scheme for url in urls.split(";")}
+    schemes = {url.partition("://")[0].lower() for url in urls.split(";")}
     scheme = min(schemes)
     if len(schemes) > 1 or scheme not in REDIS | RABBITMQ:
         raise ImproperlyConfigured(
@@ -45,6 +46,7 @@ def broker_settings(urls: str, options: Mapping[str, Any] | None = None, ca_file
     if scheme == "sentinel" and "master_name" not in given:
         raise ImproperlyConfigured('sentinel:// needs BROKER_TRANSPORT_OPTIONS={"master_name": "..."}')
     for url in urls.split(";") if scheme != "redis+socket" else ():
+        _refuse_nonsense(scheme, url)
         _refuse_parameters(scheme, url)
     attempts = urls.count(";") + 1
     timeout = min(0.4, SEND_WITHIN / (attempts + 1))
@@ -63,6 +65,19 @@ def broker_settings(urls: str, options: Mapping[str, Any] | None = None, ca_file
         "CELERY_BROKER_USE_SSL": _tls(scheme, ca_file),
         "WAKEUP_TRANSPORT_OPTIONS": {**consume, **given, **send, **failover},
     }
+
+
+def _refuse_nonsense(scheme: str, url: str) -> None:
+    """kombu would fail at the first connection, with an error that names no setting."""
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.port is None or parts.port > 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or not parts.hostname:
+        raise ImproperlyConfigured(f"CELERY_BROKER_URL must be {scheme}://host:port/, with a port from 1 to 65535")
+    if scheme in REDIS and not re.fullmatch("/?|/[0-9]{1,9}", parts.path):
+        raise ImproperlyConfigured(f"CELERY_BROKER_URL must end with the number of a database: {scheme}://host:port/0")
 
 
 def _refuse_parameters(scheme: str, url: str) -> None:

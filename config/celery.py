@@ -5,7 +5,9 @@ import threading
 
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
+from django.core.exceptions import ImproperlyConfigured
 
+from config.environment import cannot_start
 from config.transports import use_these_transports
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -14,6 +16,18 @@ use_these_transports()
 app = Celery("waybill")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["integration.messaging"])
+
+
+@app.on_configure.connect
+def refuse_settings(**kwargs: object) -> None:
+    """End `celery worker` and all other commands of Celery with one sentence if a setting makes no sense."""
+    from django.conf import settings
+
+    try:
+        settings.EMBEDDED  # noqa: B018 - loads all settings
+    except ImproperlyConfigured as error:
+        raise SystemExit(cannot_start(error)) from None
+
 
 # By default Celery closes a worker's database connections after each task. Opening one costs more than a short task.
 # Each task begins by closing a connection that is broken or older than CONN_MAX_AGE.

@@ -7,6 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import InterfaceError, OperationalError
 
+from config.environment import cannot_start
+
 
 def main(arguments: list[str]) -> None:
     """Run a command of `manage.py`; exits with 1 if the configuration is wrong or the database fails."""
@@ -17,7 +19,7 @@ def main(arguments: list[str]) -> None:
     try:
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
-        sys.exit(f"Waybill cannot start: {error}")
+        sys.exit(cannot_start(error))
     except (OperationalError, InterfaceError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         sys.exit(

@@ -1,7 +1,7 @@
 """The database that `DATABASE_URL` names: each of its parameters is honoured, or refused with a sentence."""
 
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +21,7 @@ SILENCE = {
 }
 """libpq's parameters, unless the URL has them: a network that swallows everything is noticed within eight seconds. The
 last is in milliseconds, one is a count, and the others are in seconds."""
+SCHEMES = {"sqlite", "postgres", "postgresql", "psql", "pgsql"}
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -36,18 +37,36 @@ def database(url: str, conn_max_age: int, prepare_after: int) -> dict[str, Any]:
         ImproperlyConfigured: for another kind of database, and for a parameter that it does not have.
     """
     bare, _, query = url.partition("?")
-    settings = environ.Env.db_url_config(bare)
+    settings = _parsed(bare)
     given = {name.lower(): value for name, value in parse_qsl(query, keep_blank_values=True)}
     settings["CONN_MAX_AGE"] = int(_number(given, "conn_max_age", conn_max_age))
     settings["CONN_HEALTH_CHECKS"] = _boolean(given, "conn_health_checks", True)
-    match settings["ENGINE"].rpartition(".")[2]:
-        case "sqlite3":
-            return {**settings, **_sqlite(given)}
-        case "postgresql" | "postgresql_psycopg2":
-            if "conn_max_age" in given and given.get("pool") == "true":
-                raise ImproperlyConfigured("DATABASE_URL: a pool keeps its connections, leave conn_max_age out")
-            return {**settings, **_postgresql(given, prepare_after)}
-    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
+    if settings["ENGINE"].endswith("sqlite3"):
+        return {**settings, **_sqlite(given)}
+    if not settings["NAME"] and not {"dbname", "service"} & given.keys():
+        raise ImproperlyConfigured("DATABASE_URL must name a database: postgres://user:password@host:port/name")
+    if "conn_max_age" in given and given.get("pool") == "true":
+        raise ImproperlyConfigured("DATABASE_URL: a pool keeps its connections, leave conn_max_age out")
+    return {**settings, **_postgresql(given, prepare_after)}
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    """What a URL without parameters says. A sentence about it must not repeat it, because it contains a password."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in SCHEMES:
+        raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
+    if scheme == "sqlite" and rest != ":memory:" and len(rest.rstrip("/")) < 2:
+        raise ImproperlyConfigured("DATABASE_URL must name a file: sqlite:///folder/file")
+    if scheme == "sqlite" and not rest.startswith(("/", ":memory:")):
+        raise ImproperlyConfigured("DATABASE_URL of SQLite has no host: write sqlite:/// before the name of the file")
+    try:
+        urlsplit(url)  # django-environ would take a broken address for a name
+        return environ.Env.db_url_config(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be postgres://user:password@host:port/name, with a port from 1 to 65535; "
+            "encode special characters of the password with %"
+        ) from error
 
 
 def _sqlite(given: dict[str, str]) -> dict[str, Any]:

@@ -8,39 +8,70 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
+from config.environment import Environment, read_env_file
+from config.logs import logging_settings
+from config.mail import mail_settings
+from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
+from config.secrets import (
+    CALL_BACKS,
+    SHORTEST_SECRET_KEY,
+    SHORTEST_WEBHOOK_SECRET,
+    derived,
+    passwords_of,
+    refuse_shared,
+    refuse_weak,
+)
 from config.var import make_folder, require_writable, secret_key
+from integration.domain.money import NotMoney, decimal_places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+read_env_file(BASE_DIR / ".env")
+env = Environment(os.environ)
 
-VAR = Path(env.str("WAYBILL_VAR", default=str(BASE_DIR / "var")))
+VAR = Path(env.text("WAYBILL_VAR", str(BASE_DIR / "var")))
 """The folder of the embedded mode's database and secret."""
+HOST = "[A-Za-z0-9_-]+"
+"""A part of a host's name, as a regular expression."""
 
 # --- How it runs --------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "memory://")
 EMBEDDED = CELERY_BROKER_URL.startswith("memory:")
 if EMBEDDED:
     CELERY_BROKER_URL = "memory://localhost"  # without a host, kombu warns that it chose one
-DEBUG = env.bool("DEBUG", default=False)
-WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
-WEB_THREADS = env.int("WEB_THREADS", default=8)
+DEBUG = env.flag("DEBUG")
+WEB_CONCURRENCY = env.whole("WEB_CONCURRENCY", 1, least=1, most=1_000)
+WEB_THREADS = env.whole("WEB_THREADS", 8, least=1, most=1_000)
 
 if EMBEDDED:
     require_writable(VAR)
-SECRET_KEY = env.str("SECRET_KEY", default="") or (secret_key(VAR) if EMBEDDED else "")
-if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY must be set when CELERY_BROKER_URL is: a server has no default secret")
-
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if env.bool("BEHIND_TLS", default=False):
+SECRET_KEY = env.given("SECRET_KEY") or (secret_key(VAR) if EMBEDDED else "")
+ALLOWED_HOSTS = env.listed(
+    "ALLOWED_HOSTS",
+    ["localhost", "127.0.0.1", "[::1]"],
+    rf"\*|\.?{HOST}(\.{HOST})*|\[[0-9A-Fa-f:.]+\]",
+    "name hosts without scheme and port, such as shop.example.com or .example.com",
+)
+if not EMBEDDED:
+    if not SECRET_KEY:
+        raise ImproperlyConfigured("SECRET_KEY must be set when CELERY_BROKER_URL is: a server has no default secret")
+    refuse_weak("SECRET_KEY", SECRET_KEY, SHORTEST_SECRET_KEY)
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG is for the embedded mode: a server must not show tracebacks to its visitors")
+    if "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts of a server: * would serve whatever is asked for")
+CSRF_TRUSTED_ORIGINS = env.listed(
+    "CSRF_TRUSTED_ORIGINS",
+    [],
+    rf"https?://(\*\.)?{HOST}(\.{HOST})*(:[0-9]+)?",
+    "name origins as https://shop.example.com",
+)
+BEHIND_TLS = env.flag("BEHIND_TLS")
+if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
@@ -75,6 +106,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that every response has a correlation id, even a response of a middleware below.
     "integration.rest.middleware.begin_story",
+    "integration.rest.middleware.restrict_pages",
     "integration.rest.bodies.limit_url",
     "integration.rest.database.limit_statements",
     "integration.rest.bodies.read_whole",
@@ -126,11 +158,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- The database -------------------------------------------------------------------------------------------------
 
+DATABASE_URL = env.given("DATABASE_URL") or f"sqlite:///{VAR / 'waybill.sqlite3'}"
 DATABASES = {
     "default": database(
-        env.str("DATABASE_URL", default=f"sqlite:///{VAR / 'waybill.sqlite3'}"),
-        conn_max_age=env.int("CONN_MAX_AGE", default=600),
-        prepare_after=env.int("PREPARE_STATEMENTS_AFTER", default=3),
+        DATABASE_URL,
+        conn_max_age=env.whole("CONN_MAX_AGE", 600, least=0, most=86_400),
+        prepare_after=env.whole("PREPARE_STATEMENTS_AFTER", 3, least=0, most=1_000_000),
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite"):
@@ -141,15 +174,19 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite"):
 
 # --- Between the contexts -----------------------------------------------------------------------------------------
 
-QUEUE_PREFIX = env.str("QUEUE_PREFIX", default="waybill")
+QUEUE_PREFIX = env.text("QUEUE_PREFIX", "waybill", "[A-Za-z0-9._-]{1,50}", "be letters, digits and . _ -")
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.integration"
 CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {f"{QUEUE_PREFIX}.{name}": {} for name in ["integration", *CONTEXTS]}
-CELERY_WORKER_POOL = env.str("CELERY_WORKER_POOL", default="threads" if EMBEDDED else "prefork")
+CELERY_WORKER_POOL = env.one_of(
+    "CELERY_WORKER_POOL", ["prefork", "threads", "solo"], "threads" if EMBEDDED else "prefork"
+)
 # SQLite has one writer at a time: four threads waited for its lock and took three times as long as one.
-CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1 if EMBEDDED else (os.cpu_count() or 2))
+CELERY_WORKER_CONCURRENCY = env.whole(
+    "CELERY_WORKER_CONCURRENCY", 1 if EMBEDDED else (os.cpu_count() or 2), least=1, most=1_000
+)
 # Each delivery queue has at most one wake-up. Without prefetching, it goes to a worker with an idle process.
 CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork" and not CELERY_BROKER_URL.startswith(
     ("amqp", "pyamqp")
@@ -171,7 +208,9 @@ if EMBEDDED:
 else:
     vars().update(
         broker_settings(
-            CELERY_BROKER_URL, env.json("BROKER_TRANSPORT_OPTIONS", default={}), env.str("BROKER_CA_FILE", default="")
+            CELERY_BROKER_URL,
+            env.mapping("BROKER_TRANSPORT_OPTIONS", '{"master_name": "main"}'),
+            env.file("BROKER_CA_FILE"),
         )
     )
 # Every interval is short and every routine is idempotent, so beat needs no file with the times of the last runs.
@@ -181,44 +220,63 @@ CELERY_TIMEZONE = TIME_ZONE
 
 BROKER_QUIET_SECONDS = 5.0
 """Seconds after a failure during which wake-ups are not sent, so that requests do not wait for the broker."""
-SWEEP_EVERY = timedelta(seconds=env.float("SWEEP_EVERY_SECONDS", default=1.0))
-DELIVERY_MAX_ATTEMPTS = env.int("DELIVERY_MAX_ATTEMPTS", default=8)
-EXTERNAL_MAX_ATTEMPTS = env.int("EXTERNAL_MAX_ATTEMPTS", default=24)
+SWEEP_EVERY = timedelta(seconds=env.number("SWEEP_EVERY_SECONDS", 1.0, "seconds", least=0.05, most=3_600))
+DELIVERY_MAX_ATTEMPTS = env.whole("DELIVERY_MAX_ATTEMPTS", 8, least=1, most=1_000)
+EXTERNAL_MAX_ATTEMPTS = env.whole("EXTERNAL_MAX_ATTEMPTS", 24, least=1, most=1_000)
 """Attempts before a dead letter: about two minutes in the database, two days if an external system is called."""
-PAUSE_AFTER_DEATHS = env.int("PAUSE_AFTER_DEATHS", default=10)
+PAUSE_AFTER_DEATHS = env.whole("PAUSE_AFTER_DEATHS", 10, least=1, most=1_000_000)
 """A consumer pauses itself when this many of its deliveries in a row have become dead letters."""
 NOT_YET_TIMEOUT = timedelta(minutes=5)
 """How long a reaction may raise `NotYet` before its attempts are counted."""
-ARCHIVE_AFTER = timedelta(days=env.float("ARCHIVE_AFTER_DAYS", default=90))
+ARCHIVE_AFTER = timedelta(days=env.number("ARCHIVE_AFTER_DAYS", 90, "days", least=0, most=36_500))
 """How long after its last delivery was settled a message moves to the archive."""
 
 # --- The shop -----------------------------------------------------------------------------------------------------
 
-SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="USD")
-PAYMENT_DEADLINE = timedelta(minutes=env.float("PAYMENT_DEADLINE_MINUTES", default=30))
-PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="sandbox" if EMBEDDED else "")
+SHOP_CURRENCY = env.text("SHOP_CURRENCY", "USD")
+try:
+    decimal_places(SHOP_CURRENCY)
+except NotMoney as error:
+    raise ImproperlyConfigured(f"SHOP_CURRENCY must be a currency, such as USD: {error}") from error
+PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
+PAYMENT_PROVIDER = os.environ.get("PAYMENT_PROVIDER", "sandbox" if EMBEDDED else "")
 if PAYMENT_PROVIDER not in {"sandbox"}:
     raise ImproperlyConfigured(
         "PAYMENT_PROVIDER must name the payment provider; the only one so far is sandbox, which charges nobody"
     )
-SANDBOX_WEBHOOK_SECRETS = env.list("SANDBOX_WEBHOOK_SECRETS", default=[SECRET_KEY])
+SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [derived(SECRET_KEY, CALL_BACKS)])
 """The secrets of the sandbox's call-backs: the first one signs, and a signature by any of them is accepted."""
-SANDBOX_LATENCY = timedelta(milliseconds=env.float("SANDBOX_LATENCY_MS", default=0))
-SANDBOX_FAILURE_RATE = env.float("SANDBOX_FAILURE_RATE", default=0.0)
+for secret in SANDBOX_WEBHOOK_SECRETS if not EMBEDDED else ():
+    refuse_weak("SANDBOX_WEBHOOK_SECRETS", secret, SHORTEST_WEBHOOK_SECRET)
+SANDBOX_LATENCY = timedelta(milliseconds=env.number("SANDBOX_LATENCY_MS", 0, "milliseconds", least=0, most=600_000))
+SANDBOX_FAILURE_RATE = env.number("SANDBOX_FAILURE_RATE", 0.0, "failures per call", least=0, most=1)
 """The share of calls to the sandbox that fail like a broken connection, before or after the charge."""
-SANDBOX_URL = env.str("SANDBOX_URL", default="")
+SANDBOX_URL = env.text("SANDBOX_URL", "", "https?://[^/].*", "begin with http:// or https://")
 """Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
 SANDBOX_TIMEOUT = 5.0
 """Seconds that one such way may take."""
 
-# Without a mail server, e-mails are written to files, because a log must not contain addresses.
-vars().update(env.email_url("EMAIL_URL", default=f"filemail://{VAR / 'mail'}"))
-if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
-    EMAIL_BACKEND = "integration.gateways.smtp.EmailBackend"
-EMAIL_FILE_PATH = VAR / "mail"
+EMAIL_URL = env.given("EMAIL_URL")
+vars().update(mail_settings(EMAIL_URL, VAR / "mail"))
 EMAIL_TIMEOUT = 10
 """Seconds for connecting to the mail server, and for each e-mail as a whole."""
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@shop.example")
+DEFAULT_FROM_EMAIL = env.text(
+    "DEFAULT_FROM_EMAIL",
+    "orders@shop.example",
+    r"[^<>@\s]+@[^<>@\s]+|[^<>@]+ <[^<>@\s]+@[^<>@\s]+>",
+    "be an e-mail address",
+)
+
+if not EMBEDDED:
+    refuse_shared(
+        {
+            "SECRET_KEY": [SECRET_KEY],
+            "SANDBOX_WEBHOOK_SECRETS": SANDBOX_WEBHOOK_SECRETS,
+            "DATABASE_URL": passwords_of(DATABASE_URL),
+            "CELERY_BROKER_URL": passwords_of(CELERY_BROKER_URL),
+            "EMAIL_URL": passwords_of(EMAIL_URL or ""),
+        }
+    )
 
 # --- The API ------------------------------------------------------------------------------------------------------
 
@@ -234,65 +292,7 @@ REST_FRAMEWORK = {
     "COERCE_DECIMAL_TO_STRING": True,
     "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
     # Without a number, a client avoids throttling by sending another X-Forwarded-For with each request.
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=1 if env.bool("BEHIND_TLS", default=False) else 0),
+    "NUM_PROXIES": env.whole("NUM_PROXIES", 1 if BEHIND_TLS else 0, least=0, most=10),
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Waybill",
-    "DESCRIPTION": """Orders from the cart to the doorstep.
-
-JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "currency": "USD"}`.
-
-* **Who**: `Authorization: Bearer …`, with a token from `POST /api/v1/auth/tokens`.
-* **Errors** are `application/problem+json` (RFC 9457). `type` names the kind. Well-formed input that is not acceptable
-  is a 422 with one entry in `errors` for each mistake. A mistake is also: a field that is unknown or occurs twice in
-  an object, and a query parameter that is unknown, empty or occurs twice.
-* **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first response again.
-* **Lists** come in pages: request `next` until it is null.
-* **Changing what you saw**: send a resource's `ETag` as `If-Match`.
-* **Finding it again**: every response names its story in `X-Correlation-Id`.
-* **Health**, at the root and without a token: `GET /healthz` is 200 while the process lives. `GET /readyz` is 200 while
-  the database and the broker respond, otherwise 503. Its `degraded` lists in sentences what works less well:
-  read models that are behind or failing, paused consumers, a silent beat.
-""",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    # All these fields are called status: without names, their enums would collide.
-    "ENUM_NAME_OVERRIDES": {
-        "DeliveryStatus": "integration.messaging.models.Status",
-        "OrderStatus": "ordering.models.OrderStatus",
-        "ShipmentStatus": "fulfillment.models.ShipmentStatus",
-    },
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "class": "integration.domain.redaction.RedactingFormatter",
-            "format": "{asctime} {levelname:<7} {name}: {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        # Clients that disconnect, and requests that wait for a thread, are everyday events.
-        "waitress": {"level": "WARNING"},
-        "waitress.queue": {"level": "ERROR"},
-        # A client error is reported in the response, not in the log.
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logging_settings(env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], "INFO"))

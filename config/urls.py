@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from billing import api as billing
 from fulfillment import api as fulfillment
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import Tokens
 from inventory import api as inventory
@@ -49,7 +50,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", Docs.as_view(url_name="schema"), name="docs"),
 ]
 
 handler400 = "integration.rest.problems.bad_request"

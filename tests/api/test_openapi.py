@@ -183,6 +183,43 @@ def test_the_api_page_links_to_no_other_host(anonymous: Any) -> None:
     assert '"validatorUrl": null' in page, "otherwise Swagger UI sends a request to validator.swagger.io"
 
 
+def test_only_the_script_with_the_nonce_of_this_response_runs_in_the_api_page(anonymous: Any) -> None:
+    nonces = []
+    for _ in range(2):
+        response = anonymous.get("/api/docs")
+        inline = re.findall(r"<script(?![^>]*src=)([^>]*)>", response.content.decode())
+        (nonce,) = (re.fullmatch(r' nonce="(\S+)"', attributes)[1] for attributes in inline)
+        assert f"script-src 'self' 'nonce-{nonce}';" in response.headers["Content-Security-Policy"]
+        nonces.append(nonce)
+    assert len(set(nonces)) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/login/",
+        "/admin/",
+        "/api/docs",
+        "/api/v1/products",
+        "/api/v1/nothing",
+        "/healthz",
+        "/static/admin/css/base.css",
+    ],
+)
+def test_every_response_restricts_what_a_page_may_load(anonymous: Any, db: None, path: str) -> None:
+    policy = dict(part.split(maxsplit=1) for part in anonymous.get(path).headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["form-action"] == "'self'"
+    assert "unsafe" not in policy["script-src"]
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/admin/ordering/order/", "/admin/integration/delivery/"])
+def test_no_page_of_the_admin_contains_a_script(admin_client: Any, path: str) -> None:
+    page = admin_client.get(path, follow=True).content.decode()
+    assert "<script" in page
+    assert re.findall(r"<script(?![^>]*src=)(?![^>]*application/json)[^>]*>|\son[a-z]+=|javascript:", page) == []
+
+
 @pytest.mark.browser
 def test_the_api_page_sends_no_request_to_another_host(live_server: Any, settings: Any) -> None:
     """The page is opened by a name other than localhost, because Swagger UI treats localhost differently."""

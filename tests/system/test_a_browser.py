@@ -26,13 +26,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def window(browser: Browser, system: System) -> Iterator[BrowserContext]:
-    """A new browser context; at the end it must have sent requests to the system only."""
+    """A new browser context; at the end it must have sent requests to the system only, and obeyed the pages' policy."""
     window = browser.new_context(base_url=f"http://127.0.0.1:{system.port}")
     window.set_default_timeout(30_000)
     requested: list[str] = []
     window.on("request", lambda request: requested.append(request.url))
+    said: list[str] = []
+    window.on("console", lambda message: said.append(message.text))
     yield window
     window.close()
+    assert [text for text in said if "Content Security Policy" in text] == []
     assert requested
     assert {urlsplit(url).netloc for url in requested if not url.startswith("data:")} == {f"127.0.0.1:{system.port}"}
 

@@ -15,6 +15,7 @@ from running_system import PYTHON, ROOT, Client, System, eventually
 
 from billing.gateways import signatures
 from billing.gateways.sandbox.adapter import SIGNATURE_HEADER
+from config.secrets import CALL_BACKS, derived
 
 pytestmark = [pytest.mark.system, pytest.mark.compiler]
 on_servers = pytest.mark.skipif(settings.EMBEDDED, reason="embedded, there is one process and no other clock")
@@ -137,8 +138,10 @@ def test_a_call_back_is_authenticated_by_the_first_request_to_a_machine_that_is_
     system.start("web")
     eventually(lambda: responds(system.visitor, "/healthz"), bool, "a web process")
 
+    secret = derived(system.environment["SECRET_KEY"], CALL_BACKS)
+
     def refusal_of_call_back(at: float) -> str:
-        header = {SIGNATURE_HEADER: signatures.sign(b"{}", system.environment["SECRET_KEY"], int(at))}
+        header = {SIGNATURE_HEADER: signatures.sign(b"{}", secret, int(at))}
         response = system.visitor.ask("POST", "/api/v1/webhooks/payments/sandbox", b"{}", header)
         return str(response.body["detail"])
 
