@@ -3,100 +3,210 @@
 from datetime import timedelta
 
 from integration.domain import clock
-from integration.invariants import always
+from integration.invariants import Check, always
 
-WAITS_FOR_A_DELIVERY = """
+MOVES_NO_ORDER = (
+    *("ordering.show-in-stock", "ordering.show-low-stock", "ordering.show-out-of-stock", "inventory.open-stock-item"),
+    *("ordering.tell-buyer-of-confirmation", "ordering.tell-buyer-of-dispatch"),
+    *("ordering.tell-buyer-of-cancellation", "ordering.tell-buyer-of-refund"),
+    *("billing.forget-payment-method", "fulfillment.forget-recipient"),
+)
+"""Consumers that change neither the state of an order nor its money, so no order waits for them."""
+
+WAITS_FOR_A_DELIVERY = f"""
     EXISTS (SELECT 1 FROM integration_delivery AS delivery JOIN integration_message AS message
             ON message.id = delivery.message_id
-            WHERE message.correlation_id = o.correlation_id AND delivery.status IN ('pending', 'dead'))
-"""
-"""The order's story has a pending delivery, or a dead letter that waits for an operator."""
+            WHERE message.correlation_id = o.correlation_id AND delivery.status IN ('pending', 'dead')
+              AND delivery.consumer NOT IN ({", ".join(f"'{name}'" for name in MOVES_NO_ORDER)}))
+"""  # noqa: S608 - made of constants in the code only
+"""The order's story has a pending delivery that can move it, or such a dead letter, which waits for an operator."""
 
 
 @always("process.every_order_ended_or_waits_for_something")
-def every_order_ended_or_waits() -> str:
+def every_order_ended_or_waits() -> Check:
     """Every order has ended, or waits for a delivery, for a deadline, or for a person to handle its shipment."""
-    return f"""
-        SELECT o.number || ': ' || o.status || ', and waits for nothing' AS what,
-               NOT (o.status IN ('delivered', 'cancelled')
-                 OR (o.status IN ('pending', 'payment_pending') AND o.payment_due_at > {_a_minute_ago()})
-                 OR (o.status = 'confirmed' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
-                     WHERE s."order" = o.number AND s.status = 'arranged'))
-                 OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
-                     WHERE s."order" = o.number AND s.status = 'dispatched'))
-                 OR {WAITS_FOR_A_DELIVERY}) AS bad
-        FROM ordering_order AS o
-    """  # noqa: S608 - made of constants in the code and a time of our own clock
+    return Check(
+        rows="ordering_order AS o",
+        what="o.number || ': ' || o.status || ', and waits for nothing'",
+        never={
+            "it waits for nothing": f"""
+                NOT (o.status IN ('delivered', 'cancelled')
+                  OR (o.status IN ('pending', 'payment_pending') AND o.payment_due_at > {_a_minute_ago()})
+                  OR (o.status = 'confirmed' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                      WHERE s."order" = o.number AND s.status = 'arranged'))
+                  OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                      WHERE s."order" = o.number AND s.status = 'dispatched'))
+                  OR {WAITS_FOR_A_DELIVERY})
+            """,  # noqa: S608 - made of constants in the code and a time of our own clock
+        },
+    )
 
 
 @always("process.nothing_is_confirmed_without_goods_and_money")
-def nothing_is_confirmed_without_goods_and_money() -> str:
-    """A confirmed order has its full reservation and its money."""
-    return """
-        SELECT o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', invoice '
-                 || coalesce(i.status, 'none') AS what,
-               coalesce(r.status, '') NOT IN ('held', 'committed', 'shipped')
-                 OR coalesce(i.paid_minor, 0) <> o.total_minor
-                 OR coalesce(wanted.units, 0) <> coalesce(held.units, 0) AS bad
-        FROM ordering_order AS o
-        LEFT JOIN inventory_reservation AS r ON r."order" = o.number
-        LEFT JOIN billing_invoice AS i ON i."order" = o.number
-        LEFT JOIN (SELECT order_id, sum(quantity) AS units FROM ordering_orderline GROUP BY order_id) AS wanted
-            ON wanted.order_id = o.number
-        LEFT JOIN (SELECT reservation_id, sum(quantity) AS units FROM inventory_reservationline
-                   GROUP BY reservation_id) AS held ON held.reservation_id = o.number
-        WHERE o.status IN ('confirmed', 'shipped', 'delivered')
-    """
+def nothing_is_confirmed_without_goods_and_money() -> Check:
+    """A confirmed order has its reservation and its money."""
+    return Check(
+        rows="""
+            ordering_order AS o
+            LEFT JOIN inventory_reservation AS r ON r."order" = o.number
+            LEFT JOIN billing_invoice AS i ON i."order" = o.number
+            WHERE o.status IN ('confirmed', 'shipped', 'delivered')
+        """,
+        what="""
+            o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', invoice '
+              || coalesce(i.status, 'none')
+        """,
+        never={
+            "there are no goods": "coalesce(r.status, '') NOT IN ('held', 'committed', 'shipped')",
+            "there is no money": "coalesce(i.paid_minor, 0) <> o.total_minor",
+        },
+    )
+
+
+@always("process.all_contexts_have_the_same_goods")
+def all_contexts_have_the_same_goods() -> Check:
+    """The invoice, the reservation and each shipment of an order have its very lines."""
+    documents = (
+        ("invoice", "billing_invoice", "number", "billing_invoiceline", "invoice_id", "unit_price_minor"),
+        ("reservation", "inventory_reservation", '"order"', "inventory_reservationline", "reservation_id", "0"),
+        ("shipment", "fulfillment_shipment", "id", "fulfillment_shipmentline", "shipment_id", "0"),
+    )
+    sides = " UNION ALL ".join(
+        f"""
+            SELECT '{kind}' AS kind, {reference} AS document, sku, {price} AS price, quantity FROM {lines}
+            UNION ALL
+            SELECT '{kind}', document.{key}, line.sku, {"line." * (price != "0")}{price}, -line.quantity
+            FROM {table} AS document JOIN ordering_orderline AS line ON line.order_id = document."order"
+        """  # noqa: S608 - made of constants in the code only
+        for kind, table, key, lines, reference, price in documents
+    )
+    return Check(
+        rows=f"""
+            (SELECT kind, document, sku, price, sum(quantity) AS difference FROM ({sides}) AS sides
+             GROUP BY kind, document, sku, price) AS line
+        """,  # noqa: S608 - made of constants in the code only
+        what="line.kind || ' ' || line.document || ': ' || line.difference || ' ' || line.sku || ' more than ordered'",
+        never={
+            "what is invoiced was not ordered": "line.kind = 'invoice' AND line.difference <> 0",
+            "what is reserved was not ordered": "line.kind = 'reservation' AND line.difference <> 0",
+            "what is packed was not ordered": "line.kind = 'shipment' AND line.difference <> 0",
+        },
+    )
+
+
+@always("process.everything_is_of_an_order")
+def everything_is_of_an_order() -> Check:
+    """Invoices, reservations and shipments are of orders that exist, an invoice in its currency and of its buyer."""
+    return Check(
+        rows="""
+            (
+                SELECT 'invoice' AS kind, number AS id, "order", currency, payer FROM billing_invoice
+                UNION ALL SELECT 'reservation', "order", "order", NULL, NULL FROM inventory_reservation
+                UNION ALL SELECT 'shipment', id, "order", NULL, NULL FROM fulfillment_shipment
+            ) AS document LEFT JOIN ordering_order AS o ON o.number = document."order"
+        """,
+        what="""
+            document.kind || ' ' || document.id || ': order ' || document."order" || coalesce(' in ' || o.currency
+              || ' of ' || o.buyer_id, ' does not exist')
+        """,
+        never={
+            "an invoice of an order that does not exist": "document.kind = 'invoice' AND o.number IS NULL",
+            "a reservation of an order that does not exist": "document.kind = 'reservation' AND o.number IS NULL",
+            "a shipment of an order that does not exist": "document.kind = 'shipment' AND o.number IS NULL",
+            "the currencies differ": "document.kind = 'invoice' AND document.currency <> o.currency",
+            "the payer is not the buyer": "document.kind = 'invoice' AND document.payer <> o.buyer_id",
+        },
+    )
 
 
 @always("process.nothing_ships_unconfirmed")
-def nothing_ships_unconfirmed() -> str:
+def nothing_ships_unconfirmed() -> Check:
     """A dispatched shipment belongs to an order that is confirmed and not cancelled."""
-    return """
-        SELECT s.id || ' (' || s.status || '): order ' || coalesce(o.status, 'unknown') AS what,
-               coalesce(o.status, '') NOT IN ('confirmed', 'shipped', 'delivered') AS bad
-        FROM fulfillment_shipment AS s LEFT JOIN ordering_order AS o ON o.number = s."order"
-        WHERE s.status IN ('dispatched', 'delivered')
-    """
+    return Check(
+        rows="""
+            fulfillment_shipment AS s LEFT JOIN ordering_order AS o ON o.number = s."order"
+            WHERE s.status IN ('dispatched', 'delivered')
+        """,
+        what="s.id || ' (' || s.status || '): order ' || coalesce(o.status, 'unknown')",
+        never={
+            "the order is not confirmed": "coalesce(o.status, '') NOT IN ('confirmed', 'shipped', 'delivered')",
+        },
+    )
 
 
 @always("process.contexts_agree_at_rest")
-def contexts_agree_at_rest() -> str:
+def contexts_agree_at_rest() -> Check:
     """An order at rest has a reservation and a shipment whose states match its own."""
-    return f"""
-        SELECT o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', shipment '
-                 || coalesce(s.status, 'none') AS what,
-               NOT ((o.status = 'cancelled' AND coalesce(r.status, '') IN ('released', 'expired', 'refused')
-                       AND coalesce(s.status, 'cancelled') = 'cancelled')
-                 OR (o.status = 'delivered' AND r.status = 'shipped' AND s.status = 'delivered')
-                 OR (o.status = 'shipped' AND r.status = 'shipped' AND s.status = 'dispatched')
-                 OR (o.status = 'confirmed' AND r.status = 'committed' AND s.status = 'arranged')
-                 OR (o.status = 'payment_pending' AND r.status = 'held' AND s.id IS NULL)
-                 OR o.status = 'pending') AS bad
-        FROM ordering_order AS o
-        LEFT JOIN inventory_reservation AS r ON r."order" = o.number
-        LEFT JOIN fulfillment_shipment AS s ON s."order" = o.number
-        WHERE NOT {WAITS_FOR_A_DELIVERY}
-    """  # noqa: S608 - made of constants in the code only
+
+    def never(status: str, fits: str) -> str:
+        return f"o.status = '{status}' AND (({fits}) IS NOT TRUE)"
+
+    return Check(
+        rows=f"""
+            ordering_order AS o
+            LEFT JOIN inventory_reservation AS r ON r."order" = o.number
+            LEFT JOIN fulfillment_shipment AS s ON s."order" = o.number
+            WHERE NOT {WAITS_FOR_A_DELIVERY}
+        """,
+        what="""
+            o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', shipment '
+              || coalesce(s.status, 'none')
+        """,
+        never={
+            "cancelled, and not in all contexts": never(
+                "cancelled",
+                "r.status IN ('released', 'expired', 'refused') AND coalesce(s.status, 'cancelled') = 'cancelled'",
+            ),
+            "delivered, and not in all contexts": never("delivered", "r.status = 'shipped' AND s.status = 'delivered'"),
+            "shipped, and not in all contexts": never("shipped", "r.status = 'shipped' AND s.status = 'dispatched'"),
+            "confirmed, and not in all contexts": never(
+                "confirmed", "r.status = 'committed' AND s.status = 'arranged'"
+            ),
+            "unpaid, and not in all contexts": never("payment_pending", "r.status = 'held' AND s.id IS NULL"),
+            "pending, and shipped": never("pending", "s.id IS NULL"),
+        },
+    )
+
+
+@always("process.every_product_can_be_stocked")
+def every_product_can_be_stocked() -> Check:
+    """Every product has a stock item, unless the message of its listing is under way."""
+    return Check(
+        rows="""
+            ordering_product AS product LEFT JOIN inventory_stockitem AS item ON item.sku = product.sku
+            WHERE NOT EXISTS (SELECT 1 FROM integration_delivery AS delivery
+                              WHERE delivery.consumer = 'inventory.open-stock-item'
+                                AND delivery.status IN ('pending', 'dead'))
+        """,
+        what="product.sku || ': its stock item is ' || coalesce(item.sku, 'missing')",
+        never={"there is no stock item": "item.sku IS NULL"},
+    )
 
 
 @always("money.captured_less_refunded_is_what_orders_owe")
-def captured_less_refunded_is_what_orders_owe() -> str:
+def captured_less_refunded_is_what_orders_owe() -> Check:
     """At rest, captured less refunded is what the order owes: its total less granted refunds, or nothing."""
     owed = """
         CASE WHEN o.status IN ('confirmed', 'shipped', 'delivered')
              THEN o.total_minor - coalesce(i.granted_minor, 0) ELSE 0 END
     """
-    return f"""
-        SELECT o.number || ' (' || o.status || '): captured ' || coalesce(i.paid_minor, 0) || ', refunded '
-                 || coalesce(i.refunded_minor, 0) || ', owes ' || {owed} AS what,
-               coalesce(i.paid_minor - i.refunded_minor, 0) <> {owed}
-                 OR coalesce(i.total_minor, -1) <> o.total_minor
-                 OR coalesce(i.paid_minor, 0) <> o.paid_minor
-                 OR coalesce(i.refunded_minor, 0) <> o.refunded_minor AS bad
-        FROM ordering_order AS o LEFT JOIN billing_invoice AS i ON i."order" = o.number
-        WHERE NOT {WAITS_FOR_A_DELIVERY}
-    """  # noqa: S608 - made of constants in the code only
+    return Check(
+        rows=f"""
+            ordering_order AS o LEFT JOIN billing_invoice AS i ON i."order" = o.number
+            WHERE NOT {WAITS_FOR_A_DELIVERY}
+        """,
+        what=f"""
+            o.number || ' (' || o.status || '): captured ' || coalesce(i.paid_minor, 0) || ', refunded '
+              || coalesce(i.refunded_minor, 0) || ', owes ' || {owed}
+        """,
+        never={
+            "captured less refunded is not what it owes": f"coalesce(i.paid_minor - i.refunded_minor, 0) <> {owed}",
+            "the invoice is missing": "i.number IS NULL",
+            "the invoice has another total": "coalesce(i.total_minor <> o.total_minor, FALSE)",
+            "the invoice has another amount paid": "coalesce(i.paid_minor, 0) <> o.paid_minor",
+            "the invoice has another amount refunded": "coalesce(i.refunded_minor, 0) <> o.refunded_minor",
+        },
+    )
 
 
 def _a_minute_ago() -> str:

@@ -17,6 +17,7 @@ BEGIN
     IF to_regproc(history || '_is_append_only') IS NOT NULL THEN
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT '
                        'EXECUTE FUNCTION %I()', history || '_is_append_only', part, history || '_is_append_only');
+        EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', part, history || '_is_append_only');
     END IF;
 END $$;
 

@@ -41,6 +41,7 @@ class IntegrationConfig(AppConfig):
     def ready(self) -> None:
         # Importing these modules registers their checks, invariants and routines.
         from integration.aggregates import checks as state_tables  # noqa: F401
+        from integration.aggregates import invariants as rows_and_histories  # noqa: F401
         from integration.history import append_only  # noqa: F401
         from integration.messaging import archive, back_off, checks, deliver, invariants, tasks  # noqa: F401
         from integration.rest import authentication, idempotency  # noqa: F401

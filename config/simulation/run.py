@@ -96,7 +96,7 @@ def _judge(world: World, orders: int) -> Outcome:
         checks={**{name: finding.looked_at for name, finding in findings.items()}, "provider": books.looked_at},
         offenders=[
             *world.offenders,
-            *(f"{name}: {what}" for name, finding in findings.items() for what in finding.offenders),
+            *(f"{name}: {what}" for name, finding in findings.items() for what in finding.complaints),
             *(f"provider: {key}: {what}" for key, what in books.discrepancies.items()),
             *(f"provider: {key}: had to be repaired at rest" for key in books.repaired),
         ],

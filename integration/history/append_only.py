@@ -11,10 +11,11 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
+from django.db.migrations import RunPython
 from django.db.migrations.operations.base import Operation, OperationCategory
 
 from integration.history.entries import HistoryEntry
-from integration.invariants import always
+from integration.invariants import Check, always
 
 
 def protect(table: str, vendor: str) -> list[str]:
@@ -48,6 +49,25 @@ def changeable(table: str) -> Iterator[None]:
         cursor.execute(_function_of_postgresql(table, "RETURN NULL"))
         yield
         cursor.execute(_function_of_postgresql(table, _refuse_on_postgresql(table)))
+
+
+def refuse_always() -> RunPython:
+    """Return the migration operation that lets no setting of a session turn off the triggers of existing tables.
+
+    It changes one table at a time, so that it never holds the locks of two.
+    """
+    return RunPython(_refuse_always, RunPython.noop)
+
+
+def _refuse_always(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "postgresql":
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgrelid::regclass, quote_ident(tgname) FROM pg_trigger "
+                "WHERE tgname LIKE '%\\_is\\_append\\_only' AND tgenabled <> 'A' ORDER BY 1"
+            )
+            for table, trigger in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
 class AppendOnly(Operation):
@@ -87,11 +107,14 @@ class AppendOnly(Operation):
 
 
 @always("events.history_is_append_only")
-def history_is_append_only() -> str:
-    """The database refuses to change or delete rows of a history."""
-    return " UNION ALL ".join(
-        f"SELECT '{table} can be changed: it lacks its triggers' AS what, {_is_unprotected(table)} AS bad"
-        for table in histories()
+def history_is_append_only() -> Check:
+    """The database refuses to change or delete rows of a history, in each of its partitions."""
+    if connection.vendor == "postgresql":
+        return _check_postgresql()
+    return Check(
+        rows=" UNION ALL ".join(_sqlite_triggers(table) for table in histories()).join(["(", ") AS history"]),
+        what="history.name || ' can be changed: it lacks its triggers'",
+        never={"a trigger is missing": "history.missing"},
     )
 
 
@@ -100,13 +123,33 @@ def histories() -> list[str]:
     return [model._meta.db_table for model in apps.get_models() if issubclass(model, HistoryEntry)]
 
 
-def _is_unprotected(table: str) -> str:
-    if connection.vendor == "postgresql":
-        return f"""NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = '"{table}"'::regclass
-            AND tgname = '{table}_is_append_only' AND tgenabled IN ('O', 'A'))"""  # noqa: S608 - names of the code only
+def _check_postgresql() -> Check:
+    tables = ", ".join(f"('{table}')" for table in histories())
+    return Check(
+        # A table without partitions is its own only relation here.
+        rows=f"""
+            (VALUES {tables}) AS history(name)
+            CROSS JOIN LATERAL (
+                SELECT history.name::regclass AS relid
+                UNION SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = history.name::regclass
+            ) AS part
+            LEFT JOIN pg_trigger AS trigger
+                ON trigger.tgrelid = part.relid AND trigger.tgname = history.name || '_is_append_only'
+            LEFT JOIN pg_proc AS function ON function.oid = trigger.tgfoid
+        """,  # noqa: S608 - names of the code only
+        what="part.relid::text || ' can be changed: it lacks its triggers'",
+        never={
+            "a trigger is missing": "trigger.oid IS NULL",
+            "a trigger is not enabled always": "coalesce(trigger.tgenabled <> 'A', FALSE)",
+            "its function does not refuse": "coalesce(function.prosrc NOT LIKE '%RAISE EXCEPTION%', FALSE)",
+        },
+    )
+
+
+def _sqlite_triggers(table: str) -> str:
     names = ", ".join(f"'{name}'" for name in _names(table))
-    return f"""(SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{table}'
-        AND name IN ({names})) <> {len(_names(table))}"""  # noqa: S608 - names of the code only
+    return f"""SELECT '{table}' AS name, count(*) <> {len(_names(table))} AS missing FROM sqlite_master
+        WHERE type = 'trigger' AND tbl_name = '{table}' AND name IN ({names})"""  # noqa: S608 - names of the code only
 
 
 def _protect_postgresql(table: str) -> list[str]:
@@ -117,6 +160,8 @@ def _protect_postgresql(table: str) -> list[str]:
         CREATE TRIGGER "{table}_is_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "{table}"
         FOR EACH STATEMENT EXECUTE FUNCTION "{table}_is_append_only"()
         """,
+        # Otherwise `session_replication_role = replica` turns it off for a session.
+        f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER "{table}_is_append_only"',
     ]
 
 

@@ -19,7 +19,7 @@ from django.db.utils import ProgrammingError
 from integration.domain.errors import Refused
 from integration.history.append_only import changeable, histories
 from integration.history.entries import history_of
-from integration.invariants import always
+from integration.invariants import NOTHING, Check, always
 from integration.read_models.history_reader import number
 from integration.storage.sql import is_postgresql
 
@@ -113,9 +113,38 @@ def misnumbered(table: str) -> list[str]:
 
 
 @always("read_models.numbers_increase_with_versions")
-def numbers_increase_with_versions() -> str:
+def numbers_increase_with_versions() -> Check:
     """The events of an aggregate are numbered in the order of its versions; `manage.py rebuild` repairs that."""
-    return " UNION ALL ".join(_checked(table) for table in histories())
+    return Check(
+        rows=f"({' UNION ALL '.join(_checked(table) for table in histories())}) AS numbered",
+        what="numbered.what",
+        never={"the numbers do not increase": "numbered.bad"},
+    )
+
+
+@always("events.numbers_are_not_cached")
+def numbers_are_not_cached() -> Check:
+    """Each history takes its numbers from a sequence that no session takes several of at once; PostgreSQL only.
+
+    A session that cached numbers would commit lower ones after higher ones, long after read models passed them.
+    """
+    if not is_postgresql():
+        return NOTHING
+    tables = ", ".join(f"('{table}')" for table in histories())
+    return Check(
+        rows=f"""
+            (VALUES {tables}) AS history(name) LEFT JOIN pg_sequence AS sequence
+                ON sequence.seqrelid = pg_get_serial_sequence(history.name, 'seq')::regclass
+        """,
+        what="""
+            history.name || ' takes its numbers from '
+              || coalesce('a sequence that caches ' || sequence.seqcache, 'no sequence')
+        """,
+        never={
+            "there is no sequence": "sequence.seqrelid IS NULL",
+            "the sequence has a cache": "coalesce(sequence.seqcache > 1, FALSE)",
+        },
+    )
 
 
 def _checked(table: str) -> str:

@@ -109,6 +109,7 @@ def _create_databases(stage: Stage, names: Mapping[str, str]) -> None:
         before = _before(stage)
         with database.transaction():
             database.execute("SET LOCAL session_replication_role = replica")
+            database.execute("ALTER TABLE ordering_history DISABLE TRIGGER ordering_history_is_append_only")
             database.execute(MOVED_FUNCTION)
             for table, key in TABLES.items():
                 # Move `done_at` as well: archiving leaves deliveries alone that were settled recently.
@@ -116,6 +117,7 @@ def _create_databases(stage: Stage, names: Mapping[str, str]) -> None:
                 earlier = [f"{moment} = {moment} - interval '{before.days} days'" for moment in moments]
                 moved = f"{key} = pg_temp.moved({key}, {-1000 * before.total_seconds():.0f}::bigint)"
                 database.execute(f"UPDATE {table} SET {', '.join([*earlier, moved])}")
+            database.execute("ALTER TABLE ordering_history ENABLE ALWAYS TRIGGER ordering_history_is_append_only")
     stage.postgresql.ask(f"CREATE DATABASE {second} TEMPLATE {first}")
     with psycopg.connect(stage.postgresql.url(second), autocommit=True) as database:
         partition(database, stage.scale.growth_months + 1)

@@ -145,7 +145,7 @@ def finish(flow: Flow, tag: str) -> list[str]:
 
 def judge(world: World, ends: Collection[str]) -> list[str]:
     """The violations of a world at rest: what every check finds, and an end that its order may not have."""
-    violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
+    violations = [f"{name}: {what}" for name, finding in verify().items() for what in finding.complaints]
     with clock.moved(timedelta(hours=1)):
         books = reconcile(clock.now() - timedelta(days=1)).discrepancies
     for name, model in read_models.items():

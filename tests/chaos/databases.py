@@ -106,15 +106,18 @@ class Fresh:
                 cursor.execute(f'CREATE TABLE IF NOT EXISTS {copy} (LIKE public."{table}")')
                 cursor.execute(f"DELETE FROM {copy}")  # noqa: S608 - the catalogue's own names
                 cursor.execute(f'INSERT INTO {copy} TABLE public."{table}"')
+            protected = [(table, f"{table}_is_append_only") for table in tables if table.endswith("_history")]
             put_back = [
+                *(f'ALTER TABLE public."{table}" DISABLE TRIGGER "{trigger}";' for table, trigger in protected),
                 *(f'DELETE FROM public."{table}";' for table in tables),  # noqa: S608 - the catalogue's own names
                 *(f'INSERT INTO public."{table}" SELECT * FROM {state}."{table}";' for table in tables),  # noqa: S608
                 *(
                     f"PERFORM setval('public.\"{name}\"', {max(last, 1)}, {'true' if last else 'false'});"
                     for name, last in sequences
                 ),
+                *(f'ALTER TABLE public."{table}" ENABLE ALWAYS TRIGGER "{trigger}";' for table, trigger in protected),
             ]
-            # The role `replica` switches off the triggers that protect histories.
+            # The role `replica` switches off the triggers that check foreign keys.
             cursor.execute(
                 f"CREATE OR REPLACE FUNCTION {state}.put_back() RETURNS void LANGUAGE plpgsql"
                 f" SET session_replication_role = replica AS $$ BEGIN {' '.join(put_back)} END $$"

@@ -223,8 +223,7 @@ def violations() -> list[str]:
     """The violations of a system at rest: broken invariants, and differences from the provider's books."""
     connections.close_all()
     findings = verify(newest=3_000)
-    found = [f"{name}: {what}" for name, finding in findings.items() for what in finding.offenders]
-    found += [f"{name}: not finished in time" for name, finding in findings.items() if not finding.finished]
+    found = [f"{name}: {what}" for name, finding in findings.items() for what in finding.complaints]
     with clock.moved(timedelta(hours=1)):
         books = reconcile(clock.now() - timedelta(days=1)).discrepancies
     return found + [f"the provider's books, {key}: {what}" for key, what in books.items()]

@@ -64,7 +64,7 @@ def _order(**unasked: Any) -> Any:
 
 
 def _offenders() -> str | None:
-    wrong = [f"{name}: {what}" for name, finding in verify().items() for what in finding.offenders]
+    wrong = [f"{name}: {what}" for name, finding in verify().items() for what in finding.complaints]
     return wrong[0] if wrong else None
 
 

@@ -72,7 +72,7 @@ def assert_valid() -> Callable[[], None]:
     """Assert that every invariant holds."""
 
     def check() -> None:
-        assert [what for finding in verify().values() for what in finding.offenders] == []
+        assert [what for finding in verify().values() for what in finding.complaints] == []
 
     return check
 

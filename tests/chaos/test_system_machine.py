@@ -118,7 +118,7 @@ class SystemMachine(RuleBasedStateMachine):
 
     def judge(self) -> None:
         assert [str(dead) for dead in Delivery.objects.filter(status=Status.DEAD)] == []
-        wrong = {name: found.offenders for name, found in verify().items() if found.offenders}
+        wrong = {name: found.complaints for name, found in verify().items() if found.complaints}
         assert not wrong, wrong
         with clock.moved(timedelta(hours=1)):
             books = reconcile(clock.now() - timedelta(days=7))

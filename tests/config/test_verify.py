@@ -13,15 +13,21 @@ from django.db import connection
 
 from billing.commands import refund_in_part
 from billing.models import Discrepancy, Payment, invoice_of
+from config.invariants import MOVES_NO_ORDER
 from fulfillment import commands as fulfillment
+from integration.aggregates import rebuild
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
-from integration.invariants import always, invariants
+from integration.invariants import Check, always, invariants
+from integration.messaging.consumers import consumers
+from integration.messaging.models import Delivery, Message
 from integration.read_models.catch_up import catch_up_all
 from integration.read_models.history_reader import number
 from integration.read_models.late import LATE
 from integration.read_models.models import ReadModelBuild
+from ordering.models import Order
+from tests.config.planted_offenders import replaced
 
 PLANTED = {
     "a stock row edited by hand": (
@@ -173,6 +179,146 @@ def test_checks_can_be_selected_by_name(at_rest: OrderNumber) -> None:
     assert set(loads(verify(json=True, only=["money."]))) == {"money.captured_less_refunded_is_what_orders_owe"}
 
 
+@pytest.mark.parametrize("only", [["mony."], ["money.", "process.x"], ["money.books_are_the_providers"]])
+def test_a_name_that_no_check_has_is_refused_with_the_names(db: None, only: list[str]) -> None:
+    said = verify(only=only)
+    assert f"No check has a name that begins with {only[-1]!r}" in said
+    assert all(name in said for name in [*dict(invariants.items()), "events.rows_are_their_histories"])
+
+
+def test_a_check_that_looked_at_nothing_says_so(db: None) -> None:
+    assert re.search(r"money.captured\w+ +│ +0 +│ +nothing to look at", verify(only=["money."]))
+
+
+# --- What cannot be read ---
+
+
+@pytest.fixture
+def broken_checks() -> Iterator[None]:
+    """Invariants whose queries fail in several ways."""
+    for name, row in {"table": "no_such_table", "column": "ordering_order", "text": "(SELECT 1 AS n) AS x"}.items():
+        check = Check(rows=row, what="'x'", never={"it is": "no_such_column = 1"})
+        always(f"broken.{name}")(lambda check=check: check)
+    yield
+    for name in ("table", "column", "text"):
+        del invariants._by_name[f"broken.{name}"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_check_that_raises_is_not_finished_and_the_others_go_on(at_rest: OrderNumber, broken_checks: None) -> None:
+    said = verify()
+    assert said.endswith("0 offenders, and 3 checks not finished")
+    assert re.search(r"broken.table: not finished: (Operational|Programming)Error: .*no_such_table", said)
+    found = loads(verify(json=True).partition("\n0 offenders")[0])
+    assert {name for name, finding in found.items() if not finding["finished"]} == {
+        "broken.table",
+        "broken.column",
+        "broken.text",
+    }
+    assert "no_such_column" in found["broken.text"]["reason"]
+
+
+UNREADABLE = {
+    "a fact that lacks a field": ("ordering_history", '"buyer"', '"bayer"', "ordering.order_confirmed"),
+    "a quantity that is no number": ("inventory_history", '"quantity"', '"quantities"', "inventory.stock_received"),
+    "an amount with too many decimals": ("billing_history", '"105.00"', '"105.001"', "billing.invoice_paid"),
+    "a currency that does not exist": ("billing_history", '"USD"', '"XXL"', "billing.payment_succeeded"),
+}
+
+
+@pytest.mark.usefixtures("unprotected_history")
+@pytest.mark.parametrize("broken", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_fact_that_cannot_be_read_is_an_offender_and_the_rest_goes_on(
+    at_rest: OrderNumber, broken: tuple[str, str, str, str]
+) -> None:
+    table, old, new, name = broken
+    with connection.cursor() as cursor:
+        cursor.execute(replaced(table, "data", old, new, where=f"name = '{name}'"))
+        assert cursor.rowcount > 0
+    finding = loads(verify(json=True, only=["events.rows"]).partition("\n\n")[0])["events.rows_are_their_histories"]
+    assert finding["finished"]
+    assert finding["looked_at"] > 10
+    assert finding["offenders"]
+    assert all(f", {name}, cannot be read: " in each for each in finding["offenders"])
+
+
+@pytest.mark.usefixtures("unprotected_history")
+def test_a_personal_value_that_cannot_be_read_is_an_offender(at_rest: OrderNumber) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(replaced("integration_personaldata", '"values"', '"GB"', '"XX"'))
+    said = verify(only=["events.rows"])
+    assert re.search(r"order R-\S+ version 1, ordering.order_placed, cannot be read: ", said)
+    assert re.search(r"shipment S-\S+ version 1, fulfillment.shipment_arranged, cannot be read: ", said)
+
+
+ROWS_AND_HISTORIES = {
+    "a column differs": ("UPDATE ordering_order SET note = 'x'", "note is 'x', by its history ''"),
+    "a part differs": ("UPDATE ordering_orderline SET name = 'x'", "lines is [{"),
+    "a part is missing": ("DELETE FROM ordering_orderline WHERE sku = 'MUG'", "lines is [{"),
+    "an event is missing": ("DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'", "but 2 events"),
+    "a version is left out": (
+        "UPDATE ordering_history SET version = 9 WHERE name = 'ordering.order_confirmed'",
+        "version 3, but the versions of its events have gaps",
+    ),
+    "an event is of another kind": (
+        "UPDATE ordering_history SET name = 'ordering.order_vanished' WHERE name = 'ordering.order_confirmed'",
+        "cannot be rebuilt by this code: no domain event is named 'ordering.order_vanished'",
+    ),
+    "an event led where it must not": (
+        "UPDATE ordering_history SET name = 'ordering.order_delivered', data = "
+        "(SELECT data FROM ordering_history WHERE name = 'ordering.order_goods_reserved' LIMIT 1) "
+        "WHERE name = 'ordering.order_goods_reserved'",
+        "cannot be read",
+    ),
+    "an event is dated before the one before": (
+        "UPDATE ordering_history SET occurred_at = '2020-01-01 00:00:00' WHERE name = 'ordering.order_confirmed'",
+        "version 3 is dated before version 2",
+    ),
+}
+
+
+@pytest.mark.usefixtures("unprotected_history")
+@pytest.mark.parametrize(("sql", "named"), ROWS_AND_HISTORIES.values(), ids=ROWS_AND_HISTORIES)
+def test_each_way_in_which_a_row_is_not_its_history_is_named(at_rest: OrderNumber, sql: str, named: str) -> None:
+    assert "nothing to look at" not in verify(only=["events.rows"])
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert re.search(f"events.rows_are_their_histories: order R-.*{re.escape(named)}", verify(only=["events.rows"]))
+
+
+@pytest.mark.parametrize("events", [1, 3, 4, 1_000])
+def test_batches_of_any_size_find_the_same(at_rest: OrderNumber, monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+    monkeypatch.setattr(rebuild, "EVENTS_AT_ONCE", events)
+    assert rebuild.rows_are_their_histories().offenders == []
+    everything = rebuild.rows_are_their_histories().looked_at
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE inventory_stockitem SET on_hand = on_hand + 1")
+    found = rebuild.rows_are_their_histories()
+    assert (len(found.offenders), found.looked_at) == (4, everything)
+    assert len(rebuild.rows_are_their_histories(newest=2).offenders) == 2
+
+
+# --- What hides nothing ---
+
+
+@pytest.mark.parametrize("status", ["dead", "pending"])
+@pytest.mark.parametrize("consumer", MOVES_NO_ORDER)
+def test_a_delivery_that_moves_no_order_hides_nothing(at_rest: OrderNumber, consumer: str, status: str) -> None:
+    message = Message.objects.filter(correlation_id=Order.objects.get(pk=at_rest).correlation_id).first()
+    Delivery.objects.create(message=message, consumer=consumer, context=consumer.partition(".")[0], status=status)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE billing_invoice SET refunded_minor = paid_minor, refund_owed_minor = paid_minor")
+        cursor.execute("UPDATE fulfillment_shipment SET status = 'cancelled'")
+    said = verify(only=["money.", "process."])
+    assert f"money.captured_less_refunded_is_what_orders_owe: {at_rest}" in said
+    assert f"process.contexts_agree_at_rest: {at_rest}" in said
+    assert f"process.every_order_ended_or_waits_for_something: {at_rest}" in said
+
+
+def test_the_consumers_that_move_no_order_exist() -> None:
+    assert set(MOVES_NO_ORDER) < set(dict(consumers.items()))
+
+
 # --- The provider's books ---
 
 
@@ -231,11 +377,11 @@ def test_an_unreachable_provider_is_reported(at_rest: OrderNumber, cut_line: Cal
 @pytest.fixture
 def slow_check() -> Iterator[None]:
     """An invariant whose query never ends."""
-    sql = """
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)
-        SELECT 'x' AS what, count(*) < 0 AS bad FROM n
+    rows = """
+        (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)
+         SELECT count(*) AS n FROM n) AS counted
     """
-    always("slow.counting")(lambda: sql)
+    always("slow.counting")(lambda: Check(rows=rows, what="'x'", never={"too few": "n < 0"}))
     yield
     del invariants._by_name["slow.counting"]
 
@@ -244,8 +390,9 @@ def slow_check() -> Iterator[None]:
 def test_a_check_that_takes_too_long_is_reported_as_unfinished(at_rest: OrderNumber, slow_check: None) -> None:
     said = verify(timeout=5)
     assert re.search(r"slow.counting +│ +\? +│ not finished", said)
-    assert said.endswith("0 offenders, and 1 checks not finished in time")
-    assert said.count("not finished") == 2, "the others are"
+    assert "slow.counting: not finished: a statement took longer than 5 s" in said
+    assert said.endswith("0 offenders, and 1 checks not finished")
+    assert said.count("not finished") == 3, "the others are"
 
 
 @pytest.mark.parametrize("wrong", [{"newest": -1}, {"days": -1}, {"timeout": 0.0}])

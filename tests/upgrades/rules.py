@@ -30,6 +30,7 @@ ALLOWED = [
     r'ALTER TABLE "\w+" ADD CONSTRAINT "\w+" CHECK \(.*\) NOT VALID',
     r'ALTER TABLE "\w+" VALIDATE CONSTRAINT "\w+"',
     r'ALTER TABLE "\w+" DROP CONSTRAINT "\w+"',
+    r'ALTER TABLE "\w+" ENABLE ALWAYS TRIGGER "\w+"',
 ]
 """Statements that neither rewrite nor scan a table while it is locked, and that old code does not notice."""
 

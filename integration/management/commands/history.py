@@ -16,8 +16,9 @@ from rich.text import Text
 from integration.aggregates import past
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.biography import Step, life
-from integration.aggregates.rebuild import aggregates
+from integration.aggregates.rebuild import kind_named
 from integration.aggregates.snapshots import state_of
+from integration.domain.errors import NotFound
 from integration.domain.naming import UnknownName
 
 WIDTH_OF_A_FILE = 160
@@ -53,14 +54,16 @@ class Command(BaseCommand):
     def handle(
         self, *, kind: str, key: str, at: str | None, version: int | None, last: int, json: bool, **options: Any
     ) -> None:
-        model = _kind(kind)
         if last < 0:
             raise CommandError("--last must be 0 or more.")
         try:
+            model = kind_named(kind)
             if at is None and version is None:
                 self._show_history(model, key, last, json)
             else:
                 self._show_state(model, key, at, version, json)
+        except NotFound as error:
+            raise CommandError(error.detail) from error
         except (UnknownName, msgspec.ValidationError) as error:
             raise CommandError(f"This code cannot read the whole history: {error}.") from error
 
@@ -91,15 +94,6 @@ class Command(BaseCommand):
         self.stdout.ending = ""  # rich ends its lines itself
         width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
         Console(file=cast(TextIO, self.stdout), width=width).print(table)
-
-
-def _kind(name: str) -> type[Aggregate]:
-    """The aggregate class with this name or stream; raises `CommandError`."""
-    kinds = {model.__name__: model for model in aggregates()}
-    found = [model for model in kinds.values() if name.lower() in (model.__name__.lower(), model.stream)]
-    if not found:
-        raise CommandError(f"There is no kind of aggregate named {name}. There are: {', '.join(sorted(kinds))}.")
-    return found[0]
 
 
 def _moment(text: str) -> datetime:

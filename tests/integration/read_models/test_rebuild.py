@@ -329,6 +329,7 @@ def test_verify_reports_wrong_rows_of_read_models(at_work: list[OrderNumber]) ->
         "sales_are_what_was_ordered": 1,
         "lifetime_spend_is_what_buyers_spent": 1,
         "stock_per_day_is_the_stock": 1,
+        "each_day_of_stock_is_its_movements": 1,
     }
 
 

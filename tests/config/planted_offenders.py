@@ -1,0 +1,268 @@
+"""For every clause of every invariant, SQL that plants an offender into a shop at rest: what `verify` must name.
+
+The statements work on both databases, except where only one of them has the thing that is broken.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from django.apps import apps
+
+from integration.history.append_only import unprotect
+from integration.read_models.history_reader import number
+from integration.storage.sql import is_postgresql
+
+NEW_ID = "gen_random_uuid()" if is_postgresql() else "lower(hex(randomblob(16)))"
+NO_ID = "'00000000-0000-0000-0000-000000000000'"
+
+
+def copied(table: str, where: str, into: str = "", **changes: str) -> str:
+    """A statement that copies rows of a table with other values in some columns, or into another table."""
+    (model,) = [each for each in apps.get_models() if each._meta.db_table == (into or table)]
+    columns = [f'"{field.column}"' for field in model._meta.concrete_fields if field.column not in ("archived_at",)]
+    values = [changes.get(column.strip('"'), column) for column in columns]
+    return f"INSERT INTO {into or table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE {where}"  # noqa: S608
+
+
+def replaced(table: str, column: str, old: str, new: str, where: str = "TRUE") -> str:
+    """A statement that replaces a text in a JSON column."""
+    text = f"replace(CAST({column} AS text), '{old}', '{new}')"
+    value = f"CAST({text} AS jsonb)" if is_postgresql() else text
+    return f"UPDATE {table} SET {column} = {value} WHERE {where}"  # noqa: S608 - names of the tests only
+
+
+def changed(table: str, column: str, value: str) -> str:
+    """A statement that changes a column of all rows."""
+    return f"UPDATE {table} SET {column} = {value}"  # noqa: S608 - names of the tests only
+
+
+def of_no_order(table: str) -> str:
+    """A statement that gives rows the number of an order that does not exist."""
+    return f'UPDATE {table} SET "order" = "order" || \'x\''  # noqa: S608 - names of the tests only
+
+
+def happened_again(table: str, name: str) -> str:
+    """A statement that records an event a second time."""
+    return copied(table, f"name = '{name}'", id=NEW_ID, version="version + 100")
+
+
+BOARD: Mapping[str, str] = {
+    **dict.fromkeys(("status", "cancellation_reason", "payment_status", "shipment_status", "buyer"), "'other'"),
+    **dict.fromkeys(("currency",), "'EUR'"),
+    **dict.fromkeys(("payment_method",), "'pm_other'"),
+    **{f"{each}_minor": f"{each}_minor + 1" for each in ("subtotal", "discount", "total", "paid", "refunded")},
+    "shipping_address": "'{}'",
+    "shipments": "'[{}]'",
+    "correlation_id": NO_ID,
+    "created_at": "'2020-01-01 00:00:00'",
+    "updated_at": "'2020-01-01 00:00:00'",
+}
+
+NO_SHIPMENT = ("DELETE FROM fulfillment_shipmentline", "DELETE FROM fulfillment_shipment")
+
+ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
+    "billing.paid_is_its_payments": {
+        "more than one payment succeeded": (
+            "DROP INDEX one_successful_payment_an_invoice",
+            copied("billing_payment", "status = 'succeeded'", id="id || 'x'"),
+        ),
+        "paid is not what its payments brought": "UPDATE billing_payment SET status = 'failed'",
+    },
+    "billing.refunded_is_its_refunds": {
+        "refunded is not its issued refunds": "UPDATE billing_refund SET status = 'requested'",
+        "owed back is not its refunds": "UPDATE billing_refund SET amount_minor = amount_minor + 1",
+        "more is owed back than was paid": "UPDATE billing_invoice SET refund_owed_minor = paid_minor + 1",
+    },
+    "billing.total_is_its_lines_less_discount": {
+        "there are no lines": "DELETE FROM billing_invoiceline",
+        "a line is in another currency": "UPDATE billing_invoiceline SET currency = 'EUR' WHERE sku = 'MUG'",
+        "total is not its lines less discount": "UPDATE billing_invoice SET discount_minor = 1",
+    },
+    "billing.a_payment_is_of_its_invoice": {
+        "there is no such invoice": "UPDATE billing_payment SET invoice_id = 'I-0' WHERE status = 'failed'",
+        "the orders differ": "UPDATE billing_payment SET \"order\" = 'R-0'",
+        "the currencies differ": "UPDATE billing_payment SET currency = 'EUR'",
+        "the amounts differ": "UPDATE billing_payment SET amount_minor = amount_minor + 1",
+    },
+    "billing.a_refund_is_of_its_payment": {
+        "there is no such payment": "UPDATE billing_refund SET payment_id = 'P-0'",
+        "the orders differ": "UPDATE billing_refund SET \"order\" = 'R-0'",
+        "the invoices differ": "UPDATE billing_refund SET invoice_id = 'I-0'",
+        "the currencies differ": "UPDATE billing_refund SET currency = 'EUR'",
+        "the payment did not succeed": "UPDATE billing_payment SET status = 'unknown'",
+    },
+    "billing.a_payment_is_settled_once": {
+        "succeeded more than once": happened_again("billing_history", "billing.payment_succeeded"),
+        "the status is not what happened": "UPDATE billing_payment SET status = 'failed'",
+    },
+    "billing.a_refund_is_issued_once": {
+        "issued more than once": happened_again("billing_history", "billing.refund_issued"),
+        "the status is not what happened": "UPDATE billing_refund SET status = 'requested'",
+    },
+    "fulfillment.what_left_has_a_carrier": {
+        "there are no lines": "DELETE FROM fulfillment_shipmentline",
+        "there is no carrier": "UPDATE fulfillment_shipment SET carrier = ''",
+    },
+    "inventory.on_hand_is_what_moved": {
+        "on hand is not what moved": "UPDATE inventory_stockitem SET on_hand = on_hand + 1",
+    },
+    "inventory.reserved_is_what_orders_hold": {
+        "reserved is not what orders hold": "UPDATE inventory_reservationline SET quantity = quantity + 1",
+        "more is reserved than on hand": "UPDATE inventory_stockitem SET reserved = on_hand + 1",
+        "reserved is negative": "UPDATE inventory_stockitem SET reserved = -1",
+    },
+    "inventory.a_reservation_has_goods": {
+        "there are no lines": "DELETE FROM inventory_reservationline",
+        "there is no such stock item": "DELETE FROM inventory_stockitem",
+    },
+    "inventory.a_reservation_ends_once": {
+        "it ended more than once": happened_again("inventory_history", "inventory.reservation_shipped"),
+        "the status is not what happened": "UPDATE inventory_reservation SET status = 'held'",
+    },
+    "ordering.total_is_its_lines_less_discount": {
+        "there are no lines": "DELETE FROM ordering_orderline",
+        "a line is in another currency": "UPDATE ordering_orderline SET currency = 'EUR' WHERE sku = 'MUG'",
+        "subtotal is not its lines": "UPDATE ordering_order SET subtotal_minor = subtotal_minor + 1",
+        "total is not its lines less discount": "UPDATE ordering_order SET total_minor = total_minor + 1",
+    },
+    "ordering.what_is_shipped_was_ordered": {
+        "not all of it is shipped": "UPDATE ordering_orderline SET shipped = 0",
+        "some of it is shipped": "UPDATE ordering_orderline SET shipped = 1",
+    },
+    "ordering.refunded_at_most_paid": {
+        "more is refunded than paid": "UPDATE ordering_order SET refunded_minor = paid_minor + 1",
+        "it is confirmed and not paid in full": "UPDATE ordering_order SET paid_minor = paid_minor - 1",
+    },
+    "ordering.spend_is_its_confirmed_orders": {
+        "spend is not its orders": "UPDATE ordering_buyer SET spend_minor = spend_minor + 1",
+    },
+    "ordering.every_order_has_a_buyer": {
+        "there is no such buyer": "UPDATE ordering_order SET buyer_id = 'B-0'",
+    },
+    "read_models.stock_per_day_is_the_stock": {
+        "it does not show the last event": "DELETE FROM inventory_stockofday",
+        "it shows a later event": "UPDATE inventory_stockofday SET version = version + 1",
+        "on hand differs": "UPDATE inventory_stockofday SET on_hand = on_hand + 1",
+        "reserved differs": "UPDATE inventory_stockofday SET reserved = reserved + 1",
+    },
+    "read_models.each_day_of_stock_is_its_movements": {
+        "nothing moved on that day": "UPDATE inventory_stockofday SET day = '2020-01-01'",
+        "the day is missing": "UPDATE inventory_stockofday SET day = '2020-01-01'",
+        "received differs": "UPDATE inventory_stockofday SET received = received + 1",
+        "adjusted differs": "UPDATE inventory_stockofday SET adjusted = adjusted + 1",
+        "shipped differs": "UPDATE inventory_stockofday SET shipped = shipped + 1",
+        "on hand is not what moved until then": "UPDATE inventory_stockofday SET on_hand = on_hand + 1",
+        "reserved is not what moved until then": "UPDATE inventory_stockofday SET reserved = reserved + 1",
+        "the version is not that of its last movement": "UPDATE inventory_stockofday SET version = version + 1",
+        "another day is the latest": "UPDATE inventory_stockofday SET latest = NOT latest",
+    },
+    "read_models.order_board_is_the_orders": {
+        "it does not show the last event": "DELETE FROM ordering_orderboard",
+        "it shows a later event": "UPDATE ordering_orderboard SET version = version + 1",
+        **{f"{column} differs": changed("ordering_orderboard", column, value) for column, value in BOARD.items()},
+    },
+    "read_models.order_board_shows_the_lines": {
+        "only the board has this line": "DELETE FROM ordering_orderline WHERE sku = 'MUG'",
+        "only the order has this line": "UPDATE ordering_orderboard SET line_facts = '[]'",
+    },
+    "read_models.order_board_shows_only_orders": {
+        "there is no such order": "UPDATE ordering_orderboard SET number = number || 'x'",
+    },
+    "read_models.lifetime_spend_is_what_buyers_spent": {
+        "orders differs": "UPDATE ordering_lifetimespend SET orders = orders + 7",
+        "amount differs": "UPDATE ordering_lifetimespend SET spend_minor = spend_minor + 7",
+    },
+    "read_models.sales_are_what_was_ordered": {
+        "orders differs": "UPDATE ordering_salesofday SET orders = 0",
+        "amount differs": "UPDATE ordering_salesofday SET amount_minor = 0",
+        "quantity differs": "UPDATE ordering_salesofday SET quantity = 0",
+    },
+    "read_models.numbers_increase_with_versions": {
+        "the numbers do not increase": changed("ordering_history", number(), f"-{number()}"),
+    },
+    "events.each_consumer_has_one_delivery": {
+        "deliveries are missing": "DELETE FROM integration_delivery",
+        "there are too many deliveries": "UPDATE integration_message SET addressed_to = 0",
+    },
+    "events.each_archived_message_is_whole": {
+        "deliveries are missing": "UPDATE integration_archivedmessage SET deliveries = '[]'",
+        "there are too many deliveries": "UPDATE integration_archivedmessage SET addressed_to = 0",
+        "a delivery is not settled": replaced("integration_archivedmessage", "deliveries", '"done"', '"dead"'),
+        "it is also among the current messages": copied(
+            "integration_archivedmessage", "TRUE", into="integration_message"
+        ),
+    },
+    "events.nothing_personal_is_told": {
+        "it holds personal data": replaced("ordering_history", "data", "(erased)", "Ada"),
+    },
+    "events.every_history_has_its_row": {
+        "the row is missing": NO_SHIPMENT,
+        "this code knows no such aggregate": "UPDATE fulfillment_history SET stream = 'pigeon'",
+        "there are no events": "DELETE FROM fulfillment_history",
+        "versions are missing": "DELETE FROM ordering_history WHERE version = 1",
+        "the row is at another version": "UPDATE ordering_product SET version = version + 1",
+    },
+    "process.every_order_ended_or_waits_for_something": {
+        "it waits for nothing": "UPDATE fulfillment_shipment SET status = 'cancelled'",
+    },
+    "process.nothing_is_confirmed_without_goods_and_money": {
+        "there are no goods": "UPDATE inventory_reservation SET status = 'released'",
+        "there is no money": "UPDATE billing_invoice SET paid_minor = 0",
+    },
+    "process.all_contexts_have_the_same_goods": {
+        "what is invoiced was not ordered": "UPDATE billing_invoiceline SET unit_price_minor = unit_price_minor + 1",
+        "what is reserved was not ordered": "UPDATE inventory_reservationline SET sku = 'BRICK' WHERE sku = 'MUG'",
+        "what is packed was not ordered": "UPDATE fulfillment_shipmentline SET quantity = quantity + 5",
+    },
+    "process.everything_is_of_an_order": {
+        "an invoice of an order that does not exist": 'UPDATE billing_invoice SET "order" = "order" || \'x\'',
+        "a reservation of an order that does not exist": 'UPDATE inventory_reservation SET "order" = "order" || \'x\'',
+        "a shipment of an order that does not exist": 'UPDATE fulfillment_shipment SET "order" = "order" || \'x\'',
+        "the currencies differ": "UPDATE billing_invoice SET currency = 'JPY'",
+        "the payer is not the buyer": "UPDATE billing_invoice SET payer = 'B-0'",
+    },
+    "process.nothing_ships_unconfirmed": {
+        "the order is not confirmed": "UPDATE ordering_order SET status = 'pending'",
+    },
+    "process.contexts_agree_at_rest": {
+        "cancelled, and not in all contexts": "UPDATE inventory_reservation SET status = 'held'",
+        "delivered, and not in all contexts": NO_SHIPMENT,
+        "shipped, and not in all contexts": "UPDATE ordering_order SET status = 'shipped' WHERE status = 'delivered'",
+        "confirmed, and not in all contexts": NO_SHIPMENT,
+        "unpaid, and not in all contexts": "UPDATE ordering_order SET status = 'payment_pending'",
+        "pending, and shipped": "UPDATE ordering_order SET status = 'pending'",
+    },
+    "process.every_product_can_be_stocked": {
+        "there is no stock item": "DELETE FROM inventory_stockitem",
+    },
+    "money.captured_less_refunded_is_what_orders_owe": {
+        "captured less refunded is not what it owes": "UPDATE billing_invoice SET granted_minor = granted_minor - 1",
+        "the invoice is missing": 'UPDATE billing_invoice SET "order" = "order" || \'x\'',
+        "the invoice has another total": "UPDATE billing_invoice SET total_minor = total_minor + 1",
+        "the invoice has another amount paid": "UPDATE ordering_order SET paid_minor = paid_minor + 1",
+        "the invoice has another amount refunded": "UPDATE ordering_order SET refunded_minor = refunded_minor + 1",
+    },
+}
+
+TRIGGER = "ordering_history_is_append_only"
+
+ON_POSTGRESQL: Mapping[str, Mapping[str, str | Sequence[str]]] = {
+    "events.history_is_append_only": {
+        "a trigger is missing": f"DROP TRIGGER {TRIGGER} ON ordering_history",
+        "a trigger is not enabled always": f"ALTER TABLE ordering_history ENABLE TRIGGER {TRIGGER}",
+        "its function does not refuse": (
+            f"CREATE OR REPLACE FUNCTION {TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+        ),
+    },
+    "events.numbers_are_not_cached": {
+        "there is no sequence": "ALTER TABLE ordering_history ALTER seq DROP IDENTITY",
+        "the sequence has a cache": "ALTER TABLE ordering_history ALTER seq SET CACHE 50",
+    },
+}
+
+ON_SQLITE: Mapping[str, Mapping[str, str | Sequence[str]]] = {
+    "events.history_is_append_only": {"a trigger is missing": unprotect("ordering_history", "sqlite")[0]},
+    "events.numbers_are_not_cached": {},
+}
+
+PLANTED = {**ON_BOTH, **(ON_POSTGRESQL if is_postgresql() else ON_SQLITE)}
+"""By the name of the invariant and of the clause, the statements that plant an offender."""

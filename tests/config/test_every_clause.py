@@ -1,0 +1,116 @@
+"""Every clause of every invariant has a planted offender, and `verify` names the offender with that very clause."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from billing.commands import refund_in_part
+from billing.models import invoice_of
+from config.verification import verify
+from fulfillment import commands as fulfillment
+from integration.domain import clock
+from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.money import Money
+from integration.history.append_only import histories, unprotect
+from integration.invariants import Check, Finding, always, invariants
+from integration.messaging.archive import archive_batch
+from integration.read_models.catch_up import catch_up_all
+from integration.storage.sql import is_postgresql
+from tests.config.planted_offenders import PLANTED
+
+LONG = timedelta(days=200)
+
+
+@pytest.fixture
+def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
+    """Orders in states that last, a refund in part, archived messages, and read models that are up to date."""
+    placed(method="pm_card_chargeDeclined", buyer="B-2")
+    drain()
+    with clock.moved(LONG):
+        archive_batch(2)
+    delivered, confirmed = placed(), placed(buyer="B-2")
+    drain()
+    refund_in_part(invoice_of(confirmed), Money("5", "USD"), "scratched")
+    shipment = ShipmentId(f"S{delivered[1:]}-1")
+    fulfillment.dispatch_shipment(shipment, "DHL", "1")
+    drain()
+    fulfillment.deliver_shipment(shipment)
+    drain()
+    catch_up_all()
+
+
+@contextmanager
+def without_constraints() -> Iterator[None]:
+    """Let the block do what constraints and triggers refuse, and take everything back at its end."""
+    with connection.cursor() as cursor:
+        if not is_postgresql():
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        with transaction.atomic():
+            if is_postgresql():
+                _drop_check_constraints(cursor)
+            try:
+                yield
+            finally:
+                transaction.set_rollback(True)
+        if not is_postgresql():
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def _drop_check_constraints(cursor: Any) -> None:
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table with pending checks can be altered
+    cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    cursor.execute(
+        "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint "
+        "JOIN pg_namespace ON pg_namespace.oid = connamespace "
+        "WHERE contype = 'c' AND conrelid <> 0 AND nspname = current_schema"
+    )
+    for (statement,) in cursor.fetchall():
+        cursor.execute(statement)
+
+
+def plant(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        if any("_history" in each and "TRIGGER" not in each.upper() for each in statements):
+            for statement in [each for table in histories() for each in unprotect(table, connection.vendor)]:
+                cursor.execute(statement)
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def find(name: str) -> Finding:
+    return verify([name])[name]
+
+
+def test_every_clause_has_a_planted_offender() -> None:
+    clauses = {name: {*each.clauses} for name, each in invariants.items() if name.split(".")[0] != "loyalty"}
+    assert clauses == {name: {*planted} for name, planted in PLANTED.items()}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_planted_offender_is_named_with_its_clause(at_rest: None, name: str) -> None:
+    assert find(name).complaints == []
+    for clause, statements in PLANTED[name].items():
+        with without_constraints():
+            plant(*([statements] if isinstance(statements, str) else statements))
+            named = [each.rpartition(" [")[2].removesuffix("]").split("; ") for each in find(name).offenders]
+        assert any(clause in clauses for clauses in named), clause
+    assert find(name).complaints == []
+
+
+def test_every_invariant_looks_at_something(at_rest: None) -> None:
+    nothing = {name for name, finding in verify().items() if not finding.looked_at}
+    assert nothing == (set() if is_postgresql() else {"events.numbers_are_not_cached"})
+
+
+def test_a_comparison_with_something_missing_is_a_violation(db: None) -> None:
+    row = "(SELECT 1 AS a, CAST(NULL AS integer) AS b) AS x"
+    never = {"they differ": "x.a <> x.b", "it is two": "x.a = 2"}
+    always("tests.missing")(lambda: Check(rows=row, what="'it'", never=never))
+    try:
+        assert find("tests.missing").offenders == ["it [they differ]"]
+    finally:
+        del invariants._by_name["tests.missing"]
