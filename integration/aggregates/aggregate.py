@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import models
 from django.utils.functional import cached_property
 
+from integration.aggregates.direct_writes import WrittenByUnitOfWork
 from integration.domain import clock
 from integration.domain.errors import DomainError, StaleVersion
 from integration.domain.events import DomainEvent, Recorded
@@ -47,13 +48,11 @@ class EventQueue(Protocol):
         """Queue an event that the aggregate has just recorded for dispatch."""
 
 
-class Part(models.Model):
+class Part(WrittenByUnitOfWork):
     """A child row of one aggregate, such as an order line.
 
     It is loaded, changed and saved together with the aggregate.
     """
-
-    objects: ClassVar[models.Manager[Any]]
 
     class Meta:
         abstract = True
@@ -104,7 +103,7 @@ def relation_of(model: "type[Aggregate]", accessor: str) -> models.ManyToOneRel:
     return cast(models.ManyToOneRel, model._meta.get_field(accessor))
 
 
-class Aggregate(models.Model):
+class Aggregate(WrittenByUnitOfWork):
     """An object that is changed as one unit, by recording domain events.
 
     Subclasses define:
@@ -124,7 +123,6 @@ class Aggregate(models.Model):
     created_at = models.DateTimeField(editable=False, db_index=True)
     updated_at = models.DateTimeField(editable=False)
 
-    objects: ClassVar[models.Manager[Any]]
     _appliers: ClassVar[dict[type[DomainEvent], Callable[[Any, Any], None]]] = {}
     _work: EventQueue | None = None
     _is_past = False

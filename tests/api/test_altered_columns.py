@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from integration.aggregates.direct_writes import bypassing_history
 from integration.rest import database
 from ordering.models import Buyer
 
@@ -59,7 +60,8 @@ def test_a_request_that_has_changed_something_is_not_repeated(
 
     def view(request: Any) -> None:
         calls.append(request)
-        Buyer.objects.filter(user=buyer.user).update(locale="de")
+        with bypassing_history():
+            Buyer.objects.filter(user=buyer.user).update(locale="de")
         widen(NAMES + len(calls))
         with transaction.atomic():
             list(Buyer.objects.filter(name="Ada"))
