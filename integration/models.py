@@ -4,6 +4,6 @@ from integration.aggregates.snapshots import Snapshot
 from integration.history.personal_data import PersonalData
 from integration.messaging.models import Delivery, Message
 from integration.read_models.models import ReadModelBuild
-from integration.rest.models import IdempotencyKey
+from integration.rest.models import IdempotencyKey, UsedToken
 
-__all__ = ["Delivery", "IdempotencyKey", "Message", "PersonalData", "ReadModelBuild", "Snapshot"]
+__all__ = ["Delivery", "IdempotencyKey", "Message", "PersonalData", "ReadModelBuild", "Snapshot", "UsedToken"]

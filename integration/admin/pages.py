@@ -30,6 +30,8 @@ from integration.domain.states import STAY, Response
 
 LONGEST_SEARCH = 100
 """The number of characters of a search that are used. Longer searches nest too deeply for the database's parser."""
+ACTS_ONCE = "This form was sent before. It changed nothing now."
+OUTDATED = "This form is out of date, so nothing was changed. Check it and send it again."
 MOST_AT_ONCE = 100
 """The number of rows that one action accepts; each row takes a unit of work of its own."""
 
@@ -158,9 +160,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         if not rows:
             return None
         submitted = "submitted" in request.POST
-        form = question(rows, request.POST if submitted else None)
-        if submitted and form.is_valid():
-            self.perform(request, rows, lambda row: act(row, form))
+        purpose = f"{request.user.pk}.{self.opts.label}.{action}"
+        form = question(rows, request.POST if submitted else None, purpose)
+        if submitted and not form.is_current:
+            self.message_user(request, OUTDATED, messages.WARNING)
+        elif submitted and form.is_valid():
+            if form.use_token():
+                self.perform(request, rows, lambda row: act(row, form))
+            else:
+                self.message_user(request, ACTS_ONCE, messages.WARNING)
             return None
         title = getattr(self, action).short_description.removesuffix(" …")
         context = {"title": title, "form": form, "opts": self.opts, "action": action}

@@ -1,4 +1,4 @@
-"""The responses that are stored under idempotency keys."""
+"""The responses that are stored under idempotency keys, and the tokens of forms that were sent."""
 
 from typing import ClassVar
 
@@ -21,3 +21,13 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class UsedToken(models.Model):
+    """The token of a form of the admin that was sent. Each token acts once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -12,6 +12,7 @@ from billing.models import Invoice, Payment, Refund
 from integration.domain.identifiers import OrderNumber
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason
+from tests.questions import submit
 
 BILLING, BOOKS = "/admin/billing/", "/admin/sandbox/transaction/"
 
@@ -85,8 +86,8 @@ def test_the_sandboxs_records_require_the_permission_to_view_payments(refunded: 
 
 def refund_in_part(client: Client, invoice: Invoice, amount: str) -> str:
     """Submit the form of the action; returns the content of the next page."""
-    asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "submitted": "1", "reason": "scratched"}
-    response = client.post(f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount}, follow=True)
+    asked = {"action": "refund_in_part", "_selected_action": invoice.pk, "reason": "scratched"}
+    response = submit(client, f"{BILLING}invoice/", {**asked, f"each:{invoice.pk}": amount})
     return response.content.decode()
 
 

@@ -38,6 +38,7 @@ from ordering import commands
 from ordering.commands import erase_buyer, erasing, place_order
 from ordering.models import Buyer, History, Order, OrderBoard, OrderStatus
 from ordering.queries import buyer_named
+from tests.questions import submit
 
 NOTE = "Yggdrasilnote"
 MARKERS = [NAME, MAIL, STREET, NOTE, "zeb", TOKEN, PASSWORD]
@@ -348,10 +349,10 @@ def test_the_admin_requires_confirmation_before_erasing(
     action = {"action": "erase_for_good", "_selected_action": ["B-1"]}
     page = admin_client.post("/admin/ordering/buyer/", action)
     assert b"I am sure" in page.content
-    admin_client.post("/admin/ordering/buyer/", {**action, "submitted": "1"})
+    submit(admin_client, "/admin/ordering/buyer/", action)
     assert Buyer.objects.get().name == NAME
 
-    done = admin_client.post("/admin/ordering/buyer/", {**action, "submitted": "1", "sure": "on"}, follow=True)
+    done = submit(admin_client, "/admin/ordering/buyer/", {**action, "sure": "on"})
 
     assert "Buyer B-1 is erased, and 1 of their orders anonymized" in done.content.decode()
     assert Buyer.objects.get().name == ""

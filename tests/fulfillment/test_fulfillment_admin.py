@@ -13,6 +13,7 @@ from fulfillment.events import LineToPack
 from fulfillment.models import History, Shipment
 from integration.domain.address import Address
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from tests.questions import submit
 
 SHIPMENTS = "/admin/fulfillment/shipment/"
 
@@ -29,11 +30,14 @@ def shipments(db: None, address: Address) -> list[str]:
 
 
 def act(client: Client, action: str, ids: Sequence[str], form: dict[str, str] | None = None) -> Any:
-    return client.post(SHIPMENTS, {"action": action, "_selected_action": ids, **(form or {})}, follow=True)
+    chosen = {"action": action, "_selected_action": ids}
+    if form:
+        return submit(client, SHIPMENTS, {**chosen, **form})
+    return client.post(SHIPMENTS, chosen, follow=True)
 
 
 def dispatch_form(ids: Sequence[str]) -> dict[str, str]:
-    return {"submitted": "yes", "carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
+    return {"carrier": "UPS", **{f"each:{id}": f"1Z-{id}" for id in ids}}
 
 
 def messages_of(response: Any) -> list[tuple[str, str]]:

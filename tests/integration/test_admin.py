@@ -22,7 +22,7 @@ from django.utils.html import escape, strip_tags
 
 from billing.commands import note_call_back
 from billing.gateways.sandbox.adapter import adapter as sandbox
-from billing.models import payment_of
+from billing.models import Payment
 from billing.reconciliation import reconcile
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from integration.admin.pages import ReadOnlyAdmin
@@ -41,6 +41,7 @@ from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
+from tests.questions import submit
 
 OURS = ["integration", "sandbox", *settings.CONTEXTS]
 PAGES = sorted(
@@ -100,7 +101,7 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         drain()
         deliver_shipment(shipment_of(delivered))
         drain()
-        body, headers = sandbox.call_back(payment_of(delivered))
+        body, headers = sandbox.call_back(Payment.objects.get(order=delivered).idempotency_key)
         note_call_back("sandbox", sandbox.read_call_back(body, headers))
         sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money("5", "USD"))
         reconcile(clock.now() - timedelta(days=1))
@@ -559,8 +560,8 @@ def test_the_retry_button_is_hidden_for_done_deliveries(
 
 def skip(client: Client, delivery: Delivery, reason: str) -> str:
     """Submit the form of the skip action; returns the next page."""
-    submitted = {"action": "skip_for_good", "_selected_action": [delivery.pk], "submitted": "yes", "reason": reason}
-    return client.post(list_of(Delivery), submitted, follow=True).content.decode()
+    submitted = {"action": "skip_for_good", "_selected_action": [delivery.pk], "reason": reason}
+    return submit(client, list_of(Delivery), submitted).content.decode()
 
 
 def test_an_operator_can_skip_a_dead_letter_with_a_reason(
@@ -616,13 +617,13 @@ def test_operators_pause_and_resume_consumers_with_their_names_recorded(
 ) -> None:
     hold_and_release()  # creates the rows
     state = ConsumerState.objects.get(pk="billing.collect-payment")
-    asked = {"action": "pause_consumers", "_selected_action": [state.pk], "submitted": "yes", "reason": "it moves"}
-    staff("integration.view_consumerstate").post(list_of(ConsumerState), asked, follow=True)
+    asked = {"action": "pause_consumers", "_selected_action": [state.pk], "reason": "it moves"}
+    submit(staff("integration.view_consumerstate"), list_of(ConsumerState), asked)
     state.refresh_from_db()
     assert not state.is_paused
     operator = staff("integration.change_consumerstate", "integration.view_consumerstate")
 
-    assert "is paused" in operator.post(list_of(ConsumerState), asked, follow=True).content.decode()
+    assert "is paused" in submit(operator, list_of(ConsumerState), asked).content.decode()
     state.refresh_from_db()
     assert (state.is_paused, state.reason) == (True, "it moves")
     assert state.paused_by.startswith("user:")

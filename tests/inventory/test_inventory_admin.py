@@ -12,6 +12,7 @@ from integration.aggregates.direct_writes import bypassing_history
 from integration.domain.identifiers import OrderNumber, Sku
 from inventory.commands import stock_up
 from inventory.models import History, Level, StockItem
+from tests.questions import submit
 
 STOCK = "/admin/inventory/stockitem/"
 
@@ -29,10 +30,8 @@ def open_form(client: Client, action: str, *skus: str) -> Any:
 
 
 def submit_form(client: Client, action: str, *skus: str, **fields: Any) -> Any:
-    data = {"action": action, "_selected_action": skus, "submitted": "yes"}
-    return client.post(
-        STOCK, data | {key.replace("each_", "each:"): value for key, value in fields.items()}, follow=True
-    )
+    data = {"action": action, "_selected_action": skus}
+    return submit(client, STOCK, data | {key.replace("each_", "each:"): value for key, value in fields.items()})
 
 
 def messages_of(response: Any) -> list[tuple[str, str]]:

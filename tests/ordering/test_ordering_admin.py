@@ -11,6 +11,7 @@ from django.test import Client
 from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering.commands import change_profile
 from ordering.models import CancellationReason, History, Order
+from tests.questions import submit
 
 ORDERS = "/admin/ordering/order/"
 
@@ -20,8 +21,8 @@ def open_cancel_form(client: Client, *numbers: str) -> Any:
 
 
 def cancel(client: Client, *numbers: str, note: str = "") -> Any:
-    data = {"action": "cancel_as_operator", "_selected_action": numbers, "submitted": "yes", "note": note}
-    return client.post(ORDERS, data, follow=True)
+    data = {"action": "cancel_as_operator", "_selected_action": numbers, "note": note}
+    return submit(client, ORDERS, data)
 
 
 def messages_of(response: Any) -> list[tuple[str, str]]:
