@@ -14,7 +14,18 @@ from django.http import HttpRequest, HttpResponse
 from billing import commands
 from billing.gateways.sandbox.models import Transaction
 from billing.models import Discrepancy, History, Invoice, InvoiceLine, Payment, ProviderEvent, Refund
-from integration.admin.columns import Shown, amount, column, figure, link, linked, moment, story_column
+from integration.admin.columns import (
+    NOTHING,
+    Shown,
+    actor_link,
+    amount,
+    column,
+    figure,
+    link,
+    linked,
+    moment,
+    story_column,
+)
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import PartInline, Question, ReadOnlyAdmin, RowInline, StoryAdmin
 from integration.domain.identifiers import InvoiceNumber
@@ -101,7 +112,7 @@ def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
 @column("in the sandbox's books")
 def in_the_books(row: Payment | Refund) -> Shown:
     """A link to the sandbox's record with the same key. The record is not looked up, so it may not exist."""
-    return link(Transaction, row.pk)
+    return link(Transaction, row.idempotency_key)
 
 
 @admin.register(Payment)
@@ -189,8 +200,8 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     list_display = ("key", "kind", moved, "reference", "decline_code", moment("created_at"))
     list_filter = (KindFilter,)
-    search_fields = ("decline_code",)
-    search_help_text = "A key (a payment's or refund's identifier), or a reference."
+    search_fields = ("decline_code", "key__startswith")
+    search_help_text = "A key, which begins with a payment's or refund's identifier, or a reference."
     identifiers = ("key", "reference", "charge_id")
     fieldsets = (
         (None, {"fields": (("key", "kind", moved), ("reference", "decline_code"))}),
@@ -229,17 +240,30 @@ class Settlement(Question):
     settlement = forms.CharField(max_length=300, help_text="Stored with the discrepancy.")
 
 
+@column("settled by", "settled_by")
+def settled_by(discrepancy: Discrepancy) -> Shown:
+    """The user who settled the discrepancy, or the system."""
+    return actor_link(discrepancy.settled_by) or NOTHING
+
+
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(ReadOnlyAdmin):
     """Differences between our books and the provider's. Each is open until an operator settles it."""
 
-    list_display = ("subject", "finding", moment("found_at", "found"), moment("settled_at", "settled"), "settlement")
+    list_display = (
+        "subject",
+        "finding",
+        moment("found_at", "found"),
+        moment("settled_at", "settled"),
+        "settlement",
+        settled_by,
+    )
     search_fields = ("subject__contains",)
     search_help_text = "A payment's or a refund's identifier."
     actions = ("settle",)
     fieldsets = (
         (None, {"fields": (("subject", "finding"), (moment("found_at", "found"),))}),
-        ("Settlement", {"fields": ((moment("settled_at", "settled"), "settlement"),)}),
+        ("Settlement", {"fields": ((moment("settled_at", "settled"), settled_by), ("settlement", "earlier"))}),
     )
 
     @admin.action(description="Settle …", permissions=["act"])

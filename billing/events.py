@@ -113,6 +113,7 @@ class PaymentRequested(DomainEvent):
     order: OrderNumber
     amount: Money
     method: PersonalPaymentMethod
+    key: str = ""
 
 
 @domain_event("billing.payment_succeeded")
@@ -166,6 +167,7 @@ class RefundRequested(DomainEvent):
     order: OrderNumber
     amount: Money
     reason: str
+    key: str = ""
 
 
 @domain_event("billing.refund_issued")

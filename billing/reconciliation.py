@@ -4,21 +4,42 @@ A difference is repaired if that is safe: an outcome that never reached us is re
 other difference becomes a discrepancy for an operator, such as a charge that nobody here requested.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 
-from django.db.models import QuerySet
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 from msgspec import Struct
 
 from billing import commands
+from billing.commands.discrepancies import (
+    already_used,
+    contradiction,
+    note_discrepancy,
+    open_discrepancies,
+    settle_discrepancy,
+)
 from billing.gateways import Booked, Charged, Declined, Refunded, provider
-from billing.models import Discrepancy, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus
+from billing.models import Discrepancy, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus, id_of_key
 from integration.domain import clock
 from integration.domain.identifiers import PaymentId, RefundId
 
+log = logging.getLogger(__name__)
+
 SETTLING = timedelta(minutes=2)
 """Rows younger than this are not compared: the outcome may still be in flight."""
+
+OVERDUE = timedelta(hours=1)
+"""A payment or refund that is requested for longer, and that the provider does not have, is a task for an operator."""
+
+CLOCKS_DIFFER = timedelta(hours=1)
+"""The provider's books are read from so much earlier on, because its clock may be behind ours."""
+
+NOT_REQUESTED, NOT_THERE = "the provider moved", "the provider has no"
+"""Findings that contain one of these are settled once the provider's books agree with ours."""
 
 
 class Report(Struct):
@@ -26,8 +47,8 @@ class Report(Struct):
 
     Args:
         looked_at: how many keys were compared.
-        repaired: the keys that were repaired.
-        discrepancies: what is wrong, by the keys that cannot be repaired.
+        repaired: the payments and refunds that were repaired.
+        discrepancies: what is wrong, by payment, refund, or key of the provider.
     """
 
     looked_at: int
@@ -42,21 +63,46 @@ class Difference(Struct):
     repair: Callable[[], None] | None = None
 
 
+class Comparison(Struct):
+    """What a comparison found.
+
+    Args:
+        subjects: the payments and refunds that were compared, and the provider's keys.
+        looked_at: how many keys were compared.
+        differences: the differences by payment, refund, or key of the provider. Those that an operator settled are left
+            out.
+    """
+
+    subjects: set[str]
+    looked_at: int
+    differences: dict[str, Difference]
+
+
 def reconcile(since: datetime) -> Report:
     """Compare both books from `since` on, repair what is safe, and store the other differences as discrepancies.
+
+    A repair that fails becomes a discrepancy, and the others go on.
 
     Raises:
         OutcomeUnknown: the provider did not respond.
     """
-    looked_at, differences = compare(since)
-    report = Report(looked_at, [], {})
-    for key, difference in differences.items():
-        if difference.repair:
+    found = _compare_books(since)
+    report = Report(found.looked_at, [], {})
+    for subject, difference in found.differences.items():
+        if not difference.repair:
+            report.discrepancies[subject] = difference.finding
+            continue
+        try:
             difference.repair()
-            report.repaired.append(key)
-        else:
-            report.discrepancies[key] = difference.finding
-    _store_discrepancies(report)
+            report.repaired.append(subject)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # whatever is wrong with one row, the others are repaired
+            log.exception("%s cannot be repaired", subject)
+            report.discrepancies[subject] = f"{difference.finding}, which cannot be recorded: {error}"
+    for subject, finding in report.discrepancies.items():
+        note_discrepancy(subject, finding)
+    _close_agreed(found.subjects - found.differences.keys())
     return report
 
 
@@ -64,82 +110,117 @@ def compare(since: datetime) -> tuple[int, dict[str, Difference]]:
     """Compare both books from `since` on, without changing anything.
 
     Returns:
-        How many keys were compared, and the differences by key.
+        How many keys were compared, and the differences by payment, refund, or key of the provider. Those that an
+        operator settled are left out.
 
     Raises:
         OutcomeUnknown: the provider did not respond.
     """
-    until = clock.now() - SETTLING
+    found = _compare_books(since)
+    return found.looked_at, found.differences
+
+
+def _compare_books(since: datetime) -> Comparison:
     # Read our books first. What happens between the two reads is then at least in the provider's books.
-    ours = {**_payments(since, until), **_refunds(since, until)}
-    theirs = {booked.key: booked for booked in provider().books(since)}
-    differences = {key: found for key, row in ours.items() if (found := _compare(row, theirs.get(key)))}
-    for key in theirs.keys() - ours.keys() - _known_elsewhere(theirs.keys() - ours.keys()):
-        differences[key] = Difference(f"the provider moved {theirs[key].amount} that we did not request")
-    return len(theirs.keys() | ours.keys()), differences
+    ours = {row.idempotency_key: row for row in _our_books(since, clock.now() - SETTLING)}
+    theirs = {booked.key: booked for booked in provider().books(since - CLOCKS_DIFFER)}
+    differences = {}
+    for key, row in ours.items():
+        if row.created_at < since and key not in theirs and (booked := _find(row)):
+            theirs[key] = booked
+        if found := _compare(row, theirs.get(key)):
+            differences[row.pk] = found
+    unknown = theirs.keys() - ours.keys()
+    for key in unknown - _known_elsewhere(unknown):
+        differences[key] = Difference(f"{NOT_REQUESTED} {theirs[key].amount} that we did not request")
+    subjects = {*(row.pk for row in ours.values()), *theirs}
+    return Comparison(subjects, len(theirs.keys() | ours.keys()), _without_settled(differences))
 
 
-def _payments(since: datetime, until: datetime) -> dict[str, Payment | Refund]:
-    rows = Payment.objects.filter(created_at__gte=since, created_at__lt=until).select_related("invoice")
-    return {payment.id: payment for payment in rows}
+def _our_books(since: datetime, until: datetime) -> Iterable[Payment | Refund]:
+    """Payments and refunds that were requested in this time, or earlier and are not settled yet."""
+    recent = Q(created_at__gte=since)
+    payments = Payment.objects.filter(recent | Q(status__in=_UNSETTLED), created_at__lt=until)
+    refunds = Refund.objects.filter(recent | Q(status=RefundStatus.REQUESTED), created_at__lt=until)
+    return chain(payments.exclude(amount_minor=0).select_related("invoice"), refunds)
 
 
-def _refunds(since: datetime, until: datetime) -> dict[str, Payment | Refund]:
-    return {refund.id: refund for refund in Refund.objects.filter(created_at__gte=since, created_at__lt=until)}
+def _find(row: Payment | Refund) -> Booked | None:
+    """Ask for a row that is older than the books that were read."""
+    find = provider().find_charge if isinstance(row, Payment) else provider().find_refund
+    return find(row.idempotency_key)
 
 
 def _known_elsewhere(keys: set[str]) -> set[str]:
     """The keys that we know, but whose rows are too young or too old to be compared now."""
-    payments = Payment.objects.filter(pk__in=keys).values_list("pk", flat=True)
-    return {*payments, *Refund.objects.filter(pk__in=keys).values_list("pk", flat=True)}
+    return {row.idempotency_key for row in _rows_of(keys)}
+
+
+def _rows_of(keys: set[str]) -> Iterator[Payment | Refund]:
+    ids = keys | {id_of_key(key) for key in keys}
+    for model in (Payment, Refund):
+        yield from model.objects.filter(pk__in=ids).only("id", "key")
+
+
+def _without_settled(differences: dict[str, Difference]) -> dict[str, Difference]:
+    """The differences without those that an operator has settled, unless they look different now."""
+    settled = Discrepancy.objects.filter(pk__in=differences, settled_at__isnull=False)
+    known = set(settled.values_list("subject", "finding"))
+    return {subject: found for subject, found in differences.items() if (subject, found.finding) not in known}
+
+
+def _close_agreed(subjects: set[str]) -> None:
+    """Settle the open discrepancies that only said that an entry was missing in one of the books."""
+    missing = Q(finding__contains=NOT_REQUESTED) | Q(finding__contains=NOT_THERE)
+    for discrepancy in open_discrepancies().filter(missing):
+        if discrepancy.pk in subjects:
+            settle_discrepancy(discrepancy.pk, "Both books agree by now.")
 
 
 def _compare(row: Payment | Refund, booked: Booked | None) -> Difference | None:
-    if booked and booked.amount != row.amount:
-        return Difference(f"we have {row.amount}, the provider {booked.amount}")
-    return _compare_payment(row, booked) if isinstance(row, Payment) else _compare_refund(row, booked)
-
-
-def _compare_payment(payment: Payment, booked: Booked | None) -> Difference | None:
-    settle = partial(commands.settle_payment, PaymentId(payment.id))
-    match booked:
-        case None if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we have it as paid, the provider has no charge under this key")
-        case None if payment.status in _UNSETTLED and payment.invoice.status == InvoiceStatus.VOID:
-            return Difference(
-                "its invoice is void, and the provider has no charge under this key", partial(settle, None)
-            )
-        case Booked(outcome=Charged() as charged) if payment.status != PaymentStatus.SUCCEEDED:
-            return Difference(f"we have it as {payment.status}, the provider charged", partial(settle, charged))
-        case Booked(outcome=Charged(reference)) if payment.reference != reference:
-            return Difference(f"our reference is {payment.reference}, the provider's is {reference}")
-        case Booked(outcome=Declined() as declined) if payment.status in _UNSETTLED:
-            return Difference(f"we have it as {payment.status}, the provider declined", partial(settle, declined))
-        case Booked(outcome=Declined()) if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we have it as paid, the provider declined it")
-    return None
+    if booked is None:
+        return _compare_missing(row)
+    if finding := contradiction(row, booked):
+        return Difference(finding)
+    difference = _compare_payment(row, booked) if isinstance(row, Payment) else _compare_refund(row, booked)
+    if difference and difference.repair and (finding := already_used(row, booked)):
+        return Difference(finding)
+    return difference
 
 
 _UNSETTLED = (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN)
 
 
-def _compare_refund(refund: Refund, booked: Booked | None) -> Difference | None:
-    if booked is None:
-        issued = refund.status == RefundStatus.ISSUED
-        return Difference("we have it as issued, the provider has no refund under this key") if issued else None
-    if isinstance(booked.outcome, Refunded) and refund.status != RefundStatus.ISSUED:
-        settle = partial(commands.settle_refund, RefundId(refund.id), booked.outcome.reference)
-        return Difference(f"we have it as {refund.status}, the provider refunded", settle)
+def _compare_missing(row: Payment | Refund) -> Difference | None:
+    """The difference if the provider has no entry under the row's key."""
+    is_payment = isinstance(row, Payment)
+    missing = f"{NOT_THERE} {'charge' if is_payment else 'refund'} under this key"
+    if row.status in (PaymentStatus.SUCCEEDED, RefundStatus.ISSUED):
+        return Difference(f"we have it as {'paid' if is_payment else 'issued'}, {missing}")
+    if row.status not in (*_UNSETTLED, RefundStatus.REQUESTED):
+        return None
+    if isinstance(row, Payment) and row.invoice.status == InvoiceStatus.VOID:
+        abandon = partial(commands.settle_payment, PaymentId(row.id), None)
+        return Difference(f"its invoice is void, and {missing}", abandon)
+    if row.created_at < clock.now() - OVERDUE:
+        return Difference(f"requested at {row.created_at:%F %T}, and {missing}")
     return None
 
 
-def _store_discrepancies(report: Report) -> None:
-    """Store each discrepancy once; `ignore_conflicts` skips those that are stored already."""
-    now = clock.now()
-    found = [Discrepancy(subject=key, finding=finding, found_at=now) for key, finding in report.discrepancies.items()]
-    Discrepancy.objects.bulk_create(found, ignore_conflicts=True)
+def _compare_payment(payment: Payment, booked: Booked) -> Difference | None:
+    settle = partial(commands.settle_payment, PaymentId(payment.id), booked)
+    match booked.outcome:
+        case Charged() if payment.status != PaymentStatus.SUCCEEDED:
+            return Difference(f"we have it as {payment.status}, the provider charged", settle)
+        case Declined() if payment.status in _UNSETTLED:
+            return Difference(f"we have it as {payment.status}, the provider declined", settle)
+        case Declined() if payment.status == PaymentStatus.SUCCEEDED:
+            return Difference("we have it as paid, the provider declined it")
+    return None
 
 
-def open_discrepancies() -> QuerySet[Discrepancy]:
-    """The discrepancies that no operator has settled yet."""
-    return Discrepancy.objects.filter(settled_at=None)
+def _compare_refund(refund: Refund, booked: Booked) -> Difference | None:
+    if isinstance(booked.outcome, Refunded) and refund.status != RefundStatus.ISSUED:
+        settle = partial(commands.settle_refund, RefundId(refund.id), booked)
+        return Difference(f"we have it as {refund.status}, the provider refunded", settle)
+    return None

@@ -28,6 +28,7 @@ def whenever(
     read: Callable[[Sequence[Any]], Any] | None = None,
     retries: Retries | None = None,
     timeout: timedelta | None = None,
+    until_known: bool = False,
 ) -> Callable[[H], H]:
     """Register the decorated function as a reaction to an event.
 
@@ -47,15 +48,17 @@ def whenever(
             minutes in a transaction, days for an external system.
         timeout: external reactions only: the time after which a call that has not returned counts as failed, and is
             abandoned. The gateway's own timeouts should be shorter.
+        until_known: external reactions only: whether an attempt that ends in `OutcomeUnknown`, or takes too long, uses
+            up no attempt of the schedule. The delivery is then tried until the external system responds.
 
     Raises:
-        TypeError: a reaction to a domain event has a name or an option, a reaction to a contract has no name, or `read`
-            or `timeout` is used without `external`.
+        TypeError: a reaction to a domain event has a name or an option, a reaction to a contract has no name, or
+            `read`, `timeout` or `until_known` is used without `external`.
     """
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
-            if name or external or prepare or read or retries or timeout:
+            if name or external or prepare or read or retries or timeout or until_known:
                 raise TypeError(
                     "a reaction to a domain event runs in the event's transaction and takes no name and no options"
                 )
@@ -63,11 +66,13 @@ def whenever(
         else:
             if not name:
                 raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
-            if (read or timeout) and not external:
-                option = "read" if read else "timeout"
+            if (read or timeout or until_known) and not external:
+                option = "read" if read else "timeout" if timeout else "until_known"
                 raise TypeError(f"{name} handles events in a transaction: `{option}` requires external=True")
             limit = timeout or consumers.CALL_TIMEOUT
-            consumers.register(consumers.Consumer(name, event, handler, external, prepare, read, retries, limit))
+            consumers.register(
+                consumers.Consumer(name, event, handler, external, prepare, read, retries, limit, until_known)
+            )
         return handler
 
     return subscribe

@@ -235,7 +235,7 @@ class Walk:
 
     def settle_callbacks_and_discrepancies(self) -> None:
         payment = Payment.objects.filter(status="succeeded").order_by("pk")[0]
-        booked = Booked(payment.pk, Charged(payment.reference), payment.amount)
+        booked = Booked(payment.idempotency_key, Charged(payment.reference), payment.amount)
         self._command(note_call_back, "sandbox", CallBack(f"evt_{self.tag}", "charged", booked))
         Discrepancy.objects.create(subject=self.tag, finding="they have it, we don't", found_at=clock.now())
         self._command(settle_discrepancy, self.tag, "seen to")

@@ -135,9 +135,11 @@ def check_money() -> None:
         assert invoice.refund_owed == invoice.refunded <= invoice.paid
         assert invoice.paid - invoice.refunded == (order.total if order.status in OWED else NOTHING)
         assert invoice.payments.filter(status="succeeded").count() == (1 if invoice.paid else 0)
-    ours = {row.id: (Charged(row.reference), row.amount) for row in Payment.objects.filter(status="succeeded")}
-    ours |= {row.id: (Declined(row.failure), row.amount) for row in Payment.objects.filter(status="failed")}
-    ours |= {row.id: (Refunded(row.reference), row.amount) for row in Refund.objects.filter(status="issued")}
+    succeeded, failed = (Payment.objects.filter(status=status) for status in ("succeeded", "failed"))
+    ours = {row.idempotency_key: (Charged(row.reference), row.amount) for row in succeeded}
+    ours |= {row.idempotency_key: (Declined(row.failure), row.amount) for row in failed}
+    issued = Refund.objects.filter(status="issued")
+    ours |= {row.idempotency_key: (Refunded(row.reference), row.amount) for row in issued}
     assert _providers_books() == ours
 
 

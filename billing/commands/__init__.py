@@ -7,17 +7,18 @@ is open; they return a function that records the outcome in a second unit of wor
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
+from billing.commands.discrepancies import BooksDiffer, already_used, contradiction, note_discrepancy
+from billing.commands.discrepancies import settle_discrepancy as settle_discrepancy
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (
-    AmountMismatch,
-    Discrepancy,
     Invoice,
     InvoiceStatus,
     Payment,
     PaymentStatus,
     ProviderEvent,
     Refund,
+    id_of_key,
     invoice_of,
     payment_of,
 )
@@ -127,30 +128,37 @@ def collect_payment(payment: Payment) -> Callable[[], None]:
         raise
 
 
-def _ask_for_money(payment: Payment) -> Charged | Declined | None:
-    """The provider's outcome; None if it never took the money and the invoice is no longer open."""
+def _ask_for_money(payment: Payment) -> Booked | None:
+    """The provider's entry; None if it never took the money and the invoice is no longer open."""
     wanted = payment.invoice.status == InvoiceStatus.OPEN
     if payment.status == PaymentStatus.UNKNOWN or not wanted:
-        outcome = provider().find_charge(payment.id)
-        if outcome or not wanted:
-            return outcome
-    return provider().charge(payment.id, PaymentMethodId(payment.method), payment.amount)
+        booked = provider().find_charge(payment.idempotency_key)
+        if booked or not wanted:
+            return booked
+    return provider().charge(payment.idempotency_key, PaymentMethodId(payment.method), payment.amount)
 
 
-def settle_payment(id: PaymentId, outcome: Charged | Declined | None) -> None:
-    """Record the outcome of a payment; None abandons it. Raises `NotFound`.
+def settle_payment(id: PaymentId, booked: Booked | None) -> None:
+    """Record what the provider has about a payment; None abandons it. Raises `NotFound`.
 
-    The outcome may come from our own request, from a callback or from reconciliation, and more than once.
+    The entry may come from our own request, from a callback or from reconciliation, and more than once. An entry that
+    is not what was requested changes nothing and becomes a discrepancy.
     """
     with unit_of_work() as work:
         payment = work.get(Payment, id)
-        match outcome:
+        if booked is None:
+            payment.abandon()
+            return
+        finding = contradiction(payment, booked)
+        if not finding and payment.status == PaymentStatus.UNKNOWN:
+            finding = already_used(payment, booked)
+        match booked.outcome:
+            case _ if finding:
+                note_discrepancy(id, finding)
             case Charged(reference):
                 payment.succeed(reference)
             case Declined(code):
                 payment.fail(code)
-            case None:
-                payment.abandon()
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:
@@ -206,17 +214,23 @@ def issue_refund(refund: Refund) -> Callable[[], None]:
     Raises:
         OutcomeUnknown: the provider did not respond; try again with the same key.
     """
-    reference = provider().refund(refund.id, refund.payment.reference, refund.amount)
-    return partial(settle_refund, RefundId(refund.id), reference)
+    booked = provider().refund(refund.idempotency_key, refund.payment.reference, refund.amount)
+    return partial(settle_refund, RefundId(refund.id), booked)
 
 
-def settle_refund(id: RefundId, reference: str) -> None:
+def settle_refund(id: RefundId, booked: Booked) -> None:
     """Record that the provider issued a refund; raises `NotFound`.
 
-    The outcome may come from our own request, from a callback or from reconciliation, and more than once.
+    The entry may come from our own request, from a callback or from reconciliation, and more than once. An entry that
+    is not what was requested changes nothing and becomes a discrepancy.
     """
     with unit_of_work() as work:
-        work.get(Refund, id).settle(reference)
+        refund = work.get(Refund, id)
+        match booked.outcome, contradiction(refund, booked):
+            case Refunded(reference), "":
+                refund.settle(reference)
+            case _, finding:
+                note_discrepancy(id, finding)
 
 
 def record_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
@@ -234,28 +248,33 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
 
     Raises:
         NotFound: no payment or refund has the callback's key.
-        AmountMismatch: the amount is not the amount of that payment or refund.
+        BooksDiffer: the callback is not about what was requested under this key. It is stored as a discrepancy.
     """
     booked = call_back.booked
     with unit_of_work() as work:
-        _, is_new = ProviderEvent.objects.get_or_create(
+        ours = _row_of(work, booked)
+        finding = contradiction(ours, booked) or already_used(ours, booked)
+        if finding:
+            note_discrepancy(ours.pk, finding)
+        elif ProviderEvent.objects.get_or_create(
             pk=call_back.id,
             defaults={"provider": provider_name, "kind": call_back.kind, "received_at": clock.now()},
-        )
-        if not is_new:
-            return
-        ours = _subject_of(work, booked)
-        ours.require(ours.amount == booked.amount, AmountMismatch)
-        if isinstance(booked.outcome, Refunded):
-            settle_refund(RefundId(booked.key), booked.outcome.reference)
-        else:
-            settle_payment(PaymentId(booked.key), booked.outcome)
+        )[1]:
+            if isinstance(ours, Refund):
+                settle_refund(RefundId(ours.id), booked)
+            else:
+                settle_payment(PaymentId(ours.id), booked)
+    if finding:
+        raise BooksDiffer(f"{ours}: {finding}")
 
 
-def _subject_of(work: UnitOfWork, booked: Booked) -> Payment | Refund:
-    if isinstance(booked.outcome, Refunded):
-        return work.get(Refund, booked.key)
-    return work.get(Payment, booked.key)
+def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund:
+    """The payment or refund with the key of the provider's entry; raises `NotFound`."""
+    for id in (id_of_key(booked.key), booked.key):
+        row = work.find(Payment, id) or work.find(Refund, id)
+        if row and row.idempotency_key == booked.key:
+            return row
+    raise NotFound(f"there is nothing with the key {booked.key}")
 
 
 def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
@@ -269,17 +288,6 @@ def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
             invoice.anonymize()
         forget(Payment, payments)
         forget(Invoice, invoices)
-
-
-def settle_discrepancy(subject: str, settlement: str) -> None:
-    """Close a discrepancy and store how it was settled.
-
-    Raises:
-        NotFound: there is no open discrepancy about `subject`.
-    """
-    open_ones = Discrepancy.objects.filter(pk=subject, settled_at=None)
-    if not open_ones.update(settled_at=clock.now(), settlement=settlement):
-        raise NotFound(f"there is no open discrepancy about {subject}")
 
 
 def _invoice(work: UnitOfWork, order: OrderNumber) -> Invoice:

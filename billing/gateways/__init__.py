@@ -5,13 +5,14 @@ request: with another key, the provider would treat the retry as a second reques
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import import_module
 from typing import Annotated, Protocol
 
 from django.conf import settings
 from msgspec import Meta, Struct
 
+from integration.domain.errors import OutcomeUnknown as OutcomeUnknown
 from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
@@ -57,19 +58,6 @@ class CallBack(Struct, frozen=True):
     booked: Booked
 
 
-class OutcomeUnknown(Exception):
-    """The provider did not respond, so it may have done it or not. Ask again under the same key.
-
-    Args:
-        detail: what happened instead.
-        retry_after: how long the provider asks to wait; None if it does not say.
-    """
-
-    def __init__(self, detail: str = "", retry_after: timedelta | None = None) -> None:
-        super().__init__(detail or "The provider did not respond.")
-        self.retry_after = retry_after
-
-
 class ForgedCallBack(Exception):
     """The callback is not signed by the provider, or was signed more than five minutes ago."""
 
@@ -81,13 +69,16 @@ class UnreadableCallBack(Unacceptable):
 class PaymentProvider(Protocol):
     """What billing requires of a payment provider. Each call but `read_call_back` may raise `OutcomeUnknown`."""
 
-    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Charged | Declined:
-        """Charge a payment method, once for each idempotency key."""
+    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Booked:
+        """Charge a payment method, once for each idempotency key; returns the provider's entry."""
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
-        """The outcome of the charge with this key; None if the provider has none."""
+    def find_charge(self, key: str) -> Booked | None:
+        """The provider's entry of the charge with this key; None if it has none."""
 
-    def refund(self, key: str, charge: str, amount: Money) -> str:
+    def find_refund(self, key: str) -> Booked | None:
+        """The provider's entry of the refund with this key; None if it has none."""
+
+    def refund(self, key: str, charge: str, amount: Money) -> Booked:
         """Refund a part or all of a charge, once for each key.
 
         Args:
@@ -96,7 +87,7 @@ class PaymentProvider(Protocol):
             amount: how much to refund.
 
         Returns:
-            The provider's reference of the refund.
+            The provider's entry of the refund.
         """
 
     def books(self, since: datetime) -> Iterator[Booked]:

@@ -12,7 +12,7 @@ from billing.models.invoice import (
     payment_of,
 )
 from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
-from billing.models.provider import Discrepancy, ProviderEvent
+from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ProviderEvent",
     "Refund",
     "RefundStatus",
+    "id_of_key",
     "invoice_of",
     "payment_of",
 ]

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from billing import events
 from billing.models.invoice import Invoice, payment_of
+from billing.models.provider import key_at_the_provider, one_row_a_reference
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
     InvoiceNumber,
@@ -60,6 +61,7 @@ class Payment(OfOneStory):
     amount = money("amount_minor")
     reference = models.CharField("the provider's reference", max_length=80, blank=True)
     failure = models.CharField(max_length=200, blank=True)
+    key = models.CharField(max_length=80, default="", db_default="", blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -68,6 +70,7 @@ class Payment(OfOneStory):
                 fields=["invoice"], condition=Q(status="succeeded"), name="one_successful_payment_an_invoice"
             ),
             models.CheckConstraint(condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"),
+            one_row_a_reference("one_payment_a_charge"),
         ]
 
     def __str__(self) -> str:
@@ -84,9 +87,15 @@ class Payment(OfOneStory):
                 order=OrderNumber(invoice.order),
                 amount=invoice.total,
                 method=PaymentMethodId(invoice.payment_method),
+                key=key_at_the_provider(payment_of(OrderNumber(invoice.order)), invoice.correlation_id),
             )
         )
         return payment
+
+    @property
+    def idempotency_key(self) -> str:
+        """The provider's key. A payment that older code requested goes on with its identifier as the key."""
+        return self.key or self.id
 
     def succeed(self, reference: str) -> None:
         """Record that the provider took the money; `reference` is the provider's identifier of the charge."""
@@ -125,6 +134,7 @@ class Payment(OfOneStory):
     def _requested(self, event: events.PaymentRequested) -> None:
         self.id, self.invoice_id, self.order = event.payment, event.invoice, event.order
         self.method, self.currency, self.amount = event.method, event.amount.currency, event.amount
+        self.key = event.key
 
     @applies(events.PaymentSucceeded)
     def _succeeded(self, event: events.PaymentSucceeded) -> None:

@@ -8,6 +8,7 @@ from django.db.models import Q
 from billing import events
 from billing.models.invoice import Invoice
 from billing.models.payment import Payment
+from billing.models.provider import key_at_the_provider, one_row_a_reference
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
     InvoiceNumber,
@@ -15,6 +16,7 @@ from integration.domain.identifiers import (
     PaymentId,
     RefundId,
 )
+from integration.domain.metadata import current_cause
 from integration.domain.money import Money
 from integration.domain.states import IGNORE, StateTable, by_state
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
@@ -54,12 +56,14 @@ class Refund(OfOneStory):
     amount = money("amount_minor")
     reason = models.CharField(max_length=500, blank=True)
     reference = models.CharField("the provider's reference", max_length=80, blank=True)
+    key = models.CharField(max_length=80, default="", db_default="", blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_of_something"),
             models.CheckConstraint(condition=~Q(status="issued") | ~Q(reference=""), name="refund_has_a_reference"),
+            one_row_a_reference("one_refund_a_reference"),
         ]
 
     def __str__(self) -> str:
@@ -77,8 +81,14 @@ class Refund(OfOneStory):
     ) -> Self:
         """A new refund; the provider has not been asked to issue it yet."""
         requested = cls()
-        requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason))
+        key = key_at_the_provider(refund, current_cause().correlation_id)
+        requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason, key))
         return requested
+
+    @property
+    def idempotency_key(self) -> str:
+        """The provider's key. A refund that older code requested goes on with its identifier as the key."""
+        return self.key or self.id
 
     def settle(self, reference: str) -> None:
         """Record that the provider issued the refund; `reference` is the provider's identifier of the refund."""
@@ -97,7 +107,7 @@ class Refund(OfOneStory):
     def _requested(self, event: events.RefundRequested) -> None:
         self.id, self.invoice_id, self.payment_id = event.refund, event.invoice, event.payment
         self.order, self.currency, self.amount = event.order, event.amount.currency, event.amount
-        self.reason = event.reason
+        self.reason, self.key = event.reason, event.key
 
     @applies(events.RefundIssued)
     def _issued(self, event: events.RefundIssued) -> None:

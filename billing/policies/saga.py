@@ -109,6 +109,7 @@ def lock_payments_and_invoices(requested: Sequence[contracts.billing.PaymentRequ
     name="billing.collect-payment",
     external=True,
     read=payments_to_collect,
+    until_known=True,
     prepare=lock_payments_and_invoices,
 )
 def collect_payment(
@@ -132,6 +133,7 @@ def lock_refunds_and_invoices(requested: Sequence[contracts.billing.RefundReques
     name="billing.issue-refund",
     external=True,
     read=refunds_to_issue,
+    until_known=True,
     prepare=lock_refunds_and_invoices,
 )
 def issue_refund(event: contracts.billing.RefundRequested, refunds: Mapping[RefundId, Refund]) -> Callable[[], None]:

@@ -1,8 +1,11 @@
 """The contracts that billing publishes."""
 
+from typing import Any
+
 from integration.contracts.contract import IntegrationEvent, contract
 from integration.domain.identifiers import OrderNumber, PaymentId, RefundId
 from integration.domain.money import Money
+from integration.domain.versions import upcast
 
 TEST_METHODS = frozenset(
     {
@@ -24,13 +27,22 @@ Source: Stripe's test names.
 """
 
 
-@contract("billing.payment-requested")
+@contract("billing.payment-requested", version=2)
 class PaymentRequested(IntegrationEvent):
-    """The order's goods are reserved and its invoice is open: the payment is to be collected now."""
+    """The order's goods are reserved and its invoice is open: the payment is to be collected now.
+
+    Since version 2 it is collected under the key that is stored with the payment. Code that knows only version 1 would
+    use the payment's identifier instead.
+    """
 
     order: OrderNumber
     payment: PaymentId
     amount: Money
+
+
+@upcast(PaymentRequested, from_version=1)
+def _same_fields(data: dict[str, Any]) -> dict[str, Any]:
+    return data
 
 
 @contract("billing.payment-succeeded")
@@ -51,13 +63,19 @@ class PaymentFailed(IntegrationEvent):
     reason: str
 
 
-@contract("billing.refund-requested")
+@contract("billing.refund-requested", version=2)
 class RefundRequested(IntegrationEvent):
-    """A payment that was collected for the order is to be refunded now."""
+    """A payment that was collected for the order is to be refunded now.
+
+    Since version 2 it is refunded under the key that is stored with the refund, as a payment is collected.
+    """
 
     order: OrderNumber
     refund: RefundId
     amount: Money
+
+
+upcast(RefundRequested, from_version=1)(_same_fields)
 
 
 @contract("billing.refund-issued")

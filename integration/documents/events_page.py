@@ -29,7 +29,8 @@ string becomes empty and an address loses everything except its country.
 
 CONSUMERS = """\
 A delivery that fails is tried again. The wait doubles from one second on, up to the longest wait of its consumer. After
-the last attempt it is a dead letter. Only a consumer that calls an external system has a timeout.
+the last attempt it is a dead letter. Only a consumer that calls an external system has a timeout. Payments and refunds
+use up no attempt while their outcome is unknown.
 """
 
 

@@ -8,6 +8,7 @@ Callers such as the REST API translate the families and not the single errors:
 * `NotYet`: the message arrived before the message it depends on.
 """
 
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -69,3 +70,16 @@ class UnacceptableInput(Unacceptable):
     def __init__(self, errors: list[Unacceptable]) -> None:
         super().__init__("; ".join(error.detail for error in errors))
         self.errors = errors
+
+
+class OutcomeUnknown(Exception):
+    """An external system did not respond: it may have done what was requested or not. Ask again under the same key.
+
+    Args:
+        detail: what happened instead.
+        retry_after: how long the external system asks to wait; None if it does not say.
+    """
+
+    def __init__(self, detail: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(detail or "The external system did not respond.")
+        self.retry_after = retry_after

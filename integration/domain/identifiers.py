@@ -22,9 +22,9 @@ PaymentMethodId = NewType("PaymentMethodId", str)
 InvoiceNumber = NewType("InvoiceNumber", str)
 """Such as `I-1001`, for order `R-1001`."""
 PaymentId = NewType("PaymentId", str)
-"""Such as `P-1001-1`, the first payment of invoice `I-1001`; also its idempotency key at the provider."""
+"""Such as `P-1001-1`, the first payment of invoice `I-1001`."""
 RefundId = NewType("RefundId", str)
-"""Such as `F-1001-1`, the first refund of invoice `I-1001`; also its idempotency key at the provider."""
+"""Such as `F-1001-1`, the first refund of invoice `I-1001`."""
 ShipmentId = NewType("ShipmentId", str)
 """Such as `S-1001-1`, the first shipment of order `R-1001`."""
 

@@ -29,6 +29,8 @@ class Consumer(Struct, frozen=True):
         read: external only; called once with all events of a batch, before the first is handled.
         retries: its retry schedule; None for the default of its kind.
         timeout: external only; the time after which a call that has not returned counts as failed.
+        until_known: external only; whether an attempt whose outcome is unknown is not charged, so that the delivery is
+            tried until the external system responds.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Consumer(Struct, frozen=True):
     read: Callable[[Sequence[Any]], Any] | None = None
     retries: Retries | None = None
     timeout: timedelta = CALL_TIMEOUT
+    until_known: bool = False
 
     @property
     def context(self) -> str:

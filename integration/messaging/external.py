@@ -3,8 +3,8 @@
 After a short time, one unit of work records all results and marks their deliveries done. The other deliveries are
 released. A call that takes longer than the lease keeps its delivery, because the lease is renewed meanwhile.
 
-A call that exceeds its consumer's timeout counts as failed, and its delivery is retried. If it returns after all, its
-result is recorded even so: the call was made. Its error changes nothing, because its claim has ended.
+A call that exceeds its consumer's timeout has an unknown outcome, and its delivery is retried. If it returns after all,
+its result is recorded even so: the call was made. Its error changes nothing, because its claim has ended.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
+from integration.domain.errors import OutcomeUnknown
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
@@ -52,7 +53,7 @@ class CallResult(NamedTuple):
     write_down: Callable[[], object] | None
 
 
-class CallTimedOut(TimeoutError):
+class CallTimedOut(OutcomeUnknown, TimeoutError):
     """The call to the external system did not return in time."""
 
 

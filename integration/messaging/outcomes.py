@@ -18,12 +18,12 @@ from django.db.models import F, QuerySet
 
 from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.domain import clock
-from integration.domain.errors import NotYet
+from integration.domain.errors import NotYet, OutcomeUnknown
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.consumer_states import note_failed
-from integration.messaging.consumers import consumers
+from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
@@ -41,6 +41,9 @@ CONFLICTS = ("40P01", "40001", "55P03")
 CONFLICT_TIMEOUT = timedelta(minutes=1)
 """How long conflicts are not charged, from the first attempt on that was not. Then each uses up an attempt, so that two
 reactions which always meet in a deadlock become dead letters instead of retrying for ever."""
+
+LONGEST_UNKNOWN = timedelta(minutes=5)
+"""The longest wait for an external system whose response is missing, unless it asks for more."""
 
 LOCK_RETRY_PAUSES = (0.001, 0.01)
 """Seconds to wait before each new look at rows that another transaction has locked. The first is about the duration of
@@ -180,15 +183,26 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
 
 
 def _try_again_soon(delivery: Delivery) -> datetime:
+    """Return the attempt, and set and return a due time within half a second."""
+    return _try_again(delivery, timedelta(seconds=0.01), timedelta(seconds=0.5))
+
+
+def _try_again_until_known(delivery: Delivery, consumer: Consumer, error: Exception) -> None:
+    """Return the attempt, and set a due time in seconds to minutes, or when the external system asks for."""
+    _try_again(delivery, timedelta(seconds=1), LONGEST_UNKNOWN)
+    asked_for = min(getattr(error, "retry_after", None) or timedelta(), consumer.retry_schedule.longest_wait)
+    delivery.due_at = max(delivery.due_at or clock.now(), clock.now() + asked_for)
+
+
+def _try_again(delivery: Delivery, shortest: timedelta, longest: timedelta) -> datetime:
     """Return the attempt, and set and return a due time: the longer no attempt was charged, the longer the next
     wait."""
     now = clock.now()
     delivery.uncharged_since = min(delivery.uncharged_since or now, now)  # the clock may have been set back
     delivery.attempts -= 1
     delivery.in_flight = False
-    longest = min(max(_uncharged_for(delivery).total_seconds() / 2, 0.01), 0.5)
-    wait = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
-    delivery.due_at = due_at = now + CLOCKS_DIFFER + wait
+    wait = min(max(_uncharged_for(delivery) / 2, shortest), longest)
+    delivery.due_at = due_at = now + CLOCKS_DIFFER + wait * random.uniform(0.5, 1)  # noqa: S311
     return due_at
 
 
@@ -215,18 +229,23 @@ def note_failure(failed: Claim, error: Exception) -> None:
 def record_failure(failed: Claim, error: Exception) -> None:
     """Record a failed attempt if the claim is still valid.
 
-    A delivery that only came too early or lost a deadlock is retried soon and gets its attempt back. After the last
-    attempt of its consumer's schedule a delivery becomes a dead letter. Any other is retried when the schedule says.
+    A delivery that only came too early or lost a deadlock is retried soon and gets its attempt back. So does one whose
+    outcome is unknown, if its consumer is `until_known`. After the last attempt of its consumer's schedule a delivery
+    becomes a dead letter. Any other is retried when the schedule says.
     """
     delivery = claimed([failed]).first()
     if delivery is None:
         return
-    retries = consumers.get(failed.consumer).retry_schedule
+    consumer = consumers.get(failed.consumer)
+    retries, is_unknown = consumer.retry_schedule, consumer.until_known and isinstance(error, OutcomeUnknown)
     if is_early(delivery, error):
         _try_again_soon(delivery)
     elif _lost_to_another(delivery, error):
         _try_again_soon(delivery)
         log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
+    elif is_unknown:
+        _try_again_until_known(delivery, consumer, error)
+        log.warning("%s is retried until its outcome is known: %r", delivery, error)
     elif failed.attempt >= retries.attempts:
         delivery.status = Status.DEAD
         log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
@@ -243,7 +262,7 @@ def record_failure(failed: Claim, error: Exception) -> None:
         error=delivery.error,
         traceback=delivery.traceback,
     )
-    if recorded and delivery.attempts == failed.attempt:
+    if recorded and (is_unknown or delivery.attempts == failed.attempt):
         note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
 
 

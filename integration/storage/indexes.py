@@ -13,7 +13,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.postgres import operations
 from django.db import connections
-from django.db.migrations.operations import AddIndex, AlterField
+from django.db.migrations.operations import AddConstraint, AddIndex, AlterField
 
 PATTERN_INDEXES = """
     SELECT DISTINCT indexes.relname
@@ -76,3 +76,25 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
         else:
             AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class AddUniqueConcurrently(AddConstraint):
+    """Adds a unique constraint that has a condition or expressions; the migration needs `atomic = False`.
+
+    Django creates such a constraint as a unique index. As in `AddIndexConcurrently`, an invalid one is dropped first.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        create = str(self.constraint.create_sql(model, schema_editor))
+        schema_editor.execute(DROP.format(self.constraint.name))
+        schema_editor.execute(create.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1))
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(DROP.format(self.constraint.name))
+        else:
+            super().database_backwards(app_label, schema_editor, from_state, to_state)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.gateways.sandbox.adapter import adapter
+from billing.models import Payment
 
 BASE = "/api/v1/"
 
@@ -67,7 +68,7 @@ PRICE = {"amount": "19.90", "currency": "USD"}
 def examples(system: System) -> dict[str, Call]:
     """A request that succeeds for each route, in an order in which all of them succeed."""
     number, shipment, (one, other) = system.order, system.shipment, system.dead_letters
-    call_back, signed = adapter.call_back(f"P-{number.partition('-')[2]}-1")
+    call_back, signed = adapter.call_back(Payment.objects.get(order=number).idempotency_key)
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
     return {

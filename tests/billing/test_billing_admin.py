@@ -48,8 +48,8 @@ def test_a_payment_and_a_refund_link_to_the_invoice_and_to_the_sandboxs_record(
     for kind, row in (("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
         shown = admin_client.get(f"{BILLING}{kind}/{row.pk}/change/").content.decode()
         assert f"{BILLING}invoice/{refunded.number}/change/" in shown
-        assert f"{BOOKS}{row.pk}/change/" in shown
-        entry = admin_client.get(f"{BOOKS}{row.pk}/change/").content.decode()
+        assert f"{BOOKS}{row.idempotency_key}/change/" in shown
+        entry = admin_client.get(f"{BOOKS}{row.idempotency_key}/change/").content.decode()
         assert row.reference in entry
         assert "105.00 USD" in entry
 
@@ -63,14 +63,15 @@ def test_rows_are_found_by_numbers_and_references(refunded: Invoice, admin_clien
     assert found(admin_client, f"{BILLING}payment/", q=payment.reference) == [payment.id]
     assert found(admin_client, f"{BILLING}refund/", q=payment.id) == [refund.id]
     assert len(found(admin_client, f"{BILLING}invoice/", q="B-1")) == 2
-    assert found(admin_client, BOOKS, q=refund.reference) == [refund.id]
+    assert found(admin_client, BOOKS, q=refund.reference) == [refund.key]
+    assert found(admin_client, BOOKS, q=refund.id) == [refund.key]
 
 
 def test_the_sandboxs_records_are_filtered_by_kind(refunded: Invoice, admin_client: Client) -> None:
-    succeeded = sorted(Payment.objects.filter(status="succeeded").values_list("id", flat=True))
+    succeeded = sorted(Payment.objects.filter(status="succeeded").values_list("key", flat=True))
     assert found(admin_client, BOOKS, kind="charge") == succeeded
-    assert found(admin_client, BOOKS, kind="declined charge") == [Payment.objects.get(status="failed").id]
-    assert found(admin_client, BOOKS, kind="refund") == [Refund.objects.get().id]
+    assert found(admin_client, BOOKS, kind="declined charge") == [Payment.objects.get(status="failed").key]
+    assert found(admin_client, BOOKS, kind="refund") == [Refund.objects.get().key]
     assert len(found(admin_client, BOOKS)) == 4
 
 

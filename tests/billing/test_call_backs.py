@@ -40,8 +40,8 @@ def requested(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> 
 
 def charge_and_call_back(payment: Payment) -> tuple[bytes, dict[str, str]]:
     """Let the provider take the money; returns the body and the headers of its callback."""
-    adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
-    return adapter.call_back(payment.id)
+    adapter.charge(payment.idempotency_key, PaymentMethodId(payment.method), payment.amount)
+    return adapter.call_back(payment.idempotency_key)
 
 
 def test_a_signature_is_accepted_with_either_of_two_secrets() -> None:

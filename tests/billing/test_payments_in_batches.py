@@ -124,7 +124,7 @@ def test_a_lost_response_for_one_payment_affects_no_other(
     def charge_and_lose(self: SandboxProvider, key: str, *args: Any) -> Any:
         keys.append(key)
         outcome = charge(self, key, *args)
-        if key == payments[2].id:
+        if key == payments[2].idempotency_key:
             raise OutcomeUnknown
         return outcome
 
@@ -136,7 +136,7 @@ def test_a_lost_response_for_one_payment_affects_no_other(
     deliver_due(EXTERNAL)
 
     assert _statuses(Payment) == ["succeeded"] * 5
-    assert keys == [payment.id for payment in payments], (
+    assert keys == [payment.idempotency_key for payment in payments], (
         "the provider must be asked for the outcome, not for a second charge"
     )
     assert _offenders() == []
@@ -176,5 +176,5 @@ def test_a_charge_made_before_the_worker_was_killed_is_not_made_again(
 
     assert _statuses(Invoice) == ["paid"] * 5
     assert set(Transaction.objects.values_list("key", "reference")) == charges
-    assert set(Payment.objects.values_list("id", "reference")) == charges
+    assert set(Payment.objects.values_list("key", "reference")) == charges
     assert _offenders() == []

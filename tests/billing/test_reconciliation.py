@@ -56,7 +56,7 @@ def test_equal_books_need_no_repair(placed: Callable[..., OrderNumber], drain: C
 
 @pytest.mark.parametrize(("method", "status"), [("pm_card_visa", "succeeded"), ("pm_card_chargeDeclined", "failed")])
 def test_an_outcome_that_never_reached_us_is_recorded(requested: Payment, method: str, status: str) -> None:
-    adapter.charge(requested.id, PaymentMethodId(method), requested.amount)
+    adapter.charge(requested.idempotency_key, PaymentMethodId(method), requested.amount)
     assert compare().repaired == [requested.id]
     assert Payment.objects.get().status == status
     assert compare().repaired == []
@@ -71,7 +71,7 @@ def test_an_uncharged_payment_of_a_void_invoice_is_abandoned(requested: Payment,
 
 
 def test_a_payment_still_in_flight_is_not_compared(requested: Payment) -> None:
-    adapter.charge(requested.id, VISA, requested.amount)
+    adapter.charge(requested.idempotency_key, VISA, requested.amount)
     assert reconcile(clock.now() - timedelta(days=1)).repaired == []
     assert Payment.objects.get().status == "requested"
 
@@ -86,7 +86,7 @@ def test_a_refund_that_never_reached_us_is_recorded(
     while deliver_due(DeliveryQueue("billing", False)):
         pass
     refund = Refund.objects.get()
-    adapter.refund(refund.id, refund.payment.reference, refund.amount)
+    adapter.refund(refund.idempotency_key, refund.payment.reference, refund.amount)
     assert compare().repaired == [refund.id]
     with clock.moved(timedelta(hours=1)):
         drain()

@@ -351,7 +351,7 @@ def _connection_lost_after_charging(call_back: bool = False) -> Iterator[None]:
             body, headers = adapter.call_back(key)
             client = APIClient(HTTP_HOST="localhost")
             client.post("/api/v1/webhooks/payments/sandbox", body, content_type="application/json", headers=headers)
-        if Payment.objects.get(pk=key).status in (PaymentStatus.REQUESTED, PaymentStatus.SUCCEEDED):
+        if Payment.objects.get(key=key).status in (PaymentStatus.REQUESTED, PaymentStatus.SUCCEEDED):
             raise OutcomeUnknown
         return outcome
 

@@ -205,7 +205,7 @@ def old_code_does_not_catch_up_what_new_code_shows() -> str | None:
 def a_late_call_back_has_no_effect() -> str | None:
     """A signed call-back about an earlier, declined attempt arrives after the payment succeeded."""
     payment = Payment.objects.get(order=_paid())
-    call_back = CallBack("evt_late", "declined", Booked(payment.id, Declined("try_again"), payment.amount))
+    call_back = CallBack("evt_late", "declined", Booked(payment.idempotency_key, Declined("try_again"), payment.amount))
     body, secret = msgspec.json.encode(call_back), settings.SANDBOX_WEBHOOK_SECRETS[0]
     _call_back(body, signatures.sign(body, secret, int(clock.now().timestamp())))
     return _offenders()
@@ -214,7 +214,9 @@ def a_late_call_back_has_no_effect() -> str | None:
 def a_call_back_without_a_signature_is_refused() -> str | None:
     """A call-back without a signature arrives."""
     payment = Payment.objects.get(order=_paid())
-    body = msgspec.json.encode(CallBack("evt_forged", "charged", Booked(payment.id, Declined("x"), payment.amount)))
+    body = msgspec.json.encode(
+        CallBack("evt_forged", "charged", Booked(payment.idempotency_key, Declined("x"), payment.amount))
+    )
     status = _call_back(body, "")
     return None if status == 400 else f"got {status}"
 

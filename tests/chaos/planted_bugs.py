@@ -21,7 +21,7 @@ from rest_framework.serializers import Serializer
 
 from billing import commands as billing
 from billing import events as payment_events
-from billing.gateways import signatures
+from billing.gateways import Booked, Refunded, signatures
 from billing.models import Invoice, Payment
 from fulfillment.models import Shipment
 from integration.aggregates import unit_of_work as uow
@@ -149,7 +149,8 @@ def ship_without_taking_stock(order: Any, shipment: Any) -> None:
 
 def issue_no_refund(refund: Any) -> Callable[[], None]:
     """Record the refund as issued without a request to the provider."""
-    return partial(billing.settle_refund, refund.id, f"re_{refund.id}")
+    booked = Booked(refund.idempotency_key, Refunded(f"re_{refund.id}"), refund.amount)
+    return partial(billing.settle_refund, refund.id, booked)
 
 
 def void_nothing(self: Invoice, reason: str) -> None:
@@ -213,8 +214,8 @@ def refund_without_the_lock(number: Any, amount: Any, reason: str) -> None:
 def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
     """Refund under a new idempotency key at each attempt."""
     key = f"{refund.id}-{uuid4()}"
-    reference = billing.provider().refund(key, refund.payment.reference, refund.amount)
-    return partial(billing.settle_refund, refund.id, reference)
+    booked = billing.provider().refund(key, refund.payment.reference, refund.amount)
+    return partial(billing.settle_refund, refund.id, booked)
 
 
 def fail_in_any_state(self: Payment, reason: str) -> None:

@@ -12,7 +12,7 @@ from at_once import at_once
 from django.db import connection
 
 from billing.commands import refund_in_part, settle_payment
-from billing.gateways import Charged
+from billing.gateways import Booked, Charged
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Invoice, MoreThanIsLeft, Payment, Refund
 from config.verification import verify
@@ -169,8 +169,9 @@ def test_a_response_of_the_provider_that_arrives_many_times_at_once_counts_once(
     drain("inventory", "ordering")
     while deliver_due(DeliveryQueue("billing", False)):
         pass
-    payment = PaymentId(f"P{order[1:]}-1")
-    together(*[lambda: settle_payment(payment, Charged("ch_1"))] * 8)
+    payment = Payment.objects.get(order=order)
+    booked = Booked(payment.idempotency_key, Charged("ch_1"), payment.amount)
+    together(*[lambda: settle_payment(PaymentId(payment.id), booked)] * 8)
     assert Invoice.objects.get(order=order).paid == Invoice.objects.get(order=order).total
     assert [f.offenders for name, f in verify(["billing."]).items() if f.offenders] == []
 
@@ -184,7 +185,7 @@ def test_a_call_back_and_a_batch_of_payments_do_not_deadlock(
     while deliver_due(DeliveryQueue("billing", False)):
         pass
     payment = Payment.objects.earliest("id")
-    charged = adapter.charge(payment.id, PaymentMethodId(payment.method), payment.amount)
+    charged = adapter.charge(payment.idempotency_key, PaymentMethodId(payment.method), payment.amount)
     written_together: list[int] = []
     write_down = external._write_down
     monkeypatch.setattr(

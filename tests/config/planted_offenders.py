@@ -63,7 +63,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "billing.paid_is_its_payments": {
         "more than one payment succeeded": (
             "DROP INDEX one_successful_payment_an_invoice",
-            copied("billing_payment", "status = 'succeeded'", id="id || 'x'"),
+            copied("billing_payment", "status = 'succeeded'", id="id || 'x'", reference="reference || 'x'"),
         ),
         "paid is not what its payments brought": "UPDATE billing_payment SET status = 'failed'",
     },

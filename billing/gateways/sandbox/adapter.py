@@ -60,23 +60,30 @@ class RefundTooHigh(Exception):
 class SandboxProvider:
     """The sandbox as a `PaymentProvider`: it stores records, responds after a latency, and loses some responses."""
 
-    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Charged | Declined:
+    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Booked:
         """Charge a payment method, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
         self._travel()
         fingerprint = f"charge {method} {amount}"
         decline = DECLINES.get(method, "")
         entry = self._enter(key, fingerprint, Transaction(reference=_reference("ch"), decline_code=decline), amount)
         self._travel()
-        return _outcome(entry)
+        return _booked(entry)
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
-        """The outcome of the charge with this key, if there is one; raises `OutcomeUnknown`."""
+    def find_charge(self, key: str) -> Booked | None:
+        """The entry of the charge with this key, if there is one; raises `OutcomeUnknown`."""
+        return self._find(key, is_refund=False)
+
+    def find_refund(self, key: str) -> Booked | None:
+        """The entry of the refund with this key, if there is one; raises `OutcomeUnknown`."""
+        return self._find(key, is_refund=True)
+
+    def _find(self, key: str, is_refund: bool) -> Booked | None:
         self._travel()
-        entry = Transaction.objects.filter(pk=key, charge=None).first()
-        return _outcome(entry) if entry else None
+        entry = Transaction.objects.filter(pk=key, charge__isnull=not is_refund).first()
+        return _booked(entry) if entry else None
 
-    def refund(self, key: str, charge: str, amount: Money) -> str:
-        """Refund a part or all of a charge, once for each key; returns the reference of the refund.
+    def refund(self, key: str, charge: str, amount: Money) -> Booked:
+        """Refund a part or all of a charge, once for each key; returns the entry of the refund.
 
         Raises:
             Transaction.DoesNotExist: no successful charge has this reference.
@@ -92,7 +99,7 @@ class SandboxProvider:
             if (charged.refunds.aggregate(Sum("amount_minor"))["amount_minor__sum"] or 0) > charged.amount_minor:
                 raise RefundTooHigh(RefundTooHigh.__doc__)
         self._travel()
-        return entry.reference
+        return _booked(entry)
 
     def books(self, since: datetime) -> Iterator[Booked]:
         """The sandbox's records since a moment; raises `OutcomeUnknown`."""

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from billing.commands.discrepancies import open_discrepancies
 from billing.gateways import OutcomeUnknown
-from billing.reconciliation import open_discrepancies, reconcile
+from billing.reconciliation import reconcile
 from integration.domain import clock
 from integration.storage.outages import repeated_after_outages
 
