@@ -16,13 +16,13 @@ DEVELOPMENT := .venv/.installed-development
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test quick chaos bench bench-peers costs screenshots check pytest format migrations install venv clean
+.PHONY: help run test quick chaos mutants bench bench-peers costs screenshots check pytest format migrations install venv clean
 
 help: ## List the targets (the default)
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PORT=8000   where 'make run' serves"
-	@echo "  ARGS=...    more arguments for run (serve), test, quick and pytest (pytest), chaos, bench, migrations (makemigrations)"
+	@echo "  ARGS=...    more arguments for run (serve), test, quick and pytest (pytest), chaos, mutants, bench, migrations (makemigrations)"
 	@echo "  PYTHON=...  the Python to create .venv with (3.11 or newer)"
 
 run: $(RUNTIME) ## Run Waybill: database, demo shop, web, worker and beat (Ctrl-C stops it)
@@ -37,6 +37,9 @@ quick: check ## Run all checks, then the tests of what changed since the branch 
 
 chaos: $(DEVELOPMENT) ## Test the promises under crashes, faults, load and planted bugs; writes docs/proofs.md
 	$(BIN)/python -m tests.chaos all $(ARGS)
+
+mutants: $(DEVELOPMENT) ## Plant small faults in the code, and count how many the tests catch; add ARGS="--changed --sample 20"
+	$(BIN)/python -m tests.mutants --processes 2 --keep $(ARGS)
 
 bench: $(DEVELOPMENT) ## Compare the speed with programs without guarantees; writes docs/performance.md
 	$(BIN)/python -m tests.bench $(ARGS)

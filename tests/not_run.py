@@ -90,7 +90,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> Generator[None, None, None
     lacking: dict[str, list[str]] = {}
     for outcome in ("skipped", "error", "failed"):
         for report in terminalreporter.getreports(outcome):
-            for marker in (marker for name, marker in report.user_properties if name == LACKS):
+            properties = getattr(report, "user_properties", [])  # a module that cannot be collected has none
+            for marker in (marker for name, marker in properties if name == LACKS):
                 lacking.setdefault(marker, []).append(report.nodeid)
     for marker, tests in lacking.items():
         need = NEEDS[marker]

@@ -35,8 +35,9 @@ ALL = (
     "outages",
     "simulations",
     "machines",
+    "mutants",
 )
-"""The parts of a whole run, in order."""
+"""The parts of the page, in order. `make mutants` adds the last, `make chaos` all others."""
 
 
 def keep(name: str, report: dict[str, Any]) -> None:
@@ -88,6 +89,8 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
     for name, report in reports.items():
         if "planted" in report:
             yield from _planted_bugs(report)
+        elif "mutants" in report:
+            yield from _mutants(report)
         elif rows := [part for part in report.values() if isinstance(part, dict) and "peer" in part]:
             yield from _outages(rows)
         elif "points" not in report:
@@ -125,6 +128,16 @@ def _planted_bugs(report: dict[str, Any]) -> Iterator[str]:
     yield from _table(
         ["bug", "how it showed"], [[bug, how or "**not at all**"] for bug, how in report["shown"].items()]
     )
+
+
+def _mutants(report: dict[str, Any]) -> Iterator[str]:
+    caught, tried = (sum(column) for column in zip(*report["mutants"].values(), strict=True))
+    yield f"\n## Mutants: {caught} of {tried} caught\n"
+    yield "Each is a small fault in one line, drawn from a seed; the tests of the module ran until one failed.\n"
+    yield from _table(["package", "caught", "tried"], [[name, *counts] for name, counts in report["mutants"].items()])
+    yield "\nSurvivors:\n" if report["survivors"] else ""
+    for key, survivor in report["survivors"].items():
+        yield f"* `{key}`: `{survivor['line']}` {survivor['because'] or '**not explained**'}"
 
 
 def _live(name: str, report: dict[str, Any]) -> Iterator[str]:
