@@ -10,21 +10,13 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import secrets
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
 from config.logs import logging_settings
 from config.mail import mail_settings
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
-from config.secrets import (
-    CALL_BACKS,
-    SHORTEST_SECRET_KEY,
-    SHORTEST_WEBHOOK_SECRET,
-    derived,
-    passwords_of,
-    refuse_shared,
-    refuse_weak,
-)
 from config.var import make_folder, require_writable, secret_key
 from integration.domain.money import NotMoney, decimal_places
 
@@ -59,7 +51,7 @@ ALLOWED_HOSTS = env.listed(
 if not EMBEDDED:
     if not SECRET_KEY:
         raise ImproperlyConfigured("SECRET_KEY must be set when CELERY_BROKER_URL is: a server has no default secret")
-    refuse_weak("SECRET_KEY", SECRET_KEY, SHORTEST_SECRET_KEY)
+    secrets.refuse_weak("SECRET_KEY", SECRET_KEY, secrets.SHORTEST_SECRET_KEY)
     if DEBUG:
         raise ImproperlyConfigured("DEBUG is for the embedded mode: a server must not show tracebacks to its visitors")
     if "*" in ALLOWED_HOSTS:
@@ -147,8 +139,11 @@ WHITENOISE_USE_FINDERS = True
 
 AUTHENTICATION_BACKENDS = ["integration.rest.credentials.NormalizingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ["MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator"]
+    {"NAME": "integration.rest.credentials.VisibleValidator"},
+    *(
+        {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+        for name in ["UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword"]
+    ),
 ]
 
 USE_TZ = True
@@ -244,10 +239,10 @@ if PAYMENT_PROVIDER not in {"sandbox"}:
     raise ImproperlyConfigured(
         "PAYMENT_PROVIDER must name the payment provider; the only one so far is sandbox, which charges nobody"
     )
-SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [derived(SECRET_KEY, CALL_BACKS)])
+SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [secrets.derived(SECRET_KEY, secrets.CALL_BACKS)])
 """The secrets of the sandbox's call-backs: the first one signs, and a signature by any of them is accepted."""
 for secret in SANDBOX_WEBHOOK_SECRETS if not EMBEDDED else ():
-    refuse_weak("SANDBOX_WEBHOOK_SECRETS", secret, SHORTEST_WEBHOOK_SECRET)
+    secrets.refuse_weak("SANDBOX_WEBHOOK_SECRETS", secret, secrets.SHORTEST_WEBHOOK_SECRET)
 SANDBOX_LATENCY = timedelta(milliseconds=env.number("SANDBOX_LATENCY_MS", 0, "milliseconds", least=0, most=600_000))
 SANDBOX_FAILURE_RATE = env.number("SANDBOX_FAILURE_RATE", 0.0, "failures per call", least=0, most=1)
 """The share of calls to the sandbox that fail like a broken connection, before or after the charge."""
@@ -268,18 +263,22 @@ DEFAULT_FROM_EMAIL = env.text(
 )
 
 if not EMBEDDED:
-    refuse_shared(
+    secrets.refuse_shared(
         {
             "SECRET_KEY": [SECRET_KEY],
             "SANDBOX_WEBHOOK_SECRETS": SANDBOX_WEBHOOK_SECRETS,
-            "DATABASE_URL": passwords_of(DATABASE_URL),
-            "CELERY_BROKER_URL": passwords_of(CELERY_BROKER_URL),
-            "EMAIL_URL": passwords_of(EMAIL_URL or ""),
+            "DATABASE_URL": secrets.passwords_of(DATABASE_URL),
+            "CELERY_BROKER_URL": secrets.passwords_of(CELERY_BROKER_URL),
+            "EMAIL_URL": secrets.passwords_of(EMAIL_URL or ""),
         }
     )
 
 # --- The API ------------------------------------------------------------------------------------------------------
 
+LOGIN_FAILURES_PER_ACCOUNT = env.whole("LOGIN_FAILURES_PER_ACCOUNT", 10, least=1, most=1_000_000)
+LOGIN_FAILURES_PER_ADDRESS = env.whole("LOGIN_FAILURES_PER_ADDRESS", 50, least=1, most=1_000_000)
+# Beyond so many entries a third of them is deleted. An attack must not displace its own counts.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 200_000}}}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["integration.rest.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

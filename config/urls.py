@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from billing import api as billing
 from fulfillment import api as fulfillment
+from integration.admin.login import login
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
 from integration.rest.schema import made_once
@@ -47,6 +48,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("admin/login/", login),
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),

@@ -4,6 +4,15 @@ from integration.aggregates.snapshots import Snapshot
 from integration.history.personal_data import PersonalData
 from integration.messaging.models import Delivery, Message
 from integration.read_models.models import ReadModelBuild
-from integration.rest.models import IdempotencyKey, UsedToken
+from integration.rest.models import IdempotencyKey, LoginCount, UsedToken
 
-__all__ = ["Delivery", "IdempotencyKey", "Message", "PersonalData", "ReadModelBuild", "Snapshot", "UsedToken"]
+__all__ = [
+    "Delivery",
+    "IdempotencyKey",
+    "LoginCount",
+    "Message",
+    "PersonalData",
+    "ReadModelBuild",
+    "Snapshot",
+    "UsedToken",
+]

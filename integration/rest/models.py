@@ -1,4 +1,4 @@
-"""The responses that are stored under idempotency keys, and the tokens of forms that were sent."""
+"""The responses under idempotency keys, the tokens of forms that were sent, and the counts of failed logins."""
 
 from typing import ClassVar
 
@@ -31,3 +31,14 @@ class UsedToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class LoginCount(models.Model):
+    """How many attempts to log in have failed, of an account or from an address; or an address an account knows."""
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="A keyed hash of the account or the address")
+    attempts = models.PositiveIntegerField()
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

@@ -38,7 +38,7 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
     users = get_user_model().objects
     username, password = normalized(username), normalized(password)
     try:
-        validate_password(password)
+        validate_password(password, get_user_model()(username=username, email=email, first_name=normalized(name)))
     except ValidationError as error:
         raise WeakPassword(" ".join(error.messages), pointer="/password") from None
     hashed = make_password(password)  # slow by design, so hash before the transaction begins

@@ -70,6 +70,13 @@ def test_usernames_are_compared_in_their_unicode_normal_form(anonymous: Any, db:
         ({"name": None}, ("#/name", "null")),
         ({"password": "123"}, ("#/password", "weak_password")),
         ({"password": "password"}, ("#/password", "weak_password")),
+        ({"password": "grace123"}, ("#/password", "weak_password")),
+        ({"password": "GraceHopper"}, ("#/password", "weak_password")),
+        ({"password": "rehopper", "name": "Admiral Hopper"}, ("#/password", "weak_password")),
+        ({"password": "fxgloves", "email": "foxgloves@example.com"}, ("#/password", "weak_password")),
+        ({"password": " " * 12}, ("#/password", "weak_password")),
+        ({"password": "\u00a0\u2003" * 6}, ("#/password", "weak_password")),
+        ({"password": "\u200b\u2060" * 6}, ("#/password", "weak_password")),
         ({"is_staff": True}, ("#/is_staff", "unknown_field")),
     ],
 )
