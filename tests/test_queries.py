@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from fulfillment.commands import dispatch_shipment
 from fulfillment.models import Shipment
+from integration.aggregates.direct_writes import bypassing_history
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, ShipmentId, Sku
@@ -112,7 +113,9 @@ def test_a_commit_counts_if_it_changed_rows(committing: None, woken: list[Delive
             mug.update(name="taken back")
             transaction.set_rollback(True)
 
-    assert Meter(woken).cost_of(several) == Cost(statements=6, commits=2, messages=0, wake_ups=0)
+    with bypassing_history():
+        cost = Meter(woken).cost_of(several)
+    assert cost == Cost(statements=6, commits=2, messages=0, wake_ups=0)
 
 
 # --- Lines ---
