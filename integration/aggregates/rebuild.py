@@ -8,23 +8,26 @@ events, which also limits the memory. Only a stream that is longer than a batch 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from types import MappingProxyType
 
 from django.apps import apps
-from django.db import InterfaceError, OperationalError
-from django.db.models import Count, QuerySet
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Count
 
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot, state_of
 from integration.domain.errors import NotFound
 from integration.domain.naming import UnknownName
+from integration.domain.personal import personal_fields
 from integration.history.entries import HistoryEntry, history_of
 from integration.history.personal_data import load_personal
 from integration.invariants import Finding
 from integration.storage.one_snapshot import one_snapshot
 from integration.storage.pages import pages
-from integration.storage.rows import values_of
+from integration.storage.reading import read
+from integration.storage.rows import key_of, values_of
 from integration.storage.writing import write
 
 EVENTS_AT_ONCE = 5_000
@@ -176,21 +179,26 @@ def _in_words(error: Exception) -> str:
 def rebuild_snapshots(model: type[Aggregate]) -> int:
     """Make all snapshots of a kind of aggregate again from the histories, and return their number.
 
-    This is safe at any time: commands that run meanwhile store equal snapshots.
+    This is safe at any time: commands that run meanwhile store equal snapshots. An aggregate that may have personal
+    data is locked until its snapshots are stored, so that erasing waits and then deletes them. Others, which may have
+    hundreds of thousands of events, are not locked.
     """
-    history = history_of(model._meta.app_label).objects.filter(stream=model.stream)
     long = pages(model.objects.filter(version__gte=EVERY).only("pk"))
-    return sum(_make_snapshots(model, history.filter(stream_id=row.pk)) for page in long for row in page)
+    return sum(_make_snapshots(model, row.pk) for row in chain.from_iterable(long))
 
 
-def _make_snapshots(model: type[Aggregate], history: QuerySet[HistoryEntry]) -> int:
+def _make_snapshots(model: type[Aggregate], key: str) -> int:
+    history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key)
     made, aggregate = 0, model()
-    for page in pages(history, by="version"):
-        due = []
-        for entry in load_personal(page):
-            aggregate.apply_entry(entry)
-            if entry.version % EVERY == 0:
-                due.append(values_of(Snapshot.of(aggregate)))
-        write({SNAPSHOT_UPSERT: due})
-        made += len(due)
+    with transaction.atomic() if any(map(personal_fields, model._appliers)) else nullcontext():
+        if connection.in_atomic_block:
+            read(model, key_of(model), [key], locked=True)
+        for page in pages(history, by="version"):
+            due = []
+            for entry in load_personal(page):
+                aggregate.apply_entry(entry)
+                if entry.version % EVERY == 0:
+                    due.append(values_of(Snapshot.of(aggregate)))
+            write({SNAPSHOT_UPSERT: due})
+            made += len(due)
     return made

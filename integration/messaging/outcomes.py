@@ -118,12 +118,16 @@ def _take(claims: Sequence[Claim], locked: bool) -> list[Delivery]:
 def _taking(locked: bool) -> str:
     claim = "integration_delivery.fencing_token = %s AND integration_delivery.attempts = %s"
     ours = f"integration_delivery.id = wanted.key0 AND {STILL_PENDING} AND {claim}"
+    personal = "integration_personaldata.id = integration_message.id"
+    # The lock of the delivery may be gained just after a person was erased, while the statement still sees what was
+    # there before. With a lock of its own, a personal value that is deleted meanwhile is not read.
+    unerased = "FOR KEY SHARE" if locked else ""
     return f"""
         SELECT {selected(Delivery)}, {selected(Message)}, {selected(PersonalData)}
         FROM {wanted(Delivery._meta.pk)}
         {each_of("integration_delivery", ours, "FOR UPDATE SKIP LOCKED" if locked else "")}
         {each_of("integration_message", "integration_message.id = integration_delivery.message_id")}
-        {each_of("integration_personaldata", "integration_personaldata.id = integration_message.id", if_any=True)}
+        {each_of("integration_personaldata", personal, unerased, if_any=True)}
         ORDER BY integration_delivery.id
     """  # noqa: S608 - names of our own
 

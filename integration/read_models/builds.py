@@ -11,7 +11,7 @@ builds are ready. The same goes for a build that its own code has abandoned: the
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -164,17 +164,31 @@ def begin_anew(model: ReadModel) -> int:
     """Delete what was left of interrupted builds, and begin another one that is not ready; returns its key."""
     left = Q(code=model.code, ready=False) | Q(code="", ready=False, live=False)
     delete(model, ReadModelBuild.objects.filter(left, read_model=model.name))
+    builds = ReadModelBuild.objects.filter(read_model=model.name)
+    _delete_rows(model.rows.of_all_builds.exclude(build__in=builds.values("pk")))
     return ReadModelBuild.objects.create(read_model=model.name, code=model.code, started_at=clock.now()).pk
 
 
 def delete(model: ReadModel, builds: QuerySet[ReadModelBuild]) -> None:
-    """Delete builds and their rows. The build goes first, so a process that still works on it notices the deletion."""
+    """Delete builds and their rows.
+
+    First the builds belong to nobody any more, so that the next rebuild goes on if this is interrupted. Then the rows
+    are deleted, and then the builds, so that a process that still works on one notices. What such a process has written
+    meanwhile is deleted last.
+    """
     keys = list(builds.values_list("pk", flat=True))
-    builds.filter(pk__in=keys).delete()
-    while keys_to_delete := list(
-        model.rows.of_all_builds.filter(build__in=keys).values_list("pk", flat=True)[:ROWS_AT_ONCE]
-    ):
-        model.rows.of_all_builds.filter(pk__in=keys_to_delete)._raw_delete(using=connection.alias)
+    doomed = ReadModelBuild.objects.filter(pk__in=keys)
+    doomed.update(code="", ready=False, live=False)
+    of_them = model.rows.of_all_builds.filter(build__in=keys)
+    _delete_rows(of_them)
+    doomed.delete()
+    _delete_rows(of_them)
+
+
+def _delete_rows(rows: QuerySet[Any]) -> None:
+    """Delete rows of a read model in portions, each in a transaction of its own."""
+    while keys := list(rows.values_list("pk", flat=True)[:ROWS_AT_ONCE]):
+        rows.model.of_all_builds.filter(pk__in=keys)._raw_delete(using=connection.alias)
 
 
 def delete_abandoned() -> None:

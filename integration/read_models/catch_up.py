@@ -89,12 +89,13 @@ def catch_up(name: str) -> None:
                 break
 
 
-def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
+def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH, until: Position | None = None) -> int:
     """Apply the next events to builds of one context that are at the same position.
 
     Args:
         locked: the read models and their builds.
         limit: the most events to apply.
+        until: apply only events that another build has read at this position; None applies all.
 
     Returns:
         The number of events read.
@@ -103,7 +104,7 @@ def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH) -> int:
         UnknownName: this code does not know an event of a stream that one of the read models uses.
     """
     (first, build), *_ = locked
-    unread, position = read_on(history_of(first.context), build.position, limit)
+    unread, position = read_on(history_of(first.context), build.position, limit, until)
     wanted = []
     for model, _ in locked:
         of_stream = [entry for _, entry in unread if entry.stream == model.stream]

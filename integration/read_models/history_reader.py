@@ -64,13 +64,16 @@ class Position(Struct, frozen=True):
         return type(self)(mark, ahead, self.gaps_until, self.writers) if ahead else type(self)(mark)
 
 
-def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tuple[list[NumberedEntry], Position]:
+def read_on(
+    history: type[HistoryEntry], position: Position, limit: int, until: Position | None = None
+) -> tuple[list[NumberedEntry], Position]:
     """Read the next events of a history; one query if there is no gap.
 
     Args:
         history: the table of the history.
         position: where to continue.
         limit: the most events to read.
+        until: read only what was read at this later position; None reads all.
 
     Returns:
         The events that were not returned before, and the position after them.
@@ -79,6 +82,9 @@ def read_on(history: type[HistoryEntry], position: Position, limit: int) -> tupl
     # after reading, so that the list includes every transaction that can fill a gap just seen.
     closed = position.gaps_until if position.ahead and not writers(history) & {*position.writers} else 0
     entries = _beyond(history, position.mark, min(len(position.ahead) + limit, MOST_AHEAD) if _has_gaps() else limit)
+    if until is not None:
+        entries = [each for each in entries if each.seq <= until.mark or each.seq in until.ahead]
+        closed = max(closed, until.mark)
     if not _has_gaps():
         return entries, Position(entries[-1].seq) if entries else position
     after = position.after(entries, closed)

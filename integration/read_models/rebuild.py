@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from integration.domain.errors import Refused
 from integration.history.entries import history_of
 from integration.read_models.builds import LockedBuild, begin_anew, delete, lock_own
-from integration.read_models.catch_up import apply_next
+from integration.read_models.catch_up import BATCH, apply_next
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import ReadModelBuild, Row
 from integration.read_models.numbering import misnumbered, renumber
@@ -80,8 +80,11 @@ def differences(model: ReadModel, on_progress: Progress = lambda applied: None) 
         own = lock_own(model)
         if own is None:
             raise RebuiltByAnother
-        # If neither build finds a new event in the same round, both have read the same events.
-        while apply_next([LockedBuild(model, own)]) + _catch_up(model, build):
+        # Both have read the same events: the one up to a batch that is not full, the other up to the same position.
+        while apply_next([LockedBuild(model, own)]) >= BATCH:
+            pass
+        rebuilt = _lock(build)
+        while apply_next([LockedBuild(model, rebuilt)], until=own.position):
             pass
         found = _compare(model.rows, own.pk, build)
     delete(model, ReadModelBuild.objects.filter(pk=build))
@@ -97,22 +100,25 @@ def _build_anew(model: ReadModel, on_progress: Progress) -> int:
     """Make a build that has read nearly the whole history; returns its key."""
     build = begin_anew(model)
     applied = 0
-    while _is_behind(model, build):
+    while True:
         with transaction.atomic():
             some = apply_next([LockedBuild(model, _lock(build))])
         applied += some
         on_progress(applied)
+        if 0 < some < BATCH or not (some or _is_behind(model, build)):
+            return build
         if not some:
             time.sleep(PAUSE)
-    return build
 
 
-def _catch_up(model: ReadModel, build: int) -> int:
-    """Apply all visible events to the build; returns how many."""
-    locked, applied = _lock(build), 0
-    while some := apply_next([LockedBuild(model, locked)]):
-        applied += some
-    return applied
+def _catch_up(model: ReadModel, build: int) -> None:
+    """Apply events to the build until a batch is not full.
+
+    Events are recorded meanwhile, so under load no batch may ever be empty.
+    """
+    locked = _lock(build)
+    while apply_next([LockedBuild(model, locked)]) >= BATCH:
+        pass
 
 
 def _lock(build: int) -> ReadModelBuild:

@@ -7,6 +7,7 @@ are read only until this code has built its own.
 """
 
 from integration.history.entries import history_of
+from integration.invariants import Check, always
 from integration.read_models.history_reader import not_handed_out
 from integration.read_models.models import of_own
 from integration.read_models.registry import read_models
@@ -42,3 +43,20 @@ def _beyond(name: str) -> str:
     history = history_of(read_models.get(name).context)
     beyond = not_handed_out(history, of_own("mark", name), of_own("ahead", name))
     return f"{history._meta.db_table} AS history WHERE {beyond}"
+
+
+@always("read_models.every_row_has_a_build")
+def every_row_has_a_build() -> Check:
+    """Every row of a read model belongs to a build; the next `manage.py rebuild` deletes others."""
+    rows = " UNION ALL ".join(
+        f"SELECT '{name}' AS read_model, build, count(*) AS n FROM {model.rows._meta.db_table} GROUP BY build"  # noqa: S608
+        for name, model in read_models.items()
+    )
+    return Check(
+        rows=f"""
+            ({rows}) AS row_of LEFT JOIN integration_readmodelbuild AS build
+                ON build.id = row_of.build AND build.read_model = row_of.read_model
+        """,
+        what="row_of.read_model || ': ' || row_of.n || ' rows of build ' || row_of.build",
+        never={"there is no such build": "build.id IS NULL"},
+    )

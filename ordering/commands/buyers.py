@@ -1,5 +1,6 @@
 """Commands on buyers: registration, and changes of their profile, spend and discount."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,9 +17,16 @@ from integration.domain.money import Money
 from integration.domain.text import normalized
 from ordering.models import Buyer
 
+IDENTIFIER = re.compile(r"[A-Z]{1,3}-\d.*|erased \d+", re.IGNORECASE | re.DOTALL)
+"""What identifiers of buyers, orders, invoices and so on look like, and the names of erased users."""
+
 
 class UsernameTaken(Refused):
     """This username is taken."""
+
+
+class LooksLikeAnIdentifier(Unacceptable):
+    """A username must not look like an identifier of this shop, such as U-1 or R-1001."""
 
 
 class WeakPassword(Unacceptable):
@@ -33,10 +41,13 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
 
     Raises:
         UsernameTaken: another user has the username.
+        LooksLikeAnIdentifier: the username could be mistaken for a buyer or an order.
         WeakPassword: one of `AUTH_PASSWORD_VALIDATORS` rejects the password.
     """
     users = get_user_model().objects
     username, password = normalized(username), normalized(password)
+    if IDENTIFIER.fullmatch(username):
+        raise LooksLikeAnIdentifier(LooksLikeAnIdentifier.__doc__, pointer="/username")
     try:
         validate_password(password, get_user_model()(username=username, email=email, first_name=normalized(name)))
     except ValidationError as error:

@@ -87,14 +87,32 @@ def buyer(id: BuyerId) -> Buyer:
 
 
 def buyer_named(name: str) -> BuyerId:
-    """The ID of the one buyer with this ID, username or e-mail address; raises `NotFound`, `Ambiguous`."""
-    matches = Q(pk=name) | Q(user__username=name) | Q(email__iexact=name) | Q(user__email__iexact=name)
+    """The ID of the one buyer with this ID, username or e-mail address; raises `NotFound`, `Ambiguous`.
+
+    An ID comes first: no username and no e-mail address that equals it is looked for.
+    """
+    if Buyer.objects.filter(pk=name).exists():
+        return BuyerId(name)
+    matches = Q(user__username=name) | Q(email__iexact=name) | Q(user__email__iexact=name)
     found = list(Buyer.objects.filter(matches).order_by("pk").values_list("pk", flat=True)[:MOST_NAMED])
     if not found:
         raise NotFound(f"there is no buyer {name}")
     if len(found) > 1:
         raise Ambiguous(f"{name} may be any of {', '.join(found)}: give the ID of one")
     return BuyerId(found[0])
+
+
+def who_is(buyer: BuyerId) -> str:
+    """A sentence that lets a person recognize a buyer: ID, username, name, e-mail address and number of orders.
+
+    Raises:
+        NotFound: there is no such buyer.
+    """
+    found = Buyer.objects.select_related("user").filter(pk=buyer).first()
+    if found is None:
+        raise NotFound(f"there is no buyer {buyer}")
+    known = [f"user {found.user.username}" if found.user else "without a user account", found.name, found.email]
+    return f"Buyer {buyer} ({', '.join(filter(None, known))}) with {orders_of(buyer).count():,} orders."
 
 
 def orders_under_way(buyer: BuyerId) -> list[OrderNumber]:

@@ -6,15 +6,22 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
+from billing.models import Invoice
+from fulfillment.models import Shipment
 from integration import contracts
+from integration.aggregates import rebuild
+from integration.aggregates.direct_writes import bypassing_history
+from integration.aggregates.snapshots import Snapshot
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku
 from integration.domain.metadata import Cause, caused_by
+from integration.history.personal_data import PersonalData
 from integration.messaging import archive, deliver, past
+from integration.messaging.claim import claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.deliver import deliver_due
 from integration.messaging.erasure import ERASED, forget_errors
@@ -23,7 +30,7 @@ from integration.messaging.publish import publish
 from integration.messaging.wakeups import DeliveryQueue
 from ordering import commands
 from ordering.commands import erasing
-from ordering.models import Buyer, Order
+from ordering.models import Buyer, CancellationReason, Order
 
 pytestmark = [
     pytest.mark.postgres,
@@ -194,6 +201,95 @@ def test_a_buyer_whose_order_is_being_placed_is_not_erased(
     assert isinstance(placing.end(), Order)
     assert isinstance(forgetting.end(), erasing.OrdersUnderWay)
     assert Buyer.objects.get(pk=buyer.id).name == "Ada"
+
+
+@pytest.mark.parametrize("context", ["billing", "fulfillment", "inventory"])
+def test_a_delivery_that_commits_late_brings_nothing_personal_back(
+    buyer: Buyer,
+    place: Callable[[Buyer], Order],
+    monkeypatch: pytest.MonkeyPatch,
+    drain: Callable[..., int],
+    context: str,
+) -> None:
+    """The worker has read the personal values of its message when the buyer is erased."""
+    order = place(buyer)
+    if context == "fulfillment":
+        drain("inventory", "billing", "ordering")
+        monkeypatch.setattr(erasing, "orders_under_way", lambda buyer: [])  # as if it had ended meanwhile
+        with bypassing_history():
+            Order.objects.filter(pk=order.number).update(status="cancelled", cancellation_reason="by_buyer")
+    else:
+        commands.cancel_order(order.number, CancellationReason.BY_BUYER)
+    has_taken, may_go_on, take = Event(), Event(), deliver.take
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        taken = take(*arguments, **options)
+        if not has_taken.is_set():
+            has_taken.set()
+            may_go_on.wait(10)
+        return taken
+
+    monkeypatch.setattr(deliver, "take", slowly)
+    working = InThread(deliver_due, DeliveryQueue(context, False))
+    assert has_taken.wait(10)
+    forgetting = InThread(commands.erase_buyer, BuyerId(buyer.id))
+    forgetting.waits_for_a_lock()
+    may_go_on.set()
+    assert isinstance(forgetting.end(), erasing.Erased)
+    working.end()
+    for seconds in range(0, 40, 2):
+        with clock.moved(timedelta(seconds=seconds)):
+            drain()
+
+    assert not Invoice.objects.exclude(payment_method="").exists()
+    assert not Shipment.objects.exclude(recipient__street="(erased)").exists()
+    assert not PersonalData.objects.exists()
+
+
+def test_a_value_that_is_deleted_while_a_worker_waits_for_its_delivery_is_not_read(
+    buyer: Buyer, place: Callable[[Buyer], Order]
+) -> None:
+    place(buyer)
+    queue = DeliveryQueue("billing", False)
+    claims = claim(queue, 10)
+    taken: list[Any] = []
+
+    def take_one() -> None:
+        with unit_of_work():
+            taken.extend(deliver.take(claims, locked=True))
+
+    with transaction.atomic():
+        PersonalData.objects.all().delete()
+        taking = InThread(take_one)
+        taking.waits_for_a_lock()
+    taking.end()
+    assert [delivery.message.personal for delivery in taken] == [{}]
+
+
+def test_snapshots_that_are_being_rebuilt_hold_nothing_of_an_erased_buyer(
+    buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "EVERY", 2)
+    with unit_of_work() as work:
+        found = work.get(Buyer, buyer.id)
+        for percent in range(1, 9):
+            found.grant_discount(percent, "loyal")
+    has_read, may_go_on, write = Event(), Event(), rebuild.write
+
+    def slowly(writes: Any) -> None:
+        has_read.set()
+        may_go_on.wait(10)
+        write(writes)
+
+    monkeypatch.setattr(rebuild, "write", slowly)
+    rebuilding = InThread(rebuild.rebuild_snapshots, Buyer)
+    assert has_read.wait(10)
+    forgetting = InThread(commands.erase_buyer, BuyerId(buyer.id))
+    forgetting.waits_for_a_lock()
+    may_go_on.set()
+    assert rebuilding.end() == 4
+    assert isinstance(forgetting.end(), erasing.Erased)
+    assert not Snapshot.objects.filter(stream_id=buyer.id, state__name="Ada").exists()
 
 
 @pytest.fixture

@@ -38,7 +38,6 @@ GOODS = [Sku("MUG"), Sku("LAMP"), Sku("ATLAS")]
 METHODS = ["pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"]
 
 pytestmark = [
-    pytest.mark.timeout(120 + 30 * RUNS),
     pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer"),

@@ -24,6 +24,7 @@ from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_o
 from fulfillment.models import Shipment
 from integration.aggregates import past
 from integration.aggregates.aggregate import Aggregate
+from integration.aggregates.direct_writes import bypassing_history
 from integration.aggregates.rebuild import rows_are_their_histories
 from integration.aggregates.snapshots import Snapshot
 from integration.domain import clock
@@ -36,6 +37,7 @@ from integration.messaging.models import ArchivedMessage, Delivery, Message, Sta
 from integration.read_models.catch_up import catch_up_all
 from ordering import commands
 from ordering.commands import erase_buyer, erasing, place_order
+from ordering.commands.buyers import LooksLikeAnIdentifier
 from ordering.models import Buyer, History, Order, OrderBoard, OrderStatus
 from ordering.queries import buyer_named
 from tests.questions import submit
@@ -210,6 +212,41 @@ def test_nothing_is_erased_without_the_identifier_as_confirmation(
     monkeypatch.setattr("builtins.input", lambda prompt: typed)
     with pytest.raises(CommandError, match=r"Nothing was erased\."):
         run("B-1")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["username", "email", "profile"])
+def test_the_exact_identifier_comes_before_names_and_addresses_that_equal_it(field: str) -> None:
+    victim = commands.register_customer("victim", "a-long-pass-phrase-9", "Vic", "vic@example.com")
+    other = commands.register_customer("other", "a-long-pass-phrase-9", "Other", "other@example.com")
+    if field == "profile":
+        with bypassing_history():
+            Buyer.objects.filter(pk=other.id).update(email=victim.id)
+    else:
+        User.objects.filter(pk=other.user_id).update(**{field: victim.id})
+    assert buyer_named(victim.id) == victim.id
+    run(victim.id, "--yes")
+    assert Buyer.objects.get(pk=victim.id).name == ""
+    assert Buyer.objects.get(pk=other.id).name == "Other"
+
+
+@pytest.mark.django_db
+def test_who_is_meant_is_shown_before_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    buyer = commands.register_customer("ada", "a-long-pass-phrase-9", "Ada Lovelace", "ada@example.com")
+    monkeypatch.setattr("builtins.input", lambda prompt: buyer.id)
+    said = run("ada")
+    shown = f"Buyer {buyer.id} (user ada, Ada Lovelace, ada@example.com) with 0 orders."
+    assert said.splitlines()[0] == shown
+    assert Buyer.objects.get(pk=buyer.id).name == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["U-1", "u-17", "B-1", "R-1001", "I-1001", "S-1001-1", "\uff35-1", "erased 5"])
+def test_a_username_that_looks_like_an_identifier_cannot_be_registered(name: str) -> None:
+    with pytest.raises(LooksLikeAnIdentifier, match="must not look like an identifier") as refused:
+        commands.register_customer(name, "a-long-pass-phrase-9", "Ada", "ada@example.com")
+    assert refused.value.pointer == "/username"
+    assert not User.objects.exists()
 
 
 @pytest.mark.django_db

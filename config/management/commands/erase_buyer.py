@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from integration.domain.errors import DomainError
 from integration.storage.outages import repeated_after_outages
 from ordering.commands import erase_buyer
-from ordering.queries import buyer_named
+from ordering.queries import buyer_named, who_is
 
 
 class Command(BaseCommand):
@@ -25,6 +25,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, buyer: str, yes: bool, **options: Any) -> None:
         try:
             id = buyer_named(buyer)
+            if not yes:
+                self.stdout.write(who_is(id))
             if not yes and input(f"Erase buyer {id} for good? Type their identifier: ").strip() != id:
                 raise CommandError("Nothing was erased.")
             erased = repeated_after_outages(erase_buyer)(id)

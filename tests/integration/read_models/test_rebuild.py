@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
+from django.db.models import QuerySet
 
 from billing import commands as billing
 from billing.models import invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
-from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.identifiers import OrderNumber, ShipmentId, new_event_id
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.messaging.tasks import run as run_routine
@@ -33,7 +34,7 @@ from integration.read_models.rebuild import RebuiltByAnother, differences, rebui
 from integration.read_models.registry import read_models
 from inventory.models import StockOfDay
 from ordering.commands import cancel_order
-from ordering.models import Buyer, CancellationReason, LifetimeSpend, Order, OrderBoard, SalesOfDay
+from ordering.models import Buyer, CancellationReason, History, LifetimeSpend, Order, OrderBoard, SalesOfDay
 
 Place = Callable[..., OrderNumber]
 Drain = Callable[..., int]
@@ -382,6 +383,76 @@ def test_a_rebuild_during_new_orders_equals_the_live_read_model(
     assert OrderBoard.objects.count() == Order.objects.count() > 5
     assert [what for name in ALL for what in differences(read_models.get(name))] == []
     assert [what for finding in verify(["read_models."]).values() for what in finding.offenders] == []
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("portions", [0, 1])
+def test_a_rebuild_that_is_killed_while_it_deletes_leaves_no_rows_to_the_next(
+    at_work: list[OrderNumber], monkeypatch: pytest.MonkeyPatch, name: str, portions: int
+) -> None:
+    model, left = read_models.get(name), [None] * portions
+    monkeypatch.setattr("integration.read_models.builds.ROWS_AT_ONCE", 1)
+    raw_delete = QuerySet._raw_delete
+
+    def killed_soon(self: Any, using: Any) -> int:
+        if self.model is model.rows:
+            if not left:
+                raise Killed
+            left.pop()
+        return raw_delete(self, using)
+
+    monkeypatch.setattr(QuerySet, "_raw_delete", killed_soon)
+    with pytest.raises(Killed):
+        rebuild(model)
+    monkeypatch.setattr(QuerySet, "_raw_delete", raw_delete)
+    assert verify(["read_models."])["read_models.every_row_has_a_build"].complaints == []
+    rebuild(model)
+    builds = {each.pk for each in ReadModelBuild.objects.filter(read_model=name)}
+    assert {*model.rows.of_all_builds.values_list("build", flat=True)} <= builds
+    assert len(builds) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ALL)
+def test_rows_without_a_build_are_named_and_deleted_by_the_next_rebuild(at_work: list[OrderNumber], name: str) -> None:
+    model = read_models.get(name)
+    assert model.rows.of_all_builds.update(build=77) > 0
+    (offender,) = verify(["read_models."])["read_models.every_row_has_a_build"].offenders
+    assert name in offender
+    assert "of build 77" in offender
+    rebuild(model)
+    assert not model.rows.of_all_builds.filter(build=77).exists()
+    assert verify(["read_models."])["read_models.every_row_has_a_build"].complaints == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("work", [rebuild, differences])
+def test_a_rebuild_ends_although_events_are_recorded_all_the_time(
+    at_work: list[OrderNumber], monkeypatch: pytest.MonkeyPatch, work: Callable[..., Any]
+) -> None:
+    """Whenever a batch is read, another order has just been placed."""
+    model, calls = read_models.get(OrderBoard.read_model), []
+
+    def busy(locked: Any, *arguments: Any, **options: Any) -> int:
+        calls.append(1)
+        assert len(calls) < 30, "it does not end"
+        number = OrderNumber(f"R-{5_000 + len(calls)}")
+        History.objects.create(**{**placing, "id": new_event_id(), "stream_id": number, "data": _of(number)})
+        return apply_next(locked, *arguments, **options)
+
+    first = History.objects.filter(name="ordering.order_placed").first()
+    placing = {field.attname: getattr(first, field.attname) for field in History._meta.concrete_fields}
+
+    def _of(number: OrderNumber) -> dict[str, Any]:
+        return {**first.data, "order": number}
+
+    monkeypatch.setattr(rebuilding, "apply_next", busy)
+    assert work(model) in (None, [])
 
 
 @pytest.mark.postgres
