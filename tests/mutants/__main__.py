@@ -17,7 +17,7 @@ from typing import Any
 from tests.chaos import report
 from tests.mutants.explained import EXPLAINED
 from tests.mutants.sample import ROOT, Mutant, draw
-from tests.mutants.trial import Verdict, copy_project, try_out
+from tests.mutants.trial import Verdict, copy_project, failing_without_a_mutant, try_out
 from tests.quick import CannotCompare, changed_files
 
 ENOUGH = 0.95
@@ -73,6 +73,9 @@ def try_all(mutants: list[Mutant], processes: int, results: Path) -> dict[Mutant
                 file.write(json.dumps([mutant.key, verdict]) + "\n")
 
         list(pool.map(attempt, left))
+        if left and (broken := failing_without_a_mutant(known.values(), copies.get())):
+            results.unlink()
+            raise SystemExit(f"{broken} fails without a mutant, too: mend it first.")
     return {mutant: known[mutant.key] for mutant in mutants}
 
 

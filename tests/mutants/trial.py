@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,14 @@ from tests.quick import ALWAYS, LONG, select_tests
 NOT_COPIED = shutil.ignore_patterns(
     "var", ".venv", ".git", "__pycache__", ".*_cache", ".hypothesis", "staticfiles", "*.xz", "screenshots"
 )
-TIMEOUT = 300.0
-"""Seconds after which tests count as failed: a mutant may loop for ever."""
-FAILED = {1, 2, 3}
-"""Exit codes of pytest: tests failed, the run was interrupted by an error while collecting, or pytest itself broke."""
+TEST_TIMEOUT = 60
+"""Seconds after which a test counts as failed and ends pytest: a mutant may loop for ever."""
+TIMEOUT = 900.0
+"""Seconds after which all tests together count as failed."""
+WRONG_COMMAND = 4
+"""Exit code of pytest: it does not know an option or a file."""
+PASSED = {0, 5}
+"""Exit codes of pytest: all tests passed, or none was selected."""
 
 
 class Verdict(NamedTuple):
@@ -78,6 +82,12 @@ def try_out(mutant: Mutant, copy: Path) -> Verdict:
     return Verdict(bool(by), by, round(time.monotonic() - began, 1))
 
 
+def failing_without_a_mutant(verdicts: Iterable[Verdict], copy: Path) -> str:
+    """The first of the tests that caught mutants that fails without any, too; empty if all pass, as they must."""
+    tests = {verdict.by for verdict in verdicts if "::" in verdict.by}
+    return _failing(sorted(tests), copy) if tests else ""
+
+
 def _unmigrated(copy: Path) -> str:
     """The check of `make check` that finds models without a migration; empty if it finds none."""
     command = [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
@@ -92,14 +102,17 @@ def _environment(copy: Path) -> dict[str, str]:
 
 def _failing(tests: list[str], copy: Path) -> str:
     """The first of these tests that fails, or a few words; empty if all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--no-header", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--no-header", "-p", "no:cacheprovider"]
+    command += ["-o", f"faulthandler_timeout={TEST_TIMEOUT}", "-o", "faulthandler_exit_on_timeout=true", *tests]
     try:
         done = subprocess.run(
             command, cwd=copy, env=_environment(copy), capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
         return f"no end within {TIMEOUT:.0f} s"
-    if done.returncode not in FAILED:
+    if done.returncode in PASSED:
         return ""
+    if done.returncode == WRONG_COMMAND:
+        raise RuntimeError(done.stderr or done.stdout)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     return failed[1] if failed else f"exit code {done.returncode}"
