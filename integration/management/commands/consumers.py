@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from getpass import getuser
-from typing import Any, TextIO, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from integration.domain.errors import DomainError
-from integration.management.commands.deliveries import ACTOR, WIDTH_OF_A_FILE, paused_words
+from integration.management.commands.deliveries import ACTOR, paused_as_data, paused_words
+from integration.management.listing import add_json_option, print_json, print_table
 from integration.messaging.consumer_states import pause, resume
 from integration.messaging.retries import duration_words
 from integration.messaging.standing import Standing, standings
@@ -25,6 +25,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_json_option(parser)
         verbs = parser.add_subparsers(dest="verb", metavar="VERB")
         pausing = verbs.add_parser("pause", help="let the deliveries of a consumer wait until it is resumed")
         pausing.add_argument("name", metavar="NAME")
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         try:
             match verb:
                 case None:
-                    self._print(_table(standings()))
+                    self._list(**options)
                 case "pause":
                     pause(options["name"], options["reason"], actor)
                     self.stdout.write(f"{options['name']} is paused; its deliveries wait.")
@@ -47,14 +48,29 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.detail) from error
 
-    def _print(self, table: Table) -> None:
-        self.stdout.ending = ""  # rich ends its lines itself
-        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
-        Console(file=cast(TextIO, self.stdout), width=width).print(table)
+    def _list(self, json: bool = False, **options: Any) -> None:
+        if json:
+            print_json(self, [_as_data(row) for row in standings()])
+        else:
+            print_table(self, _table(standings()))
+
+
+def _as_data(row: Standing) -> dict[str, Any]:
+    retries = row.consumer.retry_schedule if row.consumer else None
+    return {
+        "consumer": row.name,
+        "contract": row.consumer.listens_to.wire_name if row.consumer else None,
+        "attempts": retries.attempts if retries else None,
+        "longest_wait": retries.longest_wait if retries else None,
+        "gives_up_after": retries.lasts if retries else None,
+        "paused": paused_as_data(row.state),
+    }
 
 
 def _table(rows: Iterable[Standing]) -> Table:
-    table = Table("Consumer", "Contract")
+    table = Table()
+    for heading in ("Consumer", "Contract"):
+        table.add_column(heading, overflow="fold")
     for heading in ("Attempts", "Longest wait", "Gives up after"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("Paused", overflow="ellipsis")

@@ -1,10 +1,9 @@
 """`manage.py contracts`: check, write and list the contracts and their committed schemas."""
 
 import json
-from typing import Any, TextIO, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from integration.contracts import registry
 from integration.contracts.contract import contracts
 from integration.contracts.examples import NoExample
 from integration.documents.asyncapi import asyncapi
+from integration.management.listing import add_json_option, print_json, print_table
 from integration.messaging.consumers import consumers_of
 
 
@@ -25,10 +25,13 @@ class Command(BaseCommand):
         verbs.add_parser("check", help="fail unless every change since the committed schemas is compatible")
         verbs.add_parser("write", help="write the schemas of new events, new versions and compatible changes")
         verbs.add_parser("asyncapi", help="print the AsyncAPI 3 document of all contracts, as JSON")
-        verbs.add_parser("list", help="every contract: its version, publisher, consumers and meaning")
+        add_json_option(verbs.add_parser("list", help="every contract: its version, publisher, consumers and meaning"))
 
-    def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        {"check": self._check, "write": self._write, "asyncapi": self._asyncapi, "list": self._list}[verb]()
+    def handle(self, *args: Any, verb: str, json: bool = False, **options: Any) -> None:
+        if verb == "list":
+            self._list(json)
+        else:
+            {"check": self._check, "write": self._write, "asyncapi": self._asyncapi}[verb]()
 
     def _check(self) -> None:
         verdicts = list(registry.verdicts())
@@ -52,10 +55,22 @@ class Command(BaseCommand):
     def _asyncapi(self) -> None:
         self.stdout.write(json.dumps(asyncapi(), indent=2, ensure_ascii=False))
 
-    def _list(self) -> None:
+    def _list(self, as_json: bool) -> None:
+        rows = [
+            {
+                "contract": name,
+                "version": event.schema_version,
+                "publisher": registry.context_of(name),
+                "consumers": [consumer.name for consumer in consumers_of(event)],
+                "meaning": registry.meaning_of(event),
+            }
+            for name, event in contracts.items()
+        ]
+        if as_json:
+            print_json(self, rows)
+            return
         table = Table("Contract", "Version", "Publisher", "Consumers", "Meaning")
-        for name, event in contracts.items():
-            consumers = "\n".join(consumer.name for consumer in consumers_of(event)) or "–"
-            cells = (name, str(event.schema_version), registry.context_of(name), consumers, registry.meaning_of(event))
-            table.add_row(*map(Text, cells))
-        Console(file=cast(TextIO, self.stdout), width=None if self.stdout.isatty() else 160).print(table)
+        for row in rows:
+            row["consumers"] = "\n".join(row["consumers"]) or "–"
+            table.add_row(*(Text(str(cell)) for cell in row.values()))
+        print_table(self, table)

@@ -1,24 +1,22 @@
 """`manage.py deliveries`: list the deliveries between the contexts, and replay or skip those that failed."""
 
-from collections.abc import Iterable
-from typing import Any, TextIO, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import QuerySet
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from integration.domain.errors import DomainError
+from integration.management.listing import add_json_option, print_json, print_table
 from integration.messaging.dead_letters import replay, replay_one, skip_one
 from integration.messaging.models import ConsumerState, Delivery, Status
 from integration.messaging.standing import Standing, standings
 
 ACTOR = "command line"
 """The actor recorded when this command skips a delivery; Waybill does not know which person runs the command."""
-
-WIDTH_OF_A_FILE = 160
 
 
 class Command(BaseCommand):
@@ -31,9 +29,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        add_json_option(parser)
         verbs = parser.add_subparsers(dest="verb", metavar="VERB")
         listing = verbs.add_parser("list", help="deliveries, newest first")
         _add_filters(listing)
+        add_json_option(listing)
         listing.add_argument(
             "--limit", type=int, default=50, metavar="N", help="the most deliveries to list (default: 50)"
         )
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             match verb:
                 case None:
-                    self._print(_table_of_standings(standings()))
+                    self._count(**options)
                 case "list":
                     self._list(**options)
                 case "replay":
@@ -61,11 +61,20 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.detail) from error
 
-    def _list(self, limit: int, status: str | None, consumer: str | None, **options: Any) -> None:
+    def _count(self, json: bool = False, **options: Any) -> None:
+        if json:
+            print_json(self, [_standing_as_data(row) for row in standings()])
+        else:
+            print_table(self, _table_of_standings(standings()))
+
+    def _list(self, limit: int, status: str | None, consumer: str | None, json: bool = False, **options: Any) -> None:
         if limit < 1:
             raise CommandError("--limit must be 1 or more.")
         deliveries = _filtered(status, consumer).select_related("message").defer("traceback", "message__data")
-        self._print(_table_of_deliveries(deliveries[:limit]))
+        if json:
+            print_json(self, [_delivery_as_data(delivery) for delivery in deliveries[:limit]])
+        else:
+            print_table(self, _table_of_deliveries(list(deliveries[:limit])))
 
     def _replay(self, ids: list[int], status: str | None, consumer: str | None, all: bool, **options: Any) -> None:
         if (bool(ids), bool(status or consumer), all).count(True) != 1:
@@ -80,11 +89,6 @@ class Command(BaseCommand):
     def _skip(self, id: int, reason: str, **options: Any) -> None:
         self.stdout.write(f"Skipped {skip_one(id, reason, ACTOR)}, for good.")
 
-    def _print(self, table: Table) -> None:
-        self.stdout.ending = ""  # rich ends its lines itself
-        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
-        Console(file=cast(TextIO, self.stdout), width=width).print(table)
-
 
 def _add_filters(parser: CommandParser) -> None:
     parser.add_argument("--status", choices=Status.values, help="only deliveries with this status")
@@ -94,6 +98,33 @@ def _add_filters(parser: CommandParser) -> None:
 def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:
     wanted = {"status": status, "consumer": consumer}
     return Delivery.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def _standing_as_data(row: Standing) -> dict[str, Any]:
+    return {
+        "consumer": row.name,
+        "pending": row.backlog.pending,
+        "waiting": row.backlog.waiting,
+        "parked": row.backlog.parked,
+        "dead": row.backlog.dead,
+        "oldest_due_for": row.backlog.lag,
+        "paused": paused_as_data(row.state),
+    }
+
+
+def _delivery_as_data(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.pk,
+        "message": delivery.message.name,
+        "message_id": delivery.message_id,
+        "correlation_id": delivery.message.correlation_id,
+        "consumer": delivery.consumer,
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "due_at": delivery.due_at,
+        "error": delivery.error,
+        "skip_reason": delivery.skip_reason,
+    }
 
 
 def _table_of_standings(rows: Iterable[Standing]) -> Table:
@@ -115,10 +146,18 @@ def paused_words(state: ConsumerState) -> str:
     return f"since {state.paused_at:%Y-%m-%d %H:%M:%S} by {state.paused_by}: {state.reason}"
 
 
-def _table_of_deliveries(deliveries: Iterable[Delivery]) -> Table:
+def paused_as_data(state: ConsumerState) -> dict[str, Any] | None:
+    """Since when, by whom and why a consumer is paused; None if it is not paused."""
+    return {"at": state.paused_at, "by": state.paused_by, "reason": state.reason} if state.paused_at else None
+
+
+def _table_of_deliveries(deliveries: Sequence[Delivery]) -> Table:
+    # `replay` and `skip` take the ID, so it has its full width on the narrowest terminal. The other columns wrap.
+    widest = max((len(str(delivery.pk)) for delivery in deliveries), default=0)
     table = Table()
-    for heading in ("ID", "Message", "Consumer", "Status", "Attempts", "Due"):
-        table.add_column(heading, no_wrap=True)
+    table.add_column("ID", no_wrap=True, min_width=widest)
+    for heading in ("Message", "Consumer", "Status", "Attempts", "Due"):
+        table.add_column(heading, overflow="fold")
     table.add_column("Error, or why it was skipped", no_wrap=True, overflow="ellipsis")
     for delivery in deliveries:
         first_line = (delivery.skip_reason or delivery.error).partition("\n")[0]

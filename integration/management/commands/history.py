@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TextIO, cast
+from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,8 +19,7 @@ from integration.aggregates.rebuild import kind_named
 from integration.aggregates.snapshots import state_of
 from integration.domain.errors import NotFound
 from integration.domain.naming import UnknownName
-
-WIDTH_OF_A_FILE = 160
+from integration.management.listing import print_json, print_table
 
 
 class Command(BaseCommand):
@@ -72,7 +70,7 @@ class Command(BaseCommand):
         if then is None:
             when = f"at {at}" if at is not None else f"in version {version}"
             raise CommandError(f"There was no {model._meta.verbose_name} {key} {when}.")
-        self._print_json(state_of(then)) if as_json else self._print(_table_of_state(state_of(then)))
+        print_json(self, state_of(then)) if as_json else print_table(self, _table_of_state(state_of(then)))
 
     def _show_history(self, model: type[Aggregate], key: str, last: int, as_json: bool) -> None:
         version = model.objects.values_list("version", flat=True).filter(pk=key).first()
@@ -81,19 +79,11 @@ class Command(BaseCommand):
         first = max(1, version - last + 1) if last else 1
         steps = life(model, key, first)
         if as_json:
-            self._print_json([_as_data(step) for step in steps])
+            print_json(self, [_as_data(step) for step in steps])
             return
-        self._print(_table_of_history(steps))
+        print_table(self, _table_of_history(steps))
         if first > 1:
             self.stdout.write(f"{first - 1:,} earlier events are not shown; --last 0 shows all.\n")
-
-    def _print_json(self, data: Any) -> None:
-        self.stdout.write(json.dumps(data, indent=2, ensure_ascii=False))
-
-    def _print(self, table: Table) -> None:
-        self.stdout.ending = ""  # rich ends its lines itself
-        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
-        Console(file=cast(TextIO, self.stdout), width=width).print(table)
 
 
 def _moment(text: str) -> datetime:

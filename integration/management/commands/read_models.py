@@ -1,15 +1,13 @@
 """`manage.py read_models`: list the read models and how far each is behind."""
 
-from typing import Any, TextIO, cast
+from typing import Any
 
-from django.core.management.base import BaseCommand
-from rich.console import Console
+from django.core.management.base import BaseCommand, CommandParser
 from rich.table import Table
 from rich.text import Text
 
+from integration.management.listing import add_json_option, print_json, print_table
 from integration.read_models.lag import Lag, lag
-
-WIDTH_OF_A_FILE = 160
 
 
 class Command(BaseCommand):
@@ -17,17 +15,22 @@ class Command(BaseCommand):
 
     help = "For each read model, the number of events it does not show yet, and the age of the oldest of them."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        table = Table("Read model")
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_json_option(parser)
+
+    def handle(self, *args: Any, json: bool = False, **options: Any) -> None:
+        if json:
+            print_json(self, [{**each._asdict(), "error": _why_stopped(each)} for each in lag()])
+            return
+        table = Table()
+        table.add_column("Read model", overflow="fold")
         for heading in ("Events behind", "Age of the oldest"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("Stopped because", overflow="fold")
         for each in lag():
             age = f"{each.seconds:,.1f} s" if each.events else "–"
             table.add_row(Text(each.read_model), f"{each.events:,}", age, Text(_why_stopped(each)))
-        self.stdout.ending = ""  # rich ends its lines itself
-        width = None if self.stdout.isatty() else WIDTH_OF_A_FILE
-        Console(file=cast(TextIO, self.stdout), width=width).print(table)
+        print_table(self, table)
 
 
 def _why_stopped(row: Lag) -> str:

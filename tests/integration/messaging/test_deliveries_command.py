@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from io import StringIO
+from json import loads
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from integration.domain import clock
+from integration.management import listing
 from integration.messaging.models import Delivery, Status
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +203,44 @@ def test_skip_accepts_only_failed_deliveries(listen: Listen, run_out: RunOut, de
 def test_invalid_arguments_are_an_error(arguments: list[str], db: None) -> None:
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+def test_the_id_is_whole_on_every_terminal(
+    dead: Callable[..., None], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    dead("MUG", "LAMP")
+    Delivery.objects.update(error="KeyError: " + "x" * 1_000)
+    monkeypatch.setattr(listing, "WIDTH_OF_A_FILE", columns)
+
+    listed = run("list")
+
+    for id in Delivery.objects.values_list("pk", flat=True):
+        assert f" {id} " in listed
+
+
+def test_every_list_is_printed_as_json_too(dead: Callable[..., None]) -> None:
+    dead("MUG", "LAMP")
+    newest = Delivery.objects.latest("pk")
+
+    row, *_ = loads(run("list", "--json"))
+    counts = {each["consumer"]: each["dead"] for each in loads(run("--json"))}
+
+    assert (row["id"], row["consumer"], row["status"]) == (newest.pk, newest.consumer, "dead")
+    assert row["error"] == newest.error, "the whole error"
+    assert UUID(row["correlation_id"]) == newest.message.correlation_id
+    assert counts["billing.mail"] == 2
+    assert len(loads(run("list", "--limit", "1", "--json"))) == 1
+    for command, *verb in (["consumers"], ["read_models"], ["contracts", "list"]):
+        out = StringIO()
+        call_command(command, *verb, "--json", stdout=out)
+        assert loads(out.getvalue()), command
+
+
+def test_a_paused_consumer_says_so_in_json(dead: Callable[..., None]) -> None:
+    dead("MUG")
+    call_command("consumers", "pause", "billing.mail", "--reason", "the mail server moves", stdout=StringIO())
+
+    [paused] = [each["paused"] for each in loads(run("--json")) if each["paused"]]
+
+    assert paused["reason"] == "the mail server moves"
