@@ -18,7 +18,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestHeaderFieldsTooLarge
 
 from integration.rest.problems import (
@@ -70,6 +70,17 @@ class Request(HTTPRequestParser):
 _OF_LENGTH = {413: too_large_problem, 414: url_too_long_problem}
 
 
+class Response(WSGITask):
+    """A response. One to `HEAD` has the headers of the response to `GET`, and no body. Source: RFC 9110, 9.3.2."""
+
+    def write(self, data: bytes) -> None:
+        """Send the headers if they are not sent yet, and the data unless the request is a `HEAD`."""
+        is_head = self.request.command == "HEAD"
+        super().write(b"" if is_head else data)
+        if is_head:
+            self.chunked_response = False  # its last chunk would be a body, too
+
+
 class Refusal(ErrorTask):
     """The response to a request that cannot be read or is too long."""
 
@@ -83,7 +94,7 @@ class Refusal(ErrorTask):
         self.response_headers.append(("Content-Type", CONTENT_TYPE))
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
+        self.write(b"" if self.request.command == "HEAD" else body)
 
 
 class Connection(HTTPChannel):
@@ -94,6 +105,7 @@ class Connection(HTTPChannel):
     """
 
     parser_class = Request
+    task_class = Response
     error_task_class = Refusal
     waits_for_client = False
     close_when_flushed: bool

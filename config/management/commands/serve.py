@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,13 @@ BACKLOG = 1_024
 class Server(BaseApplication):
     """Gunicorn, configured by Django's settings instead of a file of its own."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, announce: Callable[[], None]) -> None:
+        """Serve on a listening socket.
+
+        Args:
+            announce: called once, when connections are accepted.
+        """
+        self._announce = announce
         self._embedded: Embedded | None = None
         self._checkpoints: Checkpoints | None = None
         self._bind = f"fd://{listener.detach()}"
@@ -59,14 +66,15 @@ class Server(BaseApplication):
         self.cfg.set("graceful_timeout", 10)
         # Gunicorn's control socket has one path for all servers of a user.
         self.cfg.set("control_socket_disable", True)
-        self.cfg.set("when_ready", self._stop_gently_on_ctrl_c)
+        self.cfg.set("when_ready", self._begin_master)
         self.cfg.set("post_worker_init", self._begin)
         self.cfg.set("worker_exit", self._end)
 
     def load(self) -> Any:
         return application
 
-    def _stop_gently_on_ctrl_c(self, server: Any) -> None:
+    def _begin_master(self, server: Any) -> None:
+        self._announce()
         # SIGINT stops gunicorn's threads at once and takes a lock in the signal handler. If a request has just arrived,
         # that lock is taken and the handler never returns.
         server.handle_int = server.handle_term
@@ -115,9 +123,24 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, host: str, **options: Any) -> None:
         self.check()
         listener = _listen(host, port)
-        self.stdout.write(BANNER.format(url=f"http://{host}:{port}", sku="MUG-ENAMEL-BLUE"))
-        self.stdout.flush()  # before the fork, or each worker would print the buffer again
-        Server(listener).run()
+        url = url_of(listener)
+
+        def announce() -> None:
+            self.stdout.write(BANNER.format(url=url, sku="MUG-ENAMEL-BLUE"))
+            self.stdout.flush()  # before the fork, or each worker would print the buffer again
+
+        Server(listener, announce).run()
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL at which a browser of this machine reaches a listening socket.
+
+    The port is the one that the system chose if port 0 was asked for. A socket that listens on all addresses is reached
+    at this machine's own.
+    """
+    host, port = listener.getsockname()[:2]
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not listened on, but named
+    return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:
