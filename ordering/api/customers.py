@@ -8,8 +8,6 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.domain.errors import NotFound
-from integration.domain.identifiers import BuyerId
 from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Email, Input, NormalizedPattern, NormalizedText, Text, YesNo
@@ -104,7 +102,7 @@ class Me(View):
     @extend_schema(responses=ProfileOutput, parameters=READING)
     def get(self, request: Request) -> Response:
         """Retrieve the caller's own profile."""
-        return self._represent(self._buyer())
+        return self._represent(queries.profile_of(caller(request), request.user))
 
     @extend_schema(request=ProfileInput, responses=ProfileOutput, parameters=CHANGING)
     def patch(self, request: Request) -> Response:
@@ -114,17 +112,8 @@ class Me(View):
         """
         changes = self.valid(request)
         changes.update(changes.pop("preferences", {}))
-        buyer = commands.change_profile(BuyerId(self._buyer().id), changes, versions_expected(request))
+        buyer = commands.change_profile(caller(request), changes, versions_expected(request), user=request.user.pk)
         return self._represent(buyer)
-
-    def _buyer(self) -> Buyer:
-        """The caller as a buyer; a user without one, such as a member of staff, is registered as a buyer first."""
-        buyer = caller(self.request)
-        try:
-            return queries.buyer(buyer)
-        except NotFound:
-            commands.register_buyer_if_new(buyer, user=self.request.user.pk)
-            return queries.buyer(buyer)
 
     def _represent(self, buyer: Buyer) -> Response:
         return Response(represent(ProfileOutput, buyer), headers=etag(buyer))

@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from integration.aggregates.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber
@@ -62,19 +62,29 @@ def register_customer(username: str, password: str, name: str, email: str) -> Bu
     return buyer
 
 
-def change_profile(buyer: BuyerId, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Buyer:
+def change_profile(
+    buyer: BuyerId, changes: Mapping[str, Any], if_version: Collection[int] | None = None, *, user: int | None = None
+) -> Buyer:
     """Change some of `name`, `email`, `default_shipping_address`, `locale` and `email_notifications`.
+
+    Args:
+        if_version: the versions of the buyer that the caller accepts; None accepts any. A buyer who is not registered
+            yet is in version 0.
+        user: the user whose profile it is, who is registered first if they are no buyer yet.
 
     Returns:
         The changed buyer.
 
     Raises:
-        NotFound: there is no such buyer.
+        NotFound: there is no such buyer, and no `user`.
         StaleVersion: the buyer is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
-        found = work.get(Buyer, buyer)
-        found.expect_version(if_version)
+        found, is_new = work.find(Buyer, buyer), False
+        if found is None and user is not None:
+            found, is_new = _find_or_register(work, buyer, user)
+        found = found or work.get(Buyer, buyer)
+        (Buyer() if is_new else found).expect_version(if_version)
         address = found.default_shipping_address
         current = {
             "name": found.name,
@@ -95,16 +105,22 @@ def register_buyer_if_new(buyer: BuyerId, *, user: int | None = None) -> None:
             only an identifier.
     """
     with unit_of_work() as work:
-        if work.look_at(Buyer, [buyer]):
-            return
-        name = email = ""
-        if user is not None:
-            # If a user places their first two orders at once, this lock serializes them: the second finds the buyer.
-            account = get_user_model().objects.select_for_update(no_key=True).get(pk=user)
-            if work.find(Buyer, buyer):
-                return
-            name, email = account.get_full_name(), account.email
-        work.add(Buyer.register(buyer, user=user, name=name, email=email))
+        if not work.look_at(Buyer, [buyer]):
+            _find_or_register(work, buyer, user)
+
+
+def _find_or_register(work: UnitOfWork, buyer: BuyerId, user: int | None) -> tuple[Buyer, bool]:
+    """Return the buyer, and whether they were registered just now."""
+    name = email = ""
+    if user is not None:
+        # If a user places their first two orders at once, this lock serializes them: the second finds the buyer.
+        account = get_user_model().objects.select_for_update(no_key=True).get(pk=user)
+        if found := work.find(Buyer, buyer):
+            return found, False
+        name, email = account.get_full_name(), account.email
+    registered = Buyer.register(buyer, user=user, name=name, email=email)
+    work.add(registered)
+    return registered, True
 
 
 def buyer_of_user(user_id: int) -> BuyerId:

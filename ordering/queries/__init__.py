@@ -1,5 +1,6 @@
 """Ordering's queries: functions that read and change nothing. The other modules here maintain read models."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -84,6 +85,16 @@ def buyer(id: BuyerId) -> Buyer:
     if found is None:
         raise NotFound(f"there is no buyer {id}")
     return found
+
+
+def profile_of(buyer: BuyerId, account: Any) -> Buyer:
+    """The buyer of a user. For a user who is no buyer yet, the buyer that registering would make, which is not stored.
+
+    Args:
+        account: the user, whose name and e-mail address such a buyer has.
+    """
+    found = Buyer.objects.filter(pk=buyer).first()
+    return found or Buyer(id=buyer, name=account.get_full_name(), email=account.email)
 
 
 def buyer_named(name: str) -> BuyerId:
