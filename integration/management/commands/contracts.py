@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from integration.contracts import registry
-from integration.contracts.contract import contracts
+from integration.contracts.contract import IntegrationEvent, contracts
 from integration.contracts.examples import NoExample
 from integration.documents.asyncapi import asyncapi
 from integration.management.listing import add_json_option, print_json, print_table
@@ -56,21 +56,23 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(asyncapi(), indent=2, ensure_ascii=False))
 
     def _list(self, as_json: bool) -> None:
-        rows = [
-            {
-                "contract": name,
-                "version": event.schema_version,
-                "publisher": registry.context_of(name),
-                "consumers": [consumer.name for consumer in consumers_of(event)],
-                "meaning": registry.meaning_of(event),
-            }
-            for name, event in contracts.items()
-        ]
         if as_json:
-            print_json(self, rows)
+            print_json(self, [_as_data(name, event) for name, event in contracts.items()])
             return
         table = Table("Contract", "Version", "Publisher", "Consumers", "Meaning")
-        for row in rows:
-            row["consumers"] = "\n".join(row["consumers"]) or "–"
-            table.add_row(*(Text(str(cell)) for cell in row.values()))
+        for name, event in contracts.items():
+            row = _as_data(name, event)
+            consumers = "\n".join(row["consumers"]) or "–"
+            cells = (name, str(row["version"]), row["publisher"], consumers, row["meaning"])
+            table.add_row(*map(Text, cells))
         print_table(self, table)
+
+
+def _as_data(name: str, event: type[IntegrationEvent]) -> dict[str, Any]:
+    return {
+        "contract": name,
+        "version": event.schema_version,
+        "publisher": registry.context_of(name),
+        "consumers": [consumer.name for consumer in consumers_of(event)],
+        "meaning": registry.meaning_of(event),
+    }
