@@ -1,4 +1,4 @@
-"""GET, HEAD and OPTIONS write nothing: every route of the API, every page beside it and every page of the admin."""
+"""GET, HEAD and OPTIONS write nothing: every route of the API, every other page and every page of the admin."""
 
 import re
 from collections.abc import Callable, Iterator
