@@ -109,6 +109,10 @@ def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
     return f"{invoice}: {amount} will be refunded"
 
 
+invoice = linked(Invoice, "invoice_id", "invoice")
+payment = linked(Payment, "payment_id", "payment")
+
+
 @column("in the sandbox's books")
 def in_the_books(row: Payment | Refund) -> Shown:
     """A link to the sandbox's record with the same key. The record is not looked up, so it may not exist."""
@@ -121,7 +125,7 @@ class PaymentAdmin(StoryAdmin):
 
     list_display = (
         "id",
-        linked(Invoice, "invoice_id", "invoice"),
+        invoice,
         story_column(text="order"),
         "status",
         amount("amount"),
@@ -136,7 +140,7 @@ class PaymentAdmin(StoryAdmin):
     identifiers = ("id", "invoice_id", "order")
     inlines = (RefundInline,)
     fieldsets = (
-        (None, {"fields": (("id", "invoice", "order"), ("status", "amount", "method"))}),
+        (None, {"fields": (("id", invoice, "order"), ("status", "amount", "method"))}),
         ("The provider's response", {"fields": (("reference", "failure", in_the_books),)}),
     )
 
@@ -147,8 +151,8 @@ class RefundAdmin(StoryAdmin):
 
     list_display = (
         "id",
-        linked(Invoice, "invoice_id", "invoice"),
-        linked(Payment, "payment_id", "payment"),
+        invoice,
+        payment,
         story_column(text="order"),
         "status",
         amount("amount"),
@@ -161,7 +165,16 @@ class RefundAdmin(StoryAdmin):
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "payment_id", "order")
     fieldsets = (
-        (None, {"fields": (("id", "order", "status"), ("invoice", "payment"), ("amount", "reason"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("id", "order", "status"),
+                    (linked(Invoice, "invoice_id", "invoice"), linked(Payment, "payment_id", "payment")),
+                    ("amount", "reason"),
+                )
+            },
+        ),
         ("The provider's response", {"fields": (("reference", in_the_books),)}),
     )
 

@@ -27,7 +27,7 @@ class InvoicedLine(Struct, frozen=True):
 # --- Invoice ---
 
 
-@domain_event("billing.invoice_issued")
+@domain_event("billing.invoice_issued", says="invoice {invoice} of {total} was issued for order {order}")
 class InvoiceIssued(DomainEvent):
     invoice: InvoiceNumber
     order: OrderNumber
@@ -38,7 +38,7 @@ class InvoiceIssued(DomainEvent):
     total: Money
 
 
-@domain_event("billing.invoice_paid")
+@domain_event("billing.invoice_paid", says="invoice {invoice} was paid with {amount}")
 class InvoicePaid(DomainEvent):
     invoice: InvoiceNumber
     order: OrderNumber
@@ -46,13 +46,13 @@ class InvoicePaid(DomainEvent):
     amount: Money
 
 
-@domain_event("billing.invoice_voided")
+@domain_event("billing.invoice_voided", says="invoice {invoice} was voided")
 class InvoiceVoided(DomainEvent):
     invoice: InvoiceNumber
     order: OrderNumber
 
 
-@domain_event("billing.void_invoice_paid")
+@domain_event("billing.void_invoice_paid", says="{amount} arrived for invoice {invoice} after it was voided")
 class VoidInvoicePaid(DomainEvent):
     """A payment succeeded for an invoice that was already void; the whole amount is to be refunded."""
 
@@ -62,7 +62,7 @@ class VoidInvoicePaid(DomainEvent):
     amount: Money
 
 
-@domain_event("billing.invoice_refund_owed")
+@domain_event("billing.invoice_refund_owed", says="a refund of {amount} became owed for invoice {invoice} ({reason})")
 class InvoiceRefundOwed(DomainEvent):
     """A refund of a part or all of what was paid is owed."""
 
@@ -74,7 +74,9 @@ class InvoiceRefundOwed(DomainEvent):
     reason: str
 
 
-@domain_event("billing.invoice_refund_granted")
+@domain_event(
+    "billing.invoice_refund_granted", says="a refund of {amount} was granted for invoice {invoice} ({reason})"
+)
 class InvoiceRefundGranted(DomainEvent):
     """An operator granted a refund without a cancellation; the order owes that much less."""
 
@@ -84,7 +86,7 @@ class InvoiceRefundGranted(DomainEvent):
     reason: str
 
 
-@domain_event("billing.invoice_refunded")
+@domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")
 class InvoiceRefunded(DomainEvent):
     """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""
 
@@ -95,7 +97,7 @@ class InvoiceRefunded(DomainEvent):
     refunded: Money
 
 
-@domain_event("billing.invoice_anonymized")
+@domain_event("billing.invoice_anonymized", says="invoice {invoice} was anonymized", erases=True)
 class InvoiceAnonymized(DomainEvent):
     """The payer was erased: the payment method is removed, the amounts stay."""
 
@@ -106,7 +108,7 @@ class InvoiceAnonymized(DomainEvent):
 # --- Payment ---
 
 
-@domain_event("billing.payment_requested")
+@domain_event("billing.payment_requested", says="a payment of {amount} was requested for order {order}")
 class PaymentRequested(DomainEvent):
     payment: PaymentId
     invoice: InvoiceNumber
@@ -116,7 +118,7 @@ class PaymentRequested(DomainEvent):
     key: str = ""
 
 
-@domain_event("billing.payment_succeeded")
+@domain_event("billing.payment_succeeded", says="the payment of {amount} for order {order} succeeded")
 class PaymentSucceeded(DomainEvent):
     payment: PaymentId
     invoice: InvoiceNumber
@@ -125,14 +127,16 @@ class PaymentSucceeded(DomainEvent):
     reference: str
 
 
-@domain_event("billing.payment_failed")
+@domain_event("billing.payment_failed", says="the payment for order {order} failed ({reason})")
 class PaymentFailed(DomainEvent):
     payment: PaymentId
     order: OrderNumber
     reason: str
 
 
-@domain_event("billing.payment_outcome_lost")
+@domain_event(
+    "billing.payment_outcome_lost", says="the provider did not say whether it took the payment for order {order}"
+)
 class PaymentOutcomeLost(DomainEvent):
     """The provider did not respond to a charge: it may have taken the money or not, and must be asked."""
 
@@ -140,7 +144,7 @@ class PaymentOutcomeLost(DomainEvent):
     order: OrderNumber
 
 
-@domain_event("billing.payment_abandoned")
+@domain_event("billing.payment_abandoned", says="the payment for order {order} was abandoned")
 class PaymentAbandoned(DomainEvent):
     """The invoice was voided, and the provider never took the money."""
 
@@ -148,7 +152,7 @@ class PaymentAbandoned(DomainEvent):
     order: OrderNumber
 
 
-@domain_event("billing.payment_anonymized")
+@domain_event("billing.payment_anonymized", says="the payment for order {order} was anonymized", erases=True)
 class PaymentAnonymized(DomainEvent):
     """The payer was erased: the payment method is removed, the payment stays."""
 
@@ -159,7 +163,7 @@ class PaymentAnonymized(DomainEvent):
 # --- Refund ---
 
 
-@domain_event("billing.refund_requested")
+@domain_event("billing.refund_requested", says="a refund of {amount} was requested for order {order} ({reason})")
 class RefundRequested(DomainEvent):
     refund: RefundId
     invoice: InvoiceNumber
@@ -170,7 +174,7 @@ class RefundRequested(DomainEvent):
     key: str = ""
 
 
-@domain_event("billing.refund_issued")
+@domain_event("billing.refund_issued", says="the refund of {amount} for order {order} was issued")
 class RefundIssued(DomainEvent):
     refund: RefundId
     invoice: InvoiceNumber

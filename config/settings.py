@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "integration.admin.viewer.remember_viewer",
     # Last, because it calls the view.
     "integration.rest.database.repeat_after_alteration",
 ]

@@ -18,7 +18,7 @@ class LineToPack(Struct, frozen=True):
     quantity: int
 
 
-@domain_event("fulfillment.shipment_arranged")
+@domain_event("fulfillment.shipment_arranged", says="shipment {shipment} of order {order} was arranged: {lines}")
 class ShipmentArranged(DomainEvent):
     shipment: ShipmentId
     order: OrderNumber
@@ -26,7 +26,10 @@ class ShipmentArranged(DomainEvent):
     lines: tuple[LineToPack, ...]
 
 
-@domain_event("fulfillment.shipment_dispatched")
+@domain_event(
+    "fulfillment.shipment_dispatched",
+    says="shipment {shipment} was handed to {carrier} as {tracking_number}: {quantities}",
+)
 class ShipmentDispatched(DomainEvent):
     shipment: ShipmentId
     order: OrderNumber
@@ -35,20 +38,22 @@ class ShipmentDispatched(DomainEvent):
     quantities: dict[Sku, int]
 
 
-@domain_event("fulfillment.shipment_delivered")
+@domain_event("fulfillment.shipment_delivered", says="shipment {shipment} of order {order} was delivered")
 class ShipmentDelivered(DomainEvent):
     shipment: ShipmentId
     order: OrderNumber
 
 
-@domain_event("fulfillment.shipment_cancelled")
+@domain_event("fulfillment.shipment_cancelled", says="shipment {shipment} of order {order} was cancelled ({reason})")
 class ShipmentCancelled(DomainEvent):
     shipment: ShipmentId
     order: OrderNumber
     reason: str
 
 
-@domain_event("fulfillment.cancellation_refused")
+@domain_event(
+    "fulfillment.cancellation_refused", says="shipment {shipment} could not be cancelled, because it had left"
+)
 class CancellationRefused(DomainEvent):
     """A cancellation was refused, because the carrier has the shipment already."""
 
@@ -56,7 +61,7 @@ class CancellationRefused(DomainEvent):
     order: OrderNumber
 
 
-@domain_event("fulfillment.shipment_anonymized")
+@domain_event("fulfillment.shipment_anonymized", says="shipment {shipment} was anonymized", erases=True)
 class ShipmentAnonymized(DomainEvent):
     """The recipient was erased: only the country of the address stays."""
 

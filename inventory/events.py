@@ -17,7 +17,7 @@ class ReservedLine(Struct, frozen=True):
 # --- StockItem ---
 
 
-@domain_event("inventory.stock_item_opened")
+@domain_event("inventory.stock_item_opened", says="stock of {sku} was opened")
 class StockItemOpened(DomainEvent):
     """A stock item was created for a SKU, with no units on hand."""
 
@@ -25,7 +25,7 @@ class StockItemOpened(DomainEvent):
     reorder_point: int
 
 
-@domain_event("inventory.stock_received")
+@domain_event("inventory.stock_received", says="{quantity} × {key} arrived ({reference})")
 class StockReceived(DomainEvent):
     """Units arrived; `reference` names the receipt, such as a delivery note number."""
 
@@ -33,7 +33,7 @@ class StockReceived(DomainEvent):
     reference: str
 
 
-@domain_event("inventory.stock_adjusted")
+@domain_event("inventory.stock_adjusted", says="the stock of {key} was adjusted by {delta:+} ({reason})")
 class StockAdjusted(DomainEvent):
     """The units on hand were corrected by `delta`, which is negative if units were missing."""
 
@@ -41,7 +41,7 @@ class StockAdjusted(DomainEvent):
     reason: str
 
 
-@domain_event("inventory.stock_set_aside")
+@domain_event("inventory.stock_set_aside", says="{quantity} × {key} were reserved for order {order}")
 class StockSetAside(DomainEvent):
     """Units were reserved for an order."""
 
@@ -49,7 +49,7 @@ class StockSetAside(DomainEvent):
     quantity: int
 
 
-@domain_event("inventory.stock_freed")
+@domain_event("inventory.stock_freed", says="{quantity} × {key}, reserved for order {order}, became available again")
 class StockFreed(DomainEvent):
     """Units that were reserved for an order became available again."""
 
@@ -57,7 +57,7 @@ class StockFreed(DomainEvent):
     quantity: int
 
 
-@domain_event("inventory.stock_shipped")
+@domain_event("inventory.stock_shipped", says="{quantity} × {key} left the warehouse for order {order}")
 class StockShipped(DomainEvent):
     """Units that were reserved for an order left the warehouse."""
 
@@ -65,7 +65,7 @@ class StockShipped(DomainEvent):
     quantity: int
 
 
-@domain_event("inventory.stock_level_changed")
+@domain_event("inventory.stock_level_changed", says="the stock of {sku} became {level}, with {available} available")
 class StockLevelChanged(DomainEvent):
     """The available quantity crossed the reorder point or zero; `sequence` is the version of this event."""
 
@@ -78,7 +78,7 @@ class StockLevelChanged(DomainEvent):
 # --- Reservation ---
 
 
-@domain_event("inventory.goods_reserved")
+@domain_event("inventory.goods_reserved", says="{lines} were reserved for order {order}")
 class GoodsReserved(DomainEvent):
     """All goods of an order were reserved."""
 
@@ -86,7 +86,10 @@ class GoodsReserved(DomainEvent):
     lines: tuple[ReservedLine, ...]
 
 
-@domain_event("inventory.reservation_refused")
+@domain_event(
+    "inventory.reservation_refused",
+    says="nothing was reserved for order {order}, because too little is in stock: {shortages}",
+)
 class ReservationRefused(DomainEvent):
     """Some goods of an order were short, so none were reserved."""
 
@@ -95,14 +98,14 @@ class ReservationRefused(DomainEvent):
     shortages: tuple[Shortage, ...]
 
 
-@domain_event("inventory.reservation_committed")
+@domain_event("inventory.reservation_committed", says="the reservation of order {order} was confirmed")
 class ReservationCommitted(DomainEvent):
     """The order was confirmed; its goods stay reserved until they are shipped."""
 
     order: OrderNumber
 
 
-@domain_event("inventory.reservation_released")
+@domain_event("inventory.reservation_released", says="the goods of order {order} became available again ({reason})")
 class ReservationReleased(DomainEvent):
     """The order was cancelled; its reserved goods became available again."""
 
@@ -110,14 +113,19 @@ class ReservationReleased(DomainEvent):
     reason: str
 
 
-@domain_event("inventory.reservation_expired")
+@domain_event(
+    "inventory.reservation_expired", says="the reservation of order {order} ended, because no payment arrived in time"
+)
 class ReservationExpired(DomainEvent):
     """The order was not paid in time; its reserved goods became available again."""
 
     order: OrderNumber
 
 
-@domain_event("inventory.reservation_shipped")
+@domain_event(
+    "inventory.reservation_shipped",
+    says="the reserved goods of order {order} left the warehouse in shipment {shipment}",
+)
 class ReservationShipped(DomainEvent):
     """The reserved goods left the warehouse."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -74,6 +75,9 @@ def _erase(buyer: Buyer, question: Erasure) -> str:
     return f"{buyer} is erased, and {orders} of their orders anonymized"
 
 
+user = linked(get_user_model(), "user_id", "user", text="user")
+
+
 @admin.register(Buyer)
 class BuyerAdmin(AggregateAdmin):
     """Buyers, with their spend and their discount."""
@@ -86,7 +90,16 @@ class BuyerAdmin(AggregateAdmin):
     actions = ("erase_for_good",)
     ordering = ("-created_at",)
     fieldsets = (
-        (None, {"fields": (("id", "user"), ("name", "email"), address("default_shipping_address"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("id", user),
+                    ("name", "email"),
+                    address("default_shipping_address"),
+                )
+            },
+        ),
         ("Preferences", {"fields": (("locale", "email_notifications"),)}),
         ("Spend", {"fields": (("spend", "discount_percent"),)}),
     )
@@ -142,7 +155,7 @@ class OrderAdmin(StoryAdmin):
     messages_by_action = {"cancel_as_operator": "cancel"}
     inlines = (LineInline,)
     fieldsets = (
-        (None, {"fields": (("number", "buyer", "status"),)}),
+        (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
         ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
         ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),

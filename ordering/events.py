@@ -27,7 +27,7 @@ class PlacedLine(Struct, frozen=True):
 # --- Product ---
 
 
-@domain_event("ordering.product_listed")
+@domain_event("ordering.product_listed", says="product {sku} was listed at {price}")
 class ProductListed(DomainEvent):
     """A product was listed for sale for the first time."""
 
@@ -37,7 +37,7 @@ class ProductListed(DomainEvent):
     price: Money
 
 
-@domain_event("ordering.product_changed")
+@domain_event("ordering.product_changed", says="product {key} was changed, at {price}")
 class ProductChanged(DomainEvent):
     """A product got a new name, description or price, or was put on sale or taken off sale."""
 
@@ -47,7 +47,7 @@ class ProductChanged(DomainEvent):
     on_sale: bool
 
 
-@domain_event("ordering.product_availability_changed")
+@domain_event("ordering.product_availability_changed", says="product {key} became {availability}")
 class ProductAvailabilityChanged(DomainEvent):
     """Inventory published a new availability; `sequence` is inventory's number of the change."""
 
@@ -58,7 +58,7 @@ class ProductAvailabilityChanged(DomainEvent):
 # --- Buyer ---
 
 
-@domain_event("ordering.buyer_registered")
+@domain_event("ordering.buyer_registered", says="buyer {buyer} was registered")
 class BuyerRegistered(DomainEvent):
     """A buyer registered, or was registered with their first order or request."""
 
@@ -69,7 +69,7 @@ class BuyerRegistered(DomainEvent):
     currency: str
 
 
-@domain_event("ordering.buyer_profile_changed")
+@domain_event("ordering.buyer_profile_changed", says="buyer {key} changed their profile")
 class BuyerProfileChanged(DomainEvent):
     """A buyer changed their profile; the fields hold the whole new profile."""
 
@@ -80,7 +80,9 @@ class BuyerProfileChanged(DomainEvent):
     email_notifications: bool
 
 
-@domain_event("ordering.buyer_spend_changed")
+@domain_event(
+    "ordering.buyer_spend_changed", says="the spend of buyer {buyer} became {spend} with order {order}: {change}"
+)
 class BuyerSpendChanged(DomainEvent):
     """A confirmed order raised the buyer's lifetime spend, or the cancellation of one lowered it."""
 
@@ -90,7 +92,7 @@ class BuyerSpendChanged(DomainEvent):
     spend: Money
 
 
-@domain_event("ordering.buyer_discount_changed")
+@domain_event("ordering.buyer_discount_changed", says="the discount of buyer {key} became {percent} % ({reason})")
 class BuyerDiscountChanged(DomainEvent):
     """The discount on the buyer's new orders changed to `percent` %."""
 
@@ -98,7 +100,7 @@ class BuyerDiscountChanged(DomainEvent):
     reason: str
 
 
-@domain_event("ordering.buyer_erased")
+@domain_event("ordering.buyer_erased", says="buyer {buyer} was erased ({orders})", erases=True)
 class BuyerErased(DomainEvent):
     """The personal data of the buyer and of these orders was erased."""
 
@@ -109,7 +111,7 @@ class BuyerErased(DomainEvent):
 # --- Order ---
 
 
-@domain_event("ordering.order_placed")
+@domain_event("ordering.order_placed", says="order {order} was placed for {total}: {lines}")
 class OrderPlaced(DomainEvent):
     """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`."""
 
@@ -124,14 +126,14 @@ class OrderPlaced(DomainEvent):
     payment_due_at: datetime
 
 
-@domain_event("ordering.order_goods_reserved")
+@domain_event("ordering.order_goods_reserved", says="the goods of order {order} were reserved")
 class OrderGoodsReserved(DomainEvent):
     """Inventory reserved all goods of the order, which now awaits its payment."""
 
     order: OrderNumber
 
 
-@domain_event("ordering.order_confirmed")
+@domain_event("ordering.order_confirmed", says="order {order} was paid with {paid} and confirmed")
 class OrderConfirmed(DomainEvent):
     """The order is paid in full and will be shipped."""
 
@@ -141,7 +143,7 @@ class OrderConfirmed(DomainEvent):
     paid: Money
 
 
-@domain_event("ordering.order_paid_too_late")
+@domain_event("ordering.order_paid_too_late", says="{paid} arrived for order {order} after it was cancelled")
 class OrderPaidTooLate(DomainEvent):
     """A payment arrived for an order that was already cancelled; billing refunds it."""
 
@@ -150,7 +152,9 @@ class OrderPaidTooLate(DomainEvent):
     paid: Money
 
 
-@domain_event("ordering.order_cancellation_requested")
+@domain_event(
+    "ordering.order_cancellation_requested", says="the cancellation of order {order} was requested ({reason})"
+)
 class OrderCancellationRequested(DomainEvent):
     """The buyer or an operator asked to cancel a confirmed order; fulfillment decides."""
 
@@ -159,14 +163,16 @@ class OrderCancellationRequested(DomainEvent):
     note: PersonalText
 
 
-@domain_event("ordering.order_cancellation_refused")
+@domain_event(
+    "ordering.order_cancellation_refused", says="order {order} could not be cancelled, because its shipment had left"
+)
 class OrderCancellationRefused(DomainEvent):
     """Fulfillment could not stop the shipment, so the order is not cancelled."""
 
     order: OrderNumber
 
 
-@domain_event("ordering.order_cancelled")
+@domain_event("ordering.order_cancelled", says="order {order} of {total} was cancelled ({reason})")
 class OrderCancelled(DomainEvent):
     """The order ended before anything was shipped."""
 
@@ -178,7 +184,9 @@ class OrderCancelled(DomainEvent):
     was_confirmed: bool
 
 
-@domain_event("ordering.order_shipped")
+@domain_event(
+    "ordering.order_shipped", says="order {order} was shipped with {carrier} as {tracking_number}: {quantities}"
+)
 class OrderShipped(DomainEvent):
     """The goods of the order left the warehouse in a shipment."""
 
@@ -189,7 +197,7 @@ class OrderShipped(DomainEvent):
     quantities: dict[Sku, int]
 
 
-@domain_event("ordering.order_delivered")
+@domain_event("ordering.order_delivered", says="order {order} was delivered in shipment {shipment}")
 class OrderDelivered(DomainEvent):
     """The shipment of the order reached its recipient."""
 
@@ -197,7 +205,7 @@ class OrderDelivered(DomainEvent):
     shipment: ShipmentId
 
 
-@domain_event("ordering.order_refunded")
+@domain_event("ordering.order_refunded", says="the refunds of order {order} came to {refunded}")
 class OrderRefunded(DomainEvent):
     """Money was refunded to the buyer; `refunded` is the total so far."""
 
@@ -205,7 +213,7 @@ class OrderRefunded(DomainEvent):
     refunded: Money
 
 
-@domain_event("ordering.order_anonymized")
+@domain_event("ordering.order_anonymized", says="order {order} was anonymized", erases=True)
 class OrderAnonymized(DomainEvent):
     """The buyer was erased; the order retains only accounting data and the country of its address."""
 

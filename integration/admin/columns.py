@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
@@ -17,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from integration.admin.viewer import may_follow, may_view, name_of, user_key
 from integration.history.entries import HistoryEntry
 
 NOTHING = "–"
@@ -37,13 +39,13 @@ def column(label: str, ordering: Any = None) -> Callable[[Callable[[Any], Any]],
 
 
 def link(model: type[Model], key: Any, text: str = "") -> Shown:
-    """A link to a row's page, or only its text if the model has no page.
+    """A link to a row's page, or only its text if the model has no page that the viewer may view.
 
     Args:
         key: the row's primary key; an empty one gives a dash.
         text: the text of the link; the key by default.
     """
-    if not key or not admin.site.is_registered(model):
+    if not key or not may_view(model):
         return text or str(key or NOTHING)
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
     return format_html('<a href="{}">{}</a>', reverse(name, args=[quote(key)]), text or key)
@@ -141,6 +143,17 @@ def address(name: str) -> Column:
     return shown
 
 
+def link_to(url: str, text: Any) -> Shown:
+    """A link to a page of the admin, or only its text if the viewer may not view the page."""
+    return format_html('<a href="{}">{}</a>', url, text) if may_follow(url) else str(text)
+
+
+def link_to_story(correlation_id: UUID, text: Any, event: UUID | None = None) -> Shown:
+    """A link to a story's page, or only its text if the viewer may not view messages, which the page shows."""
+    message = apps.get_model("integration", "Message")
+    return format_html('<a href="{}">{}</a>', story_url(correlation_id, event), text) if may_view(message) else text
+
+
 def story_column(path: str = "correlation_id", text: str = "") -> Column:
     """A column of links to the page of the row's story.
 
@@ -151,53 +164,26 @@ def story_column(path: str = "correlation_id", text: str = "") -> Column:
 
     @column(text or "story", text or None)
     def shown(row: Any) -> Shown:
-        return format_html('<a href="{}">{}</a>', story_url(attrgetter(path)(row)), getattr(row, text or "", "story"))
-
-    return shown
-
-
-def cause_column(path: str = "") -> Column:
-    """A column of links to the event that caused something, at its place on the story's page.
-
-    Args:
-        path: the attribute that holds the effect; the row itself by default.
-    """
-
-    @column("caused by")
-    def shown(row: Any) -> Shown:
-        effect = attrgetter(path)(row) if path else row
-        if not effect.causation_id:
-            return "none: the first in its story"
-        url = story_url(effect.correlation_id, effect.causation_id)
-        return format_html('<a href="{}">event {}</a>', url, effect.causation_id)
-
-    return shown
-
-
-def actor_column(path: str = "actor") -> Column:
-    """A column of actors: the users or processes that started a change.
-
-    Args:
-        path: the attribute that holds the actor.
-    """
-
-    @column("actor")
-    def shown(row: Any) -> Shown:
-        return actor_link(attrgetter(path)(row))
+        return link_to_story(attrgetter(path)(row), getattr(row, text or "", "story"))
 
     return shown
 
 
 def actor_link(actor: str) -> Shown:
-    """The actor as a link if it is a user of this shop, otherwise as text."""
-    kind, _, key = actor.partition(":")
-    return link(get_user_model(), key, actor) if kind == "user" and key.isdecimal() else actor
+    """The actor's name, as a link if it is a user of this shop whose page the viewer may view."""
+    key = user_key(actor)
+    return link(get_user_model(), key, name_of(actor)) if key else name_of(actor)
 
 
-@column("what happened")
-def what_happened(entry: HistoryEntry) -> str:
+def sentence_of(entry: HistoryEntry) -> str:
     """The event as a sentence, or its name if its stored data does not match its class."""
     try:
         return entry.summary
     except msgspec.ValidationError:
         return entry.name
+
+
+@column("what happened")
+def what_happened(entry: HistoryEntry) -> str:
+    """The event as a sentence."""
+    return sentence_of(entry)

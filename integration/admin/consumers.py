@@ -1,5 +1,6 @@
 """The pages of consumers: their retry schedules, whether they are paused, and actions that pause and resume them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from integration.admin.columns import NOTHING, Shown, actor_link, column, figure, list_url, moment
 from integration.admin.pages import Question, ReadOnlyAdmin
+from integration.admin.viewer import name_users
 from integration.domain.metadata import current_cause
 from integration.messaging.consumer_states import pause, resume
 from integration.messaging.consumers import Consumer, consumers
@@ -73,6 +75,9 @@ class ConsumerStateAdmin(ReadOnlyAdmin):
         ("Resumed", {"fields": ((moment("resumed_at"), resumed_by),)}),
         ("Since its last success", {"fields": ((figure("failures"), figure("deaths", "dead letters")),)}),
     )
+
+    def prepare(self, rows: Iterable[ConsumerState]) -> None:
+        name_users(actor for state in rows for actor in (state.paused_by, state.resumed_by))
 
     def makes_sense(self, action: str, row: ConsumerState) -> bool:
         return action == "pause_consumers" or row.is_paused

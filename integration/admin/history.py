@@ -1,14 +1,14 @@
 """The pages of domain events as they were recorded: their aggregate, their cause and their data."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 
+from integration.admin.causes import by_column, cause_column, look_up_causes
 from integration.admin.columns import (
     Shown,
-    actor_column,
-    cause_column,
     column,
     facts,
     link,
@@ -18,8 +18,11 @@ from integration.admin.columns import (
 )
 from integration.admin.pages import ChoiceFilter, ReadOnlyAdmin
 from integration.admin.relatives import aggregates_by_stream, streams_of
+from integration.admin.viewer import may_view
 from integration.domain.events import domain_events
 from integration.history.entries import HistoryEntry
+from integration.history.personal_data import load_personal
+from integration.history.shown import is_erased, shown_facts
 
 
 class StreamFilter(ChoiceFilter):
@@ -50,11 +53,17 @@ def about(entry: HistoryEntry) -> Shown:
     return link(model, entry.stream_id, text) if model else text
 
 
+def may_see_personal(entry: HistoryEntry) -> bool:
+    """Whether the viewer may view the aggregate that recorded the event, and so its personal data."""
+    model = aggregates_by_stream().get((entry.context, entry.stream))
+    return model is not None and may_view(model)
+
+
 class HistoryAdmin(ReadOnlyAdmin):
     """The pages of a context's history."""
 
-    list_display = (moment("occurred_at", "when"), "name", about, "version", actor_column(), story_column())
-    list_display_links = ("name",)
+    list_display = (moment("occurred_at", "when"), what_happened, about, "version", by_column(), story_column())
+    list_display_links = (what_happened,)
     list_filter = (StreamFilter, EventFilter)
     search_fields = ("name__contains",)
     search_help_text = (
@@ -66,14 +75,20 @@ class HistoryAdmin(ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ((what_happened, "name"), (about, "version"), (moment("occurred_at", "when"), actor_column()))},
+            {"fields": ((what_happened, "name"), (about, "version"), (moment("occurred_at", "when"), by_column()))},
         ),
         ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("Data", {"fields": ("id", "schema_version", facts("data"))}),
+        ("Data", {"fields": ("id", "schema_version", facts("shown_facts", "data"))}),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("data")
+    def prepare(self, rows: Sequence[Any]) -> None:
+        look_up_causes(load_personal(rows))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.shown_facts = shown_facts(entry, may_see=may_see_personal(entry), is_erased=is_erased(entry))
+        return entry
 
     def get_ordering(self, request: HttpRequest) -> Any:
         # The history of one aggregate starts with its first event, the full history with the latest one.

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db import models
 
-from integration.admin.columns import NOTHING, Shown, actor_link, exact_moment, link, preformatted, what_happened
+from integration.admin.causes import by
+from integration.admin.columns import NOTHING, Shown, exact_moment, link, preformatted, sentence_of
 from integration.aggregates.aggregate import Aggregate, relation_of
 from integration.aggregates.biography import CHANGED_BY_EVERY_EVENT, Step, life
 from integration.domain.money import Money
@@ -39,10 +40,10 @@ def page_of_life(row: Aggregate, requested: str) -> dict[str, Any]:
         "row": link(model, key, str(row)),
         "version": version,
         "last": row.version,
-        "event": link(type(step.entry), step.entry.id, what_happened(step.entry)),
+        "event": link(type(step.entry), step.entry.id, sentence_of(step.entry)),
         "name": step.entry.name,
         "at": exact_moment(step.entry.occurred_at, "milliseconds"),
-        "actor": actor_link(step.entry.actor),
+        "by": by(step.entry),
         "fields": [
             {"label": _label(field), "before": before, "after": after, "changed": before != after}
             for field, before, after in _fields(model, step)
@@ -82,7 +83,7 @@ def _neighbours(model: type[Aggregate], key: str, version: int) -> list[dict[str
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id=key)
     near = history.filter(version__gte=version - NEIGHBOURS, version__lte=version + NEIGHBOURS)
     return [
-        {"version": entry.version, "what": what_happened(entry), "at": exact_moment(entry.occurred_at)}
+        {"version": entry.version, "what": sentence_of(entry), "at": exact_moment(entry.occurred_at)}
         for entry in load_personal(near.order_by("version"))
     ]
 

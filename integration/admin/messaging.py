@@ -1,6 +1,7 @@
 """The pages of messages and deliveries: what was published, which consumers handle it, and why a delivery failed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +16,11 @@ from django.urls import path
 from django.utils.text import Truncator
 
 from integration.admin.catalogue import page_of_events, url_of_event
+from integration.admin.causes import by_column, cause_column, look_up_causes
 from integration.admin.columns import (
     NOTHING,
     Shown,
-    actor_column,
-    cause_column,
+    actor_link,
     column,
     exact_moment,
     facts,
@@ -28,11 +29,13 @@ from integration.admin.columns import (
     preformatted,
     story_column,
 )
+from integration.admin.history import may_see_personal
 from integration.admin.pages import ChoiceFilter, Question, ReadOnlyAdmin, RowInline
 from integration.admin.relatives import stories_of
 from integration.admin.story import page_of_story
 from integration.contracts.contract import contracts
 from integration.domain.metadata import current_cause
+from integration.history.shown import shown_facts_of_message
 from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import SKIPPABLE, replay, skip_one
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
@@ -91,7 +94,29 @@ def standing(message: Message) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no consumers"
 
 
+@column("skipped by")
+def skipped_by(delivery: Delivery) -> Shown:
+    """Who skipped the delivery."""
+    return actor_link(delivery.skipped_by) or NOTHING
+
+
 message_column = linked(Message, "message_id", "message", text="message.name")
+
+
+class PublishedAdmin(ReadOnlyAdmin):
+    """The pages of messages, where each message says by whom or why it was published."""
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        look_up_causes(rows)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        message = super().get_object(request, object_id, from_field)
+        if message is not None:
+            message.shown_facts = shown_facts_of_message(message, may_see_personal)
+        return message
+
+    def exact_matches(self, term: str) -> list[Q]:
+        return [*super().exact_matches(term), Q(correlation_id__in=stories_of(term))]
 
 
 class DeliveryInline(RowInline):
@@ -113,10 +138,10 @@ class DeliveryInline(RowInline):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(PublishedAdmin):
     """The pages of messages, and two more pages without a model: a story, and the event catalogue."""
 
-    list_display = (moment("occurred_at", "when"), "name", standing, actor_column(), story_column())
+    list_display = (moment("occurred_at", "when"), "name", standing, by_column(), story_column())
     list_display_links = ("name",)
     list_filter = (ContractFilter,)
     search_fields = ("name__contains",)
@@ -125,18 +150,15 @@ class MessageAdmin(ReadOnlyAdmin):
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
     fieldsets = (
-        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
+        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), by_column()))}),
         ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("Data", {"fields": ("id", facts("data"))}),
+        ("Data", {"fields": ("id", facts("shown_facts", "data"))}),
     )
     inlines = (DeliveryInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         deliveries = Prefetch("deliveries", Delivery.objects.only("message_id", "status"))
         return super().get_queryset(request).defer("data").prefetch_related(deliveries)
-
-    def exact_matches(self, term: str) -> list[Q]:
-        return [*super().exact_matches(term), Q(correlation_id__in=stories_of(term))]
 
     def get_urls(self) -> Any:
         story = path(
@@ -166,10 +188,10 @@ class MessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ArchivedMessage)
-class ArchivedMessageAdmin(ReadOnlyAdmin):
+class ArchivedMessageAdmin(PublishedAdmin):
     """The pages of messages that were settled long ago; each row holds its message and all deliveries."""
 
-    list_display = (moment("occurred_at", "when"), "name", actor_column(), story_column(), moment("archived_at"))
+    list_display = (moment("occurred_at", "when"), "name", by_column(), story_column(), moment("archived_at"))
     list_display_links = ("name",)
     list_filter = (ContractFilter,)
     search_fields = ("name__contains",)
@@ -178,17 +200,14 @@ class ArchivedMessageAdmin(ReadOnlyAdmin):
     uuids = ("id", "correlation_id")
     story_path = "correlation_id"
     fieldsets = (
-        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), actor_column()))}),
+        (None, {"fields": (("name", "version"), (moment("occurred_at", "when"), by_column()))}),
         ("Cause", {"fields": (cause_column(), "correlation_id", "traceparent")}),
-        ("Data", {"fields": ("id", facts("data"))}),
+        ("Data", {"fields": ("id", facts("shown_facts", "data"))}),
         ("Deliveries", {"fields": (("addressed_to", moment("archived_at")), facts("deliveries"))}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("data", "deliveries")
-
-    def exact_matches(self, term: str) -> list[Q]:
-        return [*super().exact_matches(term), Q(correlation_id__in=stories_of(term))]
 
 
 class Skipping(Question):
@@ -226,9 +245,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         (None, {"fields": (message_column, ("consumer", "context", "external"))}),
         ("Status", {"fields": (("status", "attempts", due, moment("done_at")),)}),
         ("Last error", {"fields": ("error", traceback)}),
-        ("Skipped", {"fields": ("skip_reason", ("skipped_by", moment("skipped_at")))}),
-        ("Cause", {"fields": (cause_column("message"), actor_column("message.actor"))}),
-        ("Data", {"fields": (facts("message.data", "data"),)}),
+        ("Skipped", {"fields": ("skip_reason", (skipped_by, moment("skipped_at")))}),
+        ("Cause", {"fields": (cause_column("message"), by_column("message"))}),
+        ("Data", {"fields": (facts("message.shown_facts", "data"),)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -236,6 +255,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def exact_matches(self, term: str) -> list[Q]:
         return [*super().exact_matches(term), Q(message__correlation_id__in=stories_of(term))]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        delivery = super().get_object(request, object_id, from_field)
+        if delivery is not None:
+            delivery.message.shown_facts = shown_facts_of_message(delivery.message, may_see_personal)
+        return delivery
 
     def makes_sense(self, action: str, row: Delivery) -> bool:
         if action == "skip_for_good":

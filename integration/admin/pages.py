@@ -23,6 +23,7 @@ from integration.admin.columns import NOTHING, Shown, link, list_url, moment, st
 from integration.admin.life import page_of_life
 from integration.admin.question import Question
 from integration.admin.relatives import namesakes, of_story
+from integration.admin.viewer import may_follow
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
@@ -73,6 +74,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        self.prepare(changelist.result_list)
+        return changelist
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        """Look up at once what the columns of a list show of other tables."""
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -105,7 +114,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row = context["original"]
-        context["tools"] = self.tools(request, row)
+        context["tools"] = [(label, url) for label, url in self.tools(request, row) if may_follow(url)]
         actions = self.get_actions(request)
         context["row_actions"] = [
             (name, getattr(self, name).short_description) for name in actions if self.makes_sense(name, row)

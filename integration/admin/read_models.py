@@ -49,10 +49,8 @@ class ReadModelBuildAdmin(ReadOnlyAdmin):
         ("Position in the history", {"fields": (("mark", "ahead"), moment("started_at"))}),
     )
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changelist = super().get_changelist_instance(request)
-        _add_lag(changelist.result_list)
-        return changelist
+    def prepare(self, rows: Iterable[Any]) -> None:
+        _add_lag(rows)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         build = super().get_object(request, object_id, from_field)

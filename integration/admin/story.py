@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
-from integration.admin.columns import actor_link, exact_moment, link, what_happened
+from integration.admin.causes import by, look_up_causes
+from integration.admin.columns import exact_moment, link, sentence_of
 from integration.admin.history import about
 from integration.admin.relatives import of_story
 from integration.history.entries import HistoryEntry
@@ -23,6 +24,7 @@ LONGEST_PAGE = 1_000
 def page_of_story(correlation_id: UUID) -> dict[str, Any]:
     """The template context of the page."""
     entries = story(correlation_id)
+    look_up_causes(entries[:LONGEST_PAGE], entries)
     messages = Message.objects.filter(correlation_id=correlation_id)
     archived = ArchivedMessage.objects.filter(correlation_id=correlation_id)
     return {
@@ -58,11 +60,11 @@ def _event(depth: int, entry: HistoryEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "indent": "\N{EM SPACE}" * (2 * depth - 2) + " └ " if depth else "",
-        "what": link(type(entry), entry.id, what_happened(entry)),
+        "what": link(type(entry), entry.id, sentence_of(entry)),
         "context": entry.context,
         "about": about(entry),
         "at": exact_moment(entry.occurred_at, "milliseconds"),
-        "actor": actor_link(entry.actor),
+        "by": by(entry),
     }
 
 

@@ -97,7 +97,7 @@ class HistoryEntry(WithPersonalData, models.Model):
     def summary(self) -> str:
         """The event as a sentence for people. This works even if only newer code can read the event."""
         try:
-            return self.event.summary
+            return self.event.sentence(self.stream_id)
         except UnknownName as unknown:
             return f"{self.name} ({unknown})"
 

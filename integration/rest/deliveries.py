@@ -4,11 +4,12 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from integration.history.shown import shown_facts_of_message
 from integration.messaging import dead_letters
 from integration.messaging.models import Delivery, Status
 from integration.rest.fields import Choice, Input, Text
@@ -51,8 +52,12 @@ class DeliveryOutput(serializers.Serializer):
 class DeliveryDetails(DeliveryOutput):
     """A delivery with the payload of its message, without personal values, and the last traceback."""
 
-    payload = serializers.JSONField(source="message.data")
+    payload = serializers.SerializerMethodField()
     traceback = serializers.CharField()
+
+    @extend_schema_field(serializers.JSONField)
+    def get_payload(self, delivery: Delivery) -> dict[str, Any]:
+        return shown_facts_of_message(delivery.message, may_see=lambda entry: False)
 
 
 class DeliveryFilter(django_filters.FilterSet):

@@ -315,7 +315,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_consumers(
     for name in ("ordering.order-placed", "ordering.shipping-requested"):
         with statements() as seen:
             admin_client.get(page_of(Message.objects.filter(name=name).latest("id")))
-        counts.add(len(seen))
+        counts.add(sum("integration_delivery" in statement for statement in seen))
     assert len(counts) == 1
 
 
@@ -405,7 +405,7 @@ def test_a_story_shows_every_event_below_its_cause(order: Order, admin_client: C
     assert [line["id"] for line in lines] == [entry.id for _, entry in by_cause(entries)]
     assert {line["context"] for line in lines} >= OF_AN_ORDER
     text = page.content.decode()
-    assert "Order placed" in text
+    assert f"Order {order.number} was placed for" in text
     assert f"order {order.number}" in text
     assert "ordering.order-placed" in text
     assert "inventory.reserve-stock" in text

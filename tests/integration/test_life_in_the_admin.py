@@ -61,7 +61,7 @@ def test_each_event_shows_what_it_changed(order: OrderNumber, page: Page) -> Non
     assert changed(born)["Total"] == ("–", "25.00 USD")
     assert changed(reserved) == {"Status": ("Pending", "Payment Pending")}
     assert changed(confirmed) == {"Status": ("Payment Pending", "Confirmed"), "Paid": ("0.00 USD", "25.00 USD")}
-    assert "2 of 3: Order goods reserved" in text(reserved)
+    assert f"2 of 3: The goods of order {order} were reserved" in text(reserved)
 
 
 def test_the_page_shows_the_last_version_by_default(order: OrderNumber, page: Page) -> None:

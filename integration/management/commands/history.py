@@ -19,6 +19,9 @@ from integration.aggregates.rebuild import kind_named
 from integration.aggregates.snapshots import state_of
 from integration.domain.errors import NotFound
 from integration.domain.naming import UnknownName
+from integration.domain.versions import Facts
+from integration.history.entries import history_of
+from integration.history.shown import last_erasure, shown_facts
 from integration.management.listing import print_json, print_table
 
 
@@ -77,9 +80,14 @@ class Command(BaseCommand):
         if version is None:
             raise CommandError(f"There is no {model._meta.verbose_name} {key}.")
         first = max(1, version - last + 1) if last else 1
-        steps = life(model, key, first)
+        erased = last_erasure(history_of(model._meta.app_label), model.stream, key)
+        # Who can run this command can read the database, so it shows personal values.
+        steps = (
+            (step, shown_facts(step.entry, may_see=True, is_erased=step.entry.version < erased))
+            for step in life(model, key, first)
+        )
         if as_json:
-            print_json(self, [_as_data(step) for step in steps])
+            print_json(self, [_as_data(*step) for step in steps])
             return
         print_table(self, _table_of_history(steps))
         if first > 1:
@@ -101,13 +109,13 @@ def _midnight(text: str) -> datetime | None:
     return datetime(day.year, day.month, day.day) if day else None  # noqa: DTZ001 - made aware where it is used
 
 
-def _as_data(step: Step) -> dict[str, Any]:
+def _as_data(step: Step, facts: Facts) -> dict[str, Any]:
     entry = step.entry
     return {
         "version": entry.version,
         "occurred_at": entry.occurred_at.isoformat(),
         "event": entry.name,
-        "data": entry.data,
+        "data": facts,
         "actor": entry.actor,
         "event_id": str(entry.id),
         "correlation_id": str(entry.correlation_id),
@@ -116,15 +124,15 @@ def _as_data(step: Step) -> dict[str, Any]:
     }
 
 
-def _table_of_history(steps: Iterable[Step]) -> Table:
+def _table_of_history(steps: Iterable[tuple[Step, Facts]]) -> Table:
     table = Table()
     for heading in ("Version", "When", "Event", "By"):
         table.add_column(heading, no_wrap=True)
     for heading in ("Facts", "What it changed"):
         table.add_column(heading, overflow="fold")
-    for step in steps:
+    for step, shown in steps:
         entry = step.entry
-        facts = "\n".join(f"{name}: {_short(value)}" for name, value in entry.data.items())
+        facts = "\n".join(f"{name}: {_short(value)}" for name, value in shown.items())
         changes = "\n".join(_change(name, *values) for name, values in step.changes.items())
         when = f"{entry.occurred_at:%Y-%m-%d %H:%M:%S.%f}"
         table.add_row(*map(Text, (str(entry.version), when, entry.name, entry.actor, facts, changes)))

@@ -47,7 +47,7 @@ def test_a_kind_of_aggregate_is_named_by_its_class_or_its_stream(order: OrderNum
 def test_the_json_output_contains_every_event_and_change(order: OrderNumber) -> None:
     steps = json.loads(history("Order", order, json=True))
     entries = list(History.objects.filter(stream="order").order_by("version"))
-    assert [(step["event_id"], step["data"]) for step in steps] == [(str(entry.id), entry.data) for entry in entries]
+    assert [(step["event_id"], step["data"]) for step in steps] == [(str(entry.id), entry.facts) for entry in entries]
     assert steps[1]["changes"] == {"status": {"before": "pending", "after": "payment_pending"}}
     assert steps[0]["changes"]["lines"]["before"] is None
     assert steps[0]["changes"]["lines"]["after"][0]["sku"] == "MUG"

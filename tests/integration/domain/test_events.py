@@ -16,9 +16,13 @@ from iso3166 import countries_by_alpha2
 
 from integration.contracts import IntegrationEvent, contracts
 from integration.domain.address import LONGEST, Address
-from integration.domain.events import DomainEvent, domain_event, domain_events
+from integration.domain.events import CannotSay, DomainEvent, domain_event, domain_events
+from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
+from integration.domain.personal import PersonalText, personal_fields
+from integration.domain.sentences import fields_of
 from integration.domain.versions import Versioned, from_data, to_data
+from inventory.events import GoodsReserved, ReservationReleased, ReservedLine, StockAdjusted, StockReceived
 
 EVENTS: list[type[Versioned]] = [kind for names in (domain_events, contracts) for _, kind in names.items()]
 
@@ -142,4 +146,53 @@ def test_an_event_has_a_summary() -> None:
         1,
     )
 
-    assert too_late.summary == "Order paid too late"
+    assert too_late.summary == "1.00 USD arrived for order R-1 after it was cancelled"
+
+
+@pytest.mark.parametrize("says", ["{nothing} happened", "{note} was written", "{key} got {amount} and {colour}"])
+def test_a_sentence_names_only_fields_that_are_not_personal(says: str) -> None:
+    class Noted(DomainEvent, frozen=True):
+        note: PersonalText
+        amount: Money
+
+    with pytest.raises(CannotSay):
+        domain_event("tests.noted", says=says)(Noted)
+
+
+def test_a_sentence_is_made_of_the_class_name_by_default() -> None:
+    class ShelfPainted(DomainEvent, frozen=True):
+        pass
+
+    try:
+        assert domain_event("tests.shelf_painted")(ShelfPainted)().summary == "Shelf painted"
+    finally:
+        domain_events._by_name.pop("tests.shelf_painted")
+
+
+@pytest.mark.parametrize(("name", "event"), list(domain_events.items()))
+def test_sentences_carry_amount_sku_and_reason(name: str, event: type[DomainEvent]) -> None:
+    said = fields_of(event.says)
+    fields = {*event.__struct_fields__} - {*personal_fields(event)}
+
+    assert said, "not only the words of the class name"
+    assert said & {"key", "order", "invoice", "shipment", "buyer", "sku"}, "what it is about"
+    assert {"reason", "carrier", "tracking_number", "quantities", "shortages"} & fields <= said
+    assert "sku" not in fields or "sku" in said
+    if {"quantity", "delta"} & fields:
+        assert "key" in said, "which sku"
+    money = {"amount", "total", "paid", "price", "refunded", "spend"} & fields
+    assert not money or money & said
+
+
+def test_sentences_are_short_and_in_words() -> None:
+    lines = tuple(ReservedLine(Sku(f"SKU-{i}"), i + 1) for i in range(2_000))
+
+    assert GoodsReserved(OrderNumber("R-1"), lines).summary == (
+        "1 × SKU-0, 2 × SKU-1, 3 × SKU-2 and 1997 more were reserved for order R-1"
+    )
+    assert ReservationReleased(OrderNumber("R-1"), "payment_timeout").summary == (
+        "The goods of order R-1 became available again (payment timeout)"
+    )
+    assert StockReceived(5, "").sentence("MUG") == "5 × MUG arrived"
+    assert StockReceived(5, "D-1").sentence("MUG") == "5 × MUG arrived (D-1)"
+    assert StockAdjusted(-2, "broken").sentence("MUG") == "The stock of MUG was adjusted by -2 (broken)"

@@ -44,7 +44,7 @@ def test_an_entry_cannot_be_deleted(opened: History) -> None:
 
 def test_an_entry_knows_its_event_context_and_summary(opened: History) -> None:
     assert opened.event.sku == "MUG"  # type: ignore[attr-defined]
-    assert (opened.context, opened.summary) == ("inventory", "Stock item opened")
+    assert (opened.context, opened.summary) == ("inventory", "Stock of MUG was opened")
 
 
 def test_an_unknown_event_raises_unknown_name() -> None:
@@ -59,7 +59,7 @@ def test_a_story_with_events_of_newer_code_can_be_read(opened: History) -> None:
     History(stream="stock_item", stream_id="MUG", version=2, **_newer(opened, schema_version=2)).save(force_insert=True)
 
     assert [entry.summary for entry in story(opened.correlation_id)] == [
-        "Stock item opened",
+        "Stock of MUG was opened",
         "inventory.shelf_painted (no domain event is named 'inventory.shelf_painted')",
         "inventory.stock_item_opened (inventory.stock_item_opened is known up to version 1, and this is version 2)",
     ]

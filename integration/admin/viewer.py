@@ -1,0 +1,85 @@
+"""The person who looks at a page: what they may follow, and how the users that the page names are called.
+
+Columns are functions of a row and know no request. So a middleware stores the request for as long as its response is
+made.
+"""
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import resolve
+
+NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically", "": ""}
+"""How actors are called that are no users of this shop."""
+
+
+class Viewer:
+    """A request, and the names of users that were looked up for it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.names: dict[str, str] = {}
+
+
+_viewer: ContextVar[Viewer | None] = ContextVar("viewer", default=None)
+
+
+def remember_viewer(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware that stores the request while its response is made."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        token = _viewer.set(Viewer(request))
+        try:
+            return get_response(request)
+        finally:
+            _viewer.reset(token)
+
+    return middleware
+
+
+def may_view(model: type[Model]) -> bool:
+    """Whether the viewer may view the pages of a model. Outside a request everything with a page can be viewed."""
+    page, viewer = admin.site._registry.get(model), _viewer.get()
+    return page is not None and (viewer is None or page.has_view_permission(viewer.request))
+
+
+def may_follow(url: str) -> bool:
+    """Whether the viewer may view the page or list of rows at a URL of the admin; True for other pages."""
+    page, viewer = getattr(resolve(url.partition("?")[0]).func, "model_admin", None), _viewer.get()
+    return page is None or viewer is None or page.has_view_permission(viewer.request)
+
+
+def name_users(actors: Iterable[str]) -> None:
+    """Look up the names of all users among the actors in one query, before `name_of` is called for each."""
+    viewer = _viewer.get()
+    if viewer is not None:
+        wanted = {key: actor for actor in actors if actor not in viewer.names and (key := user_key(actor))}
+        viewer.names.update(_names(wanted))
+
+
+def name_of(actor: str) -> str:
+    """What people call an actor: a user by full name or username, others as `NAMES` says or as they are stored."""
+    key, viewer = user_key(actor), _viewer.get()
+    if key is None:
+        return NAMES.get(actor, actor)
+    if viewer is None:
+        return _names({key: actor})[actor]
+    name_users([actor])
+    return viewer.names[actor]
+
+
+def user_key(actor: str) -> int | None:
+    """The primary key of the user that an actor such as `user:12` is; None if it is no user."""
+    kind, _, key = actor.partition(":")
+    return int(key) if kind == "user" and key.isdecimal() and len(key) < 19 else None
+
+
+def _names(wanted: dict[int, str]) -> dict[str, str]:
+    users: Any = get_user_model().objects.filter(pk__in=wanted)
+    known = {user.pk: user.get_full_name() or user.get_username() for user in users}
+    return {actor: known.get(key, f"user {key}, who is deleted") for key, actor in wanted.items()}
