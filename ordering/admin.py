@@ -165,8 +165,8 @@ class OrderAdmin(StoryAdmin):
     @admin.display(description="shipments")
     def sent(self, order: Order) -> str:
         """The shipments of an order, one a line, with carrier and tracking number."""
-        text = "{id}: {status}, {carrier} {tracking_number}"
-        return "\n".join(text.format(**shipment) for shipment in order.shipments) or NOTHING
+        text = "{id}: {status} {carrier} {tracking_number}"
+        return "\n".join(text.format(**shipment).strip() for shipment in order.shipments) or NOTHING
 
     @admin.action(description="Cancel (as operator) …", permissions=["act"])
     def cancel_as_operator(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:

@@ -184,6 +184,14 @@ class OrderCancelled(DomainEvent):
     was_confirmed: bool
 
 
+@domain_event("ordering.order_shipment_arranged", says="shipment {shipment} was arranged for order {order}")
+class OrderShipmentArranged(DomainEvent):
+    """Fulfillment arranged a shipment of the order, which waits to be packed."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+
+
 @domain_event(
     "ordering.order_shipped", says="order {order} was shipped with {carrier} as {tracking_number}: {quantities}"
 )

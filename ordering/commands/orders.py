@@ -191,6 +191,12 @@ def reject_cancellation(number: OrderNumber) -> None:
         work.get(Order, number).reject_cancellation()
 
 
+def mark_arranged(number: OrderNumber, shipment: ShipmentId) -> None:
+    """Record that fulfillment arranged a shipment of an order; do nothing if the shipment is known."""
+    with unit_of_work() as work:
+        work.get(Order, number).mark_arranged(shipment)
+
+
 def mark_shipped(
     number: OrderNumber,
     shipment: ShipmentId,

@@ -13,9 +13,16 @@ from ordering.models.order_line import (
     TooExpensive,
     TooManyLines,
 )
-from ordering.models.order_states import ORDER_LIFE, CancellationReason, OrderStatus, PaymentStatus, payment_status_of
+from ordering.models.order_states import (
+    ORDER_LIFE,
+    CancellationReason,
+    OrderStatus,
+    PaymentStatus,
+    ShipmentStatus,
+    payment_status_of,
+)
 from ordering.models.product import MAX_PRICE, Availability, PriceOutOfBounds, Product
-from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay, ShipmentStatus
+from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
 
 __all__ = [
     "MAX_LINES",

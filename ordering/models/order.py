@@ -17,12 +17,14 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
 from ordering.models.order_line import OrderLine, subtotal_of
+from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
 from ordering.models.order_states import (
     CANCELLED,
     CONFIRMED,
     ORDER_LIFE,
     CancellationReason,
     OrderStatus,
+    ShipmentStatus,
     payment_status_of,
 )
 
@@ -182,6 +184,11 @@ class Order(OfOneStory):
         if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(self._number))
 
+    def mark_arranged(self, shipment: ShipmentId) -> None:
+        """Record that fulfillment arranged a shipment, unless it is known already; raises `NotYet`."""
+        if self.accepts("mark_arranged") and all(known["id"] != shipment for known in self.shipments):
+            self.record(events.OrderShipmentArranged(self._number, shipment))
+
     def mark_shipped(
         self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
     ) -> None:
@@ -258,19 +265,16 @@ class Order(OfOneStory):
     def _cancelled(self, event: events.OrderCancelled) -> None:
         self.status, self.cancellation_reason, self.note = OrderStatus.CANCELLED, event.reason, event.note
         self.cancellation_requested = False
+        self.shipments = with_status(self.shipments, ShipmentStatus.CANCELLED)
+
+    @applies(events.OrderShipmentArranged)
+    def _shipment_arranged(self, event: events.OrderShipmentArranged) -> None:
+        self.shipments = with_arranged(self.shipments, event, is_cancelled=self.status == CANCELLED)
 
     @applies(events.OrderShipped)
     def _shipped(self, event: events.OrderShipped) -> None:
         self.status = OrderStatus.SHIPPED
-        self.shipments = [
-            *self.shipments,
-            {
-                "id": event.shipment,
-                "status": "dispatched",
-                "carrier": event.carrier,
-                "tracking_number": event.tracking_number,
-            },
-        ]
+        self.shipments = with_dispatched(self.shipments, event)
         for line in self.lines:
             line.shipped += event.quantities.get(Sku(line.sku), 0)
             self.touch(line)
@@ -278,10 +282,7 @@ class Order(OfOneStory):
     @applies(events.OrderDelivered)
     def _delivered(self, event: events.OrderDelivered) -> None:
         self.status = OrderStatus.DELIVERED
-        self.shipments = [
-            {**shipment, "status": "delivered"} if shipment["id"] == event.shipment else shipment
-            for shipment in self.shipments
-        ]
+        self.shipments = with_status(self.shipments, ShipmentStatus.DELIVERED, [event.shipment])
 
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:

@@ -38,6 +38,16 @@ class PaymentStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class ShipmentStatus(models.TextChoices):
+    """The state of an order's shipment."""
+
+    NONE = "none"
+    ARRANGED = "arranged"
+    DISPATCHED = "dispatched"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
 PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
 
 _row = by_state(OrderStatus)
@@ -54,6 +64,7 @@ ORDER_LIFE = StateTable(
         "cancel":                      _row(CANCELLED,       CANCELLED,      STAY,      REFUSE,    REFUSE,   REFUSE),
         "complete_cancellation":       _row(NOT_YET,         NOT_YET,        CANCELLED, REFUSE,    REFUSE,   IGNORE),
         "reject_cancellation":         _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     IGNORE),
+        "mark_arranged":               _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     STAY),
         "mark_shipped":                _row(NOT_YET,         NOT_YET,        SHIPPED,   IGNORE,    IGNORE,   REFUSE),
         "mark_delivered":              _row(NOT_YET,         NOT_YET,        NOT_YET,   DELIVERED, IGNORE,   REFUSE),
         "record_refund":               _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     STAY),

@@ -8,15 +8,7 @@ from msgspec import Struct
 from integration.domain.money import Money
 from integration.read_models.models import Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
-from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus
-
-
-class ShipmentStatus(models.TextChoices):
-    """The state of an order's shipment."""
-
-    NONE = "none"
-    DISPATCHED = "dispatched"
-    DELIVERED = "delivered"
+from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
 
 class BoardLine(Struct, frozen=True):

@@ -107,6 +107,11 @@ def record_refund(event: contracts.billing.RefundIssued) -> None:
     commands.record_refund(event.order, event.refunded)
 
 
+@whenever(contracts.fulfillment.ShipmentArranged, name="ordering.note-shipment", prepare=lock_orders)
+def mark_arranged(event: contracts.fulfillment.ShipmentArranged) -> None:
+    commands.mark_arranged(event.order, event.shipment)
+
+
 @whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch", prepare=lock_orders)
 def mark_shipped(event: contracts.fulfillment.ShipmentDispatched) -> None:
     quantities = {line.sku: line.quantity for line in event.lines}

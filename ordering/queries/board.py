@@ -10,6 +10,7 @@ from integration.history.entries import HistoryEntry
 from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
+from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
 
 
 @read_model(OrderBoard, stream=Order.stream)
@@ -70,18 +71,22 @@ def _(event: events.OrderPaidTooLate, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderCancelled, row: OrderBoard) -> None:
     row.status, row.cancellation_reason = OrderStatus.CANCELLED, event.reason
+    if row.shipments:
+        row.shipments = with_status(row.shipments, ShipmentStatus.CANCELLED)
+        row.shipment_status = ShipmentStatus.CANCELLED
+
+
+@show.register
+def _(event: events.OrderShipmentArranged, row: OrderBoard) -> None:
+    is_cancelled = row.status == OrderStatus.CANCELLED
+    row.shipments = with_arranged(row.shipments, event, is_cancelled=is_cancelled)
+    row.shipment_status = ShipmentStatus.CANCELLED if is_cancelled else ShipmentStatus.ARRANGED
 
 
 @show.register
 def _(event: events.OrderShipped, row: OrderBoard) -> None:
     row.status, row.shipment_status = OrderStatus.SHIPPED, ShipmentStatus.DISPATCHED
-    shipment = {
-        "id": event.shipment,
-        "status": ShipmentStatus.DISPATCHED.value,
-        "carrier": event.carrier,
-        "tracking_number": event.tracking_number,
-    }
-    row.shipments = [*row.shipments, shipment]
+    row.shipments = with_dispatched(row.shipments, event)
     for line in row.line_facts:
         line["shipped"] += event.quantities.get(line["sku"], 0)
 
@@ -89,10 +94,7 @@ def _(event: events.OrderShipped, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderDelivered, row: OrderBoard) -> None:
     row.status, row.shipment_status = OrderStatus.DELIVERED, ShipmentStatus.DELIVERED
-    row.shipments = [
-        {**shipment, "status": ShipmentStatus.DELIVERED.value} if shipment["id"] == event.shipment else shipment
-        for shipment in row.shipments
-    ]
+    row.shipments = with_status(row.shipments, ShipmentStatus.DELIVERED, [event.shipment])
 
 
 @show.register

@@ -99,7 +99,8 @@ def test_a_buyer_can_watch_an_order_until_it_is_delivered(
         "paid": usd("105.00"),
         "refunded": usd("0.00"),
     }
-    assert (confirmed["shipments"], [line["shipped"] for line in shipped["lines"]]) == ([], [2, 1])
+    arranged = {"id": system.shipment, "status": "arranged", "carrier": "", "tracking_number": ""}
+    assert (confirmed["shipments"], [line["shipped"] for line in shipped["lines"]]) == ([arranged], [2, 1])
     sent = {"id": system.shipment, "carrier": "Royal Mail", "tracking_number": "RM1"}
     assert shipped["shipments"] == [{**sent, "status": "dispatched"}]
     assert delivered["shipments"] == [{**sent, "status": "delivered"}]

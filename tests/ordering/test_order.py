@@ -103,6 +103,7 @@ SEND: dict[str, Callable[[Order], object]] = {
     "cancel": lambda order: order.cancel(CancellationReason.BY_BUYER, "changed my mind"),
     "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
     "reject_cancellation": lambda order: order.reject_cancellation(),
+    "mark_arranged": lambda order: order.mark_arranged(SHIPMENT),
     "mark_shipped": lambda order: order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
     "mark_delivered": lambda order: order.mark_delivered(SHIPMENT),
     "record_refund": lambda order: order.record_refund(order.paid),
@@ -384,3 +385,38 @@ def test_a_shipped_order_has_its_shipment_and_shipped_quantities() -> None:
 
 def test_a_delivered_order_has_a_delivered_shipment() -> None:
     assert [shipment["status"] for shipment in _delivered().shipments] == ["delivered"]
+
+
+# --- Shipments ---
+
+
+def test_a_confirmed_order_shows_its_arranged_shipment() -> None:
+    order = _confirmed()
+    order.mark_arranged(SHIPMENT)
+    order.mark_arranged(SHIPMENT)
+
+    assert order.shipments == [{"id": SHIPMENT, "status": "arranged", "carrier": "", "tracking_number": ""}]
+    assert _recorded(order).count(events.OrderShipmentArranged) == 1
+
+
+@pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled"])
+def test_the_shipments_are_the_same_in_whichever_order_their_messages_arrive(state: str) -> None:
+    finish = {
+        "shipped": [SEND["mark_shipped"]],
+        "delivered": [SEND["mark_shipped"], SEND["mark_delivered"]],
+        "cancelled": [SEND["cancel"], SEND["complete_cancellation"]],
+    }[state]
+    early, late = _confirmed(), _confirmed()
+    early.mark_arranged(SHIPMENT)
+    for message in finish:
+        message(early)
+        message(late)
+    late.mark_arranged(SHIPMENT)
+
+    assert early.shipments == late.shipments
+    assert [each["status"] for each in early.shipments] == [state.replace("shipped", "dispatched")]
+
+
+def test_an_order_that_was_never_confirmed_has_no_shipment() -> None:
+    order = _cancelled()
+    assert order.shipments == []

@@ -123,6 +123,10 @@ class OrderMachine(RuleBasedStateMachine):
             self.cancellation_requested = False
 
     @rule()
+    def a_shipment_is_arranged(self) -> None:
+        self.send(lambda: self.order.mark_arranged(SHIPMENT), NotYet if self.stage < CONFIRMED else None)
+
+    @rule()
     def goods_are_shipped(self) -> None:
         quantities = {Sku(line.sku): line.quantity for line in self.order.lines}
         refusals = {PENDING: NotYet, AWAITING: NotYet, CANCELLED: NotAllowed}
