@@ -45,7 +45,7 @@ def by(row: Any) -> Shown:
     if row.causation_id:
         entry = _cause(row)
         reason = link(type(entry), entry.id, _reason(entry)) if entry else f"of event {row.causation_id}"
-        return format_html("automatically, because {}", reason)
+        return format_html('<span class="sentence">automatically, because {}</span>', reason)
     if row.actor == "system":
         return format_html("automatically, because its time had come: {}", exact_moment(row.occurred_at))
     return actor_link(row.actor)

@@ -200,7 +200,10 @@ class AggregateAdmin(ReadOnlyAdmin):
     record_fields = ((moment("created_at"), moment("updated_at"), "version"), "related")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [*super().get_fieldsets(request, obj), ("Record", {"fields": self.record_fields})]
+        return [
+            *super().get_fieldsets(request, obj),
+            ("Record", {"fields": self.record_fields, "classes": ["collapse"]}),
+        ]
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         tools = [*super().tools(request, row), ("History", self._history_url(row.pk))]
