@@ -37,6 +37,10 @@ MOST_AT_ONCE = 100
 """The number of rows that one action accepts; each row takes a unit of work of its own."""
 
 
+FOLDED = {"classes": ("collapse",)}
+"""The options of a fieldset that is folded up until somebody opens it."""
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):
     """A list of rows and a page for each row.
 
@@ -200,10 +204,7 @@ class AggregateAdmin(ReadOnlyAdmin):
     record_fields = ((moment("created_at"), moment("updated_at"), "version"), "related")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [
-            *super().get_fieldsets(request, obj),
-            ("Record", {"fields": self.record_fields, "classes": ["collapse"]}),
-        ]
+        return [*super().get_fieldsets(request, obj), ("Record", {"fields": self.record_fields, **FOLDED})]
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         tools = [*super().tools(request, row), ("History", self._history_url(row.pk))]
