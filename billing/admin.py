@@ -27,7 +27,8 @@ from integration.admin.columns import (
     story_column,
 )
 from integration.admin.history import HistoryAdmin
-from integration.admin.pages import PartInline, Question, ReadOnlyAdmin, RowInline, StoryAdmin
+from integration.admin.inlines import PartInline, RowInline
+from integration.admin.pages import Question, ReadOnlyAdmin, StoryAdmin
 from integration.domain.identifiers import InvoiceNumber
 from integration.domain.money import Money
 
@@ -68,6 +69,9 @@ class Goodwill(Question):
 
     reason = forms.CharField(max_length=500, help_text="Stored with the refund.")
     each = forms.DecimalField(label="amount in the invoice's currency", max_digits=19)
+
+    def left(self, row: Invoice) -> str:
+        return f"{row.paid - row.refund_owed} of {row.paid} can still be refunded"
 
 
 @admin.register(Invoice)
@@ -251,6 +255,9 @@ class Settlement(Question):
     """The form that asks how a discrepancy was settled."""
 
     settlement = forms.CharField(max_length=300, help_text="Stored with the discrepancy.")
+
+    def left(self, row: Discrepancy) -> str:
+        return f"settled: {row.settlement}" if row.settled_at else row.finding
 
 
 @column("settled by", "settled_by")

@@ -3,13 +3,15 @@
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
 from fulfillment.models import History, Shipment, ShipmentLine
 from integration.admin.columns import address, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
-from integration.admin.pages import PartInline, Question, StoryAdmin
+from integration.admin.inlines import PartInline
+from integration.admin.pages import Question, StoryAdmin
 from integration.domain.identifiers import ShipmentId
 
 admin.site.register(History, HistoryAdmin)
@@ -22,11 +24,25 @@ class LineInline(PartInline):
     fields = ("sku", "name", figure("quantity"))
 
 
+def recipient_of(shipment: Shipment) -> str:
+    """The recipient's name, city and country, as far as the address has them."""
+    return ", ".join(filter(None, (shipment.recipient.get(part) for part in ("recipient", "city", "country"))))
+
+
+def goods_of(shipment: Shipment) -> str:
+    """How many units of how many SKUs the shipment has."""
+    quantities = list(shipment.line_rows.values_list("quantity", flat=True))
+    return f"{sum(quantities)} units of {len(quantities)} SKUs"
+
+
 class Dispatch(Question):
     """The form that asks for the carrier, and for the tracking number of each shipment."""
 
     carrier = forms.CharField(max_length=80)
     each = forms.CharField(label="tracking number", max_length=80)
+
+    def left(self, row: Shipment) -> str:
+        return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
 
 
 @admin.register(Shipment)
@@ -45,8 +61,8 @@ class ShipmentAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
-    search_fields = ("tracking_number__contains", "id__contains")
-    search_help_text = "An identifier, an order's number, a tracking number, or the id of a story."
+    search_fields = ("tracking_number__icontains", "id__contains", "recipient_name__icontains")
+    search_help_text = "An identifier, an order's number, a tracking number, a recipient, or the id of a story."
     identifiers = ("id", "order")
     actions = ("dispatch_shipments", "deliver_shipments")
     messages_by_action = {"dispatch_shipments": "dispatch", "deliver_shipments": "deliver"}
@@ -56,10 +72,13 @@ class ShipmentAdmin(StoryAdmin):
         ("On its way", {"fields": (("carrier", "tracking_number"),)}),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+        return super().get_queryset(request).alias(recipient_name=KT("recipient__recipient"))
+
     @admin.display(description="recipient")
     def goes_to(self, shipment: Shipment) -> str:
         """The recipient's name, city and country."""
-        return "{recipient}, {city}, {country}".format(**shipment.recipient)
+        return recipient_of(shipment)
 
     @admin.action(description="Dispatch …", permissions=["act"])
     def dispatch_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:

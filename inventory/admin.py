@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 from integration.admin.columns import Shown, column, figure, link, linked, list_url, moment, story_column
 from integration.admin.history import HistoryAdmin
-from integration.admin.pages import AggregateAdmin, PartInline, Question, StoryAdmin
+from integration.admin.inlines import PartInline
+from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import Sku
 from inventory import commands
@@ -38,14 +39,21 @@ class LevelFilter(admin.SimpleListFilter):
         return queryset
 
 
-class Receipt(Question):
+class Stocked(Question):
+    """A form about stock items, which shows what is in stock."""
+
+    def left(self, row: StockItem) -> str:
+        return f"{row.on_hand} on hand, {row.reserved} of them reserved, {row.available} available"
+
+
+class Receipt(Stocked):
     """The form of the receive action: a reference, and the received quantity of each chosen stock item."""
 
     reference = forms.CharField(max_length=200, required=False, help_text="For example, a delivery note number.")
     each = forms.IntegerField(label="quantity", min_value=1, max_value=MAX_QUANTITY)
 
 
-class Adjustment(Question):
+class Adjustment(Stocked):
     """The form of the adjust action: a reason, and the difference in stock of each chosen stock item."""
 
     reason = forms.CharField(max_length=200, help_text="For example: counted, broken, found.")

@@ -5,7 +5,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 
 from integration.admin.columns import (
@@ -22,7 +24,8 @@ from integration.admin.columns import (
     story_column,
 )
 from integration.admin.history import HistoryAdmin
-from integration.admin.pages import AggregateAdmin, PartInline, Question, StoryAdmin
+from integration.admin.inlines import PartInline
+from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering import commands
@@ -131,6 +134,9 @@ class Cancellation(Question):
 
     note = forms.CharField(max_length=500, required=False, help_text="Stored with the order.")
 
+    def left(self, row: Order) -> str:
+        return f"{row.get_status_display()}, {row.total}, of which {row.paid - row.refunded} are paid and not refunded"
+
 
 @admin.register(Order)
 class OrderAdmin(StoryAdmin):
@@ -148,8 +154,14 @@ class OrderAdmin(StoryAdmin):
     )
     list_filter = ("status", "cancellation_reason", "cancellation_requested")
     date_hierarchy = "created_at"
-    search_fields = ("number__contains", "buyer__name__icontains", "buyer__email__icontains")
-    search_help_text = "An order number, a buyer's ID, name or e-mail address, a SKU, or the ID of a story."
+    search_fields = (
+        "number__contains",
+        "buyer__name__icontains",
+        "buyer__email__icontains",
+        "recipient_name__icontains",
+        "sent_as__icontains",
+    )
+    search_help_text = "A number, a buyer's ID, name or e-mail address, a recipient, a tracking number, a SKU, a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")
     actions = ("cancel_as_operator",)
     messages_by_action = {"cancel_as_operator": "cancel"}
@@ -161,6 +173,10 @@ class OrderAdmin(StoryAdmin):
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
         ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        texts = {"recipient_name": KT("shipping_address__recipient"), "sent_as": Cast("shipments", TextField())}
+        return super().get_queryset(request).alias(**texts)
 
     @admin.display(description="shipments")
     def sent(self, order: Order) -> str:

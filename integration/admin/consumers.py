@@ -59,6 +59,9 @@ class Pausing(Question):
         max_length=2_000, widget=forms.Textarea, help_text="Their deliveries wait, without using up attempts."
     )
 
+    def left(self, row: ConsumerState) -> str:
+        return f"paused: {row.reason}" if row.is_paused else "not paused"
+
 
 @admin.register(ConsumerState)
 class ConsumerStateAdmin(ReadOnlyAdmin):

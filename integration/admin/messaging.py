@@ -30,7 +30,8 @@ from integration.admin.columns import (
     story_column,
 )
 from integration.admin.history import may_see_personal
-from integration.admin.pages import ChoiceFilter, Question, ReadOnlyAdmin, RowInline
+from integration.admin.inlines import RowInline
+from integration.admin.pages import ChoiceFilter, Question, ReadOnlyAdmin
 from integration.admin.relatives import stories_of
 from integration.admin.story import page_of_story
 from integration.contracts.contract import contracts
@@ -216,6 +217,9 @@ class Skipping(Question):
     reason = forms.CharField(
         max_length=2_000, widget=forms.Textarea, help_text="The reason is stored permanently with the delivery."
     )
+
+    def left(self, row: Delivery) -> str:
+        return f"{row.status} after {row.attempts} attempts: {short_error(row)}"
 
 
 @admin.register(Delivery)

@@ -14,10 +14,11 @@ from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
 from integration.admin.life import page_of_life
@@ -135,21 +136,32 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         response = row.life.messages[message][row.status] if message else STAY
         return response is STAY or not isinstance(response, Response)
 
-    def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        response = super().response_action(request, queryset)
+        came_from = _came_from(request)
+        return HttpResponseRedirect(came_from) if came_from and isinstance(response, HttpResponseRedirect) else response
+
+    def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> list[Any]:
         """Run an action on each row in turn, each in a unit of work of its own, and show the user each result.
 
         A `DomainError` becomes a warning for its row, and the other rows are still processed.
 
         Args:
             act: calls the command for a row, and returns the text to show.
+
+        Returns:
+            The rows for which the action was refused.
         """
+        refused = []
         for row in rows:
             try:
                 what_happened, level = act(row), messages.SUCCESS
             except DomainError as refusal:
                 what_happened, level = refusal.detail, messages.WARNING
+                refused.append(row)
             text = what_happened if str(row) in what_happened else f"{row}: {what_happened}"
             self.message_user(request, text[:1].upper() + text[1:], level)
+        return refused
 
     def ask(
         self,
@@ -167,7 +179,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             act: calls the command for a row with the valid form, and returns the text to show.
 
         Returns:
-            The page with the form, or None when there is nothing left to ask: Django then shows the list again.
+            The page with the form, or None when there is nothing left to ask: Django then shows the page from which the
+            user came. The form is shown again, with its input, for the rows that the command refuses.
         """
         rows = self.not_too_many(request, chosen)
         if not rows:
@@ -178,13 +191,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         if submitted and not form.is_current:
             self.message_user(request, OUTDATED, messages.WARNING)
         elif submitted and form.is_valid():
-            if form.use_token():
-                self.perform(request, rows, lambda row: act(row, form))
-            else:
+            if not form.use_token():
                 self.message_user(request, ACTS_ONCE, messages.WARNING)
-            return None
+                return None
+            refused = self.perform(request, rows, lambda row: act(row, form))
+            if not refused:
+                return None
+            form = question(refused, _without_token(request.POST), purpose)
         title = getattr(self, action).short_description.removesuffix(" …")
         context = {"title": title, "form": form, "opts": self.opts, "action": action}
+        context["came_from"] = _came_from(request)
         return TemplateResponse(
             request, "admin/waybill/question.html", {**self.admin_site.each_context(request), **context}
         )
@@ -196,6 +212,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             return rows
         self.message_user(request, f"Choose at most {MOST_AT_ONCE} at a time.", messages.ERROR)
         return []
+
+
+def _without_token(submitted: QueryDict) -> QueryDict:
+    """The submitted form, to be shown again with a new token."""
+    data = submitted.copy()
+    data.pop("token", None)
+    return data
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page of this site from which the user started the action; empty for the list."""
+    path = request.POST.get("came_from", "")
+    return path if path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
 
 
 class AggregateAdmin(ReadOnlyAdmin):
@@ -272,35 +301,6 @@ class StoryAdmin(AggregateAdmin):
 
 def _links(rows: Iterable[Aggregate]) -> Shown:
     return format_html_join(", ", "{}", [(link(type(row), row.pk, str(row)),) for row in rows]) or NOTHING
-
-
-class RowInline(admin.TabularInline):
-    """A table of dependent rows on their parent's page, for users who may view these rows on their own page."""
-
-    template = "admin/waybill/rows.html"
-    extra = 0
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields
-
-
-class PartInline(RowInline):
-    """The parts of an aggregate in the order of their creation, for users who may view the aggregate."""
-
-    ordering = ("pk",)
-    verbose_name_plural = "lines"
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.admin_site.get_model_admin(self.parent_model).has_view_permission(request, obj)
 
 
 class ChoiceFilter(admin.SimpleListFilter):

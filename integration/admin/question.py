@@ -76,9 +76,13 @@ class Question(forms.Form):
         """The fields that apply to all rows."""
         return [self[name] for name in self._once]
 
-    def by_row(self) -> list[tuple[Shown, forms.BoundField | None]]:
-        """Each row as a link, with its own field or None."""
-        return [(link(type(row), row.pk, str(row)), self._own_field(row)) for row in self.rows]
+    def by_row(self) -> list[tuple[Shown, str, forms.BoundField | None]]:
+        """Each row as a link, with what is left to do, and with its own field or None."""
+        return [(link(type(row), row.pk, str(row)), self.left(row), self._own_field(row)) for row in self.rows]
+
+    def left(self, row: Any) -> str:
+        """What the user must know of the row to answer, such as how much of it can still be refunded."""
+        return str(getattr(row, "status", ""))
 
     def value_for(self, row: Model) -> Any:
         """The cleaned value of the row's own field."""
