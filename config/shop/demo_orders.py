@@ -141,7 +141,7 @@ def _stock_for(wanted: Sequence[Wish], timeout: timedelta) -> None:
 def _live_through(some: Sequence[Wish], timeout: timedelta, on_placed: Callable[[int], None]) -> list[OrderNumber]:
     placed: list[tuple[Wish, Order]] = []
     for wish in some:
-        placed.append((wish, _place(wish)))
+        placed.append((wish, place(wish)))
         on_placed(1)
     stories = {order.correlation_id for _, order in placed}
     carry_on(stories, timeout)
@@ -157,7 +157,8 @@ def _live_through(some: Sequence[Wish], timeout: timedelta, on_placed: Callable[
     return numbers
 
 
-def _place(wish: Wish) -> Order:
+def place(wish: Wish) -> Order:
+    """Place the order, and cancel it at once if it is one of those."""
     with new_story(actor="demo"):
         order = place_order(wish.buyer, wish.lines, wish.address, wish.payment_method)
         if wish.kind is Kind.CANCELLED_EARLY:

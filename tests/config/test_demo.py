@@ -11,9 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
+from billing.reconciliation import open_discrepancies
 from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.demo_orders import Kind, wishes
 from config.shop.demo_shop import fill_demo_shop
+from fulfillment.models import Shipment
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.messaging.models import Delivery, Status
 from integration.messaging.retries import Retries
@@ -26,9 +28,9 @@ pytestmark = pytest.mark.django_db
 Placed = Callable[..., OrderNumber]
 
 
-def demo(**options: Any) -> str:
+def demo(*, work: bool = False, **options: Any) -> str:
     output = StringIO()
-    call_command("demo", stdout=output, **options)
+    call_command("demo", stdout=output, work=work, **options)
     return output.getvalue()
 
 
@@ -57,7 +59,7 @@ class TestOrders:
         output = demo(orders=1)
 
         assert ends() == {("delivered", ""): 1}
-        assert "Order delivered" in output
+        assert "was delivered in shipment" in output
 
     def test_leave_no_debt_and_no_reserved_goods(self) -> None:
         demo(orders=10)
@@ -114,10 +116,40 @@ class TestReport:
     def test_shows_each_event_below_its_cause(self) -> None:
         story = demo(orders=1).partition("The story of")[2].splitlines()
 
-        depth = {line.strip("│├└─ ").partition("  ")[0]: len(line) - len(line.lstrip("│├└─ ")) for line in story}
-        causes = ["Order placed", "Goods reserved", "Payment requested", "Payment succeeded", "Order confirmed"]
-        assert [depth[cause] for cause in causes] == sorted({depth[cause] for cause in causes})
-        assert depth["Shipment dispatched"] == depth["Order placed"]
+        lines = [(line.strip("│├└─ "), len(line) - len(line.lstrip("│├└─ "))) for line in story]
+
+        def depth(words: str) -> int:
+            return next(depth for line, depth in lines if words in line)
+
+        causes = ["was placed for", "were reserved for order", "A payment of", "The payment of", "was paid with"]
+        assert [depth(cause) for cause in causes] == sorted({depth(cause) for cause in causes})
+        assert depth("was handed to") == depth("was placed for")
+
+
+class TestWork:
+    def test_is_left_for_an_operator(self) -> None:
+        output = demo(orders=1, work=True)
+
+        assert Shipment.objects.filter(status="arranged").count() == 2
+        assert Delivery.objects.filter(status=Status.DEAD).exists()
+        assert open_discrepancies().count() == 1
+        assert [item for item in StockItem.objects.all() if item.level == "low"]
+        assert "2 parcels to send, a dead letter, a discrepancy, low stock" in " ".join(output.split())
+
+    def test_is_not_heaped_up(self) -> None:
+        demo(orders=1, work=True)
+        dead = Delivery.objects.filter(status=Status.DEAD).count()
+        demo(orders=1, work=True)
+
+        assert Delivery.objects.filter(status=Status.DEAD).count() == dead
+        assert open_discrepancies().count() == 1
+
+    def test_is_left_unless_it_is_declined(self) -> None:
+        output = StringIO()
+        call_command("demo", "--orders", "1", "--no-work", stdout=output)
+
+        assert not Shipment.objects.filter(status="arranged").exists()
+        assert "Left for an operator" not in output.getvalue()
 
 
 class TestBadInput:

@@ -10,6 +10,7 @@ from config.shop.carry import TIMEOUT
 from config.shop.demo_orders import NothingToSell, live_through, wishes
 from config.shop.demo_shop import fill_demo_shop
 from config.shop.report import console_on, ends_of, order_bars, table_of_ends, tree_of_causes
+from config.shop.work import leave_work
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber
 from ordering.models import Order, OrderStatus
@@ -21,7 +22,8 @@ class Command(BaseCommand):
     help = (
         "Places orders in the demo shop, which is filled first if it is empty: paid ones, declined ones, orders for "
         "more than is in stock, and some that are cancelled before or after their payment. Carries all of them to "
-        "their ends, with or without workers running, and shows the results."
+        "their ends, with or without workers running, and shows the results. Then leaves work for an operator: parcels "
+        "to send, a dead letter, a discrepancy and low stock."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,7 +38,9 @@ class Command(BaseCommand):
             help="give up when nothing was done for this long (default: %(default)g)",
         )
 
-    def handle(self, *, orders: int, seed: int | None, timeout: float, **options: Any) -> None:
+        parser.add_argument("--no-work", action="store_false", dest="work", help="leave nothing to do for an operator")
+
+    def handle(self, *, orders: int, seed: int | None, timeout: float, work: bool, **options: Any) -> None:
         if orders < 1:
             raise CommandError("--orders must be 1 or more.")
         if timeout <= 0:
@@ -53,6 +57,8 @@ class Command(BaseCommand):
             raise CommandError("Stopped. Workers go on with the orders that were placed.", returncode=130) from None
         console.print(table_of_ends(ends_of(numbers)))
         console.print(tree_of_causes(_one_to_show(numbers)))
+        if work:
+            console.print(f"Left for an operator, at /admin/: {', '.join(leave_work(Random(seed), wait))}.")  # noqa: S311
 
 
 def _one_to_show(numbers: list[OrderNumber]) -> Order:
