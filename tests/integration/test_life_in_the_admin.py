@@ -61,17 +61,17 @@ def test_each_event_shows_what_it_changed(order: OrderNumber, page: Page) -> Non
     assert changed(born)["Total"] == ("–", "25.00 USD")
     assert changed(reserved) == {"Status": ("Pending", "Payment Pending")}
     assert changed(confirmed) == {"Status": ("Payment Pending", "Confirmed"), "Paid": ("0.00 USD", "25.00 USD")}
-    assert f"2 of 3: The goods of order {order} were reserved" in text(reserved)
+    assert f"2 of 4: The goods of order {order} were reserved" in text(reserved)
 
 
 def test_the_page_shows_the_last_version_by_default(order: OrderNumber, page: Page) -> None:
-    assert page(f"ordering/order/{order}") == page(f"ordering/order/{order}", 3)
+    assert page(f"ordering/order/{order}") == page(f"ordering/order/{order}", 4)
 
 
 def test_the_page_works_without_javascript(order: OrderNumber, page: Page) -> None:
-    assert links(page(f"ordering/order/{order}", 1)) == [2, 1, 2, 3]
-    assert links(page(f"ordering/order/{order}", 2)) == [1, 3, 1, 2, 3]
-    assert links(page(f"ordering/order/{order}", 3)) == [2, 1, 2, 3]
+    assert links(page(f"ordering/order/{order}", 1)) == [2, 1, 2, 3, 4]
+    assert links(page(f"ordering/order/{order}", 2)) == [1, 3, 1, 2, 3, 4]
+    assert links(page(f"ordering/order/{order}", 4)) == [3, 1, 2, 3, 4]
 
 
 def test_parts_are_shown_as_they_were(order: OrderNumber, page: Page, drain: Callable[..., int]) -> None:

@@ -1,11 +1,12 @@
 """The API documentation page and the admin pages, in Chromium."""
 
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect, sync_playwright
 from running_system import Client, System
 
 from tests.browser import launch
@@ -111,20 +112,27 @@ def test_an_operator_finds_a_story_by_the_correlation_id_of_a_response(admin_pag
     expect(admin_page.locator("#result_list")).to_contain_text(number)
     admin_page.get_by_role("link", name=number, exact=True).click()
     admin_page.get_by_role("link", name="Whole story").click()
-    for sentence in ("Order placed", "Goods reserved", "Payment succeeded", "Order confirmed", "Shipment arranged"):
+    for sentence in ("was placed for", "were reserved", "The payment of", "was paid with", "was arranged"):
         expect(admin_page.locator("#content")).to_contain_text(sentence)
+
+
+def wait_for_shipment(buyer: Client, number: str) -> None:
+    """Wait for the last event of a confirmed order: its shipment is arranged."""
+    buyer.order_once(number, "confirmed")
+    while not buyer.get(f"/orders/{number}").body["shipments"]:
+        time.sleep(0.05)
 
 
 def test_an_operator_moves_the_slider_through_the_versions_of_an_order(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 2})
-    buyer.order_once(number, "confirmed")
+    wait_for_shipment(buyer, number)
 
     admin_page.goto(f"/admin/ordering/order/{number}/change/")
     admin_page.get_by_role("link", name="Through time").click()
     life, slider = admin_page.locator("#life"), admin_page.get_by_label("Event")
-    expect(life).to_contain_text("3 of 3: Order confirmed")
+    expect(life).to_contain_text("4 of 4: Shipment")
     slider.press("Home")
-    expect(life).to_contain_text("1 of 3: Order placed")
+    expect(life).to_contain_text(f"1 of 4: Order {number} was placed")
     slider.press("ArrowRight")
     expect(life.locator("tr.changed")).to_have_text(["Status Pending Payment Pending"], use_inner_text=True)
     life.get_by_role("link", name="after").click()
@@ -135,18 +143,18 @@ def test_an_operator_moves_the_slider_through_the_versions_of_an_order(admin_pag
 
 def test_a_slider_that_moves_before_its_script_is_loaded_takes_effect(admin_page: Page, buyer: Client) -> None:
     number = buyer.place({MUG: 2})
-    buyer.order_once(number, "confirmed")
+    wait_for_shipment(buyer, number)
     held: list[Route] = []
     admin_page.route("**/time_slider*.js", lambda route: held.append(route))
 
     admin_page.goto(f"/admin/ordering/order/{number}/life/", wait_until="commit")
     admin_page.get_by_label("Event").press("Home")
     life = admin_page.locator("#life")
-    expect(life).to_contain_text("3 of 3: Order confirmed")
+    expect(life).to_contain_text("4 of 4: Shipment")
     while not held:
         admin_page.wait_for_timeout(10)
     held[0].continue_()
-    expect(life).to_contain_text("1 of 3: Order placed")
+    expect(life).to_contain_text(f"1 of 4: Order {number} was placed")
 
 
 def test_an_operator_cancels_an_order(admin_page: Page, buyer: Client) -> None:
@@ -183,3 +191,62 @@ def test_an_operator_dispatches_and_delivers_a_shipment(admin_page: Page, buyer:
     act(admin_page, "Deliver")
     expect(admin_page.locator(".messagelist")).to_contain_text("is delivered")
     buyer.order_once(number, "delivered")
+
+
+# --- Sizes ---
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1400, "height": 900}
+TALLEST_ORDER = 2_000
+"""The height of an order's page on a phone, in pixels. It was 5,639."""
+
+CUT_OFF = """() => [...document.querySelectorAll('table, form, fieldset, pre, svg, h2')].filter(element => {
+  const right = element.getBoundingClientRect().right;
+  for (let parent = element.parentElement; parent; parent = parent.parentElement) {
+    const overflow = getComputedStyle(parent).overflowX;
+    if (overflow === 'auto' || overflow === 'scroll') return false;
+    if (overflow !== 'visible' && right > parent.getBoundingClientRect().right + 1) return true;
+  }
+  return right > innerWidth + 1;
+}).map(element => element.tagName + '.' + element.className)"""
+"""The elements that reach beyond the window, or are cut off, and cannot be scrolled to."""
+
+
+def pages_of(order: str, story: str) -> list[str]:
+    return [
+        "/admin/",
+        f"/admin/ordering/order/{order}/change/",
+        f"/admin/ordering/order/{order}/life/",
+        f"/admin/billing/invoice/{order.replace('R-', 'I-')}/change/",
+        f"/admin/integration/message/story/{story}/",
+        "/admin/integration/message/events/",
+        *(f"/admin/ordering/{name}/" for name in ("order", "orderboard", "buyer", "product", "history")),
+        *(f"/admin/integration/{name}/" for name in ("message", "delivery", "consumerstate", "readmodelbuild")),
+        *(f"/admin/billing/{name}/" for name in ("invoice", "payment", "refund", "history", "discrepancy")),
+        *(f"/admin/{name}/" for name in ("inventory/stockitem", "inventory/history", "fulfillment/shipment")),
+    ]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_no_page_is_wider_than_the_window(admin_page: Page, buyer: Client, size: ViewportSize) -> None:
+    number = buyer.place({MUG: 2, "PAN-IRON-26": 1})
+    buyer.order_once(number, "confirmed")
+    story = buyer.get(f"/orders/{number}").headers["X-Correlation-Id"]
+    admin_page.set_viewport_size(size)
+
+    for url in pages_of(number, story):
+        response = admin_page.goto(url)
+        assert response is not None, url
+        assert response.status == 200, url
+        assert admin_page.evaluate("document.documentElement.scrollWidth") <= size["width"], url
+        assert admin_page.evaluate(CUT_OFF) == [], url
+
+
+def test_the_page_of_an_order_is_short_on_a_phone(admin_page: Page, buyer: Client) -> None:
+    number = buyer.place({MUG: 2, "PAN-IRON-26": 1})
+    buyer.order_once(number, "confirmed")
+    admin_page.set_viewport_size(PHONE)
+
+    admin_page.goto(f"/admin/ordering/order/{number}/change/")
+
+    assert admin_page.evaluate("document.documentElement.scrollHeight") < TALLEST_ORDER
