@@ -22,7 +22,7 @@ from integration.history.shown import entries_by_id
 
 
 def look_up_causes(rows: Iterable[Any], known: Iterable[HistoryEntry] = ()) -> None:
-    """Find the causes and the users of many rows at once, before `by` is called for each.
+    """Find the causes and the users of many rows at once, before `by` needs them one by one.
 
     Args:
         rows: domain events or messages.

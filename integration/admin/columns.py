@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from integration.admin.viewer import may_follow, may_view, name_of, user_key
+from integration.admin.viewer import may_open, may_view, name_of, user_key
 from integration.history.entries import HistoryEntry
 
 NOTHING = "–"
@@ -145,7 +145,7 @@ def address(name: str) -> Column:
 
 def link_to(url: str, text: Any) -> Shown:
     """A link to a page of the admin, or only its text if the viewer may not view the page."""
-    return format_html('<a href="{}">{}</a>', url, text) if may_follow(url) else str(text)
+    return format_html('<a href="{}">{}</a>', url, text) if may_open(url) else str(text)
 
 
 def link_to_story(correlation_id: UUID, text: Any, event: UUID | None = None) -> Shown:

@@ -24,7 +24,7 @@ from integration.admin.columns import NOTHING, Shown, link, list_url, moment, st
 from integration.admin.life import page_of_life
 from integration.admin.question import Question
 from integration.admin.relatives import namesakes, of_story
-from integration.admin.viewer import may_follow
+from integration.admin.viewer import may_open
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
@@ -119,7 +119,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row = context["original"]
-        context["tools"] = [(label, url) for label, url in self.tools(request, row) if may_follow(url)]
+        context["tools"] = [(label, url) for label, url in self.tools(request, row) if may_open(url)]
         actions = self.get_actions(request)
         context["row_actions"] = [
             (name, getattr(self, name).short_description) for name in actions if self.makes_sense(name, row)

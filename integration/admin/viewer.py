@@ -1,4 +1,4 @@
-"""The person who looks at a page: what they may follow, and how the users that the page names are called.
+"""The person who looks at a page: which links they may open, and the names of users.
 
 Columns are functions of a row and know no request. So a middleware stores the request for as long as its response is
 made.
@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
 NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically", "": ""}
-"""How actors are called that are no users of this shop."""
+"""The names of actors that are no users of this shop."""
 
 
 class Viewer:
@@ -43,19 +43,19 @@ def remember_viewer(get_response: Callable[[HttpRequest], HttpResponse]) -> Call
 
 
 def may_view(model: type[Model]) -> bool:
-    """Whether the viewer may view the pages of a model. Outside a request everything with a page can be viewed."""
+    """Whether the viewer may view the pages of a model. Without a request everything with a page can be viewed."""
     page, viewer = admin.site._registry.get(model), _viewer.get()
     return page is not None and (viewer is None or page.has_view_permission(viewer.request))
 
 
-def may_follow(url: str) -> bool:
+def may_open(url: str) -> bool:
     """Whether the viewer may view the page or list of rows at a URL of the admin; True for other pages."""
     page, viewer = getattr(resolve(url.partition("?")[0]).func, "model_admin", None), _viewer.get()
     return page is None or viewer is None or page.has_view_permission(viewer.request)
 
 
 def name_users(actors: Iterable[str]) -> None:
-    """Look up the names of all users among the actors in one query, before `name_of` is called for each."""
+    """Look up the names of all users among the actors in one query, before `name_of` needs them one by one."""
     viewer = _viewer.get()
     if viewer is not None:
         wanted = {key: actor for actor in actors if actor not in viewer.names and (key := user_key(actor))}

@@ -1,7 +1,7 @@
 """The facts of stored events as people may see them.
 
 The log holds placeholders for personal values, the same for a value that is in the personal data store and for one that
-was erased. Who reads the facts must be able to tell them apart.
+was erased. A reader must see which is which.
 """
 
 from collections.abc import Callable, Iterable

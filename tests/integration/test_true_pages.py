@@ -20,7 +20,7 @@ from django.utils.html import strip_tags
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from fulfillment.models import History as ShipmentHistory
-from integration.admin.viewer import Viewer, _viewer, may_follow, name_of
+from integration.admin.viewer import Viewer, _viewer, may_open, name_of
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.metadata import new_story
 from integration.history.shown import shown_facts
@@ -280,13 +280,13 @@ def test_the_api_shows_no_placeholder_as_erased(order: OrderNumber, rf: Any) -> 
     assert payload["recipient"]["country"] == "GB"
 
 
-def test_may_follow_asks_the_page(rf: Any, db: None) -> None:
+def test_the_page_decides_whether_it_may_be_opened(rf: Any, db: None) -> None:
     request = rf.get("/admin/")
     request.user = get_user_model().objects.create(username="stan", is_staff=True)
     token = _viewer.set(Viewer(request))
     try:
-        assert not may_follow("/admin/ordering/order/?q=1")
-        assert may_follow("/admin/integration/message/events/")
+        assert not may_open("/admin/ordering/order/?q=1")
+        assert may_open("/admin/integration/message/events/")
     finally:
         _viewer.reset(token)
 
