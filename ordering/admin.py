@@ -158,8 +158,8 @@ class OrderAdmin(StoryAdmin):
         "number__contains",
         "buyer__name__icontains",
         "buyer__email__icontains",
-        "recipient_name__icontains",
-        "sent_as__icontains",
+        "recipient_name",
+        "sent_as",
     )
     search_help_text = "A number, a buyer's ID, name or e-mail address, a recipient, a tracking number, a SKU, a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")

@@ -1,6 +1,7 @@
 """Leaves work in the demo shop, so that an operator finds something to do: parcels, a dead letter, a discrepancy."""
 
 from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from uuid import uuid4
 
@@ -46,7 +47,8 @@ def leave_work(random: Random, timeout: timedelta) -> list[str]:
 
 
 def _leave_parcels(random: Random, timeout: timedelta) -> int:
-    orders = [place(wish) for wish in wishes(10 * PARCELS, random) if wish.kind is Kind.GOOD][:PARCELS]
+    good = [wish for wish in wishes(10 * PARCELS, random) if wish.kind is Kind.GOOD][:PARCELS]
+    orders = [place(wish) for wish in good]
     carry_on({order.correlation_id for order in orders}, timeout)
     return len(orders)
 
@@ -69,7 +71,7 @@ def _leave_a_dead_letter(timeout: timedelta) -> bool:
 def _leave_a_discrepancy() -> None:
     """Have the sandbox take money that the shop never asked for."""
     if not open_discrepancies():
-        sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money("5", CURRENCY))
+        sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money(Decimal(5), CURRENCY))
         reconcile(clock.now() - timedelta(days=1))
 
 

@@ -136,8 +136,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         response = row.life.messages[message][row.status] if message else STAY
         return response is STAY or not isinstance(response, Response)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        response = super().response_action(request, queryset)
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().response_action(request, *args, **kwargs)
         came_from = _came_from(request)
         return HttpResponseRedirect(came_from) if came_from and isinstance(response, HttpResponseRedirect) else response
 

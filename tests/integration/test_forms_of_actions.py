@@ -1,4 +1,4 @@
-"""The forms of actions show what is left, keep their input, and lead back to where the operator came from."""
+"""The forms of actions show what is left, retain their input, and lead back to where the operator came from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ def test_a_refund_in_part_leaves_less(order: OrderNumber, admin_client: Client) 
     assert f"{left} of {paid} can still be refunded" in page
 
 
-def test_what_was_typed_is_kept_when_it_is_wrong_or_refused(order: OrderNumber, admin_client: Client) -> None:
+def test_the_input_stays_when_it_is_wrong_or_refused(order: OrderNumber, admin_client: Client) -> None:
     key = invoice_of(order)
     wrong = ask(admin_client, "billing/invoice", "refund_in_part", key, reason="scratched lid", **{f"each:{key}": "x"})
     refused = ask(

@@ -32,7 +32,7 @@ def order(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Orde
 def test_the_events_of_an_aggregate_are_listed(order: OrderNumber) -> None:
     lines = history("Order", order).splitlines()
     events = [line for line in lines if "ordering.order_" in line]
-    assert [line.split("│")[1].strip() for line in events] == ["1", "2", "3"]
+    assert [line.split("│")[1].strip() for line in events] == ["1", "2", "3", "4"]
     assert ["order_placed" in events[0], "goods_reserved" in events[1], "confirmed" in events[2]] == [True] * 3
     assert "status: pending → payment_pending" in events[1]
     assert any("paid_minor: 0 → 2500" in line for line in lines)
