@@ -81,7 +81,7 @@ class Question(forms.Form):
         return [(link(type(row), row.pk, str(row)), self.left(row), self._own_field(row)) for row in self.rows]
 
     def left(self, row: Any) -> str:
-        """What the user must know of the row before they fill in the form, such as how much of it can still be refunded."""
+        """What the user must know of the row, such as how much can still be refunded; its status by default."""
         return str(getattr(row, "status", ""))
 
     def value_for(self, row: Model) -> Any:

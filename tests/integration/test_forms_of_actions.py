@@ -26,7 +26,10 @@ def order(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Orde
 def ask(client: Client, model: str, action: str, key: str, **values: str) -> Any:
     """Post an action for one row from the row's page, with the values of its form if there are any."""
     data = {"action": action, "_selected_action": key, "came_from": f"/admin/{model}/{key}/change/", **values}
-    return client.post(f"/admin/{model}/", {**data, **({"submitted": "yes"} if values else {})})
+    asked = client.post(f"/admin/{model}/", data)
+    if not values:
+        return asked
+    return client.post(f"/admin/{model}/", {**data, "submitted": "yes", "token": asked.context["form"].token, **values})
 
 
 def invoice_of(order: OrderNumber) -> str:
@@ -117,7 +120,10 @@ def test_an_action_leads_back_to_where_one_came_from(
 def test_nothing_leads_to_another_site(order: OrderNumber, admin_client: Client, elsewhere: str) -> None:
     data = {"action": "receive_stock", "_selected_action": "MUG", "came_from": elsewhere}
     asked = admin_client.post("/admin/inventory/stockitem/", data)
-    done = admin_client.post("/admin/inventory/stockitem/", {**data, "submitted": "yes", "each:MUG": "5"})
+    token = asked.context["form"].token
+    done = admin_client.post(
+        "/admin/inventory/stockitem/", {**data, "submitted": "yes", "token": token, "each:MUG": "5"}
+    )
 
     assert elsewhere not in asked.content.decode()
     assert done.headers["Location"].startswith("/admin/inventory/stockitem/")
