@@ -14,17 +14,16 @@ from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html_join
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
 from integration.admin.life import page_of_life
-from integration.admin.question import Question
+from integration.admin.question import Question, without_token
 from integration.admin.relatives import namesakes, of_story
-from integration.admin.viewer import may_open
+from integration.admin.viewer import came_from, may_open
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
@@ -138,8 +137,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         response = super().response_action(request, *args, **kwargs)
-        came_from = _came_from(request)
-        return HttpResponseRedirect(came_from) if came_from and isinstance(response, HttpResponseRedirect) else response
+        path = came_from(request)
+        return HttpResponseRedirect(path) if path and isinstance(response, HttpResponseRedirect) else response
 
     def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> list[Any]:
         """Run an action on each row in turn, each in a unit of work of its own, and show the user each result.
@@ -197,10 +196,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             refused = self.perform(request, rows, lambda row: act(row, form))
             if not refused:
                 return None
-            form = question(refused, _without_token(request.POST), purpose)
+            form = question(refused, without_token(request.POST), purpose)
         title = getattr(self, action).short_description.removesuffix(" …")
         context = {"title": title, "form": form, "opts": self.opts, "action": action}
-        context["came_from"] = _came_from(request)
+        context["came_from"] = came_from(request)
         return TemplateResponse(
             request, "admin/waybill/question.html", {**self.admin_site.each_context(request), **context}
         )
@@ -212,19 +211,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             return rows
         self.message_user(request, f"Choose at most {MOST_AT_ONCE} at a time.", messages.ERROR)
         return []
-
-
-def _without_token(submitted: QueryDict) -> QueryDict:
-    """The submitted form, to be shown again with a new token."""
-    data = submitted.copy()
-    data.pop("token", None)
-    return data
-
-
-def _came_from(request: HttpRequest) -> str:
-    """The page of this site from which the user started the action; empty for the list."""
-    path = request.POST.get("came_from", "")
-    return path if path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
 
 
 class AggregateAdmin(ReadOnlyAdmin):

@@ -13,6 +13,7 @@ from uuid import UUID
 from django import forms
 from django.core import signing
 from django.db.models import Model
+from django.http import QueryDict
 from django.utils.functional import cached_property
 
 from integration.admin.columns import Shown, link
@@ -90,6 +91,13 @@ class Question(forms.Form):
 
     def _own_field(self, row: Model) -> forms.BoundField | None:
         return self[f"each:{row.pk}"] if self.each else None
+
+
+def without_token(submitted: QueryDict) -> QueryDict:
+    """The submitted values of a form that is to be shown again, with a new token."""
+    data = submitted.copy()
+    data.pop("token", None)
+    return data
 
 
 def forget_used_tokens() -> None:

@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
+from django.utils.http import url_has_allowed_host_and_scheme
 
 NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically", "": ""}
 """The names of actors that are no users of this shop."""
@@ -52,6 +53,12 @@ def may_open(url: str) -> bool:
     """Whether the viewer may view the page or list of rows at a URL of the admin; True for other pages."""
     page, viewer = getattr(resolve(url.partition("?")[0]).func, "model_admin", None), _viewer.get()
     return page is None or viewer is None or page.has_view_permission(viewer.request)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of this site from which the user started an action; empty for the list."""
+    page = request.POST.get("came_from", "")
+    return page if page.startswith("/") and url_has_allowed_host_and_scheme(page, allowed_hosts=None) else ""
 
 
 def name_users(actors: Iterable[str]) -> None:
