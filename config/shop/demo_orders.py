@@ -38,6 +38,7 @@ OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINE
 """The kinds of ten orders: half of them good, and every kind among the first five."""
 
 AT_ONCE = 10
+ACTOR = "demo"
 DECLINING = tuple(sorted(method for method in TEST_METHODS if "Declined" in method))
 PAYING = tuple(sorted(TEST_METHODS - set(DECLINING)))
 PEOPLE = (
@@ -150,16 +151,16 @@ def _live_through(some: Sequence[Wish], timeout: timedelta, on_placed: Callable[
         cancel_order(OrderNumber(number), CancellationReason.BY_BUYER, "changed their mind")
     carry_on(stories, timeout)
     numbers = [OrderNumber(order.pk) for _, order in placed]
-    dispatch({number: f"DEMO-{number}" for number in numbers})
+    dispatch({number: f"DEMO-{number}" for number in numbers}, ACTOR)
     carry_on(stories, timeout)
-    deliver(numbers)
+    deliver(numbers, ACTOR)
     carry_on(stories, timeout)
     return numbers
 
 
 def place(wish: Wish) -> Order:
     """Place the order, and cancel it at once if it is one of those."""
-    with new_story(actor="demo"):
+    with new_story(actor=ACTOR):
         order = place_order(wish.buyer, wish.lines, wish.address, wish.payment_method)
         if wish.kind is Kind.CANCELLED_EARLY:
             cancel_order(OrderNumber(order.pk), CancellationReason.BY_BUYER, "ordered by mistake")

@@ -108,9 +108,9 @@ def _carry(batch: Sequence[Sale], ship: bool, timeout: timedelta) -> None:
     carry_on(stories, timeout)
     if ship:
         invoices = {number: stories[story][:80] for story, number in orders_of(batch).items()}
-        dispatch(invoices)
+        dispatch(invoices, "sales-export")
         carry_on(stories, timeout)
-        deliver(invoices)
+        deliver(invoices, "sales-export")
         carry_on(stories, timeout)
 
 

@@ -11,23 +11,22 @@ from integration.domain.states import NotAllowed
 from integration.storage.outages import repeated_after_outages
 
 CARRIER = "Demo Parcels"
-ACTOR = "demo"
 
 
 @repeated_after_outages
-def dispatch(tracking_numbers: Mapping[OrderNumber, str]) -> None:
-    """Dispatch every arranged shipment of the orders, with the order's tracking number."""
+def dispatch(tracking_numbers: Mapping[OrderNumber, str], actor: str) -> None:
+    """Dispatch every arranged shipment of the orders, with the order's tracking number, in the name of the actor."""
     for shipment in _shipments(tracking_numbers, ShipmentStatus.ARRANGED):
         # it may be cancelled, or an operator may be faster
-        with suppress(NotAllowed), new_story(actor=ACTOR):
+        with suppress(NotAllowed), new_story(actor=actor):
             dispatch_shipment(ShipmentId(shipment.pk), CARRIER, tracking_numbers[OrderNumber(shipment.order)])
 
 
 @repeated_after_outages
-def deliver(orders: Collection[OrderNumber]) -> None:
-    """Deliver every dispatched shipment of the orders."""
+def deliver(orders: Collection[OrderNumber], actor: str) -> None:
+    """Deliver every dispatched shipment of the orders, in the name of the actor."""
     for shipment in _shipments(orders, ShipmentStatus.DISPATCHED):
-        with suppress(NotAllowed), new_story(actor=ACTOR):  # an operator may be faster
+        with suppress(NotAllowed), new_story(actor=actor):  # an operator may be faster
             deliver_shipment(ShipmentId(shipment.pk))
 
 

@@ -13,7 +13,7 @@ from billing.gateways.sandbox.adapter import adapter as sandbox
 from billing.reconciliation import open_discrepancies, reconcile
 from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.catalogue import CURRENCY
-from config.shop.demo_orders import Kind, place, wishes
+from config.shop.demo_orders import ACTOR, Kind, place, wishes
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.fulfillment import ShipmentDelivered
 from integration.domain import clock
@@ -55,7 +55,7 @@ def _leave_parcels(random: Random, timeout: timedelta) -> int:
 
 def _leave_a_dead_letter(timeout: timedelta) -> bool:
     """Publish the delivery of an order that never existed, at its last attempt; no consumer can handle it."""
-    with new_story(actor="demo") as story, transaction.atomic():
+    with new_story(actor=ACTOR) as story, transaction.atomic():
         with unit_of_work():
             publish(ShipmentDelivered(NO_ORDER, ShipmentId("S-0000-1")))
         for delivery in Delivery.objects.filter(message__correlation_id=story.correlation_id):
@@ -81,6 +81,6 @@ def _leave_low_stock(timeout: timedelta) -> None:
         return
     item = StockItem.objects.annotate(left=available).filter(left__gt=F("reorder_point")).order_by("left").first()
     if item is not None:
-        with new_story(actor="demo") as story:
+        with new_story(actor=ACTOR) as story:
             adjust_stock(Sku(item.sku), item.reorder_point - item.available, "water damage")
         carry_on({story.correlation_id}, timeout)
