@@ -92,8 +92,9 @@ def restore(model: type[A], state: dict[str, Any]) -> A:
 def shape_of(model: type[Aggregate]) -> str:
     """Return a fingerprint of the code that determines an aggregate's state: columns, methods, events and upcasters.
 
-    Parts are included. The fingerprint does not cover code that the methods call, such as `Money`. If a change there
-    alters the meaning of an old event, `verify` reports the snapshots that differ.
+    Parts are included, and so are the defaults and closures of methods. The fingerprint does not cover code that the
+    methods call, such as `Money`. If a change there alters the meaning of an old event, `verify` reports the snapshots
+    that differ.
     """
     parts = [relation_of(model, accessor).related_model for accessor in model.parts.values()]
     rows = [
@@ -103,7 +104,7 @@ def shape_of(model: type[Aggregate]) -> str:
     ]
     methods = [methods_of(kind) for row in [model, *parts] for kind in getmro(row) if _is_ours(kind)]
     events = sorted(
-        (event.wire_name, repr(event.__annotations__), repr([meaning_of(up.__code__) for up in upcasters_of(event)]))
+        (event.wire_name, repr(event.__annotations__), repr([meaning_of(up) for up in upcasters_of(event)]))
         for event in model._appliers
     )
     return fingerprint(rows, methods, events)

@@ -1,16 +1,16 @@
 """Money is an exact amount in one currency. Floats and mixed currencies are refused, and no minor unit is lost or made.
 
-Source of the currencies and their decimal places: ISO 4217.
+The currencies and their decimal places are those of `currencies`.
 """
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 
-from iso4217 import Currency
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from integration.domain.currencies import DECIMALS, WITHOUT_MINOR_UNIT
 from integration.domain.errors import DomainError
 
 
@@ -22,15 +22,13 @@ class CurrencyMismatch(DomainError):
     """Amounts in different currencies cannot be added or compared."""
 
 
-@lru_cache(maxsize=256)
 def decimal_places(currency: str) -> int:
     """Return the number of decimals of a currency: 2 for USD, 0 for JPY, 3 for KWD; raises `NotMoney`."""
-    try:
-        places = Currency(currency).exponent
-    except ValueError:
-        raise NotMoney(f"{currency!r} is not an ISO 4217 currency code") from None
-    if places is None:
+    places = DECIMALS.get(currency)
+    if places is None and currency in WITHOUT_MINOR_UNIT:
         raise NotMoney(f"{currency} has no minor unit, so it cannot be used for prices")
+    if places is None:
+        raise NotMoney(f"{currency!r} is not an ISO 4217 currency code")
     return places
 
 

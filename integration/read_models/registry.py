@@ -69,7 +69,7 @@ def of_context(context: str) -> list[ReadModel]:
 @cache
 def _fingerprint(model: ReadModel) -> str:
     columns = [(field.attname, field.get_internal_type()) for field in model.rows._meta.concrete_fields]
-    code = [meaning_of(model.project.__code__), meaning_of(model.module), _imported(model), methods_of(model.rows)]
+    code = [meaning_of(model.project), meaning_of(model.module), _imported(model), methods_of(model.rows)]
     return fingerprint(model.name, model.stream, sorted(model.events), columns, code)
 
 
@@ -77,7 +77,7 @@ def _imported(model: ReadModel) -> list[Any]:
     """The functions of its context that the projection's module imports, by name."""
     found = sorted(vars(modules[model.project.__module__]).items())
     return [
-        (name, meaning_of(it.__code__))
+        (name, meaning_of(it))
         for name, it in found
         if isfunction(it) and it.__module__.partition(".")[0] == model.context
     ]
