@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+MAILBOX = r"[^<>@\s]+@[^<>@\s]+|[^<>@]+ <[^<>@\s]+@[^<>@\s]+>"
+"""An address, perhaps after a name."""
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 

@@ -15,7 +15,7 @@ from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
 from config.logs import logging_settings
-from config.mail import mail_settings
+from config.mail import MAILBOX, mail_settings
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.var import make_folder, require_writable, secret_key
 from integration.domain.money import NotMoney, decimal_places
@@ -256,12 +256,7 @@ EMAIL_URL = env.given("EMAIL_URL")
 vars().update(mail_settings(EMAIL_URL, VAR / "mail"))
 EMAIL_TIMEOUT = 10
 """Seconds for connecting to the mail server, and for each e-mail as a whole."""
-DEFAULT_FROM_EMAIL = env.text(
-    "DEFAULT_FROM_EMAIL",
-    "orders@shop.example",
-    r"[^<>@\s]+@[^<>@\s]+|[^<>@]+ <[^<>@\s]+@[^<>@\s]+>",
-    "be an e-mail address",
-)
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "orders@shop.example", MAILBOX, "be an e-mail address")
 
 if not EMBEDDED:
     secrets.refuse_shared(
@@ -278,6 +273,11 @@ if not EMBEDDED:
 
 LOGIN_FAILURES_PER_ACCOUNT = env.whole("LOGIN_FAILURES_PER_ACCOUNT", 10, least=1, most=1_000_000)
 LOGIN_FAILURES_PER_ADDRESS = env.whole("LOGIN_FAILURES_PER_ADDRESS", 50, least=1, most=1_000_000)
+THROTTLES = {
+    kind: env.whole(f"{kind.upper()}S_PER_MINUTE", most, least=1, most=1_000_000_000)
+    for kind, most in {"read": 12_000, "write": 6_000, "login": 120, "registration": 120}.items()
+}
+"""The most requests of each kind that one caller may send to one process in a minute."""
 # Beyond so many entries a third of them is deleted. An attack must not displace its own counts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 200_000}}}
 REST_FRAMEWORK = {
@@ -290,7 +290,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "integration.rest.schema.Schema",
     "EXCEPTION_HANDLER": "integration.rest.problems.problem_response",
     "COERCE_DECIMAL_TO_STRING": True,
-    "DEFAULT_THROTTLE_RATES": {"tokens": "120/min", "customers": "120/min"},
     # Without a number, a client avoids throttling by sending another X-Forwarded-For with each request.
     "NUM_PROXIES": env.whole("NUM_PROXIES", 1 if BEHIND_TLS else 0, least=0, most=10),
 }

@@ -11,12 +11,13 @@ from integration.admin.login import login
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
 from integration.rest.schema import made_once
-from integration.rest.tokens import Tokens
+from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
 from ordering.api import cancellation, customers, orders, products, timeline
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
+    path("auth/tokens/current", CurrentToken.as_view(), name="current-token"),
     path("customers", customers.Customers.as_view(), name="customers"),
     path("me", customers.Me.as_view(), name="me"),
     path("products", products.Products.as_view(), name="products"),

@@ -10,7 +10,6 @@ at a time: an attack must not make orders wait.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -20,10 +19,10 @@ from django.db import connection
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import Throttled
-from rest_framework.throttling import BaseThrottle
 
 from integration.domain import clock
 from integration.policies import every
+from integration.rest.addresses import address_of
 from integration.rest.models import LoginCount
 
 WINDOW = timedelta(minutes=15)
@@ -50,7 +49,7 @@ class LoginAttempt:
 
     def __init__(self, request: Any, username: str) -> None:
         self._is_counted = request is not None
-        address = network_of(BaseThrottle().get_ident(request) or "") if self._is_counted else ""
+        address = address_of(request) if self._is_counted else ""
         account = username.casefold()
         self._account, self._address = _key("account", account), _key("address", address)
         self._pair, self._known = _key("pair", account, address), _key("known", account, address)
@@ -90,17 +89,6 @@ class LoginAttempt:
         if full:
             wait = max(counts[key].until for key in full) - clock.now()
             raise Throttled(max(wait.total_seconds(), 1), "Too many attempts to log in have failed.")
-
-
-def network_of(address: str) -> str:
-    """The address of a client, to be counted. One client has a whole /64 network of IPv6."""
-    try:
-        ip = ip_address(address.strip())
-    except ValueError:
-        return address
-    if ip.version == 6:
-        return str(ip.ipv4_mapped or ip_network((ip, 64), strict=False))
-    return str(ip)
 
 
 def _key(*parts: str) -> str:

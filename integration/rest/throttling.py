@@ -1,14 +1,45 @@
-"""Throttling counts requests by the monotonic clock.
+"""Each caller may send so many requests a minute of each kind: reading, writing, logging in, registering.
 
-If the machine's clock is set back, requests counted by that clock would stay recent for as long.
+Each process counts for itself, in memory, because counting in the database would make each read a write. It counts by
+the monotonic clock: if the machine's clock is set back, requests counted by that would stay recent for as long. Failed
+logins are counted for all processes, in `login_attempts`.
 """
 
-from rest_framework.throttling import ScopedRateThrottle
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from integration.domain import clock
+from integration.rest.addresses import address_of
+
+WINDOW = 60.0
+"""Seconds for which requests are counted together, from the caller's first."""
+_lock = Lock()
 
 
-class Throttle(ScopedRateThrottle):
-    """Limits the requests of one client to the views of one scope."""
+class Throttle(BaseThrottle):
+    """Limits the requests of a user, or of an address without a user."""
 
-    timer = staticmethod(clock.stopwatch)
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Count a request; False if it is one too many."""
+        kind = view.kind_of_request()
+        user = request.user
+        caller = f"user:{user.pk}" if user and user.is_authenticated else quote(address_of(request))[:150]
+        key = f"throttle:{kind}:{caller}"
+        now = clock.stopwatch()
+        with _lock:
+            began, count = cache.get(key, (now, 0))
+            if began + WINDOW <= now:
+                began, count = now, 0
+            cache.set(key, (began, count + 1), timeout=2 * WINDOW)
+        self._until = began + WINDOW
+        return bool(count < settings.THROTTLES[kind])
+
+    def wait(self) -> float:
+        """The seconds until the next request is allowed."""
+        return max(self._until - clock.stopwatch(), 1.0)

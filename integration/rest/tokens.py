@@ -1,9 +1,13 @@
 """Login: a client exchanges a password for a token, then sends `Authorization: Bearer …`. Only hashes are stored."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import extend_schema
 from knox.models import get_token_model
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -12,7 +16,6 @@ from rest_framework.response import Response
 from integration.domain.text import normalized
 from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.fields import Input, NormalizedText, Text
-from integration.rest.throttling import Throttle
 from integration.rest.views import View
 
 
@@ -38,16 +41,26 @@ class Token(serializers.Serializer):
 
 
 class Tokens(View):
-    """Creates tokens."""
+    """Creates a token, and deletes all tokens of the caller."""
 
-    permission_classes = (AllowAny,)
-    authentication_classes = ()
     serializer_class = Credentials
-    throttle_classes = (Throttle,)
-    throttle_scope = "tokens"
+
+    @property
+    def _creates(self) -> bool:
+        """Whether the request creates a token. While the API's document is made, there is no request at first."""
+        return getattr(self.request, "method", "") == "POST"
+
+    def kind_of_request(self) -> str:
+        return "login" if self._creates else super().kind_of_request()
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [] if self._creates else super().get_authenticators()
+
+    def get_permissions(self) -> Sequence[Any]:
+        return [AllowAny()] if self._creates else super().get_permissions()
 
     def get_authenticate_header(self, request: Request) -> str:
-        # This view requires no authentication, but a wrong password is still a 401, which needs this header.
+        # Creating a token requires none, but a wrong password is still a 401, which needs this header.
         return "Bearer"
 
     @extend_schema(request=Credentials, responses={201: Token})
@@ -62,3 +75,21 @@ class Tokens(View):
             raise AuthenticationFailed("There is no user with this username and password.")
         _, token = get_token_model().objects.create(user)
         return Response({"token": token}, status=201, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Delete all tokens of the caller, on every device. The token of this request ends as well."""
+        get_token_model().objects.filter(user=request.user).delete()
+        return Response(status=204)
+
+
+class CurrentToken(View):
+    """The token of the request."""
+
+    serializer_class = Token
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Log out: delete the token of this request. Other tokens of the caller stay."""
+        get_token_model().objects.filter(pk=request.auth.pk).delete()
+        return Response(status=204)

@@ -15,12 +15,14 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
+from rest_framework.throttling import BaseThrottle
 
 from integration.domain.metadata import act_as
 from integration.rest.authentication import BearerToken
 from integration.rest.fields import MAX_UNKNOWN_LISTED
 from integration.rest.middleware import actor_of
 from integration.rest.pagination import PAGE_PARAMETERS
+from integration.rest.throttling import Throttle
 
 M = TypeVar("M", bound=Model)
 
@@ -51,6 +53,7 @@ class View(GenericAPIView):
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
     content_negotiation_class = JsonOnly
+    throttle_classes: Sequence[type[BaseThrottle]] = (Throttle,)
     metadata_class = Description
     query_parameters: ClassVar[tuple[str, ...]] = ()
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
@@ -63,6 +66,10 @@ class View(GenericAPIView):
         super().initial(request, *args, **kwargs)
         if request.query_params:
             _refuse_odd(request.query_params, self._parameters(request))
+
+    def kind_of_request(self) -> str:
+        """The kind of the request, a key of the setting `THROTTLES`: its limit applies."""
+        return "read" if self.request.method in SAFE_METHODS else "write"
 
     def _parameters(self, request: Request) -> set[str]:
         """The accepted query parameters: filters and pagination of a list, and the view's own `query_parameters`."""

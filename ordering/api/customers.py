@@ -12,7 +12,6 @@ from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Email, Input, NormalizedPattern, NormalizedText, Text, YesNo
 from integration.rest.idempotency import idempotent
-from integration.rest.throttling import Throttle
 from integration.rest.views import View, represent
 from ordering import commands, queries
 from ordering.api.caller import caller
@@ -47,8 +46,9 @@ class Customers(View):
     permission_classes = (AllowAny,)
     authentication_classes = ()
     serializer_class = CustomerInput
-    throttle_classes = (Throttle,)
-    throttle_scope = "customers"
+
+    def kind_of_request(self) -> str:
+        return "registration"
 
     @extend_schema(request=CustomerInput, responses={201: CustomerOutput})
     @idempotent

@@ -108,6 +108,9 @@ def examples(system: System) -> dict[str, Call]:
         "POST deliveries/<int:id>/replay": Call("POST", f"deliveries/{one}/replay", {}),
         "POST deliveries/<int:id>/skip": Call("POST", f"deliveries/{other}/skip", {"reason": "arranged by telephone"}),
         "POST deliveries/replay": Call("POST", "deliveries/replay", {"status": "dead"}),
+        # Last, because their callers are logged out.
+        "DELETE auth/tokens/current": Call("DELETE", "auth/tokens/current", who="buyer"),
+        "DELETE auth/tokens": Call("DELETE", "auth/tokens"),
     }
 
 

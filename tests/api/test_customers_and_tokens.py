@@ -189,3 +189,44 @@ def test_clients_behind_a_proxy_are_throttled_separately(anonymous: Any, db: Non
         responses = [anonymous.post(TOKENS, {}, headers={"X-Forwarded-For": f"10.0.0.{i}"}) for i in range(121)]
 
     assert {response.status_code for response in responses} == {422}
+
+
+def test_a_caller_can_delete_the_token_of_the_request_or_all_of_theirs(
+    buyer: Any, stranger: Any, anonymous: Any, client_of: Callable[..., Any]
+) -> None:
+    model = get_token_model()
+    _, phone = model.objects.create(buyer.user)
+
+    assert buyer.delete(f"{TOKENS}/current").status_code == 204
+    assert buyer.get("/api/v1/me").status_code == 401
+    anonymous.credentials(HTTP_AUTHORIZATION=f"Bearer {phone}")
+    assert anonymous.get("/api/v1/me").status_code == 200
+
+    model.objects.create(buyer.user)
+    assert anonymous.delete(TOKENS).status_code == 204
+    assert not model.objects.filter(user=buyer.user).exists()
+    assert anonymous.get("/api/v1/me").status_code == 401
+    assert anonymous.delete(TOKENS).status_code == 401
+    assert stranger.get("/api/v1/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "path"),
+    [("read", "get", "/api/v1/products"), ("read", "get", "/api/v1/orders"), ("write", "patch", "/api/v1/me")],
+)
+def test_each_kind_of_request_has_a_limit_of_its_own_for_each_caller(
+    buyer: Any, stranger: Any, settings: Any, kind: str, method: str, path: str
+) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, kind: 3}
+
+    def ask(client: Any) -> Any:
+        return getattr(client, method)(path, {} if method == "patch" else None)
+
+    assert {ask(buyer).status_code for _ in range(3)} == {200}
+    refused = ask(buyer)
+    assert refused.status_code == 429
+    assert kind_of(refused) == "throttled"
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert ask(stranger).status_code == 200
+    other = buyer.get("/api/v1/products") if kind == "write" else buyer.patch("/api/v1/me", {})
+    assert other.status_code == 200

@@ -9,7 +9,7 @@ from api_calls import PASSWORD, kind_of
 from django.test import Client as Browser
 
 from integration.messaging.routines import routines
-from integration.rest.login_attempts import network_of
+from integration.rest.addresses import network_of
 from integration.rest.models import LoginCount
 
 TOKENS = "/api/v1/auth/tokens"

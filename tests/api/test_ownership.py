@@ -26,6 +26,8 @@ class Statuses(NamedTuple):
 TABLE: dict[str, tuple[str, Statuses]] = {
     # route                                    context          anonymous, stranger, staff of others, owner, staff
     "POST auth/tokens":                       ("",             Statuses(201, 201, 201, 201, 201)),
+    "DELETE auth/tokens":                     ("",             Statuses(401, 204, 204, 204, 204)),
+    "DELETE auth/tokens/current":             ("",             Statuses(401, 204, 204, 204, 204)),
     "POST customers":                         ("ordering",     Statuses(201, 201, 201, 201, 201)),
     "GET me":                                 ("ordering",     Statuses(401, 200, 200, 200, 200)),
     "PATCH me":                               ("ordering",     Statuses(401, 200, 200, 200, 200)),

@@ -146,6 +146,8 @@ class Stage:
             "QUEUE_PREFIX": database,
             "SECRET_KEY": "not a secret: signs only what this run sends 0123456789",
             "PAYMENT_PROVIDER": "sandbox",
+            "READS_PER_MINUTE": "1000000",
+            "WRITES_PER_MINUTE": "1000000",
             "SANDBOX_LATENCY_MS": "0",
             "SANDBOX_FAILURE_RATE": "0",
             "EMAIL_URL": "dummymail://",
@@ -239,6 +241,8 @@ def embedded_environment(stage: Stage) -> dict[str, str]:
         "WAYBILL_VAR": str(stage.folder / "var"),
         "EMAIL_URL": "dummymail://",
         "LOG_LEVEL": "WARNING",
+        "READS_PER_MINUTE": "1000000",
+        "WRITES_PER_MINUTE": "1000000",
     }
 
 

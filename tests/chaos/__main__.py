@@ -231,6 +231,8 @@ def prepare(options: argparse.Namespace) -> None:
             "DATABASE_URL": options.postgresql.url("waybill_live"),
             "CELERY_BROKER_URL": options.redis.url,
             "QUEUE_PREFIX": "live",
+            "READS_PER_MINUTE": "1000000",
+            "WRITES_PER_MINUTE": "1000000",
             "SECRET_KEY": "not a secret, only a signing key for tests: 0123456789",
             "PAYMENT_PROVIDER": "sandbox",
         }
