@@ -255,10 +255,10 @@ ROWS_AND_HISTORIES = {
     "a column differs": ("UPDATE ordering_order SET note = 'x'", "note is 'x', by its history ''"),
     "a part differs": ("UPDATE ordering_orderline SET name = 'x'", "lines is [{"),
     "a part is missing": ("DELETE FROM ordering_orderline WHERE sku = 'MUG'", "lines is [{"),
-    "an event is missing": ("DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'", "but 2 events"),
+    "an event is missing": ("DELETE FROM ordering_history WHERE name = 'ordering.order_confirmed'", "but 3 events"),
     "a version is left out": (
         "UPDATE ordering_history SET version = 9 WHERE name = 'ordering.order_confirmed'",
-        "version 3, but the versions of its events have gaps",
+        "version 4, but the versions of its events have gaps",
     ),
     "an event is of another kind": (
         "UPDATE ordering_history SET name = 'ordering.order_vanished' WHERE name = 'ordering.order_confirmed'",

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.text import Truncator
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,10 @@ from integration.messaging.standing import Standing, standings
 
 ACTOR = "command line"
 """The actor recorded when this command skips a delivery; Waybill does not know which person runs the command."""
+
+
+LONGEST_ERROR = 100
+"""The number of characters of an error that a table shows; `--json` shows all."""
 
 
 class Command(BaseCommand):
@@ -152,16 +157,16 @@ def paused_as_data(state: ConsumerState) -> dict[str, Any] | None:
 
 
 def _table_of_deliveries(deliveries: Sequence[Delivery]) -> Table:
-    # `replay` and `skip` take the ID, so it has its full width on the narrowest terminal. The other columns wrap.
+    # `replay` and `skip` take the ID, so it has its full width on the narrowest terminal. The other columns wrap, the
+    # widest first. A column that neither wraps nor is short would take their whole width.
     widest = max((len(str(delivery.pk)) for delivery in deliveries), default=0)
     table = Table()
     table.add_column("ID", no_wrap=True, min_width=widest)
-    for heading in ("Message", "Consumer", "Status", "Attempts", "Due"):
+    for heading in ("Message", "Consumer", "Status", "Attempts", "Due", "Error, or why it was skipped"):
         table.add_column(heading, overflow="fold")
-    table.add_column("Error, or why it was skipped", no_wrap=True, overflow="ellipsis")
     for delivery in deliveries:
         first_line = (delivery.skip_reason or delivery.error).partition("\n")[0]
         cells = (delivery.pk, delivery.message.name, delivery.consumer, delivery.status, delivery.attempts)
         due = f"{delivery.due_at:%Y-%m-%d %H:%M:%S}" if delivery.due_at else "–"
-        table.add_row(*map(Text, map(str, cells)), due, Text(first_line))
+        table.add_row(*map(Text, map(str, cells)), due, Text(Truncator(first_line).chars(LONGEST_ERROR)))
     return table

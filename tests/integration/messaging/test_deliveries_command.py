@@ -217,6 +217,10 @@ def test_the_id_is_whole_on_every_terminal(
 
     for id in Delivery.objects.values_list("pk", flat=True):
         assert f" {id} " in listed
+    if columns >= 80:
+        assert " dead " in listed
+        assert "billing" in listed
+        assert max(map(len, listed.splitlines())) <= columns
 
 
 def test_every_list_is_printed_as_json_too(dead: Callable[..., None]) -> None:
