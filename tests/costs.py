@@ -227,7 +227,7 @@ class Walk:
         declined = self._placed(method=DECLINED)
         self._react()
         overdue = self._placed()
-        self._react(rounds=1)
+        self._react(rounds=2)
         with clock.moved(timedelta(hours=1)):
             self.reactions["ordering.cancel-overdue-orders"] = self.meter.cost_of(cancel_overdue_orders)
             self._react()

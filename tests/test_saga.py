@@ -338,6 +338,8 @@ def test_a_missed_deadline_cancels_the_order_without_a_charge(
     order = placed()
     cut_line(*[True] * 50)
     courier.deliver_some(30)
+    while not Payment.objects.exists():
+        courier.deliver_one() or later(timedelta(seconds=1))
     later(settings.PAYMENT_DEADLINE)
     _cancel_overdue_orders()
     cut_line()

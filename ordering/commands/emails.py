@@ -9,13 +9,20 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from integration.domain.identifiers import OrderNumber
 from ordering.gateways import mail_server, send_email
-from ordering.models import Order
+from ordering.models import Order, OrderStatus
 
 
 class EmailBatch(NamedTuple):
-    """What `write_to_buyer` needs: by order, name and e-mail address of the buyers who want e-mails; a mail server."""
+    """What `write_to_buyer` needs.
+
+    Args:
+        buyers: by order, the name and e-mail address of the buyers who want e-mails.
+        statuses: by order, its status when the batch was read, just before the first e-mail.
+        server: the mail server.
+    """
 
     buyers: Mapping[OrderNumber, tuple[str, str]]
+    statuses: Mapping[OrderNumber, str]
     server: BaseEmailBackend
 
 
@@ -27,13 +34,18 @@ def email_batch(numbers: Collection[OrderNumber]) -> Iterator[EmailBatch]:
     address and buyers who turned e-mail notifications off are left out.
     """
     wanted = Order.objects.filter(pk__in=numbers, buyer__email_notifications=True).exclude(buyer__email="")
-    rows = wanted.order_by().values_list("number", "buyer__name", "buyer__email")
+    rows = list(wanted.order_by().values_list("number", "status", "buyer__name", "buyer__email"))
     with mail_server() as server:
-        yield EmailBatch({OrderNumber(number): (name, email) for number, name, email in rows}, server)
+        buyers = {OrderNumber(number): (name, email) for number, _, name, email in rows}
+        yield EmailBatch(buyers, {OrderNumber(number): status for number, status, _, _ in rows}, server)
 
 
-def write_to_buyer(batch: EmailBatch, number: OrderNumber, subject: str, body: str) -> None:
+def write_to_buyer(
+    batch: EmailBatch, number: OrderNumber, subject: str, body: str, unless: Collection[OrderStatus] = ()
+) -> None:
     """Send an e-mail to the buyer of an order; do nothing if the buyer is not in `batch`.
+
+    An e-mail that contradicts the order is not sent: `unless` are the statuses in which it is no longer true.
 
     Call it without a transaction, because the mail server may be slow. The same order and subject always give the same
     Message-ID, so that a retry is recognised as a copy.
@@ -41,7 +53,7 @@ def write_to_buyer(batch: EmailBatch, number: OrderNumber, subject: str, body: s
     Raises:
         OSError: the e-mail could not be sent; the caller retries.
     """
-    if number in batch.buyers:
+    if number in batch.buyers and batch.statuses[number] not in unless:
         name, email = batch.buyers[number]
         greeting = f"Hello {name}," if name else "Hello,"
         key = blake2b(f"{number} {subject}".encode(), digest_size=12).hexdigest()

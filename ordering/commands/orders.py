@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from django.conf import settings
 
 from integration.aggregates.unit_of_work import unit_of_work
-from integration.contracts.billing import TEST_METHODS
+from integration.contracts.billing import TEST_METHODS, PaymentRequested
 from integration.contracts.ordering import LineToShip, ShippingRequested
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.errors import Unacceptable, UnacceptableInput
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.messaging.on_the_way import was_published
 from integration.storage.order_numbers import next_order_number
 from ordering.events import PlacedLine
 from ordering.models import MAX_QUANTITY, Buyer, CancellationReason, Order, Product, QuantityOutOfBounds, TooManyLines
@@ -147,9 +148,13 @@ def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
 
 
 def expire_order(number: OrderNumber) -> None:
-    """Cancel an order because it was not paid before its deadline; do nothing if it is past that stage."""
+    """Cancel an order because it was not paid before its deadline; do nothing if it is past that stage.
+
+    The reason is another one if nobody asked for the payment.
+    """
     with unit_of_work() as work:
-        work.get(Order, number).expire()
+        order = work.get(Order, number)
+        order.expire(payment_was_requested=was_published(PaymentRequested, order.correlation_id))
 
 
 def cancel_order(

@@ -156,10 +156,11 @@ class Order(OfOneStory):
         if self.accepts("cancel_for_declined_payment"):
             self._cancel(CancellationReason.PAYMENT_FAILED, reason)
 
-    def expire(self) -> None:
+    def expire(self, *, payment_was_requested: bool = True) -> None:
         """Cancel the order because it was not paid before its deadline; ignored once it is confirmed or cancelled."""
         if self.accepts("expire"):
-            self._cancel(CancellationReason.PAYMENT_TIMEOUT)
+            reason = CancellationReason.PAYMENT_TIMEOUT if payment_was_requested else CancellationReason.NOT_PROCESSED
+            self._cancel(reason)
 
     def cancel(self, reason: CancellationReason, note: str = "") -> None:
         """Cancel the order at once if it is not confirmed; otherwise request that fulfillment stops its shipment.

@@ -24,6 +24,7 @@ class CancellationReason(models.TextChoices):
     OUT_OF_STOCK = "out_of_stock"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_TIMEOUT = "payment_timeout"
+    NOT_PROCESSED = "not_processed"
     BY_BUYER = "by_buyer"
     BY_OPERATOR = "by_operator"
 

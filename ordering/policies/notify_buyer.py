@@ -1,6 +1,9 @@
-"""Sends buyers e-mails about their orders, if they have an e-mail address and want to be notified."""
+"""Sends buyers e-mails about their orders, if they have an e-mail address and want to be notified.
 
-from collections.abc import Sequence
+The mail server may have been away for a while. So each e-mail is sent only while it is still true of the order.
+"""
+
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 
 from integration import contracts
@@ -8,16 +11,19 @@ from integration.domain.identifiers import OrderNumber
 from integration.policies import whenever
 from ordering import commands
 from ordering.commands import EmailBatch
-from ordering.models import CancellationReason
+from ordering.models import CancellationReason, OrderStatus
 from ordering.policies.saga import AboutAnOrder
 
 WHY_CANCELLED = {
     CancellationReason.OUT_OF_STOCK: "some of the goods are out of stock",
     CancellationReason.PAYMENT_FAILED: "the payment was declined",
     CancellationReason.PAYMENT_TIMEOUT: "the payment did not arrive in time",
+    CancellationReason.NOT_PROCESSED: "we could not process it in time",
     CancellationReason.BY_BUYER: "you asked us to",
     CancellationReason.BY_OPERATOR: "we had to",
 }
+
+SHIPPED, DELIVERED, CANCELLED = OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CANCELLED
 
 
 def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBatch]:
@@ -29,7 +35,8 @@ def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBa
     contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", external=True, read=email_batch
 )
 def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, emails: EmailBatch) -> None:
-    _notify_buyer(emails, event.order, "confirmed", "We have received your payment and are packing your order.")
+    sentence = "We have received your payment and are packing your order."
+    _notify_buyer(emails, event.order, "confirmed", sentence, unless=(SHIPPED, DELIVERED, CANCELLED))
 
 
 @whenever(
@@ -50,7 +57,7 @@ def notify_buyer_of_cancellation(event: contracts.ordering.OrderCancelled, email
 )
 def notify_buyer_of_dispatch(event: contracts.fulfillment.ShipmentDispatched, emails: EmailBatch) -> None:
     how = f"{event.carrier} is bringing it; the tracking number is {event.tracking_number}."
-    _notify_buyer(emails, event.order, f"on its way ({event.shipment})", how)
+    _notify_buyer(emails, event.order, f"on its way ({event.shipment})", how, unless=(DELIVERED, CANCELLED))
 
 
 @whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", external=True, read=email_batch)
@@ -58,5 +65,23 @@ def notify_buyer_of_refund(event: contracts.billing.RefundIssued, emails: EmailB
     _notify_buyer(emails, event.order, f"refunded ({event.refund})", f"We have refunded {event.amount}.")
 
 
-def _notify_buyer(emails: EmailBatch, order: OrderNumber, what: str, sentence: str) -> None:
-    commands.write_to_buyer(emails, order, f"Your order {order} is {what}", sentence)
+@whenever(
+    contracts.fulfillment.CancellationRefused,
+    name="ordering.notify-buyer-of-refused-cancellation",
+    external=True,
+    read=email_batch,
+)
+def notify_buyer_of_refused_cancellation(event: contracts.fulfillment.CancellationRefused, emails: EmailBatch) -> None:
+    _notify_buyer(
+        emails,
+        event.order,
+        "not cancelled",
+        f"You asked us to cancel it, but its goods had already left our warehouse ({event.shipment}).",
+        unless=(CANCELLED,),
+    )
+
+
+def _notify_buyer(
+    emails: EmailBatch, order: OrderNumber, what: str, sentence: str, unless: Collection[OrderStatus] = ()
+) -> None:
+    commands.write_to_buyer(emails, order, f"Your order {order} is {what}", sentence, unless)

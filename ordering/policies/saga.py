@@ -1,8 +1,11 @@
 """Ordering's part of the order process: confirm, cancel and complete orders as other contexts report their steps."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
+
+from django.db import DatabaseError
 
 from integration import contracts
 from integration.contracts.ordering import OrderedLine
@@ -11,6 +14,8 @@ from integration.messaging.publish import publish
 from integration.policies import every, whenever
 from ordering import commands, events, queries
 from ordering.models import CancellationReason
+
+log = logging.getLogger(__name__)
 
 # --- Reactions to ordering's own events, in the same transaction ---
 
@@ -144,4 +149,9 @@ OVERDUE_AT_ONCE = 200
 @every(timedelta(seconds=5), name="ordering.cancel-overdue-orders")
 def cancel_overdue_orders() -> None:
     for number in queries.orders_past_payment_deadline(OVERDUE_AT_ONCE):
-        commands.expire_order(OrderNumber(number))
+        try:
+            commands.expire_order(OrderNumber(number))
+        except DatabaseError:
+            raise
+        except Exception:  # whatever is wrong with one order, the others are cancelled
+            log.exception("order %s cannot be cancelled", number)

@@ -10,6 +10,7 @@ from integration.domain.errors import NotFound, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.history.entries import HistoryEntry
 from integration.history.story import story
+from integration.messaging.on_the_way import on_the_way
 from integration.read_models.catch_up import catch_up
 from ordering.events import BuyerProfileChanged, BuyerRegistered
 from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product
@@ -47,9 +48,14 @@ def order_board() -> QuerySet[OrderBoard]:
 
 
 def orders_past_payment_deadline(limit: int) -> list[OrderNumber]:
-    """At most `limit` unpaid orders whose payment deadline has passed, longest overdue first."""
+    """At most `limit` unpaid orders whose payment deadline has passed, longest overdue first.
+
+    An order is passed over while a message about it is on its way to ordering: it may say that the money was taken.
+    """
     overdue = Order.objects.filter(
-        status__in=[OrderStatus.PENDING, OrderStatus.PAYMENT_PENDING], payment_due_at__lte=clock.now()
+        ~on_the_way("ordering"),
+        status__in=[OrderStatus.PENDING, OrderStatus.PAYMENT_PENDING],
+        payment_due_at__lte=clock.now(),
     )
     return [OrderNumber(number) for number in overdue.order_by("payment_due_at").values_list("pk", flat=True)[:limit]]
 

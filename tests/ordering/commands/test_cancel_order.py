@@ -6,13 +6,18 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
+from integration.aggregates.unit_of_work import unit_of_work
+from integration.contracts import billing as billing_contracts
 from integration.contracts import fulfillment as fulfillment_contracts
 from integration.contracts import inventory as inventory_contracts
 from integration.contracts import ordering as ordering_contracts
 from integration.domain.errors import NotFound, StaleVersion
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, PaymentId
+from integration.domain.metadata import Cause, caused_by
+from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from integration.messaging import routines
+from integration.messaging.publish import publish
 from ordering import commands, queries
 from ordering.models import CancellationReason, Order
 from tests.ordering.commands.shared import SHIPMENT, PublishAll, Published, dispatched, status_of
@@ -87,6 +92,8 @@ def test_an_order_whose_payment_is_overdue_is_cancelled(
 ) -> None:
     pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
     consume(inventory_contracts.StockReserved(waiting))
+    assert status_of(pending) == "pending"
+    publish_payment_requested(waiting)
 
     later(settings.PAYMENT_DEADLINE - timedelta(seconds=5))
     _cancel_overdue_orders()
@@ -96,8 +103,15 @@ def test_an_order_whose_payment_is_overdue_is_cancelled(
     young = OrderNumber(place().number)
     _cancel_overdue_orders()
     _cancel_overdue_orders()
-    assert {queries.order(number).cancellation_reason for number in (pending, waiting)} == {"payment_timeout"}
+    assert queries.order(waiting).cancellation_reason == "payment_timeout"
+    assert queries.order(pending).cancellation_reason == "not_processed", "nobody asked for its payment"
     assert status_of(young) == "pending"
+
+
+def publish_payment_requested(order: OrderNumber) -> None:
+    story = queries.order(order).correlation_id
+    with caused_by(Cause(correlation_id=story)), unit_of_work():
+        publish(billing_contracts.PaymentRequested(order, PaymentId("P-1-1"), Money("1", "USD")))
 
 
 def test_a_paid_order_has_no_payment_deadline(
