@@ -116,17 +116,17 @@ def _add(key: str, now: datetime) -> Count:
         return count
     now_value, until_value = map(connection.ops.adapt_datetimefield_value, [now, now + WINDOW])
     table = LoginCount._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO {table} (key, attempts, until) VALUES (%s, 1, %s)
-            ON CONFLICT (key) DO UPDATE SET
-                attempts = CASE WHEN {table}.until > %s THEN {table}.attempts + 1 ELSE 1 END,
-                until = CASE WHEN {table}.until > %s THEN {table}.until ELSE excluded.until END
-            """,  # noqa: S608 - only the name of a table is interpolated
-            [key, until_value, now_value, now_value],
-        )
-    return _read([key], now)[key]
+    (row,) = LoginCount.objects.raw(
+        f"""
+        INSERT INTO {table} (key, attempts, until) VALUES (%s, 1, %s)
+        ON CONFLICT (key) DO UPDATE SET
+            attempts = CASE WHEN {table}.until > %s THEN {table}.attempts + 1 ELSE 1 END,
+            until = CASE WHEN {table}.until > %s THEN {table}.until ELSE excluded.until END
+        RETURNING key, attempts, until
+        """,  # noqa: S608 - only the name of a table is interpolated
+        [key, until_value, now_value, now_value],
+    )
+    return Count(row.attempts, row.until)
 
 
 def _take_back(key: str) -> None:

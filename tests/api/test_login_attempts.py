@@ -1,15 +1,20 @@
 """Guessing passwords: failures are counted for each account and each address, in the API and in the admin alike."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from api_calls import PASSWORD, kind_of
+from django.db import connection
 from django.test import Client as Browser
+from django.test import RequestFactory
+from rest_framework.exceptions import Throttled
 
 from integration.messaging.routines import routines
 from integration.rest.addresses import network_of
+from integration.rest.login_attempts import LoginAttempt
 from integration.rest.models import LoginCount
 
 TOKENS = "/api/v1/auth/tokens"
@@ -182,3 +187,17 @@ def test_a_server_stores_neither_names_nor_addresses_and_forgets(
     later(timedelta(days=31))
     routines.get("integration.forget-login-attempts").run()
     assert not LoginCount.objects.exists()
+
+
+def test_attempts_at_once_are_not_free(for_threads: None, mode: str) -> None:
+    def begins(i: int) -> bool:
+        try:
+            LoginAttempt(RequestFactory().get("/", REMOTE_ADDR=f"192.0.2.{i}"), "ada").begin()
+        except Throttled:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(begins, range(40))) == 10, mode

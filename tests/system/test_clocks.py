@@ -145,5 +145,5 @@ def test_a_call_back_is_authenticated_by_the_first_request_to_a_machine_that_is_
         response = system.visitor.ask("POST", "/api/v1/webhooks/payments/sandbox", b"{}", header)
         return str(response.body["detail"])
 
-    assert "decoded" in refusal_of_call_back(time.time())
+    assert "missing required field" in refusal_of_call_back(time.time())
     assert "five minutes" in refusal_of_call_back(time.time() - HOUR)
