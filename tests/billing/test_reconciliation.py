@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
+from json import loads
 from typing import Any
 
 import pytest
@@ -127,6 +128,10 @@ def test_a_discrepancy_waits_until_it_is_settled(db: None, admin_client: Client,
         with pytest.raises(CommandError, match="1 discrepancies wait"):
             call_command("reconcile_payments", stdout=output)
         assert "for a person: P-9-1" in output.getvalue()
+        output = StringIO()
+        with pytest.raises(CommandError):
+            call_command("reconcile_payments", "--json", stdout=output)
+        assert [each["subject"] for each in loads(output.getvalue())["for_a_person"]] == ["P-9-1"]
         assert admin_client.get("/admin/billing/discrepancy/P-9-1/change/").status_code == 200
         settle_discrepancy("P-9-1", "refunded by hand")
         call_command("reconcile_payments", stdout=StringIO())

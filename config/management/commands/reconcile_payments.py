@@ -9,6 +9,7 @@ from billing.commands.discrepancies import open_discrepancies
 from billing.gateways import OutcomeUnknown
 from billing.reconciliation import reconcile
 from integration.domain import clock
+from integration.management.listing import add_json_option, print_json
 from integration.storage.outages import repeated_after_outages
 
 
@@ -19,17 +20,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=int, default=30, help="how many days back to compare (default: %(default)s)")
+        add_json_option(parser)
 
-    def handle(self, *args: Any, days: int, **options: Any) -> None:
+    def handle(self, *args: Any, days: int, json: bool = False, **options: Any) -> None:
         try:
             report = repeated_after_outages(reconcile)(clock.now() - timedelta(days=days))
         except OutcomeUnknown as error:
             raise CommandError(f"the provider could not be reached: {error}") from error
-        self.stdout.write(f"{report.looked_at:,} compared, {len(report.repaired)} repaired")
-        for key in report.repaired:
-            self.stdout.write(f"  repaired: {key}")
         waiting = list(open_discrepancies())
-        for discrepancy in waiting:
-            self.stdout.write(f"  for a person: {discrepancy}")
+        if json:
+            left = [{"subject": each.subject, "finding": each.finding, "found_at": each.found_at} for each in waiting]
+            print_json(self, {"compared": report.looked_at, "repaired": list(report.repaired), "for_a_person": left})
+        else:
+            self.stdout.write(f"{report.looked_at:,} compared, {len(report.repaired)} repaired")
+            for line in [
+                *(f"repaired: {key}" for key in report.repaired),
+                *(f"for a person: {each}" for each in waiting),
+            ]:
+                self.stdout.write(f"  {line}")
         if waiting:
             raise CommandError(f"{len(waiting)} discrepancies wait for a person")
