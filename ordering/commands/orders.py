@@ -175,6 +175,7 @@ def cancel_order(
     Raises:
         NotFound: there is no such order.
         NotAllowed: the order is shipped, delivered or cancelled.
+        CancellationUnderWay: its cancellation is requested already, with another note.
         StaleVersion: the order is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:

@@ -21,12 +21,12 @@ from ordering.models.order_states import (
     ShipmentStatus,
     payment_status_of,
 )
-from ordering.models.product import MAX_PRICE, Availability, PriceOutOfBounds, Product
+from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBounds, Product
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
 
 __all__ = [
     "MAX_LINES",
-    "MAX_PRICE",
+    "MAX_PRICE_MINOR",
     "MAX_QUANTITY",
     "MAX_TOTAL_MINOR",
     "ORDER_LIFE",

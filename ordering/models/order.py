@@ -23,6 +23,7 @@ from ordering.models.order_states import (
     CONFIRMED,
     ORDER_LIFE,
     CancellationReason,
+    CancellationUnderWay,
     OrderStatus,
     ShipmentStatus,
     payment_status_of,
@@ -159,21 +160,24 @@ class Order(OfOneStory):
     def expire(self, *, payment_was_requested: bool = True) -> None:
         """Cancel the order because it was not paid before its deadline; ignored once it is confirmed or cancelled."""
         if self.accepts("expire"):
-            reason = CancellationReason.PAYMENT_TIMEOUT if payment_was_requested else CancellationReason.NOT_PROCESSED
-            self._cancel(reason)
+            timeout, never_asked = CancellationReason.PAYMENT_TIMEOUT, CancellationReason.NOT_PROCESSED
+            self._cancel(timeout if payment_was_requested else never_asked)
 
     def cancel(self, reason: CancellationReason, note: str = "") -> None:
         """Cancel the order at once if it is not confirmed; otherwise request that fulfillment stops its shipment.
 
         Raises:
             NotAllowed: the order is shipped, delivered or cancelled.
+            CancellationUnderWay: it was requested before, with another note.
         """
         if not self.accepts("cancel"):
             return
-        if self.status != CONFIRMED:
-            self._cancel(reason, note)
-        elif not self.cancellation_requested:
+        if self.cancellation_requested:
+            self.require(note == self.note, CancellationUnderWay)
+        elif self.status == CONFIRMED:
             self.record(events.OrderCancellationRequested(self._number, reason.value, note))
+        else:
+            self._cancel(reason, note)
 
     def complete_cancellation(self, reason: CancellationReason) -> None:
         """Cancel the order because fulfillment stopped its shipment; raises `NotYet`, `NotAllowed`."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 
+from integration.domain.errors import Refused
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 
 
@@ -27,6 +28,10 @@ class CancellationReason(models.TextChoices):
     NOT_PROCESSED = "not_processed"
     BY_BUYER = "by_buyer"
     BY_OPERATOR = "by_operator"
+
+
+class CancellationUnderWay(Refused):
+    """The cancellation of this order is requested already, with another note. Fulfillment is still to decide."""
 
 
 class PaymentStatus(models.TextChoices):

@@ -1,6 +1,5 @@
 """A product for sale. Its price is always above 0."""
 
-from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db import models
@@ -13,11 +12,12 @@ from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 
-MAX_PRICE = Decimal(10_000_000)
+MAX_PRICE_MINOR = 10**11
+"""The highest price in the currency's smallest unit, so that it does not depend on the currency's decimals."""
 
 
 class PriceOutOfBounds(Unacceptable):
-    """A price must be above 0 and at most ten million."""
+    """A price must be above 0 and at most 100,000,000,000 of its currency's smallest unit."""
 
 
 class Availability(models.TextChoices):
@@ -74,7 +74,7 @@ class Product(Aggregate):
 
     @staticmethod
     def _check_price(price: Money) -> None:
-        if not 0 < price.amount <= MAX_PRICE:
+        if not 0 < price.minor <= MAX_PRICE_MINOR:
             raise PriceOutOfBounds(pointer="/price/amount")
 
     @applies(events.ProductListed)

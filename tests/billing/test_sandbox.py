@@ -15,7 +15,7 @@ from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
-from ordering.models import MAX_LINES, MAX_PRICE, MAX_QUANTITY
+from ordering.models import MAX_TOTAL_MINOR
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_two_keys_are_two_charges(sandbox: SandboxProvider) -> None:
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
 def test_the_largest_possible_order_can_be_charged(sandbox: SandboxProvider, currency: str) -> None:
-    largest = Money(MAX_PRICE, currency) * MAX_QUANTITY * MAX_LINES
+    largest = Money.of_minor(MAX_TOTAL_MINOR, currency)
 
     assert isinstance(sandbox.charge("P-1-1", VISA, largest).outcome, Charged)
     assert [booked.amount for booked in sandbox.books(LONG_AGO)] == [largest]
@@ -113,7 +113,7 @@ def test_the_largest_possible_order_can_be_charged(sandbox: SandboxProvider, cur
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "KWD"])
 def test_the_books_are_exact_to_the_last_cent_of_the_largest_amount(sandbox: SandboxProvider, currency: str) -> None:
-    amount = Money(MAX_PRICE, currency) * MAX_QUANTITY * MAX_LINES - Money.of_minor(1, currency)
+    amount = Money.of_minor(MAX_TOTAL_MINOR - 1, currency)
 
     sandbox.charge("P-1-1", VISA, amount)
 

@@ -18,7 +18,7 @@ from ordering import events
 from ordering.events import PlacedLine
 from ordering.models import (
     MAX_LINES,
-    MAX_PRICE,
+    MAX_PRICE_MINOR,
     MAX_QUANTITY,
     MAX_TOTAL_MINOR,
     ORDER_LIFE,
@@ -30,6 +30,7 @@ from ordering.models import (
     TooExpensive,
     TooManyLines,
 )
+from ordering.models.order_states import CancellationUnderWay
 
 NUMBER, PAYMENT, SHIPMENT = OrderNumber("R-1"), PaymentId("P-1-1"), ShipmentId("S-1-1")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
@@ -230,7 +231,7 @@ def test_an_order_has_a_bounded_number_of_lines(number: int) -> None:
 
 @pytest.mark.parametrize("currency", ["CLF", "KWD", "USD", "JPY"])
 def test_a_total_above_the_limit_is_refused_in_any_currency(currency: str) -> None:
-    dearest = Money(str(MAX_PRICE), currency)
+    dearest = Money.of_minor(MAX_PRICE_MINOR, currency)
     lines = [PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, dearest) for n in range(MAX_LINES)]
     most = MAX_TOTAL_MINOR // (lines[0].total.minor)
     assert _placed(*lines[:most]).total.minor <= MAX_TOTAL_MINOR
@@ -339,7 +340,9 @@ def test_the_cancellation_of_a_confirmed_order_is_requested_once() -> None:
     order = _confirmed()
 
     order.cancel(CancellationReason.BY_BUYER, "too late?")
-    order.cancel(CancellationReason.BY_BUYER, "hello?")
+    order.cancel(CancellationReason.BY_BUYER, "too late?")
+    with pytest.raises(CancellationUnderWay):
+        order.cancel(CancellationReason.BY_OPERATOR, "fraud, stop it")
 
     assert (order.status, order.cancellation_requested) == ("confirmed", True)
     assert _recorded(order).count(events.OrderCancellationRequested) == 1

@@ -20,6 +20,7 @@ from integration.messaging import routines
 from integration.messaging.publish import publish
 from ordering import commands, queries
 from ordering.models import CancellationReason, Order
+from ordering.models.order_states import CancellationUnderWay
 from tests.ordering.commands.shared import SHIPMENT, PublishAll, Published, dispatched, status_of
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,16 @@ def test_an_order_is_cancelled_only_in_an_expected_version(order: OrderNumber) -
 def test_an_unknown_order_cannot_be_cancelled() -> None:
     with pytest.raises(NotFound):
         commands.cancel_order(OrderNumber("R-0"), CancellationReason.BY_BUYER)
+
+
+@pytest.mark.parametrize("second", [CancellationReason.BY_BUYER, CancellationReason.BY_OPERATOR])
+def test_a_second_request_to_cancel_is_refused_and_the_first_keeps_its_reason(
+    confirmed: OrderNumber, second: CancellationReason
+) -> None:
+    commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "changed my mind")
+    with pytest.raises(CancellationUnderWay):
+        commands.cancel_order(confirmed, second, "fraud")
+    assert queries.order(confirmed).note == "changed my mind"
 
 
 # --- Payment deadline ---

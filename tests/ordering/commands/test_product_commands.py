@@ -41,7 +41,7 @@ def test_listing_many_products_skips_existing_ones(goods: None) -> None:
     assert dict(Product.objects.values_list("sku", "name")) == {"MUG": "Mug", "LAMP": "Lamp", "PEN": "Pen"}
 
 
-@pytest.mark.parametrize("price", ["0", "-0.01", "10000000.01"])
+@pytest.mark.parametrize("price", ["0", "-0.01", "1000000000.01"])
 def test_a_price_out_of_bounds_is_refused(price: str) -> None:
     with pytest.raises(PriceOutOfBounds):
         commands.list_product(MUG, "Mug", "", Money(price, "USD"))
@@ -88,3 +88,17 @@ def test_a_stock_level_of_a_sku_without_product_is_ignored(consume: PublishAll) 
 
     assert set(Delivery.objects.values_list("status", flat=True)) == {"done"}
     assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(("price", "currency"), [("32990000", "VND"), ("24500000", "IDR"), ("1850000", "KRW")])
+def test_a_laptop_can_be_sold_in_any_currency(db: None, price: str, currency: str) -> None:
+    commands.list_product(Sku("LAPTOP"), "Laptop", "", Money(price, currency))
+    assert Product.objects.get(pk="LAPTOP").price == Money(price, currency)
+
+
+@pytest.mark.parametrize(
+    ("price", "currency"), [("100000000001", "VND"), ("1000000000.01", "IDR"), ("100000000.001", "KWD")]
+)
+def test_the_highest_price_is_counted_in_the_smallest_unit(db: None, price: str, currency: str) -> None:
+    with pytest.raises(PriceOutOfBounds):
+        commands.list_product(Sku("LAPTOP"), "Laptop", "", Money(price, currency))
