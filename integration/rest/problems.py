@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 MAX_ERRORS_LISTED = 2_000
 """The number of errors that a problem lists: one for every line of the longest order."""
-MAX_URL_LENGTH = 8_000
-"""Bytes of the path and the query. Source: RFC 9110, section 4.1, recommends that no server takes fewer."""
+MAX_URL_LENGTH = 64_000
+"""Bytes of the path and the query. Source: RFC 9110, section 4.1, recommends at least 8,000."""
 UNIQUE_VIOLATION = "23505"
 """Source: PostgreSQL documentation, appendix A, error codes."""
 SQLITE_UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}

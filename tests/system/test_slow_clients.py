@@ -68,7 +68,7 @@ def test_a_body_beyond_the_limit_is_refused(system: System, size: int) -> None:
         (b"nonsense\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 300_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
-        (b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET /" + b"x" * 65_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
     ],
 )
 def test_a_request_that_cannot_be_read_gets_a_problem(system: System, request_text: bytes, status: int) -> None:
