@@ -14,6 +14,9 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
   an object, and a query parameter that is unknown, empty or occurs twice.
 * **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first response again.
 * **Lists** come in pages: request `next` until it is null.
+* **What is new**: ask orders and shipments with `updated_after`, the `updated_at` of the last result you have seen.
+  Results come in the order in which they became visible, so nothing is missed, although a change may be committed after
+  a later one. Some come again: recognize them by their identifier and `updated_at`.
 * **Changing what you saw**: send a resource's `ETag` as `If-Match`.
 * **Finding it again**: every response names its story in `X-Correlation-Id`.
 * **Health**, at the root and without a token: `GET /healthz` is 200 while the process lives. `GET /readyz` is 200 while

@@ -1,6 +1,7 @@
 """Fulfillment's REST API, for staff: list, dispatch and deliver shipments."""
 
 import django_filters
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from integration.domain.identifiers import ShipmentId
 from integration.domain.metadata import join_story
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Input, Text
+from integration.rest.filters import UpdatedAfter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, staff_with
 
@@ -43,6 +45,7 @@ class ShipmentFilter(django_filters.FilterSet):
 
     status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
     order = django_filters.CharFilter()
+    updated_after = UpdatedAfter()
 
 
 class Shipments(View):
@@ -52,6 +55,10 @@ class Shipments(View):
     queryset = Shipment.objects.all()
     filterset_class = ShipmentFilter
     serializer_class = ShipmentOutput
+
+    def get_queryset(self) -> QuerySet[Shipment]:
+        is_polled = "updated_after" in self.request.query_params
+        return queries.changed_shipments() if is_polled else Shipment.objects.all()
 
     @extend_schema(responses=ShipmentOutput(many=True))
     def get(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Fulfillment's aggregate and its rules: a dispatched shipment is never cancelled, a cancelled one never dispatched."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from django.db import models
@@ -14,6 +14,7 @@ from integration.domain.address import Address
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 from integration.history.entries import HistoryEntry
+from integration.read_models.models import PolledRow
 
 
 class History(HistoryEntry):
@@ -76,37 +77,43 @@ class Shipment(OfOneStory):
     def arrange(cls, shipment: ShipmentId, order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> Self:
         """A new shipment, ready to be packed."""
         arranged = cls()
-        arranged.record(events.ShipmentArranged(shipment, order, recipient, tuple(lines)))
+        arranged.record(
+            events.ShipmentArranged(shipment=shipment, order=order, recipient=recipient, lines=tuple(lines))
+        )
         return arranged
 
     @property
-    def _ids(self) -> tuple[ShipmentId, OrderNumber]:
-        return ShipmentId(self.id), OrderNumber(self.order)
+    def _ids(self) -> dict[str, Any]:
+        return {"shipment": ShipmentId(self.id), "order": OrderNumber(self.order)}
 
     def dispatch(self, carrier: str, tracking_number: str) -> None:
         """Record that the carrier took the shipment; raises `NotAllowed` unless it is `arranged`."""
         if self.accepts("dispatch"):
             quantities = {Sku(line.sku): line.quantity for line in self.lines}
-            self.record(events.ShipmentDispatched(*self._ids, carrier, tracking_number, quantities))
+            self.record(
+                events.ShipmentDispatched(
+                    **self._ids, carrier=carrier, tracking_number=tracking_number, quantities=quantities
+                )
+            )
 
     def deliver(self) -> None:
         """Record that the recipient received the shipment; raises `NotAllowed` unless it is `dispatched`."""
         if self.accepts("deliver"):
-            self.record(events.ShipmentDelivered(*self._ids))
+            self.record(events.ShipmentDelivered(**self._ids))
 
     def stop(self, reason: str) -> None:
         """Cancel the shipment, or record a refusal if the carrier has it already."""
         if not self.accepts("stop"):
             return
         if self.status == ARRANGED:
-            self.record(events.ShipmentCancelled(*self._ids, reason))
+            self.record(events.ShipmentCancelled(**self._ids, reason=reason))
         else:
-            self.record(events.CancellationRefused(*self._ids))
+            self.record(events.CancellationRefused(**self._ids))
 
     def anonymize(self) -> None:
         """Remove the recipient's name and address except the country, because the recipient was erased."""
         if self.recipient != self._erased_recipient:
-            self.record(events.ShipmentAnonymized(*self._ids))
+            self.record(events.ShipmentAnonymized(**self._ids))
 
     @property
     def _erased_recipient(self) -> dict[str, str]:
@@ -139,6 +146,26 @@ class Shipment(OfOneStory):
     @applies(events.ShipmentAnonymized)
     def _anonymized(self, event: events.ShipmentAnonymized) -> None:
         self.recipient = self._erased_recipient
+
+
+class ShipmentChange(PolledRow):
+    """The last change of a shipment, for clients that ask for what has changed."""
+
+    read_model = "fulfillment.shipment-changes"
+    key = ("shipment_id",)
+
+    shipment = models.ForeignKey(
+        Shipment, on_delete=models.DO_NOTHING, related_name="changes", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "shipment"], name="shipment_change_shown_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["build", "shown_at"], name="shipments_by_change")]
+
+    def __str__(self) -> str:
+        return f"change of {self.shipment_id}"
 
 
 class ShipmentLine(Part):

@@ -7,17 +7,27 @@ aggregate also stores the version it shows and ignores older events. Sums need n
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
+from django.db.models import Max
+
+from integration.domain import clock
 from integration.domain.events import DomainEvent
 from integration.history.entries import HistoryEntry
-from integration.read_models.models import Row
+from integration.read_models.models import ReadModelBuild, Row
 from integration.read_models.registry import ReadModel, read_models
 from integration.storage.reading import read
 from integration.storage.rows import columns_of, unsaved, values_of
 from integration.storage.writing import Update, Upsert, write
 
 R = TypeVar("R", bound=Row)
+
+LONGEST_TRANSACTION = timedelta(hours=1)
+"""An event is committed sooner than this after it was recorded."""
+TICK = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Batch:
@@ -27,10 +37,11 @@ class Batch:
         rows: the table of the rows.
         build: the key of the build whose rows are read and written.
         entries: the events, oldest first.
+        is_ready: whether the build has reached the end of the history once.
     """
 
-    def __init__(self, rows: type[Row], build: int, entries: Sequence[HistoryEntry]) -> None:
-        self.entries = entries
+    def __init__(self, rows: type[Row], build: int, entries: Sequence[HistoryEntry], is_ready: bool = True) -> None:
+        self.entries, self._is_ready = entries, is_ready
         self._rows, self._build = rows, build
         self._known, self._new = Update(rows, columns_of(rows)), Upsert(rows, ("build", *rows.key))
 
@@ -60,6 +71,26 @@ class Batch:
         """Delete the rows; one statement, or none if there are no rows."""
         if rows:
             self._rows.of_all_builds.filter(pk__in=[row.pk for row in rows]).delete()
+
+    def shown_at(self, entry: HistoryEntry) -> datetime:
+        """The `shown_at` of a `PolledRow` that shows this event.
+
+        It is the time of the event, or a moment later than all that the build has shown before. While clients read
+        another build, events of the last hour are shown now: clients may have read that build before it showed them.
+        """
+        if self._another_is_read and entry.occurred_at > clock.now() - LONGEST_TRANSACTION:
+            return max(clock.now(), self._shown_before + TICK)
+        return max(entry.occurred_at, self._shown_before + TICK)
+
+    @cached_property
+    def _another_is_read(self) -> bool:
+        builds = ReadModelBuild.objects.filter(read_model=self._rows.read_model)
+        return not self._is_ready and builds.exclude(pk=self._build).exists()
+
+    @cached_property
+    def _shown_before(self) -> datetime:
+        shown = self._rows.of_all_builds.filter(build=self._build).aggregate(latest=Max("shown_at"))
+        return shown["latest"] or EPOCH
 
     def totals(self) -> "Totals":
         """Sums to add to and to write once."""
@@ -92,20 +123,23 @@ class Totals:
 P = TypeVar("P", bound=Callable[[Batch], None])
 
 
-def read_model(rows: type[Row], *, stream: str, events: Iterable[type[DomainEvent]] = ()) -> Callable[[P], P]:
+def read_model(
+    rows: type[Row], *, stream: str, events: Iterable[type[DomainEvent]] = (), formerly: Sequence[str] = ()
+) -> Callable[[P], P]:
     """Register the decorated function as the projection of these rows.
 
     Args:
         rows: the table of the rows; its `read_model` is the wire name.
         stream: the kind of aggregate whose events it uses.
         events: the events it uses; by default all of the stream.
+        formerly: the wire names that the read model had before; `migrate` gives their builds the name of today.
     """
 
     module = sys._getframe(1).f_code  # the decorator is used where the projection is defined
 
     def register(project: P) -> P:
         names = frozenset(event.wire_name for event in events)
-        read_models.add(rows.read_model, ReadModel(rows, stream, names, project, module))
+        read_models.add(rows.read_model, ReadModel(rows, stream, names, project, module), formerly)
         return project
 
     return register

@@ -114,7 +114,7 @@ def apply_next(locked: Sequence[LockedBuild], limit: int = BATCH, until: Positio
     load_personal(chain.from_iterable(wanted))
     for (model, build), entries in zip(locked, wanted, strict=True):
         if entries:
-            model.project(Batch(model.rows, build.pk, entries))
+            model.project(Batch(model.rows, build.pk, entries, is_ready=build.ready or build.live))
     _save_position(position, locked)
     return len(unread)
 

@@ -4,6 +4,7 @@ No table is renamed and no reader waits: a query sees the rows of one build, nev
 that this code has finished. Until there is one, it is the build of other code that has read most of the history.
 """
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.db import models
@@ -74,6 +75,8 @@ class Row(models.Model):
 
     read_model: ClassVar[str]
     key: ClassVar[tuple[str, ...]]
+    of_the_build: ClassVar[frozenset[str]] = frozenset({"id", "build"})
+    """The columns that differ between two builds of the same history."""
 
     build = models.PositiveBigIntegerField(editable=False)
 
@@ -87,6 +90,25 @@ class Row(models.Model):
     def key_values(self) -> tuple[Any, ...]:
         """The values of the row's key fields."""
         return tuple([getattr(self, name) for name in self.key])
+
+
+class PolledRow(Row):
+    """A row of a read model whose clients ask for what has changed since their last request.
+
+    Rows become visible in the order of commits, and that is not the order of times: a change that was recorded first
+    may be committed last. So a client that asks for later times than the last it has seen would miss that change.
+    `shown_at` is the time of the change, or a later one: it is beyond every `shown_at` that was visible before.
+    `Batch.shown_at` computes it.
+
+    Rows that older code writes have a moment far in the future, so a client gets them again rather than not at all.
+    """
+
+    of_the_build = Row.of_the_build | {"shown_at"}
+
+    shown_at = models.DateTimeField(db_default=datetime(9999, 12, 31, tzinfo=UTC), editable=False)
+
+    class Meta:
+        abstract = True
 
 
 def of_live(column: str, read_model: str) -> str:

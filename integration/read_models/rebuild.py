@@ -143,9 +143,8 @@ def _is_behind(model: ReadModel, build: int) -> bool:
 
 
 def _compare(rows: type[Row], live: int, rebuilt: int) -> list[str]:
-    """Rows that only one of two builds has, as sentences; compares all columns except the keys of the row and the
-    build."""
-    columns = [field.name for field in rows._meta.concrete_fields if field.name not in ("id", "build")]
+    """Rows that only one of two builds has, as sentences; compares all columns except `of_the_build`."""
+    columns = [field.name for field in rows._meta.concrete_fields if field.name not in rows.of_the_build]
 
     def of(build: int) -> QuerySet[Any, Any]:
         return rows.of_all_builds.filter(build=build).order_by().values_list(*columns)

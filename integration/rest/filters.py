@@ -45,3 +45,16 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     """A filter by a date and time."""
 
     field_class = Moment
+
+
+class UpdatedAfter(MomentFilter):
+    """Filters the rows of a queryset with `shown_at`, as `PolledRow` has it: what changed at a moment or later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            field_name="shown_at",
+            lookup_expr="gte",
+            help_text="What changed at this moment or later, the earliest change first. Give the `updated_at` of the "
+            "last result that you have seen, and no change is missed, however late it was committed. Some results come "
+            "again: that last one, and all changes of the last hour after the list was built anew.",
+        )

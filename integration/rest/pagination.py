@@ -17,6 +17,8 @@ from rest_framework.utils.urls import replace_query_param
 
 MAX_PAGE_SIZE = 200
 DEFAULT_PAGE_SIZE = 50
+SHOWN_AT = "shown_at"
+"""The ordering of a list that is asked for what was updated, unless the request gives another: as in `PolledRow`."""
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 
 
@@ -39,7 +41,7 @@ class Pages(BasePagination):
         """
         self._url = request.build_absolute_uri()
         size, ordering = _size(request), _ordering(request, view)
-        self._field = queryset.model._meta.get_field(ordering.lstrip("-"))
+        self._field = _field(queryset, ordering.lstrip("-"))
         self._key = view.unique_by
         self._salt = f"{queryset.model._meta.label} {ordering}"
         cursor = self._cursor_of(request)
@@ -123,6 +125,12 @@ class Pages(BasePagination):
         ]
 
 
+def _field(queryset: Any, name: str) -> Any:
+    """The field to sort by: the model's own, or another model's that the queryset is annotated with under its name."""
+    annotation = queryset.query.annotations.get(name)
+    return annotation.output_field if annotation else queryset.model._meta.get_field(name)
+
+
 def _size(request: Request) -> int:
     size = request.query_params.get("page_size")
     if size is None:
@@ -133,7 +141,10 @@ def _size(request: Request) -> int:
 
 
 def _ordering(request: Request, view: Any) -> str:
-    wanted = request.query_params.get("ordering", view.orderings[0])
+    asked = request.query_params
+    if "updated_after" in asked and "ordering" not in asked:
+        return SHOWN_AT
+    wanted = asked.get("ordering", view.orderings[0])
     if wanted not in view.orderings:
         raise ValidationError({"ordering": [f"This must be one of {', '.join(view.orderings)}."]}, "invalid")
     return wanted

@@ -14,7 +14,7 @@ from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import ETAG, LOCATION, READING, etag
 from integration.rest.fields import AddressField, Input, MoneyField, SkuField, Text, WholeNumber
-from integration.rest.filters import MomentFilter
+from integration.rest.filters import MomentFilter, UpdatedAfter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
@@ -108,6 +108,7 @@ class OrderFilter(django_filters.FilterSet):
     placed_before = MomentFilter(
         field_name="created_at", lookup_expr="lt", help_text="Orders placed before this moment."
     )
+    updated_after = UpdatedAfter()
     buyer = django_filters.CharFilter(help_text="Orders of this buyer. For staff only.")
 
 

@@ -6,7 +6,7 @@ from django.db import models
 from msgspec import Struct
 
 from integration.domain.money import Money
-from integration.read_models.models import Row
+from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
@@ -26,7 +26,7 @@ class BoardLine(Struct, frozen=True):
         return self.unit_price * self.quantity
 
 
-class OrderBoard(Row):
+class OrderBoard(PolledRow):
     """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"
@@ -62,6 +62,7 @@ class OrderBoard(Row):
             models.Index(fields=["build", "created_at"], name="board_by_moment"),
             models.Index(fields=["build", "buyer", "created_at"], name="board_by_buyer"),
             models.Index(fields=["build", "status", "created_at"], name="board_by_status"),
+            models.Index(fields=["build", "shown_at"], name="board_by_change"),
         ]
 
     def __str__(self) -> str:

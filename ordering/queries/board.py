@@ -21,6 +21,7 @@ def keep_board(batch: Batch) -> None:
         if entry.version > row.version:
             show(entry.event, row)
             _stamp(row, entry)
+            row.shown_at = batch.shown_at(entry)
     batch.write(rows.values())
 
 
