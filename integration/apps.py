@@ -44,11 +44,13 @@ class IntegrationConfig(AppConfig):
         from integration.aggregates import invariants as rows_and_histories  # noqa: F401
         from integration.history import append_only  # noqa: F401
         from integration.messaging import archive, back_off, checks, deliver, invariants, tasks  # noqa: F401
+        from integration.messaging.renaming import rename_stored
         from integration.rest import authentication, idempotency, login_attempts  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
 
         post_migrate.connect(_ensure_group, sender=self)
         post_migrate.connect(drop_pattern_indexes)
+        post_migrate.connect(rename_stored, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)
 
 

@@ -23,6 +23,7 @@ def whenever(
     event: type[DomainEvent] | type[IntegrationEvent],
     *,
     name: str = "",
+    formerly: Sequence[str] = (),
     external: bool = False,
     prepare: Callable[[Sequence[Any]], None] | None = None,
     read: Callable[[Sequence[Any]], Any] | None = None,
@@ -36,6 +37,7 @@ def whenever(
         event: a domain event of this context, or a contract.
         name: contracts only: the reaction's wire name, `context.what-it-does`. It is stored, so it never changes when
             code is renamed.
+        formerly: contracts only: the wire names that the reaction had before. What is stored under them goes on.
         external: contracts only: whether the reaction calls an external system. It then runs without a transaction, at
             least once, and must pass an idempotency key to that system. It may return a function that records the
             result; the unit of work that marks the delivery done calls that function.
@@ -58,7 +60,7 @@ def whenever(
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
-            if name or external or prepare or read or retries or timeout or until_known:
+            if name or formerly or external or prepare or read or retries or timeout or until_known:
                 raise TypeError(
                     "a reaction to a domain event runs in the event's transaction and takes no name and no options"
                 )
@@ -70,25 +72,25 @@ def whenever(
                 option = "read" if read else "timeout" if timeout else "until_known"
                 raise TypeError(f"{name} handles events in a transaction: `{option}` requires external=True")
             limit = timeout or consumers.CALL_TIMEOUT
-            consumers.register(
-                consumers.Consumer(name, event, handler, external, prepare, read, retries, limit, until_known)
-            )
+            consumer = consumers.Consumer(name, event, handler, external, prepare, read, retries, limit, until_known)
+            consumers.register(consumer, formerly)
         return handler
 
     return subscribe
 
 
-def every(interval: timedelta, *, name: str, external: bool = False) -> Callable[[R], R]:
+def every(interval: timedelta, *, name: str, formerly: Sequence[str] = (), external: bool = False) -> Callable[[R], R]:
     """Register the decorated function as a routine, which beat runs repeatedly in a worker of its context.
 
     Args:
         interval: the time from one run to the next; at least a second.
         name: its wire name, `context.what-it-does`.
+        formerly: the wire names that it had before.
         external: whether it calls an external system. It then has a thread of its own, which delays nothing else.
     """
 
     def subscribe(routine: R) -> R:
-        routines_module.register(routines_module.Routine(name, interval, routine, external))
+        routines_module.register(routines_module.Routine(name, interval, routine, external), formerly)
         return routine
 
     return subscribe

@@ -109,11 +109,13 @@ class Aggregate(WrittenByUnitOfWork):
     Subclasses define:
 
     * `stream`: the stable name of this kind of aggregate in the history.
+    * `formerly`: the names that the stream had before; `migrate` gives their events the name of today.
     * `parts`: optionally, the attributes that hold parts and their reverse relations, such as `{"lines": "line_rows"}`.
     * `life`: optionally, the state table.
     """
 
     stream: ClassVar[str]
+    formerly: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[dict[str, str]] = {}
     life: ClassVar[StateTable | None] = None
     correlation_id: Any = None

@@ -29,6 +29,15 @@ def changes(old: Schema, new: Schema) -> list[Change]:
     return list(_compare("", old, new))
 
 
+def unmarked(old: Schema, new: Schema) -> list[str]:
+    """Return the names of the fields that are marked as personal in the old schema, and exist without it in the new."""
+
+    def marked(schema: Schema) -> set[str]:
+        return {name for name, field in schema.get("properties", {}).items() if field.get("x-personal")}
+
+    return sorted((marked(old) - marked(new)) & new.get("properties", {}).keys())
+
+
 def plain(schema: Schema) -> Schema:
     """Return the schema with its references resolved and its descriptions removed.
 

@@ -7,13 +7,14 @@ it.
 
 import json
 from collections.abc import Iterator
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
 
-from integration.contracts.compatibility import Schema, changes, plain
+from integration.contracts.compatibility import Schema, changes, plain, unmarked
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.contracts.examples import example_of
 from integration.domain.events import domain_events
@@ -89,7 +90,7 @@ def verdicts() -> Iterator[Verdict]:
 def judge(event: type[Versioned]) -> Verdict:
     """Compare one event with its committed schemas."""
     schemas, version = committed(event), event.schema_version
-    wrong, news = [], []
+    wrong, news = list(_positional(event)), []
     newest = max(schemas, default=0)
     if version < newest:
         wrong.append(
@@ -105,6 +106,12 @@ def judge(event: type[Versioned]) -> Verdict:
             )
         else:
             news.append(f"{change.what}: {WRITE_IT}")
+    # Also from one version to the next: the values in the history stay personal.
+    for field in unmarked(schemas[min(version, newest)], schema_of(event)) if min(version, newest) in schemas else []:
+        wrong.append(
+            f"`{field}` lost its mark as personal: its values would be stored in the history, where nobody can erase "
+            "them: mark it again"
+        )
     wrong = wrong or list(_unreadable(event, schemas))
     if not news and not wrong and _path(event).read_text() != _text(event):
         news.append(f"its description changed: {WRITE_IT}")
@@ -126,6 +133,11 @@ def write() -> list[Path]:
         _folder(event).mkdir(exist_ok=True)
         _path(event).write_text(_text(event))
     return [_path(event) for event in written]
+
+
+def _positional(event: type[Versioned]) -> Iterator[str]:
+    if any(field.kind is not Parameter.KEYWORD_ONLY for field in signature(event).parameters.values()):
+        yield f"it can be made without the names of its fields: write `class {event.__name__}(…, kw_only=True)`"
 
 
 def _unreadable(event: type[Versioned], schemas: dict[int, Schema]) -> Iterator[str]:

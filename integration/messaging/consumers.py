@@ -62,9 +62,14 @@ consumers: WireNames[Consumer] = WireNames("consumer")
 _by_contract: dict[type[IntegrationEvent], list[Consumer]] = defaultdict(list)
 
 
-def register(consumer: Consumer) -> None:
-    """Give the consumer a delivery of every message of its contract that is published from now on."""
-    consumers.add(consumer.name, consumer)
+def register(consumer: Consumer, formerly: Sequence[str] = ()) -> None:
+    """Give the consumer a delivery of every message of its contract that is published from now on.
+
+    Args:
+        consumer: what to register.
+        formerly: the wire names that it had before; it handles the deliveries that are stored under them.
+    """
+    consumers.add(consumer.name, consumer, formerly)
     _by_contract[consumer.listens_to].append(consumer)
 
 

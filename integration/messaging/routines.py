@@ -1,6 +1,6 @@
 """Work that is due because time passes: Celery beat has the workers run routines, each under its own wire name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -30,6 +30,11 @@ class Routine(Struct, frozen=True):
 routines: WireNames[Routine] = WireNames("routine")
 
 
-def register(routine: Routine) -> None:
-    """Add the routine to those that beat schedules."""
-    routines.add(routine.name, routine)
+def register(routine: Routine, formerly: Sequence[str] = ()) -> None:
+    """Add the routine to those that beat schedules.
+
+    Args:
+        routine: what to register.
+        formerly: the wire names that it had before; tasks under them run it.
+    """
+    routines.add(routine.name, routine, formerly)

@@ -1,4 +1,4 @@
-"""`manage.py contracts`: check, write and list the contracts and their committed schemas."""
+"""`manage.py contracts`: check, write and list the contracts, their committed schemas and all stored names."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ from integration.contracts import registry
 from integration.contracts.contract import IntegrationEvent, contracts
 from integration.contracts.examples import NoExample
 from integration.documents.asyncapi import asyncapi
+from integration.documents.promised_names import verdicts_on_names, write_names
 from integration.management.listing import add_json_option, print_json, print_table
 from integration.messaging.consumers import consumers_of
 
@@ -34,23 +35,26 @@ class Command(BaseCommand):
             {"check": self._check, "write": self._write, "asyncapi": self._asyncapi}[verb]()
 
     def _check(self) -> None:
-        verdicts = list(registry.verdicts())
+        events, names = list(registry.verdicts()), list(verdicts_on_names())
+        verdicts = [*events, *names]
         for verdict in verdicts:
             for sentence in verdict.news:
                 self.stdout.write(f"{verdict.name}: {sentence}")
         wrong = [f"{verdict.name}: {sentence}" for verdict in verdicts for sentence in verdict.wrong]
         if wrong:
             raise CommandError("\n".join(wrong), returncode=1)
-        self.stdout.write(f"{len(verdicts)} events are compatible with their committed schemas.")
+        self.stdout.write(f"{len(events)} events are compatible with their committed schemas.")
 
     def _write(self) -> None:
         try:
-            written = registry.write()
+            if any(verdict.wrong for verdict in verdicts_on_names()):
+                raise registry.BrokenPromise(registry.BrokenPromise.__doc__)
+            written = [*registry.write(), *write_names()]
         except (registry.BrokenPromise, NoExample) as error:
             raise CommandError(str(error), returncode=1) from error
         for path in written:
             self.stdout.write(str(path))
-        self.stdout.write(f"{len(written)} schemas written.")
+        self.stdout.write(f"{len(written)} files written.")
 
     def _asyncapi(self) -> None:
         self.stdout.write(json.dumps(asyncapi(), indent=2, ensure_ascii=False))

@@ -234,6 +234,32 @@ def test_a_field_may_be_marked_as_personal(published: Publish, capsys: pytest.Ca
     assert registry.committed(event)[1]["properties"]["order"] == {"type": "string", "x-personal": True}
 
 
+MARKED = Annotated[OrderNumber, msgspec.Meta(extra_json_schema={"x-personal": True})]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_field_that_loses_its_mark_as_personal_is_refused(publish: Publish, version: int, optional: bool) -> None:
+    plain, marked = ((OrderNumber | None, None), (MARKED | None, None)) if optional else (OrderNumber, MARKED)
+    marked = (Annotated[OrderNumber | None, MARKED.__metadata__[0]], None) if optional else marked
+    publish(order=marked)
+    call_command("contracts", "write")
+    event = publish(version=version, order=plain)
+    if version == 2:
+        upcast(event, from_version=1)(lambda data: data)
+
+    assert f"{event.wire_name}: `order` lost its mark as personal" in check()
+
+
+def test_a_personal_field_may_be_left_out_of_a_new_version(publish: Publish) -> None:
+    publish(order=OrderNumber, note=MARKED)
+    call_command("contracts", "write")
+    event = publish(version=2, order=OrderNumber)
+    upcast(event, from_version=1)(lambda data: {"order": data["order"]})
+
+    call_command("contracts", "check")
+
+
 # --- The events of the project ---
 
 
@@ -248,6 +274,28 @@ def all_events(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> list[type
 def test_the_committed_schemas_are_up_to_date(all_events: list[type[Versioned]]) -> None:
     assert len(all_events) > 60
     assert [verdict for verdict in map(registry.judge, all_events) if verdict.wrong or verdict.news] == []
+
+
+def test_no_event_is_made_without_the_names_of_its_fields(all_events: list[type[Versioned]]) -> None:
+    for event in all_events:
+        values = [None] * len(event.__struct_fields__)
+        if values:
+            with pytest.raises(TypeError):
+                event(*values)
+
+
+def test_an_event_that_can_be_made_by_position_is_refused(publish: Publish) -> None:
+    publish(order=OrderNumber)
+    for names, base, decorator in (
+        (contracts, IntegrationEvent, contract),
+        (domain_events, DomainEvent, domain_event),
+    ):
+        for options in ({}, {"kw_only": False}):
+            names._by_name.clear()
+            event = msgspec.defstruct("Boxed", [("order", str)], bases=(base,), frozen=True, **options)
+            decorator("ordering.boxed")(event)
+            assert "ordering.boxed: it can be made without the names of its fields" in check()
+        names._by_name.clear()
 
 
 def test_every_committed_example_can_be_read(all_events: list[type[Versioned]]) -> None:
