@@ -28,7 +28,7 @@ class InvoicedLine(Struct, frozen=True):
 
 
 @domain_event("billing.invoice_issued", says="invoice {invoice} of {total} was issued for order {order}")
-class InvoiceIssued(DomainEvent):
+class InvoiceIssued(DomainEvent, kw_only=True):
     invoice: InvoiceNumber
     order: OrderNumber
     payer: BuyerId
@@ -39,7 +39,7 @@ class InvoiceIssued(DomainEvent):
 
 
 @domain_event("billing.invoice_paid", says="invoice {invoice} was paid with {amount}")
-class InvoicePaid(DomainEvent):
+class InvoicePaid(DomainEvent, kw_only=True):
     invoice: InvoiceNumber
     order: OrderNumber
     payment: PaymentId
@@ -47,13 +47,13 @@ class InvoicePaid(DomainEvent):
 
 
 @domain_event("billing.invoice_voided", says="invoice {invoice} was voided")
-class InvoiceVoided(DomainEvent):
+class InvoiceVoided(DomainEvent, kw_only=True):
     invoice: InvoiceNumber
     order: OrderNumber
 
 
 @domain_event("billing.void_invoice_paid", says="{amount} arrived for invoice {invoice} after it was voided")
-class VoidInvoicePaid(DomainEvent):
+class VoidInvoicePaid(DomainEvent, kw_only=True):
     """A payment succeeded for an invoice that was already void; the whole amount is to be refunded."""
 
     invoice: InvoiceNumber
@@ -63,7 +63,7 @@ class VoidInvoicePaid(DomainEvent):
 
 
 @domain_event("billing.invoice_refund_owed", says="a refund of {amount} became owed for invoice {invoice} ({reason})")
-class InvoiceRefundOwed(DomainEvent):
+class InvoiceRefundOwed(DomainEvent, kw_only=True):
     """A refund of a part or all of what was paid is owed."""
 
     invoice: InvoiceNumber
@@ -77,7 +77,7 @@ class InvoiceRefundOwed(DomainEvent):
 @domain_event(
     "billing.invoice_refund_granted", says="a refund of {amount} was granted for invoice {invoice} ({reason})"
 )
-class InvoiceRefundGranted(DomainEvent):
+class InvoiceRefundGranted(DomainEvent, kw_only=True):
     """An operator granted a refund without a cancellation; the order owes that much less."""
 
     invoice: InvoiceNumber
@@ -87,7 +87,7 @@ class InvoiceRefundGranted(DomainEvent):
 
 
 @domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")
-class InvoiceRefunded(DomainEvent):
+class InvoiceRefunded(DomainEvent, kw_only=True):
     """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""
 
     invoice: InvoiceNumber
@@ -98,7 +98,7 @@ class InvoiceRefunded(DomainEvent):
 
 
 @domain_event("billing.invoice_anonymized", says="invoice {invoice} was anonymized", erases=True)
-class InvoiceAnonymized(DomainEvent):
+class InvoiceAnonymized(DomainEvent, kw_only=True):
     """The payer was erased: the payment method is removed, the amounts stay."""
 
     invoice: InvoiceNumber
@@ -109,7 +109,7 @@ class InvoiceAnonymized(DomainEvent):
 
 
 @domain_event("billing.payment_requested", says="a payment of {amount} was requested for order {order}")
-class PaymentRequested(DomainEvent):
+class PaymentRequested(DomainEvent, kw_only=True):
     payment: PaymentId
     invoice: InvoiceNumber
     order: OrderNumber
@@ -119,7 +119,7 @@ class PaymentRequested(DomainEvent):
 
 
 @domain_event("billing.payment_succeeded", says="the payment of {amount} for order {order} succeeded")
-class PaymentSucceeded(DomainEvent):
+class PaymentSucceeded(DomainEvent, kw_only=True):
     payment: PaymentId
     invoice: InvoiceNumber
     order: OrderNumber
@@ -128,7 +128,7 @@ class PaymentSucceeded(DomainEvent):
 
 
 @domain_event("billing.payment_failed", says="the payment for order {order} failed ({reason})")
-class PaymentFailed(DomainEvent):
+class PaymentFailed(DomainEvent, kw_only=True):
     payment: PaymentId
     order: OrderNumber
     reason: str
@@ -137,7 +137,7 @@ class PaymentFailed(DomainEvent):
 @domain_event(
     "billing.payment_outcome_lost", says="the provider did not say whether it took the payment for order {order}"
 )
-class PaymentOutcomeLost(DomainEvent):
+class PaymentOutcomeLost(DomainEvent, kw_only=True):
     """The provider did not respond to a charge: it may have taken the money or not, and must be asked."""
 
     payment: PaymentId
@@ -145,7 +145,7 @@ class PaymentOutcomeLost(DomainEvent):
 
 
 @domain_event("billing.payment_abandoned", says="the payment for order {order} was abandoned")
-class PaymentAbandoned(DomainEvent):
+class PaymentAbandoned(DomainEvent, kw_only=True):
     """The invoice was voided, and the provider never took the money."""
 
     payment: PaymentId
@@ -153,7 +153,7 @@ class PaymentAbandoned(DomainEvent):
 
 
 @domain_event("billing.payment_anonymized", says="the payment for order {order} was anonymized", erases=True)
-class PaymentAnonymized(DomainEvent):
+class PaymentAnonymized(DomainEvent, kw_only=True):
     """The payer was erased: the payment method is removed, the payment stays."""
 
     payment: PaymentId
@@ -164,7 +164,7 @@ class PaymentAnonymized(DomainEvent):
 
 
 @domain_event("billing.refund_requested", says="a refund of {amount} was requested for order {order} ({reason})")
-class RefundRequested(DomainEvent):
+class RefundRequested(DomainEvent, kw_only=True):
     refund: RefundId
     invoice: InvoiceNumber
     payment: PaymentId
@@ -175,7 +175,7 @@ class RefundRequested(DomainEvent):
 
 
 @domain_event("billing.refund_issued", says="the refund of {amount} for order {order} was issued")
-class RefundIssued(DomainEvent):
+class RefundIssued(DomainEvent, kw_only=True):
     refund: RefundId
     invoice: InvoiceNumber
     order: OrderNumber

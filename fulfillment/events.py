@@ -19,7 +19,7 @@ class LineToPack(Struct, frozen=True):
 
 
 @domain_event("fulfillment.shipment_arranged", says="shipment {shipment} of order {order} was arranged: {lines}")
-class ShipmentArranged(DomainEvent):
+class ShipmentArranged(DomainEvent, kw_only=True):
     shipment: ShipmentId
     order: OrderNumber
     recipient: PersonalAddress
@@ -30,7 +30,7 @@ class ShipmentArranged(DomainEvent):
     "fulfillment.shipment_dispatched",
     says="shipment {shipment} was handed to {carrier} as {tracking_number}: {quantities}",
 )
-class ShipmentDispatched(DomainEvent):
+class ShipmentDispatched(DomainEvent, kw_only=True):
     shipment: ShipmentId
     order: OrderNumber
     carrier: str
@@ -39,13 +39,13 @@ class ShipmentDispatched(DomainEvent):
 
 
 @domain_event("fulfillment.shipment_delivered", says="shipment {shipment} of order {order} was delivered")
-class ShipmentDelivered(DomainEvent):
+class ShipmentDelivered(DomainEvent, kw_only=True):
     shipment: ShipmentId
     order: OrderNumber
 
 
 @domain_event("fulfillment.shipment_cancelled", says="shipment {shipment} of order {order} was cancelled ({reason})")
-class ShipmentCancelled(DomainEvent):
+class ShipmentCancelled(DomainEvent, kw_only=True):
     shipment: ShipmentId
     order: OrderNumber
     reason: str
@@ -54,7 +54,7 @@ class ShipmentCancelled(DomainEvent):
 @domain_event(
     "fulfillment.cancellation_refused", says="shipment {shipment} could not be cancelled, because it had left"
 )
-class CancellationRefused(DomainEvent):
+class CancellationRefused(DomainEvent, kw_only=True):
     """A cancellation was refused, because the carrier has the shipment already."""
 
     shipment: ShipmentId
@@ -62,7 +62,7 @@ class CancellationRefused(DomainEvent):
 
 
 @domain_event("fulfillment.shipment_anonymized", says="shipment {shipment} was anonymized", erases=True)
-class ShipmentAnonymized(DomainEvent):
+class ShipmentAnonymized(DomainEvent, kw_only=True):
     """The recipient was erased: only the country of the address stays."""
 
     shipment: ShipmentId

@@ -18,7 +18,7 @@ class ReservedLine(Struct, frozen=True):
 
 
 @domain_event("inventory.stock_item_opened", says="stock of {sku} was opened")
-class StockItemOpened(DomainEvent):
+class StockItemOpened(DomainEvent, kw_only=True):
     """A stock item was created for a SKU, with no units on hand."""
 
     sku: Sku
@@ -26,7 +26,7 @@ class StockItemOpened(DomainEvent):
 
 
 @domain_event("inventory.stock_received", says="{quantity} × {key} arrived ({reference})")
-class StockReceived(DomainEvent):
+class StockReceived(DomainEvent, kw_only=True):
     """Units arrived; `reference` names the receipt, such as a delivery note number."""
 
     quantity: int
@@ -34,7 +34,7 @@ class StockReceived(DomainEvent):
 
 
 @domain_event("inventory.stock_adjusted", says="the stock of {key} was adjusted by {delta:+} ({reason})")
-class StockAdjusted(DomainEvent):
+class StockAdjusted(DomainEvent, kw_only=True):
     """The units on hand were corrected by `delta`, which is negative if units were missing."""
 
     delta: int
@@ -42,7 +42,7 @@ class StockAdjusted(DomainEvent):
 
 
 @domain_event("inventory.stock_set_aside", says="{quantity} × {key} were reserved for order {order}")
-class StockSetAside(DomainEvent):
+class StockSetAside(DomainEvent, kw_only=True):
     """Units were reserved for an order."""
 
     order: OrderNumber
@@ -50,7 +50,7 @@ class StockSetAside(DomainEvent):
 
 
 @domain_event("inventory.stock_freed", says="{quantity} × {key}, reserved for order {order}, became available again")
-class StockFreed(DomainEvent):
+class StockFreed(DomainEvent, kw_only=True):
     """Units that were reserved for an order became available again."""
 
     order: OrderNumber
@@ -58,7 +58,7 @@ class StockFreed(DomainEvent):
 
 
 @domain_event("inventory.stock_shipped", says="{quantity} × {key} left the warehouse for order {order}")
-class StockShipped(DomainEvent):
+class StockShipped(DomainEvent, kw_only=True):
     """Units that were reserved for an order left the warehouse."""
 
     order: OrderNumber
@@ -66,7 +66,7 @@ class StockShipped(DomainEvent):
 
 
 @domain_event("inventory.stock_level_changed", says="the stock of {sku} became {level}, with {available} available")
-class StockLevelChanged(DomainEvent):
+class StockLevelChanged(DomainEvent, kw_only=True):
     """The available quantity crossed the reorder point or zero; `sequence` is the version of this event."""
 
     sku: Sku
@@ -79,7 +79,7 @@ class StockLevelChanged(DomainEvent):
 
 
 @domain_event("inventory.goods_reserved", says="{lines} were reserved for order {order}")
-class GoodsReserved(DomainEvent):
+class GoodsReserved(DomainEvent, kw_only=True):
     """All goods of an order were reserved."""
 
     order: OrderNumber
@@ -90,7 +90,7 @@ class GoodsReserved(DomainEvent):
     "inventory.reservation_refused",
     says="nothing was reserved for order {order}, because too little is in stock: {shortages}",
 )
-class ReservationRefused(DomainEvent):
+class ReservationRefused(DomainEvent, kw_only=True):
     """Some goods of an order were short, so none were reserved."""
 
     order: OrderNumber
@@ -99,14 +99,14 @@ class ReservationRefused(DomainEvent):
 
 
 @domain_event("inventory.reservation_committed", says="the reservation of order {order} was confirmed")
-class ReservationCommitted(DomainEvent):
+class ReservationCommitted(DomainEvent, kw_only=True):
     """The order was confirmed; its goods stay reserved until they are shipped."""
 
     order: OrderNumber
 
 
 @domain_event("inventory.reservation_released", says="the goods of order {order} became available again ({reason})")
-class ReservationReleased(DomainEvent):
+class ReservationReleased(DomainEvent, kw_only=True):
     """The order was cancelled; its reserved goods became available again."""
 
     order: OrderNumber
@@ -116,7 +116,7 @@ class ReservationReleased(DomainEvent):
 @domain_event(
     "inventory.reservation_expired", says="the reservation of order {order} ended, because no payment arrived in time"
 )
-class ReservationExpired(DomainEvent):
+class ReservationExpired(DomainEvent, kw_only=True):
     """The order was not paid in time; its reserved goods became available again."""
 
     order: OrderNumber
@@ -126,7 +126,7 @@ class ReservationExpired(DomainEvent):
     "inventory.reservation_shipped",
     says="the reserved goods of order {order} left the warehouse in shipment {shipment}",
 )
-class ReservationShipped(DomainEvent):
+class ReservationShipped(DomainEvent, kw_only=True):
     """The reserved goods left the warehouse."""
 
     order: OrderNumber

@@ -28,7 +28,7 @@ class PlacedLine(Struct, frozen=True):
 
 
 @domain_event("ordering.product_listed", says="product {sku} was listed at {price}")
-class ProductListed(DomainEvent):
+class ProductListed(DomainEvent, kw_only=True):
     """A product was listed for sale for the first time."""
 
     sku: Sku
@@ -38,7 +38,7 @@ class ProductListed(DomainEvent):
 
 
 @domain_event("ordering.product_changed", says="product {key} was changed, at {price}")
-class ProductChanged(DomainEvent):
+class ProductChanged(DomainEvent, kw_only=True):
     """A product got a new name, description or price, or was put on sale or taken off sale."""
 
     name: str
@@ -48,7 +48,7 @@ class ProductChanged(DomainEvent):
 
 
 @domain_event("ordering.product_availability_changed", says="product {key} became {availability}")
-class ProductAvailabilityChanged(DomainEvent):
+class ProductAvailabilityChanged(DomainEvent, kw_only=True):
     """Inventory published a new availability; `sequence` is inventory's number of the change."""
 
     availability: str
@@ -59,7 +59,7 @@ class ProductAvailabilityChanged(DomainEvent):
 
 
 @domain_event("ordering.buyer_registered", says="buyer {buyer} was registered")
-class BuyerRegistered(DomainEvent):
+class BuyerRegistered(DomainEvent, kw_only=True):
     """A buyer registered, or was registered with their first order or request."""
 
     buyer: BuyerId
@@ -70,7 +70,7 @@ class BuyerRegistered(DomainEvent):
 
 
 @domain_event("ordering.buyer_profile_changed", says="buyer {key} changed their profile")
-class BuyerProfileChanged(DomainEvent):
+class BuyerProfileChanged(DomainEvent, kw_only=True):
     """A buyer changed their profile; the fields hold the whole new profile."""
 
     name: PersonalText
@@ -83,7 +83,7 @@ class BuyerProfileChanged(DomainEvent):
 @domain_event(
     "ordering.buyer_spend_changed", says="the spend of buyer {buyer} became {spend} with order {order}: {change}"
 )
-class BuyerSpendChanged(DomainEvent):
+class BuyerSpendChanged(DomainEvent, kw_only=True):
     """A confirmed order raised the buyer's lifetime spend, or the cancellation of one lowered it."""
 
     buyer: BuyerId
@@ -93,7 +93,7 @@ class BuyerSpendChanged(DomainEvent):
 
 
 @domain_event("ordering.buyer_discount_changed", says="the discount of buyer {key} became {percent} % ({reason})")
-class BuyerDiscountChanged(DomainEvent):
+class BuyerDiscountChanged(DomainEvent, kw_only=True):
     """The discount on the buyer's new orders changed to `percent` %."""
 
     percent: int
@@ -101,7 +101,7 @@ class BuyerDiscountChanged(DomainEvent):
 
 
 @domain_event("ordering.buyer_erased", says="buyer {buyer} was erased ({orders})", erases=True)
-class BuyerErased(DomainEvent):
+class BuyerErased(DomainEvent, kw_only=True):
     """The personal data of the buyer and of these orders was erased."""
 
     buyer: BuyerId
@@ -112,7 +112,7 @@ class BuyerErased(DomainEvent):
 
 
 @domain_event("ordering.order_placed", says="order {order} was placed for {total}: {lines}")
-class OrderPlaced(DomainEvent):
+class OrderPlaced(DomainEvent, kw_only=True):
     """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`."""
 
     order: OrderNumber
@@ -127,14 +127,14 @@ class OrderPlaced(DomainEvent):
 
 
 @domain_event("ordering.order_goods_reserved", says="the goods of order {order} were reserved")
-class OrderGoodsReserved(DomainEvent):
+class OrderGoodsReserved(DomainEvent, kw_only=True):
     """Inventory reserved all goods of the order, which now awaits its payment."""
 
     order: OrderNumber
 
 
 @domain_event("ordering.order_confirmed", says="order {order} was paid with {paid} and confirmed")
-class OrderConfirmed(DomainEvent):
+class OrderConfirmed(DomainEvent, kw_only=True):
     """The order is paid in full and will be shipped."""
 
     order: OrderNumber
@@ -144,7 +144,7 @@ class OrderConfirmed(DomainEvent):
 
 
 @domain_event("ordering.order_paid_too_late", says="{paid} arrived for order {order} after it was cancelled")
-class OrderPaidTooLate(DomainEvent):
+class OrderPaidTooLate(DomainEvent, kw_only=True):
     """A payment arrived for an order that was already cancelled; billing refunds it."""
 
     order: OrderNumber
@@ -155,7 +155,7 @@ class OrderPaidTooLate(DomainEvent):
 @domain_event(
     "ordering.order_cancellation_requested", says="the cancellation of order {order} was requested ({reason})"
 )
-class OrderCancellationRequested(DomainEvent):
+class OrderCancellationRequested(DomainEvent, kw_only=True):
     """The buyer or an operator asked to cancel a confirmed order; fulfillment decides."""
 
     order: OrderNumber
@@ -166,14 +166,14 @@ class OrderCancellationRequested(DomainEvent):
 @domain_event(
     "ordering.order_cancellation_refused", says="order {order} could not be cancelled, because its shipment had left"
 )
-class OrderCancellationRefused(DomainEvent):
+class OrderCancellationRefused(DomainEvent, kw_only=True):
     """Fulfillment could not stop the shipment, so the order is not cancelled."""
 
     order: OrderNumber
 
 
 @domain_event("ordering.order_cancelled", says="order {order} of {total} was cancelled ({reason})")
-class OrderCancelled(DomainEvent):
+class OrderCancelled(DomainEvent, kw_only=True):
     """The order ended before anything was shipped."""
 
     order: OrderNumber
@@ -185,7 +185,7 @@ class OrderCancelled(DomainEvent):
 
 
 @domain_event("ordering.order_shipment_arranged", says="shipment {shipment} was arranged for order {order}")
-class OrderShipmentArranged(DomainEvent):
+class OrderShipmentArranged(DomainEvent, kw_only=True):
     """Fulfillment arranged a shipment of the order, which waits to be packed."""
 
     order: OrderNumber
@@ -195,7 +195,7 @@ class OrderShipmentArranged(DomainEvent):
 @domain_event(
     "ordering.order_shipped", says="order {order} was shipped with {carrier} as {tracking_number}: {quantities}"
 )
-class OrderShipped(DomainEvent):
+class OrderShipped(DomainEvent, kw_only=True):
     """The goods of the order left the warehouse in a shipment."""
 
     order: OrderNumber
@@ -206,7 +206,7 @@ class OrderShipped(DomainEvent):
 
 
 @domain_event("ordering.order_delivered", says="order {order} was delivered in shipment {shipment}")
-class OrderDelivered(DomainEvent):
+class OrderDelivered(DomainEvent, kw_only=True):
     """The shipment of the order reached its recipient."""
 
     order: OrderNumber
@@ -214,7 +214,7 @@ class OrderDelivered(DomainEvent):
 
 
 @domain_event("ordering.order_refunded", says="the refunds of order {order} came to {refunded}")
-class OrderRefunded(DomainEvent):
+class OrderRefunded(DomainEvent, kw_only=True):
     """Money was refunded to the buyer; `refunded` is the total so far."""
 
     order: OrderNumber
@@ -222,7 +222,7 @@ class OrderRefunded(DomainEvent):
 
 
 @domain_event("ordering.order_anonymized", says="order {order} was anonymized", erases=True)
-class OrderAnonymized(DomainEvent):
+class OrderAnonymized(DomainEvent, kw_only=True):
     """The buyer was erased; the order retains only accounting data and the country of its address."""
 
     order: OrderNumber

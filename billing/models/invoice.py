@@ -1,7 +1,7 @@
 """An invoice states what is owed for one order. At most what was paid can be refunded."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -138,8 +138,8 @@ class Invoice(OfOneStory):
         return invoice
 
     @property
-    def _ids(self) -> tuple[InvoiceNumber, OrderNumber]:
-        return InvoiceNumber(self.number), OrderNumber(self.order)
+    def _ids(self) -> dict[str, Any]:
+        return {"invoice": InvoiceNumber(self.number), "order": OrderNumber(self.order)}
 
     def settle(self, payment: PaymentId, amount: Money) -> None:
         """Record the payment; if the invoice is void, owe a refund of the whole amount.
@@ -150,9 +150,9 @@ class Invoice(OfOneStory):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status == OPEN:
-            self.record(events.InvoicePaid(*self._ids, payment, amount))
+            self.record(events.InvoicePaid(**self._ids, payment=payment, amount=amount))
         else:
-            self.record(events.VoidInvoicePaid(*self._ids, payment, amount))
+            self.record(events.VoidInvoicePaid(**self._ids, payment=payment, amount=amount))
             self.owe_refund(amount, payment, "paid after the order was cancelled")
 
     def void(self, reason: str) -> None:
@@ -160,7 +160,7 @@ class Invoice(OfOneStory):
         if not self.accepts("void"):
             return
         if self.status == OPEN:
-            self.record(events.InvoiceVoided(*self._ids))
+            self.record(events.InvoiceVoided(**self._ids))
         elif self.paid > self.refund_owed:
             self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
@@ -173,24 +173,26 @@ class Invoice(OfOneStory):
         """
         if self.accepts("refund_in_part"):
             self._require_left(amount)
-            self.record(events.InvoiceRefundGranted(*self._ids, amount, reason))
+            self.record(events.InvoiceRefundGranted(**self._ids, amount=amount, reason=reason))
             self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
 
     def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Owe a refund of a part or all of what was paid; raises `MoreThanIsLeft`."""
         self._require_left(amount)
         refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
-        self.record(events.InvoiceRefundOwed(*self._ids, refund, payment, amount, reason))
+        self.record(events.InvoiceRefundOwed(**self._ids, refund=refund, payment=payment, amount=amount, reason=reason))
 
     def record_refund(self, refund: RefundId, amount: Money) -> None:
         """Record an issued refund; once all that was paid is refunded, the invoice becomes `refunded`."""
         if self.accepts("record_refund"):
-            self.record(events.InvoiceRefunded(*self._ids, refund, amount, self.refunded + amount))
+            self.record(
+                events.InvoiceRefunded(**self._ids, refund=refund, amount=amount, refunded=self.refunded + amount)
+            )
 
     def anonymize(self) -> None:
         """Remove the payment method, because the payer was erased."""
         if self.payment_method:
-            self.record(events.InvoiceAnonymized(*self._ids))
+            self.record(events.InvoiceAnonymized(**self._ids))
 
     def _require_left(self, amount: Money) -> None:
         self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)

@@ -113,22 +113,22 @@ class Payment(OfOneStory):
     def fail(self, reason: str) -> None:
         """Record that the provider declined the charge; `reason` is its decline code."""
         if self.accepts("fail"):
-            self.record(events.PaymentFailed(PaymentId(self.id), OrderNumber(self.order), reason))
+            self.record(events.PaymentFailed(payment=PaymentId(self.id), order=OrderNumber(self.order), reason=reason))
 
     def lose_outcome(self) -> None:
         """Record that the provider did not respond, so that the outcome is unknown."""
         if self.accepts("lose_outcome"):
-            self.record(events.PaymentOutcomeLost(PaymentId(self.id), OrderNumber(self.order)))
+            self.record(events.PaymentOutcomeLost(payment=PaymentId(self.id), order=OrderNumber(self.order)))
 
     def abandon(self) -> None:
         """Abandon the payment: its invoice is void, and the provider never took the money."""
         if self.accepts("abandon"):
-            self.record(events.PaymentAbandoned(PaymentId(self.id), OrderNumber(self.order)))
+            self.record(events.PaymentAbandoned(payment=PaymentId(self.id), order=OrderNumber(self.order)))
 
     def anonymize(self) -> None:
         """Remove the payment method, because the payer was erased."""
         if self.method:
-            self.record(events.PaymentAnonymized(PaymentId(self.id), OrderNumber(self.order)))
+            self.record(events.PaymentAnonymized(payment=PaymentId(self.id), order=OrderNumber(self.order)))
 
     @applies(events.PaymentRequested)
     def _requested(self, event: events.PaymentRequested) -> None:

@@ -82,7 +82,11 @@ class Refund(OfOneStory):
         """A new refund; the provider has not been asked to issue it yet."""
         requested = cls()
         key = key_at_the_provider(refund, current_cause().correlation_id)
-        requested.record(events.RefundRequested(refund, invoice, payment, order, amount, reason, key))
+        requested.record(
+            events.RefundRequested(
+                refund=refund, invoice=invoice, payment=payment, order=order, amount=amount, reason=reason, key=key
+            )
+        )
         return requested
 
     @property

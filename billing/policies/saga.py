@@ -33,27 +33,31 @@ def record_refund(event: events.RefundIssued) -> None:
 
 @whenever(events.PaymentRequested)
 def publish_payment_requested(event: events.PaymentRequested) -> None:
-    publish(contracts.billing.PaymentRequested(event.order, event.payment, event.amount))
+    publish(contracts.billing.PaymentRequested(order=event.order, payment=event.payment, amount=event.amount))
 
 
 @whenever(events.PaymentSucceeded)
 def publish_payment_succeeded(event: events.PaymentSucceeded) -> None:
-    publish(contracts.billing.PaymentSucceeded(event.order, event.payment, event.amount))
+    publish(contracts.billing.PaymentSucceeded(order=event.order, payment=event.payment, amount=event.amount))
 
 
 @whenever(events.PaymentFailed)
 def publish_payment_failed(event: events.PaymentFailed) -> None:
-    publish(contracts.billing.PaymentFailed(event.order, event.payment, event.reason))
+    publish(contracts.billing.PaymentFailed(order=event.order, payment=event.payment, reason=event.reason))
 
 
 @whenever(events.RefundRequested)
 def publish_refund_requested(event: events.RefundRequested) -> None:
-    publish(contracts.billing.RefundRequested(event.order, event.refund, event.amount))
+    publish(contracts.billing.RefundRequested(order=event.order, refund=event.refund, amount=event.amount))
 
 
 @whenever(events.InvoiceRefunded)
 def publish_refund_issued(event: events.InvoiceRefunded) -> None:
-    publish(contracts.billing.RefundIssued(event.order, event.refund, event.amount, event.refunded))
+    publish(
+        contracts.billing.RefundIssued(
+            order=event.order, refund=event.refund, amount=event.amount, refunded=event.refunded
+        )
+    )
 
 
 # --- Reactions to the contracts of other contexts ---

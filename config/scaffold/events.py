@@ -14,7 +14,7 @@ from integration.domain.events import domain_events
 
 CLASS = '''
 @{decorator}("{name}")
-class {class_name}({base}):
+class {class_name}({base}, kw_only=True):
     """{meaning}"""
 
 {fields}

@@ -14,7 +14,7 @@ from integration.policies import whenever
 
 @whenever(events.ShipmentArranged)
 def publish_shipment_arranged(event: events.ShipmentArranged) -> None:
-    publish(contracts.fulfillment.ShipmentArranged(event.order, event.shipment))
+    publish(contracts.fulfillment.ShipmentArranged(order=event.order, shipment=event.shipment))
 
 
 @whenever(events.ShipmentDispatched)
@@ -22,24 +22,28 @@ def publish_shipment_dispatched(event: events.ShipmentDispatched) -> None:
     lines = tuple(PackedLine(sku, quantity) for sku, quantity in event.quantities.items())
     publish(
         contracts.fulfillment.ShipmentDispatched(
-            event.order, event.shipment, event.carrier, event.tracking_number, lines
+            order=event.order,
+            shipment=event.shipment,
+            carrier=event.carrier,
+            tracking_number=event.tracking_number,
+            lines=lines,
         )
     )
 
 
 @whenever(events.ShipmentDelivered)
 def publish_shipment_delivered(event: events.ShipmentDelivered) -> None:
-    publish(contracts.fulfillment.ShipmentDelivered(event.order, event.shipment))
+    publish(contracts.fulfillment.ShipmentDelivered(order=event.order, shipment=event.shipment))
 
 
 @whenever(events.ShipmentCancelled)
 def publish_shipment_cancelled(event: events.ShipmentCancelled) -> None:
-    publish(contracts.fulfillment.ShipmentCancelled(event.order, event.shipment, event.reason))
+    publish(contracts.fulfillment.ShipmentCancelled(order=event.order, shipment=event.shipment, reason=event.reason))
 
 
 @whenever(events.CancellationRefused)
 def publish_cancellation_refused(event: events.CancellationRefused) -> None:
-    publish(contracts.fulfillment.CancellationRefused(event.order, event.shipment))
+    publish(contracts.fulfillment.CancellationRefused(order=event.order, shipment=event.shipment))
 
 
 # --- Reactions to the contracts of other contexts ---

@@ -28,7 +28,7 @@ Source: Stripe's test names.
 
 
 @contract("billing.payment-requested", version=2)
-class PaymentRequested(IntegrationEvent):
+class PaymentRequested(IntegrationEvent, kw_only=True):
     """The order's goods are reserved and its invoice is open: the payment is to be collected now.
 
     Since version 2 it is collected under the key that is stored with the payment. Code that knows only version 1 would
@@ -46,7 +46,7 @@ def _same_fields(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contract("billing.payment-succeeded")
-class PaymentSucceeded(IntegrationEvent):
+class PaymentSucceeded(IntegrationEvent, kw_only=True):
     """The order's payment was collected."""
 
     order: OrderNumber
@@ -55,7 +55,7 @@ class PaymentSucceeded(IntegrationEvent):
 
 
 @contract("billing.payment-failed")
-class PaymentFailed(IntegrationEvent):
+class PaymentFailed(IntegrationEvent, kw_only=True):
     """The order's payment was declined and cannot be collected."""
 
     order: OrderNumber
@@ -64,7 +64,7 @@ class PaymentFailed(IntegrationEvent):
 
 
 @contract("billing.refund-requested", version=2)
-class RefundRequested(IntegrationEvent):
+class RefundRequested(IntegrationEvent, kw_only=True):
     """A payment that was collected for the order is to be refunded now.
 
     Since version 2 it is refunded under the key that is stored with the refund, as a payment is collected.
@@ -79,7 +79,7 @@ upcast(RefundRequested, from_version=1)(_same_fields)
 
 
 @contract("billing.refund-issued")
-class RefundIssued(IntegrationEvent):
+class RefundIssued(IntegrationEvent, kw_only=True):
     """A refund was issued for the order: `amount` this time, `refunded` in total so far."""
 
     order: OrderNumber

@@ -14,7 +14,7 @@ class PackedLine(Struct, frozen=True):
 
 
 @contract("fulfillment.shipment-arranged")
-class ShipmentArranged(IntegrationEvent):
+class ShipmentArranged(IntegrationEvent, kw_only=True):
     """A shipment was created and waits to be packed and handed to a carrier."""
 
     order: OrderNumber
@@ -22,7 +22,7 @@ class ShipmentArranged(IntegrationEvent):
 
 
 @contract("fulfillment.shipment-dispatched")
-class ShipmentDispatched(IntegrationEvent):
+class ShipmentDispatched(IntegrationEvent, kw_only=True):
     """The goods were handed to the carrier."""
 
     order: OrderNumber
@@ -33,7 +33,7 @@ class ShipmentDispatched(IntegrationEvent):
 
 
 @contract("fulfillment.shipment-delivered")
-class ShipmentDelivered(IntegrationEvent):
+class ShipmentDelivered(IntegrationEvent, kw_only=True):
     """The goods were delivered to the recipient."""
 
     order: OrderNumber
@@ -41,7 +41,7 @@ class ShipmentDelivered(IntegrationEvent):
 
 
 @contract("fulfillment.shipment-cancelled")
-class ShipmentCancelled(IntegrationEvent):
+class ShipmentCancelled(IntegrationEvent, kw_only=True):
     """The shipment was cancelled before dispatch: the order can be cancelled."""
 
     order: OrderNumber
@@ -50,7 +50,7 @@ class ShipmentCancelled(IntegrationEvent):
 
 
 @contract("fulfillment.cancellation-refused")
-class CancellationRefused(IntegrationEvent):
+class CancellationRefused(IntegrationEvent, kw_only=True):
     """The goods were already dispatched: the order cannot be cancelled."""
 
     order: OrderNumber

@@ -19,14 +19,14 @@ class Shortage(Struct, frozen=True):
 
 
 @contract("inventory.stock-reserved")
-class StockReserved(IntegrationEvent):
+class StockReserved(IntegrationEvent, kw_only=True):
     """All goods of the order are reserved."""
 
     order: OrderNumber
 
 
 @contract("inventory.stock-reservation-failed")
-class StockReservationFailed(IntegrationEvent):
+class StockReservationFailed(IntegrationEvent, kw_only=True):
     """Not all goods of the order were available, so none were reserved."""
 
     order: OrderNumber
@@ -34,7 +34,7 @@ class StockReservationFailed(IntegrationEvent):
 
 
 @contract("inventory.stock-ran-low")
-class StockRanLow(IntegrationEvent):
+class StockRanLow(IntegrationEvent, kw_only=True):
     """The available quantity of a SKU fell to its reorder point or below."""
 
     sku: Sku
@@ -43,7 +43,7 @@ class StockRanLow(IntegrationEvent):
 
 
 @contract("inventory.stock-ran-out")
-class StockRanOut(IntegrationEvent):
+class StockRanOut(IntegrationEvent, kw_only=True):
     """A SKU is no longer available."""
 
     sku: Sku
@@ -51,7 +51,7 @@ class StockRanOut(IntegrationEvent):
 
 
 @contract("inventory.stock-replenished")
-class StockReplenished(IntegrationEvent):
+class StockReplenished(IntegrationEvent, kw_only=True):
     """The available quantity of a SKU is above its reorder point again."""
 
     sku: Sku

@@ -26,7 +26,7 @@ class LineToShip(Struct, frozen=True):
 
 
 @contract("ordering.product-listed")
-class ProductListed(IntegrationEvent):
+class ProductListed(IntegrationEvent, kw_only=True):
     """A product is offered for sale for the first time."""
 
     sku: Sku
@@ -34,7 +34,7 @@ class ProductListed(IntegrationEvent):
 
 
 @contract("ordering.order-placed")
-class OrderPlaced(IntegrationEvent):
+class OrderPlaced(IntegrationEvent, kw_only=True):
     """A buyer placed an order at these prices and chose a payment method."""
 
     order: OrderNumber
@@ -46,14 +46,14 @@ class OrderPlaced(IntegrationEvent):
 
 
 @contract("ordering.order-confirmed")
-class OrderConfirmed(IntegrationEvent):
+class OrderConfirmed(IntegrationEvent, kw_only=True):
     """The order is paid and its goods are reserved: it will be shipped."""
 
     order: OrderNumber
 
 
 @contract("ordering.shipping-requested")
-class ShippingRequested(IntegrationEvent):
+class ShippingRequested(IntegrationEvent, kw_only=True):
     """A confirmed order is to be shipped.
 
     This is the only contract that carries an address; fulfillment consumes it.
@@ -65,7 +65,7 @@ class ShippingRequested(IntegrationEvent):
 
 
 @contract("ordering.order-cancellation-requested")
-class OrderCancellationRequested(IntegrationEvent):
+class OrderCancellationRequested(IntegrationEvent, kw_only=True):
     """The cancellation of a confirmed order was requested. Fulfillment decides whether it is still possible."""
 
     order: OrderNumber
@@ -73,7 +73,7 @@ class OrderCancellationRequested(IntegrationEvent):
 
 
 @contract("ordering.order-cancelled")
-class OrderCancelled(IntegrationEvent):
+class OrderCancelled(IntegrationEvent, kw_only=True):
     """The order was cancelled before anything was shipped."""
 
     order: OrderNumber
@@ -81,7 +81,7 @@ class OrderCancelled(IntegrationEvent):
 
 
 @contract("ordering.buyer-erased")
-class BuyerErased(IntegrationEvent):
+class BuyerErased(IntegrationEvent, kw_only=True):
     """A buyer's personal data is to be erased.
 
     Every consumer erases the personal data that it stores for these orders, all of which have ended. A buyer with many

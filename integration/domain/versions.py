@@ -14,7 +14,11 @@ from integration.domain.naming import UnknownName
 
 
 class Versioned(msgspec.Struct, frozen=True):
-    """An event that is stored or sent. It has a wire name and a version of its fields."""
+    """An event that is stored or sent. It has a wire name and a version of its fields.
+
+    Events are made by keyword, so that a field between two others never shifts their values. msgspec does not inherit
+    `kw_only=True`, so each class says it, and `manage.py contracts check` refuses one that does not.
+    """
 
     wire_name: ClassVar[str]
     schema_version: ClassVar[int] = 1

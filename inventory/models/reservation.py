@@ -62,7 +62,7 @@ class Reservation(OfOneStory):
     def hold(cls, order: OrderNumber, lines: Sequence[ReservedLine]) -> Self:
         """A new reservation of all goods of an order; the caller has checked that they are available."""
         reservation = cls()
-        reservation.record(events.GoodsReserved(order, tuple(lines)))
+        reservation.record(events.GoodsReserved(order=order, lines=tuple(lines)))
         return reservation
 
     @classmethod
@@ -72,7 +72,7 @@ class Reservation(OfOneStory):
         The refusal is stored like any reservation, so that it stays the decision when goods come in later.
         """
         reservation = cls()
-        reservation.record(events.ReservationRefused(order, tuple(lines), tuple(shortages)))
+        reservation.record(events.ReservationRefused(order=order, lines=tuple(lines), shortages=tuple(shortages)))
         return reservation
 
     @property
@@ -88,7 +88,7 @@ class Reservation(OfOneStory):
         Raises:
             NotAllowed: the reservation is expired or refused.
         """
-        return self._record_if_accepted("commit", events.ReservationCommitted(self._order))
+        return self._record_if_accepted("commit", events.ReservationCommitted(order=self._order))
 
     def release(self, reason: str) -> bool:
         """End the reservation because the order is cancelled.
@@ -99,7 +99,7 @@ class Reservation(OfOneStory):
         Raises:
             NotAllowed: the goods are shipped.
         """
-        return self._record_if_accepted("release", events.ReservationReleased(self._order, reason))
+        return self._record_if_accepted("release", events.ReservationReleased(order=self._order, reason=reason))
 
     def expire(self) -> bool:
         """End the reservation because the order was not paid in time.
@@ -110,7 +110,7 @@ class Reservation(OfOneStory):
         Raises:
             NotAllowed: the reservation is committed or shipped.
         """
-        return self._record_if_accepted("expire", events.ReservationExpired(self._order))
+        return self._record_if_accepted("expire", events.ReservationExpired(order=self._order))
 
     def ship(self, shipment: ShipmentId) -> bool:
         """End the reservation because its goods left the warehouse.
@@ -122,7 +122,7 @@ class Reservation(OfOneStory):
             NotYet: the reservation is not committed.
             NotAllowed: the reservation is released, expired or refused.
         """
-        return self._record_if_accepted("ship", events.ReservationShipped(self._order, shipment))
+        return self._record_if_accepted("ship", events.ReservationShipped(order=self._order, shipment=shipment))
 
     def _record_if_accepted(self, message: str, event: Any) -> bool:
         accepted = self.accepts(message)

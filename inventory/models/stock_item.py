@@ -63,7 +63,7 @@ class StockItem(Aggregate):
     def open(cls, sku: Sku, reorder_point: int = DEFAULT_REORDER_POINT) -> Self:
         """A new stock item with no units on hand."""
         item = cls()
-        item.record(events.StockItemOpened(sku, reorder_point))
+        item.record(events.StockItemOpened(sku=sku, reorder_point=reorder_point))
         return item
 
     @property
@@ -81,7 +81,7 @@ class StockItem(Aggregate):
     def receive(self, quantity: int, reference: str) -> None:
         """Add received units to those on hand; raises `QuantityOutOfBounds`."""
         self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
-        self._move(events.StockReceived(quantity, reference))
+        self._move(events.StockReceived(quantity=quantity, reference=reference))
 
     def adjust(self, delta: int, reason: str) -> None:
         """Correct the units on hand by `delta`, which is negative to remove units.
@@ -92,20 +92,20 @@ class StockItem(Aggregate):
         """
         self.require(delta != 0 and abs(delta) <= MAX_QUANTITY, NothingAdjusted(pointer="/delta"))
         self.require(self.available + delta >= 0, ReservedGoods)
-        self._move(events.StockAdjusted(delta, reason))
+        self._move(events.StockAdjusted(delta=delta, reason=reason))
 
     def set_aside(self, order: OrderNumber, quantity: int) -> None:
         """Reserve units for an order; raises `NotThatMany` if fewer are available."""
         self.require(quantity <= self.available, NotThatMany)
-        self._move(events.StockSetAside(order, quantity))
+        self._move(events.StockSetAside(order=order, quantity=quantity))
 
     def free(self, order: OrderNumber, quantity: int) -> None:
         """Make units that are reserved for an order available again."""
-        self._move(events.StockFreed(order, quantity))
+        self._move(events.StockFreed(order=order, quantity=quantity))
 
     def ship(self, order: OrderNumber, quantity: int) -> None:
         """Deduct units that are reserved for an order from those on hand, because they left the warehouse."""
-        self._move(events.StockShipped(order, quantity))
+        self._move(events.StockShipped(order=order, quantity=quantity))
 
     def _move(self, movement: Any) -> None:
         before = self.level
@@ -114,7 +114,11 @@ class StockItem(Aggregate):
             # The version of the event recorded next. Contracts about the level may arrive in any order: consumers
             # ignore one with a lower number than the last.
             sequence = self.version + 1
-            self.record(events.StockLevelChanged(Sku(self.sku), self.level.value, self.available, sequence))
+            self.record(
+                events.StockLevelChanged(
+                    sku=Sku(self.sku), level=self.level.value, available=self.available, sequence=sequence
+                )
+            )
 
     @applies(events.StockItemOpened)
     def _opened(self, event: events.StockItemOpened) -> None:

@@ -13,12 +13,12 @@ from inventory.events import ReservedLine
 
 @whenever(events.GoodsReserved)
 def publish_stock_reserved(event: events.GoodsReserved) -> None:
-    publish(contracts.inventory.StockReserved(event.order))
+    publish(contracts.inventory.StockReserved(order=event.order))
 
 
 @whenever(events.ReservationRefused)
 def publish_stock_reservation_failed(event: events.ReservationRefused) -> None:
-    publish(contracts.inventory.StockReservationFailed(event.order, event.shortages))
+    publish(contracts.inventory.StockReservationFailed(order=event.order, shortages=event.shortages))
 
 
 # --- Reactions to the contracts of other contexts ---

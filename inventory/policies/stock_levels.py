@@ -11,8 +11,10 @@ from inventory.models import Level
 def publish_stock_level(event: events.StockLevelChanged) -> None:
     match Level(event.level):
         case Level.OUT:
-            publish(contracts.inventory.StockRanOut(event.sku, event.sequence))
+            publish(contracts.inventory.StockRanOut(sku=event.sku, sequence=event.sequence))
         case Level.LOW:
-            publish(contracts.inventory.StockRanLow(event.sku, event.available, event.sequence))
+            publish(contracts.inventory.StockRanLow(sku=event.sku, available=event.available, sequence=event.sequence))
         case Level.IN_STOCK:
-            publish(contracts.inventory.StockReplenished(event.sku, event.available, event.sequence))
+            publish(
+                contracts.inventory.StockReplenished(sku=event.sku, available=event.available, sequence=event.sequence)
+            )

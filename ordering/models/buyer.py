@@ -47,7 +47,9 @@ class Buyer(Aggregate):
     def register(cls, buyer: BuyerId, *, user: int | None, name: str, email: str) -> Self:
         """A new buyer, who has spent nothing yet; `user` is the primary key of their user, if they have one."""
         registered = cls()
-        registered.record(events.BuyerRegistered(buyer, user, name, email, settings.SHOP_CURRENCY))
+        registered.record(
+            events.BuyerRegistered(buyer=buyer, user=user, name=name, email=email, currency=settings.SHOP_CURRENCY)
+        )
         return registered
 
     def change_profile(
@@ -60,29 +62,43 @@ class Buyer(Aggregate):
         email_notifications: bool,
     ) -> None:
         """Replace the whole profile; record nothing if it equals the current one."""
-        changed = events.BuyerProfileChanged(name, email, default_shipping_address, locale, email_notifications)
+        changed = events.BuyerProfileChanged(
+            name=name,
+            email=email,
+            default_shipping_address=default_shipping_address,
+            locale=locale,
+            email_notifications=email_notifications,
+        )
         if changed != self._profile:
             self.record(changed)
 
     @property
     def _profile(self) -> events.BuyerProfileChanged:
         address = msgspec.convert(self.default_shipping_address, Address | None)
-        return events.BuyerProfileChanged(self.name, self.email, address, self.locale, self.email_notifications)
+        return events.BuyerProfileChanged(
+            name=self.name,
+            email=self.email,
+            default_shipping_address=address,
+            locale=self.locale,
+            email_notifications=self.email_notifications,
+        )
 
     def change_spend(self, order: OrderNumber, change: Money) -> None:
         """Add `change` to the spend because of an order; an amount that is not in the shop's currency is ignored."""
         if change.currency == self.currency:
-            self.record(events.BuyerSpendChanged(BuyerId(self.id), order, change, self.spend + change))
+            self.record(
+                events.BuyerSpendChanged(buyer=BuyerId(self.id), order=order, change=change, spend=self.spend + change)
+            )
 
     def grant_discount(self, percent: int, reason: str) -> None:
         """Give a discount of `percent` % on every new order; 0 ends the discount."""
         if percent != self.discount_percent:
-            self.record(events.BuyerDiscountChanged(percent, reason))
+            self.record(events.BuyerDiscountChanged(percent=percent, reason=reason))
 
     def erase(self, orders: Sequence[OrderNumber]) -> None:
         """Erase the profile, and record that these orders were anonymized; do nothing if there is nothing to erase."""
         if orders or self.name or self.email or self.default_shipping_address:
-            self.record(events.BuyerErased(BuyerId(self.id), tuple(orders)))
+            self.record(events.BuyerErased(buyer=BuyerId(self.id), orders=tuple(orders)))
 
     @applies(events.BuyerRegistered)
     def _registered(self, event: events.BuyerRegistered) -> None:

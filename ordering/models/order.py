@@ -135,7 +135,7 @@ class Order(OfOneStory):
     def await_payment(self) -> None:
         """Wait for the payment, because the goods are reserved."""
         if self.accepts("await_payment"):
-            self.record(events.OrderGoodsReserved(self._number))
+            self.record(events.OrderGoodsReserved(order=self._number))
 
     def cancel_for_shortage(self) -> None:
         """Cancel the order because some of its goods are out of stock; ignored once the goods are reserved."""
@@ -148,9 +148,11 @@ class Order(OfOneStory):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status != CANCELLED:
-            self.record(events.OrderConfirmed(self._number, BuyerId(self.buyer_id), payment, amount))
+            self.record(
+                events.OrderConfirmed(order=self._number, buyer=BuyerId(self.buyer_id), payment=payment, paid=amount)
+            )
         elif not self.paid:
-            self.record(events.OrderPaidTooLate(self._number, payment, amount))
+            self.record(events.OrderPaidTooLate(order=self._number, payment=payment, paid=amount))
 
     def cancel_for_declined_payment(self, reason: str) -> None:
         """Cancel the order because its payment was declined; raises `NotYet` before its goods are reserved."""
@@ -175,7 +177,7 @@ class Order(OfOneStory):
         if self.cancellation_requested:
             self.require(note == self.note, CancellationUnderWay)
         elif self.status == CONFIRMED:
-            self.record(events.OrderCancellationRequested(self._number, reason.value, note))
+            self.record(events.OrderCancellationRequested(order=self._number, reason=reason.value, note=note))
         else:
             self._cancel(reason, note)
 
@@ -187,24 +189,32 @@ class Order(OfOneStory):
     def reject_cancellation(self) -> None:
         """Withdraw the requested cancellation, because the shipment could not be stopped; raises `NotYet`."""
         if self.accepts("reject_cancellation") and self.cancellation_requested:
-            self.record(events.OrderCancellationRefused(self._number))
+            self.record(events.OrderCancellationRefused(order=self._number))
 
     def mark_arranged(self, shipment: ShipmentId) -> None:
         """Record that fulfillment arranged a shipment, unless it is known already; raises `NotYet`."""
         if self.accepts("mark_arranged") and all(known["id"] != shipment for known in self.shipments):
-            self.record(events.OrderShipmentArranged(self._number, shipment))
+            self.record(events.OrderShipmentArranged(order=self._number, shipment=shipment))
 
     def mark_shipped(
         self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
     ) -> None:
         """Record the shipment of the goods, with its units per SKU; raises `NotYet`, `NotAllowed`."""
         if self.accepts("mark_shipped"):
-            self.record(events.OrderShipped(self._number, shipment, carrier, tracking_number, dict(quantities)))
+            self.record(
+                events.OrderShipped(
+                    order=self._number,
+                    shipment=shipment,
+                    carrier=carrier,
+                    tracking_number=tracking_number,
+                    quantities=dict(quantities),
+                )
+            )
 
     def mark_delivered(self, shipment: ShipmentId) -> None:
         """Record that a shipment reached its recipient; raises `NotYet`, `NotAllowed`."""
         if self.accepts("mark_delivered"):
-            self.record(events.OrderDelivered(self._number, shipment))
+            self.record(events.OrderDelivered(order=self._number, shipment=shipment))
 
     def record_refund(self, refunded: Money) -> None:
         """Record that `refunded` is the total refunded so far.
@@ -214,12 +224,12 @@ class Order(OfOneStory):
         """
         if self.accepts("record_refund") and refunded > self.refunded:
             self.require(refunded <= self.paid, NotYet("the refund arrived before its payment"))
-            self.record(events.OrderRefunded(self._number, refunded))
+            self.record(events.OrderRefunded(order=self._number, refunded=refunded))
 
     def anonymize(self) -> None:
         """Erase the personal data of the order; raises `NotAllowed` unless it is delivered or cancelled."""
         if self.accepts("anonymize") and not self.is_anonymous:
-            self.record(events.OrderAnonymized(self._number))
+            self.record(events.OrderAnonymized(order=self._number))
 
     @property
     def is_anonymous(self) -> bool:

@@ -57,20 +57,22 @@ class Product(Aggregate):
         """A new product, which is on sale; raises `PriceOutOfBounds`."""
         cls._check_price(price)
         product = cls()
-        product.record(events.ProductListed(sku, name, description, price))
+        product.record(events.ProductListed(sku=sku, name=name, description=description, price=price))
         return product
 
     def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
         """Replace all four values for new orders; placed orders keep their prices. Raises `PriceOutOfBounds`."""
         self._check_price(price)
-        changed = events.ProductChanged(name, description, price, on_sale)
-        if changed != events.ProductChanged(self.name, self.description, self.price, self.on_sale):
+        changed = events.ProductChanged(name=name, description=description, price=price, on_sale=on_sale)
+        if changed != events.ProductChanged(
+            name=self.name, description=self.description, price=self.price, on_sale=self.on_sale
+        ):
             self.record(changed)
 
     def show_availability(self, availability: Availability, sequence: int) -> None:
         """Set the availability that inventory published, unless `sequence` is not higher than the last one."""
         if sequence > self.availability_sequence:
-            self.record(events.ProductAvailabilityChanged(availability.value, sequence))
+            self.record(events.ProductAvailabilityChanged(availability=availability.value, sequence=sequence))
 
     @staticmethod
     def _check_price(price: Money) -> None:

@@ -9,4 +9,4 @@ from ordering import events
 @whenever(events.BuyerErased)
 def publish_buyer_erased(event: events.BuyerErased) -> None:
     if event.orders:
-        publish(contracts.ordering.BuyerErased(event.buyer, event.orders))
+        publish(contracts.ordering.BuyerErased(buyer=event.buyer, orders=event.orders))

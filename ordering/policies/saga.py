@@ -30,7 +30,7 @@ def register_new_buyer(event: events.OrderPlaced) -> None:
 
 @whenever(events.ProductListed)
 def publish_product_listed(event: events.ProductListed) -> None:
-    publish(contracts.ordering.ProductListed(event.sku, event.name))
+    publish(contracts.ordering.ProductListed(sku=event.sku, name=event.name))
 
 
 @whenever(events.OrderPlaced)
@@ -49,7 +49,7 @@ def publish_order_placed(event: events.OrderPlaced) -> None:
 
 @whenever(events.OrderConfirmed)
 def publish_order_confirmed(event: events.OrderConfirmed) -> None:
-    publish(contracts.ordering.OrderConfirmed(event.order))
+    publish(contracts.ordering.OrderConfirmed(order=event.order))
 
 
 @whenever(events.OrderConfirmed)
@@ -59,12 +59,12 @@ def publish_shipping_requested(event: events.OrderConfirmed) -> None:
 
 @whenever(events.OrderCancellationRequested)
 def publish_order_cancellation_requested(event: events.OrderCancellationRequested) -> None:
-    publish(contracts.ordering.OrderCancellationRequested(event.order, event.reason))
+    publish(contracts.ordering.OrderCancellationRequested(order=event.order, reason=event.reason))
 
 
 @whenever(events.OrderCancelled)
 def publish_order_cancelled(event: events.OrderCancelled) -> None:
-    publish(contracts.ordering.OrderCancelled(event.order, event.reason))
+    publish(contracts.ordering.OrderCancelled(order=event.order, reason=event.reason))
 
 
 # --- Reactions to the contracts of other contexts ---

@@ -47,8 +47,8 @@ PLACED = from_ordering.OrderPlaced(
     discount=NOTHING,
     total=TOTAL,
 )
-RESERVED = from_inventory.StockReserved(ORDER)
-CANCELLED = from_ordering.OrderCancelled(ORDER, "by_buyer")
+RESERVED = from_inventory.StockReserved(order=ORDER)
+CANCELLED = from_ordering.OrderCancelled(order=ORDER, reason="by_buyer")
 
 PublishAll = Callable[..., None]
 Published = Callable[..., list[IntegrationEvent]]
@@ -85,7 +85,14 @@ def retry_until_done(drain: Drain, later: Later) -> Callable[[], None]:
 
 def _placed_with_declined_card() -> from_ordering.OrderPlaced:
     method = PaymentMethodId("pm_card_chargeDeclined")
-    return from_ordering.OrderPlaced(ORDER, PLACED.buyer, method, PLACED.lines, PLACED.discount, PLACED.total)
+    return from_ordering.OrderPlaced(
+        order=ORDER,
+        buyer=PLACED.buyer,
+        payment_method=method,
+        lines=PLACED.lines,
+        discount=PLACED.discount,
+        total=PLACED.total,
+    )
 
 
 def _states() -> tuple[str, str | None, str | None]:
@@ -157,8 +164,8 @@ def test_reserved_stock_leads_to_a_payment(consume: PublishAll, published: Publi
         payment.idempotency_key, Charged(payment.reference), TOTAL
     )
     assert published(contracts.PaymentRequested, contracts.PaymentSucceeded) == [
-        contracts.PaymentRequested(ORDER, PAYMENT, TOTAL),
-        contracts.PaymentSucceeded(ORDER, PAYMENT, TOTAL),
+        contracts.PaymentRequested(order=ORDER, payment=PAYMENT, amount=TOTAL),
+        contracts.PaymentSucceeded(order=ORDER, payment=PAYMENT, amount=TOTAL),
     ]
     assert _moved() == [("charge", TOTAL)]
 
@@ -177,7 +184,7 @@ def test_a_payment_is_collected_whichever_event_comes_first(
 def test_a_reservation_published_twice_is_charged_once(consume: PublishAll, published: Published) -> None:
     consume(PLACED, RESERVED)
     consume(RESERVED)
-    consume(contracts.PaymentRequested(ORDER, PAYMENT, TOTAL))
+    consume(contracts.PaymentRequested(order=ORDER, payment=PAYMENT, amount=TOTAL))
 
     assert _moved() == [("charge", TOTAL)]
     assert len(published(contracts.PaymentSucceeded)) == 1
@@ -189,7 +196,9 @@ def test_a_declined_card_is_an_outcome_and_not_a_failed_delivery(consume: Publis
 
     assert _states() == ("open", "failed", None)
     assert Payment.objects.get().failure == "generic_decline"
-    assert published(contracts.PaymentFailed) == [contracts.PaymentFailed(ORDER, PAYMENT, "generic_decline")]
+    assert published(contracts.PaymentFailed) == [
+        contracts.PaymentFailed(order=ORDER, payment=PAYMENT, reason="generic_decline")
+    ]
     assert published(contracts.PaymentSucceeded) == []
     assert _all_handled()
 
@@ -314,8 +323,8 @@ def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(
     assert _states() == ("refunded", "succeeded", "issued")
     assert Invoice.objects.get().refunded == TOTAL
     assert published(contracts.RefundRequested, contracts.RefundIssued) == [
-        contracts.RefundRequested(ORDER, REFUND, TOTAL),
-        contracts.RefundIssued(ORDER, REFUND, TOTAL, TOTAL),
+        contracts.RefundRequested(order=ORDER, refund=REFUND, amount=TOTAL),
+        contracts.RefundIssued(order=ORDER, refund=REFUND, amount=TOTAL, refunded=TOTAL),
     ]
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
     assert _all_handled()
@@ -368,7 +377,7 @@ def test_a_refund_whose_request_or_response_was_lost_is_issued_once(
 def test_a_refund_requested_twice_is_issued_once(consume: PublishAll, published: Published) -> None:
     consume(PLACED, RESERVED)
     consume(CANCELLED)
-    consume(contracts.RefundRequested(ORDER, REFUND, TOTAL))
+    consume(contracts.RefundRequested(order=ORDER, refund=REFUND, amount=TOTAL))
 
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
     assert len(published(contracts.RefundIssued)) == 1
@@ -427,8 +436,12 @@ def test_each_refund_in_part_has_its_own_key_and_is_published(
     assert _moved() == [("charge", TOTAL), ("refund", Money("5", "USD")), ("refund", Money("7", "USD"))]
     assert [refund.id for refund in Refund.objects.order_by("id")] == ["F-1-1", "F-1-2"]
     assert published(contracts.RefundIssued) == [
-        contracts.RefundIssued(ORDER, RefundId("F-1-1"), Money("5", "USD"), Money("5", "USD")),
-        contracts.RefundIssued(ORDER, RefundId("F-1-2"), Money("7", "USD"), Money("12", "USD")),
+        contracts.RefundIssued(
+            order=ORDER, refund=RefundId("F-1-1"), amount=Money("5", "USD"), refunded=Money("5", "USD")
+        ),
+        contracts.RefundIssued(
+            order=ORDER, refund=RefundId("F-1-2"), amount=Money("7", "USD"), refunded=Money("12", "USD")
+        ),
     ]
     assert Invoice.objects.get().status == "paid"
 

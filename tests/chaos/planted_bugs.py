@@ -132,7 +132,7 @@ def reserve_without_looking(order: Any, lines: Any) -> None:
             work.add(Reservation.hold(order, lines))
         for line in lines:
             if line.sku in stock:
-                stock[line.sku].record(stock_events.StockSetAside(order, line.quantity))
+                stock[line.sku].record(stock_events.StockSetAside(order=order, quantity=line.quantity))
 
 
 def release_nothing(order: Any, reason: str) -> None:
@@ -187,7 +187,11 @@ def write_no_lines(self: Aggregate) -> list[Any]:
 
 def pay_twice(self: Payment, reference: str) -> None:
     """Record a success again when it arrives again, whatever the state table says."""
-    self.record(payment_events.PaymentSucceeded(self.id, self.invoice_id, self.order, self.amount, reference))
+    self.record(
+        payment_events.PaymentSucceeded(
+            payment=self.id, invoice=self.invoice_id, order=self.order, amount=self.amount, reference=reference
+        )
+    )
 
 
 def lock_nothing(model: Any, attribute: str, values: Any, locked: bool = False) -> Any:
@@ -220,7 +224,7 @@ def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
 
 def fail_in_any_state(self: Payment, reason: str) -> None:
     """Record a failure in every state, so that the call-back that arrives last wins."""
-    self.record(payment_events.PaymentFailed(self.id, self.order, reason))
+    self.record(payment_events.PaymentFailed(payment=self.id, order=self.order, reason=reason))
 
 
 def count_no_attempt(delivery_queue: Any, limit: int, newest_first: bool = False) -> Any:

@@ -81,7 +81,7 @@ class InThread:
 def quoting() -> Message:
     """A message whose only delivery was skipped long ago, with an error that quotes a person."""
     with clock.moved(-LONG), unit_of_work():
-        publish(contracts.ordering.OrderConfirmed("R-1"))
+        publish(contracts.ordering.OrderConfirmed(order="R-1"))
     message = Message.objects.get()
     long_ago = clock.now() - LONG
     Delivery.objects.exclude(pk=Delivery.objects.order_by("pk").first().pk).delete()
@@ -299,7 +299,7 @@ def retried(buyer: Buyer, place: Callable[[Buyer], Order], drain: Callable[..., 
     commands.cancel_for_shortage(order.number)
     drain()
     with caused_by(Cause(correlation_id=Order.objects.get(pk=order.number).correlation_id)), unit_of_work():
-        publish(contracts.inventory.StockReserved(order.number))
+        publish(contracts.inventory.StockReserved(order=order.number))
     Delivery.objects.exclude(consumer="ordering.await-payment").filter(status=Status.PENDING).update(
         status=Status.DONE, done_at=clock.now()
     )

@@ -53,7 +53,7 @@ def _all_handled() -> bool:
     return not Delivery.objects.filter(context="fulfillment").exclude(status="done", attempts__lte=1).exists()
 
 
-CANCELLATION_REQUESTED = from_ordering.OrderCancellationRequested(ORDER, "by_buyer")
+CANCELLATION_REQUESTED = from_ordering.OrderCancellationRequested(order=ORDER, reason="by_buyer")
 
 
 def test_a_confirmed_order_gets_one_shipment_however_often_it_is_requested(
@@ -66,7 +66,7 @@ def test_a_confirmed_order_gets_one_shipment_however_often_it_is_requested(
     assert (shipment.order, shipment.status) == (ORDER, "arranged")
     assert Address(**shipment.recipient) == address
     assert [(line.sku, line.name, line.quantity) for line in shipment.lines] == [("MUG", "Mug", 2), ("LAMP", "Lamp", 1)]
-    assert published(to_others.ShipmentArranged) == [to_others.ShipmentArranged(ORDER, ID)]
+    assert published(to_others.ShipmentArranged) == [to_others.ShipmentArranged(order=ORDER, shipment=ID)]
     assert _all_handled()
 
 
@@ -81,10 +81,14 @@ def test_dispatch_and_delivery_are_published(arranged: ShipmentId, published: Pu
     assert queries.shipment(arranged).status == "delivered"
     assert published(to_others.ShipmentDispatched) == [
         to_others.ShipmentDispatched(
-            ORDER, ID, "DHL", "JD0143", (to_others.PackedLine(MUG, 2), to_others.PackedLine(LAMP, 1))
+            order=ORDER,
+            shipment=ID,
+            carrier="DHL",
+            tracking_number="JD0143",
+            lines=(to_others.PackedLine(MUG, 2), to_others.PackedLine(LAMP, 1)),
         )
     ]
-    assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(ORDER, ID)]
+    assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(order=ORDER, shipment=ID)]
 
 
 def test_no_contract_of_fulfillment_contains_the_address(arranged: ShipmentId, address: Address) -> None:
@@ -139,7 +143,9 @@ def test_an_arranged_shipment_is_cancelled_once(
     consume(CANCELLATION_REQUESTED)
 
     assert queries.shipment(arranged).status == "cancelled"
-    assert published(to_others.ShipmentCancelled) == [to_others.ShipmentCancelled(ORDER, ID, "by_buyer")]
+    assert published(to_others.ShipmentCancelled) == [
+        to_others.ShipmentCancelled(order=ORDER, shipment=ID, reason="by_buyer")
+    ]
     assert _all_handled()
     with pytest.raises(NotAllowed):
         commands.dispatch_shipment(arranged, "DHL", "JD0143")
@@ -152,7 +158,7 @@ def test_a_dispatched_shipment_is_not_cancelled_and_the_refusal_is_published(
     consume(CANCELLATION_REQUESTED)
 
     assert queries.shipment(arranged).status == "dispatched"
-    assert published(to_others.CancellationRefused) == [to_others.CancellationRefused(ORDER, ID)]
+    assert published(to_others.CancellationRefused) == [to_others.CancellationRefused(order=ORDER, shipment=ID)]
     assert published(to_others.ShipmentCancelled) == []
 
 

@@ -92,7 +92,7 @@ def test_a_shipment_is_dispatched_with_all_its_lines() -> None:
     shipment = IN_STATE["dispatched"]()
 
     assert shipment.recorded_events[-1].event == events.ShipmentDispatched(
-        ID, ORDER, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}
+        shipment=ID, order=ORDER, carrier="DHL", tracking_number="JD0143", quantities={Sku("MUG"): 2, Sku("LAMP"): 1}
     )
     assert (shipment.carrier, shipment.tracking_number) == ("DHL", "JD0143")
 
@@ -114,4 +114,4 @@ def test_a_shipment_is_cancelled_once() -> None:
     shipment.stop("by_buyer")
     shipment.stop("by_operator")
 
-    assert shipment.recorded_events[-1].event == events.ShipmentCancelled(ID, ORDER, "by_buyer")
+    assert shipment.recorded_events[-1].event == events.ShipmentCancelled(shipment=ID, order=ORDER, reason="by_buyer")

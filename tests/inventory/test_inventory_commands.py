@@ -68,7 +68,9 @@ def _placed(order: OrderNumber = ORDER, **quantities: int) -> ordering_contracts
 
 
 def _dispatched(order: OrderNumber = ORDER) -> fulfillment_contracts.ShipmentDispatched:
-    return fulfillment_contracts.ShipmentDispatched(order, SHIPMENT, "DHL", "JD0143", ())
+    return fulfillment_contracts.ShipmentDispatched(
+        order=order, shipment=SHIPMENT, carrier="DHL", tracking_number="JD0143", lines=()
+    )
 
 
 def _stock(sku: Sku = MUG) -> tuple[int, int]:
@@ -89,8 +91,10 @@ def _all_handled() -> bool:
 
 
 def test_a_listed_product_gets_one_stock_item(consume: PublishAll) -> None:
-    consume(ordering_contracts.ProductListed(MUG, "Mug"), ordering_contracts.ProductListed(LAMP, "Lamp"))
-    consume(ordering_contracts.ProductListed(MUG, "Mug"))
+    consume(
+        ordering_contracts.ProductListed(sku=MUG, name="Mug"), ordering_contracts.ProductListed(sku=LAMP, name="Lamp")
+    )
+    consume(ordering_contracts.ProductListed(sku=MUG, name="Mug"))
 
     assert _all_handled()
     assert _stock(MUG) == _stock(LAMP) == (0, 0)
@@ -104,7 +108,9 @@ def test_received_units_are_available(published: Published) -> None:
 
     assert item.available == 10
     assert _stock() == (10, 0)
-    assert published(inventory_contracts.StockReplenished) == [inventory_contracts.StockReplenished(MUG, 10, 3)]
+    assert published(inventory_contracts.StockReplenished) == [
+        inventory_contracts.StockReplenished(sku=MUG, available=10, sequence=3)
+    ]
 
 
 def test_stocking_up_creates_missing_stock_items_and_adds_to_existing_ones(stock: None) -> None:
@@ -156,10 +162,10 @@ def test_changes_of_the_level_are_published(stock: None, published: Published) -
         inventory_contracts.StockRanLow, inventory_contracts.StockRanOut, inventory_contracts.StockReplenished
     )
     assert [level for level in levels if level.sku == MUG] == [  # type: ignore[attr-defined]
-        inventory_contracts.StockReplenished(MUG, 10, 3),
-        inventory_contracts.StockRanLow(MUG, 5, 5),
-        inventory_contracts.StockRanOut(MUG, 7),
-        inventory_contracts.StockRanLow(MUG, 5, 9),
+        inventory_contracts.StockReplenished(sku=MUG, available=10, sequence=3),
+        inventory_contracts.StockRanLow(sku=MUG, available=5, sequence=5),
+        inventory_contracts.StockRanOut(sku=MUG, sequence=7),
+        inventory_contracts.StockRanLow(sku=MUG, available=5, sequence=9),
     ]
 
 
@@ -176,7 +182,7 @@ def test_the_goods_of_an_order_are_reserved(stock: None, consume: PublishAll, pu
     consume(_placed(MUG=3, LAMP=2))
 
     assert (_stock(MUG), _stock(LAMP)) == ((10, 3), (2, 2))
-    assert published(inventory_contracts.StockReserved) == [inventory_contracts.StockReserved(ORDER)]
+    assert published(inventory_contracts.StockReserved) == [inventory_contracts.StockReserved(order=ORDER)]
     assert [(line.sku, line.quantity) for line in Reservation.objects.get().line_rows.order_by("pk")] == [
         ("MUG", 3),
         ("LAMP", 2),
@@ -190,7 +196,7 @@ def test_no_goods_are_reserved_if_some_are_short(stock: None, consume: PublishAl
     assert published(inventory_contracts.StockReserved) == []
     assert published(inventory_contracts.StockReservationFailed) == [
         inventory_contracts.StockReservationFailed(
-            ORDER, (inventory_contracts.Shortage(LAMP, 3, 2), inventory_contracts.Shortage(ATLAS, 1, 0))
+            order=ORDER, shortages=(inventory_contracts.Shortage(LAMP, 3, 2), inventory_contracts.Shortage(ATLAS, 1, 0))
         )
     ]
     assert _status() == "refused"
@@ -225,7 +231,7 @@ def test_no_more_orders_are_reserved_than_units_are_left(stock: None, consume: P
 
 
 def test_goods_of_a_confirmed_order_stay_reserved_until_they_are_shipped(stock: None, consume: PublishAll) -> None:
-    consume(_placed(MUG=3), ordering_contracts.OrderConfirmed(ORDER))
+    consume(_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER))
     assert (_stock(), _status()) == ((10, 3), "committed")
 
     consume(_dispatched())
@@ -245,22 +251,22 @@ def test_goods_of_a_confirmed_order_stay_reserved_until_they_are_shipped(stock: 
     ],
 )
 def test_goods_of_a_cancelled_order_are_freed_once(stock: None, consume: PublishAll, reason: str, status: str) -> None:
-    consume(_placed(MUG=3), ordering_contracts.OrderCancelled(ORDER, reason))
-    consume(ordering_contracts.OrderCancelled(ORDER, reason))
+    consume(_placed(MUG=3), ordering_contracts.OrderCancelled(order=ORDER, reason=reason))
+    consume(ordering_contracts.OrderCancelled(order=ORDER, reason=reason))
 
     assert (_stock(), _status()) == ((10, 0), status)
     assert _all_handled()
 
 
 def test_goods_of_a_confirmed_order_are_freed_when_it_is_cancelled(stock: None, consume: PublishAll) -> None:
-    consume(_placed(MUG=3), ordering_contracts.OrderConfirmed(ORDER))
-    consume(ordering_contracts.OrderCancelled(ORDER, "by_buyer"))
+    consume(_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER))
+    consume(ordering_contracts.OrderCancelled(order=ORDER, reason="by_buyer"))
 
     assert (_stock(), _status()) == ((10, 0), "released")
 
 
 def test_a_refused_reservation_has_nothing_to_free(stock: None, consume: PublishAll) -> None:
-    consume(_placed(MUG=11), ordering_contracts.OrderCancelled(ORDER, "out_of_stock"))
+    consume(_placed(MUG=11), ordering_contracts.OrderCancelled(order=ORDER, reason="out_of_stock"))
 
     assert (_stock(), _status()) == ((10, 0), "refused")
     assert _all_handled()
@@ -276,12 +282,12 @@ def test_commands_that_need_a_reservation_are_too_early_without_one() -> None:
             command()
 
 
-SHIPPED = [_placed(MUG=3), ordering_contracts.OrderConfirmed(ORDER), _dispatched()]
-CANCELLED = [_placed(MUG=3), ordering_contracts.OrderCancelled(ORDER, "payment_failed")]
+SHIPPED = [_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER), _dispatched()]
+CANCELLED = [_placed(MUG=3), ordering_contracts.OrderCancelled(order=ORDER, reason="payment_failed")]
 CANCELLED_AFTER_CONFIRMATION = [
     _placed(MUG=3),
-    ordering_contracts.OrderConfirmed(ORDER),
-    ordering_contracts.OrderCancelled(ORDER, "by_buyer"),
+    ordering_contracts.OrderConfirmed(order=ORDER),
+    ordering_contracts.OrderCancelled(order=ORDER, reason="by_buyer"),
 ]
 
 

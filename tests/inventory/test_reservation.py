@@ -95,7 +95,7 @@ def test_a_refusal_records_the_lines_and_the_shortages() -> None:
     refused = _refused()
 
     assert refused.recorded_events[0].event == events.ReservationRefused(
-        ORDER, tuple(LINES), (Shortage(Sku("LAMP"), 1, 0),)
+        order=ORDER, lines=tuple(LINES), shortages=(Shortage(Sku("LAMP"), 1, 0),)
     )
 
 

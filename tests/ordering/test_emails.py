@@ -71,7 +71,7 @@ def cancelled(placed: Placed, publish_all: PublishAll) -> Callable[..., None]:
         for address in addresses:
             commands.change_profile(BuyerId(f"B-{address}"), {"email": address})
         Delivery.objects.all().delete()
-        publish_all(*(OrderCancelled(order, "by_buyer") for order in orders))
+        publish_all(*(OrderCancelled(order=order, reason="by_buyer") for order in orders))
         Delivery.objects.exclude(context="ordering").delete()
 
     return cancel
@@ -123,7 +123,7 @@ def test_an_email_that_breaks_the_connection_does_not_affect_others(
 def test_two_orders_of_one_buyer_get_two_emails(placed: Placed, publish_all: PublishAll, recorded: list[str]) -> None:
     orders = [placed({"MUG": 1}), placed({"MUG": 2})]
     commands.change_profile(BuyerId("B-1"), {"email": "ada@example.org"})
-    publish_all(*(OrderCancelled(order, "by_buyer") for order in orders))
+    publish_all(*(OrderCancelled(order=order, reason="by_buyer") for order in orders))
 
     deliver_due(DELIVERY_QUEUE)
 

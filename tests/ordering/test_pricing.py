@@ -38,7 +38,9 @@ def pay(publish_all: Callable[..., None], drain: Callable[..., int]) -> Callable
 
     def confirm(order: Order) -> Order:
         number = OrderNumber(order.number)
-        publish_all(StockReserved(number), PaymentSucceeded(number, PaymentId("P-0-1"), order.total))
+        publish_all(
+            StockReserved(order=number), PaymentSucceeded(order=number, payment=PaymentId("P-0-1"), amount=order.total)
+        )
         drain("ordering")
         order.refresh_from_db()
         assert order.status == "confirmed"
@@ -53,7 +55,7 @@ def cancel_confirmed(publish_all: Callable[..., None], drain: Callable[..., int]
 
     def cancel(order: Order) -> None:
         cancel_order(OrderNumber(order.number), CancellationReason.BY_BUYER)
-        publish_all(ShipmentCancelled(OrderNumber(order.number), ShipmentId("S-0-1"), "by_buyer"))
+        publish_all(ShipmentCancelled(order=OrderNumber(order.number), shipment=ShipmentId("S-0-1"), reason="by_buyer"))
         drain("ordering")
 
     return cancel

@@ -18,9 +18,9 @@ for sku in {skus}:
 CHANGES = {
     "integration/contracts/ordering.py": [
         (
-            '@contract("ordering.product-listed")\nclass ProductListed(IntegrationEvent):\n'
+            '@contract("ordering.product-listed")\nclass ProductListed(IntegrationEvent, kw_only=True):\n'
             '    """A product is offered for sale for the first time."""\n\n    sku: Sku\n    name: str\n',
-            '@contract("ordering.product-listed", version=3)\nclass ProductListed(IntegrationEvent):\n'
+            '@contract("ordering.product-listed", version=3)\nclass ProductListed(IntegrationEvent, kw_only=True):\n'
             '    """A product is offered for sale for the first time."""\n\n    item: Sku\n    name: str\n'
             "    language: str\n\n\n"
             "@upcast(ProductListed, from_version=1)\ndef a_sku_is_an_item(data):\n"

@@ -40,7 +40,7 @@ def do(times: int) -> dict[str, float]:
         item = StockItem.open(sku(0))
         began = time.perf_counter()
         for _ in range(times):
-            item.record(StockReceived(1, ""))
+            item.record(StockReceived(quantity=1, reference=""))
         recorded = time.perf_counter()
         dispatcher.dispatch(item.recorded_events[-times:], in_transaction=True)
         return {"all": time.perf_counter() - began, "dispatch": time.perf_counter() - recorded}
@@ -48,7 +48,11 @@ def do(times: int) -> dict[str, float]:
 
 def steps(times: int) -> dict[str, float]:
     """Return the microseconds that each single step takes: a new ID, a timestamp, and the event object."""
-    parts = {"its id": new_event_id, "its moment": clock.now, "the fact": lambda: StockReceived(1, "")}
+    parts = {
+        "its id": new_event_id,
+        "its moment": clock.now,
+        "the fact": lambda: StockReceived(quantity=1, reference=""),
+    }
     return {part: timeit(make, number=times) * 1e6 / times for part, make in parts.items()}
 
 

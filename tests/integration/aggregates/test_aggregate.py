@@ -32,9 +32,9 @@ def _history_of(aggregate: Aggregate) -> list[HistoryEntry]:
 def test_recording_an_event_changes_the_state_and_queues_the_event(mugs: StockItem) -> None:
     assert mugs.on_hand == 10
     assert [recorded.event for recorded in mugs.recorded_events] == [
-        events.StockItemOpened(Sku("MUG"), 2),
-        events.StockReceived(10, "PO-1"),
-        events.StockLevelChanged(Sku("MUG"), "in_stock", 10, sequence=3),
+        events.StockItemOpened(sku=Sku("MUG"), reorder_point=2),
+        events.StockReceived(quantity=10, reference="PO-1"),
+        events.StockLevelChanged(sku=Sku("MUG"), level="in_stock", available=10, sequence=3),
     ]
 
 
@@ -81,7 +81,7 @@ def test_events_of_other_aggregates_belong_to_the_current_story() -> None:
 
 def test_an_event_of_another_kind_of_aggregate_is_refused(mugs: StockItem) -> None:
     with pytest.raises(TypeError, match="StockItem does not apply ReservationExpired"):
-        mugs.record(events.ReservationExpired(ORDER))
+        mugs.record(events.ReservationExpired(order=ORDER))
 
     assert mugs.version == 3
 

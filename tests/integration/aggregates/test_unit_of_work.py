@@ -264,7 +264,7 @@ def test_all_handlers_of_all_events_are_called(mugs: None, react: Subscribe) -> 
 def test_a_failing_handler_rolls_everything_back(mugs: None, react: Subscribe) -> None:
     def fail_at_last(event: events.StockReceived) -> None:
         commands.open_stock_item(LAMP)
-        publish(contracts.StockRanOut(MUG, 1))
+        publish(contracts.StockRanOut(sku=MUG, sequence=1))
         raise HandlerFailed
 
     before = History.objects.count(), Message.objects.count(), Delivery.objects.count()
@@ -283,7 +283,7 @@ def test_a_failing_command_writes_nothing_and_wakes_no_worker(
     mugs: None, react: Subscribe, woken: list[object]
 ) -> None:
     def fail(event: events.StockReceived) -> None:
-        publish(contracts.StockRanOut(MUG, 1))
+        publish(contracts.StockRanOut(sku=MUG, sequence=1))
         raise HandlerFailed
 
     before = History.objects.count(), Message.objects.count()
@@ -473,7 +473,7 @@ def _swallow(step: Callable[[], Any]) -> None:
     [
         lambda: current_unit_of_work().get(StockItem, MUG),
         lambda: commands.receive_stock(MUG, 5),
-        lambda: publish(contracts.StockRanOut(MUG, 1)),
+        lambda: publish(contracts.StockRanOut(sku=MUG, sequence=1)),
         lambda: current_unit_of_work().defer(lambda items: None, 1),
         lambda: _swallow(lambda: current_unit_of_work().get(StockItem, MUG)),
     ],
@@ -523,7 +523,7 @@ def test_a_callback_that_fails_is_logged_and_skips_no_wake_up(
 ) -> None:
     with unit_of_work():
         transaction.on_commit(failing)
-        publish(contracts.StockRanOut(MUG, 1))
+        publish(contracts.StockRanOut(sku=MUG, sequence=1))
 
     assert woken, "its deliveries are there, so a worker is woken"
     assert "Error calling" in caplog.text

@@ -187,12 +187,12 @@ def test_sentences_carry_amount_sku_and_reason(name: str, event: type[DomainEven
 def test_sentences_are_short_and_in_words() -> None:
     lines = tuple(ReservedLine(Sku(f"SKU-{i}"), i + 1) for i in range(2_000))
 
-    assert GoodsReserved(OrderNumber("R-1"), lines).summary == (
+    assert GoodsReserved(order=OrderNumber("R-1"), lines=lines).summary == (
         "1 × SKU-0, 2 × SKU-1, 3 × SKU-2 and 1997 more were reserved for order R-1"
     )
-    assert ReservationReleased(OrderNumber("R-1"), "payment_timeout").summary == (
+    assert ReservationReleased(order=OrderNumber("R-1"), reason="payment_timeout").summary == (
         "The goods of order R-1 became available again (payment timeout)"
     )
-    assert StockReceived(5, "").sentence("MUG") == "5 × MUG arrived"
-    assert StockReceived(5, "D-1").sentence("MUG") == "5 × MUG arrived (D-1)"
-    assert StockAdjusted(-2, "broken").sentence("MUG") == "The stock of MUG was adjusted by -2 (broken)"
+    assert StockReceived(quantity=5, reference="").sentence("MUG") == "5 × MUG arrived"
+    assert StockReceived(quantity=5, reference="D-1").sentence("MUG") == "5 × MUG arrived (D-1)"
+    assert StockAdjusted(delta=-2, reason="broken").sentence("MUG") == "The stock of MUG was adjusted by -2 (broken)"

@@ -114,4 +114,4 @@ def test_the_values_of_a_set_are_stored_in_one_order_in_every_process() -> None:
 
     tags, numbers = [f"tag-{n:02}" for n in range(20)], [2**n for n in range(20)]
 
-    assert to_data(Tagged(frozenset(reversed(tags)), set(numbers))) == {"tags": tags, "numbers": numbers}
+    assert to_data(Tagged(tags=frozenset(reversed(tags)), numbers=set(numbers))) == {"tags": tags, "numbers": numbers}

@@ -34,7 +34,7 @@ from ordering.models import Buyer, History
 
 Statements = Callable[[], AbstractContextManager[list[str]]]
 
-EMPTY = BuyerProfileChanged("", "", None, "en", True)
+EMPTY = BuyerProfileChanged(name="", email="", default_shipping_address=None, locale="en", email_notifications=True)
 
 
 class Note(Struct, frozen=True):
@@ -54,7 +54,11 @@ def own_events() -> Any:
 
 
 def test_personal_values_are_split_from_the_facts_in_the_log(address: Address) -> None:
-    facts, values = split_personal(BuyerProfileChanged("Ada", "", address, "en", True))
+    facts, values = split_personal(
+        BuyerProfileChanged(
+            name="Ada", email="", default_shipping_address=address, locale="en", email_notifications=True
+        )
+    )
 
     assert values == {"name": "Ada", "default_shipping_address": {**facts_of(address)}}
     assert (facts["name"], facts["email"], facts["locale"]) == ("", "", "en")
@@ -72,7 +76,12 @@ def test_empty_values_are_not_personal_data() -> None:
 
 def test_an_erased_address_has_its_country_and_no_personal_values(address: Address) -> None:
     assert address.erased() == Address(ERASED, ERASED, ERASED, ERASED, "GB")
-    assert split_personal(ShipmentArranged(ShipmentId("S-1"), OrderNumber("R-1"), address.erased(), ()))[1] == {}
+    assert (
+        split_personal(
+            ShipmentArranged(shipment=ShipmentId("S-1"), order=OrderNumber("R-1"), recipient=address.erased(), lines=())
+        )[1]
+        == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,7 @@ def test_fields_that_only_an_older_version_marked_are_loaded() -> None:
     entry._state.adding = False
     PersonalData.objects.create(id=entry.id, event_id=entry.id, values={"neighbour": "Bob"})
 
-    assert entry.event == ParcelLeft("with Bob")
+    assert entry.event == ParcelLeft(where="with Bob")
 
 
 # --- The migration out of the log ---
@@ -193,7 +202,11 @@ def test_the_migration_moves_values_out_of_the_log_and_is_reversible(
 def test_events_without_their_erased_values_can_be_read(ada: Buyer) -> None:
     PersonalData.objects.all().delete()
     assert History.objects.get(name=BuyerProfileChanged.wire_name).event == BuyerProfileChanged(
-        "", "", Address(ERASED, ERASED, ERASED, ERASED, "GB"), "en", True
+        name="",
+        email="",
+        default_shipping_address=Address(ERASED, ERASED, ERASED, ERASED, "GB"),
+        locale="en",
+        email_notifications=True,
     )
     assert isinstance(History.objects.get(name=BuyerRegistered.wire_name).event, BuyerRegistered)
 

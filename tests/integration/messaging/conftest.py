@@ -35,7 +35,7 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def run_out(publish_all: Callable[..., None]) -> Callable[..., None]:
     """Publish that these SKUs ran out, an event that the consumers handle."""
-    return lambda *skus: publish_all(*(StockRanOut(Sku(sku), 1) for sku in skus))
+    return lambda *skus: publish_all(*(StockRanOut(sku=Sku(sku), sequence=1) for sku in skus))
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def test_what_comes_after_the_last_call_may_hang_too(listen: Listen, run_out: Ru
     @contextmanager
     def line(events: Any) -> Iterator[None]:
         yield
-        peer.ask(StockRanOut("SLOW", 1))
+        peer.ask(StockRanOut(sku="SLOW", sequence=1))
 
     listen(lambda event, line: peer.ask(event), name=NAME, external=True, read=line, timeout=SHORT)
     run_out("MUG")
@@ -366,7 +366,9 @@ def test_another_process_is_not_ended(
 def test_an_external_routine_that_hangs_delays_nothing_and_does_not_begin_again(
     listen: Listen, peer: Peer, pool: CallThreads
 ) -> None:
-    every(timedelta(seconds=1), name="inventory.ask", external=True)(lambda: peer.ask(StockRanOut("SLOW", 1)))
+    every(timedelta(seconds=1), name="inventory.ask", external=True)(
+        lambda: peer.ask(StockRanOut(sku="SLOW", sequence=1))
+    )
 
     began = clock.stopwatch()
     tasks.run("inventory.ask")
@@ -388,7 +390,7 @@ def test_the_worker_goes_on_with_what_the_thread_has_made_due(
             return None
         from integration.messaging.publish import publish
 
-        return lambda: publish(StockRanOut("LAMP", 1))
+        return lambda: publish(StockRanOut(sku="LAMP", sequence=1))
 
     listen(lambda event: threads.append(f"{event.sku} in {threading.current_thread().name}"), name="inventory.count")
     listen(call, name=NAME, external=True)

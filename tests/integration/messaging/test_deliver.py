@@ -685,7 +685,7 @@ def test_rescheduling_many_needs_as_many_statements_as_one(
 
 
 def _publish(event: StockRanOut) -> None:
-    publish(StockReplenished(event.sku, 1, 1))
+    publish(StockReplenished(sku=event.sku, available=1, sequence=1))
 
 
 def _write_a_row(event: StockRanOut) -> None:

@@ -21,7 +21,7 @@ from integration.messaging.wakeups import DeliveryQueue
 pytestmark = pytest.mark.django_db
 
 Listen = Callable[..., None]
-MUGS_RAN_OUT = StockRanOut(Sku("MUG"), 3)
+MUGS_RAN_OUT = StockRanOut(sku=Sku("MUG"), sequence=3)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -92,7 +92,7 @@ def test_many_messages_need_as_many_statements_as_one(three_consumers: None, sta
     for number in (1, 200):
         with statements() as seen, unit_of_work():
             for sku in range(number):
-                publish(StockRanOut(Sku(f"S{sku}"), 1))
+                publish(StockRanOut(sku=Sku(f"S{sku}"), sequence=1))
         counts.append(len(seen))
 
     assert counts == [1, 1]
@@ -105,7 +105,7 @@ def test_each_delivery_queue_gets_one_wake_up_in_order_after_the_commit(
 ) -> None:
     with unit_of_work():
         for sku in range(10):
-            publish(StockRanOut(Sku(f"S{sku}"), 1))
+            publish(StockRanOut(sku=Sku(f"S{sku}"), sequence=1))
         assert woken == []
 
     assert woken == [

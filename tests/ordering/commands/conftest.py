@@ -47,8 +47,8 @@ def order(place: Callable[..., Order]) -> OrderNumber:
 @pytest.fixture
 def confirmed(order: OrderNumber, consume: PublishAll) -> OrderNumber:
     consume(
-        inventory_contracts.StockReserved(order),
-        billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")),
+        inventory_contracts.StockReserved(order=order),
+        billing_contracts.PaymentSucceeded(order=order, payment=PAYMENT, amount=Money("105", "USD")),
     )
     return order
 

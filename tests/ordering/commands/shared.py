@@ -17,7 +17,9 @@ Published = Callable[..., list[IntegrationEvent]]
 
 def dispatched(order: OrderNumber) -> fulfillment_contracts.ShipmentDispatched:
     lines = (fulfillment_contracts.PackedLine(MUG, 2), fulfillment_contracts.PackedLine(LAMP, 1))
-    return fulfillment_contracts.ShipmentDispatched(order, SHIPMENT, "DHL", "JD0143", lines)
+    return fulfillment_contracts.ShipmentDispatched(
+        order=order, shipment=SHIPMENT, carrier="DHL", tracking_number="JD0143", lines=lines
+    )
 
 
 def status_of(order: OrderNumber) -> str:

@@ -37,7 +37,9 @@ def test_an_order_is_cancelled_before_it_is_paid(
 
     cancelled = queries.order(order)
     assert (cancelled.status, cancelled.cancellation_reason, cancelled.note) == ("cancelled", reason, "no longer")
-    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, reason.value)]
+    assert published(ordering_contracts.OrderCancelled) == [
+        ordering_contracts.OrderCancelled(order=order, reason=reason.value)
+    ]
     assert published(ordering_contracts.OrderCancellationRequested) == []
 
 
@@ -47,19 +49,21 @@ def test_a_confirmed_order_is_cancelled_only_after_fulfillment_agrees(
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER, "no longer")
     assert status_of(confirmed) == "confirmed"
     assert published(ordering_contracts.OrderCancellationRequested) == [
-        ordering_contracts.OrderCancellationRequested(confirmed, "by_buyer")
+        ordering_contracts.OrderCancellationRequested(order=confirmed, reason="by_buyer")
     ]
     assert published(ordering_contracts.OrderCancelled) == []
 
-    consume(fulfillment_contracts.ShipmentCancelled(confirmed, SHIPMENT, "by_buyer"))
+    consume(fulfillment_contracts.ShipmentCancelled(order=confirmed, shipment=SHIPMENT, reason="by_buyer"))
 
     assert (status_of(confirmed), queries.order(confirmed).note) == ("cancelled", "no longer")
-    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(confirmed, "by_buyer")]
+    assert published(ordering_contracts.OrderCancelled) == [
+        ordering_contracts.OrderCancelled(order=confirmed, reason="by_buyer")
+    ]
 
 
 def test_fulfillment_may_refuse_a_cancellation(confirmed: OrderNumber, consume: PublishAll) -> None:
     commands.cancel_order(confirmed, CancellationReason.BY_BUYER)
-    consume(fulfillment_contracts.CancellationRefused(confirmed, SHIPMENT), dispatched(confirmed))
+    consume(fulfillment_contracts.CancellationRefused(order=confirmed, shipment=SHIPMENT), dispatched(confirmed))
 
     assert (status_of(confirmed), queries.order(confirmed).cancellation_requested) == ("shipped", False)
 
@@ -102,7 +106,7 @@ def test_an_order_whose_payment_is_overdue_is_cancelled(
     place: Callable[..., Order], consume: PublishAll, settings: Settings, later: Callable[[timedelta], None]
 ) -> None:
     pending, waiting = OrderNumber(place().number), OrderNumber(place().number)
-    consume(inventory_contracts.StockReserved(waiting))
+    consume(inventory_contracts.StockReserved(order=waiting))
     assert status_of(pending) == "pending"
     publish_payment_requested(waiting)
 
@@ -122,7 +126,7 @@ def test_an_order_whose_payment_is_overdue_is_cancelled(
 def publish_payment_requested(order: OrderNumber) -> None:
     story = queries.order(order).correlation_id
     with caused_by(Cause(correlation_id=story)), unit_of_work():
-        publish(billing_contracts.PaymentRequested(order, PaymentId("P-1-1"), Money("1", "USD")))
+        publish(billing_contracts.PaymentRequested(order=order, payment=PaymentId("P-1-1"), amount=Money("1", "USD")))
 
 
 def test_a_paid_order_has_no_payment_deadline(

@@ -29,8 +29,8 @@ def _subjects() -> list[str]:
 
 def test_a_buyer_gets_an_email_about_each_step_of_their_order(order_of_ada: OrderNumber, consume: PublishAll) -> None:
     consume(
-        inventory_contracts.StockReserved(order_of_ada),
-        billing_contracts.PaymentSucceeded(order_of_ada, PAYMENT, Money("105", "USD")),
+        inventory_contracts.StockReserved(order=order_of_ada),
+        billing_contracts.PaymentSucceeded(order=order_of_ada, payment=PAYMENT, amount=Money("105", "USD")),
     )
     consume(dispatched(order_of_ada))
 
@@ -46,8 +46,12 @@ def test_a_buyer_gets_emails_about_the_cancellation_and_the_refund(
     order_of_ada: OrderNumber, consume: PublishAll, drain: Callable[..., int]
 ) -> None:
     commands.cancel_order(order_of_ada, CancellationReason.BY_BUYER)
-    consume(billing_contracts.PaymentSucceeded(order_of_ada, PAYMENT, Money("105", "USD")))
-    consume(billing_contracts.RefundIssued(order_of_ada, REFUND, Money("105", "USD"), Money("105", "USD")))
+    consume(billing_contracts.PaymentSucceeded(order=order_of_ada, payment=PAYMENT, amount=Money("105", "USD")))
+    consume(
+        billing_contracts.RefundIssued(
+            order=order_of_ada, refund=REFUND, amount=Money("105", "USD"), refunded=Money("105", "USD")
+        )
+    )
 
     assert _subjects() == [f"Your order {order_of_ada} is cancelled", f"Your order {order_of_ada} is refunded (F-1-1)"]
     assert "you asked us to" in mail.outbox[0].body

@@ -131,7 +131,7 @@ def test_every_test_payment_method_is_accepted(place: Callable[..., Order], meth
 
 
 def test_an_order_with_reserved_goods_awaits_payment(order: OrderNumber, consume: PublishAll) -> None:
-    consume(inventory_contracts.StockReserved(order))
+    consume(inventory_contracts.StockReserved(order=order))
 
     assert status_of(order) == "payment_pending"
 
@@ -139,22 +139,29 @@ def test_an_order_with_reserved_goods_awaits_payment(order: OrderNumber, consume
 def test_an_order_whose_goods_are_out_of_stock_is_cancelled(
     order: OrderNumber, consume: PublishAll, published: Published
 ) -> None:
-    consume(inventory_contracts.StockReservationFailed(order, (inventory_contracts.Shortage(MUG, 2, 1),)))
+    consume(
+        inventory_contracts.StockReservationFailed(order=order, shortages=(inventory_contracts.Shortage(MUG, 2, 1),))
+    )
 
     assert queries.order(order).cancellation_reason == CancellationReason.OUT_OF_STOCK
-    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, "out_of_stock")]
+    assert published(ordering_contracts.OrderCancelled) == [
+        ordering_contracts.OrderCancelled(order=order, reason="out_of_stock")
+    ]
 
 
 def test_an_order_whose_payment_is_declined_is_cancelled(
     order: OrderNumber, consume: PublishAll, published: Published
 ) -> None:
     consume(
-        inventory_contracts.StockReserved(order), billing_contracts.PaymentFailed(order, PAYMENT, "insufficient_funds")
+        inventory_contracts.StockReserved(order=order),
+        billing_contracts.PaymentFailed(order=order, payment=PAYMENT, reason="insufficient_funds"),
     )
 
     cancelled = queries.order(order)
     assert (cancelled.cancellation_reason, cancelled.note) == ("payment_failed", "insufficient_funds")
-    assert published(ordering_contracts.OrderCancelled) == [ordering_contracts.OrderCancelled(order, "payment_failed")]
+    assert published(ordering_contracts.OrderCancelled) == [
+        ordering_contracts.OrderCancelled(order=order, reason="payment_failed")
+    ]
 
 
 def test_a_paid_order_is_confirmed_and_its_shipping_requested(
@@ -162,7 +169,7 @@ def test_a_paid_order_is_confirmed_and_its_shipping_requested(
 ) -> None:
     assert status_of(confirmed) == "confirmed"
     assert queries.order(confirmed).paid == Money("105", "USD")
-    assert published(ordering_contracts.OrderConfirmed) == [ordering_contracts.OrderConfirmed(confirmed)]
+    assert published(ordering_contracts.OrderConfirmed) == [ordering_contracts.OrderConfirmed(order=confirmed)]
     assert published(ordering_contracts.ShippingRequested) == [
         ordering_contracts.ShippingRequested(
             order=confirmed,
@@ -175,10 +182,10 @@ def test_a_paid_order_is_confirmed_and_its_shipping_requested(
 def test_a_payment_that_arrives_before_the_reservation_is_retried(
     order: OrderNumber, consume: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
-    consume(billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
+    consume(billing_contracts.PaymentSucceeded(order=order, payment=PAYMENT, amount=Money("105", "USD")))
     assert status_of(order) == "pending"
 
-    consume(inventory_contracts.StockReserved(order))
+    consume(inventory_contracts.StockReserved(order=order))
     later(timedelta(seconds=1))
     drain("ordering")
 
@@ -187,8 +194,8 @@ def test_a_payment_that_arrives_before_the_reservation_is_retried(
 
 def test_a_payment_of_the_wrong_amount_does_not_confirm_the_order(order: OrderNumber, consume: PublishAll) -> None:
     consume(
-        inventory_contracts.StockReserved(order),
-        billing_contracts.PaymentSucceeded(order, PAYMENT, Money("104", "USD")),
+        inventory_contracts.StockReserved(order=order),
+        billing_contracts.PaymentSucceeded(order=order, payment=PAYMENT, amount=Money("104", "USD")),
     )
 
     assert status_of(order) == "payment_pending"
@@ -201,8 +208,12 @@ def test_a_payment_for_a_cancelled_order_is_recorded_and_the_order_stays_cancell
     order: OrderNumber, consume: PublishAll, published: Published
 ) -> None:
     commands.cancel_order(order, CancellationReason.BY_BUYER)
-    consume(billing_contracts.PaymentSucceeded(order, PAYMENT, Money("105", "USD")))
-    consume(billing_contracts.RefundIssued(order, REFUND, Money("105", "USD"), Money("105", "USD")))
+    consume(billing_contracts.PaymentSucceeded(order=order, payment=PAYMENT, amount=Money("105", "USD")))
+    consume(
+        billing_contracts.RefundIssued(
+            order=order, refund=REFUND, amount=Money("105", "USD"), refunded=Money("105", "USD")
+        )
+    )
 
     cancelled = queries.order(order)
     assert (cancelled.status, cancelled.payment_status) == ("cancelled", "refunded")
@@ -213,7 +224,7 @@ def test_dispatch_and_delivery_are_recorded(shipped: OrderNumber, consume: Publi
     assert status_of(shipped) == "shipped"
     assert [line.shipped for line in queries.order(shipped).lines] == [2, 1]
 
-    consume(fulfillment_contracts.ShipmentDelivered(shipped, SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(order=shipped, shipment=SHIPMENT))
 
     assert status_of(shipped) == "delivered"
 
@@ -221,7 +232,7 @@ def test_dispatch_and_delivery_are_recorded(shipped: OrderNumber, consume: Publi
 def test_a_delivery_that_arrives_before_its_dispatch_is_retried(
     confirmed: OrderNumber, consume: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
-    consume(fulfillment_contracts.ShipmentDelivered(confirmed, SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(order=confirmed, shipment=SHIPMENT))
     assert status_of(confirmed) == "confirmed"
 
     consume(dispatched(confirmed))
@@ -234,7 +245,7 @@ def test_a_delivery_that_arrives_before_its_dispatch_is_retried(
 def test_a_contract_about_an_unknown_order_fails_without_affecting_others(
     order: OrderNumber, consume: PublishAll
 ) -> None:
-    consume(inventory_contracts.StockReserved(OrderNumber("R-0")), inventory_contracts.StockReserved(order))
+    consume(inventory_contracts.StockReserved(order=OrderNumber("R-0")), inventory_contracts.StockReserved(order=order))
 
     assert status_of(order) == "payment_pending"
     assert Delivery.objects.get(message__data__order="R-0", context="ordering").error.startswith("NotFound")

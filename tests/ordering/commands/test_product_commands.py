@@ -22,7 +22,7 @@ def test_a_listed_product_is_published(published: Published) -> None:
     product = Product.objects.get()
     assert (product.sku, product.price, product.on_sale) == (MUG, Money("12.50", "USD"), True)
     assert product.availability == Availability.OUT_OF_STOCK
-    assert published(ordering_contracts.ProductListed) == [ordering_contracts.ProductListed(MUG, "Mug")]
+    assert published(ordering_contracts.ProductListed) == [ordering_contracts.ProductListed(sku=MUG, name="Mug")]
 
 
 def test_a_sku_can_be_listed_only_once(goods: None) -> None:
@@ -71,12 +71,12 @@ def test_an_unknown_product_cannot_be_changed() -> None:
 
 def test_availability_is_the_latest_in_whatever_order_contracts_arrive(goods: None, consume: PublishAll) -> None:
     contracts = [
-        (inventory_contracts.StockReplenished(MUG, 50, 3), "in_stock"),
-        (inventory_contracts.StockRanOut(MUG, 9), "out_of_stock"),
-        (inventory_contracts.StockRanLow(MUG, 2, 7), "out_of_stock"),
-        (inventory_contracts.StockReplenished(MUG, 50, 5), "out_of_stock"),
-        (inventory_contracts.StockRanOut(MUG, 9), "out_of_stock"),
-        (inventory_contracts.StockRanLow(MUG, 4, 12), "low_stock"),
+        (inventory_contracts.StockReplenished(sku=MUG, available=50, sequence=3), "in_stock"),
+        (inventory_contracts.StockRanOut(sku=MUG, sequence=9), "out_of_stock"),
+        (inventory_contracts.StockRanLow(sku=MUG, available=2, sequence=7), "out_of_stock"),
+        (inventory_contracts.StockReplenished(sku=MUG, available=50, sequence=5), "out_of_stock"),
+        (inventory_contracts.StockRanOut(sku=MUG, sequence=9), "out_of_stock"),
+        (inventory_contracts.StockRanLow(sku=MUG, available=4, sequence=12), "low_stock"),
     ]
     for contract, availability in contracts:
         consume(contract)
@@ -84,7 +84,7 @@ def test_availability_is_the_latest_in_whatever_order_contracts_arrive(goods: No
 
 
 def test_a_stock_level_of_a_sku_without_product_is_ignored(consume: PublishAll) -> None:
-    consume(inventory_contracts.StockRanLow(Sku("SECRET"), 2, 7))
+    consume(inventory_contracts.StockRanLow(sku=Sku("SECRET"), available=2, sequence=7))
 
     assert set(Delivery.objects.values_list("status", flat=True)) == {"done"}
     assert not Product.objects.exists()
