@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from config.shop.sales_export import Reason, SalesExport
+from config.shop.sales_export import UNREADABLE, Reason, SalesExport
 from integration.domain.identifiers import OrderNumber
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
@@ -24,6 +24,7 @@ from ordering.queries import timeline
 
 WIDTH_OF_A_FILE = 120
 AT_ONCE = 500
+MOST_LINES = 20
 
 
 def console_on(stdout: OutputWrapper, *, no_color: bool = False) -> Console:
@@ -123,6 +124,13 @@ def table_of_rows(export: SalesExport) -> Table:
     table.add_section()
     table.add_row(f"{export.used + export.left_out.total():,}", "in all")
     return table
+
+
+def lines_set_aside(export: SalesExport) -> list[str]:
+    """The rows that cannot be read, by their lines, as sentences; at most `MOST_LINES`, and how many more."""
+    named = [f"line {each.line:,} is set aside: {each.reason}" for each in export.set_aside[:MOST_LINES]]
+    more = sum(export.left_out[reason] for reason in UNREADABLE) - len(named)
+    return [*named, f"{more:,} more rows are set aside."] if more else named
 
 
 def sum_of_rows(export: SalesExport) -> str:

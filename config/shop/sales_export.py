@@ -4,7 +4,7 @@ So the used rows plus the left-out rows are always all rows of the file.
 A file that is no sales export raises `sales_rows.UnreadableExport`; a bad row never does. Each row is checked in this
 order, and the first check that fails is the reason:
 
-1. Can the row be read (columns, values, numbers, date)?
+1. Can the row be read (CSV, columns, values, numbers, date)? If not, it is set aside with its line.
 2. Is it a sale of goods (no cancellation, no adjustment, no fee)?
 3. Can the sale be repeated (quantity, price, customer, country)?
 4. Does it fit its invoice (one customer, not too many units or lines)?
@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from config.shop.country_codes import country_code
 from config.shop.sales_goods import Goods, goods_of
-from config.shop.sales_rows import rows_of
+from config.shop.sales_rows import Row, rows_of
 from integration.domain.identifiers import SKU_PATTERN
 
 LONGEST_CUSTOMER = 38
@@ -52,6 +52,7 @@ NO_GOODS_SHAPE = re.compile(r"[A-Z]|GIFT_.*")
 class Reason(Enum):
     """Why a row is left out, in the order of the checks."""
 
+    NOT_CSV = "it is not well-formed CSV, or holds a NUL character"
     WRONG_NUMBER_OF_COLUMNS = "it has more or fewer columns than the heading"
     VALUE_MISSING = "it lacks the invoice number, stock code, quantity, date or price"
     NO_NUMBER = "its quantity or price is not a plain number"
@@ -91,6 +92,21 @@ class Sale:
     lines: tuple[SaleLine, ...]
 
 
+class SetAside(NamedTuple):
+    """A row that cannot be read."""
+
+    line: int
+    reason: str
+
+
+UNREADABLE = frozenset(
+    {Reason.NOT_CSV, Reason.WRONG_NUMBER_OF_COLUMNS, Reason.VALUE_MISSING, Reason.NO_NUMBER, Reason.NO_DATE}
+)
+"""The reasons of rows that cannot be read, rather than are no sale."""
+MOST_SET_ASIDE = 1_000
+"""How many of those are named by their lines."""
+
+
 @dataclass(frozen=True, slots=True)
 class SalesExport:
     """The contents of an export; raises `ValueError` unless every row is accounted for."""
@@ -100,6 +116,7 @@ class SalesExport:
     rows: int
     used: int
     left_out: Counter[Reason]
+    set_aside: tuple[SetAside, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.adds_up:
@@ -124,8 +141,8 @@ def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExpo
     if limit is not None and limit < 0:
         raise ValueError(f"the limit is {limit}, and must be 0 or more")
     reading = _Reading()
-    for cells in rows_of(Path(path)):
-        reading.add(cells)
+    for row in rows_of(Path(path)):
+        reading.add(row)
     return reading.result(limit)
 
 
@@ -164,13 +181,16 @@ class _Reading:
 
     rows: int = 0
     left_out: Counter[Reason] = field(default_factory=Counter)
+    set_aside: list[SetAside] = field(default_factory=list)
     invoices: defaultdict[str, list[_Row]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, cells: tuple[str, ...] | None) -> None:
+    def add(self, read: Row) -> None:
         self.rows += 1
-        row = _judged(cells)
+        row = Reason.NOT_CSV if read.problem else _judged(read.cells)
         if isinstance(row, Reason):
             self.left_out[row] += 1
+            if row in UNREADABLE and len(self.set_aside) < MOST_SET_ASIDE:
+                self.set_aside.append(SetAside(read.line, read.problem or row.value))
         else:
             self.invoices[row.invoice].append(row)
 
@@ -184,6 +204,7 @@ class _Reading:
             rows=self.rows,
             used=sum(map(len, accepted)),
             left_out=self.left_out,
+            set_aside=tuple(self.set_aside),
         )
 
     def _rows_of_one_sale(self, rows: list[_Row]) -> list[_Row]:

@@ -1,12 +1,20 @@
-"""Reads the rows of a sales export, and checks the gzip file, the encoding, the CSV format and the heading."""
+"""Reads the rows of a sales export: plain or gzip, with commas, semicolons or tabs, in UTF-8, UTF-16 or Windows-1252.
+
+A row that cannot be read is returned with its line, and reading goes on. A file that is no sales export raises
+`UnreadableExport`.
+"""
 
 import csv
 import gzip
+import re
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from collections.abc import Iterator
+from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
 COLUMNS = (
     "InvoiceNo",
@@ -18,6 +26,11 @@ COLUMNS = (
     "CustomerID",
     "Country",
 )
+DELIMITERS = ",;\t|"
+PRICE = COLUMNS.index("UnitPrice")
+DECIMAL_COMMA = re.compile(r"\s*-?[0-9]{1,9},[0-9]{1,2}\s*")
+"""How a price is written where a comma does not separate columns."""
+CHUNK = 1 << 20
 
 
 class UnreadableExport(Exception):
@@ -27,14 +40,47 @@ class UnreadableExport(Exception):
         super().__init__(f"{path} {problem}")
 
 
-def rows_of(path: Path) -> Iterator[tuple[str, ...] | None]:
-    """The cells of `COLUMNS` of each row; `None` for a row that is longer or shorter than the heading."""
-    records = _records(path)
-    heading = [name.strip() for name in next(records, [])]
+class Row(NamedTuple):
+    """A row of the file.
+
+    Args:
+        line: the line of the file on which it begins; the heading is on the first.
+        cells: the cells of `COLUMNS`; None if the row has more or fewer columns than the heading.
+        problem: why the row is not CSV or not text; empty for all others.
+    """
+
+    line: int
+    cells: tuple[str, ...] | None
+    problem: str = ""
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """The rows of an export, without blank lines; raises `UnreadableExport`."""
+    try:
+        encoding = _encoding(path)
+        with _opened(path) as file:
+            text = _as_text(file, encoding)
+            delimiter = _delimiter(text.readline().removeprefix("\ufeff"))
+        with _opened(path) as file:
+            yield from _rows(path, _as_text(file, encoding), delimiter)
+    except UnicodeDecodeError as error:
+        problem = "is not UTF-8 text, nor Windows-1252, nor UTF-16 with a byte order mark"
+        raise UnreadableExport(path, problem) from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UnreadableExport(path, f"is not an intact gzip file: {error}") from error
+    except OSError as error:
+        raise UnreadableExport(path, f"cannot be opened: {error.strerror}") from error
+
+
+def _rows(path: Path, text: TextIO, delimiter: str) -> Iterator[Row]:
+    records = _records(path, text, delimiter)
+    _, names, _ = next(records, (0, [], ""))
+    heading = [name.strip() for name in names]
     _check_heading(path, heading)
     needed = itemgetter(*map(heading.index, COLUMNS))
-    for record in records:
-        yield needed(record) if len(record) == len(heading) else None
+    for line, record, problem in records:
+        fits = not problem and len(record) == len(heading)
+        yield Row(line, _with_decimal_point(needed(record), delimiter) if fits else None, problem)
 
 
 def _check_heading(path: Path, heading: list[str]) -> None:
@@ -48,39 +94,72 @@ def _check_heading(path: Path, heading: list[str]) -> None:
         raise UnreadableExport(path, f"has the column {doubled[0]} more than once")
 
 
-def _records(path: Path) -> Iterator[list[str]]:
-    """The heading and the rows, without blank lines."""
-    try:
-        with _opened(path) as text:
-            yield from _well_formed(path, _without_nul(path, text))
-    except UnicodeDecodeError as error:
-        raise UnreadableExport(path, "is not UTF-8 text") from error
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UnreadableExport(path, f"is not an intact gzip file: {error}") from error
-    except OSError as error:
-        raise UnreadableExport(path, f"cannot be opened: {error.strerror}") from error
+def _records(path: Path, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
+    """The first line, the cells and the problem of each record, without blank ones."""
+    csv.field_size_limit(sys.maxsize)  # a long cell is no reason to refuse a file
+    # Strict, because a quotation mark within a cell would swallow rows that would then not be counted.
+    records = csv.reader(text, delimiter=delimiter, strict=True)
+    while True:
+        line = records.line_num + 1
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                problem = f"is not well-formed CSV near line {records.line_num}: {error}, after line {line}"
+                raise UnreadableExport(path, problem) from error
+            yield line, [], f"it is not well-formed CSV: {error}"
+            continue
+        if any("\0" in cell for cell in record):  # PostgreSQL cannot store a NUL
+            yield line, [], "it holds a NUL character"
+        elif record:
+            yield line, record, ""
 
 
-def _opened(path: Path) -> TextIO:
-    # utf-8-sig drops the byte order mark that spreadsheets write before the first column's name.
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open("rt", encoding="utf-8-sig", newline="")
+def _with_decimal_point(cells: tuple[str, ...], delimiter: str) -> tuple[str, ...]:
+    if delimiter == "," or not DECIMAL_COMMA.fullmatch(cells[PRICE]):
+        return cells
+    return (*cells[:PRICE], cells[PRICE].replace(",", "."), *cells[PRICE + 1 :])
 
 
-def _well_formed(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
-    # Strict, because an unclosed quotation mark would swallow rows that would then not be counted.
-    records = csv.reader(lines, strict=True)
-    try:
-        yield from filter(None, records)
-    except csv.Error as error:
-        problem = f"is not well-formed CSV near line {records.line_num}: {error}"
-        raise UnreadableExport(path, problem) from error
+def _delimiter(heading: str) -> str:
+    """The delimiter that separates most of the columns' names."""
+
+    def known(delimiter: str) -> int:
+        return len({name.strip(' "\r\n') for name in heading.split(delimiter)} & {*COLUMNS})
+
+    return max(DELIMITERS, key=known)
 
 
-def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    # PostgreSQL cannot store a NUL.
-    for number, line in enumerate(lines, start=1):
-        if "\0" in line:
-            raise UnreadableExport(path, f"is not text: line {number} holds a NUL character")
-        yield line
+def _encoding(path: Path) -> str:
+    """The encoding of a file: by its byte order mark, or else UTF-8 if all of it is, or else Windows-1252.
+
+    Raises:
+        UnicodeDecodeError: the bytes are none of these.
+    """
+    with _opened(path) as file:
+        chunk = file.read(CHUNK)
+        if chunk.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            return "utf-16"
+        decoder = getincrementaldecoder("utf-8")()
+        has_nul = False
+        try:
+            while chunk:
+                has_nul = has_nul or b"\0" in chunk
+                decoder.decode(chunk)
+                chunk = file.read(CHUNK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            if has_nul:
+                raise
+            return "cp1252"
+    return "utf-8-sig"  # drops the byte order mark that spreadsheets write before the first column's name
+
+
+def _opened(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _as_text(file: BinaryIO, encoding: str) -> TextIO:
+    return TextIOWrapper(file, encoding=encoding, newline="")

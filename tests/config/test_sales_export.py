@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.shop import sales_export, sales_goods
+from config.shop.report import lines_set_aside
 from config.shop.sales_export import Reason, Sale, SaleLine, SalesExport, read_sales
 from config.shop.sales_goods import Goods
 from config.shop.sales_rows import COLUMNS, UnreadableExport
@@ -131,6 +134,93 @@ class TestWhatIsRead:
         [sale] = read(row(), row(InvoiceDate="2010-12-01 08:27:00")).sales
 
         assert sale.placed_at.minute == 26
+
+
+FORMS = {
+    "semicolons": (";", "utf-8"),
+    "tabs": ("\t", "utf-8"),
+    "bars": ("|", "utf-8"),
+    "Windows-1252": (",", "cp1252"),
+    "Windows-1252 with semicolons": (";", "cp1252"),
+    "UTF-16": (",", "utf-16"),
+    "UTF-16 with tabs": ("\t", "utf-16"),
+    "UTF-16, big end first": (";", "utf-16-be"),
+    "UTF-8 with a mark": (";", "utf-8-sig"),
+}
+
+
+class TestForms:
+    @pytest.mark.parametrize(("delimiter", "encoding"), FORMS.values(), ids=FORMS)
+    @pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+    @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    def test_every_form_reads_the_same(
+        self, tmp_path: Path, delimiter: str, encoding: str, packed: bool, quoting: Literal[0, 1]
+    ) -> None:
+        rows = [row(Description="Tasse für Café, groß; rot"), row(InvoiceNo="2", Description='12" Teller – neu')]
+        text = StringIO()
+        csv.writer(text, delimiter=delimiter, quoting=quoting).writerows([COLUMNS, *rows])
+        mark = "\ufeff" if encoding == "utf-16-be" else ""
+        raw = (mark + text.getvalue()).encode(encoding)
+        path = tmp_path / ("sales.csv.gz" if packed else "sales.csv")
+        path.write_bytes(gzip.compress(raw) if packed else raw)
+
+        assert read_sales(path) == read_sales(write(tmp_path / "usual.csv", rows))
+        assert [sale.invoice for sale in read_sales(path).sales] == ["536365", "2"]
+
+    @pytest.mark.parametrize("delimiter", ";\t")
+    def test_a_price_may_have_a_decimal_comma_where_commas_do_not_separate(
+        self, tmp_path: Path, delimiter: str
+    ) -> None:
+        path = tmp_path / "sales.csv"
+        path.write_text("\n".join(delimiter.join(cells) for cells in [COLUMNS, row(UnitPrice="2,55")]))
+
+        assert read_sales(path).goods[0].price == Decimal("2.55")
+
+    @pytest.mark.parametrize("length", [131_073, 2_000_000])
+    def test_a_cell_may_have_any_length(self, read: Reader, length: int) -> None:
+        export = read(row(Description="x" * length), row(InvoiceNo="2", CustomerID="1" * length))
+
+        assert [sale.invoice for sale in export.sales] == ["536365"]
+        assert export.left_out == Counter({Reason.CUSTOMER_TOO_LONG: 1})
+
+
+class TestSetAside:
+    def test_rows_that_cannot_be_read_are_named_by_line_and_reason(self, tmp_path: Path) -> None:
+        lines = [
+            ",".join(row()),
+            ",".join(row(InvoiceNo="2", Quantity="six")),
+            '3,"85123A"B,x,1,2010-12-01,1,1,GB',
+            "",
+            ",".join(row(InvoiceNo="4", Description="a\0b")),
+            ",".join(row(InvoiceNo="5")[:-1]),
+            ",".join(row(InvoiceNo="6", Description='"two\nlines"')),
+            ",".join(row(InvoiceNo="7", InvoiceDate="never")),
+            ",".join(row(InvoiceNo="8", UnitPrice="")),
+            ",".join(row(InvoiceNo="9")),
+        ]
+        path = tmp_path / "sales.csv"
+        path.write_bytes(HEADING + "\n".join(lines).encode())
+
+        export = read_sales(path)
+
+        assert [sale.invoice for sale in export.sales] == ["536365", "6", "9"]
+        assert [each.line for each in export.set_aside] == [3, 4, 6, 7, 10, 11]
+        reasons = [each.reason for each in export.set_aside]
+        assert reasons[1].startswith("it is not well-formed CSV: ")
+        assert reasons[2] == "it holds a NUL character"
+        assert [reasons[i] for i in (0, 3, 4, 5)] == [
+            reason.value
+            for reason in (Reason.NO_NUMBER, Reason.WRONG_NUMBER_OF_COLUMNS, Reason.NO_DATE, Reason.VALUE_MISSING)
+        ]
+        assert export.adds_up
+
+    def test_few_are_listed_and_all_are_counted(self, read: Reader) -> None:
+        export = read(*[row(Quantity="x")] * 2_000)
+
+        listed = lines_set_aside(export)
+        assert listed[0].startswith("line 2 is set aside: its quantity or price")
+        assert (len(listed), listed[-1]) == (21, "1,980 more rows are set aside.")
+        assert export.left_out == Counter({Reason.NO_NUMBER: 2_000})
 
 
 class TestGoods:
@@ -341,8 +431,9 @@ UNREADABLE = [
     ("plain.csv.gz", HEADING, "is not an intact gzip file"),
     ("cut.csv.gz", gzip.compress(HEADING)[:-9], "is not an intact gzip file"),
     ("packed.csv", gzip.compress(b"anything"), "is not UTF-8 text"),
-    ("latin.csv", "InvoiceNo;Währung".encode("latin-1"), "is not UTF-8 text"),
-    ("nul.csv", HEADING + b"\0\n", "line 2 holds a NUL"),
+    ("latin.csv", "InvoiceNo;Währung".encode("latin-1"), "lacks the columns StockCode"),
+    ("undefined.csv", HEADING + b"\x81\x8d\n", "is not UTF-8 text"),
+    ("cut16.csv", HEADING.decode().encode("utf-16")[:-1], "is not UTF-8 text"),
     ("quote.csv", HEADING + b'1,"never closed\n2,\n', "well-formed CSV near line 3"),
 ]
 

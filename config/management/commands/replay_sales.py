@@ -14,6 +14,7 @@ from config.shop.report import (
     End,
     console_on,
     ends_of,
+    lines_set_aside,
     order_bars,
     sum_of_rows,
     table_of_ends,
@@ -33,7 +34,8 @@ class Command(BaseCommand):
     """Replays a sales export."""
 
     help = (
-        "Reads a sales export (CSV or .csv.gz with the columns InvoiceNo, StockCode, Description, Quantity, "
+        "Reads a sales export (.csv or .csv.gz, separated by commas, semicolons or tabs, in UTF-8, UTF-16 or "
+        "Windows-1252, with the columns InvoiceNo, StockCode, Description, Quantity, "
         "InvoiceDate, UnitPrice, CustomerID, Country), offers its products, and places each usable invoice as an "
         "order of the buyer C-<CustomerID>, paid at once, at the shop's own prices. A shop places each invoice only "
         "once: a second run, after a stop or with another file that has the invoice, finds the order and goes on "
@@ -93,6 +95,8 @@ class Command(BaseCommand):
         console.print(table_of_ends(ends))
         if placed_before:
             console.print(f"{placed_before:,} of {len(export.sales):,} invoices were orders before this run.")
+        for sentence in lines_set_aside(export):
+            console.print(sentence, markup=False)
         console.print(table_of_rows(export))
         console.print(sum_of_rows(export))
         if ship and stock is None:
