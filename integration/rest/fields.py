@@ -6,7 +6,7 @@ from typing import Any
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-from integration.domain.address import LONGEST, Address
+from integration.domain.address import LONGEST, Address, may_lack
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
@@ -153,8 +153,18 @@ class AddressField(Input):
 
     recipient = Text(max_length=LONGEST["recipient"])
     street = Text(max_length=LONGEST["street"])
-    city = Text(max_length=LONGEST["city"])
-    postal_code = Text(max_length=LONGEST["postal_code"])
+    city = Text(
+        max_length=LONGEST["city"],
+        required=False,
+        allow_blank=True,
+        help_text="Required, except in a few countries that are one city, such as SG.",
+    )
+    postal_code = Text(
+        max_length=LONGEST["postal_code"],
+        required=False,
+        allow_blank=True,
+        help_text="Required, except in countries without postal codes, such as HK.",
+    )
     country = Text(help_text="The ISO 3166-1 alpha-2 country code, such as GB.")
 
     def validate_country(self, country: str) -> str:
@@ -163,7 +173,14 @@ class AddressField(Input):
         return country
 
     def validate(self, attrs: dict[str, Any]) -> Any:
-        return Address(**attrs)
+        errors = {}
+        for part in ("city", "postal_code"):
+            if not attrs.get(part) and not may_lack(part, attrs["country"]):
+                code = "blank" if part in attrs else "required"
+                errors[part] = [serializers.ErrorDetail(str(self.fields[part].error_messages[code]), code)]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return Address(**{"city": "", "postal_code": "", **attrs})
 
     def to_representation(self, address: Any) -> dict[str, str]:
         return dict(address)

@@ -9,6 +9,7 @@ from api_calls import Call, errors_of, kind_of, problem_of
 from django.db import OperationalError
 from django.test import Client as DjangoClient
 
+from fulfillment.models import Shipment
 from ordering.models import Order
 
 ORDERS = "/api/v1/orders"
@@ -66,6 +67,17 @@ NOT_AN_ORDER = {
     "country in small letters": (address(country="gb"), ("#/shipping_address/country", "unknown_country")),
     "country by name": (address(country="Germany"), ("#/shipping_address/country", "unknown_country")),
     "no country": (address(country=...), ("#/shipping_address/country", "required")),
+    "no city": (address(city=...), ("#/shipping_address/city", "required")),
+    "no postal code": (address(postal_code=...), ("#/shipping_address/postal_code", "required")),
+    "blank postal code": (address(postal_code=""), ("#/shipping_address/postal_code", "blank")),
+    "no city in Hong Kong": (
+        address(country="HK", city=..., postal_code=...),
+        ("#/shipping_address/city", "required"),
+    ),
+    "no postal code in Singapore": (
+        address(country="SG", city=..., postal_code=...),
+        ("#/shipping_address/postal_code", "required"),
+    ),
     "blank city": (address(city=" \t"), ("#/shipping_address/city", "blank")),
     "overlong street": (address(street="x" * 201), ("#/shipping_address/street", "max_length")),
     "NUL in a street": (address(street="a\0b"), ("#/shipping_address/street", "null_characters_not_allowed")),
@@ -183,6 +195,28 @@ def test_a_content_type_other_than_json_is_refused(
     assert response.status_code == 415
     assert kind_of(response) == "unsupported_media_type"
     assert all_rows() == before
+
+
+@pytest.mark.parametrize(
+    ("country", "lacks"), [("HK", "postal_code"), ("SG", "city"), ("AE", "postal_code"), ("MC", "city")]
+)
+@pytest.mark.parametrize("blank", [True, False])
+def test_an_address_needs_no_part_that_its_country_does_not_have(
+    buyer: Any, shop: object, order_body: dict[str, Any], country: str, lacks: str, blank: bool, drain: Any
+) -> None:
+    order_body["shipping_address"] |= {"country": country, lacks: ""}
+    if not blank:
+        del order_body["shipping_address"][lacks]
+    response = buyer.post(ORDERS, order_body)
+    drain()
+
+    assert response.status_code == 201
+    order = buyer.get(f"{ORDERS}/{response.json()['number']}").json()
+    assert order["shipping_address"][lacks] == ""
+    assert order["status"] == "confirmed"
+    assert Shipment.objects.get().recipient[lacks] == ""
+    profile = buyer.patch("/api/v1/me", {"default_shipping_address": order_body["shipping_address"]})
+    assert profile.json()["default_shipping_address"]["country"] == country
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "latin-1", "nonsense"])

@@ -23,6 +23,25 @@ def test_no_part_may_be_empty(address: Address, part: str, text: str) -> None:
     assert refusal.value.pointer == f"/{part}"
 
 
+@pytest.mark.parametrize(
+    ("country", "part"),
+    [("HK", "postal_code"), ("AE", "postal_code"), ("PA", "postal_code"), ("SG", "city"), ("MC", "city")],
+)
+def test_a_part_that_the_country_does_not_have_may_be_empty(address: Address, country: str, part: str) -> None:
+    there = replace(address, country=country, **{part: ""})
+
+    assert getattr(there, part) == ""
+    assert there.erased() == replace(address, country=country).erased()
+    with pytest.raises(Unacceptable):
+        replace(there, street="")
+
+
+@pytest.mark.parametrize(("country", "part"), [("HK", "city"), ("SG", "postal_code"), ("SG", "street"), ("GB", "city")])
+def test_a_part_that_the_country_has_may_not(address: Address, country: str, part: str) -> None:
+    with pytest.raises(Unacceptable):
+        replace(address, country=country, **{part: ""})
+
+
 @pytest.mark.parametrize(("part", "longest"), LONGEST.items())
 def test_no_part_may_be_too_long(address: Address, part: str, longest: int) -> None:
     with pytest.raises(Unacceptable) as refusal:
