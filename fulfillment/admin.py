@@ -61,7 +61,7 @@ class ShipmentAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
-    search_fields = ("tracking_number__icontains", "id__contains", "recipient_name")
+    search_fields = ("tracking_number__folded__contains", "id__contains", "recipient_name__folded")
     search_help_text = "An identifier, an order's number, a tracking number, a recipient, or the id of a story."
     identifiers = ("id", "order")
     actions = ("dispatch_shipments", "deliver_shipments")

@@ -74,7 +74,7 @@ class StockItemAdmin(AggregateAdmin):
         moment("updated_at"),
     )
     list_filter = (LevelFilter,)
-    search_fields = ("sku__icontains",)
+    search_fields = ("sku__folded__contains",)
     search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)
     actions = ("receive_stock", "adjust_stock")

@@ -51,7 +51,7 @@ class ProductAdmin(AggregateAdmin):
 
     list_display = ("sku", "name", amount("price"), "availability", "on_sale", moment("updated_at"))
     list_filter = ("on_sale", "availability")
-    search_fields = ("sku__contains", "name__icontains")
+    search_fields = ("sku__folded__contains", "name__folded__contains")
     search_help_text = "A SKU, or words of a name."
     identifiers = ("sku",)
     fieldsets = (
@@ -87,7 +87,7 @@ class BuyerAdmin(AggregateAdmin):
 
     list_display = ("id", "name", "email", amount("spend"), figure("discount_percent", "% off"), moment("created_at"))
     list_filter = ("discount_percent",)
-    search_fields = ("name__icontains", "email__icontains", "id__contains")
+    search_fields = ("name__folded__contains", "email__folded__contains", "id__contains")
     search_help_text = "A buyer ID, or part of a name or an e-mail address."
     identifiers = ("id", "user__username")
     actions = ("erase_for_good",)
@@ -156,10 +156,10 @@ class OrderAdmin(StoryAdmin):
     date_hierarchy = "created_at"
     search_fields = (
         "number__contains",
-        "buyer__name__icontains",
-        "buyer__email__icontains",
-        "recipient_name",
-        "sent_as",
+        "buyer__name__folded__contains",
+        "buyer__email__folded__contains",
+        "recipient_name__folded",
+        "sent_as__folded",
     )
     search_help_text = "A number, a buyer's ID, name or e-mail address, a recipient, a tracking number, a SKU, a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")

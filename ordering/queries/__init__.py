@@ -1,5 +1,7 @@
 """Ordering's queries: functions that read and change nothing. The other modules here maintain read models."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -71,9 +73,13 @@ def products() -> QuerySet[Product]:
 
 
 def search_products(products: QuerySet[Product], words: str) -> QuerySet[Product]:
-    """The products in which each of the words occurs in the name, description or SKU, also as part of a word."""
+    """The products in which each of the words occurs in the name, description or SKU, also as part of a word.
+
+    Case and accents are ignored, in every script.
+    """
     for word in words.split():
-        products = products.filter(Q(name__icontains=word) | Q(description__icontains=word) | Q(sku__icontains=word))
+        found = (Q(**{f"{field}__folded__contains": word}) for field in ("name", "description", "sku"))
+        products = products.filter(reduce(or_, found))
     return products
 
 

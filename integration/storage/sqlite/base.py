@@ -11,6 +11,7 @@ from typing import Any
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
+from integration.storage.folding import add_to_sqlite
 from integration.storage.sqlite.log import MOST_PAGES, PAGE, most_pages
 
 
@@ -31,6 +32,7 @@ class DatabaseWrapper(SQLite):
 
     def get_new_connection(self, conn_params: Any) -> Any:
         connection = super().get_new_connection(conn_params)
+        add_to_sqlite(connection)
         if not self.is_in_memory_db():
             # A log that was longer, because of a long reader, is cut to this length when it begins again.
             connection.execute(f"PRAGMA journal_size_limit={MOST_PAGES * PAGE}")
