@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ordering", "0007_shipments_are_arranged")]
+    dependencies = [("ordering", "0008_not_processed")]
     operations = [
         migrations.AddField(
             model_name="orderboard",
