@@ -148,9 +148,8 @@ class Order(OfOneStory):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status != CANCELLED:
-            self.record(
-                events.OrderConfirmed(order=self._number, buyer=BuyerId(self.buyer_id), payment=payment, paid=amount)
-            )
+            buyer = BuyerId(self.buyer_id)
+            self.record(events.OrderConfirmed(order=self._number, buyer=buyer, payment=payment, paid=amount))
         elif not self.paid:
             self.record(events.OrderPaidTooLate(order=self._number, payment=payment, paid=amount))
 
@@ -201,15 +200,9 @@ class Order(OfOneStory):
     ) -> None:
         """Record the shipment of the goods, with its units per SKU; raises `NotYet`, `NotAllowed`."""
         if self.accepts("mark_shipped"):
-            self.record(
-                events.OrderShipped(
-                    order=self._number,
-                    shipment=shipment,
-                    carrier=carrier,
-                    tracking_number=tracking_number,
-                    quantities=dict(quantities),
-                )
-            )
+            sent = {"carrier": carrier, "tracking_number": tracking_number}
+            units = dict(quantities)
+            self.record(events.OrderShipped(order=self._number, shipment=shipment, **sent, quantities=units))
 
     def mark_delivered(self, shipment: ShipmentId) -> None:
         """Record that a shipment reached its recipient; raises `NotYet`, `NotAllowed`."""
@@ -237,16 +230,11 @@ class Order(OfOneStory):
         return not self.payment_method
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:
-        self.record(
-            events.OrderCancelled(
-                order=self._number,
-                buyer=BuyerId(self.buyer_id),
-                reason=reason.value,
-                note=note,
-                total=self.total,
-                was_confirmed=self.status == CONFIRMED,
-            )
+        order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED
+        cancelled = events.OrderCancelled(
+            order=order, buyer=buyer, reason=reason.value, note=note, total=self.total, was_confirmed=confirmed
         )
+        self.record(cancelled)
 
     @applies(events.OrderPlaced)
     def _placed(self, event: events.OrderPlaced) -> None:
