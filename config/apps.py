@@ -13,7 +13,7 @@ class Wiring(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        from config import invariants  # noqa: F401 - registers the invariants across contexts
+        from config import checks, invariants  # noqa: F401 - registers checks, and the invariants across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
         from config.shop.people import admit_operator_to_new_context

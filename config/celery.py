@@ -49,3 +49,11 @@ def refuse_to_send_without_a_worker(**kwargs: object) -> None:
             "The broker memory:// reaches no other process: without CELERY_BROKER_URL, `manage.py serve` runs worker "
             "and beat itself. To run them separately, set CELERY_BROKER_URL and DATABASE_URL, see .env.example."
         )
+
+
+@celeryd_init.connect
+def say_where_e_mails_go(**kwargs: object) -> None:
+    """Warn at the start of a worker on a server if e-mails reach nobody."""
+    from config import checks
+
+    checks.say_where_e_mails_go()

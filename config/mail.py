@@ -9,7 +9,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 MAILBOX = r"[^<>@\s]+@[^<>@\s]+|[^<>@]+ <[^<>@\s]+@[^<>@\s]+>"
 """An address, perhaps after a name."""
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
+OURS = {
+    "django.core.mail.backends.smtp.EmailBackend": "integration.gateways.smtp.EmailBackend",
+    "django.core.mail.backends.filebased.EmailBackend": "integration.gateways.mail_files.EmailBackend",
+}
+"""Our own backends in place of Django's."""
 
 
 def mail_settings(url: str | None, folder: Path) -> dict[str, Any]:
@@ -35,7 +39,6 @@ def mail_settings(url: str | None, folder: Path) -> dict[str, Any]:
             "parameters: smtp+tls://user:password@mail.example.com:587"
         )
     settings = environ.Env.email_url_config(url or "filemail://")
-    if settings["EMAIL_BACKEND"] == SMTP:
-        settings["EMAIL_BACKEND"] = "integration.gateways.smtp.EmailBackend"
+    settings["EMAIL_BACKEND"] = OURS.get(settings["EMAIL_BACKEND"], settings["EMAIL_BACKEND"])
     own_folder = parts.scheme == "filemail" and parts.path.strip("/")
     return {**settings, "EMAIL_FILE_PATH": Path(parts.path) if own_folder else folder}

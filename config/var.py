@@ -16,7 +16,7 @@ SHORTEST_SECRET = 50
 def make_folder(folder: Path) -> None:
     """Make a folder, unless it exists; raises `ImproperlyConfigured`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error.strerror) from error
 

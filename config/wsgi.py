@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from gunicorn.errors import AppImportError
 
+from config.checks import say_where_e_mails_go
 from config.environment import cannot_start
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -19,3 +20,5 @@ try:
     application = get_wsgi_application()
 except ImproperlyConfigured as error:
     raise CannotStart(cannot_start(error)) from error
+
+say_where_e_mails_go()

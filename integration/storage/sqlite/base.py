@@ -4,6 +4,8 @@ Django searches the text of a statement for placeholders on every execution. Tha
 order in the embedded mode.
 """
 
+import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,20 @@ def _converted(query: str) -> str:
     return SQLiteCursorWrapper.convert_query(None, query)  # type: ignore[arg-type]  # `self` is not used
 
 
+def _let_only_its_owner_read(database: Path) -> None:
+    """Make the file for its owner only, before SQLite makes it by the umask. Its log gets the same rights."""
+    with suppress(OSError):  # SQLite says better what is wrong
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        if database.stat().st_mode & 0o077:
+            database.chmod(0o600)
+
+
 class DatabaseWrapper(SQLite):
     """Django's wrapper, which makes cursors of this class, and checkpoints before the log fills the disk."""
 
     def get_new_connection(self, conn_params: Any) -> Any:
+        if not self.is_in_memory_db():
+            _let_only_its_owner_read(Path(conn_params["database"]))
         connection = super().get_new_connection(conn_params)
         add_to_sqlite(connection)
         if not self.is_in_memory_db():

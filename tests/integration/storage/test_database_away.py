@@ -112,6 +112,7 @@ ARGUMENTS = {
     "migrate": [],
     "read_models": [],
     "rebuild": ["--all"],
+    "rebuild_rows": ["Order", "R-1"],
     "rebuild_snapshots": [],
     "reconcile_payments": [],
     "replay": ["--consumer", "billing.collect-payment", "--since", "2026-01-01", "--dry-run"],
