@@ -14,7 +14,7 @@ from unittest import mock
 from uuid import uuid4
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.test import override_settings
 from msgspec.structs import replace
 from rest_framework.serializers import Serializer
@@ -23,7 +23,9 @@ from billing import commands as billing
 from billing import events as payment_events
 from billing.gateways import Booked, Refunded, signatures
 from billing.models import Invoice, Payment
+from billing.models import payment as payment_models
 from fulfillment.models import Shipment
+from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
 from integration.aggregates.aggregate import Aggregate
 from integration.aggregates.unit_of_work import UnitOfWork
@@ -41,10 +43,11 @@ from inventory import commands as inventory
 from inventory import events as stock_events
 from inventory.models import Reservation, StockItem
 from ordering import commands as ordering
+from ordering import queries
 from ordering.api import orders as order_views
 from ordering.commands import orders as order_commands
 from ordering.models import Order
-from tests.chaos import own_checks
+from tests.chaos import money_checks, own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
 from tests.chaos.databases import Fresh
 from tests.chaos.flows import FLOWS, Flow, World, open_shop
@@ -449,6 +452,26 @@ BUGS = [
         "owner filter missing",
         replaced(order_views.OrderView, "get_queryset", lambda self: Order.objects.all()),
         check=own_checks.only_its_buyer_sees_an_order,
+    ),
+    Bug(
+        "amount of a charge not compared",
+        replaced(billing, "contradiction", lambda row, booked: ""),
+        check=money_checks.a_charge_of_another_amount_pays_nothing,
+    ),
+    Bug(
+        "key of a payment without its story",
+        replaced(payment_models, "key_at_the_provider", lambda id, story: id),
+        check=money_checks.a_forgotten_charge_pays_nothing,
+    ),
+    Bug(
+        "deadline ignores money on its way",
+        replaced(queries, "on_the_way", lambda context: Q(pk__in=[])),
+        check=money_checks.an_order_whose_money_is_on_its_way_is_not_cancelled,
+    ),
+    Bug(
+        "token of a form not used up",
+        replaced(Question, "use_token", lambda self: True),
+        check=money_checks.a_form_that_is_sent_twice_acts_once,
     ),
     Bug("price from the client", take_the_clients_price, check=own_checks.a_price_from_the_client_is_refused),
     Bug(
