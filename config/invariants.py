@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from integration.domain import clock
-from integration.invariants import Check, always
+from integration.domain.address import ERASED
+from integration.invariants import Check, always, json_text
 
 MOVES_NO_ORDER = (
     *("ordering.show-in-stock", "ordering.show-low-stock", "ordering.show-out-of-stock", "inventory.open-stock-item"),
@@ -205,6 +206,39 @@ def captured_less_refunded_is_what_orders_owe() -> Check:
             "the invoice has another total": "coalesce(i.total_minor <> o.total_minor, FALSE)",
             "the invoice has another amount paid": "coalesce(i.paid_minor, 0) <> o.paid_minor",
             "the invoice has another amount refunded": "coalesce(i.refunded_minor, 0) <> o.refunded_minor",
+        },
+    )
+
+
+@always("erasing.nothing_is_left_of_an_anonymized_order")
+def nothing_is_left_of_an_anonymized_order() -> Check:
+    """No context has personal data of an anonymized order, once the message of its erasure is handled."""
+    street = json_text("s.recipient", "street")
+    return Check(
+        rows="""
+            ordering_order AS o WHERE o.payment_method = ''
+              AND NOT EXISTS (
+                SELECT 1 FROM integration_delivery AS delivery
+                WHERE delivery.consumer IN ('billing.forget-payment-method', 'fulfillment.forget-recipient')
+                  AND delivery.status IN ('pending', 'dead'))
+        """,
+        what="o.number || ' is anonymized'",
+        never={
+            "its history has personal values": """
+                EXISTS (SELECT 1 FROM ordering_history AS h
+                        JOIN integration_personaldata AS personal ON personal.event_id = h.id
+                        WHERE h.stream = 'order' AND h.stream_id = o.number)
+            """,
+            "its invoice has the payment method": """
+                EXISTS (SELECT 1 FROM billing_invoice AS i WHERE i."order" = o.number AND i.payment_method <> '')
+            """,
+            "its payment has the payment method": """
+                EXISTS (SELECT 1 FROM billing_payment AS p WHERE p."order" = o.number AND p.method <> '')
+            """,
+            "its shipment has the recipient": f"""
+                EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                        WHERE s."order" = o.number AND {street} <> '{ERASED}')
+            """,  # noqa: S608 - made of constants in the code only
         },
     )
 

@@ -237,6 +237,15 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "process.every_product_can_be_stocked": {
         "there is no stock item": "DELETE FROM inventory_stockitem",
     },
+    "erasing.nothing_is_left_of_an_anonymized_order": dict.fromkeys(
+        (
+            "its history has personal values",
+            "its invoice has the payment method",
+            "its payment has the payment method",
+            "its shipment has the recipient",
+        ),
+        "UPDATE ordering_order SET payment_method = ''",
+    ),
     "money.captured_less_refunded_is_what_orders_owe": {
         "captured less refunded is not what it owes": "UPDATE billing_invoice SET granted_minor = granted_minor - 1",
         "the invoice is missing": 'UPDATE billing_invoice SET "order" = "order" || \'x\'',
