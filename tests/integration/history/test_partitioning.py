@@ -78,3 +78,19 @@ def test_a_version_is_unique_within_a_month_and_verify_finds_duplicates_across_m
     History.objects.bulk_create([duplicate])
     assert len(partitions_of("ordering_history")) == 2
     assert [order.pk in offender for offender in verify([REBUILD])[REBUILD].offenders] == [True]
+
+
+@pytest.mark.parametrize(
+    ("change", "clause"),
+    [
+        ("DISABLE TRIGGER ALL", "a trigger is not enabled always"),
+        ("ENABLE TRIGGER ordering_history_is_append_only", "a trigger is not enabled always"),
+    ],
+)
+def test_verify_names_a_partition_whose_triggers_are_off(order: Order, change: str, clause: str) -> None:
+    name = "events.history_is_append_only"
+    assert verify([name])[name].complaints == []
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE ordering_history_past {change}")
+    assert verify([name])[name].offenders == [f"ordering_history_past can be changed: it lacks its triggers [{clause}]"]
