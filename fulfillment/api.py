@@ -11,11 +11,12 @@ from fulfillment import commands, queries
 from fulfillment.models import Shipment, ShipmentStatus
 from integration.domain.identifiers import ShipmentId
 from integration.domain.metadata import join_story
+from integration.history.shown import PERSONAL
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
 from integration.rest.fields import AddressField, Input, Text
 from integration.rest.filters import UpdatedAfter
 from integration.rest.idempotency import idempotent
-from integration.rest.views import View, staff_with
+from integration.rest.views import View, is_staff_with, staff_with
 
 
 class ShipmentLineOutput(serializers.Serializer):
@@ -79,7 +80,7 @@ class OneShipment(View):
         """Return a shipment."""
         shipment = queries.shipment(ShipmentId(id))
         join_story(shipment.correlation_id)
-        return _represent(shipment)
+        return _represent(request, shipment)
 
 
 class DispatchInput(Input):
@@ -101,9 +102,10 @@ class Dispatch(View):
         """Record that the carrier took the shipment."""
         wanted = self.valid(request)
         return _represent(
+            request,
             commands.dispatch_shipment(
                 ShipmentId(id), wanted["carrier"], wanted["tracking_number"], versions_expected(request)
-            )
+            ),
         )
 
 
@@ -122,8 +124,13 @@ class Deliver(View):
     def post(self, request: Request, id: str) -> Response:
         """Record that the recipient received the shipment."""
         self.valid(request)
-        return _represent(commands.deliver_shipment(ShipmentId(id), versions_expected(request)))
+        return _represent(request, commands.deliver_shipment(ShipmentId(id), versions_expected(request)))
 
 
-def _represent(shipment: Shipment) -> Response:
-    return Response(ShipmentOutput(shipment).data, headers=etag(shipment))
+def _represent(request: Request, shipment: Shipment) -> Response:
+    """The shipment; those who may change shipments and not view them see only the country of the address."""
+    data = {**ShipmentOutput(shipment).data}
+    if not is_staff_with(request.user, "fulfillment.view_shipment"):
+        country = shipment.recipient["country"]
+        data["recipient"] = {part: country if part == "country" else PERSONAL for part in shipment.recipient}
+    return Response(data, headers=etag(shipment))
