@@ -57,14 +57,13 @@ def delivery(id: int) -> Delivery:
 def replay(deliveries: QuerySet[Delivery]) -> int:
     """Make the dead and the pending ones among the deliveries due now, with all their attempts available again.
 
-    Deliveries that are due for their first attempt stay unchanged. Each transaction replays `AT_ONCE` deliveries, so
-    that a million of them lock neither many rows nor, on SQLite, the database for long.
+    Each transaction replays `AT_ONCE` deliveries, so that a million of them lock neither many rows nor, on SQLite, the
+    database for long.
 
     Returns:
         The number of deliveries replayed.
     """
-    is_due_already = Q(status=Status.PENDING, attempts=0, in_flight=False, due_at__lte=clock.now())
-    undone = Delivery.objects.filter(status__in=[Status.DEAD, Status.PENDING]).exclude(is_due_already)
+    undone = Delivery.objects.filter(status__in=[Status.DEAD, Status.PENDING])
     chosen = undone.filter(pk__in=deliveries.values("pk")).only("context", "external")
     return sum(_replay(undone, page) for page in pages(chosen, size=AT_ONCE))
 
@@ -94,7 +93,7 @@ def replay_one(id: int) -> Delivery:
     """
     replayed = replay(Delivery.objects.filter(pk=id))
     found = delivery(id)
-    if not replayed and found.status != Status.PENDING:
+    if not replayed:
         raise _settled(found)
     return found
 

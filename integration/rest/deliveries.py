@@ -149,7 +149,7 @@ class Replay(View):
         """Replay deliveries.
 
         Every selected delivery that is dead or pending becomes due immediately, and its count of attempts restarts at
-        zero. Deliveries that are done, skipped, or due for their first attempt are left alone.
+        zero. Deliveries that are done or skipped are left alone.
         """
         return Response({"replayed": dead_letters.replay(_selected(self.valid(request)))}, status=202)
 

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
+from billing.gateways.sandbox.adapter import SandboxProvider
 from billing.reconciliation import open_discrepancies
 from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.demo_orders import Kind, wishes
@@ -185,12 +186,14 @@ class TestTimeout:
             demo(orders=1, timeout=0.2)
 
         assert "Still pending after 0.2 s without progress:\n" in str(refusal.value)
-        assert "1 × billing.collect-payment (1 attempt): OutcomeUnknown: The provider did not respond" in str(
+        assert "1 × billing.collect-payment (0 attempts): OutcomeUnknown: The external system did not respond" in str(
             refusal.value
         )
 
-    def test_does_not_wait_for_dead_letters(self, settings: Any, placed: Placed) -> None:
-        settings.SANDBOX_FAILURE_RATE = 2.0
+    def test_does_not_wait_for_dead_letters(
+        self, settings: Any, placed: Placed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SandboxProvider, "charge", lambda *args: 1 / 0)
         settings.EXTERNAL_MAX_ATTEMPTS = 1
         order = Order.objects.get(pk=placed())
 

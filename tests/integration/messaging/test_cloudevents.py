@@ -34,7 +34,7 @@ def message_of(name: str, **changes: Any) -> Message:
     facts: dict[str, Any] = {
         "id": new_event_id(),
         "name": name,
-        "version": 1,
+        "version": contracts.get(name).schema_version,
         "data": example_of(contracts.get(name)),
         "occurred_at": clock.now(),
         "correlation_id": new_event_id(),
@@ -55,7 +55,7 @@ def test_the_sdk_reads_every_contract(name: str) -> None:
     assert event.get_subject() in ("R-1001", "MUG-ENAMEL-BLUE", "U-12")
     assert event.get_time() == message.occurred_at
     assert event.get_datacontenttype() == "application/json"
-    assert event.get_dataschema() == f"urn:waybill:event:{name}:1"
+    assert event.get_dataschema() == f"urn:waybill:event:{name}:{message.version}"
     assert event.get_extension("correlationid") == str(message.correlation_id)
     assert event.get_extension("causationid") == str(message.causation_id)
     assert event.get_extension("traceparent") == TRACE

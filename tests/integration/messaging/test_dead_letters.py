@@ -168,18 +168,6 @@ def test_a_replayed_delivery_must_fail_again_before_it_can_be_skipped(failed: Ca
     assert skip_all() == 0
 
 
-def test_a_replay_leaves_deliveries_alone_that_are_due_for_their_first_attempt(
-    listen: Listen, run_out: RunOut, delivery: Find
-) -> None:
-    listen(print)
-    run_out("MUG")
-    was_due_at = delivery().due_at
-
-    assert replay(Delivery.objects.all()) == 0
-    assert replay_one(delivery().pk).due_at == was_due_at
-    assert delivery().fencing_token == 0
-
-
 def test_a_replay_of_many_locks_few_at_a_time(
     failed: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
