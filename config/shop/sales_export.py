@@ -30,15 +30,16 @@ from config.shop.country_codes import country_code
 from config.shop.sales_goods import Goods, goods_of
 from config.shop.sales_rows import Row, rows_of
 from integration.domain.identifiers import SKU_PATTERN
+from integration.domain.money import Money, decimal_places
 
 LONGEST_CUSTOMER = 38
-HIGHEST_PRICE = 10_000_000
+HIGHEST_PRICE_MINOR = 10**9
+"""The highest price in the currency's smallest unit: 10,000,000.00 for GBP."""
 MOST_UNITS_PER_LINE = 100_000
 MOST_LINES_PER_INVOICE = 2_000
-CENT = Decimal("0.01")
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-PLAIN_PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
+PLAIN_PRICE = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 SKU = re.compile(SKU_PATTERN)
 
 # Entries that shops book like goods: postage, carriage, fees, samples, corrections. They need a list, because no
@@ -62,8 +63,8 @@ class Reason(Enum):
     NO_GOODS = "its stock code stands for postage, a fee, a voucher or an adjustment, not for goods"
     NO_SKU = "its stock code is not made of letters, digits, dots, hyphens and underscores, 40 at most"
     NOTHING_SOLD = "its quantity is zero or negative"
-    NO_PRICE = "its price is zero, negative or less than half a cent"
-    PRICE_TOO_HIGH = f"its price is higher than {HIGHEST_PRICE:,}"
+    NO_PRICE = "its price is zero, negative or less than half of the currency's smallest unit"
+    PRICE_TOO_HIGH = f"its price is higher than {HIGHEST_PRICE_MINOR:,} of the currency's smallest unit"
     NO_CUSTOMER = "it names no customer"
     CUSTOMER_TOO_LONG = f"its customer has a number of more than {LONGEST_CUSTOMER} characters"
     NO_COUNTRY = "its country names no single country"
@@ -127,21 +128,23 @@ class SalesExport:
         return self.used + self.left_out.total() == self.rows
 
 
-def read_sales(path: str | PathLike[str], limit: int | None = None) -> SalesExport:
+def read_sales(path: str | PathLike[str], limit: int | None = None, *, currency: str = "GBP") -> SalesExport:
     """The goods and sales of a CSV or .csv.gz file.
 
     Args:
         path: the file.
         limit: how many sales to accept, the first ones; `None` accepts all.
+        currency: of the prices, which are rounded half up to its smallest unit.
 
     Raises:
         UnreadableExport: the file is no sales export.
+        NotMoney: there is no such currency.
         ValueError: for a negative limit.
     """
     if limit is not None and limit < 0:
         raise ValueError(f"the limit is {limit}, and must be 0 or more")
-    reading = _Reading()
-    for row in rows_of(Path(path)):
+    reading = _Reading(Money.zero(currency))
+    for row in rows_of(Path(path), decimal_places(currency)):
         reading.add(row)
     return reading.result(limit)
 
@@ -154,7 +157,7 @@ class _Row(NamedTuple):
     description: str
     quantity: int
     placed_at: datetime
-    price: Decimal
+    price: Money
     customer: str
     country: str
 
@@ -167,8 +170,8 @@ REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
     (Reason.NO_GOODS, lambda row: row.sku in NO_GOODS or NO_GOODS_SHAPE.fullmatch(row.sku)),
     (Reason.NO_SKU, lambda row: not SKU.fullmatch(row.sku)),
     (Reason.NOTHING_SOLD, lambda row: row.quantity <= 0),
-    (Reason.NO_PRICE, lambda row: row.price <= 0),
-    (Reason.PRICE_TOO_HIGH, lambda row: row.price > HIGHEST_PRICE),
+    (Reason.NO_PRICE, lambda row: row.price.minor <= 0),
+    (Reason.PRICE_TOO_HIGH, lambda row: row.price.minor > HIGHEST_PRICE_MINOR),
     (Reason.NO_CUSTOMER, lambda row: not row.customer),
     (Reason.CUSTOMER_TOO_LONG, lambda row: len(row.customer) > LONGEST_CUSTOMER),
     (Reason.NO_COUNTRY, lambda row: not row.country),
@@ -177,8 +180,13 @@ REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
 
 @dataclass(slots=True)
 class _Reading:
-    """The rows read so far: their number, the left-out ones by reason, and the others by invoice."""
+    """The rows read so far: their number, the left-out ones by reason, and the others by invoice.
 
+    Args:
+        nothing: zero in the currency of the prices.
+    """
+
+    nothing: Money
     rows: int = 0
     left_out: Counter[Reason] = field(default_factory=Counter)
     set_aside: list[SetAside] = field(default_factory=list)
@@ -186,7 +194,7 @@ class _Reading:
 
     def add(self, read: Row) -> None:
         self.rows += 1
-        row = Reason.NOT_CSV if read.problem else _judged(read.cells)
+        row = Reason.NOT_CSV if read.problem else _judged(read.cells, self.nothing)
         if isinstance(row, Reason):
             self.left_out[row] += 1
             if row in UNREADABLE and len(self.set_aside) < MOST_SET_ASIDE:
@@ -200,7 +208,7 @@ class _Reading:
         self._leave_out(Reason.BEYOND_LIMIT, sum(map(len, sold[len(accepted) :])))
         return SalesExport(
             sales=tuple(_sale(rows) for rows in accepted),
-            goods=goods_of((row.sku, row.description, row.price) for rows in accepted for row in rows),
+            goods=goods_of((row.sku, row.description, row.price.amount) for rows in accepted for row in rows),
             rows=self.rows,
             used=sum(map(len, accepted)),
             left_out=self.left_out,
@@ -226,8 +234,8 @@ class _Reading:
             self.left_out[reason] += rows
 
 
-def _judged(cells: tuple[str, ...] | None) -> _Row | Reason:
-    row = _read(cells)
+def _judged(cells: tuple[str, ...] | None, nothing: Money) -> _Row | Reason:
+    row = _read(cells, nothing)
     return row if isinstance(row, Reason) else _refusal(row) or row
 
 
@@ -238,7 +246,7 @@ def _refusal(row: _Row) -> Reason | None:
     return None
 
 
-def _read(cells: tuple[str, ...] | None) -> _Row | Reason:
+def _read(cells: tuple[str, ...] | None, nothing: Money) -> _Row | Reason:
     if cells is None:
         return Reason.WRONG_NUMBER_OF_COLUMNS
     invoice, code, description, quantity, date, price, customer, country = map(str.strip, cells)
@@ -250,7 +258,7 @@ def _read(cells: tuple[str, ...] | None) -> _Row | Reason:
     if placed_at is None:
         return Reason.NO_DATE
     texts = (intern(invoice.upper()), _sku(code), intern(description))
-    return _Row(*texts, int(quantity), placed_at, _cents(price), intern(customer), country_code(country))
+    return _Row(*texts, int(quantity), placed_at, _rounded(price, nothing), intern(customer), country_code(country))
 
 
 # An export repeats a few thousand values half a million times, so parsed values are cached.
@@ -260,8 +268,9 @@ def _sku(code: str) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _cents(price: str) -> Decimal:
-    return Decimal(price).quantize(CENT, ROUND_HALF_UP)
+def _rounded(price: str, nothing: Money) -> Money:
+    """The price, rounded half up to as many decimals as the currency of `nothing` has."""
+    return Money(Decimal(price).quantize(nothing.amount, ROUND_HALF_UP), nothing.currency)
 
 
 @lru_cache(maxsize=1_024)

@@ -28,8 +28,8 @@ COLUMNS = (
 )
 DELIMITERS = ",;\t|"
 PRICE = COLUMNS.index("UnitPrice")
-DECIMAL_COMMA = re.compile(r"\s*-?[0-9]{1,9},[0-9]{1,2}\s*")
-"""How a price is written where a comma does not separate columns."""
+DECIMAL_COMMA = re.compile(r"\s*-?[0-9]{1,9},([0-9]{1,4})\s*")
+"""A price where no comma separates columns. With more digits than the currency has, the comma means thousands."""
 CHUNK = 1 << 20
 
 
@@ -54,15 +54,20 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """The rows of an export, without blank lines; raises `UnreadableExport`."""
+def rows_of(path: Path, decimals: int) -> Iterator[Row]:
+    """The rows of an export, without blank lines; raises `UnreadableExport`.
+
+    Args:
+        path: the file.
+        decimals: those of the currency: a price may have as many after a decimal comma, and always two.
+    """
     try:
         encoding = _encoding(path)
         with _opened(path) as file:
             text = _as_text(file, encoding)
             delimiter = _delimiter(text.readline().removeprefix("\ufeff"))
         with _opened(path) as file:
-            yield from _rows(path, _as_text(file, encoding), delimiter)
+            yield from _rows(path, _as_text(file, encoding), delimiter, max(decimals, 2))
     except UnicodeDecodeError as error:
         problem = "is not UTF-8 text, nor Windows-1252, nor UTF-16 with a byte order mark"
         raise UnreadableExport(path, problem) from error
@@ -72,7 +77,7 @@ def rows_of(path: Path) -> Iterator[Row]:
         raise UnreadableExport(path, f"cannot be opened: {error.strerror}") from error
 
 
-def _rows(path: Path, text: TextIO, delimiter: str) -> Iterator[Row]:
+def _rows(path: Path, text: TextIO, delimiter: str, decimals: int) -> Iterator[Row]:
     records = _records(path, text, delimiter)
     _, names, _ = next(records, (0, [], ""))
     heading = [name.strip() for name in names]
@@ -80,7 +85,7 @@ def _rows(path: Path, text: TextIO, delimiter: str) -> Iterator[Row]:
     needed = itemgetter(*map(heading.index, COLUMNS))
     for line, record, problem in records:
         fits = not problem and len(record) == len(heading)
-        yield Row(line, _with_decimal_point(needed(record), delimiter) if fits else None, problem)
+        yield Row(line, _with_decimal_point(needed(record), delimiter, decimals) if fits else None, problem)
 
 
 def _check_heading(path: Path, heading: list[str]) -> None:
@@ -117,8 +122,9 @@ def _records(path: Path, text: TextIO, delimiter: str) -> Iterator[tuple[int, li
             yield line, record, ""
 
 
-def _with_decimal_point(cells: tuple[str, ...], delimiter: str) -> tuple[str, ...]:
-    if delimiter == "," or not DECIMAL_COMMA.fullmatch(cells[PRICE]):
+def _with_decimal_point(cells: tuple[str, ...], delimiter: str, decimals: int) -> tuple[str, ...]:
+    comma = None if delimiter == "," else DECIMAL_COMMA.fullmatch(cells[PRICE])
+    if comma is None or len(comma[1]) > decimals:
         return cells
     return (*cells[:PRICE], cells[PRICE].replace(",", "."), *cells[PRICE + 1 :])
 

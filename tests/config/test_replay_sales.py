@@ -108,6 +108,16 @@ class TestOrders:
 
         assert Order.objects.get().total == Money("15.30", "EUR")
 
+    @pytest.mark.parametrize(
+        ("currency", "price", "total"), [("JPY", "255", "1530"), ("USD", "2.555", "15.36"), ("KWD", "1.255", "7.530")]
+    )
+    def test_have_the_decimals_of_their_currency(
+        self, export: Callable[..., Path], currency: str, price: str, total: str
+    ) -> None:
+        replay(export(MUG | {"UnitPrice": price}), currency=currency)
+
+        assert Order.objects.get().total == Money(total, currency)
+
 
 class TestStock:
     def test_is_what_all_sales_take(self, export: Callable[..., Path]) -> None:
@@ -273,7 +283,7 @@ class TestBadInput:
             ({"stock": 10**10}, "--stock must be 0 to 1,000,000,000"),
             ({"timeout": 0}, "--timeout must be more than 0 seconds"),
             ({"currency": "XXY"}, "'XXY' is not an ISO 4217 currency code"),
-            ({"currency": "JPY"}, "2.55 JPY is finer than the currency's minor unit"),
+            ({"currency": "XAU"}, "XAU has no minor unit"),
         ],
     )
     def test_is_reported_and_changes_nothing(

@@ -20,7 +20,7 @@ from config.shop.report import lines_set_aside
 from config.shop.sales_export import Reason, Sale, SaleLine, SalesExport, read_sales
 from config.shop.sales_goods import Goods
 from config.shop.sales_rows import COLUMNS, UnreadableExport
-from integration.domain.money import Money
+from integration.domain.money import NotMoney
 from ordering.models import MAX_LINES, MAX_PRICE_MINOR, MAX_QUANTITY, Buyer, Product
 
 Cells = Sequence[str]
@@ -53,8 +53,8 @@ def write(path: Path, rows: Sequence[Cells], heading: Cells = COLUMNS) -> Path:
 def read(tmp_path: Path) -> Reader:
     """Read an export with these rows."""
 
-    def read_rows(*rows: Cells, limit: int | None = None, heading: Cells = COLUMNS) -> SalesExport:
-        return read_sales(write(tmp_path / "sales.csv", rows, heading), limit)
+    def read_rows(*rows: Cells, limit: int | None = None, heading: Cells = COLUMNS, **options: str) -> SalesExport:
+        return read_sales(write(tmp_path / "sales.csv", rows, heading), limit, **options)
 
     return read_rows
 
@@ -176,6 +176,21 @@ class TestForms:
 
         assert read_sales(path).goods[0].price == Decimal("2.55")
 
+    @pytest.mark.parametrize(
+        ("currency", "written", "price"),
+        [("JPY", "255,0", "255"), ("JPY", "1,255", None), ("USD", "1,255", None), ("KWD", "1,255", "1.255")],
+    )
+    def test_a_comma_before_three_digits_is_decimal_if_the_currency_has_three(
+        self, tmp_path: Path, currency: str, written: str, price: str | None
+    ) -> None:
+        path = tmp_path / "sales.csv"
+        path.write_text("\n".join(";".join(cells) for cells in [COLUMNS, row(UnitPrice=written)]))
+
+        export = read_sales(path, currency=currency)
+
+        assert [str(goods.price) for goods in export.goods] == ([price] if price else [])
+        assert export.left_out == Counter({} if price else {Reason.NO_NUMBER: 1})
+
     @pytest.mark.parametrize("length", [131_073, 2_000_000])
     def test_a_cell_may_have_any_length(self, read: Reader, length: int) -> None:
         export = read(row(Description="x" * length), row(InvoiceNo="2", CustomerID="1" * length))
@@ -264,6 +279,44 @@ class TestGoods:
 
         [goods] = read(row(UnitPrice="2.555")).goods
         assert str(goods.price) == "2.56"
+
+    @pytest.mark.parametrize(
+        ("currency", "written", "price"),
+        [
+            ("JPY", "255", "255"),
+            ("JPY", "254.5", "255"),
+            ("USD", "2.5549", "2.55"),
+            ("USD", "2.555", "2.56"),
+            ("KWD", "2.5", "2.500"),
+            ("KWD", "1.255", "1.255"),
+            ("KWD", "0.0005", "0.001"),
+            ("CLF", "1.25555", "1.2556"),
+        ],
+    )
+    def test_cost_whole_units_of_their_currency(self, read: Reader, currency: str, written: str, price: str) -> None:
+        [goods] = read(row(UnitPrice=written), currency=currency).goods
+
+        assert str(goods.price) == price
+
+    @pytest.mark.parametrize(
+        ("currency", "highest", "higher", "too_low"),
+        [
+            ("JPY", "1000000000", "1000000001", "0.4"),
+            ("USD", "10000000.00", "10000000.01", "0.004"),
+            ("KWD", "1000000.000", "1000000.001", "0.0004"),
+        ],
+    )
+    def test_have_a_price_within_the_bounds_of_their_currency(
+        self, read: Reader, currency: str, highest: str, higher: str, too_low: str
+    ) -> None:
+        export = read(*(row(UnitPrice=price) for price in (highest, higher, too_low)), currency=currency)
+
+        assert str(export.goods[0].price) == highest
+        assert export.left_out == Counter({Reason.PRICE_TOO_HIGH: 1, Reason.NO_PRICE: 1})
+
+    def test_have_a_price_in_a_known_currency(self, read: Reader) -> None:
+        with pytest.raises(NotMoney, match="'XXY' is not an ISO 4217"):
+            read(row(), currency="XXY")
 
 
 class TestCountries:
@@ -466,10 +519,8 @@ class TestUnreadableFiles:
 
 
 def test_what_is_accepted_fits_into_the_shop() -> None:
-    bounds = (sales_goods.LONGEST_NAME, sales_export.HIGHEST_PRICE)
-    highest = Money.of_minor(MAX_PRICE_MINOR, "GBP").amount
-    assert bounds[0] == Product._meta.get_field("name").max_length
-    assert bounds[1] <= highest
+    assert Product._meta.get_field("name").max_length == sales_goods.LONGEST_NAME
+    assert sales_export.HIGHEST_PRICE_MINOR <= MAX_PRICE_MINOR
     assert sales_export.LONGEST_CUSTOMER + len("C-") == Buyer._meta.get_field("id").max_length
     assert (sales_export.MOST_UNITS_PER_LINE, sales_export.MOST_LINES_PER_INVOICE) == (MAX_QUANTITY, MAX_LINES)
 

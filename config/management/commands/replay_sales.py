@@ -79,8 +79,8 @@ class Command(BaseCommand):
         _check(limit, stock, timeout)
         console, wait = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
         try:
-            export = read_sales(file, limit)
-        except UnreadableExport as error:
+            export = read_sales(file, limit, currency=currency)
+        except (UnreadableExport, DomainError) as error:
             raise CommandError(str(error)) from error
         try:
             placed_before = len(orders_of(export.sales))
