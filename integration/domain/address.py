@@ -1,6 +1,7 @@
 """A postal address is validated when it is created: the country exists, and every part that it uses is present.
 
-Source of the country codes: ISO 3166-1 alpha-2. Source of the parts: Google's address data, as libaddressinput has it.
+Source of the country codes: ISO 3166-1 alpha-2. Source of the parts: what Google's address data calls required, which
+libaddressinput uses.
 """
 
 from iso3166 import countries_by_alpha2
@@ -16,80 +17,24 @@ LONGEST = {"recipient": 200, "street": 200, "city": 100, "postal_code": 20}
 """The maximum length of each part, in characters."""
 
 
-WITHOUT_POSTAL_CODE = frozenset(
-    [
-        "AE",
-        "AG",
-        "AO",
-        "AW",
-        "BF",
-        "BI",
-        "BJ",
-        "BO",
-        "BS",
-        "BW",
-        "BZ",
-        "CD",
-        "CF",
-        "CG",
-        "CI",
-        "CK",
-        "CM",
-        "CW",
-        "DJ",
-        "DM",
-        "ER",
-        "FJ",
-        "GA",
-        "GD",
-        "GH",
-        "GM",
-        "GQ",
-        "GY",
-        "HK",
-        "JM",
-        "KI",
-        "KM",
-        "KN",
-        "KP",
-        "LY",
-        "ML",
-        "MO",
-        "MR",
-        "MW",
-        "NR",
-        "NU",
-        "PA",
-        "QA",
-        "RW",
-        "SB",
-        "SC",
-        "SL",
-        "SR",
-        "SS",
-        "ST",
-        "SX",
-        "SY",
-        "TD",
-        "TG",
-        "TK",
-        "TL",
-        "TO",
-        "TV",
-        "UG",
-        "VU",
-        "YE",
-        "ZW",
-    ]
+POSTAL_CODE_OPTIONAL = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AW AZ BA BB BD BF BG BH BI BJ BM BN BO BQ BS BT BV BW BY BZ CC CD CF CG CI CK CL
+    CM CO CR CU CV CW CX CY DJ DM DO DZ EC EG EH ER ET FJ FO GA GD GE GH GI GM GN GQ GT GW GY HK HM HN HR HT ID IE
+    IL IQ IR IS JM JO KE KG KH KI KM KN KP KW KY KZ LA LB LC LK LR LS LY MA MC MD ME MG MK ML MM MN MO MR MS MT MU
+    MV MW MZ NA NE NF NG NI NP NR NU OM PA PE PG PH PK PS PY QA RS RW SA SB SC SD SI SL SN SO SR SS ST SV SX SY SZ
+    TD TF TG TH TJ TK TL TM TN TO TT TV TZ UG UM UY UZ VA VC VE VG VN VU WS XK YE ZM ZW
+    """.split()  # noqa: SIM905 - a list would have one code a line
 )
-"""The countries in which an address needs no postal code."""
-WITHOUT_CITY = frozenset({"GI", "MC", "MO", "NR", "SG", "VA"})
-"""The countries in which an address needs no city, because they are one."""
+"""The countries whose addresses need no postal code."""
+
+CITY_OPTIONAL = frozenset({"AG", "GI", "MO", "SG", "SM", "VG"})
+"""The countries whose addresses need neither a city nor a region."""
 
 
 def may_lack(part: str, country: str) -> bool:
     """Return whether an address in a country may lack a part, such as `city`."""
-    return country in {"postal_code": WITHOUT_POSTAL_CODE, "city": WITHOUT_CITY}.get(part, ())
+    return country in {"postal_code": POSTAL_CODE_OPTIONAL, "city": CITY_OPTIONAL}.get(part, ())
 
 
 class Address(Struct, frozen=True):
