@@ -70,7 +70,7 @@ def refunded_at_most_paid() -> Check:
 
 @always("ordering.spend_is_its_confirmed_orders")
 def spend_is_its_confirmed_orders() -> Check:
-    """A buyer's spend equals the total of their confirmed orders in the shop's currency."""
+    """A buyer's spend equals the total of their confirmed orders in the currency of the spend."""
     return Check(
         rows=f"""
             ordering_buyer AS buyer LEFT JOIN (

@@ -44,7 +44,7 @@ class UnitOfWork:
         self._seen: dict[tuple[type[Aggregate], str], Aggregate | None] = {}
         self._absent: set[tuple[type[Aggregate], Any]] = set()
         self._undispatched: deque[Recorded] = deque()
-        self._dispatched: list[Recorded] = []
+        self.dispatched: list[Recorded] = []  # up to the current one; their changes are written at the end
         self._writes: dict[Write, list[Row]] = defaultdict(list)
         self._deferred: dict[Callable[[list[Any]], None], list[Any]] = defaultdict(list)
         self._failure: BaseException | None = None
@@ -223,11 +223,11 @@ class UnitOfWork:
         """Yield the queued events, including those that handlers record meanwhile. Stop after a failure."""
         while self._undispatched and not self._failure:
             recorded = self._undispatched.popleft()
-            self._dispatched.append(recorded)
+            self.dispatched.append(recorded)
             yield recorded
 
     def _add_aggregates(self) -> None:
-        changed = {(recorded.stream, recorded.stream_id) for recorded in self._dispatched}
+        changed = {(recorded.stream, recorded.stream_id) for recorded in self.dispatched}
         rows: dict[tuple[type[models.Model], bool], list[models.Model]] = defaultdict(list)
         for aggregate in self._aggregates.values():
             if (aggregate.stream, aggregate.stream_id) in changed:
@@ -240,7 +240,7 @@ class UnitOfWork:
 
     def _add_history(self) -> None:
         contexts = {type(aggregate).stream: aggregate._meta.app_label for aggregate in self._aggregates.values()}
-        for recorded in self._dispatched:
+        for recorded in self.dispatched:
             entry, personal = entry_of(recorded)
             self.write(Insert(history_of(contexts[recorded.stream])), [entry])
             if personal:

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db.models import Sum
 
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
@@ -15,7 +16,8 @@ from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.money import Money
 from integration.domain.text import normalized
-from ordering.models import Buyer
+from ordering.events import OrderCancelled, OrderConfirmed
+from ordering.models import CONFIRMED_STATES, Buyer, Order
 
 IDENTIFIER = re.compile(r"[A-Z]{1,3}-\d.*|erased \d+", re.IGNORECASE | re.DOTALL)
 """What identifiers of buyers, orders, invoices and so on look like, and the names of erased users."""
@@ -135,9 +137,29 @@ def user_of_buyer(buyer: BuyerId) -> int | None:
 
 
 def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:
-    """Add `change` to the buyer's lifetime spend because of an order; negative for a cancelled one."""
+    """Add `change` to the buyer's lifetime spend because of an order; negative for a cancelled one.
+
+    If the shop's currency has changed since, the spend starts anew with all that the buyer has spent in the new one.
+    """
     with unit_of_work() as work:
-        work.get(Buyer, buyer).change_spend(order, change)
+        known = work.get(Buyer, buyer)
+        if known.starts_in(change.currency):
+            change = _spent(work, buyer, change.currency)
+        known.change_spend(order, change)
+
+
+def _spent(work: UnitOfWork, buyer: BuyerId, currency: str) -> Money:
+    """The total of the buyer's confirmed orders in a currency, up to the event that is being dispatched."""
+    confirmed = Order.objects.filter(buyer=buyer, currency=currency, status__in=CONFIRMED_STATES).order_by()
+    stored = confirmed.aggregate(total=Sum("total_minor", default=0))["total"]
+    changes = [(buyer, Money.of_minor(int(stored), currency))]
+    for recorded in work.dispatched:  # the database does not have these yet
+        match recorded.event:
+            case OrderConfirmed(buyer=whose, paid=paid):
+                changes.append((whose, paid))
+            case OrderCancelled(was_confirmed=True, buyer=whose, total=total):
+                changes.append((whose, -total))
+    return Money.sum((change for whose, change in changes if (whose, change.currency) == (buyer, currency)), currency)
 
 
 def grant_discount(buyer: BuyerId, percent: int, reason: str) -> None:

@@ -14,6 +14,7 @@ from ordering.models.order_line import (
     TooManyLines,
 )
 from ordering.models.order_states import (
+    CONFIRMED_STATES,
     ORDER_LIFE,
     CancellationReason,
     OrderStatus,
@@ -25,6 +26,7 @@ from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBou
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
 
 __all__ = [
+    "CONFIRMED_STATES",
     "MAX_LINES",
     "MAX_PRICE_MINOR",
     "MAX_QUANTITY",

@@ -83,12 +83,24 @@ class Buyer(Aggregate):
             email_notifications=self.email_notifications,
         )
 
+    def starts_in(self, currency: str) -> bool:
+        """Whether the spend moves to this currency: it is the shop's now, and the spend is in another."""
+        return currency == settings.SHOP_CURRENCY != self.currency
+
     def change_spend(self, order: OrderNumber, change: Money) -> None:
-        """Add `change` to the spend because of an order; an amount that is not in the shop's currency is ignored."""
+        """Add `change` to the spend because of an order.
+
+        Args:
+            change: an amount in another currency is ignored. If the spend starts in that currency, it is the whole
+                spend in it.
+        """
         if change.currency == self.currency:
-            self.record(
-                events.BuyerSpendChanged(buyer=BuyerId(self.id), order=order, change=change, spend=self.spend + change)
-            )
+            spend = self.spend + change
+        elif self.starts_in(change.currency):
+            spend = change
+        else:
+            return
+        self.record(events.BuyerSpendChanged(buyer=BuyerId(self.id), order=order, change=change, spend=spend))
 
     def grant_discount(self, percent: int, reason: str) -> None:
         """Give a discount of `percent` % on every new order; 0 ends the discount."""
@@ -117,7 +129,7 @@ class Buyer(Aggregate):
 
     @applies(events.BuyerSpendChanged)
     def _spend_changed(self, event: events.BuyerSpendChanged) -> None:
-        self.spend = event.spend
+        self.currency, self.spend = event.spend.currency, event.spend
 
     @applies(events.BuyerDiscountChanged)
     def _discount_changed(self, event: events.BuyerDiscountChanged) -> None:

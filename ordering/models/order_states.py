@@ -56,6 +56,9 @@ class ShipmentStatus(models.TextChoices):
 
 PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
 
+CONFIRMED_STATES = (CONFIRMED, SHIPPED, DELIVERED)
+"""The states of an order that was confirmed and not cancelled afterwards."""
+
 _row = by_state(OrderStatus)
 
 ORDER_LIFE = StateTable(

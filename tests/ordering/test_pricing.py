@@ -1,9 +1,11 @@
 """Orders use the shop's own prices, and a buyer who has spent more than 6,000 gets a discount of 10 %."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from config.verification import verify
 from integration.contracts.billing import PaymentSucceeded
 from integration.contracts.fulfillment import ShipmentCancelled
 from integration.contracts.inventory import StockReserved
@@ -11,8 +13,9 @@ from integration.domain.address import Address
 from integration.domain.errors import UnacceptableInput
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.read_models.catch_up import catch_up
 from ordering.commands import cancel_order, change_product, list_products, place_order
-from ordering.models import Buyer, CancellationReason, History, Order
+from ordering.models import Buyer, CancellationReason, History, LifetimeSpend, Order
 
 pytestmark = pytest.mark.django_db
 
@@ -185,12 +188,74 @@ def test_the_discount_applies_to_one_buyer_only(buy: Buy, pay: Change) -> None:
     assert buy("PEN", 10, buyer="B-2").discount == Money.zero("USD")
 
 
+@pytest.mark.parametrize(("currency", "price"), [("JPY", "3000"), ("EUR", "3000.00"), ("KWD", "3000.000")])
+def test_orders_in_other_currencies_are_accounted_in_their_own(
+    buy: Buy, pay: Change, currency: str, price: str
+) -> None:
+    change_product(Sku("DESK"), {"price": Money(price, currency)})
+
+    pay(buy("DESK"))
+
+    catch_up(LifetimeSpend.read_model)
+    assert [row.spend for row in LifetimeSpend.objects.all()] == [Money(price, currency)]
+
+
 def test_orders_in_other_currencies_do_not_count(buy: Buy, pay: Change) -> None:
     change_product(Sku("DESK"), {"price": Money("3000", "EUR")})
 
     pay(buy("DESK", 3))
 
     assert (Buyer.objects.get().spend, _percent()) == (Money.zero("USD"), 0)
+
+
+@pytest.mark.parametrize(("currency", "price"), [("JPY", "3000"), ("EUR", "3000.00"), ("KWD", "3000.000")])
+class TestANewCurrencyOfTheShop:
+    """A buyer who is registered does not keep the currency of the moment they registered."""
+
+    @pytest.fixture(autouse=True)
+    def change_currency(self, buy: Buy, pay: Change, settings: Any, currency: str, price: str) -> None:
+        pay(buy("PEN", 5))
+        change_product(Sku("DESK"), {"price": Money(price, currency)})
+        pay(buy("DESK"))  # does not count yet
+        assert Buyer.objects.get().spend == Money("5.00", "USD")
+        settings.SHOP_CURRENCY = currency
+
+    @pytest.fixture(autouse=True)
+    def verified(self, change_currency: None) -> Iterator[None]:
+        yield
+        found = verify(["ordering.spend", "read_models.lifetime", "events.rows"])
+        assert [finding.complaints for finding in found.values()] == [[]] * 3
+
+    def test_all_orders_in_it_count_and_earn_the_discount(self, buy: Buy, pay: Change, currency: str) -> None:
+        pay(buy("DESK", 2))
+
+        assert (Buyer.objects.get().spend, _percent()) == (Money("9000", currency), 10)
+
+    def test_of_two_orders_that_are_confirmed_at_once_both_count_once(
+        self, buy: Buy, publish_all: Callable[..., None], drain: Callable[..., int], currency: str
+    ) -> None:
+        orders = [buy("DESK"), buy("DESK")]
+        publish_all(*(StockReserved(order=OrderNumber(order.number)) for order in orders))
+        drain("ordering")
+        paid = [(OrderNumber(order.number), PaymentId(f"P-{order.number}"), order.total) for order in orders]
+        publish_all(*(PaymentSucceeded(order=order, payment=id, amount=total) for order, id, total in paid))
+        drain("ordering")
+
+        assert Buyer.objects.get().spend == Money("9000", currency)
+
+    def test_a_cancelled_order_in_it_does_not_count(self, cancel_confirmed: Change, currency: str) -> None:
+        cancel_confirmed(Order.objects.get(currency=currency))
+
+        assert Buyer.objects.get().spend == Money.zero(currency)
+
+    def test_the_cancellation_of_an_order_in_the_earlier_one_lowers_nothing(
+        self, buy: Buy, pay: Change, cancel_confirmed: Change, currency: str
+    ) -> None:
+        pay(buy("DESK"))
+
+        cancel_confirmed(Order.objects.get(currency="USD"))
+
+        assert Buyer.objects.get().spend == Money("6000", currency)
 
 
 def test_a_discount_is_rounded_half_to_even(buy: Buy, pay: Change) -> None:
