@@ -18,6 +18,8 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
   Results come in the order in which they became visible, so nothing is missed, although a change may be committed after
   a later one. Some come again: recognize them by their identifier and `updated_at`.
 * **Changing what you saw**: send a resource's `ETag` as `If-Match`.
+* **Cancelling a confirmed order** takes effect later, and only if its shipment can still be stopped. The order then is
+  `cancelled`, or its `cancellation_refusal` says when and why the request was refused. Other orders lack that field.
 * **Finding it again**: every response names its story in `X-Correlation-Id`.
 * **Health**, at the root and without a token: `GET /healthz` is 200 while the process lives. `GET /readyz` is 200 while
   the database and the broker respond, otherwise 503. Its `degraded` lists in sentences what works less well:

@@ -11,10 +11,10 @@ from integration.domain.identifiers import OrderNumber
 from integration.rest.etags import CHANGING, etag, versions_expected
 from integration.rest.fields import Input, Text
 from integration.rest.idempotency import idempotent
-from integration.rest.views import is_staff_with, represent
+from integration.rest.views import is_staff_with
 from ordering import commands
 from ordering.api.caller import caller
-from ordering.api.orders import OrderOutput, OrderView
+from ordering.api.orders import OrderOutput, OrderView, represent_orders
 from ordering.models import CancellationReason, Order
 
 
@@ -45,7 +45,7 @@ class Cancel(OrderView):
         """Request the cancellation of an order.
 
         An order that is not confirmed is cancelled at once. A confirmed order is cancelled if fulfillment can still
-        stop its shipment.
+        stop its shipment. If not, the order's `cancellation_refusal` later says when and why the request was refused.
         """
         note = self.valid(request)["reason"]
         order = self.order(number)
@@ -53,4 +53,4 @@ class Cancel(OrderView):
         is_own = order.buyer_id == caller(request)
         reason = CancellationReason.BY_BUYER if is_own else CancellationReason.BY_OPERATOR
         cancelled = commands.cancel_order(OrderNumber(number), reason, note, versions_expected(request))
-        return Response(represent(OrderOutput, cancelled), status=202, headers=etag(cancelled))
+        return Response(represent_orders([cancelled])[0], status=202, headers=etag(cancelled))

@@ -1,5 +1,7 @@
 """Ordering's queries: functions that read and change nothing. The other modules here maintain read models."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -14,7 +16,7 @@ from integration.history.entries import HistoryEntry
 from integration.history.story import story
 from integration.messaging.on_the_way import on_the_way
 from integration.read_models.catch_up import catch_up
-from ordering.events import BuyerProfileChanged, BuyerRegistered
+from ordering.events import BuyerProfileChanged, BuyerRegistered, OrderCancellationRefused
 from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product
 from ordering.queries import board, sales  # noqa: F401 - they register their read models
 
@@ -60,6 +62,16 @@ def orders_past_payment_deadline(limit: int) -> list[OrderNumber]:
         payment_due_at__lte=clock.now(),
     )
     return [OrderNumber(number) for number in overdue.order_by("payment_due_at").values_list("pk", flat=True)[:limit]]
+
+
+def refused_cancellations(orders: Sequence[Order | OrderBoard]) -> dict[str, datetime]:
+    """By order number, when the last requested cancellation was refused, as of the version of each order."""
+    versions = {order.number: order.version for order in orders}
+    refusals = History.objects.filter(
+        stream=Order.stream, stream_id__in=list(versions), name=OrderCancellationRefused.wire_name
+    )
+    found = refusals.order_by("version").values_list("stream_id", "version", "occurred_at")
+    return {number: moment for number, version, moment in found if version <= versions[number]}
 
 
 def timeline(order: Order) -> list[HistoryEntry]:

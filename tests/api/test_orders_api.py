@@ -1,12 +1,14 @@
 """A buyer can place, read, list, track and cancel orders; staff of ordering see the orders of all buyers."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 from api_calls import errors_of, kind_of, problem_of
 
-from integration.domain.identifiers import BuyerId
+from fulfillment.commands import deliver_shipment, dispatch_shipment
+from integration.domain.identifiers import BuyerId, ShipmentId
 from integration.history.entries import HistoryEntry, history_of
 from integration.read_models.lag import lag
 from ordering.commands import grant_discount
@@ -385,6 +387,52 @@ def test_cancelling_a_paid_order_refunds_the_payment(buyer: Any, system: Any, dr
     assert (order["status"], order["cancellation_reason"]) == ("cancelled", "by_buyer")
     assert order["payment"]["status"] == "refunded"
     assert order["payment"]["refunded"] == order["payment"]["paid"] == usd("105.00")
+
+
+@pytest.fixture
+def refused(buyer: Any, system: Any, drain: Callable[..., int]) -> str:
+    """The URL of an order that was dispatched before its cancellation could take effect."""
+    dispatch_shipment(ShipmentId(system.shipment), "DHL", "JD014600003")
+    assert buyer.post(f"{ORDERS}/{system.order}/cancel").status_code == 202
+    drain()
+    return f"{ORDERS}/{system.order}"
+
+
+class TestARefusedCancellation:
+    def test_is_shown_with_its_reason_and_time(self, buyer: Any, refused: str) -> None:
+        order = buyer.get(refused).json()
+        entry = history_of("ordering").objects.get(name="ordering.order_cancellation_refused")
+
+        assert (order["status"], order["cancellation_reason"]) == ("shipped", None)
+        assert order["cancellation_refusal"]["reason"] == "already_shipped"
+        assert datetime.fromisoformat(order["cancellation_refusal"]["refused_at"]) == entry.occurred_at
+
+    def test_is_shown_in_the_list(self, buyer: Any, operator: Any, refused: str, order_body: dict[str, Any]) -> None:
+        buyer.post(ORDERS, order_body)
+
+        for client in (buyer, operator):
+            newest, oldest = client.get(ORDERS).json()["results"]
+            assert "cancellation_refusal" not in newest
+            assert oldest == client.get(refused).json()
+
+    def test_is_still_shown_once_the_order_is_delivered(
+        self, buyer: Any, refused: str, system: Any, drain: Callable[..., int]
+    ) -> None:
+        before = buyer.get(refused).json()["cancellation_refusal"]
+        deliver_shipment(ShipmentId(system.shipment))
+        drain()
+
+        order = buyer.get(refused).json()
+        assert (order["status"], order["cancellation_refusal"]) == ("delivered", before)
+
+    @pytest.mark.parametrize("is_dispatched", [True, False])
+    def test_is_not_shown_before_and_without_a_refusal(self, buyer: Any, system: Any, is_dispatched: bool) -> None:
+        if is_dispatched:
+            dispatch_shipment(ShipmentId(system.shipment), "DHL", "JD014600003")
+
+        assert "cancellation_refusal" not in buyer.get(f"{ORDERS}/{system.order}").json()
+        assert "cancellation_refusal" not in buyer.post(f"{ORDERS}/{system.order}/cancel").json()
+        assert "cancellation_refusal" not in buyer.get(f"{ORDERS}/{system.order}").json()
 
 
 def test_a_cancellation_by_staff_has_its_own_reason(
