@@ -94,7 +94,8 @@ class Refusal(ErrorTask):
         self.response_headers.append(("Content-Type", CONTENT_TYPE))
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(b"" if self.request.command == "HEAD" else body)
+        is_head = getattr(self.request, "command", "") == "HEAD"  # a request that cannot be read has no command
+        self.write(b"" if is_head else body)
 
 
 class Connection(HTTPChannel):

@@ -13,12 +13,18 @@ from integration.contracts.registry import verdicts
 from integration.domain.events import domain_events
 
 CLASS = '''
-@{decorator}("{name}")
+@{decorator}("{name}"{says})
 class {class_name}({base}, kw_only=True):
     """{meaning}"""
 
 {fields}
 '''
+
+
+SHOWN = frozenset(
+    "amount carrier delta paid price quantities quantity reason refunded shortages sku spend total".split()  # noqa: SIM905
+) | {"tracking_number"}
+"""The fields that the sentence of a new event mentions, if it has them."""
 
 
 def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
@@ -61,6 +67,7 @@ def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
     code = CLASS.format(
         decorator=decorator,
         name=name,
+        says=f', says="{_sentence(what, types)}"' if base == "DomainEvent" else "",
         class_name=class_name,
         base=base,
         meaning=sentence(meaning),
@@ -73,6 +80,14 @@ def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
         manage("contracts", "write")
         manage("document")
     return f"{class_name} is in {path}, and its schema is in {schemas}/."
+
+
+def _sentence(what: str, types: dict[str, str]) -> str:
+    """What a domain event says until its author writes something better: its name, its key, and the fields that pages
+    should show."""
+    shown = [field for field, kind in types.items() if field in SHOWN and "Personal" not in kind]
+    facts = "".join(f", {field.replace('_', ' ')} {{{field}}}" for field in shown)
+    return f"{what.replace('_', ' ')}: {{key}}{facts}"
 
 
 def _field(text: str) -> tuple[str, str]:

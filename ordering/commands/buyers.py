@@ -19,7 +19,7 @@ from integration.domain.text import normalized
 from ordering.events import OrderCancelled, OrderConfirmed
 from ordering.models import CONFIRMED_STATES, Buyer, Order
 
-IDENTIFIER = re.compile(r"[A-Z]{1,3}-\d.*|erased \d+", re.IGNORECASE | re.DOTALL)
+IDENTIFIER = re.compile(r"[A-Z]-\d[\d-]*|erased \d+", re.IGNORECASE)
 """What identifiers of buyers, orders, invoices and so on look like, and the names of erased users."""
 
 

@@ -18,6 +18,14 @@ from integration.aggregates.unit_of_work import unit_of_work
 from inventory import commands as inventory
 from inventory.models import Reservation
 
+WITHOUT_ROWS = {
+    "erasing.nothing_is_left_of_an_anonymized_order",
+    "events.each_archived_message_is_whole",
+    "events.numbers_are_not_cached",
+}
+"""The checks that may have nothing to look at: a short simulation erases and archives nothing, and SQLite has no
+sequences."""
+
 
 def run(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a new process, whose configured database cannot be opened."""
@@ -59,7 +67,7 @@ def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) 
     for trouble in ("dropped", "doubled", "delayed", "overtaken"):
         assert done["tally"][f"wake-ups {trouble}"] > 0
     assert done["tally"]["crashes"] > 0
-    assert min(done["checks"].values()) > 0
+    assert {check for check, looked_at in done["checks"].items() if not looked_at} <= WITHOUT_ROWS
 
 
 def test_the_configured_database_is_not_touched(tmp_path: Path) -> None:

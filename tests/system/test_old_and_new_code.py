@@ -34,7 +34,10 @@ CHANGES = {
         ),
     ],
     "ordering/policies/saga.py": [
-        ("ProductListed(event.sku, event.name)", 'ProductListed(event.sku, event.name, "en")')
+        (
+            "ProductListed(sku=event.sku, name=event.name)",
+            'ProductListed(item=event.sku, name=event.name, language="en")',
+        )
     ],
     "inventory/policies/saga.py": [
         ("commands.open_stock_item(event.sku)", 'commands.open_stock_item({"en": event.item}[event.language])'),
