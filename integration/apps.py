@@ -46,6 +46,7 @@ class IntegrationConfig(AppConfig):
         from integration.messaging import archive, back_off, checks, deliver, invariants, tasks  # noqa: F401
         from integration.messaging.renaming import rename_stored
         from integration.rest import authentication, idempotency, login_attempts  # noqa: F401
+        from integration.storage import folding  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
 
         post_migrate.connect(_ensure_group, sender=self)

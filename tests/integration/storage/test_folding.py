@@ -1,6 +1,10 @@
 """A search ignores case and accents in every script, in the same way in Python and in both databases."""
 
+import os
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -64,3 +68,10 @@ def test_other_letters_stay_different(pair: tuple[str, str]) -> None:
 def test_nothing_stays_nothing() -> None:
     assert by_database(None) is None
     assert by_database("") == ""
+
+
+@pytest.mark.parametrize("url", ["postgres://nobody@127.0.0.1:1/nothing", "sqlite:///:memory:"])
+def test_every_process_knows_the_lookup_whatever_its_database(url: str, tmp_path: Path) -> None:
+    code = "from django.db.models import CharField; assert CharField().get_transform('folded')"
+    environment = {**os.environ, "DATABASE_URL": url, "CELERY_BROKER_URL": "memory://", "WAYBILL_VAR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", f"import django; django.setup(); {code}"], env=environment, check=True)
