@@ -15,9 +15,10 @@ class Standstill:
     """Blocks until it is stopped or its thread is killed, as a worker does."""
 
     def __init__(self) -> None:
-        self._stopped = threading.Event()
+        self._stopped, self.is_running = threading.Event(), threading.Event()
 
     def start(self) -> None:
+        self.is_running.set()
         while not self._stopped.wait(0.01):
             pass
 
@@ -64,10 +65,13 @@ def eventually(holds: Callable[[], bool]) -> bool:
 def test_a_killed_thread_is_started_again(
     name: str, made: list[str], running: Embedded, caplog: pytest.LogCaptureFixture
 ) -> None:
+    part = running._parts[made.index(name)]
     for times in (2, 3):
-        (killed,) = _threads(name)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(killed.ident or 0), ctypes.py_object(SystemExit))
-        assert eventually(lambda times=times: made.count(name) == times and len(_threads(name)) == 1)
+        assert eventually(part._running.is_running.is_set)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(part._thread.ident or 0), ctypes.py_object(SystemExit)
+        )
+        assert eventually(lambda times=times: made.count(name) == times and part._thread.is_alive())
 
     assert sorted(made) == sorted(["worker", "beat", name, name])
     assert f"the embedded {name} has ended, and is started again" in caplog.text
