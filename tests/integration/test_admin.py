@@ -522,7 +522,7 @@ def test_the_number_of_statements_of_a_replay_is_constant(
         with statements() as seen:
             replay(deliveries)
         counts.append(len(seen))
-    assert counts == [2, 2]
+    assert counts == [3, 3]
 
 
 def test_replaying_no_deliveries_sends_no_wakeup(
