@@ -99,4 +99,5 @@ def _order_until_parked(system: System, many: int) -> None:
         return time.monotonic() - since < LONG_DUE + 1 or system.read(IS_IN_FRONT)[0][0]
 
     eventually(order, lambda is_in_front: not is_in_front, "nothing in front", ALL_PARKED_WITHIN)
-    assert system.read(COUNT_PARKED)[0][0] == many
+    # A delivery whose worker met a deadlock with the replay is tried again a little later.
+    eventually(lambda: system.read(COUNT_PARKED)[0][0], lambda parked: parked == many, "all parked", ALL_PARKED_WITHIN)
