@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
@@ -30,9 +31,18 @@ def _converted(query: str) -> str:
 
 
 def _let_only_its_owner_read(database: Path) -> None:
-    """Make the file for its owner only, before SQLite makes it by the umask. Its log gets the same rights."""
+    """Make the file for its owner only, before SQLite makes it by the umask. Its log gets the same rights.
+
+    The database itself is never opened here. To close any descriptor of it would release all locks that SQLite holds on
+    it in this process, and other processes could then damage it. Source: sqlite.org, How To Corrupt, 2.2.
+    """
     with suppress(OSError):  # SQLite says better what is wrong
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        if not database.exists():
+            descriptor, name = mkstemp(dir=database.parent)  # for its owner only
+            os.close(descriptor)
+            with suppress(FileExistsError):
+                os.link(name, database)
+            os.unlink(name)
         if database.stat().st_mode & 0o077:
             database.chmod(0o600)
 
