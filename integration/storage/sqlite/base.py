@@ -40,9 +40,11 @@ def _let_only_its_owner_read(database: Path) -> None:
         if not database.exists():
             descriptor, name = mkstemp(dir=database.parent)  # for its owner only
             os.close(descriptor)
-            with suppress(FileExistsError):
-                os.link(name, database)
-            os.unlink(name)
+            try:
+                with suppress(FileExistsError):
+                    os.link(name, database)
+            finally:
+                os.unlink(name)
         if database.stat().st_mode & 0o077:
             database.chmod(0o600)
 
