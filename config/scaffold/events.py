@@ -21,9 +21,10 @@ class {class_name}({base}, kw_only=True):
 '''
 
 
-SHOWN = frozenset(
-    "amount carrier delta paid price quantities quantity reason refunded shortages sku spend total".split()  # noqa: SIM905
-) | {"tracking_number"}
+SHOWN = {
+    *("amount", "delta", "paid", "price", "quantities", "quantity", "refunded", "shortages", "spend", "total"),
+    *("carrier", "reason", "sku", "tracking_number"),
+}
 """The fields that the sentence of a new event mentions, if it has them."""
 
 

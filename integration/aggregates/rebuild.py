@@ -103,16 +103,17 @@ def _compare(model: type[Aggregate], keys: Sequence[str]) -> Iterator[str]:
     history = history_of(model._meta.app_label).objects.filter(stream=model.stream, stream_id__in=keys)
     numbers = dict(history.order_by().values_list("stream_id").annotate(events=Count("pk")))
     long = [key for key, events in numbers.items() if events > EVENTS_AT_ONCE]
-    entries: dict[str, Iterable[HistoryEntry]] = defaultdict(list)
+    short = defaultdict[str, list[HistoryEntry]](list)
     for entry in load_personal(history.exclude(stream_id__in=long).order_by("stream_id", "version")):
-        entries[entry.stream_id].append(entry)  # type: ignore[attr-defined]
+        short[entry.stream_id].append(entry)
+    entries: dict[str, Iterable[HistoryEntry]] = {**short}
     for key in long:
         entries[key] = chain.from_iterable(map(load_personal, pages(history.filter(stream_id=key), by="version")))
     snapshots: dict[str, dict[int, Snapshot]] = defaultdict(dict)
     for snapshot in Snapshot.usable(model).filter(stream_id__in=keys):
         snapshots[snapshot.stream_id][snapshot.version] = snapshot
     for key, row in rows.items():
-        found = difference(row, entries[key], snapshots[key])
+        found = difference(row, entries.get(key, ()), snapshots[key])
         if found:
             yield f"{row}: {found}"
 
