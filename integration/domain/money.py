@@ -4,7 +4,8 @@ The currencies and their decimal places are those of `currencies`.
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import lru_cache
 
 from msgspec import Struct
@@ -131,25 +132,58 @@ class Money(Struct, frozen=True, order=False):
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
 
-    def percent(self, rate: int | Decimal) -> "Money":
-        """Return `rate` percent of the amount, rounded half to even, as in accounting."""
-        share = self.amount * Decimal(rate) / 100
-        return Money(share.quantize(_unit(self.currency), ROUND_HALF_EVEN), self.currency)
+    def share(self, part: int | Decimal, of: int | Decimal, *, half_up: bool = False) -> "Money":
+        """Return the share `part / of` of the amount, rounded once from the exact value to a minor unit.
+
+        Args:
+            part: how much is wanted, such as 3 units, or 19 percent.
+            of: what `part` is measured against, such as 5 units, or 100 percent.
+            half_up: whether half a minor unit is rounded away from zero, as tax is by default. Otherwise it is rounded
+                to the even neighbour, as in accounting.
+        """
+        exact = Fraction(self.minor) * Fraction(part) / Fraction(of)
+        if not half_up:
+            return Money.of_minor(round(exact), self.currency)
+        rounded = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+        return Money.of_minor(-rounded if exact < 0 else rounded, self.currency)
+
+    def percent(self, rate: int | Decimal, *, half_up: bool = False) -> "Money":
+        """Return `rate` percent of the amount; see `share` for the rounding."""
+        return self.share(rate, 100, half_up=half_up)
+
+    def of_units(self, after: int, count: int, quantity: int) -> "Money":
+        """Return what `count` of the `quantity` units of a line are worth, if this is the money of the whole line.
+
+        The part is the difference of two rounded sums: of the units up to the last, less those before the first. So the
+        parts of any sequence that covers all units add up to the whole, exactly.
+
+        Args:
+            after: how many units come before.
+
+        Raises:
+            NotMoney: the units are not among the line's.
+        """
+        if not 0 <= after <= after + count <= quantity:
+            raise NotMoney(f"units {after + 1} to {after + count} are not among the {quantity} of the line")
+        return self.share(after + count, quantity, half_up=True) - self.share(after, quantity, half_up=True)
 
     def allocate(self, weights: Sequence[int]) -> "list[Money]":
         """Split the amount in proportion to whole-number weights, without losing or making a minor unit.
 
-        The remainder of the division is shared out, one minor unit each, to the first parts whose weight is not zero.
+        Each part gets its share, rounded down. The minor units that are left go one by one to the parts that lost the
+        largest fraction, the first of equal ones first (largest remainder). If all weights are zero, the parts are
+        equal.
 
         Raises:
-            NotMoney: when there are no weights, one is negative, or all are zero.
+            NotMoney: when there are no weights, or one is negative.
         """
+        if not weights or any(weight < 0 for weight in weights):
+            raise NotMoney("an allocation needs weights, and none of them negative")
         total = sum(weights)
-        if total <= 0 or any(weight < 0 for weight in weights):
-            raise NotMoney("the weights of an allocation must not be negative, and not all of them zero")
-        sign = -1 if self.minor < 0 else 1
-        shares = [abs(self.minor) * weight // total for weight in weights]
-        left_over = abs(self.minor) - sum(shares)
-        for i in [i for i, weight in enumerate(weights) if weight][:left_over]:
+        if not total:
+            weights, total = [1] * len(weights), len(weights)
+        minor = abs(self.minor)
+        shares, lost = map(list, zip(*(divmod(minor * weight, total) for weight in weights), strict=True))
+        for i in sorted(range(len(lost)), key=lambda i: -lost[i])[: minor - sum(shares)]:
             shares[i] += 1
-        return [Money.of_minor(sign * share, self.currency) for share in shares]
+        return [Money.of_minor(-share if self.minor < 0 else share, self.currency) for share in shares]
