@@ -1,12 +1,10 @@
-"""What this storage layer can store: a list of field types, and the values of JSON.
+"""What this storage layer can store: a list of field types.
 
 It bypasses Django's own conversions, so a field type that it does not know would be written wrongly without an error.
 Examples are bytes, durations and IP addresses, and decimals on SQLite. Such a field is refused before anything is
 written or read.
 """
 
-import json
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,6 +12,7 @@ from django.db import models
 
 from integration.storage.columns import CurrencyField, MinorUnitsField
 from integration.storage.sqlite_values import final_target
+from integration.storage.strict_json import CannotStore
 
 KNOWN_FIELDS = frozenset(
     {
@@ -40,10 +39,6 @@ KNOWN_FIELDS = frozenset(
 """The field types whose values are stored as Django would store them; a subclass may convert values and is not."""
 
 
-class CannotStore(TypeError):
-    """The storage layer does not know this type of field or value."""
-
-
 @cache
 def known_fields(model: type[models.Model]) -> tuple[Any, ...]:
     """Return the fields of all columns of a model.
@@ -63,31 +58,3 @@ def known_fields(model: type[models.Model]) -> tuple[Any, ...]:
 def json_attributes(model: type[models.Model]) -> tuple[str, ...]:
     """Return the attributes of the JSON columns of a model."""
     return tuple(field.attname for field in known_fields(model) if isinstance(final_target(field), models.JSONField))
-
-
-def refuse_unless_json(value: Any) -> None:
-    """Raise `CannotStore` if a value has no JSON.
-
-    The standard encoder knows only the types of JSON. msgspec, which writes the rows, also encodes dates, decimals and
-    bytes as text, and NaN as null.
-    """
-    try:
-        _strictly(value, 0)
-    except (TypeError, ValueError) as error:
-        raise CannotStore(f"this is no JSON: {error}") from error
-
-
-def _refuse(value: Any) -> Any:
-    raise TypeError(f"values of type {type(value).__name__}")
-
-
-def _encoder() -> Callable[[Any, int], Any]:
-    """Return the encoder of `json.dumps` without NaN. `json.dumps` makes a new one for each value, which takes longer
-    than encoding a small event."""
-    make: Any = getattr(json.encoder, "c_make_encoder", None)  # None without the C extension
-    if make is None:
-        return lambda value, level: json.dumps(value, allow_nan=False)
-    return make(None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
-
-
-_strictly = _encoder()

@@ -3,7 +3,6 @@
 The formats are Django's own, so rows written here are equal to rows written by Django.
 """
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ import msgspec
 from django.db import models
 
 from integration.domain.identifiers import uuid_of
+from integration.storage.strict_json import json_text
 
 
 def as_stored(value: Any) -> Any:
@@ -49,7 +49,7 @@ FIELD_ENCODERS: dict[type, Callable[[Any], Any]] = {
     models.UUIDField: ENCODERS[UUID],
     models.DateTimeField: ENCODERS[datetime],
     models.DateField: ENCODERS[date],
-    models.JSONField: json.dumps,
+    models.JSONField: json_text,
 }
 FIELD_DECODERS: dict[type, Callable[[Any], Any]] = {
     models.UUIDField: _uuid_from_hex,

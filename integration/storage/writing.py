@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from django.db import connection, models
 
-from integration.storage.known import json_attributes, refuse_unless_json
+from integration.storage.known import json_attributes, known_fields
 from integration.storage.rows import Row, blank
 from integration.storage.sql import encode, is_postgresql, quoted
 from integration.storage.sqlite_values import FIELD_ENCODERS, final_target
+from integration.storage.strict_json import json_text
 
 
 class RowGone(RuntimeError):
@@ -80,18 +81,18 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
     writes = {each: rows for each, rows in writes.items() if rows}
     if not writes:
         return
-    for each, rows in writes.items():
-        for name in json_attributes(each.model):
-            for row in rows:
-                refuse_unless_json(row.get(name))
     with connection.cursor() as cursor:
         if is_postgresql():
             documents = {f"w{n}": _document(each.model, rows) for n, (each, rows) in enumerate(writes.items())}
             cursor.execute(_single_statement(tuple(writes)), documents)
             updated = cursor.fetchone()
         else:
-            written = {each: _write_table(cursor, each, rows) for each, rows in writes.items()}
-            updated = [count for each, count in written.items() if isinstance(each, Update)]
+            tables = [(each, *_statement_and_parameters(each, rows)) for each, rows in writes.items()]
+            updated = []
+            for each, sql, parameters in tables:
+                cursor.executemany(sql, parameters)
+                if isinstance(each, Update):
+                    updated.append(cursor.rowcount)
     updates = [(each, rows) for each, rows in writes.items() if isinstance(each, Update)]
     for (each, rows), count in zip(updates, updated, strict=True):
         if count != len(rows):
@@ -102,7 +103,14 @@ def write(writes: Mapping[Write, Sequence[Row]]) -> None:
 
 
 def _document(model: type[models.Model], rows: Sequence[Row]) -> str:
-    """Return the rows as one JSON document by column name, as `json_populate_recordset` requires."""
+    """Return the rows as one JSON document by column name, as `json_populate_recordset` requires.
+
+    Raises:
+        CannotStore: a value of a JSON column has a type that JSON has not.
+    """
+    for name in json_attributes(model):
+        for row in rows:
+            json_text(row.get(name))
     if renamed := _renamed(model):
         rows = [{renamed.get(name, name): value for name, value in row.items()} for row in rows]
     return encode(rows).decode()
@@ -154,15 +162,15 @@ def _on_conflict(each: Insert | Upsert) -> str:
 # --- SQLite: one statement per table ---
 
 
-def _write_table(cursor: Any, each: Write, rows: Sequence[Row]) -> int:
+def _statement_and_parameters(each: Write, rows: Sequence[Row]) -> tuple[str, list[list[Any]]]:
+    """Return the statement that writes one row, and its parameters for each row; raises `CannotStore`."""
     sql, names, encoders = _row_statement(each)
     parameters = [[row[name] for name in names] for row in rows]
     for column, encoder in encoders:
         for row in parameters:
             if row[column] is not None:
                 row[column] = encoder(row[column])
-    cursor.executemany(sql, parameters)
-    return cursor.rowcount
+    return sql, parameters
 
 
 @lru_cache(maxsize=512)
@@ -186,11 +194,11 @@ def _row_statement(each: Write) -> tuple[str, list[str], list[tuple[int, Callabl
 
 
 def _fields(each: Write) -> list[Any]:
-    """Return the fields to write. For an update, the first is the primary key."""
-    meta = each.model._meta
+    """Return the fields to write. For an update, the first is the primary key. Raises `CannotStore`."""
+    known = known_fields(each.model)
     if isinstance(each, Update):
-        return [meta.pk, *(field for field in meta.concrete_fields if field.attname in each.columns)]
-    fields = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
+        return [each.model._meta.pk, *(field for field in known if field.attname in each.columns)]
+    fields = [field for field in known if not isinstance(field, models.AutoField)]
     chosen = isinstance(each, Insert) and each.columns
     return [field for field in fields if field.attname in chosen] if chosen else fields
 
