@@ -43,7 +43,8 @@ class Stocked(Question):
     """A form about stock items, which shows what is in stock."""
 
     def left(self, row: StockItem) -> str:
-        return f"{row.on_hand} on hand, {row.reserved} of them reserved, {row.available} available"
+        text = f"{row.on_hand} on hand, {row.reserved} of them reserved, {row.available} available"
+        return f"{text}, {row.quarantined} in quarantine" if row.quarantined else text
 
 
 class Receipt(Stocked):
@@ -60,9 +61,16 @@ class Adjustment(Stocked):
     each = forms.IntegerField(label="difference", min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY)
 
 
+class Inspection(Stocked):
+    """The form of the actions about quarantine: a reason, and the quantity of each chosen stock item."""
+
+    reason = forms.CharField(max_length=200, help_text="For example: box damaged, inspected and good, broken.")
+    each = forms.IntegerField(label="quantity", min_value=1, max_value=MAX_QUANTITY)
+
+
 @admin.register(StockItem)
 class StockItemAdmin(AggregateAdmin):
-    """Stock items: units available, on hand and reserved, and the level."""
+    """Stock items: units available, on hand, reserved and in quarantine, and the level."""
 
     list_display = (
         "sku",
@@ -70,6 +78,7 @@ class StockItemAdmin(AggregateAdmin):
         "level",
         figure("on_hand"),
         figure("reserved"),
+        figure("quarantined"),
         figure("reorder_point"),
         moment("updated_at"),
     )
@@ -77,8 +86,10 @@ class StockItemAdmin(AggregateAdmin):
     search_fields = ("sku__folded__contains",)
     search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)
-    actions = ("receive_stock", "adjust_stock")
-    fieldsets = ((None, {"fields": (("sku", "level"), ("available", "on_hand", "reserved", "reorder_point"))}),)
+    actions = ("receive_stock", "adjust_stock", "quarantine_stock", "clear_stock", "write_off_stock")
+    fieldsets = (
+        (None, {"fields": (("sku", "level"), ("available", "on_hand", "reserved", "quarantined", "reorder_point"))}),
+    )
 
     @admin.display(description="level")
     def level(self, item: StockItem) -> str:
@@ -98,6 +109,21 @@ class StockItemAdmin(AggregateAdmin):
         """Ask for the differences, then call `adjust_stock` for each chosen stock item."""
         return self.ask(request, chosen, "adjust_stock", Adjustment, _adjust)
 
+    @admin.action(description="Put into quarantine …", permissions=["act"])
+    def quarantine_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Ask for the quantities, then call `quarantine_stock` for each chosen stock item."""
+        return self.ask(request, chosen, "quarantine_stock", Inspection, _quarantine)
+
+    @admin.action(description="Release from quarantine …", permissions=["act"])
+    def clear_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Ask for the quantities, then call `clear_stock` for each chosen stock item."""
+        return self.ask(request, chosen, "clear_stock", Inspection, _clear)
+
+    @admin.action(description="Write off from quarantine …", permissions=["act"])
+    def write_off_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Ask for the quantities, then call `write_off_stock` for each chosen stock item."""
+        return self.ask(request, chosen, "write_off_stock", Inspection, _write_off)
+
 
 def _receive(item: StockItem, question: Receipt) -> str:
     quantity, reference = question.value_for(item), question.cleaned_data["reference"]
@@ -109,6 +135,24 @@ def _adjust(item: StockItem, question: Adjustment) -> str:
     delta, reason = question.value_for(item), question.cleaned_data["reason"]
     adjusted = commands.adjust_stock(Sku(item.sku), delta, reason)
     return f"{item}: adjusted by {delta:+}, {adjusted.available} available"
+
+
+def _quarantine(item: StockItem, question: Inspection) -> str:
+    quantity, reason = question.value_for(item), question.cleaned_data["reason"]
+    left = commands.quarantine_stock(Sku(item.sku), quantity, reason)
+    return f"{item}: {quantity} put into quarantine, {left.available} available"
+
+
+def _clear(item: StockItem, question: Inspection) -> str:
+    quantity, reason = question.value_for(item), question.cleaned_data["reason"]
+    left = commands.clear_stock(Sku(item.sku), quantity, reason)
+    return f"{item}: {quantity} released from quarantine, {left.available} available"
+
+
+def _write_off(item: StockItem, question: Inspection) -> str:
+    quantity, reason = question.value_for(item), question.cleaned_data["reason"]
+    left = commands.write_off_stock(Sku(item.sku), quantity, reason)
+    return f"{item}: {quantity} written off, {left.quarantined} left in quarantine"
 
 
 @column("sku", "sku")
@@ -150,6 +194,8 @@ class StockOfDayAdmin(RowsAdmin):
         figure("received"),
         figure("adjusted"),
         figure("shipped"),
+        figure("quarantined"),
+        figure("written_off"),
     )
     list_filter = ("latest",)
     date_hierarchy = "day"

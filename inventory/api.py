@@ -1,4 +1,4 @@
-"""Inventory's REST API, for staff: read stock, record receipts and adjustments."""
+"""Inventory's REST API, for staff: read stock and its movements, record receipts, adjustments and inspections."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -11,24 +11,26 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from integration.admin.viewer import name_of, name_users
 from integration.domain import clock
 from integration.domain.identifiers import Sku
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
-from integration.rest.fields import Input, Text, WholeNumber
+from integration.rest.fields import Choice, Input, Text, WholeNumber
 from integration.rest.filters import YesNoFilter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, staff_with
 from inventory import commands, queries
-from inventory.models import MAX_QUANTITY, StockItem
+from inventory.models import MAX_QUANTITY, History, StockItem
 
 
 class StockOutput(serializers.Serializer):
-    """The stock of one SKU: units on hand, reserved and available, as of a moment."""
+    """The stock of one SKU as of a moment: units on hand, reserved, available, and others in quarantine."""
 
     sku = serializers.CharField()
     on_hand = serializers.IntegerField()
     reserved = serializers.IntegerField()
     available = serializers.IntegerField()
+    quarantined = serializers.IntegerField()
     reorder_point = serializers.IntegerField()
     as_of = serializers.SerializerMethodField()
 
@@ -145,6 +147,69 @@ class Adjustments(View):
         """Adjust the units on hand. Units reserved for orders cannot be removed."""
         item = commands.adjust_stock(Sku(sku), **self.valid(request), if_version=versions_expected(request))
         return _represent(item, status=201)
+
+
+class Inspection(Input):
+    """The result of an inspection: what becomes of units in quarantine."""
+
+    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+    to = Choice(("sellable", "written_off"), help_text="Whether the units are for sale again, or leave the stock.")
+    reason = Text(max_length=200)
+
+
+class Quarantine(View):
+    """The quarantine of a SKU: units that were put aside to be looked at."""
+
+    permission_classes = (staff_with("inventory.change_stockitem"),)
+    serializer_class = Inspection
+
+    @extend_schema(request=Inspection, responses={201: StockOutput}, parameters=CHANGING)
+    @idempotent
+    def post(self, request: Request, sku: str) -> Response:
+        """Put units in quarantine on sale again, or write them off."""
+        found = self.valid(request)
+        decide = commands.clear_stock if found["to"] == "sellable" else commands.write_off_stock
+        item = decide(Sku(sku), found["quantity"], found["reason"], if_version=versions_expected(request))
+        return _represent(item, status=201)
+
+
+class MovementOutput(serializers.Serializer):
+    """A movement of stock, with the units after it."""
+
+    kind = serializers.ChoiceField(choices=sorted(queries.KINDS.values()))
+    quantity = serializers.IntegerField(help_text="The units that moved; negative only if an adjustment removed units.")
+    on_hand = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    quarantined = serializers.IntegerField()
+    reference = serializers.CharField(help_text="The order, the receipt's reference, or the reason.")
+    by = serializers.SerializerMethodField(help_text="Who caused it.")
+    at = serializers.DateTimeField()
+
+    def get_by(self, movement: queries.Movement) -> str:
+        return name_of(movement.by)
+
+
+class MovementFilter(django_filters.FilterSet):
+    """The list of movements has no filters."""
+
+
+class Movements(View):
+    """The ledger of the stock of one SKU."""
+
+    permission_classes = (staff_with("inventory.view_stockitem"),)
+    queryset = History.objects.all()
+    filterset_class = MovementFilter
+    serializer_class = MovementOutput
+    orderings: ClassVar = ("-version", "version")
+    unique_by = "version"
+
+    @extend_schema(responses=MovementOutput(many=True))
+    def get(self, request: Request, sku: str) -> Response:
+        """List the movements of a SKU's stock, newest first."""
+        item = queries.stock_item(Sku(sku))
+        movements = queries.with_balances(Sku(sku), self.page_of(queries.movements_of(Sku(item.sku))))
+        name_users(movement.by for movement in movements)
+        return self.get_paginated_response(MovementOutput(movements, many=True).data)
 
 
 def _represent(item: StockItem, as_of: datetime | None = None, **options: Any) -> Response:

@@ -81,6 +81,59 @@ def adjust_stock(sku: Sku, delta: int, reason: str, if_version: Collection[int] 
     return item
 
 
+def quarantine_stock(sku: Sku, quantity: int, reason: str, if_version: Collection[int] | None = None) -> StockItem:
+    """Put available units of a SKU into quarantine, where nobody can buy them.
+
+    Args:
+        reason: why they must be looked at.
+        if_version: the versions of the stock item that the caller accepts; None accepts any.
+
+    Returns:
+        The changed stock item.
+
+    Raises:
+        NotFound: the SKU has no stock item.
+        QuantityOutOfBounds: the quantity is not from 1 to 1,000,000,000.
+        NotThatMany: fewer units are available.
+        StaleVersion: the stock item is in none of the versions in `if_version`.
+    """
+    with unit_of_work() as work:
+        item = work.get(StockItem, sku)
+        item.expect_version(if_version)
+        item.quarantine(quantity, reason)
+    return item
+
+
+def clear_stock(sku: Sku, quantity: int, reason: str, if_version: Collection[int] | None = None) -> StockItem:
+    """Put units of a SKU that are in quarantine on sale again.
+
+    Args, Returns:
+        As for `quarantine_stock`; `reason` is the finding.
+
+    Raises:
+        NotFound, QuantityOutOfBounds, StaleVersion: as `quarantine_stock` does.
+        NotInQuarantine: fewer units are in quarantine.
+    """
+    with unit_of_work() as work:
+        item = work.get(StockItem, sku)
+        item.expect_version(if_version)
+        item.clear(quantity, reason)
+    return item
+
+
+def write_off_stock(sku: Sku, quantity: int, reason: str, if_version: Collection[int] | None = None) -> StockItem:
+    """Remove units of a SKU that are in quarantine from the stock for good.
+
+    Args, Returns, Raises:
+        As for `clear_stock`.
+    """
+    with unit_of_work() as work:
+        item = work.get(StockItem, sku)
+        item.expect_version(if_version)
+        item.write_off(quantity, reason)
+    return item
+
+
 def lock_stock(orders: Collection[OrderNumber], skus: Collection[Sku]) -> None:
     """Lock the existing reservations of several orders, then the stock items that the orders need."""
     with unit_of_work() as work:

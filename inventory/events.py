@@ -65,6 +65,30 @@ class StockShipped(DomainEvent, kw_only=True):
     quantity: int
 
 
+@domain_event("inventory.stock_quarantined", says="{quantity} × {key} were put into quarantine ({reason})")
+class StockQuarantined(DomainEvent, kw_only=True):
+    """Units on hand were put into quarantine: nobody can buy them until somebody has decided about them."""
+
+    quantity: int
+    reason: str
+
+
+@domain_event("inventory.stock_cleared", says="{quantity} × {key} left quarantine and are for sale again ({reason})")
+class StockCleared(DomainEvent, kw_only=True):
+    """Units in quarantine were found to be good: they are on hand again."""
+
+    quantity: int
+    reason: str
+
+
+@domain_event("inventory.stock_written_off", says="{quantity} × {key} in quarantine were written off ({reason})")
+class StockWrittenOff(DomainEvent, kw_only=True):
+    """Units in quarantine were found to be bad: they left the stock for good."""
+
+    quantity: int
+    reason: str
+
+
 @domain_event("inventory.stock_level_changed", says="the stock of {sku} became {level}, with {available} available")
 class StockLevelChanged(DomainEvent, kw_only=True):
     """The available quantity crossed the reorder point or zero; `sequence` is the version of this event."""

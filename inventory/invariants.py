@@ -9,22 +9,34 @@ STOCK_PER_DAY = "inventory.stock-per-day"
 
 @always("inventory.on_hand_is_what_moved")
 def on_hand_is_what_moved() -> Check:
-    """The units on hand of a stock item equal its received units, minus its shipped units, plus its adjustments."""
+    """The units of a stock item on hand, and those in quarantine, are what its movements add up to."""
     return Check(
         rows=f"""
             inventory_stockitem AS item LEFT JOIN (
                 SELECT stream_id, sum(CASE name
                     WHEN 'inventory.stock_received' THEN {json_number("data", "quantity")}
                     WHEN 'inventory.stock_adjusted' THEN {json_number("data", "delta")}
+                    WHEN 'inventory.stock_cleared' THEN {json_number("data", "quantity")}
                     WHEN 'inventory.stock_shipped' THEN -{json_number("data", "quantity")}
-                    ELSE 0 END) AS total
+                    WHEN 'inventory.stock_quarantined' THEN -{json_number("data", "quantity")}
+                    ELSE 0 END) AS total,
+                  sum(CASE
+                    WHEN name = 'inventory.stock_quarantined' THEN {json_number("data", "quantity")}
+                    WHEN name IN ('inventory.stock_cleared', 'inventory.stock_written_off')
+                        THEN -{json_number("data", "quantity")}
+                    ELSE 0 END) AS quarantined
                 FROM inventory_history WHERE stream = 'stock_item' GROUP BY stream_id
             ) AS moved ON moved.stream_id = item.sku
         """,  # noqa: S608 - contains only constants from the code
         what="""
-            item.sku || ': ' || item.on_hand || ' on hand, but ' || coalesce(moved.total, 0) || ' by its movements'
+            item.sku || ': ' || item.on_hand || ' on hand and ' || item.quarantined || ' in quarantine, but '
+              || coalesce(moved.total, 0) || ' and ' || coalesce(moved.quarantined, 0) || ' by its movements'
         """,
-        never={"on hand is not what moved": "item.on_hand <> coalesce(moved.total, 0)"},
+        never={
+            "on hand is not what moved": "item.on_hand <> coalesce(moved.total, 0)",
+            "quarantined is not what moved": "item.quarantined <> coalesce(moved.quarantined, 0)",
+            "quarantined is negative": "item.quarantined < 0",
+        },
     )
 
 
@@ -107,8 +119,9 @@ def stock_per_day_is_the_stock() -> Check:
                 ON day.sku = item.sku AND day.latest AND day.build = {own_build(STOCK_PER_DAY)}
         """,
         what="""
-            item.sku || ': ' || item.on_hand || ' on hand, ' || item.reserved || ' reserved, but its last day shows '
-              || coalesce(day.on_hand || ' and ' || day.reserved, 'nothing')
+            item.sku || ': ' || item.on_hand || ' on hand, ' || item.reserved || ' reserved, ' || item.quarantined
+              || ' in quarantine, but its last day shows '
+              || coalesce(day.on_hand || ', ' || day.reserved || ' and ' || day.quarantined, 'nothing')
         """,
         never={
             "it does not show the last event": f"""
@@ -117,6 +130,7 @@ def stock_per_day_is_the_stock() -> Check:
             "it shows a later event": "coalesce(day.version, 0) > item.version",
             "on hand differs": f"NOT ({behind}) AND day.on_hand <> item.on_hand",
             "reserved differs": f"NOT ({behind}) AND day.reserved <> item.reserved",
+            "quarantined differs": f"NOT ({behind}) AND day.quarantined <> item.quarantined",
         },
     )
 
@@ -136,15 +150,18 @@ def each_day_of_stock_is_its_movements() -> Check:
         rows=f"""
             (
                 SELECT seen.*, moved.day AS moved_on, moved.received AS has_received, moved.adjusted AS has_adjusted,
-                    moved.shipped AS has_shipped, moved.last_version,
-                    sum(moved.received + moved.adjusted - moved.shipped) OVER until_then AS was_on_hand,
+                    moved.shipped AS has_shipped, moved.written_off AS has_written_off, moved.last_version,
+                    sum(moved.received + moved.adjusted - moved.shipped - moved.set_apart)
+                        OVER until_then AS was_on_hand,
+                    sum(moved.set_apart - moved.written_off) OVER until_then AS was_quarantined,
                     sum(moved.set_aside) OVER until_then AS was_reserved,
                     lead(seen.day) OVER until_then IS NULL AS is_last
                 FROM (
                     SELECT history.stream_id AS sku, {day} AS day, max(history.version) AS last_version,
                         {moved(received=1)} AS received, {moved(shipped=1)} AS shipped,
                         sum(CASE history.name WHEN 'inventory.stock_adjusted' THEN {delta} ELSE 0 END) AS adjusted,
-                        {moved(set_aside=1, freed=-1, shipped=-1)} AS set_aside
+                        {moved(set_aside=1, freed=-1, shipped=-1)} AS set_aside,
+                        {moved(quarantined=1, cleared=-1)} AS set_apart, {moved(written_off=1)} AS written_off
                     FROM inventory_history AS history
                     JOIN (SELECT sku, max(version) AS version FROM inventory_stockofday {of_build} GROUP BY sku)
                         AS shown ON shown.sku = history.stream_id AND history.version <= shown.version
@@ -159,8 +176,9 @@ def each_day_of_stock_is_its_movements() -> Check:
         what="""
             coalesce(shown.sku || ' on ' || shown.day, 'a day of ' || shown.moved_on) || ': received '
               || coalesce(shown.received, 0) || ', adjusted ' || coalesce(shown.adjusted, 0) || ', shipped '
-              || coalesce(shown.shipped, 0) || ', by its history ' || coalesce(shown.has_received || ', '
-              || shown.has_adjusted || ' and ' || shown.has_shipped, 'nothing')
+              || coalesce(shown.shipped, 0) || ', written off ' || coalesce(shown.written_off, 0)
+              || ', by its history ' || coalesce(shown.has_received || ', ' || shown.has_adjusted || ', '
+              || shown.has_shipped || ' and ' || shown.has_written_off, 'nothing')
         """,
         never={
             "nothing moved on that day": "shown.moved_on IS NULL",
@@ -168,8 +186,10 @@ def each_day_of_stock_is_its_movements() -> Check:
             "received differs": "shown.received <> shown.has_received",
             "adjusted differs": "shown.adjusted <> shown.has_adjusted",
             "shipped differs": "shown.shipped <> shown.has_shipped",
+            "written off differs": "shown.written_off <> shown.has_written_off",
             "on hand is not what moved until then": "shown.on_hand <> shown.was_on_hand",
             "reserved is not what moved until then": "shown.reserved <> shown.was_reserved",
+            "quarantined is not what moved until then": "shown.quarantined <> shown.was_quarantined",
             "the version is not that of its last movement": "shown.version <> shown.last_version",
             "another day is the latest": "shown.latest <> shown.is_last",
         },

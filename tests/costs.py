@@ -31,7 +31,7 @@ from integration.domain.money import Money
 from integration.messaging.deliver import deliver_due, deliver_onward
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
-from inventory.commands import adjust_stock, receive_stock, stock_up
+from inventory.commands import adjust_stock, clear_stock, quarantine_stock, receive_stock, stock_up, write_off_stock
 from ordering.commands import (
     cancel_order,
     change_product,
@@ -176,6 +176,10 @@ class Walk:
                 else:
                     self._command(receive_stock, sku, PLENTY)
             self._react()
+        for sku in measured:
+            self._command(quarantine_stock, sku, 2, "box damaged")
+            self._command(clear_stock, sku, 1, "good")
+            self._command(write_off_stock, sku, 1, "broken")
         list_products([(sku, sku, "", Money("10", "USD")) for sku in others])
         stock_up([(sku, PLENTY) for sku in others])
         self._react()

@@ -1,4 +1,4 @@
-"""Leaves work in the demo shop, so that an operator finds something to do: parcels, a dead letter, a discrepancy."""
+"""Leaves work in the demo shop, so that an operator finds something to do: parcels, a dead letter, goods to inspect."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from integration.domain.money import Money
 from integration.messaging.consumers import consumers
 from integration.messaging.models import Delivery, Status
 from integration.messaging.publish import publish
-from inventory.commands import adjust_stock
+from inventory.commands import adjust_stock, quarantine_stock
 from inventory.models import StockItem
 
 PARCELS = 2
@@ -34,7 +34,7 @@ NO_ORDER = OrderNumber("R-0000")
 def leave_work(random: Random, timeout: timedelta) -> list[str]:
     """Leave what an operator has to do, and return it in words.
 
-    A dead letter, a discrepancy and low stock are left only if there is none yet.
+    A dead letter, a discrepancy, low stock and goods in quarantine are left only if there is none yet.
     """
     left = [f"{_leave_parcels(random, timeout)} parcels to send"]
     if Delivery.objects.filter(status=Status.DEAD).exists() or _leave_a_dead_letter(timeout):
@@ -43,7 +43,8 @@ def leave_work(random: Random, timeout: timedelta) -> list[str]:
         _leave_a_discrepancy()
         left.append("a discrepancy")
     _leave_low_stock(timeout)
-    return [*left, "low stock"]
+    _leave_goods_to_inspect(timeout)
+    return [*left, "low stock", "goods in quarantine"]
 
 
 def _leave_parcels(random: Random, timeout: timedelta) -> int:
@@ -83,4 +84,14 @@ def _leave_low_stock(timeout: timedelta) -> None:
     if item is not None:
         with new_story(actor=ACTOR) as story:
             adjust_stock(Sku(item.sku), item.reorder_point - item.available, "water damage")
+        carry_on({story.correlation_id}, timeout)
+
+
+def _leave_goods_to_inspect(timeout: timedelta) -> None:
+    if StockItem.objects.filter(quarantined__gt=0).exists():
+        return
+    item = StockItem.objects.filter(on_hand__gt=F("reserved") + F("reorder_point")).order_by("-on_hand", "sku").first()
+    if item is not None:
+        with new_story(actor=ACTOR) as story:
+            quarantine_stock(Sku(item.sku), 1, "box damaged")
         carry_on({story.correlation_id}, timeout)

@@ -20,7 +20,7 @@ from config.simulation.world import Died, World
 from integration.contracts.billing import TEST_METHODS
 from integration.domain.identifiers import OrderNumber, Sku, sibling
 from integration.domain.money import Money
-from inventory.commands import stock_up
+from inventory.commands import quarantine_stock, stock_up
 from ordering.commands import list_products
 from ordering.models import Order, OrderStatus
 
@@ -36,13 +36,14 @@ BETWEEN_ORDERS = 15.0
 USUAL_FAILURES, OUTAGE = 0.3, 2.0
 """`SANDBOX_FAILURE_RATE` usually, and during an outage, when every call fails."""
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 60.0, 2_700.0
+BETWEEN_INSPECTIONS = 300.0
 
 
 def furnish(orders: int) -> None:
     """List and stock goods, some of them too few for the orders."""
     goods = [*PLENTY, *SCARCE, NONE]
     list_products([(Sku(sku), sku.title(), "", Money(Decimal(PRICES.get(sku, "49.00")), "USD")) for sku in goods])
-    stock = {**dict.fromkeys(PLENTY, 10 * orders + 10), **dict.fromkeys(SCARCE, orders // 10 + 1)}
+    stock = {**dict.fromkeys(PLENTY, 10 * orders + 1_000), **dict.fromkeys(SCARCE, orders // 10 + 1)}
     stock_up([(Sku(sku), quantity) for sku, quantity in stock.items()], "opening stock")
 
 
@@ -156,6 +157,33 @@ class Carrier(Client):
         for _ in range(1 + self.world.chances(ASKED_AGAIN)):
             response = self.post(path, body, user=self.operator, key=f"{what}-{order}-{attempt}")
         return bool(response.status_code == 200)
+
+
+class Warehouse(Client):
+    """Puts goods into quarantine and decides about them, now and then."""
+
+    def __init__(self, world: World, operator: AbstractBaseUser) -> None:
+        super().__init__(world)
+        self.operator, self.inspections = operator, 0
+        world.every(BETWEEN_INSPECTIONS, self._inspect)
+
+    def _inspect(self) -> None:
+        sku, quantity = Sku(self.world.random.choice(PLENTY)), self.world.random.randint(1, 3)
+        if self.world.chances(0.5):
+            quarantine_stock(sku, quantity, "box damaged")
+            self.world.tally["quarantined"] += 1
+            return
+        self.inspections += 1
+        body = {
+            "quantity": quantity,
+            "to": self.world.random.choice(["sellable", "written_off"]),
+            "reason": "looked at",
+        }
+        key = f"inspection-{self.inspections}"
+        response = self.post(f"/api/v1/stock/{sku}/quarantine", body, user=self.operator, key=key)
+        if response.status_code not in (201, 409):
+            self.world.offenders.append(f"an inspection of {sku} returned {response.status_code}")
+        self.world.tally["inspections"] += response.status_code == 201
 
 
 class Provider(Client):

@@ -11,7 +11,7 @@ from django.db.models import Count
 from msgspec import Struct
 
 from billing.reconciliation import reconcile
-from config.simulation.people import Buyers, Provider, furnish
+from config.simulation.people import Buyers, Provider, Warehouse, furnish
 from config.simulation.workers import Workers
 from config.simulation.world import BEGINNING, World
 from config.verification import verify
@@ -60,7 +60,7 @@ def simulate(seed: int, orders: int) -> Outcome:
         try:
             with wakeups_handled_by(workers.wake):
                 furnish(orders)
-                Buyers(world, orders)
+                Warehouse(world, Buyers(world, orders).carrier.operator)
                 Provider(world, orders)
                 _run_until_at_rest(world)
         finally:

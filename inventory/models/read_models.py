@@ -23,6 +23,8 @@ class StockOfDay(Row):
     received = models.BigIntegerField(default=0)
     adjusted = models.BigIntegerField(default=0)
     shipped = models.BigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0, db_default=0)
+    written_off = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = verbose_name_plural = "stock per day"

@@ -1,4 +1,7 @@
-"""The stock of one SKU: reserved units never exceed units on hand, and every movement is an event."""
+"""The stock of one SKU: reserved units never exceed units on hand, and every movement is an event.
+
+Units in quarantine have a quantity of their own: they are not on hand, so they cannot be reserved or sold.
+"""
 
 from typing import Any, ClassVar, Self
 
@@ -29,6 +32,10 @@ class NotThatMany(Refused):
     """Fewer units are available than requested."""
 
 
+class NotInQuarantine(Refused):
+    """Fewer units are in quarantine than requested."""
+
+
 class Level(models.TextChoices):
     """How much is available: more than the reorder point, at most the reorder point, or nothing."""
 
@@ -38,7 +45,7 @@ class Level(models.TextChoices):
 
 
 class StockItem(Aggregate):
-    """How many units of one SKU are on hand, and how many of them are reserved for orders."""
+    """How many units of one SKU are on hand, how many of them are reserved, and how many others are in quarantine."""
 
     stream = "stock_item"
     DEFAULT_REORDER_POINT = 5
@@ -46,6 +53,7 @@ class StockItem(Aggregate):
     sku = models.CharField(max_length=40, primary_key=True)
     on_hand = models.PositiveBigIntegerField(default=0)
     reserved = models.PositiveBigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0, db_default=0)
     reorder_point = models.PositiveIntegerField(default=DEFAULT_REORDER_POINT)
 
     class Meta:
@@ -53,7 +61,8 @@ class StockItem(Aggregate):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(reserved__gte=0, reserved__lte=F("on_hand")), name="reserved_at_most_on_hand"
-            )
+            ),
+            models.CheckConstraint(condition=Q(quarantined__gte=0), name="quarantined_is_not_negative"),
         ]
 
     def __str__(self) -> str:
@@ -80,7 +89,7 @@ class StockItem(Aggregate):
 
     def receive(self, quantity: int, reference: str) -> None:
         """Add received units to those on hand; raises `QuantityOutOfBounds`."""
-        self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
+        self._require_quantity(quantity)
         self._move(events.StockReceived(quantity=quantity, reference=reference))
 
     def adjust(self, delta: int, reason: str) -> None:
@@ -106,6 +115,34 @@ class StockItem(Aggregate):
     def ship(self, order: OrderNumber, quantity: int) -> None:
         """Deduct units that are reserved for an order from those on hand, because they left the warehouse."""
         self._move(events.StockShipped(order=order, quantity=quantity))
+
+    def quarantine(self, quantity: int, reason: str) -> None:
+        """Put available units into quarantine.
+
+        Raises:
+            QuantityOutOfBounds: the quantity is not from 1 to 1,000,000,000.
+            NotThatMany: fewer units are available.
+        """
+        self._require_quantity(quantity)
+        self.require(quantity <= self.available, NotThatMany)
+        self._move(events.StockQuarantined(quantity=quantity, reason=reason))
+
+    def clear(self, quantity: int, reason: str) -> None:
+        """Move units from quarantine to those on hand; raises `QuantityOutOfBounds`, `NotInQuarantine`."""
+        self._require_in_quarantine(quantity)
+        self._move(events.StockCleared(quantity=quantity, reason=reason))
+
+    def write_off(self, quantity: int, reason: str) -> None:
+        """Remove units in quarantine from the stock for good; raises `QuantityOutOfBounds`, `NotInQuarantine`."""
+        self._require_in_quarantine(quantity)
+        self._move(events.StockWrittenOff(quantity=quantity, reason=reason))
+
+    def _require_quantity(self, quantity: int) -> None:
+        self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
+
+    def _require_in_quarantine(self, quantity: int) -> None:
+        self._require_quantity(quantity)
+        self.require(quantity <= self.quarantined, NotInQuarantine)
 
     def _move(self, movement: Any) -> None:
         before = self.level
@@ -144,6 +181,20 @@ class StockItem(Aggregate):
     def _shipped(self, event: events.StockShipped) -> None:
         self.on_hand -= event.quantity
         self.reserved -= event.quantity
+
+    @applies(events.StockQuarantined)
+    def _quarantined(self, event: events.StockQuarantined) -> None:
+        self.on_hand -= event.quantity
+        self.quarantined += event.quantity
+
+    @applies(events.StockCleared)
+    def _cleared(self, event: events.StockCleared) -> None:
+        self.quarantined -= event.quantity
+        self.on_hand += event.quantity
+
+    @applies(events.StockWrittenOff)
+    def _written_off(self, event: events.StockWrittenOff) -> None:
+        self.quarantined -= event.quantity
 
     @applies(events.StockLevelChanged)
     def _level_changed(self, event: events.StockLevelChanged) -> None:

@@ -9,6 +9,10 @@ from integration.domain.errors import NotFound
 from integration.domain.identifiers import Sku
 from inventory.models import StockItem
 from inventory.queries import levels  # noqa: F401 - registers its read model
+from inventory.queries.movements import KINDS as KINDS
+from inventory.queries.movements import Movement as Movement
+from inventory.queries.movements import movements_of as movements_of
+from inventory.queries.movements import with_balances as with_balances
 
 
 def stock_item(sku: Sku) -> StockItem:

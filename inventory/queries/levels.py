@@ -25,7 +25,7 @@ def keep_stock_per_day(batch: Batch) -> None:
         elif day > row.day:
             # Rows are written in the order of `touched`: the old day stops being the latest before the new day is.
             row.latest, touched[row.key_values] = False, row
-            row = batch.new(row.sku, day, on_hand=row.on_hand, reserved=row.reserved)
+            row = batch.new(row.sku, day, on_hand=row.on_hand, reserved=row.reserved, quarantined=row.quarantined)
         move(entry.event, row)
         row.version = entry.version
         latest[row.sku] = touched[row.key_values] = row
@@ -64,3 +64,21 @@ def _(event: events.StockShipped, row: StockOfDay) -> None:
     row.on_hand -= event.quantity
     row.reserved -= event.quantity
     row.shipped += event.quantity
+
+
+@move.register
+def _(event: events.StockQuarantined, row: StockOfDay) -> None:
+    row.on_hand -= event.quantity
+    row.quarantined += event.quantity
+
+
+@move.register
+def _(event: events.StockCleared, row: StockOfDay) -> None:
+    row.quarantined -= event.quantity
+    row.on_hand += event.quantity
+
+
+@move.register
+def _(event: events.StockWrittenOff, row: StockOfDay) -> None:
+    row.quarantined -= event.quantity
+    row.written_off += event.quantity

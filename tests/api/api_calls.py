@@ -88,6 +88,10 @@ def examples(system: System) -> dict[str, Call]:
         "GET stock/<sku:sku>": Call("GET", "stock/MUG"),
         "POST stock/<sku:sku>/receipts": Call("POST", "stock/MUG/receipts", {"quantity": 5, "reference": "D-1"}),
         "POST stock/<sku:sku>/adjustments": Call("POST", "stock/MUG/adjustments", {"delta": -1, "reason": "broken"}),
+        "POST stock/<sku:sku>/quarantine": Call(
+            "POST", "stock/LAMP/quarantine", {"quantity": 1, "to": "written_off", "reason": "cracked"}
+        ),
+        "GET stock/<sku:sku>/movements": Call("GET", "stock/MUG/movements?page_size=2"),
         "POST webhooks/payments/<slug:provider_name>": Call(
             "POST", "webhooks/payments/sandbox", call_back, "anonymous", signed
         ),

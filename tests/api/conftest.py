@@ -17,8 +17,9 @@ from knox.models import get_token_model
 from rest_framework.test import APIClient
 
 from fulfillment.commands import shipment_of
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, Sku
 from integration.messaging.models import Delivery, Status
+from inventory.commands import quarantine_stock
 
 ADDRESS = {
     "recipient": "Ada Lovelace",
@@ -101,7 +102,8 @@ def order_body() -> dict[str, Any]:
 
 @pytest.fixture
 def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> System:
-    """A shop with a confirmed order of the buyer, its shipment waiting to be dispatched, and two dead letters."""
+    """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine and two dead letters."""
+    quarantine_stock(Sku("LAMP"), 1, "box damaged")
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
     drain()
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])

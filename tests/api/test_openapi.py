@@ -113,7 +113,7 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
     read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
-    changed |= {"POST stock/<sku:sku>/receipts", "POST stock/<sku:sku>/adjustments"}
+    changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
     changed |= {"POST shipments/<number:id>/dispatch", "POST shipments/<number:id>/deliver"}
     for route, operation in operations.items():
         assert ("If-None-Match" in parameters_of(operation)) == (route in read), route

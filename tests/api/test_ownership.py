@@ -44,6 +44,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET stock/<sku:sku>":                    ("inventory",    Statuses(401, 403, 403, 403, 200)),
     "POST stock/<sku:sku>/receipts":          ("inventory",    Statuses(401, 403, 403, 403, 201)),
     "POST stock/<sku:sku>/adjustments":       ("inventory",    Statuses(401, 403, 403, 403, 201)),
+    "POST stock/<sku:sku>/quarantine":        ("inventory",    Statuses(401, 403, 403, 403, 201)),
+    "GET stock/<sku:sku>/movements":          ("inventory",    Statuses(401, 403, 403, 403, 200)),
     "GET shipments":                          ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),

@@ -8,6 +8,8 @@ import pytest
 from api_calls import errors_of, kind_of
 
 from integration.domain import clock
+from integration.domain.identifiers import Sku
+from inventory.commands import quarantine_stock
 
 STOCK = "/api/v1/stock"
 
@@ -18,7 +20,14 @@ def test_a_stock_item_has_these_fields(operator: Any, system: Any) -> None:
 
     assert response.status_code == 200
     assert item.pop("as_of").endswith("Z")
-    assert item == {"sku": "MUG", "on_hand": 100, "reserved": 2, "available": 98, "reorder_point": 5}
+    assert item == {
+        "sku": "MUG",
+        "on_hand": 100,
+        "reserved": 2,
+        "available": 98,
+        "quarantined": 0,
+        "reorder_point": 5,
+    }
 
 
 def test_a_receipt_increases_the_stock(operator: Any, shop: object) -> None:
@@ -70,6 +79,14 @@ def test_reserved_goods_cannot_be_adjusted_away(operator: Any, system: Any, all_
         ("adjustments", {"delta": -1_000_000_001, "reason": "x"}, ("#/delta", "min_value")),
         ("adjustments", {"delta": 1}, ("#/reason", "required")),
         ("adjustments", {"delta": 1, "reason": ""}, ("#/reason", "blank")),
+        ("quarantine", {"quantity": 0, "to": "sellable", "reason": "x"}, ("#/quantity", "min_value")),
+        ("quarantine", {"quantity": 1_000_000_001, "to": "sellable", "reason": "x"}, ("#/quantity", "max_value")),
+        ("quarantine", {"quantity": True, "to": "sellable", "reason": "x"}, ("#/quantity", "invalid")),
+        ("quarantine", {"quantity": 1, "to": "sold", "reason": "x"}, ("#/to", "invalid_choice")),
+        ("quarantine", {"quantity": 1, "to": ["sellable"], "reason": "x"}, ("#/to", "invalid")),
+        ("quarantine", {"quantity": 1, "reason": "x"}, ("#/to", "required")),
+        ("quarantine", {"quantity": 1, "to": "sellable"}, ("#/reason", "required")),
+        ("quarantine", {"quantity": 1, "to": "sellable", "reason": "x", "sku": "A"}, ("#/sku", "unknown_field")),
     ],
 )
 def test_an_invalid_stock_movement_is_refused(
@@ -86,12 +103,36 @@ def test_an_invalid_stock_movement_is_refused(
     assert all_rows() == before
 
 
+@pytest.mark.parametrize(("to", "on_hand"), [("sellable", 99), ("written_off", 97)])
+def test_units_leave_quarantine_once(
+    operator: Any, shop: object, all_rows: Callable[[], object], to: str, on_hand: int
+) -> None:
+    quarantine_stock(Sku("MUG"), 3, "box damaged")
+    body = {"quantity": 2, "to": to, "reason": "looked at"}
+
+    response = operator.post(f"{STOCK}/MUG/quarantine", body)
+    before = all_rows()
+    refused = operator.post(f"{STOCK}/MUG/quarantine", body)
+
+    assert response.status_code == 201
+    assert (response.json()["on_hand"], response.json()["quarantined"]) == (on_hand, 1)
+    assert response.headers["ETag"] == operator.get(f"{STOCK}/MUG").headers["ETag"]
+    assert (refused.status_code, kind_of(refused)) == (409, "not_in_quarantine")
+    assert all_rows() == before
+
+
 @pytest.mark.parametrize(
-    ("call", "body"), [("receipts", {"quantity": 1}), ("adjustments", {"delta": 1, "reason": "counted"})]
+    ("call", "body"),
+    [
+        ("receipts", {"quantity": 1}),
+        ("adjustments", {"delta": 1, "reason": "counted"}),
+        ("quarantine", {"quantity": 1, "to": "sellable", "reason": "good"}),
+    ],
 )
 def test_a_stock_movement_with_a_stale_etag_is_refused(
     operator: Any, shop: object, call: str, body: dict[str, Any]
 ) -> None:
+    quarantine_stock(Sku("MUG"), 3, "box damaged")
     seen = operator.get(f"{STOCK}/MUG").headers["ETag"]
     first = operator.post(f"{STOCK}/MUG/{call}", body, headers={"If-Match": seen})
     second = operator.post(f"{STOCK}/MUG/{call}", body, headers={"If-Match": seen})
@@ -105,9 +146,11 @@ def test_a_sku_that_was_never_listed_has_no_stock(operator: Any, shop: object) -
         operator.get(f"{STOCK}/NONE"),
         operator.post(f"{STOCK}/NONE/receipts", {"quantity": 1}),
         operator.post(f"{STOCK}/NONE/adjustments", {"delta": 1, "reason": "found"}),
+        operator.post(f"{STOCK}/NONE/quarantine", {"quantity": 1, "to": "sellable", "reason": "good"}),
+        operator.get(f"{STOCK}/NONE/movements"),
     ]
 
-    assert [(response.status_code, kind_of(response)) for response in responses] == [(404, "not_found")] * 3
+    assert [(response.status_code, kind_of(response)) for response in responses] == [(404, "not_found")] * 5
 
 
 class TestAsOf:

@@ -32,7 +32,9 @@ from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
+from inventory import commands as inventory
 from inventory.commands import stock_up
+from inventory.models import StockItem
 from ordering.commands import list_products
 from ordering.models import Order
 
@@ -265,6 +267,18 @@ def _refund(world: World) -> None:
         billing.refund_in_part(invoice, Money("95.50", "USD"), "scratched")
 
 
+def _quarantine(world: World) -> None:
+    """Put goods into quarantine, unless a run before the crash did."""
+    if not StockItem.objects.get(pk="LAMP").quarantined:
+        inventory.quarantine_stock(Sku("LAMP"), 2, "box damaged")
+
+
+def _inspect(world: World) -> None:
+    for to in "sellable", "written_off":
+        body = {"quantity": 1, "to": to, "reason": "looked at"}
+        assert world.post("/stock/LAMP/quarantine", body, by="operator").status_code == 201
+
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -325,6 +339,11 @@ FLOWS = {
     "refund_in_part": Flow(
         "An operator gives some of the money back.",
         (*PAID, Step("refund", _refund), settle()),
+        frozenset({"confirmed paid"}),
+    ),
+    "inspect_goods": Flow(
+        "Goods go into quarantine, and leave it for sale and for good.",
+        (*PLACED, Step("quarantine", _quarantine), Step("inspect", _inspect), settle("settle inspected")),
         frozenset({"confirmed paid"}),
     ),
 }

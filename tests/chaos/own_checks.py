@@ -4,6 +4,7 @@ Without a bug each check returns None; the hunt makes sure of it before it plant
 """
 
 import os
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -256,3 +257,24 @@ def unknown_fields_are_refused() -> str | None:
     """A client sends the buyer, the total and the status."""
     response = _order(buyer="U-1", total={"amount": "0.01", "currency": "USD"}, status="confirmed")
     return None if response.status_code == 422 else f"got {response.status_code}"
+
+
+def quarantined_goods_are_not_sold() -> str | None:
+    """The only unit of a SKU is in quarantine when somebody orders it."""
+    inventory.stock_up([(Sku("RELIC"), 1)])
+    inventory.quarantine_stock(Sku("RELIC"), 1, "box damaged")
+    number = _placed({"RELIC": 1})
+    drain(timeout=TIMEOUT)
+    order = Order.objects.get(pk=number)
+    return None if order.cancellation_reason == "out_of_stock" else f"{order} is {order.status}"
+
+
+def goods_are_restocked_once() -> str | None:
+    """One unit in quarantine is found to be good, twice."""
+    inventory.stock_up([(Sku("RELIC"), 1)])
+    inventory.quarantine_stock(Sku("RELIC"), 1, "box damaged")
+    inventory.clear_stock(Sku("RELIC"), 1, "good")
+    with suppress(DomainError):
+        inventory.clear_stock(Sku("RELIC"), 1, "good")
+    on_hand = StockItem.objects.get(pk="RELIC").on_hand
+    return None if on_hand == 1 else f"{on_hand} units are on hand, and 1 was received"

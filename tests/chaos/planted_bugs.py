@@ -150,6 +150,16 @@ def ship_without_taking_stock(order: Any, shipment: Any) -> None:
         work.get(Reservation, order).ship(shipment)
 
 
+def count_quarantined_as_available(self: StockItem) -> int:
+    """Sell units that are in quarantine."""
+    return self.on_hand + self.quarantined - self.reserved
+
+
+def restock_and_keep_in_quarantine(self: StockItem, event: Any) -> None:
+    """Put units on sale again, and leave them in quarantine."""
+    self.on_hand += event.quantity
+
+
 def issue_no_refund(refund: Any) -> Callable[[], None]:
     """Record the refund as issued without a request to the provider."""
     booked = Booked(refund.idempotency_key, Refunded(f"re_{refund.id}"), refund.amount)
@@ -368,6 +378,16 @@ BUGS = [
         replaced(inventory, "ship_reservation", ship_without_taking_stock),
         ALL_THE_WAY,
         True,
+    ),
+    Bug(
+        "quarantined goods sold",
+        replaced(StockItem, "available", property(count_quarantined_as_available)),
+        check=own_checks.quarantined_goods_are_not_sold,
+    ),
+    Bug(
+        "restock twice",
+        partial(mock.patch.dict, StockItem._appliers, {stock_events.StockCleared: restock_and_keep_in_quarantine}),
+        check=own_checks.goods_are_restocked_once,
     ),
     Bug(
         "refund never requested from the provider",

@@ -55,7 +55,20 @@ class SystemMachine(RuleBasedStateMachine):
         self.api = APIClient(HTTP_HOST="localhost")
         inventory.stock_up([(Sku("RELIC"), RELICS)])
         self.workers = [Worker(lambda n: 0), Worker(lambda n: 0)]
-        self.placed = 0
+        self.placed = self.written_off = 0
+        self.operator = World("operator")
+
+    @rule(to=st.sampled_from(["quarantine", "sellable", "written_off"]))
+    def move_a_relic_to_or_from_quarantine(self, to: str) -> None:
+        relic = StockItem.objects.get(pk="RELIC")
+        if to == "quarantine":
+            if relic.available:
+                inventory.quarantine_stock(Sku("RELIC"), 1, "box damaged")
+            return
+        body = {"quantity": 1, "to": to, "reason": "looked at"}
+        status = self.operator.post("/stock/RELIC/quarantine", body, by="operator").status_code
+        assert status == (201 if relic.quarantined else 409)
+        self.written_off += to == "written_off" and status == 201
 
     @rule(
         target=worlds,
@@ -131,7 +144,8 @@ class SystemMachine(RuleBasedStateMachine):
         assert taken - refunded == sold.aggregate(n=Sum("total_minor", default=0))["n"]
 
         relics = OrderLine.objects.filter(sku="RELIC").aggregate(n=Sum("shipped", default=0))["n"]
-        assert StockItem.objects.get(pk="RELIC").on_hand == RELICS - relics
+        relic = StockItem.objects.get(pk="RELIC")
+        assert relic.on_hand + relic.quarantined == RELICS - relics - self.written_off
         assert Order.objects.count() == self.placed
 
     def teardown(self) -> None:

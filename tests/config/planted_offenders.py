@@ -104,6 +104,8 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     },
     "inventory.on_hand_is_what_moved": {
         "on hand is not what moved": "UPDATE inventory_stockitem SET on_hand = on_hand + 1",
+        "quarantined is not what moved": "UPDATE inventory_stockitem SET quarantined = quarantined + 1",
+        "quarantined is negative": "UPDATE inventory_stockitem SET quarantined = -1",
     },
     "inventory.reserved_is_what_orders_hold": {
         "reserved is not what orders hold": "UPDATE inventory_reservationline SET quantity = quantity + 1",
@@ -143,6 +145,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "it shows a later event": "UPDATE inventory_stockofday SET version = version + 1",
         "on hand differs": "UPDATE inventory_stockofday SET on_hand = on_hand + 1",
         "reserved differs": "UPDATE inventory_stockofday SET reserved = reserved + 1",
+        "quarantined differs": "UPDATE inventory_stockofday SET quarantined = quarantined + 1",
     },
     "read_models.each_day_of_stock_is_its_movements": {
         "nothing moved on that day": "UPDATE inventory_stockofday SET day = '2020-01-01'",
@@ -150,8 +153,10 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "received differs": "UPDATE inventory_stockofday SET received = received + 1",
         "adjusted differs": "UPDATE inventory_stockofday SET adjusted = adjusted + 1",
         "shipped differs": "UPDATE inventory_stockofday SET shipped = shipped + 1",
+        "written off differs": "UPDATE inventory_stockofday SET written_off = written_off + 1",
         "on hand is not what moved until then": "UPDATE inventory_stockofday SET on_hand = on_hand + 1",
         "reserved is not what moved until then": "UPDATE inventory_stockofday SET reserved = reserved + 1",
+        "quarantined is not what moved until then": "UPDATE inventory_stockofday SET quarantined = quarantined + 1",
         "the version is not that of its last movement": "UPDATE inventory_stockofday SET version = version + 1",
         "another day is the latest": "UPDATE inventory_stockofday SET latest = NOT latest",
     },

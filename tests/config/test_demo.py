@@ -137,7 +137,9 @@ class TestWork:
         assert Delivery.objects.filter(status=Status.DEAD).exists()
         assert open_discrepancies().count() == 1
         assert [item for item in StockItem.objects.all() if item.level == "low"]
-        assert "2 parcels to send, a dead letter, a discrepancy, low stock" in " ".join(output.split())
+        assert "2 parcels to send, a dead letter, a discrepancy, low stock, goods in quarantine" in " ".join(
+            output.split()
+        )
 
     def test_is_not_heaped_up(self) -> None:
         demo(orders=1, work=True)

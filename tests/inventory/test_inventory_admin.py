@@ -93,6 +93,26 @@ def test_an_adjustment_requires_a_reason_and_a_difference(stock: None, admin_cli
     assert on_hand() == before
 
 
+def test_units_go_into_quarantine_and_leave_it(stock: None, admin_client: Client, admin_user: Any) -> None:
+    into = submit_form(admin_client, "quarantine_stock", "MUG", "LAMP", reason="box damaged", each_MUG=9, each_LAMP=6)
+    out = submit_form(admin_client, "clear_stock", "MUG", reason="good", each_MUG=4)
+    gone = submit_form(admin_client, "write_off_stock", "MUG", reason="broken", each_MUG=3)
+    refused = submit_form(admin_client, "write_off_stock", "MUG", reason="broken", each_MUG=3)
+
+    assert [message for response in (into, out, gone, refused) for message in sorted(messages_of(response))] == [
+        ("success", "Stock of MUG: 9 put into quarantine, 91 available"),
+        ("warning", "Stock of LAMP: Fewer units are available than requested."),
+        ("success", "Stock of MUG: 4 released from quarantine, 95 available"),
+        ("success", "Stock of MUG: 3 written off, 2 left in quarantine"),
+        ("warning", "Stock of MUG: Fewer units are in quarantine than requested."),
+    ]
+    assert (on_hand()["MUG"], on_hand()["LAMP"]) == (95, 5)
+    assert StockItem.objects.get(pk="MUG").quarantined == 2
+    assert "2 in quarantine" in open_form(admin_client, "clear_stock", "MUG").content.decode()
+    written_off = History.objects.get(name="inventory.stock_written_off")
+    assert (written_off.data, written_off.actor) == ({"quantity": 3, "reason": "broken"}, f"user:{admin_user.pk}")
+
+
 def test_staff_with_only_view_permission_cannot_change_stock(stock: None) -> None:
     user = get_user_model().objects.create_user("clerk", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_stockitem"))
@@ -104,6 +124,8 @@ def test_staff_with_only_view_permission_cannot_change_stock(stock: None) -> Non
     assert "receive_stock" not in listed
     submit_form(client, "receive_stock", "MUG", each_MUG=1)
     submit_form(client, "adjust_stock", "MUG", reason="counted", each_MUG=1)
+    for action in "quarantine_stock", "clear_stock", "write_off_stock":
+        submit_form(client, action, "MUG", reason="looked at", each_MUG=1)
     assert on_hand() == before
 
 

@@ -19,6 +19,8 @@ from inventory.events import ReservedLine
 from inventory.models import (
     History,
     NothingAdjusted,
+    NotInQuarantine,
+    NotThatMany,
     QuantityOutOfBounds,
     Reservation,
     ReservedGoods,
@@ -135,6 +137,17 @@ def test_an_adjustment_changes_the_stock_and_is_in_the_history(stock: None) -> N
     assert adjusted.data == {"delta": -3, "reason": "broken"}
 
 
+def test_units_go_through_quarantine_and_availability_is_published(stock: None, published: Published) -> None:
+    commands.quarantine_stock(MUG, 8, "box damaged")
+    assert commands.clear_stock(MUG, 5, "good").available == 7
+    item = commands.write_off_stock(MUG, 3, "broken")
+
+    assert (item.on_hand, item.quarantined) == (7, 0)
+    assert [level for level in published(inventory_contracts.StockRanLow) if level.sku == MUG] == [  # type: ignore[attr-defined]
+        inventory_contracts.StockRanLow(sku=MUG, available=2, sequence=5)
+    ]
+
+
 def test_invalid_changes_are_refused_and_change_nothing(stock: None) -> None:
     commands.reserve_stock(ORDER, [ReservedLine(MUG, 8)])
     before = History.objects.count()
@@ -149,6 +162,15 @@ def test_invalid_changes_are_refused_and_change_nothing(stock: None) -> None:
         commands.receive_stock(ATLAS, 1)
     with pytest.raises(NotFound):
         commands.adjust_stock(ATLAS, 1, "found")
+    with pytest.raises(NotThatMany):
+        commands.quarantine_stock(MUG, 3, "box damaged")
+    for leave in commands.clear_stock, commands.write_off_stock:
+        with pytest.raises(NotInQuarantine):
+            leave(MUG, 1, "looked at")
+        with pytest.raises(NotFound):
+            leave(ATLAS, 1, "looked at")
+    with pytest.raises(NotFound):
+        commands.quarantine_stock(ATLAS, 1, "box damaged")
 
     assert (_stock(), History.objects.count()) == ((10, 8), before)
 

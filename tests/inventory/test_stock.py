@@ -11,6 +11,7 @@ from inventory.models import (
     MAX_QUANTITY,
     Level,
     NothingAdjusted,
+    NotInQuarantine,
     NotThatMany,
     QuantityOutOfBounds,
     ReservedGoods,
@@ -148,7 +149,63 @@ def test_shipping_reserved_units_does_not_change_the_level() -> None:
     assert [event.level for event in _levels(item)] == ["in_stock", "out"]
 
 
-MOVES = st.tuples(st.sampled_from(["receive", "adjust", "set_aside", "free", "ship"]), st.integers(-20, 20))
+def test_units_in_quarantine_are_neither_on_hand_nor_available() -> None:
+    item = _mugs(10, 4)
+
+    item.quarantine(6, "box damaged")
+
+    assert (item.on_hand, item.reserved, item.available, item.quarantined) == (4, 4, 0, 6)
+    assert item.level == Level.OUT
+    with pytest.raises(NotThatMany):
+        item.set_aside(ORDER, 1)
+
+
+def test_reserved_units_cannot_be_quarantined() -> None:
+    item = _mugs(10, 4)
+
+    with pytest.raises(NotThatMany):
+        item.quarantine(7, "box damaged")
+
+    assert (item.on_hand, item.quarantined) == (10, 0)
+
+
+def test_units_leave_quarantine_for_sale_or_for_good() -> None:
+    item = _mugs(10)
+    item.quarantine(5, "box damaged")
+
+    item.clear(2, "good")
+    item.write_off(3, "broken")
+
+    assert (item.on_hand, item.available, item.quarantined) == (7, 7, 0)
+
+
+@pytest.mark.parametrize("leave", ["clear", "write_off"])
+def test_no_more_units_leave_quarantine_than_are_in_it(leave: str) -> None:
+    item = _mugs(10)
+    item.quarantine(2, "box damaged")
+
+    with pytest.raises(NotInQuarantine):
+        getattr(item, leave)(3, "looked at")
+
+    assert (item.on_hand, item.quarantined) == (8, 2)
+
+
+@pytest.mark.parametrize("move", ["quarantine", "clear", "write_off"])
+@pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1])
+def test_a_quantity_out_of_bounds_is_refused_for_quarantine(move: str, quantity: int) -> None:
+    item = _mugs(5)
+    item.quarantine(2, "box damaged")
+
+    with pytest.raises(QuantityOutOfBounds) as refusal:
+        getattr(item, move)(quantity, "looked at")
+
+    assert (item.on_hand, item.quarantined, refusal.value.pointer) == (3, 2, "/quantity")
+
+
+MOVES = st.tuples(
+    st.sampled_from(["receive", "adjust", "set_aside", "free", "ship", "quarantine", "clear", "write_off"]),
+    st.integers(-20, 20),
+)
 
 
 @given(st.lists(MOVES, max_size=60))
@@ -158,8 +215,8 @@ def test_the_quantities_equal_the_sum_of_the_movements(moves: list[tuple[str, in
         try:
             if move == "receive":
                 item.receive(quantity, "")
-            elif move == "adjust":
-                item.adjust(quantity, "")
+            elif move in ("adjust", "quarantine", "clear", "write_off"):
+                getattr(item, move)(quantity, "")
             elif move == "set_aside" and quantity > 0:
                 item.set_aside(ORDER, quantity)
                 reserved += quantity
@@ -169,11 +226,16 @@ def test_the_quantities_equal_the_sum_of_the_movements(moves: list[tuple[str, in
         except DomainError:
             pass
         assert 0 <= item.reserved == reserved <= item.on_hand
+        assert item.quarantined >= 0
 
     recorded_events = [recorded.event for recorded in item.recorded_events]
     received = sum(event.quantity for event in recorded_events if isinstance(event, events.StockReceived))
     adjusted = sum(event.delta for event in recorded_events if isinstance(event, events.StockAdjusted))
     shipped = sum(event.quantity for event in recorded_events if isinstance(event, events.StockShipped))
-    assert item.on_hand == received + adjusted - shipped
+    quarantined = sum(event.quantity for event in recorded_events if isinstance(event, events.StockQuarantined))
+    cleared = sum(event.quantity for event in recorded_events if isinstance(event, events.StockCleared))
+    written_off = sum(event.quantity for event in recorded_events if isinstance(event, events.StockWrittenOff))
+    assert item.on_hand == received + adjusted - shipped - quarantined + cleared
+    assert item.quarantined == quarantined - cleared - written_off
     levels = _levels(item)
     assert (levels[-1].level if levels else "out") == item.level

@@ -9,7 +9,7 @@ from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import NotAllowed
 from inventory.events import ReservedLine, StockLevelChanged
-from inventory.models import NothingAdjusted, NotThatMany, Reservation, ReservedGoods, StockItem
+from inventory.models import NothingAdjusted, NotInQuarantine, NotThatMany, Reservation, ReservedGoods, StockItem
 from tests.histories import assert_is_its_history
 
 MUG = Sku("MUG")
@@ -17,14 +17,14 @@ quantities = st.integers(1, 12)
 
 
 class StockMachine(RuleBasedStateMachine):
-    """The ledger: the units on hand, and the units reserved for each order whose reservation has not ended."""
+    """The ledger: the units on hand, those in quarantine, and those reserved for each order that holds some."""
 
     orders: Bundle = Bundle("orders")
 
     @initialize(reorder_point=st.integers(0, 10))
     def open(self, reorder_point: int) -> None:
         self.item = StockItem.open(MUG, reorder_point)
-        self.on_hand, self.reserved = 0, dict[str, int]()
+        self.on_hand, self.quarantined, self.reserved = 0, 0, dict[str, int]()
         self.status, self.ordered = dict[str, str](), dict[str, int]()
         self.reservations: dict[str, Reservation] = {}
 
@@ -46,6 +46,27 @@ class StockMachine(RuleBasedStateMachine):
         else:
             self.item.adjust(delta, "counted")
             self.on_hand += delta
+
+    @rule(quantity=quantities)
+    def units_are_quarantined(self, quantity: int) -> None:
+        if quantity > self.free:
+            with pytest.raises(NotThatMany):
+                self.item.quarantine(quantity, "box damaged")
+        else:
+            self.item.quarantine(quantity, "box damaged")
+            self.on_hand -= quantity
+            self.quarantined += quantity
+
+    @rule(quantity=quantities, are_good=st.booleans())
+    def units_leave_quarantine(self, quantity: int, are_good: bool) -> None:
+        leave = self.item.clear if are_good else self.item.write_off
+        if quantity > self.quarantined:
+            with pytest.raises(NotInQuarantine):
+                leave(quantity, "looked at")
+        else:
+            leave(quantity, "looked at")
+            self.quarantined -= quantity
+            self.on_hand += quantity * are_good
 
     @rule(target=orders, quantity=quantities)
     def an_order_is_placed(self, quantity: int) -> str:
@@ -101,6 +122,7 @@ class StockMachine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_agrees(self) -> None:
         assert (self.item.on_hand, self.item.reserved) == (self.on_hand, sum(self.reserved.values()))
+        assert self.item.quarantined == self.quarantined
         assert 0 <= self.item.reserved <= self.item.on_hand
         for order, status in self.status.items():
             assert self.reservations[order].status == status
