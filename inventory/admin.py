@@ -14,7 +14,16 @@ from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import Sku
 from inventory import commands
-from inventory.models import MAX_QUANTITY, History, Level, Reservation, ReservationLine, StockItem, StockOfDay
+from inventory.models import (
+    MAX_QUANTITY,
+    History,
+    Level,
+    Reservation,
+    ReservationLine,
+    ReservationStatus,
+    StockItem,
+    StockOfDay,
+)
 
 admin.site.register(History, HistoryAdmin)
 
@@ -161,11 +170,17 @@ def stock_item(line: ReservationLine) -> Shown:
     return link(StockItem, line.sku)
 
 
+@column("still reserved")
+def still_reserved(line: ReservationLine) -> int:
+    """The units that are reserved now."""
+    return line.left if line.reservation.status in (ReservationStatus.HELD, ReservationStatus.COMMITTED) else 0
+
+
 class LineInline(PartInline):
     """The lines of a reservation."""
 
     model = ReservationLine
-    fields = (stock_item, figure("quantity"))
+    fields = (stock_item, figure("quantity"), still_reserved)
 
 
 @admin.register(Reservation)

@@ -200,25 +200,26 @@ def release_reservation(order: OrderNumber, reason: str) -> None:
     with unit_of_work() as work:
         reservation = _reservation(work, order)
         freed = reservation.expire() if reason == TIMED_OUT else reservation.release(reason)
-        if freed:
-            stock = work.get_many(StockItem, [line.sku for line in reservation.lines])
-            for line in reservation.lines:
-                stock[line.sku].free(order, line.quantity)
+        stock = work.get_many(StockItem, [line.sku for line in freed])
+        for line in freed:
+            stock[line.sku].free(order, line.quantity)
 
 
-def ship_reservation(order: OrderNumber, shipment: ShipmentId) -> None:
-    """End the reservation of a shipped order and deduct its goods from the units on hand.
+def ship_reservation(order: OrderNumber, shipment: ShipmentId, lines: Sequence[ReservedLine]) -> None:
+    """Deduct the goods of a shipment from those on hand; the last shipment of an order ends its reservation.
+
+    A shipment counts once.
 
     Raises:
         NotYet: the order has no reservation yet, or its reservation is not committed.
         NotAllowed: the reservation was released, expired or refused.
+        NotReserved: the shipment has more of a SKU than is still reserved.
     """
     with unit_of_work() as work:
-        reservation = _reservation(work, order)
-        if reservation.ship(shipment):
-            stock = work.get_many(StockItem, [line.sku for line in reservation.lines])
-            for line in reservation.lines:
-                stock[line.sku].ship(order, line.quantity)
+        shipped = _reservation(work, order).ship(shipment, lines)
+        stock = work.get_many(StockItem, [line.sku for line in shipped])
+        for line in shipped:
+            stock[line.sku].ship(order, line.quantity)
 
 
 def _reservation(work: UnitOfWork, order: OrderNumber) -> Reservation:

@@ -131,7 +131,7 @@ class ReservationCommitted(DomainEvent, kw_only=True):
 
 @domain_event("inventory.reservation_released", says="the goods of order {order} became available again ({reason})")
 class ReservationReleased(DomainEvent, kw_only=True):
-    """The order was cancelled; its reserved goods became available again."""
+    """The order was cancelled; all goods that were still reserved for it became available again."""
 
     order: OrderNumber
     reason: str
@@ -151,7 +151,19 @@ class ReservationExpired(DomainEvent, kw_only=True):
     says="the reserved goods of order {order} left the warehouse in shipment {shipment}",
 )
 class ReservationShipped(DomainEvent, kw_only=True):
-    """The reserved goods left the warehouse."""
+    """All goods that were still reserved left the warehouse."""
 
     order: OrderNumber
     shipment: ShipmentId
+
+
+@domain_event(
+    "inventory.reservation_shipped_in_part",
+    says="a part of the reserved goods of order {order} left the warehouse in shipment {shipment}: {lines}",
+)
+class ReservationShippedInPart(DomainEvent, kw_only=True):
+    """Some of the reserved goods left the warehouse; others are still reserved."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    lines: tuple[ReservedLine, ...]

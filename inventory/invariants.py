@@ -1,6 +1,6 @@
 """Inventory's invariants: rules about stock items and reservations, each checked by one SQL query."""
 
-from integration.invariants import Check, always, json_number
+from integration.invariants import Check, always, json_number, json_text
 from integration.read_models.verify import own_build, shown
 from integration.storage.sql import is_postgresql
 
@@ -46,7 +46,7 @@ def reserved_is_what_orders_hold() -> Check:
     return Check(
         rows="""
             inventory_stockitem AS item LEFT JOIN (
-                SELECT line.sku, sum(line.quantity) AS total
+                SELECT line.sku, sum(line.quantity - line.shipped) AS total
                 FROM inventory_reservationline AS line
                 JOIN inventory_reservation AS reservation ON reservation."order" = line.reservation_id
                 WHERE reservation.status IN ('held', 'committed') GROUP BY line.sku
@@ -104,6 +104,52 @@ def a_reservation_ends_once() -> Check:
             "it ended more than once": "coalesce(ended.times, 0) > 1",
             "the status is not what happened": """
                 (reservation.status NOT IN ('held', 'committed')) <> (coalesce(ended.times, 0) > 0)
+            """,
+        },
+    )
+
+
+@always("inventory.reserved_goods_move_once")
+def reserved_goods_move_once() -> Check:
+    """Each reserved unit was set aside once and then shipped or freed once, as its reservation says."""
+    order, quantity = json_text("data", "order"), json_number("data", "quantity")
+
+    def moved(name: str) -> str:
+        return f"sum(CASE name WHEN 'inventory.stock_{name}' THEN {quantity} ELSE 0 END) AS {name}"
+
+    ended = "reservation.status IN ('released', 'expired')"
+    shipped = "CASE WHEN reservation.status = 'shipped' THEN line.quantity ELSE line.shipped END"
+    freed = f"CASE WHEN {ended} THEN line.quantity - line.shipped ELSE 0 END"
+    return Check(
+        rows=f"""
+            inventory_reservationline AS line
+            JOIN inventory_reservation AS reservation ON reservation."order" = line.reservation_id
+            LEFT JOIN (
+                SELECT stream_id AS sku, {order} AS for_order,
+                    {moved("set_aside")}, {moved("freed")}, {moved("shipped")}
+                FROM inventory_history
+                WHERE stream = 'stock_item'
+                  AND name IN ('inventory.stock_set_aside', 'inventory.stock_freed', 'inventory.stock_shipped')
+                GROUP BY stream_id, {order}
+            ) AS moved ON moved.sku = line.sku AND moved.for_order = line.reservation_id
+        """,  # noqa: S608 - contains only constants from the code
+        what="""
+            line.reservation_id || ' (' || reservation.status || '), ' || line.quantity || ' ' || line.sku || ', '
+              || line.shipped || ' shipped in part: by the stock ' || coalesce(moved.set_aside, 0) || ' set aside, '
+              || coalesce(moved.shipped, 0) || ' shipped, ' || coalesce(moved.freed, 0) || ' freed'
+        """,
+        never={
+            "what was set aside differs": """
+                coalesce(moved.set_aside, 0)
+                  <> CASE WHEN reservation.status = 'refused' THEN 0 ELSE line.quantity END
+            """,
+            "what was shipped differs": f"coalesce(moved.shipped, 0) <> {shipped}",
+            "what was freed differs": f"coalesce(moved.freed, 0) <> {freed}",
+            "more is shipped than reserved": "line.shipped > line.quantity",
+            "nothing is left, and the reservation goes on": """
+                reservation.status IN ('held', 'committed') AND NOT EXISTS (
+                    SELECT 1 FROM inventory_reservationline AS other
+                    WHERE other.reservation_id = line.reservation_id AND other.shipped < other.quantity)
             """,
         },
     )

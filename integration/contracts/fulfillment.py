@@ -1,9 +1,12 @@
 """The contracts that fulfillment publishes."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.versions import upcast
 
 
 class PackedLine(Struct, frozen=True):
@@ -21,15 +24,24 @@ class ShipmentArranged(IntegrationEvent, kw_only=True):
     shipment: ShipmentId
 
 
-@contract("fulfillment.shipment-dispatched")
+@contract("fulfillment.shipment-dispatched", version=2)
 class ShipmentDispatched(IntegrationEvent, kw_only=True):
-    """The goods were handed to the carrier."""
+    """The goods of a shipment were handed to the carrier.
+
+    Since version 2 they may be a part of the order, and an order may have several shipments. Code that knows only
+    version 1 would take all goods of the order as shipped.
+    """
 
     order: OrderNumber
     shipment: ShipmentId
     carrier: str
     tracking_number: str
     lines: tuple[PackedLine, ...]
+
+
+@upcast(ShipmentDispatched, from_version=1)
+def _all_goods_of_the_order(data: dict[str, Any]) -> dict[str, Any]:
+    return data
 
 
 @contract("fulfillment.shipment-delivered")

@@ -2,7 +2,13 @@
 
 from inventory.models.history import History
 from inventory.models.read_models import StockOfDay
-from inventory.models.reservation import RESERVATION_LIFE, Reservation, ReservationLine, ReservationStatus
+from inventory.models.reservation import (
+    RESERVATION_LIFE,
+    NotReserved,
+    Reservation,
+    ReservationLine,
+    ReservationStatus,
+)
 from inventory.models.stock_item import (
     MAX_QUANTITY,
     Level,
@@ -20,6 +26,7 @@ __all__ = [
     "History",
     "Level",
     "NotInQuarantine",
+    "NotReserved",
     "NotThatMany",
     "NothingAdjusted",
     "QuantityOutOfBounds",

@@ -1,15 +1,21 @@
-"""The goods that are reserved for one order, and the state table of that reservation."""
+"""The goods that are reserved for one order, and the state table of that reservation.
+
+The goods leave in one or several shipments, in any order of arrival. Each shipment counts once. The last of them ends
+the reservation.
+"""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.contracts.inventory import Shortage
-from integration.domain.identifiers import OrderNumber, ShipmentId
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, StateTable, by_state
+from integration.domain.errors import Refused
+from integration.domain.events import DomainEvent
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 from inventory import events
 from inventory.events import ReservedLine
 
@@ -32,17 +38,25 @@ _row = by_state(ReservationStatus)
 RESERVATION_LIFE = StateTable(
     ReservationStatus,
     {
-        # message        held       committed  shipped  released  expired  refused
-        "commit":  _row(COMMITTED, IGNORE,    IGNORE,  IGNORE,   REFUSE,  REFUSE),
-        "release": _row(RELEASED,  RELEASED,  REFUSE,  IGNORE,   IGNORE,  IGNORE),
-        "expire":  _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
-        "ship":    _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        # message             held       committed  shipped  released  expired  refused
+        "commit":       _row(COMMITTED, IGNORE,    IGNORE,  IGNORE,   REFUSE,  REFUSE),
+        "release":      _row(RELEASED,  RELEASED,  REFUSE,  IGNORE,   IGNORE,  IGNORE),
+        "expire":       _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
+        "ship":         _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        "ship_in_part": _row(NOT_YET,   STAY,      IGNORE,  REFUSE,   REFUSE,  REFUSE),
     },
 )  # fmt: skip
 
 
+class NotReserved(Refused):
+    """Fewer units are still reserved for the order than are to leave."""
+
+
 class Reservation(OfOneStory):
-    """The goods reserved for one order: all of them or none."""
+    """The goods reserved for one order: all of them or none.
+
+    `counted` has the shipments in which a part of the goods left.
+    """
 
     stream = "reservation"
     parts: ClassVar = {"lines": "line_rows"}
@@ -51,6 +65,7 @@ class Reservation(OfOneStory):
 
     order = models.CharField(max_length=20, primary_key=True)
     status = models.CharField(max_length=10, choices=ReservationStatus, db_index=True)
+    counted = models.JSONField(default=list, db_default=[], editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -79,6 +94,13 @@ class Reservation(OfOneStory):
     def _order(self) -> OrderNumber:
         return OrderNumber(self.order)
 
+    @property
+    def open_lines(self) -> list[ReservedLine]:
+        """What is still reserved; nothing once the reservation has ended."""
+        if self.status not in (HELD, COMMITTED):
+            return []
+        return [ReservedLine(Sku(line.sku), line.left) for line in self.lines if line.left]
+
     def commit(self) -> bool:
         """Reserve the goods until they are shipped, because the order is confirmed.
 
@@ -90,39 +112,52 @@ class Reservation(OfOneStory):
         """
         return self._record_if_accepted("commit", events.ReservationCommitted(order=self._order))
 
-    def release(self, reason: str) -> bool:
+    def release(self, reason: str) -> Sequence[ReservedLine]:
         """End the reservation because the order is cancelled.
 
         Returns:
-            Whether the caller must free the goods now; False if the message is ignored.
+            What the caller must free now: all that is still reserved. Nothing if the message is ignored.
 
         Raises:
             NotAllowed: the goods are shipped.
         """
-        return self._record_if_accepted("release", events.ReservationReleased(order=self._order, reason=reason))
+        left, event = self.open_lines, events.ReservationReleased(order=self._order, reason=reason)
+        return left if self._record_if_accepted("release", event) else []
 
-    def expire(self) -> bool:
+    def expire(self) -> Sequence[ReservedLine]:
         """End the reservation because the order was not paid in time.
 
         Returns:
-            Whether the caller must free the goods now; False if the message is ignored.
+            What the caller must free now; nothing if the message is ignored.
 
         Raises:
             NotAllowed: the reservation is committed or shipped.
         """
-        return self._record_if_accepted("expire", events.ReservationExpired(order=self._order))
+        left = self.open_lines
+        return left if self._record_if_accepted("expire", events.ReservationExpired(order=self._order)) else []
 
-    def ship(self, shipment: ShipmentId) -> bool:
-        """End the reservation because its goods left the warehouse.
+    def ship(self, shipment: ShipmentId, lines: Sequence[ReservedLine]) -> Sequence[ReservedLine]:
+        """Note that goods left the warehouse in a shipment; the last of them end the reservation.
 
         Returns:
-            Whether the caller must deduct the goods from the stock now; False if the message is ignored.
+            What the caller must deduct from the stock now; nothing if this shipment counted before.
 
         Raises:
             NotYet: the reservation is not committed.
             NotAllowed: the reservation is released, expired or refused.
+            NotReserved: the shipment has more of a SKU than is still reserved.
         """
-        return self._record_if_accepted("ship", events.ReservationShipped(order=self._order, shipment=shipment))
+        if shipment in self.counted:
+            return []
+        left = {line.sku: line.quantity for line in self.open_lines}
+        if left == {line.sku: line.quantity for line in lines}:
+            shipped: DomainEvent = events.ReservationShipped(order=self._order, shipment=shipment)
+            return lines if self._record_if_accepted("ship", shipped) else []
+        if not self.accepts("ship_in_part"):
+            return []
+        self.require(all(line.quantity <= left.get(line.sku, 0) for line in lines), NotReserved)
+        self.record(events.ReservationShippedInPart(order=self._order, shipment=shipment, lines=tuple(lines)))
+        return lines
 
     def _record_if_accepted(self, message: str, event: Any) -> bool:
         accepted = self.accepts(message)
@@ -158,19 +193,41 @@ class Reservation(OfOneStory):
     def _shipped(self, event: events.ReservationShipped) -> None:
         self.status = ReservationStatus.SHIPPED
 
+    @applies(events.ReservationShippedInPart)
+    def _shipped_in_part(self, event: events.ReservationShippedInPart) -> None:
+        quantities = {line.sku: line.quantity for line in event.lines}
+        for line in self.lines:
+            if quantity := quantities.get(Sku(line.sku)):
+                line.shipped += quantity
+                self.touch(line)
+        self.counted = [*self.counted, event.shipment]
+
 
 class ReservationLine(Part):
-    """A quantity of one SKU that is reserved for an order."""
+    """A quantity of one SKU that is reserved for an order.
+
+    `shipped` counts what left before the reservation ended. What is left then goes the way in which it ended, and a
+    plain order writes no line twice.
+    """
 
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)
     quantity = models.PositiveIntegerField()
+    shipped = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["reservation", "sku"], name="one_reservation_line_a_sku"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="reservation_line_of_something"),
+            models.CheckConstraint(
+                condition=Q(shipped__gte=0, shipped__lte=F("quantity")), name="shipped_at_most_reserved"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.sku}"
+
+    @property
+    def left(self) -> int:
+        """The units that are reserved as long as the reservation goes on."""
+        return self.quantity - self.shipped

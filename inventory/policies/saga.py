@@ -68,4 +68,6 @@ def release_reservation(event: contracts.ordering.OrderCancelled) -> None:
 
 @whenever(contracts.fulfillment.ShipmentDispatched, name="inventory.take-off-the-shelf", prepare=lock_reserved_stock)
 def ship_reservation(event: contracts.fulfillment.ShipmentDispatched) -> None:
-    commands.ship_reservation(event.order, event.shipment)
+    commands.ship_reservation(
+        event.order, event.shipment, [ReservedLine(line.sku, line.quantity) for line in event.lines]
+    )

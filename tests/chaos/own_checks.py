@@ -22,7 +22,7 @@ from billing.models import MoreThanIsLeft, Payment, Refund, invoice_of
 from config.verification import verify
 from integration.domain import clock
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging import consumer_states, outcomes, tasks
 from integration.messaging.claim import LEASE, claim
@@ -278,3 +278,19 @@ def goods_are_restocked_once() -> str | None:
         inventory.clear_stock(Sku("RELIC"), 1, "good")
     on_hand = StockItem.objects.get(pk="RELIC").on_hand
     return None if on_hand == 1 else f"{on_hand} units are on hand, and 1 was received"
+
+
+def two_shipments_take_what_they_have() -> str | None:
+    """Goods of one order leave in two shipments, and the first is reported twice."""
+    number = _placed({"MUG": 3, "LAMP": 1})
+    drain(timeout=TIMEOUT)
+    before = dict(StockItem.objects.values_list("sku", "on_hand"))
+    for n, lines in (1, {"MUG": 1}), (1, {"MUG": 1}), (2, {"MUG": 2, "LAMP": 1}):
+        taken = [ReservedLine(Sku(sku), quantity) for sku, quantity in lines.items()]
+        with suppress(DomainError):
+            inventory.ship_reservation(number, ShipmentId(f"S{number[1:]}-{n}"), taken)
+        now = dict(StockItem.objects.values_list("sku", "on_hand"))
+        if n == 1 and (before["MUG"] - now["MUG"], before["LAMP"] - now["LAMP"]) != (1, 0):
+            return f"{before} was on hand, and is {now} after one mug was shipped"
+    found = verify(["inventory.reserved_goods_move_once"])["inventory.reserved_goods_move_once"].complaints
+    return found[0] if found else None if now["MUG"] == before["MUG"] - 3 else f"{now} is on hand"

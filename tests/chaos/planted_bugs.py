@@ -144,10 +144,21 @@ def release_nothing(order: Any, reason: str) -> None:
         work.get(Reservation, order).release(reason)
 
 
-def ship_without_taking_stock(order: Any, shipment: Any) -> None:
+def ship_without_taking_stock(order: Any, shipment: Any, lines: Any) -> None:
     """Ship the reservation, and leave its goods on hand."""
     with uow.unit_of_work() as work:
-        work.get(Reservation, order).ship(shipment)
+        work.get(Reservation, order).ship(shipment, lines)
+
+
+def ship_all_at_once(self: Reservation, shipment: Any, lines: Any) -> Any:
+    """Take any shipment for the whole order, so that what another one has is lost."""
+    left = self.open_lines
+    return _ship(self, shipment, left) if left else []
+
+
+def count_every_arrival(self: Reservation, shipment: Any, lines: Any) -> Any:
+    """Count a shipment as often as it arrives."""
+    return _ship(self, f"{shipment}-{uuid4()}"[:24], lines)  # type: ignore[arg-type]
 
 
 def count_quarantined_as_available(self: StockItem) -> int:
@@ -325,6 +336,7 @@ def take_the_clients_price() -> Iterator[None]:
         yield
 
 
+_ship = Reservation.ship
 _claim = claim.claim
 _get_many = UnitOfWork.get_many
 _write = UnitOfWork.write
@@ -378,6 +390,16 @@ BUGS = [
         replaced(inventory, "ship_reservation", ship_without_taking_stock),
         ALL_THE_WAY,
         True,
+    ),
+    Bug(
+        "split shipment loses a line",
+        replaced(Reservation, "ship", ship_all_at_once),
+        check=own_checks.two_shipments_take_what_they_have,
+    ),
+    Bug(
+        "shipment counted twice",
+        replaced(Reservation, "ship", count_every_arrival),
+        check=own_checks.two_shipments_take_what_they_have,
     ),
     Bug(
         "quarantined goods sold",

@@ -199,5 +199,5 @@ def test_a_delivery_that_killed_its_workers_is_replayed(shop: None) -> None:
 def test_code_that_does_not_free_cancelled_goods_is_found(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "release_reservation", planted_bugs.release_nothing)
 
-    with pytest.raises(AssertionError, match=r"inventory\.reserved_is_what_orders_hold"):
+    with pytest.raises(AssertionError, match=r"inventory\.reserved_goods_move_once"):
         run(100, [Phase.generate])

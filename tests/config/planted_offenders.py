@@ -120,6 +120,13 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "it ended more than once": happened_again("inventory_history", "inventory.reservation_shipped"),
         "the status is not what happened": "UPDATE inventory_reservation SET status = 'held'",
     },
+    "inventory.reserved_goods_move_once": {
+        "what was set aside differs": "UPDATE inventory_reservationline SET quantity = quantity + 1",
+        "what was shipped differs": "UPDATE inventory_reservation SET status = 'released' WHERE status = 'shipped'",
+        "what was freed differs": "UPDATE inventory_reservation SET status = 'committed' WHERE status = 'released'",
+        "more is shipped than reserved": "UPDATE inventory_reservationline SET shipped = quantity + 1",
+        "nothing is left, and the reservation goes on": "UPDATE inventory_reservationline SET shipped = quantity",
+    },
     "ordering.total_is_its_lines_less_discount": {
         "there are no lines": "DELETE FROM ordering_orderline",
         "a line is in another currency": "UPDATE ordering_orderline SET currency = 'EUR' WHERE sku = 'MUG'",

@@ -69,9 +69,12 @@ def _placed(order: OrderNumber = ORDER, **quantities: int) -> ordering_contracts
     )
 
 
-def _dispatched(order: OrderNumber = ORDER) -> fulfillment_contracts.ShipmentDispatched:
+def _dispatched(
+    order: OrderNumber = ORDER, shipment: ShipmentId = SHIPMENT, **quantities: int
+) -> fulfillment_contracts.ShipmentDispatched:
+    lines = tuple(fulfillment_contracts.PackedLine(Sku(sku), quantity) for sku, quantity in quantities.items())
     return fulfillment_contracts.ShipmentDispatched(
-        order=order, shipment=SHIPMENT, carrier="DHL", tracking_number="JD0143", lines=()
+        order=order, shipment=shipment, carrier="DHL", tracking_number="JD0143", lines=lines
     )
 
 
@@ -256,11 +259,33 @@ def test_goods_of_a_confirmed_order_stay_reserved_until_they_are_shipped(stock: 
     consume(_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER))
     assert (_stock(), _status()) == ((10, 3), "committed")
 
-    consume(_dispatched())
-    consume(_dispatched())
+    consume(_dispatched(MUG=3))
+    consume(_dispatched(MUG=3))
 
     assert (_stock(), _status()) == ((7, 0), "shipped")
     assert _all_handled()
+
+
+def test_goods_of_an_order_leave_in_several_shipments(stock: None, consume: PublishAll) -> None:
+    first, second = _dispatched(MUG=1, LAMP=1), _dispatched(shipment=ShipmentId("S-1-2"), MUG=2, LAMP=1)
+    consume(_placed(MUG=3, LAMP=2), ordering_contracts.OrderConfirmed(order=ORDER))
+
+    consume(second, second)
+    assert (_stock(MUG), _stock(LAMP), _status()) == ((8, 1), (1, 1), "committed")
+    consume(first, second, first)
+
+    assert (_stock(MUG), _stock(LAMP), _status()) == ((7, 0), (0, 0), "shipped")
+    assert _all_handled()
+
+
+def test_a_shipment_of_more_than_is_reserved_is_refused_and_changes_nothing(stock: None, consume: PublishAll) -> None:
+    consume(_placed(MUG=3, LAMP=1), ordering_contracts.OrderConfirmed(order=ORDER))
+
+    consume(_dispatched(MUG=1, LAMP=2))
+
+    assert (_stock(MUG), _stock(LAMP), _status()) == ((10, 3), (2, 1), "committed")
+    refused = Delivery.objects.get(consumer="inventory.take-off-the-shelf")
+    assert "NotReserved" in refused.error
 
 
 @pytest.mark.parametrize(
@@ -298,13 +323,13 @@ def test_commands_that_need_a_reservation_are_too_early_without_one() -> None:
     for command in (
         lambda: commands.commit_reservation(ORDER),
         lambda: commands.release_reservation(ORDER, "by_buyer"),
-        lambda: commands.ship_reservation(ORDER, SHIPMENT),
+        lambda: commands.ship_reservation(ORDER, SHIPMENT, [ReservedLine(MUG, 1)]),
     ):
         with pytest.raises(NotYet):
             command()
 
 
-SHIPPED = [_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER), _dispatched()]
+SHIPPED = [_placed(MUG=3), ordering_contracts.OrderConfirmed(order=ORDER), _dispatched(MUG=3)]
 CANCELLED = [_placed(MUG=3), ordering_contracts.OrderCancelled(order=ORDER, reason="payment_failed")]
 CANCELLED_AFTER_CONFIRMATION = [
     _placed(MUG=3),

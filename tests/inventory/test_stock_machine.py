@@ -25,7 +25,7 @@ class StockMachine(RuleBasedStateMachine):
     def open(self, reorder_point: int) -> None:
         self.item = StockItem.open(MUG, reorder_point)
         self.on_hand, self.quarantined, self.reserved = 0, 0, dict[str, int]()
-        self.status, self.ordered = dict[str, str](), dict[str, int]()
+        self.status, self.ordered, self.shipments = dict[str, str](), dict[str, int](), 0
         self.reservations: dict[str, Reservation] = {}
 
     @property
@@ -106,14 +106,29 @@ class StockMachine(RuleBasedStateMachine):
         else:
             assert before in ("released", "expired", "refused")
 
+    @rule(order=orders, data=st.data())
+    def a_part_of_an_order_is_shipped(self, order: str, data: st.DataObject) -> None:
+        reservation = self.reservations[order]
+        if self.status[order] != "committed" or self.reserved[order] == 1:
+            return
+        self.shipments += 1
+        quantity = data.draw(st.integers(1, self.reserved[order] - 1))
+        shipment, lines = ShipmentId(f"S-1-{self.shipments}"), [ReservedLine(MUG, quantity)]
+        assert reservation.ship(shipment, lines) == lines
+        assert reservation.ship(shipment, lines) == []
+        self.item.ship(OrderNumber(order), quantity)
+        self.reserved[order] -= quantity
+        self.on_hand -= quantity
+
     @rule(order=orders)
     def an_order_is_shipped(self, order: str) -> None:
         reservation, before = self.reservations[order], self.status[order]
+        lines = reservation.open_lines or [ReservedLine(MUG, self.ordered[order])]
         refusals = {"held": NotYet, "released": NotAllowed, "expired": NotAllowed, "refused": NotAllowed}
         if before in refusals:
             with pytest.raises(refusals[before]):
-                reservation.ship(ShipmentId("S-1-1"))
-        elif reservation.ship(ShipmentId("S-1-1")):
+                reservation.ship(ShipmentId("S-1-0"), lines)
+        elif reservation.ship(ShipmentId("S-1-0"), lines):
             quantity = self.reserved.pop(order)
             self.item.ship(OrderNumber(order), quantity)
             self.on_hand -= quantity
@@ -128,6 +143,7 @@ class StockMachine(RuleBasedStateMachine):
             assert self.reservations[order].status == status
             assert (order in self.reserved) == (status in ("held", "committed"))
             assert [line.quantity for line in self.reservations[order].lines] == [self.ordered[order]]
+            assert sum(line.quantity for line in self.reservations[order].open_lines) == self.reserved.get(order, 0)
 
     @invariant()
     def the_last_recorded_level_is_the_level(self) -> None:
