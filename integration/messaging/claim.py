@@ -101,6 +101,10 @@ def claim(delivery_queue: DeliveryQueue, limit: int, newest_first: bool = False)
 
 
 _IN_QUEUE = "status = 'pending' AND context = %(context)s AND outside = %(external)s"
+_IN_BACKGROUND = "due_at IS NULL AND parked_as IS NULL"
+_BACKGROUND_ORDER = "parked_as, id"
+"""In the order of the partial index, which only this index has. PostgreSQL cannot know that hardly a row without a due
+time is not parked either. In another order it expects one soon, and reads all that are parked."""
 
 
 @cache
@@ -122,9 +126,8 @@ def _claiming(newest_first: bool) -> str:
         # Without the partial index, by the primary key: whatever is in front is not scanned.
         newest = f"id > (SELECT max(id) FROM integration_delivery) - {NEWEST}"  # noqa: S608 - a constant
         waiting = _search("1", f"in_hand = FALSE AND {is_due} AND {newest}", "id DESC", "status || ''")
-    in_background = "due_at IS NULL AND parked_as IS NULL"
     nothing_is_due = "NOT EXISTS (SELECT 1 FROM lost) AND NOT EXISTS (SELECT 1 FROM waiting)"
-    background = _search("3", f"{in_background} AND {nothing_is_due}", "id")
+    background = _search("3", f"{_IN_BACKGROUND} AND {nothing_is_due}", _BACKGROUND_ORDER)
     # SQLite's RETURNING knows only the updated table.
     was_due = (
         "together.due_at"
@@ -160,7 +163,7 @@ def _claiming(newest_first: bool) -> str:
         FROM together{no_fsync} WHERE integration_delivery.id = together.id
         RETURNING integration_delivery.id, consumer, attempts, integration_delivery.fencing_token, {was_due},
             (SELECT count(*) FROM due) = %(limit)s OR (SELECT count(*) FROM due) > (SELECT count(*) FROM together)
-            OR EXISTS (SELECT 1 FROM integration_delivery WHERE {_IN_QUEUE} AND {in_background}),
+            OR {_exists(f"{_IN_QUEUE} AND {_IN_BACKGROUND}", _BACKGROUND_ORDER)},
             coalesce(({failures}), 0)
         """  # noqa: S608 - only constants are formatted in
 
@@ -172,6 +175,11 @@ def _search(urgency: str, condition: str, order: str, status: str = "status") ->
         WHERE {_IN_QUEUE.replace("status", status)} AND {condition}
         ORDER BY {order} LIMIT %(limit)s {skip_locked}
         """  # noqa: S608 - constants
+
+
+def _exists(condition: str, order: str) -> str:
+    """SQL that looks for one delivery by the index of this order; without `OFFSET 0` PostgreSQL drops the order."""
+    return f"EXISTS (SELECT 1 FROM integration_delivery WHERE {condition} ORDER BY {order} LIMIT 1 OFFSET 0)"  # noqa: S608
 
 
 def is_waiting(delivery_queue: DeliveryQueue) -> Q:
@@ -188,22 +196,18 @@ def due_delivery_queues() -> list[DeliveryQueue]:
     """
     every = [(context, external) for context in ["integration", *settings.CONTEXTS] for external in (False, True)]
     in_queue = "status = 'pending' AND context = delivery_queue.context AND outside = delivery_queue.external"
+    due = "due_at, id"
     something = (
-        "in_hand = FALSE AND due_at <= %s",
-        "in_hand = TRUE AND due_at <= %s",
-        "due_at IS NULL AND parked_as IS NULL",
-    )
-    # OFFSET 0 keeps PostgreSQL from a plan that reads all pending rows at once.
-    exists = " OR ".join(
-        f"EXISTS (SELECT 1 FROM integration_delivery WHERE {in_queue} AND {each} LIMIT 1 OFFSET 0)"  # noqa: S608
-        for each in something
+        _exists(f"{in_queue} AND in_hand = FALSE AND due_at <= %s", due),
+        _exists(f"{in_queue} AND in_hand = TRUE AND due_at <= %s", due),
+        _exists(f"{in_queue} AND {_IN_BACKGROUND}", _BACKGROUND_ORDER),
     )
     now = _sql_moment(clock.now() + CLOCKS_DIFFER)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             WITH delivery_queue(context, external) AS (VALUES {", ".join(["(%s, %s)"] * len(every))})
-            SELECT context, external FROM delivery_queue WHERE {exists} ORDER BY context, external
+            SELECT context, external FROM delivery_queue WHERE {" OR ".join(something)} ORDER BY context, external
             """,  # noqa: S608 - only constants are formatted in
             [*(value for each in every for value in each), now, now],
         )

@@ -88,11 +88,16 @@ def test_what_older_code_parked_is_parked_for_good(
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="reads PostgreSQL's statistics")
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_no_statement_of_a_worker_reads_parked_deliveries(newest_first: bool, listen: Listen, run_out: RunOut) -> None:
+@pytest.mark.parametrize("done", [0, 20_000], ids=["few_done", "many_done"])
+def test_no_statement_of_a_worker_reads_parked_deliveries(
+    done: int, newest_first: bool, listen: Listen, run_out: RunOut
+) -> None:
+    """With many done ones, statistics say that a delivery without a due time is often not parked."""
     listen(print)
     run_out("MUG")
     with connection.cursor() as cursor:
         cursor.execute(MANY_PARKED)
+        cursor.execute(MANY_DONE, [done])
         cursor.execute("ANALYZE integration_delivery")
         cursor.execute("ANALYZE integration_message")
     run_out(*(f"NEW-{number}" for number in range(3)))
@@ -116,6 +121,14 @@ MANY_PARKED = """
     SELECT message_id, 'inventory.mend-' || n, context, outside, status, 0, NULL, 'inventory.mend x ' || n % 3,
            'Parked: ', '', '', ''
     FROM integration_delivery, generate_series(1, 20000) AS n
+"""
+
+MANY_DONE = """
+    INSERT INTO integration_delivery
+        (message_id, consumer, context, outside, status, attempts, due_at, done_at, error, traceback, skip_reason,
+         skipped_by)
+    SELECT message_id, 'inventory.count-' || n, context, outside, 'done', 1, due_at, due_at, '', '', '', ''
+    FROM integration_delivery, generate_series(1, %s) AS n WHERE consumer = 'inventory.reorder'
 """
 
 
