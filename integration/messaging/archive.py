@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from integration.domain import clock
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 from integration.messaging.routines import Routine, register
+from integration.storage.row_locks import skipping_locked
 
 BATCH = 500
 """Messages moved in one transaction. SQLite blocks all other writers for as long as one transaction lasts."""
@@ -51,7 +52,7 @@ def archive_batch(limit: int) -> int:
         The number of messages moved.
     """
     with transaction.atomic():
-        messages = list(_unclaimed(_settled_before(clock.now() - settings.ARCHIVE_AFTER))[:limit])
+        messages = list(skipping_locked(_settled_before(clock.now() - settings.ARCHIVE_AFTER))[:limit])
         deliveries = _facts_of_deliveries(messages)
         whole = [message for message in messages if len(deliveries[message.pk]) == message.addressed_to]
         if whole:
@@ -85,10 +86,6 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     # `IS NULL`. With so few it estimates a long search and JIT-compiles the query.
     first_unsettled = Coalesce(Subquery(unsettled.order_by().values("pk")[:1]), 0)
     return old.alias(first_unsettled=first_unsettled).filter(first_unsettled__lt=1).order_by("pk")
-
-
-def _unclaimed(messages: QuerySet[Message]) -> QuerySet[Message]:
-    return messages.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
 
 
 def _first_key_of(moment: datetime) -> UUID:

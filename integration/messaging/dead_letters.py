@@ -22,6 +22,7 @@ from integration.domain.errors import NotFound, Refused, Unacceptable
 from integration.messaging.models import PARKED, Delivery, Status
 from integration.messaging.parking import AT_ONCE
 from integration.messaging.wakeups import DeliveryQueue, wake
+from integration.storage.row_locks import lock_in_order
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,8 @@ def _undone(keys: QuerySet[Delivery, Any] | Sequence[int]) -> QuerySet[Delivery]
 
 def _replay(keys: Sequence[int]) -> int:
     """Replay deliveries in one transaction, without those that were settled meanwhile; returns their number."""
-    undone = _undone(keys)
     with transaction.atomic():
+        undone = Delivery.objects.filter(pk__in=lock_in_order(_undone(keys))).order_by()
         delivery_queues = [
             DeliveryQueue(*delivery_queue) for delivery_queue in undone.values_list("context", "external").distinct()
         ]

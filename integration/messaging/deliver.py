@@ -16,6 +16,8 @@ from datetime import datetime
 from functools import partial
 from threading import Lock
 
+from django.db import transaction
+
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
@@ -28,12 +30,12 @@ from integration.messaging.external import adapt_batch_size, claim_sizes, handle
 from integration.messaging.holding import hold, note_attempt
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
-    claimed,
     is_early,
     mark_done,
     note_failure,
     release,
     reschedule,
+    still_valid,
     take,
 )
 from integration.messaging.parking import is_obstructed, park, park_in_front, readable
@@ -141,7 +143,7 @@ def deliver_due(delivery_queue: DeliveryQueue) -> int:
 
 
 def _attempt_all(delivery_queue: DeliveryQueue, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
-    """Handle what one statement claimed; returns the claims left for lack of time, which are released."""
+    """Handle what one statement claimed; returns the claims left for lack of time or locked, which are released."""
     if not claims:
         return []
     began = clock.stopwatch()
@@ -168,7 +170,7 @@ def _seconds_until_early_are_due(early: Sequence[datetime]) -> float | None:
 
 
 def _attempt_unless_paused(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
-    """Handle deliveries of one consumer, or hold those of a paused one; returns those left for lack of time.
+    """Handle deliveries of one consumer, or hold those of a paused one; returns those that are left.
 
     Args:
         early: as in `_attempt`.
@@ -183,7 +185,7 @@ def _attempt_unless_paused(name: str, claims: Sequence[Claim], early: list[datet
 
 
 def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Sequence[Claim]:
-    """Handle deliveries of one consumer together or, if that fails, each alone; returns those left for lack of time.
+    """Handle deliveries of one consumer together or, if that fails, each alone; returns those that are left.
 
     Args:
         early: the moments at which deliveries that came too early can be claimed again are appended to this list.
@@ -197,41 +199,55 @@ def _attempt(name: str, claims: Sequence[Claim], early: list[datetime]) -> Seque
             return []
         log.warning("%s: %s deliveries are tried one by one, because their batch failed: %r", name, len(left), error)
     began = clock.stopwatch()
+    locked: list[Claim] = []
     for n, each in enumerate(left):
         if clock.stopwatch() - began > LONGEST_HANDLING:
-            return left[n:]
-        _attempt(name, [each], early)
-    return []
+            return [*locked, *left[n:]]
+        locked += _attempt(name, [each], early)
+    return locked
 
 
 def _handle(name: str, left: list[Claim], early: list[datetime]) -> Sequence[Claim]:
-    """Handle deliveries in as many transactions as needed; returns those left for lack of time.
+    """Handle deliveries in as many transactions as needed; returns those left for lack of time, and those that another
+    transaction has locked.
 
     Args:
         left: the claims to handle; committed ones are removed from it.
     """
     if name not in consumers:
-        park([(delivery, f"no consumer is named {name!r}") for delivery in claimed(left)], left)
-        return []
+        with transaction.atomic():
+            taken = take(left, locked=True)
+            park([(delivery, f"no consumer is named {name!r}") for delivery in taken], left)
+        return still_valid(left, taken)
     consumer = consumers.get(name)
     if left[0].attempt > consumer.retry_schedule.attempts:
         raise WorkerDied(WorkerDied.__doc__)
     if consumer.external:
         return handle_external(consumer, left)
     began = clock.stopwatch()
-    while left and clock.stopwatch() - began <= LONGEST_CLAIM:
-        together = left[: batch_sizes[name]]
-        again = _handle_together(consumer, together, early)
+    untried = len(left)  # those behind them are locked
+    while untried and clock.stopwatch() - began <= LONGEST_CLAIM:
+        together = left[: min(untried, batch_sizes[name])]
+        again, locked = _handle_together(consumer, together, early)
         left[: len(together)] = again
+        left += locked
         done = len(together) - len(again)
+        untried -= done
         batch_sizes[name] = 2 * done if again else max(batch_sizes[name], min(2 * done, BATCH))
     return left
 
 
-def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[datetime]) -> list[Claim]:
-    """Handle as many deliveries as fit into one short transaction; returns those left for the next one."""
+def _handle_together(
+    consumer: Consumer, claims: Sequence[Claim], early: list[datetime]
+) -> tuple[list[Claim], list[Claim]]:
+    """Handle as many deliveries as fit into one short transaction.
+
+    Returns:
+        The claims left for the next transaction, and those whose rows another transaction has locked.
+    """
     with unit_of_work() as work:
-        deliveries = readable(claims, take(claims, locked=True))
+        taken = take(claims, locked=True)
+        deliveries = readable(claims, taken)
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
         began = clock.stopwatch()
@@ -252,7 +268,7 @@ def _handle_together(consumer: Consumer, claims: Sequence[Claim], early: list[da
         due_again = reschedule(claims, too_soon)
     early += due_again
     left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(too_soon) :]}
-    return [claim for claim in claims if claim.id in left]
+    return [claim for claim in claims if claim.id in left], still_valid(claims, taken)
 
 
 def _by_consumer(claims: Sequence[Claim]) -> dict[str, list[Claim]]:

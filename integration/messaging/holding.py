@@ -12,7 +12,7 @@ Older code knows none of this. It makes held deliveries due again and handles th
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from integration.domain import clock
@@ -23,6 +23,7 @@ from integration.messaging.models import HELD, ConsumerState, Delivery, Status
 from integration.messaging.outcomes import claimed
 from integration.messaging.routines import Routine, register
 from integration.messaging.wakeups import DeliveryQueue, wake
+from integration.storage.row_locks import lock_in_order, skipping_locked
 
 PROBED_EVERY = timedelta(minutes=1)
 """The time from one probe of a consumer to the next."""
@@ -45,7 +46,8 @@ def hold(name: str, claims: Sequence[Claim]) -> None:
     with transaction.atomic():
         is_paused = locked(name).is_paused  # the lock is held, so a resume afterwards finds what is held here
         due_at = HELD if is_paused else clock.now()
-        claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
+        valid = Delivery.objects.filter(pk__in=lock_in_order(claimed(claims))).order_by()
+        valid.update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
 
 
 def note_attempt(name: str, claims: Sequence[Claim]) -> None:
@@ -148,5 +150,4 @@ def _pending(name: str, **when: object) -> QuerySet[Delivery]:
 
 def _some(deliveries: QuerySet[Delivery], most: int) -> list[int]:
     """The keys of the first of these deliveries, locked; those that another transaction has locked are left out."""
-    can_skip = connection.features.has_select_for_update_skip_locked
-    return list(deliveries.select_for_update(skip_locked=can_skip).values_list("pk", flat=True)[:most])
+    return list(skipping_locked(deliveries).values_list("pk", flat=True)[:most])

@@ -13,7 +13,7 @@ from functools import cache
 from operator import attrgetter
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from integration.aggregates.unit_of_work import current_unit_of_work
@@ -27,6 +27,7 @@ from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
+from integration.storage.row_locks import lock_in_order
 from integration.storage.sql import each_of, keys, selected, wanted
 from integration.storage.writing import Update
 
@@ -132,6 +133,18 @@ def _taking(locked: bool) -> str:
     """  # noqa: S608 - names of our own
 
 
+def still_valid(claims: Sequence[Claim], taken: Sequence[Delivery]) -> list[Claim]:
+    """The claims without a taken delivery that are valid even so: another transaction has locked their rows.
+
+    Such a transaction may be parking or erasing many deliveries, or have locked a row just before it saw the claim. One
+    query, unless all are taken.
+    """
+    known = {delivery.pk for delivery in taken}
+    missing = [claim for claim in claims if claim.id not in known]
+    valid = {*claimed(missing).order_by().values_list("pk", flat=True)} if missing else set()
+    return [claim for claim in missing if claim.id in valid]
+
+
 def claim_of(delivery: Delivery) -> Claim:
     """The claim under which the delivery was loaded."""
     return Claim(delivery.pk, delivery.consumer, delivery.attempts, delivery.fencing_token)
@@ -211,14 +224,17 @@ def _try_again(delivery: Delivery, shortest: timedelta, longest: timedelta) -> d
 
 
 def release(delivery_queue: DeliveryQueue, claims: Sequence[Claim]) -> None:
-    """Let other workers claim what this one had no time for; one statement.
+    """Let other workers claim what this one had no time for; two statements.
 
     The deliveries get their attempt back and the position in the delivery queue that the first of them had, as if they
-    had not been claimed. Those from the background return there.
+    had not been claimed. Those from the background return there. Rows that another transaction has locked are waited
+    for.
     """
     positions = [each.due_at for each in claims if each.due_at]
     due_at = min(clock.now(), *positions) if positions else None
-    claimed(claims).order_by().update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
+    with transaction.atomic():
+        valid = Delivery.objects.filter(pk__in=lock_in_order(claimed(claims))).order_by()
+        valid.update(attempts=F("attempts") - 1, in_flight=False, due_at=due_at)
     wake([delivery_queue])
 
 

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from integration.contracts.contract import IntegrationEvent, contracts
@@ -31,6 +31,7 @@ from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Stat
 from integration.messaging.outcomes import RESCHEDULED, claimed
 from integration.messaging.routines import Routine, register
 from integration.messaging.wakeups import DeliveryQueue, wake
+from integration.storage.row_locks import skipping_locked
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def _park_first(delivery_queue: DeliveryQueue) -> int:
     number."""
     parked = 0
     with transaction.atomic():
-        waiting = _skipping_locked(Delivery.objects.filter(is_waiting(delivery_queue))).order_by("due_at", "pk")
+        waiting = skipping_locked(Delivery.objects.filter(is_waiting(delivery_queue))).order_by("due_at", "pk")
         first = list(waiting.values_list("pk", "consumer", "message_id")[:AT_ONCE])
         for kind, keys in _by_kind(first).items():
             if reason := kind.unreadable_because:
@@ -181,7 +182,7 @@ def parked_kinds() -> Iterator[Kind]:
 def _unpark_some(kind: Kind) -> int:
     """Move up to `AT_ONCE` deliveries of a kind to the background, and wake workers for them; returns their number."""
     with transaction.atomic():
-        parked = _skipping_locked(_parked().filter(parked_as=str(kind))).order_by("context", "external", "pk")
+        parked = skipping_locked(_parked().filter(parked_as=str(kind))).order_by("context", "external", "pk")
         rows = list(parked.values_list("pk", "context", "external")[:AT_ONCE])
         Delivery.objects.filter(pk__in=[pk for pk, *_ in rows]).order_by().update(parked_as=None)
     if rows:
@@ -192,8 +193,3 @@ def _unpark_some(kind: Kind) -> int:
 
 def _parked() -> QuerySet[Delivery]:
     return Delivery.objects.filter(status=Status.PENDING, due_at=None, parked_as__isnull=False)
-
-
-def _skipping_locked(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Lock the deliveries, and leave out those that another transaction has locked."""
-    return deliveries.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from at_once import InThread
+from django.db import connection, transaction
 
 from billing.models import Invoice
 from fulfillment.models import Shipment
@@ -39,42 +40,6 @@ pytestmark = [
 ]
 
 LONG = timedelta(days=200)
-
-
-class InThread:
-    """A function that runs in a thread with a connection of its own."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.result: Any = None
-
-        def run() -> None:
-            try:
-                self.result = function(*arguments)
-            except Exception as error:
-                self.result = error
-            finally:
-                connections.close_all()
-
-        self._thread = Thread(target=run, daemon=True)
-        self._thread.start()
-
-    def end(self) -> Any:
-        """Wait for the end; returns the result or the error."""
-        self._thread.join(30)
-        assert not self._thread.is_alive(), "it waits for ever"
-        return self.result
-
-    def waits_for_a_lock(self) -> None:
-        """Return once some connection waits for a lock of another."""
-        began = clock.stopwatch()
-        while clock.stopwatch() - began < 10:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-                if cursor.fetchone() or not self._thread.is_alive():
-                    return
-            clock.pause(0.01)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from at_once import at_once
-from django.db import connection
+from at_once import InThread, at_once
+from django.db import connection, transaction
 
 from billing.commands import refund_in_part, settle_payment
 from billing.gateways import Booked, Charged
@@ -24,9 +24,13 @@ from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.messaging import external
 from integration.messaging import routines as routines_module
-from integration.messaging.claim import LEASE, claim
+from integration.messaging.claim import LEASE, Claim, claim
+from integration.messaging.consumer_states import pause
+from integration.messaging.dead_letters import replay
 from integration.messaging.deliver import _attempt, deliver_due
+from integration.messaging.holding import hold
 from integration.messaging.models import Delivery
+from integration.messaging.outcomes import release
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, reserve_stock
 from inventory.events import ReservedLine
@@ -268,3 +272,39 @@ def test_ten_workers_handle_each_delivery_once(together, shop, placed, drain, se
     settle()
     assert {status_of(order) for order in orders} == {"confirmed"}
     assert_valid()
+
+
+QUEUE = DeliveryQueue("inventory", False)
+
+
+def _hold(claims: list[Claim]) -> None:
+    pause(claims[0].consumer, "it is being mended", "user:1")
+    hold(claims[0].consumer, claims)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda claims: replay(Delivery.objects.all()),
+        lambda claims: release(QUEUE, claims),
+        _hold,
+    ],
+    ids=["replay", "release", "hold"],
+)
+def test_several_deliveries_are_locked_in_the_order_of_their_keys(
+    placed: Callable[..., OrderNumber], change: Callable[[list[Claim]], object]
+) -> None:
+    """Whoever locks them in another order meets erasing, and each other, in a deadlock."""
+    for _ in range(2):
+        placed({"MUG": 1})
+    claims = claim(QUEUE, 10)
+    first, second = (each.id for each in claims)
+    Delivery.objects.exclude(pk__in=[first, second]).delete()
+    Delivery.objects.filter(pk=first).update(error="its row lies behind the other one now")
+    Delivery.objects.filter(pk__in=[first, second]).update(error="both have failed")
+    with transaction.atomic():
+        list(Delivery.objects.filter(pk=first).select_for_update())
+        changing = InThread(change, claims)
+        changing.waits_for_a_lock()
+        assert list(Delivery.objects.filter(pk=second).select_for_update(nowait=True))
+    assert not isinstance(changing.end(), Exception)

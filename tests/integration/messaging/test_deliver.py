@@ -932,6 +932,56 @@ def test_a_row_locked_by_a_concurrent_claim_is_looked_for_again(
     assert {delivery(sku).status for sku in ("MUG", "LAMP")} == {Status.DONE}
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.parametrize("how", ["together", "one by one", "unknown"])
+def test_a_delivery_that_stays_locked_is_released_and_does_not_wait_for_the_end_of_its_lease(
+    how: str, listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever parks, replays or erases many deliveries locks them for longer than a worker looks for them."""
+
+    def handle(event: StockRanOut) -> None:
+        if event.sku == "BAD":
+            raise HandlerError
+        _open(event)
+
+    listen(handle)
+    run_out("MUG", "LAMP", *(["BAD"] if how == "one by one" else []))
+    if how == "unknown":
+        Delivery.objects.update(consumer="inventory.mend")
+    claim_some, release = delivering.claim, delivering.release
+    with closing(connection.copy()) as other:
+        other.set_autocommit(False)
+
+        def claim_and_lose_one_to_a_lock(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(delivering, "claim", claim_some)
+            claims = claim_some(*arguments, **options)
+            with other.cursor() as cursor:
+                cursor.execute("SELECT id FROM integration_delivery WHERE id = %s FOR UPDATE", [claims[0].id])
+            return claims
+
+        def release_once_the_lock_has_gone(*arguments: Any) -> None:
+            assert ("LAMP", "inventory.mend")[how == "unknown"] in str(_settled_or_parked())
+            other.rollback()
+            release(*arguments)
+
+        monkeypatch.setattr(delivering, "claim", claim_and_lose_one_to_a_lock)
+        monkeypatch.setattr(delivering, "release", release_once_the_lock_has_gone)
+        deliver()
+
+    for sku in ("MUG", "LAMP"):
+        facts = delivery(sku).status, delivery(sku).attempts, delivery(sku).parked_as is not None
+        assert facts == ((Status.PENDING, 0, True) if how == "unknown" else (Status.DONE, 1, False))
+
+
+def _settled_or_parked() -> list[Any]:
+    return [
+        (each.message.data["sku"], each.parked_as)
+        for each in Delivery.objects.select_related("message")
+        if each.status == Status.DONE or each.parked_as
+    ]
+
+
 def test_deliveries_left_for_lack_of_time_are_released(
     listen: Listen, run_out: RunOut, woken: list[DeliveryQueue], delivery: Find
 ) -> None:

@@ -1,0 +1,27 @@
+"""Locks on several rows: taken in the order of their keys, or only on rows that nobody has locked.
+
+Either way two transactions that lock the same rows do not deadlock. An UPDATE of several rows locks them in the order
+of its plan, so lock them first.
+"""
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+M = TypeVar("M", bound=Model)
+
+
+def lock_in_order(rows: QuerySet[Any]) -> Collection[Any]:
+    """Lock these rows until the transaction ends, one after the other in the order of their keys; one query.
+
+    Returns:
+        The keys of the rows that still meet the query's conditions after the wait.
+    """
+    return list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+
+
+def skipping_locked(rows: QuerySet[M]) -> QuerySet[M]:
+    """Return a query that locks these rows, and leaves out those that another transaction has locked."""
+    return rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
