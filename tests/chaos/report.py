@@ -46,11 +46,16 @@ def keep(name: str, report: dict[str, Any]) -> None:
     (REPORTS / f"{name}.json").write_text(json.dumps({**report, "run": _run()}, indent=2))
 
 
-def unfinished(name: str) -> Path:
-    """The path of a file for the results of a run that has not ended, named after a hash of all Python files."""
+def unfinished(name: str, without: str = "") -> Path:
+    """The path of a file for the results of a run that has not ended.
+
+    It is named after a hash of all Python files, those in the folder `without` left out.
+    """
     digest = sha256()
     for folder in sorted(
-        path for path in ROOT.iterdir() if path.is_dir() and path.name not in NOT_CODE and path.name[0] != "."
+        path
+        for path in ROOT.iterdir()
+        if path.is_dir() and path.name not in {*NOT_CODE, without} and path.name[0] != "."
     ):
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
@@ -133,11 +138,15 @@ def _planted_bugs(report: dict[str, Any]) -> Iterator[str]:
 def _mutants(report: dict[str, Any]) -> Iterator[str]:
     caught, tried = (sum(column) for column in zip(*report["mutants"].values(), strict=True))
     yield f"\n## Mutants: {caught} of {tried} caught\n"
-    yield "Each is a small fault in one line, drawn from a seed; the tests of the module ran until one failed.\n"
+    yield "Each is a small fault in one line, drawn from a seed. The fast tests that reach the line ran until one"
+    yield "failed. For a line that runs at import these were the checks, and the tests that reach its module.\n"
     yield from _table(["package", "caught", "tried"], [[name, *counts] for name, counts in report["mutants"].items()])
     yield "\nSurvivors:\n" if report["survivors"] else ""
     for key, survivor in report["survivors"].items():
-        yield f"* `{key}`: `{survivor['line']}` {survivor['because'] or '**not explained**'}"
+        why = survivor["because"] or "**not explained**" + (
+            "" if survivor["reached"] else ", and no fast test reaches it"
+        )
+        yield f"* `{key}`: `{survivor['line']}` {why}"
 
 
 def _live(name: str, report: dict[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def modules(package: str) -> list[str]:
     return [str(path) for path in paths if not set(LEFT_OUT).intersection(path.with_suffix("").parts)]
 
 
-def draw(count: int, seed: int, files: Iterable[str] | None = None) -> list[Mutant]:
+def draw(count: int, seed: int, among: Mapping[str, Collection[int]] | None = None) -> list[Mutant]:
     """Draw a sample.
 
     Each line with mutants has the same chance, whatever the number of its mutants. A line is drawn once at most.
@@ -86,11 +86,10 @@ def draw(count: int, seed: int, files: Iterable[str] | None = None) -> list[Muta
     Args:
         count: how many mutants; all lines if there are fewer.
         seed: the same seed draws the same mutants of the same code.
-        files: the files to mutate; all modules of all packages without.
+        among: the lines to mutate, by file; all lines of all modules of all packages without.
     """
     chance = random.Random(seed)
-    wanted = None if files is None else set(files)
-    by_package = {package: _by_line(package, wanted) for package in PACKAGES}
+    by_package = {package: _by_line(package, among) for package in PACKAGES}
     lines = sum(map(len, by_package.values()))
     drawn = []
     for lines_of_package in by_package.values():
@@ -101,10 +100,11 @@ def draw(count: int, seed: int, files: Iterable[str] | None = None) -> list[Muta
     return drawn[:count]
 
 
-def _by_line(package: str, wanted: set[str] | None) -> dict[tuple[str, int], list[Mutant]]:
+def _by_line(package: str, among: Mapping[str, Collection[int]] | None) -> dict[tuple[str, int], list[Mutant]]:
     found: dict[tuple[str, int], list[Mutant]] = {}
     for path in modules(package):
-        if wanted is None or path in wanted:
+        if among is None or path in among:
             for mutant in mutants_of(path):
-                found.setdefault((path, mutant.line), []).append(mutant)
+                if among is None or mutant.line in among[path]:
+                    found.setdefault((path, mutant.line), []).append(mutant)
     return found

@@ -1,118 +1,107 @@
-"""Whether the tests catch a mutant: they run in a copy of the project in which one file is mutated."""
+"""Whether the tests catch a mutant.
+
+A process collects all fast tests and creates the database. Its forks first find out which tests reach which lines, and
+how long each test takes. Then a fork for each mutant gives the mutated functions their new code, and runs the tests
+that reach the line until one fails.
+
+What survives so, and each mutant of a line that runs at import, is tried afresh: by a process that imports the mutant.
+If DATABASE_URL names a PostgreSQL, what survives both is tried afresh on it, with its tests for PostgreSQL only.
+"""
 
 import os
-import re
-import shutil
-import subprocess
-import sys
-import time
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic
+from typing import Any, NoReturn
 
+import pytest
+
+from tests.mutants.afresh import Afresh
+from tests.mutants.collected import Collected
+from tests.mutants.in_place import ImportsInstead
+from tests.mutants.results import Results, Verdict
+from tests.mutants.running import IGNORED, OPTIONS, Runner, in_forks
 from tests.mutants.sample import ROOT, Mutant
-from tests.quick import ALWAYS, LONG, select_tests
+from tests.quick import ALWAYS, select_tests
 
-NOT_COPIED = shutil.ignore_patterns(
-    "var", ".venv", ".git", "__pycache__", ".*_cache", ".hypothesis", "staticfiles", "*.xz", "screenshots"
-)
-TEST_TIMEOUT = 60
-"""Seconds after which a test counts as failed and ends pytest: a mutant may loop for ever."""
-TIMEOUT = 900.0
-"""Seconds after which all tests together count as failed."""
-WRONG_COMMAND = 4
-"""Exit code of pytest: it does not know an option or a file."""
 PASSED = {0, 5}
 """Exit codes of pytest: all tests passed, or none was selected."""
 
 
-class Verdict(NamedTuple):
-    """What became of a mutant.
+SERVERS = ("DATABASE_URL", "CELERY_BROKER_URL")
+"""What names the servers of the tests. Without them they run on SQLite and in the process."""
+
+
+class Trials(Results):
+    """The trials of a sample.
 
     Args:
-        caught: whether a test failed or hung.
-        by: the test that failed first, or a few words.
-        seconds: how long it took.
+        mutants, file, options: see `Results`.
+        processes: how many mutants are tried at a time.
+        tests: the files and folders of the tests that run; all without.
     """
 
-    caught: bool
-    by: str
-    seconds: float
+    def __init__(
+        self, mutants: list[Mutant], file: Path, processes: int, tests: Iterable[str] = (), **options: Any
+    ) -> None:
+        super().__init__(mutants, file, **options)
+        self.processes, self.tests = processes, list(tests) or ["tests"]
 
+    def try_all(self) -> dict[Mutant, Verdict]:
+        """Try each mutant that is left; returns the verdicts of all. Raises SystemExit if the tests cannot run."""
+        if self.left:
+            with tempfile.TemporaryDirectory(prefix="waybill-mutants-") as folder:
+                in_forks([partial(self._in_pytest, Path(folder), Collected(self, self.processes), *self.tests)], 1)
+                if not self.database.exists():
+                    raise SystemExit(f"The tests cannot be collected; see {self.log}")
+                in_forks((partial(self._afresh, Path(folder), each) for each in self._survivors()), self.processes)
+                if os.environ.get("DATABASE_URL", "").startswith("postgres"):
+                    in_forks((partial(self._afresh, Path(folder), each, True) for each in self._survivors()), 1)
+        known = self.verdicts()
+        if missing := [mutant.key for mutant in self.mutants if mutant.key not in known]:
+            raise SystemExit(f"No verdict: {missing}; see {self.log}")
+        return {mutant: known[mutant.key] for mutant in self.mutants}
 
-def copy_project(to: Path) -> Path:
-    """Copy what the tests need into a folder that does not exist yet; returns it."""
-    return Path(shutil.copytree(ROOT, to, ignore=NOT_COPIED))
+    def _survivors(self) -> Iterator[Mutant]:
+        known = self.verdicts()
+        return (each for each in self.left if each.key not in known or not known[each.key].caught)
 
+    def _in_pytest(self, folder: Path, plugin: Runner, *arguments: str, keeps: Iterable[str] = ()) -> int:
+        """Run pytest with a plugin in this process, with its output in the log; returns its exit code."""
+        for name in {"CI", "DJANGO_SETTINGS_MODULE", "HYPOTHESIS_PROFILE", *SERVERS}.difference(keeps):
+            os.environ.pop(name, None)
+        base = tempfile.mkdtemp(dir=folder)
+        os.environ["WAYBILL_VAR"] = f"{base}/var"
+        with self.log.open("a") as log, redirect_stdout(log):
+            ignored = [f"--ignore={test}" for test in IGNORED]
+            return pytest.main([*OPTIONS, *ignored, f"--basetemp={base}/tmp", *arguments], [plugin])
 
-def groups_of_tests(path: str) -> Iterator[list[str]]:
-    """Yield groups of tests for a file, the most likely to fail first.
+    def _afresh(self, folder: Path, mutant: Mutant, on_postgresql: bool = False) -> None:
+        """Import a mutant in this process, and run its tests until one fails; by itself on SQLite."""
+        began, runs = monotonic(), self.runs()
+        names = self.tests_of(mutant, runs, whole_file=True)
+        path = ROOT / mutant.path
+        files = list(dict.fromkeys(name.partition("::")[0] for name in names)) or ALWAYS
+        if on_postgresql:
+            files += ["--reuse-db", *set(select_tests([mutant.path], ROOT)).difference(ALWAYS)]
 
-    First come those that import the file, then all those that mirror its package or are named for it.
-    """
-    module = ".".join(Path(path).with_suffix("").parts)
-    package, _, stem = module.rpartition(".")
-    imports = re.compile(
-        rf"^(from|import) {re.escape(module)}\b|^from {re.escape(package)} import .*\b{re.escape(stem)}\b", re.MULTILINE
-    )
-    selected = [test for test in select_tests([path], ROOT) if test not in ALWAYS]
-    files = [file for test in selected for file in ([ROOT / test] if test.endswith(".py") else _tests_in(test))]
-    close = [file for file in files if imports.search(file.read_text(encoding="utf-8"))]
-    rest = [file for file in files if file not in close]
-    for group in (close, rest):
-        names = [name for name in dict.fromkeys(str(file.relative_to(ROOT)) for file in group) if name not in LONG]
-        if names:
-            yield names
+        def store(by: str) -> None:
+            by += " on PostgreSQL" if by and on_postgresql else ""
+            self.store(mutant, Verdict(bool(by), by, round(monotonic() - began, 1), True, len(names)))
 
+        def late(name: str) -> NoReturn:
+            store(f"{name} hangs")
+            os._exit(0)
 
-def _tests_in(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("test_*.py"))
-
-
-def try_out(mutant: Mutant, copy: Path) -> Verdict:
-    """Run the tests for a mutant in a copy of the project, which is as before afterwards."""
-    began, file = time.monotonic(), copy / mutant.path
-    original = file.read_text(encoding="utf-8")
-    file.write_text(mutant.of(original), encoding="utf-8")
-    try:
-        by = next(filter(None, (_failing(tests, copy) for tests in groups_of_tests(mutant.path))), "")
-        by = by or (_unmigrated(copy) if "models" in mutant.path else "")
-    finally:
-        file.write_text(original, encoding="utf-8")
-    return Verdict(bool(by), by, round(time.monotonic() - began, 1))
-
-
-def failing_without_a_mutant(verdicts: Iterable[Verdict], copy: Path) -> str:
-    """The first of the tests that caught mutants that fails without any, too; empty if all pass, as they must."""
-    tests = {verdict.by for verdict in verdicts if "::" in verdict.by}
-    return _failing(sorted(tests), copy) if tests else ""
-
-
-def _unmigrated(copy: Path) -> str:
-    """The check of `make check` that finds models without a migration; empty if it finds none."""
-    command = [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
-    done = subprocess.run(command, cwd=copy, env=_environment(copy), capture_output=True, check=False)
-    return "makemigrations --check" if done.returncode else ""
-
-
-def _environment(copy: Path) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "DJANGO_SETTINGS_MODULE")}
-    return environment | {"PYTHONDONTWRITEBYTECODE": "1", "WAYBILL_VAR": str(copy / "var")}
-
-
-def _failing(tests: list[str], copy: Path) -> str:
-    """The first of these tests that fails, or a few words; empty if all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--no-header", "-p", "no:cacheprovider"]
-    command += ["-o", f"faulthandler_timeout={TEST_TIMEOUT}", "-o", "faulthandler_exit_on_timeout=true", *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=copy, env=_environment(copy), capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end within {TIMEOUT:.0f} s"
-    if done.returncode in PASSED:
-        return ""
-    if done.returncode == WRONG_COMMAND:
-        raise RuntimeError(done.stderr or done.stdout)
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return failed[1] if failed else f"exit code {done.returncode}"
+        ImportsInstead(path, mutant.of(path.read_text(encoding="utf-8"))).install()
+        database = None if on_postgresql else self.database
+        plugin = Afresh(names, database, lambda name: runs[name].seconds if name in runs else 1.0, late)
+        try:
+            code = self._in_pytest(folder, plugin, *files, keeps=SERVERS if on_postgresql else ())
+        except Exception as error:
+            store(type(error).__name__)
+        else:
+            store(plugin.by or (f"exit code {code}" if code not in PASSED else ""))
