@@ -1,14 +1,17 @@
 """Consumers over REST: how each one stands, and who paused it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from api_calls import kind_of
 
+from integration.domain import clock
 from integration.messaging.consumer_states import ITSELF, pause, states
 from integration.messaging.consumers import consumers
 from integration.messaging.holding import hold_and_release
 from integration.messaging.models import Delivery
+from integration.messaging.standing import standing
 
 NAME = "inventory.reserve-stock"
 PATH = f"/api/v1/consumers/{NAME}"
@@ -39,7 +42,8 @@ def test_the_depth_counts_what_is_held(operator: Any, placed: Any, drain: Any) -
 
     shown = _one(operator)
     assert (shown["depth"], shown["waiting"], shown["dead"]) == (1, 0, 0)
-    assert shown["oldest"] >= 0
+    with clock.standing_at(clock.now()), clock.moved(timedelta(seconds=61.26 - standing(NAME).oldest)):
+        assert _one(operator)["oldest"] == 61.3
     assert Delivery.objects.get(consumer=NAME, status="pending").attempts == 0
 
 

@@ -101,8 +101,8 @@ def test_an_attacker_cannot_lock_the_owner_out(log_in: Callable[..., Any]) -> No
 def test_an_address_is_refused_after_fifty_failures_of_any_accounts(log_in: Callable[..., Any]) -> None:
     codes = [log_in("wrong", username=f"user{i}").status_code for i in range(51)]
     assert codes == [401] * 50 + [429]
-    assert log_in().status_code == 429
-    assert log_in(address="198.51.100.1").status_code == 201
+    assert set(statuses(log_in, 12)) == {429}
+    assert log_in(address="198.51.100.1").status_code == 201, "refused attempts do not close the account to others"
 
 
 @pytest.mark.usefixtures("mode")

@@ -133,6 +133,18 @@ def test_a_rebuild_loses_no_late_change_and_equals_the_build_before(kind: Kind, 
     assert late in {key for key, _ in kind.polled(operator, since)}
 
 
+def test_a_rebuild_lists_the_changes_of_the_last_hour_once_more(kind: Kind, operator: Any) -> None:
+    """A client may have read the build before it showed them."""
+    with clock.moved(timedelta(hours=-2)):
+        kind.create()
+    recent = kind.create()
+    with clock.moved(timedelta(minutes=2)):
+        since = clock.now().isoformat()
+        assert list(kind.polled(operator, since)) == []
+        rebuild(read_models.get(kind.rows.read_model))
+        assert [key for key, _ in kind.polled(operator, since)] == [recent]
+
+
 def test_rows_of_older_code_are_listed_rather_than_missed(kind: Kind, operator: Any) -> None:
     one, two = kind.create(), kind.create()
     assert dict(kind.polled(operator, None))

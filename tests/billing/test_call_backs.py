@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from billing.gateways import ForgedCallBack, signatures
-from billing.gateways.sandbox.adapter import adapter
+from billing.gateways.sandbox.adapter import SIGNATURE_HEADER, adapter
 from billing.models import Invoice, Payment, ProviderEvent
 from integration.aggregates.direct_writes import bypassing_history
 from integration.domain import clock
@@ -46,6 +46,12 @@ def charge_and_call_back(payment: Payment) -> tuple[bytes, dict[str, str]]:
 
 def test_a_signature_is_accepted_with_either_of_two_secrets() -> None:
     signatures.check(BODY, signatures.sign(BODY, "old", now()), ["new", "old"])
+
+
+def test_the_sandbox_signs_with_the_first_secret(requested: Payment, settings: Any) -> None:
+    settings.SANDBOX_WEBHOOK_SECRETS = ["new", "old"]
+    body, headers = charge_and_call_back(requested)
+    signatures.check(body, headers[SIGNATURE_HEADER], ["new"])
 
 
 @pytest.mark.parametrize("header", ["", "t=1", "v1=aa", "t=x,v1=aa", "t=1,t=2,v1=aa", "t=99999999999999,v1=aa"])

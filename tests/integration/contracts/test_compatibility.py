@@ -1,6 +1,6 @@
 """A struct within a dict or within a tuple may get an optional field without a new version, and nothing else."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -68,3 +68,14 @@ def test_any_other_change_within_is_refused(old: Any, new: Any, path: str) -> No
     for found in (sentences(old, new), sentences(new, old)):
         assert [allowed for _, allowed in found] == [False]
         assert found[0][0].startswith(f"`{path}` changed from ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (int, str, "integer to string"),
+        (Annotated[int, msgspec.Meta(ge=1)], str, "{'type': 'integer', 'minimum': 1} to string"),
+    ],
+)
+def test_a_change_says_what_was_allowed_and_what_is_now(old: Any, new: Any, what: str) -> None:
+    assert sentences(old, new) == [(f"`fact` changed from {what}", False)]

@@ -14,6 +14,10 @@ class Machine:
 
     def __init__(self) -> None:
         self.wall, self.steady = 5_000.0, 70.0
+        self.slept = list[float]()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
     def time(self) -> float:
         return self.wall
@@ -109,9 +113,12 @@ def test_the_reference_clock_is_assumed_to_be_read_halfway(machine: Machine) -> 
     assert seconds() == 9_002
 
 
-def test_a_slow_reading_does_not_replace_a_better_one_that_it_does_not_contradict(machine: Machine) -> None:
+@pytest.mark.parametrize("theirs", [9_000.1, 9_001, 9_003.9])
+def test_a_slow_reading_does_not_replace_a_better_one_that_it_does_not_contradict(
+    machine: Machine, theirs: float
+) -> None:
     machine.synchronize(9_000)
-    machine.synchronize(9_001, round_trip=4)  # 9,003 give or take 2
+    machine.synchronize(theirs, round_trip=4)  # two seconds later, give or take 2
     assert seconds() == 9_004
 
 
@@ -143,3 +150,11 @@ def test_the_clock_must_be_synchronized_at_first_again_later_and_after_a_jump(ma
         assert not clock.must_be_synchronized()
         machine.wall += jump
         assert clock.must_be_synchronized()
+
+
+def test_a_pause_lasts_while_the_clock_runs_and_ends_at_once_while_it_is_stopped(machine: Machine) -> None:
+    clock.pause(3)
+    clock.pause(-1)
+    with clock.standing_at(datetime(2026, 11, 28, tzinfo=UTC)):
+        clock.pause(5)
+    assert machine.slept == [3, 0]

@@ -86,6 +86,13 @@ def test_an_upcaster_to_a_version_that_does_not_exist_is_refused(version: int) -
         upcast(event_in_version_3("contract"), from_version=version)(lambda data: data)
 
 
+def test_a_registered_upcaster_can_be_called_as_before() -> None:
+    def unchanged(data: dict[str, Any]) -> dict[str, Any]:
+        return data
+
+    assert upcast(event_in_version_3("contract"), from_version=1)(unchanged) is unchanged
+
+
 def test_two_upcasters_from_one_version_are_refused() -> None:
     event = with_upcasters(event_in_version_3("contract"))
     with pytest.raises(ValueError, match=r"shop\.door-opened has two upcasters from version 1"):

@@ -66,8 +66,8 @@ def test_a_redirect_is_not_obeyed(peer: HttpPeer) -> None:
     assert peer.requests == {"redirect /charges": 1}
 
 
-@pytest.mark.parametrize("status", ["400", "402", "404", "409"])
-def test_a_refusal_is_a_response(peer: HttpPeer, status: str) -> None:
+@pytest.mark.parametrize("status", ["201", "299", "400", "402", "404", "409", "499"])
+def test_any_success_and_any_refusal_is_a_response(peer: HttpPeer, status: str) -> None:
     peer.how = status
 
     assert request("POST", peer.url, timeout=5).status == int(status)

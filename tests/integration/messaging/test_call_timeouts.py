@@ -269,6 +269,18 @@ def test_a_thread_whose_call_hangs_is_replaced_and_ends_when_the_call_returns(
     assert peer.recorded == ["MUG", "SLOW"]
 
 
+def test_a_worker_that_ends_waits_for_calls_in_progress_and_ends_their_threads(pool: CallThreads) -> None:
+    release, done = threading.Event(), list[bool]()
+    pool.run(EXTERNAL, lambda: done.append(release.wait(30)))
+    (thread,) = pool._threads[EXTERNAL]
+    threading.Timer(0.3, release.set).start()
+
+    pool.close()
+
+    assert done == [True]
+    assert not thread.is_alive()
+
+
 def test_no_more_calls_are_made_while_too_many_threads_hang(
     listen: Listen,
     run_out: RunOut,

@@ -58,6 +58,18 @@ def test_new_deliveries_do_not_wait_until_all_unknown_ones_are_parked(
     assert Delivery.objects.filter(due_at=None, error__startswith="Parked: ", attempts=0).count() == many_in_front
 
 
+def test_all_unknown_ones_are_parked_at_once_while_there_is_time(
+    many_in_front: int, handled: list[str], run_out: RunOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parking, "LONGEST_PARKING", 1.0)
+    run_out("NEW")
+
+    deliver_due(DeliveryQueue("inventory", False))
+
+    assert Delivery.objects.filter(due_at=None).count() == many_in_front
+    assert handled == ["NEW"]
+
+
 def test_deliveries_that_are_readable_are_handled_in_their_order_again(
     many_in_front: int, handled: list[str], run_out: RunOut
 ) -> None:

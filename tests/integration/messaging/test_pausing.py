@@ -102,6 +102,7 @@ def test_it_pauses_itself_after_so_many_deaths_in_a_row(
         run_out(f"S{n}")
         deliver()
     assert not states()[NAME].is_paused
+    assert "has paused itself" not in caplog.text
 
     run_out("LAST")
     deliver()
@@ -257,7 +258,7 @@ def test_an_operator_pauses_and_resumes(peer: Peer, listen: Listen, run_out: Run
     state = states()[NAME]
     assert (state.paused_by, state.reason, peer.asked) == ("user:1", "wrong letters", []), "it is not probed"
 
-    resume(NAME, "user:2")
+    assert resume(NAME, "user:2").resumed_by == "user:2"
     hold_and_release()
     deliver()
 

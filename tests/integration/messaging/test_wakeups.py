@@ -310,6 +310,17 @@ def test_a_worker_reserves_the_first_of_several_queues_and_wakes_others_for_the_
     assert [args for _, args, _ in broker.wakeups_sent] == [list(EXTERNAL)]
 
 
+def test_a_worker_that_reserved_a_queue_wakes_no_other_when_it_publishes_to_that_queue_again(
+    broker: Broker, reactions: Callable[..., Reactions]
+) -> None:
+    done = reactions(inventory=[EXTERNAL, EXTERNAL])
+
+    tasks.deliver(*IN_TRANSACTION)
+
+    assert done.handled == [IN_TRANSACTION, EXTERNAL]
+    assert broker.wakeups_sent == []
+
+
 def test_a_worker_does_not_go_on_with_a_queue_it_does_not_consume(
     broker: Broker, reactions: Callable[..., Reactions]
 ) -> None:

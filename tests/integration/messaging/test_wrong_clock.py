@@ -14,6 +14,7 @@ from integration.domain.errors import NotYet
 from integration.messaging.back_off import bring_forward
 from integration.messaging.claim import BATCH, claim
 from integration.messaging.models import Delivery
+from integration.messaging.retries import Retries
 from integration.messaging.routines import routines
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import open_stock_item
@@ -113,6 +114,20 @@ def test_the_longest_wait_stays(
     bring_forward()
 
     assert delivery().due_at == due_at
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_only_an_external_system_can_ask_for_a_longer_wait_than_the_schedule_has(
+    listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, external: bool
+) -> None:
+    listen(_fail, external=external, retries=Retries(attempts=4, longest_wait=timedelta(hours=1)))
+    run_out("MUG")
+    deliver()
+    Delivery.objects.update(due_at=clock.now() + timedelta(minutes=30))
+
+    bring_forward()
+
+    assert (delivery().due_at > clock.now()) is external
 
 
 def test_the_lease_of_a_worker_stays(listen: Listen, run_out: RunOut, delivery: Find) -> None:

@@ -84,8 +84,14 @@ def test_the_log_is_cut_when_the_disk_has_filled_up(path: Path, free: dict[str, 
     assert size_of_log(path) == 0
 
 
-def test_the_log_is_cut_after_a_long_reader(path: Path, wrapper: DatabaseWrapper) -> None:
+@pytest.mark.parametrize("is_empty", [False, True], ids=["a log with pages", "an empty log"])
+def test_the_log_is_cut_after_a_long_reader_that_began_with(
+    path: Path, wrapper: DatabaseWrapper, is_empty: bool
+) -> None:
     write(wrapper, 1)
+    if is_empty:
+        with wrapper.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM page").fetchall()
