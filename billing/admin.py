@@ -98,7 +98,7 @@ class InvoiceAdmin(StoryAdmin):
     inlines = (LineInline, PaymentInline, RefundInline)
     fieldsets = (
         (None, {"fields": (("number", "order", "status"), ("payer", "payment_method"))}),
-        ("Money", {"fields": (("discount", "total", "paid"), ("granted", "refund_owed", "refunded"))}),
+        ("Money", {"fields": (("discount", "shipping", "total", "paid"), ("granted", "refund_owed", "refunded"))}),
     )
 
     @admin.action(description="Refund in part …", permissions=["act"])

@@ -1,5 +1,7 @@
 """Billing's domain events. They stay inside billing; `policies/saga.py` publishes contracts for other contexts."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from integration.domain.events import DomainEvent, domain_event
@@ -13,29 +15,45 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.personal import PersonalPaymentMethod
+from integration.domain.plain_prices import plain_lines
+from integration.domain.versions import upcast
 
 
 class InvoicedLine(Struct, frozen=True):
-    """One line of an invoice: a quantity of one SKU, at a unit price."""
+    """One line of an invoice: a quantity of one SKU, at a unit price.
+
+    `total` is what is due for the line, after discounts and with tax.
+    """
 
     sku: Sku
     name: str
     quantity: int
     unit_price: Money
+    total: Money
 
 
 # --- Invoice ---
 
 
-@domain_event("billing.invoice_issued", says="invoice {invoice} of {total} was issued for order {order}")
+@domain_event("billing.invoice_issued", version=2, says="invoice {invoice} of {total} was issued for order {order}")
 class InvoiceIssued(DomainEvent, kw_only=True):
+    """An invoice was issued; the totals of its lines and `shipping` add up to `total`."""
+
     invoice: InvoiceNumber
     order: OrderNumber
     payer: BuyerId
     payment_method: PersonalPaymentMethod
     lines: tuple[InvoicedLine, ...]
     discount: Money
+    shipping: Money
     total: Money
+
+
+@upcast(InvoiceIssued, from_version=1)
+def one_discount_for_the_whole_invoice(data: dict[str, Any]) -> dict[str, Any]:
+    """Before version 2 an invoice had no shipping, and its discount was on no line."""
+    zero = {"amount": "0", "currency": data["total"]["currency"]}
+    return {**data, "lines": plain_lines(data["lines"], data["discount"]), "shipping": zero}
 
 
 @domain_event("billing.invoice_paid", says="invoice {invoice} was paid with {amount}")

@@ -50,27 +50,31 @@ def refunded_is_its_refunds() -> Check:
 
 @always("billing.total_is_its_lines_less_discount")
 def total_is_its_lines_less_discount() -> Check:
-    """An invoice has lines in its own currency, and its total is their sum minus its discount."""
+    """An invoice has lines in its own currency, and its total is their sum and shipping.
+
+    Lines without a total of their own share the discount of the invoice.
+    """
+    due = "(coalesce(lines.total, lines.subtotal - invoice.discount_minor, 0) + invoice.shipping_minor)"
     return Check(
         rows="""
             billing_invoice AS invoice LEFT JOIN (
                 SELECT invoice_id, min(currency) AS lowest, max(currency) AS highest,
-                       sum(quantity * unit_price_minor) AS total
+                       sum(quantity * unit_price_minor) AS subtotal, sum(total_minor) AS total,
+                       count(*) AS lines, count(total_minor) AS totals
                 FROM billing_invoiceline GROUP BY invoice_id
             ) AS lines ON lines.invoice_id = invoice.number
         """,
-        what="""
+        what=f"""
             invoice.number || ': total ' || invoice.total_minor || ' ' || invoice.currency
-              || ', but its lines less discount are ' || (coalesce(lines.total, 0) - invoice.discount_minor)
+              || ', but its lines and shipping are ' || {due}
         """,
         never={
-            "there are no lines": "lines.total IS NULL",
+            "there are no lines": "lines.lines IS NULL",
+            "only some lines have a total": "coalesce(lines.totals NOT IN (0, lines.lines), FALSE)",
             "a line is in another currency": """
                 coalesce(lines.lowest <> invoice.currency OR lines.highest <> invoice.currency, FALSE)
             """,
-            "total is not its lines less discount": """
-                invoice.total_minor <> coalesce(lines.total, 0) - invoice.discount_minor
-            """,
+            "total is not its lines and shipping": f"invoice.total_minor <> {due}",
         },
     )
 

@@ -126,7 +126,7 @@ class LineInline(PartInline):
     """The lines of an order, at the prices of the moment it was placed."""
 
     model = OrderLine
-    fields = (product, "name", figure("quantity"), figure("shipped"), amount("unit_price"), figure("total"))
+    fields = (product, "name", figure("quantity"), figure("shipped"), amount("unit_price"), figure("subtotal"))
 
 
 class Cancellation(Question):
@@ -169,7 +169,16 @@ class OrderAdmin(StoryAdmin):
     fieldsets = (
         (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
         ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
-        ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
+        (
+            "Money",
+            {
+                "fields": (
+                    ("subtotal", "discount", "shipping_price", "tax", "total"),
+                    ("discount_names", "prices_include_tax"),
+                    ("paid", "refunded", "payment_status"),
+                )
+            },
+        ),
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
         ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
     )
@@ -177,6 +186,11 @@ class OrderAdmin(StoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         texts = {"recipient_name": KT("shipping_address__recipient"), "sent_as": Cast("shipments", TextField())}
         return super().get_queryset(request).alias(**texts)
+
+    @admin.display(description="discounts")
+    def discount_names(self, order: Order) -> str:
+        """The discounts of an order by name, one a line."""
+        return "\n".join(f"{discount.name}: {discount.amount}" for discount in order.discounts) or NOTHING
 
     @admin.display(description="shipments")
     def sent(self, order: Order) -> str:

@@ -1,28 +1,15 @@
 """Ordering's domain events. They stay inside ordering; `policies/` publishes contracts for other contexts."""
 
 from datetime import datetime
-
-from msgspec import Struct
+from typing import Any
 
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalAddressIfAny, PersonalPaymentMethod, PersonalText
-
-
-class PlacedLine(Struct, frozen=True):
-    """A quantity of one product, at its price of the moment the order was placed."""
-
-    sku: Sku
-    name: str
-    quantity: int
-    unit_price: Money
-
-    @property
-    def total(self) -> Money:
-        """The price of the line before any discount."""
-        return self.unit_price * self.quantity
-
+from integration.domain.plain_prices import plain_discounts, shares_of
+from integration.domain.versions import upcast
+from ordering.pricing.placed import PlacedDiscount, PlacedLine, PlacedShipping, PlacedTax
 
 # --- Product ---
 
@@ -111,9 +98,12 @@ class BuyerErased(DomainEvent, kw_only=True):
 # --- Order ---
 
 
-@domain_event("ordering.order_placed", says="order {order} was placed for {total}: {lines}")
-class OrderPlaced(DomainEvent, kw_only=True):
-    """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`."""
+@domain_event("ordering.order_placed", version=2, says="order {order} was placed for {total}: {lines}")
+class OrderPlaced(DomainEvent, kw_only=True, omit_defaults=True):
+    """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`.
+
+    The totals of the lines and of shipping add up to `total`.
+    """
 
     order: OrderNumber
     buyer: BuyerId
@@ -124,6 +114,24 @@ class OrderPlaced(DomainEvent, kw_only=True):
     discount: Money
     total: Money
     payment_due_at: datetime
+    discounts: tuple[PlacedDiscount, ...] = ()
+    shipping: PlacedShipping | None = None
+    taxes: tuple[PlacedTax, ...] = ()
+    prices_include_tax: bool = False
+
+    @property
+    def tax(self) -> Money:
+        """The tax at all rates."""
+        return Money.sum((tax.amount for tax in self.taxes), self.total.currency)
+
+
+@upcast(OrderPlaced, from_version=1)
+def one_discount_for_the_whole_order(data: dict[str, Any]) -> dict[str, Any]:
+    """Before version 2 an order had at most the discount of loyal buyers, which its lines share."""
+    prices = [Money(**line["unit_price"]) * line["quantity"] for line in data["lines"]]
+    shares = shares_of(Money(**data["discount"]), prices)
+    lines = [{**line, "discount_minor": share.minor} for line, share in zip(data["lines"], shares, strict=True)]
+    return {**data, "lines": lines, "discounts": plain_discounts(data["discount"])}
 
 
 @domain_event("ordering.order_goods_reserved", says="the goods of order {order} were reserved")

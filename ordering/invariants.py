@@ -12,26 +12,35 @@ CONFIRMED = "('confirmed', 'shipped', 'delivered')"
 
 @always("ordering.total_is_its_lines_less_discount")
 def total_is_its_lines_less_discount() -> Check:
-    """An order has lines in its own currency, and its total is their sum minus its discount, exact in minor units."""
+    """An order has lines in its own currency, and their totals and shipping add up to its total, in minor units.
+
+    The lines of a plain order have no amounts of their own: they share its discount.
+    """
+    due = "(coalesce(lines.total, lines.subtotal - o.discount_minor, 0) + o.shipping_total_minor)"
     return Check(
         rows="""
             ordering_order AS o LEFT JOIN (
-                SELECT order_id, min(currency) AS lowest, max(currency) AS highest,
-                       sum(quantity * unit_price_minor) AS total
+                SELECT order_id, min(currency) AS lowest, max(currency) AS highest, count(*) AS lines,
+                       count(total_minor) AS totals, sum(quantity * unit_price_minor) AS subtotal,
+                       sum(discount_minor) AS discount, sum(tax_minor) AS tax, sum(total_minor) AS total
                 FROM ordering_orderline GROUP BY order_id
             ) AS lines ON lines.order_id = o.number
         """,
-        what="""
-            o.number || ': total ' || o.total_minor || ' ' || o.currency || ', but its lines less discount are '
-              || (coalesce(lines.total, 0) - o.discount_minor)
+        what=f"""
+            o.number || ': total ' || o.total_minor || ' ' || o.currency || ', but its lines and shipping are ' || {due}
         """,
         never={
-            "there are no lines": "lines.total IS NULL",
+            "there are no lines": "lines.lines IS NULL",
             "a line is in another currency": """
                 coalesce(lines.lowest <> o.currency OR lines.highest <> o.currency, FALSE)
             """,
-            "subtotal is not its lines": "o.subtotal_minor <> coalesce(lines.total, 0)",
-            "total is not its lines less discount": "o.total_minor <> coalesce(lines.total, 0) - o.discount_minor",
+            "only some lines have amounts": "coalesce(lines.totals NOT IN (0, lines.lines), FALSE)",
+            "subtotal is not its lines": "o.subtotal_minor <> coalesce(lines.subtotal, 0)",
+            "total is not its lines and shipping": f"o.total_minor <> {due}",
+            "lines do not add up": """
+                coalesce(lines.total <> lines.subtotal - lines.discount
+                                          + CASE WHEN o.prices_include_tax THEN 0 ELSE lines.tax END, FALSE)
+            """,
         },
     )
 
@@ -101,6 +110,7 @@ def order_board_is_the_orders() -> Check:
     behind = "coalesce(b.version, 0) < o.version"
     same = (
         *("status", "cancellation_reason", "currency", "subtotal_minor", "discount_minor", "total_minor"),
+        *("shipping_minor", "shipping_total_minor", "tax_minor", "prices_include_tax"),
         *("paid_minor", "refunded_minor", "payment_method", "shipping_address", "shipments"),
         *("correlation_id", "created_at", "updated_at"),
     )

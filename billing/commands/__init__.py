@@ -44,17 +44,16 @@ def issue_invoice(
     payer: BuyerId,
     payment_method: PaymentMethodId,
     lines: Sequence[InvoicedLine],
-    discount: Money,
-    total: Money,
+    **amounts: Money,
 ) -> None:
-    """Issue the invoice of an order; do nothing if it was issued before."""
+    """Issue the invoice of an order; do nothing if it was issued before.
+
+    Args:
+        amounts: the `discount`, the `shipping` and the `total` of the invoice.
+    """
     with unit_of_work() as work:
         if work.find(Invoice, invoice_of(order)) is None:
-            work.add(
-                Invoice.issue(
-                    order, payer=payer, payment_method=payment_method, lines=lines, discount=discount, total=total
-                )
-            )
+            work.add(Invoice.issue(order, payer=payer, payment_method=payment_method, lines=lines, **amounts))
 
 
 def lock_invoices(orders: Collection[OrderNumber]) -> None:

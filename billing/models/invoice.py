@@ -17,9 +17,11 @@ from integration.domain.identifiers import (
     PaymentId,
     PaymentMethodId,
     RefundId,
+    Sku,
     sibling,
 )
 from integration.domain.money import Money
+from integration.domain.plain_prices import plain_totals
 from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
@@ -62,7 +64,8 @@ class Invoice(OfOneStory):
 
     Each amount is stored in minor units of `currency`:
 
-    * `total`: what is due, after `discount`.
+    * `shipping`: what is due for shipping, with its tax.
+    * `total`: what is due for the lines and for shipping, after `discount`.
     * `paid`: what the payment brought, zero or `total`.
     * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
     * `granted`: the part of `refund_owed` that operators granted without a cancellation.
@@ -81,13 +84,15 @@ class Invoice(OfOneStory):
     status = models.CharField(max_length=10, choices=InvoiceStatus, default=InvoiceStatus.OPEN, db_index=True)
     currency = CurrencyField()
     discount_minor = MinorUnitsField()
+    shipping_minor = MinorUnitsField(default=0, db_default=0)
     total_minor = MinorUnitsField()
     paid_minor = MinorUnitsField(default=0)
     granted_minor = MinorUnitsField(default=0)
     refund_owed_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
     refund_count = models.PositiveSmallIntegerField(default=0)
-    discount, total, paid = money("discount_minor"), money("total_minor"), money("paid_minor")
+    discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
+    paid = money("paid_minor")
     granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
 
     class Meta:
@@ -120,6 +125,7 @@ class Invoice(OfOneStory):
         payment_method: PaymentMethodId,
         lines: Sequence[InvoicedLine],
         discount: Money,
+        shipping: Money,
         total: Money,
     ) -> Self:
         """A new, open invoice for an order."""
@@ -132,6 +138,7 @@ class Invoice(OfOneStory):
                 payment_method=payment_method,
                 lines=tuple(lines),
                 discount=discount,
+                shipping=shipping,
                 total=total,
             )
         )
@@ -197,11 +204,19 @@ class Invoice(OfOneStory):
     def _require_left(self, amount: Money) -> None:
         self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
 
+    def line_totals(self) -> dict[Sku, Money]:
+        """Return what is due for each line, by SKU. With `shipping` they add up to `total`."""
+        plain = plain_totals(self.discount, [line.unit_price * line.quantity for line in self.lines])
+        pairs = zip(self.lines, plain, strict=True)
+        return {Sku(line.sku): total if line.total_minor is None else line.total for line, total in pairs}
+
     @applies(events.InvoiceIssued)
     def _issued(self, event: events.InvoiceIssued) -> None:
         self.number, self.order, self.payer = event.invoice, event.order, event.payer
         self.payment_method, self.currency = event.payment_method, event.total.currency
-        self.discount, self.total = event.discount, event.total
+        self.discount, self.shipping, self.total = event.discount, event.shipping, event.total
+        plain = plain_totals(event.discount, [line.unit_price * line.quantity for line in event.lines])
+        is_plain = plain == [line.total for line in event.lines]
         self.lines = [
             InvoiceLine.of(
                 self,
@@ -210,6 +225,7 @@ class Invoice(OfOneStory):
                 quantity=line.quantity,
                 currency=line.unit_price.currency,
                 unit_price_minor=line.unit_price.minor,
+                total_minor=None if is_plain else line.total.minor,
             )
             for line in event.lines
         ]
@@ -247,7 +263,11 @@ class Invoice(OfOneStory):
 
 
 class InvoiceLine(Part):
-    """One line of an invoice: a quantity of one SKU, at a unit price."""
+    """One line of an invoice: a quantity of one SKU, at a unit price.
+
+    `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
+    older code. `Invoice.line_totals` knows it.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)
@@ -256,6 +276,8 @@ class InvoiceLine(Part):
     currency = CurrencyField()
     unit_price_minor = MinorUnitsField()
     unit_price = money("unit_price_minor")
+    total_minor = MinorUnitsField(null=True)
+    total = money("total_minor")
 
     class Meta:
         constraints: ClassVar = [

@@ -7,6 +7,7 @@ from billing.events import InvoicedLine
 from billing.models import Payment, Refund
 from integration import contracts
 from integration.domain.identifiers import PaymentId, RefundId
+from integration.domain.money import Money
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
@@ -79,8 +80,9 @@ def issue_invoice(event: contracts.ordering.OrderPlaced) -> None:
         event.order,
         payer=event.buyer,
         payment_method=event.payment_method,
-        lines=[InvoicedLine(line.sku, line.name, line.quantity, line.unit_price) for line in event.lines],
+        lines=[InvoicedLine(line.sku, line.name, line.quantity, line.unit_price, line.total) for line in event.lines],
         discount=event.discount,
+        shipping=event.shipping.total if event.shipping else Money.zero(event.total.currency),
         total=event.total,
     )
 

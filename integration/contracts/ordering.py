@@ -1,20 +1,55 @@
 """The contracts that ordering publishes."""
 
+from decimal import Decimal
+from typing import Any
+
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
+from integration.domain.plain_prices import plain_discounts, plain_lines
+from integration.domain.versions import upcast
 
 
 class OrderedLine(Struct, frozen=True):
-    """A quantity of one SKU, at the agreed price."""
+    """A quantity of one SKU, with the agreed amounts.
+
+    Args:
+        discount: the line's part of all discounts.
+        tax: on top of the price, or inside if the order's prices include it.
+        tax_rate: in percent.
+        total: what the buyer pays for the line.
+    """
 
     sku: Sku
     name: str
     quantity: int
     unit_price: Money
+    discount: Money
+    tax: Money
+    tax_rate: Decimal
+    total: Money
+
+
+class OrderedShipping(Struct, frozen=True):
+    """Shipping as a line of an order; `total` is what the buyer pays for it."""
+
+    option: str
+    name: str
+    price: Money
+    discount: Money
+    tax: Money
+    total: Money
+
+
+class GivenDiscount(Struct, frozen=True):
+    """A discount of an order by its code and the name that buyers read."""
+
+    code: str
+    name: str
+    amount: Money
 
 
 class LineToShip(Struct, frozen=True):
@@ -33,16 +68,36 @@ class ProductListed(IntegrationEvent, kw_only=True):
     name: str
 
 
-@contract("ordering.order-placed")
+@contract("ordering.order-placed", version=2)
 class OrderPlaced(IntegrationEvent, kw_only=True):
-    """A buyer placed an order at these prices and chose a payment method."""
+    """A buyer placed an order at these prices and chose a payment method.
+
+    The totals of the lines and of shipping add up to `total`.
+    """
 
     order: OrderNumber
     buyer: BuyerId
     payment_method: PersonalPaymentMethod
     lines: tuple[OrderedLine, ...]
+    discounts: tuple[GivenDiscount, ...]
     discount: Money
+    shipping: OrderedShipping | None
+    tax: Money
+    prices_include_tax: bool
     total: Money
+
+
+@upcast(OrderPlaced, from_version=1)
+def one_discount_for_the_whole_order(data: dict[str, Any]) -> dict[str, Any]:
+    """Before version 2 an order had no tax, no shipping, and at most the discount of loyal buyers."""
+    return {
+        **data,
+        "lines": plain_lines(data["lines"], data["discount"]),
+        "discounts": plain_discounts(data["discount"]),
+        "shipping": None,
+        "tax": {"amount": "0", "currency": data["total"]["currency"]},
+        "prices_include_tax": False,
+    }
 
 
 @contract("ordering.order-confirmed")

@@ -64,7 +64,7 @@ def schema_id(name: str, version: int) -> str:
 
 def schema_of(event: type[Versioned]) -> Schema:
     """Return the JSON Schema that the code defines for an event."""
-    definitions = dict(msgspec.json.schema(event)["$defs"])
+    definitions = json.loads(json.dumps(msgspec.json.schema(event)["$defs"]))  # an empty tuple as a default is a list
     root = {**definitions.pop(event.__name__), "title": event.wire_name, "description": meaning_of(event)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

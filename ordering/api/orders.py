@@ -45,6 +45,9 @@ class OrderInput(Input):
     lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
     shipping_address = AddressField()
     payment_method = Text(max_length=80, help_text="For example pm_card_visa, a test payment method of the sandbox.")
+    expected_total = MoneyField(
+        required=False, help_text="What the buyer was shown. If the order costs something else, it is not placed (409)."
+    )
 
 
 class LineOutput(serializers.Serializer):
@@ -54,8 +57,38 @@ class LineOutput(serializers.Serializer):
     name = serializers.CharField()
     quantity = serializers.IntegerField()
     unit_price = MoneyField()
+    subtotal = MoneyField()
+    discount = MoneyField()
+    tax = MoneyField()
+    tax_rate = serializers.DecimalField(max_digits=8, decimal_places=3, normalize_output=True)
     total = MoneyField()
     shipped = serializers.IntegerField()
+
+
+class DiscountOutput(serializers.Serializer):
+    """A discount of an order."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    amount = MoneyField()
+
+
+class TaxOutput(serializers.Serializer):
+    """The tax of an order at one rate in percent."""
+
+    rate = serializers.DecimalField(max_digits=8, decimal_places=3, normalize_output=True)
+    amount = MoneyField()
+
+
+class ShippingOutput(serializers.Serializer):
+    """Shipping as a line of an order."""
+
+    option = serializers.CharField()
+    name = serializers.CharField()
+    price = MoneyField()
+    discount = MoneyField()
+    tax = MoneyField()
+    total = MoneyField()
 
 
 class PaymentOutput(serializers.Serializer):
@@ -92,10 +125,15 @@ class OrderOutput(serializers.Serializer):
     cancellation_refusal = CancellationRefusal(
         required=False, help_text="The last cancellation that was requested and refused. It is left out if none was."
     )
-    lines = LineOutput(many=True)
+    lines = LineOutput(many=True, source="shown_lines")
     subtotal = MoneyField()
+    discounts = DiscountOutput(many=True)
     discount = MoneyField()
+    shipping = ShippingOutput(allow_null=True)
+    tax = MoneyField()
+    taxes = TaxOutput(many=True)
     total = MoneyField()
+    prices_include_tax = serializers.BooleanField()
     shipping_address = AddressField()
     payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True)
@@ -182,6 +220,7 @@ class Orders(OrderView):
             [(Sku(line["sku"]), line["quantity"]) for line in data["lines"]],
             data["shipping_address"],
             PaymentMethodId(data["payment_method"]),
+            expected_total=data.get("expected_total"),
         )
         location = reverse("order", [order.number], request=request)
         return Response(represent(OrderOutput, order), status=201, headers={**etag(order), "Location": location})

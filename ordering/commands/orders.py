@@ -12,13 +12,19 @@ from integration.contracts.billing import TEST_METHODS, PaymentRequested
 from integration.contracts.ordering import LineToShip, ShippingRequested
 from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.errors import Unacceptable, UnacceptableInput
+from integration.domain.errors import Refused, Unacceptable, UnacceptableInput
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.on_the_way import was_published
 from integration.storage.order_numbers import next_order_number
-from ordering.events import PlacedLine
 from ordering.models import MAX_QUANTITY, Buyer, CancellationReason, Order, Product, QuantityOutOfBounds, TooManyLines
+from ordering.models.order_line import subtotal_of
+from ordering.pricing import BuyerTerms, Destination, Item, Shop, price
+
+
+def shop_for(currency: str, address: Address) -> Shop:
+    """The shop's rules of pricing. It has no tax rates and no shipping rates yet."""
+    return Shop(currency=currency)
 
 
 class UnknownSku(Unacceptable):
@@ -33,16 +39,23 @@ class UnknownPaymentMethod(Unacceptable):
     """There is no such payment method."""
 
 
+class TotalChanged(Refused):
+    """The order costs something else by now."""
+
+
 def place_order(
     buyer: BuyerId,
     lines: Sequence[tuple[Sku, int]],
     shipping_address: Address,
     payment_method: PaymentMethodId,
+    *,
+    expected_total: Money | None = None,
 ) -> Order:
     """Place an order at the current prices of the products.
 
     Args:
         lines: SKUs and quantities; the quantities of a SKU that is named twice are added up.
+        expected_total: what the buyer was shown. None accepts any total.
 
     Returns:
         The new order.
@@ -53,20 +66,33 @@ def place_order(
         QuantityOutOfBounds: the quantity of a SKU is not from 1 to 100,000.
         MixedCurrencies: the products are not all priced in one currency.
         TooExpensive: the total exceeds the limit.
+        TotalChanged: the total is not the expected one.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
         work.look_ahead({Product: skus, Buyer: [buyer]}, key_shared=Buyer)
-        priced = _priced(work.look_at(Product, skus), lines, payment_method)
+        items = _items(work.look_at(Product, skus), lines, payment_method)
         # `FOR KEY SHARE` lets many orders of one buyer, such as a marketplace, run concurrently. But a buyer cannot be
         # erased while an order is placed.
         known_buyer = work.look_at(Buyer, [buyer]).get(buyer)
+        priced = price(
+            items,
+            BuyerTerms(known_buyer.discount_percent if known_buyer else 0),
+            Destination(shipping_address.country),
+            None,
+            [],
+            clock.now(),
+            shop_for(subtotal_of(items).currency, shipping_address),
+        )
+        Order.require(
+            expected_total in (None, priced.total),
+            TotalChanged(f"the order costs {priced.total}, not {expected_total}"),
+        )
         order = Order.place(
             next_order_number(),
             buyer=buyer,
-            lines=priced,
-            discount_percent=known_buyer.discount_percent if known_buyer else 0,
+            priced=priced,
             shipping_address=shipping_address,
             payment_method=payment_method,
             payment_due_at=clock.now() + settings.PAYMENT_DEADLINE,
@@ -75,10 +101,10 @@ def place_order(
     return order
 
 
-def _priced(
+def _items(
     products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId
-) -> list[PlacedLine]:
-    """The order lines at current prices: one per SKU, in the order in which the SKUs were first named."""
+) -> list[Item]:
+    """The lines at current prices: one per SKU, in the order in which the SKUs were first named."""
     quantities: dict[Sku, int] = {}
     errors: list[Unacceptable] = []
     for i, (sku, quantity) in enumerate(lines):
@@ -93,7 +119,7 @@ def _priced(
         errors.append(UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method"))
     if errors:
         raise UnacceptableInput(errors)
-    return [PlacedLine(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()]
+    return [Item(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()]
 
 
 def await_payment(number: OrderNumber) -> None:

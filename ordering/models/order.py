@@ -1,6 +1,6 @@
 """An order. Its state table decides every transition; its prices are those of the moment it was placed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -16,7 +16,8 @@ from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
-from ordering.models.order_line import OrderLine, subtotal_of
+from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
+from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
 from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
 from ordering.models.order_states import (
     CANCELLED,
@@ -28,13 +29,14 @@ from ordering.models.order_states import (
     ShipmentStatus,
     payment_status_of,
 )
+from ordering.pricing import PricedOrder
 
 
 class AmountMismatch(Refused):
     """The amount paid is not the total of the order."""
 
 
-class Order(OfOneStory):
+class Order(OrderPrices, OfOneStory):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
@@ -49,12 +51,8 @@ class Order(OfOneStory):
     cancellation_requested = models.BooleanField(default=False)
     note = models.CharField("note on the cancellation", max_length=500, blank=True)
     currency = CurrencyField()
-    subtotal_minor = MinorUnitsField()
-    discount_minor = MinorUnitsField()
-    total_minor = MinorUnitsField()
     paid_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
-    subtotal, discount, total = money("subtotal_minor"), money("discount_minor"), money("total_minor")
     paid, refunded = money("paid_minor"), money("refunded_minor")
     payment_method = models.CharField(max_length=80)
     payment_due_at = models.DateTimeField()
@@ -64,10 +62,7 @@ class Order(OfOneStory):
     class Meta:
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") - F("discount_minor"), total_minor__gte=0),
-                name="order_total_is_subtotal_less_discount",
-            ),
+            models.CheckConstraint(condition=adds_up(), name="order_total_adds_up"),
             models.CheckConstraint(
                 condition=Q(refunded_minor__lte=F("paid_minor")), name="order_refunded_at_most_paid"
             ),
@@ -94,34 +89,30 @@ class Order(OfOneStory):
         number: OrderNumber,
         *,
         buyer: BuyerId,
-        lines: Sequence[events.PlacedLine],
-        discount_percent: int,
+        priced: PricedOrder,
         shipping_address: Address,
         payment_method: PaymentMethodId,
         payment_due_at: datetime,
     ) -> Self:
-        """A new order.
-
-        Raises:
-            TooManyLines, QuantityOutOfBounds, MixedCurrencies, TooExpensive: the lines are invalid; see `subtotal_of`.
-        """
-        subtotal = subtotal_of(lines)
-        discount = subtotal.percent(discount_percent)
+        """A new order at these prices; raises `TooExpensive`."""
+        cls.require(priced.total.minor <= MAX_TOTAL_MINOR, TooExpensive(pointer="/lines"))
         order = cls()
         order.record(
             events.OrderPlaced(
                 order=number,
                 buyer=buyer,
-                lines=tuple(lines),
                 shipping_address=shipping_address,
                 payment_method=payment_method,
-                subtotal=subtotal,
-                discount=discount,
-                total=subtotal - discount,
                 payment_due_at=payment_due_at,
+                **placed_prices(priced),
             )
         )
         return order
+
+    @property
+    def shown_lines(self) -> list[ShownLine]:
+        """The lines with all their amounts."""
+        return shown_lines([line.facts for line in self.lines], self.currency, self.discount)
 
     @property
     def payment_status(self) -> str:
@@ -238,11 +229,11 @@ class Order(OfOneStory):
 
     @applies(events.OrderPlaced)
     def _placed(self, event: events.OrderPlaced) -> None:
-        self.number, self.buyer_id, self.currency = event.order, event.buyer, event.total.currency
-        self.subtotal, self.discount, self.total = event.subtotal, event.discount, event.total
+        self.number, self.buyer_id = event.order, event.buyer
+        self.set_prices(event)
         self.payment_method, self.payment_due_at = event.payment_method, event.payment_due_at
         self.shipping_address = msgspec.to_builtins(event.shipping_address)
-        self.lines = [OrderLine.placed(self, line) for line in event.lines]
+        self.lines = [OrderLine.placed(self, line, is_plain=self.price_details is None) for line in event.lines]
 
     @applies(events.OrderGoodsReserved)
     def _goods_reserved(self, event: events.OrderGoodsReserved) -> None:

@@ -1,7 +1,7 @@
 """The lines of an order: their limits and their sum."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +11,8 @@ from integration.domain.errors import Unacceptable
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering.events import PlacedLine
+from ordering.models.order_prices import amounts_of
+from ordering.pricing import Item
 
 MAX_LINES = 2_000
 MAX_QUANTITY = 100_000
@@ -34,7 +36,7 @@ class TooExpensive(Unacceptable):
     """An order must cost at most 10,000,000,000,000,000 of its currency's smallest unit."""
 
 
-def subtotal_of(lines: Sequence[PlacedLine]) -> Money:
+def subtotal_of(lines: Sequence[Item]) -> Money:
     """The sum of an order's lines, before any discount.
 
     Raises:
@@ -50,14 +52,18 @@ def subtotal_of(lines: Sequence[PlacedLine]) -> Money:
     currency = lines[0].unit_price.currency
     if not all(line.unit_price.currency == currency for line in lines):
         raise MixedCurrencies(pointer="/lines")
-    subtotal = Money.sum((line.total for line in lines), currency)
+    subtotal = Money.sum((line.unit_price * line.quantity for line in lines), currency)
     if subtotal.minor > MAX_TOTAL_MINOR:
         raise TooExpensive(pointer="/lines")
     return subtotal
 
 
 class OrderLine(Part):
-    """A quantity of one product in an order, and how much of it is shipped."""
+    """A quantity of one product in an order, and how much of it is shipped.
+
+    The last four amounts are empty in a plain order; `Order.shown_lines` knows them. The rate is in thousandths of a
+    percent.
+    """
 
     order = models.ForeignKey("Order", on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40, db_index=True)
@@ -67,6 +73,10 @@ class OrderLine(Part):
     currency = CurrencyField()
     unit_price_minor = MinorUnitsField()
     unit_price = money("unit_price_minor")
+    discount_minor = MinorUnitsField(null=True)
+    tax_minor = MinorUnitsField(null=True)
+    tax_rate_thousandths = models.IntegerField(null=True)
+    total_minor = MinorUnitsField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -81,7 +91,7 @@ class OrderLine(Part):
         return f"{self.quantity} × {self.sku}"
 
     @classmethod
-    def placed(cls, order: Aggregate, line: PlacedLine) -> Self:
+    def placed(cls, order: Aggregate, line: PlacedLine, *, is_plain: bool) -> Self:
         """The row of a line of an order that is being placed."""
         return cls.of(
             order,
@@ -90,9 +100,15 @@ class OrderLine(Part):
             quantity=line.quantity,
             currency=line.unit_price.currency,
             unit_price_minor=line.unit_price.minor,
+            **({} if is_plain else amounts_of(line)),
         )
 
     @property
-    def total(self) -> Money:
+    def subtotal(self) -> Money:
         """The price of the line before any discount."""
         return self.unit_price * self.quantity
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The line as `shown_lines` takes it."""
+        return {**vars(self), "unit_price": self.unit_price_minor}

@@ -3,30 +3,14 @@
 from typing import ClassVar
 
 from django.db import models
-from msgspec import Struct
 
-from integration.domain.money import Money
 from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
+from ordering.models.order_prices import OrderPrices, ShownLine, shown_lines
 from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
 
-class BoardLine(Struct, frozen=True):
-    """One line of an order on the order board."""
-
-    sku: str
-    name: str
-    quantity: int
-    shipped: int
-    unit_price: Money
-
-    @property
-    def total(self) -> Money:
-        """The price of the line before any discount."""
-        return self.unit_price * self.quantity
-
-
-class OrderBoard(PolledRow):
+class OrderBoard(OrderPrices, PolledRow):
     """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"
@@ -40,12 +24,8 @@ class OrderBoard(PolledRow):
     payment_status = models.CharField("payment", max_length=16, choices=PaymentStatus, default=PaymentStatus.PENDING)
     shipment_status = models.CharField("shipment", max_length=16, choices=ShipmentStatus, default=ShipmentStatus.NONE)
     currency = CurrencyField()
-    subtotal_minor = MinorUnitsField()
-    discount_minor = MinorUnitsField()
-    total_minor = MinorUnitsField()
     paid_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
-    subtotal, discount, total = money("subtotal_minor"), money("discount_minor"), money("total_minor")
     paid, refunded = money("paid_minor"), money("refunded_minor")
     payment_method = models.CharField(max_length=80)
     shipping_address = models.JSONField()
@@ -69,12 +49,9 @@ class OrderBoard(PolledRow):
         return f"order {self.number}"
 
     @property
-    def lines(self) -> list[BoardLine]:
-        """The lines of the order, in the order in which they were placed."""
-        return [
-            BoardLine(**{**facts, "unit_price": Money.of_minor(facts["unit_price"], self.currency)})
-            for facts in self.line_facts
-        ]
+    def shown_lines(self) -> list[ShownLine]:
+        """The lines of the order with all their amounts, in the order in which they were placed."""
+        return shown_lines(self.line_facts, self.currency, self.discount)
 
 
 class SalesOfDay(Row):

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
+import msgspec
 from django.db import DatabaseError
 
 from integration import contracts
-from integration.contracts.ordering import OrderedLine
+from integration.contracts.ordering import GivenDiscount, OrderedLine, OrderedShipping
 from integration.domain.identifiers import OrderNumber
 from integration.messaging.publish import publish
 from integration.policies import every, whenever
@@ -40,8 +41,12 @@ def publish_order_placed(event: events.OrderPlaced) -> None:
             order=event.order,
             buyer=event.buyer,
             payment_method=event.payment_method,
-            lines=tuple(OrderedLine(line.sku, line.name, line.quantity, line.unit_price) for line in event.lines),
+            lines=msgspec.convert(event.lines, tuple[OrderedLine, ...], from_attributes=True),
+            discounts=msgspec.convert(event.discounts, tuple[GivenDiscount, ...], from_attributes=True),
             discount=event.discount,
+            shipping=msgspec.convert(event.shipping, OrderedShipping | None, from_attributes=True),
+            tax=event.tax,
+            prices_include_tax=event.prices_include_tax,
             total=event.total,
         )
     )

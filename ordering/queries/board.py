@@ -10,6 +10,7 @@ from integration.history.entries import HistoryEntry
 from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
+from ordering.models.order_prices import amounts_of
 from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
 
 
@@ -39,8 +40,8 @@ def show(event: DomainEvent, row: OrderBoard) -> None:
 
 @show.register
 def _(event: events.OrderPlaced, row: OrderBoard) -> None:
-    row.buyer, row.currency, row.payment_method = event.buyer, event.total.currency, event.payment_method
-    row.subtotal, row.discount, row.total = event.subtotal, event.discount, event.total
+    row.buyer, row.payment_method = event.buyer, event.payment_method
+    row.set_prices(event)
     row.shipping_address = msgspec.to_builtins(event.shipping_address)
     row.line_facts = [
         {
@@ -49,6 +50,7 @@ def _(event: events.OrderPlaced, row: OrderBoard) -> None:
             "quantity": line.quantity,
             "shipped": 0,
             "unit_price": line.unit_price.minor,
+            **({} if row.price_details is None else amounts_of(line)),
         }
         for line in event.lines
     ]

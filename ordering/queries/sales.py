@@ -34,7 +34,7 @@ def keep_sales_per_day(batch: Batch) -> None:
     for order, sign in changes:
         for line in lines[order]:
             key = (days[order], line.sku, line.unit_price.currency)
-            totals.add(*key, orders=sign, quantity=sign * line.quantity, amount_minor=sign * line.total.minor)
+            totals.add(*key, orders=sign, quantity=sign * line.quantity, amount_minor=sign * line.subtotal.minor)
     totals.write()
 
 

@@ -37,12 +37,17 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
         "status": "pending",
         "cancellation_reason": None,
         "lines": [
-            line("MUG", quantity=2, unit_price=usd("12.50"), total=usd("25.00")),
-            line("LAMP", quantity=1, unit_price=usd("80.00"), total=usd("80.00")),
+            line("MUG", quantity=2, unit_price=usd("12.50"), subtotal=usd("25.00"), total=usd("25.00")),
+            line("LAMP", quantity=1, unit_price=usd("80.00"), subtotal=usd("80.00"), total=usd("80.00")),
         ],
         "subtotal": usd("105.00"),
+        "discounts": [],
         "discount": usd("0.00"),
+        "shipping": None,
+        "tax": usd("0.00"),
+        "taxes": [],
         "total": usd("105.00"),
+        "prices_include_tax": False,
         "shipping_address": order_body["shipping_address"],
         "payment": {"status": "pending", "method": "pm_card_visa", "paid": usd("0.00"), "refunded": usd("0.00")},
         "shipments": [],
@@ -50,7 +55,8 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
 
 
 def line(sku: str, **more: Any) -> dict[str, Any]:
-    return {"sku": sku, "name": sku.title(), **more, "shipped": 0}
+    untaxed = {"discount": usd("0.00"), "tax": usd("0.00"), "tax_rate": "0"}
+    return {"sku": sku, "name": sku.title(), **untaxed, **more, "shipped": 0}
 
 
 def test_reading_an_order_returns_the_same_as_placing_it(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
@@ -80,6 +86,22 @@ def test_a_discount_is_shown(buyer: Any, system: Any, order_body: dict[str, Any]
     order = buyer.post(ORDERS, order_body).json()
 
     assert (order["subtotal"], order["discount"], order["total"]) == (usd("105.00"), usd("10.50"), usd("94.50"))
+    assert order["discounts"] == [
+        {"code": "lifetime_spend", "name": "Discount for loyal buyers", "amount": usd("10.50")}
+    ]
+    assert [(line["discount"], line["total"]) for line in order["lines"]] == [
+        (usd("2.50"), usd("22.50")),
+        (usd("8.00"), usd("72.00")),
+    ]
+
+
+def test_an_order_is_placed_only_at_the_expected_total(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    refused = buyer.post(ORDERS, {**order_body, "expected_total": usd("104.99")})
+
+    assert refused.status_code == 409
+    assert problem_of(refused)["detail"] == "The order costs 105.00 USD, not 104.99 USD."
+    assert Order.objects.count() == 0
+    assert buyer.post(ORDERS, {**order_body, "expected_total": usd("105.00")}).status_code == 201
 
 
 def test_a_buyer_can_watch_an_order_until_it_is_delivered(

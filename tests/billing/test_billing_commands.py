@@ -18,17 +18,15 @@ from integration.contracts import ordering as from_ordering
 from integration.domain import clock
 from integration.domain.errors import NotYet, Refused
 from integration.domain.identifiers import (
-    BuyerId,
     InvoiceNumber,
     OrderNumber,
     PaymentId,
-    PaymentMethodId,
     RefundId,
-    Sku,
 )
 from integration.domain.money import Money
 from integration.messaging.models import Delivery, Message
 from integration.messaging.outcomes import LONGEST_UNKNOWN
+from tests.plain_orders import order_placed
 
 pytestmark = pytest.mark.django_db
 
@@ -36,17 +34,8 @@ ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1
 STATEMENTS = 2
 """The number of SQL statements of a refund in part."""
 TOTAL, NOTHING = Money("105", "USD"), Money.zero("USD")
-PLACED = from_ordering.OrderPlaced(
-    order=ORDER,
-    buyer=BuyerId("B-1"),
-    payment_method=PaymentMethodId("pm_card_visa"),
-    lines=(
-        from_ordering.OrderedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD")),
-        from_ordering.OrderedLine(Sku("LAMP"), "Lamp", 1, Money("80", "USD")),
-    ),
-    discount=NOTHING,
-    total=TOTAL,
-)
+LINES = [("MUG", "Mug", 2, Money("12.50", "USD")), ("LAMP", "Lamp", 1, Money("80", "USD"))]
+PLACED = order_placed(ORDER, LINES)
 RESERVED = from_inventory.StockReserved(order=ORDER)
 CANCELLED = from_ordering.OrderCancelled(order=ORDER, reason="by_buyer")
 
@@ -84,15 +73,7 @@ def retry_until_done(drain: Drain, later: Later) -> Callable[[], None]:
 
 
 def _placed_with_declined_card() -> from_ordering.OrderPlaced:
-    method = PaymentMethodId("pm_card_chargeDeclined")
-    return from_ordering.OrderPlaced(
-        order=ORDER,
-        buyer=PLACED.buyer,
-        payment_method=method,
-        lines=PLACED.lines,
-        discount=PLACED.discount,
-        total=PLACED.total,
-    )
+    return order_placed(ORDER, LINES, method="pm_card_chargeDeclined")
 
 
 def _states() -> tuple[str, str | None, str | None]:

@@ -25,10 +25,11 @@ def _open() -> Invoice:
         payer=BuyerId("B-1"),
         payment_method=PaymentMethodId("pm_card_visa"),
         lines=[
-            InvoicedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD")),
-            InvoicedLine(Sku("LAMP"), "Lamp", 1, Money("80", "USD")),
+            InvoicedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD"), Money("22.50", "USD")),
+            InvoicedLine(Sku("LAMP"), "Lamp", 1, Money("80", "USD"), Money("72.00", "USD")),
         ],
         discount=Money("10.50", "USD"),
+        shipping=Money.zero("USD"),
         total=TOTAL,
     )
 

@@ -35,8 +35,9 @@ class InvoiceMachine(RuleBasedStateMachine):
             ORDER,
             payer=BuyerId("B-1"),
             payment_method=PaymentMethodId("pm_card_visa"),
-            lines=[InvoicedLine(Sku("MUG"), "Mug", 1, dollars(total))],
+            lines=[InvoicedLine(Sku("MUG"), "Mug", 1, dollars(total), dollars(total))],
             discount=dollars(0),
+            shipping=dollars(0),
             total=dollars(total),
         )
         self.payment: Payment | None = None

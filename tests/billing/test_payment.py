@@ -33,6 +33,7 @@ def _after(*messages: str) -> Callable[[], Payment]:
             payment_method=PaymentMethodId("pm_card_visa"),
             lines=[],
             discount=Money.zero("USD"),
+            shipping=Money.zero("USD"),
             total=TOTAL,
         )
         payment = Payment.request(invoice)

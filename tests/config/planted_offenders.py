@@ -45,11 +45,14 @@ def happened_again(table: str, name: str) -> str:
     return copied(table, f"name = '{name}'", id=NEW_ID, version="version + 100")
 
 
+BOARD_AMOUNTS = ("subtotal", "discount", "shipping", "shipping_total", "tax", "total", "paid", "refunded")
+
 BOARD: Mapping[str, str] = {
     **dict.fromkeys(("status", "cancellation_reason", "payment_status", "shipment_status", "buyer"), "'other'"),
     **dict.fromkeys(("currency",), "'EUR'"),
     **dict.fromkeys(("payment_method",), "'pm_other'"),
-    **{f"{each}_minor": f"{each}_minor + 1" for each in ("subtotal", "discount", "total", "paid", "refunded")},
+    **{f"{each}_minor": f"{each}_minor + 1" for each in BOARD_AMOUNTS},
+    "prices_include_tax": "NOT prices_include_tax",
     "shipping_address": "'{}'",
     "shipments": "'[{}]'",
     "correlation_id": NO_ID,
@@ -75,7 +78,8 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "billing.total_is_its_lines_less_discount": {
         "there are no lines": "DELETE FROM billing_invoiceline",
         "a line is in another currency": "UPDATE billing_invoiceline SET currency = 'EUR' WHERE sku = 'MUG'",
-        "total is not its lines less discount": "UPDATE billing_invoice SET discount_minor = 1",
+        "only some lines have a total": "UPDATE billing_invoiceline SET total_minor = 1 WHERE sku = 'MUG'",
+        "total is not its lines and shipping": "UPDATE billing_invoice SET shipping_minor = 1",
     },
     "billing.a_payment_is_of_its_invoice": {
         "there is no such invoice": "UPDATE billing_payment SET invoice_id = 'I-0' WHERE status = 'failed'",
@@ -131,7 +135,9 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "there are no lines": "DELETE FROM ordering_orderline",
         "a line is in another currency": "UPDATE ordering_orderline SET currency = 'EUR' WHERE sku = 'MUG'",
         "subtotal is not its lines": "UPDATE ordering_order SET subtotal_minor = subtotal_minor + 1",
-        "total is not its lines less discount": "UPDATE ordering_order SET total_minor = total_minor + 1",
+        "only some lines have amounts": "UPDATE ordering_orderline SET total_minor = 1 WHERE sku = 'MUG'",
+        "total is not its lines and shipping": "UPDATE ordering_order SET shipping_total_minor = 1",
+        "lines do not add up": "UPDATE ordering_orderline SET discount_minor = 1, tax_minor = 0, total_minor = 1",
     },
     "ordering.what_is_shipped_was_ordered": {
         "not all of it is shipped": "UPDATE ordering_orderline SET shipped = 0",

@@ -11,7 +11,7 @@ from integration.contracts import fulfillment as fulfillment_contracts
 from integration.contracts import inventory as inventory_contracts
 from integration.contracts import ordering as ordering_contracts
 from integration.domain.errors import NotFound, NotYet
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.models import Delivery
 from inventory import commands, queries
@@ -26,6 +26,7 @@ from inventory.models import (
     ReservedGoods,
     StockItem,
 )
+from tests.plain_orders import order_placed
 
 pytestmark = pytest.mark.django_db
 
@@ -55,18 +56,7 @@ def consume(publish_all: PublishAll, drain: Callable[..., int]) -> PublishAll:
 
 
 def _placed(order: OrderNumber = ORDER, **quantities: int) -> ordering_contracts.OrderPlaced:
-    price = Money("1", "USD")
-    lines = tuple(
-        ordering_contracts.OrderedLine(Sku(sku), sku, quantity, price) for sku, quantity in quantities.items()
-    )
-    return ordering_contracts.OrderPlaced(
-        order=order,
-        buyer=BuyerId("B-1"),
-        payment_method=PaymentMethodId("pm_card_visa"),
-        lines=lines,
-        discount=Money.zero("USD"),
-        total=price * sum(quantities.values()),
-    )
+    return order_placed(order, [(sku, sku, quantity, Money("1", "USD")) for sku, quantity in quantities.items()])
 
 
 def _dispatched(

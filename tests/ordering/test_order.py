@@ -1,7 +1,6 @@
 """An order obeys its state table and its other rules in every state, for every message."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +10,10 @@ from hypothesis import strategies as st
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
 from integration.domain.errors import NotYet, Unacceptable
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from ordering import events
-from ordering.events import PlacedLine
 from ordering.models import (
     MAX_LINES,
     MAX_PRICE_MINOR,
@@ -31,23 +29,17 @@ from ordering.models import (
     TooManyLines,
 )
 from ordering.models.order_states import CancellationUnderWay
+from ordering.pricing import Item
+from tests.plain_orders import place_plainly
 
 NUMBER, PAYMENT, SHIPMENT = OrderNumber("R-1"), PaymentId("P-1-1"), ShipmentId("S-1-1")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
-MUGS = PlacedLine(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
-LAMP = PlacedLine(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
+MUGS = Item(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
+LAMP = Item(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
 
 
-def _placed(*lines: PlacedLine, discount_percent: int = 0) -> Order:
-    return Order.place(
-        NUMBER,
-        buyer=BuyerId("B-1"),
-        lines=lines or (MUGS, LAMP),
-        discount_percent=discount_percent,
-        shipping_address=LONDON,
-        payment_method=PaymentMethodId("pm_card_visa"),
-        payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+def _placed(*lines: Item, discount_percent: int = 0) -> Order:
+    return place_plainly(lines or (MUGS, LAMP), discount_percent, shipping_address=LONDON)
 
 
 def _awaiting_payment() -> Order:
@@ -182,9 +174,9 @@ def test_the_total_of_an_order_is_the_sum_of_its_lines_minus_the_discount() -> N
     assert order.subtotal == Money("105.00", "USD")
     assert order.discount == Money("10.50", "USD")
     assert order.total == Money("94.50", "USD")
-    assert [(line.sku, line.quantity, line.total) for line in order.lines] == [
-        ("MUG", 2, Money("25.00", "USD")),
-        ("LAMP", 1, Money("80.00", "USD")),
+    assert [(line.sku, line.quantity, line.subtotal, line.total) for line in order.shown_lines] == [
+        ("MUG", 2, Money("25.00", "USD"), Money("22.50", "USD")),
+        ("LAMP", 1, Money("80.00", "USD"), Money("72.00", "USD")),
     ]
 
 
@@ -196,7 +188,7 @@ def test_the_total_of_an_order_is_the_sum_of_its_lines_minus_the_discount() -> N
 def test_the_amounts_of_an_order_are_exact(lines: list[tuple[int, int]], percent: int, currency: str) -> None:
     order = _placed(
         *(
-            PlacedLine(Sku(f"S{i}"), "", quantity, Money.of_minor(minor, currency))
+            Item(Sku(f"S{i}"), "", quantity, Money.of_minor(minor, currency))
             for i, (quantity, minor) in enumerate(lines)
         ),
         discount_percent=percent,
@@ -210,30 +202,22 @@ def test_the_amounts_of_an_order_are_exact(lines: list[tuple[int, int]], percent
 @pytest.mark.parametrize("quantity", [0, -1, MAX_QUANTITY + 1, 10**9])
 def test_a_quantity_out_of_bounds_is_refused(quantity: int) -> None:
     with pytest.raises(QuantityOutOfBounds):
-        _placed(PlacedLine(Sku("MUG"), "Mug", quantity, Money("1", "USD")))
+        _placed(Item(Sku("MUG"), "Mug", quantity, Money("1", "USD")))
 
 
 @pytest.mark.parametrize("number", [0, MAX_LINES + 1])
 def test_an_order_has_a_bounded_number_of_lines(number: int) -> None:
-    lines = [PlacedLine(Sku(f"S{n}"), "", 1, Money("1", "USD")) for n in range(number)]
+    lines = [Item(Sku(f"S{n}"), "", 1, Money("1", "USD")) for n in range(number)]
 
     with pytest.raises(TooManyLines):
-        Order.place(
-            NUMBER,
-            buyer=BuyerId("B-1"),
-            lines=lines,
-            discount_percent=0,
-            shipping_address=LONDON,
-            payment_method=PaymentMethodId("pm_card_visa"),
-            payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
+        place_plainly(lines, shipping_address=LONDON)
 
 
 @pytest.mark.parametrize("currency", ["CLF", "KWD", "USD", "JPY"])
 def test_a_total_above_the_limit_is_refused_in_any_currency(currency: str) -> None:
     dearest = Money.of_minor(MAX_PRICE_MINOR, currency)
-    lines = [PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, dearest) for n in range(MAX_LINES)]
-    most = MAX_TOTAL_MINOR // (lines[0].total.minor)
+    lines = [Item(Sku(f"S{n}"), "", MAX_QUANTITY, dearest) for n in range(MAX_LINES)]
+    most = MAX_TOTAL_MINOR // (MAX_QUANTITY * MAX_PRICE_MINOR)
     assert _placed(*lines[:most]).total.minor <= MAX_TOTAL_MINOR
     if most < MAX_LINES:
         with pytest.raises(TooExpensive):
@@ -241,19 +225,19 @@ def test_a_total_above_the_limit_is_refused_in_any_currency(currency: str) -> No
 
 
 def test_the_largest_order_is_accepted() -> None:
-    order = _placed(*(PlacedLine(Sku(f"S{n}"), "", MAX_QUANTITY, Money("1", "USD")) for n in range(MAX_LINES)))
+    order = _placed(*(Item(Sku(f"S{n}"), "", MAX_QUANTITY, Money("1", "USD")) for n in range(MAX_LINES)))
 
     assert order.total == Money(MAX_LINES * MAX_QUANTITY, "USD")  # type: ignore[arg-type]
 
 
 def test_an_order_with_several_currencies_is_refused() -> None:
     with pytest.raises(MixedCurrencies):
-        _placed(MUGS, PlacedLine(Sku("TEA"), "Tea", 1, Money("3", "EUR")))
+        _placed(MUGS, Item(Sku("TEA"), "Tea", 1, Money("3", "EUR")))
 
 
 def test_a_refusal_has_a_pointer_to_the_input() -> None:
     with pytest.raises(Unacceptable) as refusal:
-        _placed(PlacedLine(Sku("MUG"), "Mug", 0, Money("1", "USD")))
+        _placed(Item(Sku("MUG"), "Mug", 0, Money("1", "USD")))
 
     assert refusal.value.pointer == "/lines"
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,12 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from integration.domain.address import Address
 from integration.domain.errors import NotYet
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
-from ordering.events import PlacedLine
-from ordering.models import AmountMismatch, CancellationReason, Order
+from ordering.models import AmountMismatch, CancellationReason
+from ordering.pricing import Item
 from tests.histories import assert_is_its_history
+from tests.plain_orders import place_plainly
 
 PENDING, AWAITING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = range(6)
 NAMES = ["pending", "payment_pending", "confirmed", "shipped", "delivered", "cancelled"]
@@ -25,7 +25,7 @@ PAYMENT, SHIPMENT = PaymentId("P-1-1"), ShipmentId("S-1-1")
 
 lines = st.lists(
     st.builds(
-        PlacedLine,
+        Item,
         st.sampled_from([Sku("MUG"), Sku("LAMP"), Sku("ROPE")]),
         st.just("Thing"),
         st.integers(1, 100_000),
@@ -40,16 +40,8 @@ class OrderMachine(RuleBasedStateMachine):
     """The model: the stage, the amounts paid and refunded, and whether a cancellation is requested."""
 
     @initialize(lines=lines, percent=st.integers(0, 99))
-    def place(self, lines: list[PlacedLine], percent: int) -> None:
-        self.order = Order.place(
-            OrderNumber("R-1"),
-            buyer=BuyerId("B-1"),
-            lines=lines,
-            discount_percent=percent,
-            shipping_address=LONDON,
-            payment_method=PaymentMethodId("pm_card_visa"),
-            payment_due_at=datetime(2026, 1, 1, tzinfo=UTC),
-        )
+    def place(self, lines: list[Item], percent: int) -> None:
+        self.order = place_plainly(lines, percent, shipping_address=LONDON)
         self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
         self.stage, self.reason, self.paid, self.refunded, self.cancellation_requested = PENDING, "", 0, 0, False
 
