@@ -234,6 +234,10 @@ try:
     decimal_places(SHOP_CURRENCY)
 except NotMoney as error:
     raise ImproperlyConfigured(f"SHOP_CURRENCY must be a currency, such as USD: {error}") from error
+PRICES_INCLUDE_TAX = env.flag("PRICES_INCLUDE_TAX")
+"""Whether the prices of products and of shipping include tax. Then they are the same for every destination."""
+TAX_ROUNDING = env.one_of("TAX_ROUNDING", ["half_up", "half_even"], "half_up")
+"""How half of the smallest unit of a currency is rounded in the tax of a line."""
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
 PAYMENT_PROVIDER = os.environ.get("PAYMENT_PROVIDER", "sandbox" if EMBEDDED else "")
 if PAYMENT_PROVIDER not in {"sandbox"}:

@@ -40,6 +40,8 @@ from ordering.models import (
     OrderStatus,
     Product,
     SalesOfDay,
+    ShippingRate,
+    TaxRate,
 )
 
 admin.site.register(History, HistoryAdmin)
@@ -57,10 +59,35 @@ class ProductAdmin(AggregateAdmin):
     fieldsets = (
         (None, {"fields": ("sku", "name", "description")}),
         ("For sale", {"fields": (("price", "on_sale", "availability"),)}),
+        ("Terms", {"fields": (("tax_class", "weight_g", "withdrawal_exempt"),)}),
     )
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         return [("Orders", list_url(Order, {"q": row.sku})), *super().tools(request, row)]
+
+
+class AddOnly(admin.ModelAdmin):
+    """A table of rates: rows are added, and one that orders were placed at is not changed."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(AddOnly):
+    """Tax rates, with the day from which each is valid."""
+
+    list_display = ("country", "region", "tax_class", "percent", "valid_from")
+    list_filter = ("tax_class", "country")
+    search_fields = ("country",)
+
+
+@admin.register(ShippingRate)
+class ShippingRateAdmin(admin.ModelAdmin):
+    """Shipping options, with their prices for groups of countries."""
+
+    list_display = ("option", "name", "countries", "measure", "at_least", "at_most", "price", "free_from_minor")
+    list_filter = ("option",)
 
 
 class Erasure(Question):

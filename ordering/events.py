@@ -34,6 +34,15 @@ class ProductChanged(DomainEvent, kw_only=True):
     on_sale: bool
 
 
+@domain_event("ordering.product_terms_changed", says="product {key} became {tax_class} for tax, of {weight_g} g")
+class ProductTermsChanged(DomainEvent, kw_only=True):
+    """A product got a tax class, the weight of a unit in grams, or an exemption from the right of withdrawal."""
+
+    tax_class: str
+    weight_g: int
+    withdrawal_exempt: bool
+
+
 @domain_event("ordering.product_availability_changed", says="product {key} became {availability}")
 class ProductAvailabilityChanged(DomainEvent, kw_only=True):
     """Inventory published a new availability; `sequence` is inventory's number of the change."""

@@ -45,6 +45,9 @@ class OrderInput(Input):
     lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
     shipping_address = AddressField()
     payment_method = Text(max_length=80, help_text="For example pm_card_visa, a test payment method of the sandbox.")
+    shipping_option = Text(
+        max_length=40, required=False, help_text="The identifier of a shipping option; by default the cheapest."
+    )
     expected_total = MoneyField(
         required=False, help_text="What the buyer was shown. If the order costs something else, it is not placed (409)."
     )
@@ -220,6 +223,7 @@ class Orders(OrderView):
             [(Sku(line["sku"]), line["quantity"]) for line in data["lines"]],
             data["shipping_address"],
             PaymentMethodId(data["payment_method"]),
+            shipping_option=data.get("shipping_option"),
             expected_total=data.get("expected_total"),
         )
         location = reverse("order", [order.number], request=request)

@@ -13,12 +13,12 @@ from rest_framework.reverse import reverse
 
 from integration.domain.identifiers import Sku
 from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, versions_expected
-from integration.rest.fields import Input, MoneyField, SkuField, Text, YesNo
+from integration.rest.fields import Choice, Input, MoneyField, SkuField, Text, WholeNumber, YesNo
 from integration.rest.filters import YesNoFilter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, represent, staff_with
 from ordering import commands, queries
-from ordering.models import Availability, Product
+from ordering.models import MAX_WEIGHT_G, Availability, Product, TaxClass
 
 
 class ProductInput(Input):
@@ -28,6 +28,9 @@ class ProductInput(Input):
     name = Text(max_length=200)
     description = Text(max_length=5_000, allow_blank=True, default="")
     price = MoneyField()
+    tax_class = Choice(TaxClass.choices, default=TaxClass.STANDARD)
+    weight_g = WholeNumber(min_value=0, max_value=MAX_WEIGHT_G, default=0)
+    withdrawal_exempt = YesNo(default=False)
 
 
 class ProductChanges(Input):
@@ -37,6 +40,9 @@ class ProductChanges(Input):
     description = Text(max_length=5_000, allow_blank=True, required=False)
     price = MoneyField(required=False)
     on_sale = YesNo(required=False)
+    tax_class = Choice(TaxClass.choices, required=False)
+    weight_g = WholeNumber(min_value=0, max_value=MAX_WEIGHT_G, required=False)
+    withdrawal_exempt = YesNo(required=False)
 
 
 class ProductOutput(serializers.Serializer):
@@ -48,6 +54,9 @@ class ProductOutput(serializers.Serializer):
     price = MoneyField()
     availability = serializers.ChoiceField(choices=Availability.choices)
     on_sale = serializers.BooleanField()
+    tax_class = serializers.ChoiceField(choices=TaxClass.choices)
+    weight_g = serializers.IntegerField(help_text="The weight of a unit in grams.")
+    withdrawal_exempt = serializers.BooleanField(help_text="Whether buyers cannot withdraw from buying it.")
 
 
 class ProductFilter(django_filters.FilterSet):

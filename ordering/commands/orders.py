@@ -19,12 +19,8 @@ from integration.messaging.on_the_way import was_published
 from integration.storage.order_numbers import next_order_number
 from ordering.models import MAX_QUANTITY, Buyer, CancellationReason, Order, Product, QuantityOutOfBounds, TooManyLines
 from ordering.models.order_line import subtotal_of
-from ordering.pricing import BuyerTerms, Destination, Item, Shop, price
-
-
-def shop_for(currency: str, address: Address) -> Shop:
-    """The shop's rules of pricing. It has no tax rates and no shipping rates yet."""
-    return Shop(currency=currency)
+from ordering.pricing import BuyerTerms, Destination, Item, PricedOrder, ShippingProblem, price
+from ordering.queries.shop import shop_for
 
 
 class UnknownSku(Unacceptable):
@@ -39,6 +35,14 @@ class UnknownPaymentMethod(Unacceptable):
     """There is no such payment method."""
 
 
+class UnknownShippingOption(Unacceptable):
+    """The shipping option does not exist, or not for this order."""
+
+
+class NotShippedThere(Unacceptable):
+    """The shop ships no such order to this country."""
+
+
 class TotalChanged(Refused):
     """The order costs something else by now."""
 
@@ -49,12 +53,14 @@ def place_order(
     shipping_address: Address,
     payment_method: PaymentMethodId,
     *,
+    shipping_option: str | None = None,
     expected_total: Money | None = None,
 ) -> Order:
     """Place an order at the current prices of the products.
 
     Args:
         lines: SKUs and quantities; the quantities of a SKU that is named twice are added up.
+        shipping_option: the identifier of a shipping option; None chooses the cheapest.
         expected_total: what the buyer was shown. None accepts any total.
 
     Returns:
@@ -66,6 +72,8 @@ def place_order(
         QuantityOutOfBounds: the quantity of a SKU is not from 1 to 100,000.
         MixedCurrencies: the products are not all priced in one currency.
         TooExpensive: the total exceeds the limit.
+        UnknownShippingOption: the shipping option is not offered for this order.
+        NotShippedThere: no shipping option is offered for this order.
         TotalChanged: the total is not the expected one.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
@@ -80,11 +88,12 @@ def place_order(
             items,
             BuyerTerms(known_buyer.discount_percent if known_buyer else 0),
             Destination(shipping_address.country),
-            None,
+            shipping_option,
             [],
             clock.now(),
-            shop_for(subtotal_of(items).currency, shipping_address),
+            shop_for(subtotal_of(items).currency, shipping_address.country),
         )
+        _require_shipping(priced, shipping_option)
         Order.require(
             expected_total in (None, priced.total),
             TotalChanged(f"the order costs {priced.total}, not {expected_total}"),
@@ -99,6 +108,14 @@ def place_order(
         )
         work.add(order)
     return order
+
+
+def _require_shipping(priced: PricedOrder, option: str | None) -> None:
+    match priced.shipping_problem:
+        case ShippingProblem.UNKNOWN_OPTION:
+            raise UnknownShippingOption(f"there is no shipping option {option!r}", pointer="/shipping_option")
+        case ShippingProblem.NOT_SHIPPED_THERE:
+            raise NotShippedThere(pointer="/shipping_address/country")
 
 
 def _items(
@@ -119,7 +136,11 @@ def _items(
         errors.append(UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method"))
     if errors:
         raise UnacceptableInput(errors)
-    return [Item(sku, products[sku].name, quantity, products[sku].price) for sku, quantity in quantities.items()]
+    return [
+        Item(sku, product.name, quantity, product.price, product.tax_class, product.weight_g)
+        for sku, quantity in quantities.items()
+        if (product := products[sku])
+    ]
 
 
 def await_payment(number: OrderNumber) -> None:

@@ -9,17 +9,28 @@ from integration.domain.identifiers import Sku
 from integration.domain.money import Money
 from ordering.models import Availability, Product
 
+PRESENTED, TERMS = ("name", "description", "price", "on_sale"), ("tax_class", "weight_g", "withdrawal_exempt")
+"""The fields of a product that change together, with one event."""
+
 
 class SkuTaken(Refused):
     """This SKU is taken by another product."""
 
 
-def list_product(sku: Sku, name: str, description: str, price: Money) -> Product:
-    """List a new product for sale and return it; raises `SkuTaken`, `PriceOutOfBounds`."""
+def list_product(sku: Sku, name: str, description: str, price: Money, **terms: Any) -> Product:
+    """List a new product for sale and return it.
+
+    Args:
+        terms: some of `tax_class`, `weight_g` and `withdrawal_exempt`.
+
+    Raises:
+        SkuTaken: there is a product with this SKU.
+        PriceOutOfBounds, WeightOutOfBounds: for a price or a weight beyond its limits.
+    """
     with unit_of_work() as work:
         if work.find(Product, sku):
             raise SkuTaken(f"there is already a product {sku}")
-        product = Product.list_for_sale(sku, name, description, price)
+        product = Product.list_for_sale(sku, name, description, price, **terms)
         work.add(product)
     return product
 
@@ -42,26 +53,21 @@ def list_products(goods: Sequence[tuple[Sku, str, str, Money]]) -> int:
 
 
 def change_product(sku: Sku, changes: Mapping[str, Any], if_version: Collection[int] | None = None) -> Product:
-    """Change some of `name`, `description`, `price` and `on_sale`.
+    """Change some of `name`, `description`, `price`, `on_sale`, `tax_class`, `weight_g` and `withdrawal_exempt`.
 
     Returns:
         The changed product.
 
     Raises:
         NotFound: there is no product with this SKU.
-        PriceOutOfBounds: the price is not above 0 and at most ten million.
+        PriceOutOfBounds, WeightOutOfBounds: for a price or a weight beyond its limits.
         StaleVersion: the product is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         product = work.get(Product, sku)
         product.expect_version(if_version)
-        current = {
-            "name": product.name,
-            "description": product.description,
-            "price": product.price,
-            "on_sale": product.on_sale,
-        }
-        product.change(**{**current, **changes})
+        for names, change in ((PRESENTED, product.change), (TERMS, product.set_terms)):
+            change(**{name: changes.get(name, getattr(product, name)) for name in names})
     return product
 
 

@@ -23,6 +23,7 @@ from ordering.models.order_states import (
     payment_status_of,
 )
 from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBounds, Product
+from ordering.models.rates import MAX_WEIGHT_G, ShippingRate, TaxClass, TaxRate
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MAX_PRICE_MINOR",
     "MAX_QUANTITY",
     "MAX_TOTAL_MINOR",
+    "MAX_WEIGHT_G",
     "ORDER_LIFE",
     "AmountMismatch",
     "Availability",
@@ -49,6 +51,9 @@ __all__ = [
     "QuantityOutOfBounds",
     "SalesOfDay",
     "ShipmentStatus",
+    "ShippingRate",
+    "TaxClass",
+    "TaxRate",
     "TooExpensive",
     "TooManyLines",
     "payment_status_of",

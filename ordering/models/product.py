@@ -11,6 +11,7 @@ from integration.domain.identifiers import Sku
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
+from ordering.models.rates import MAX_WEIGHT_G, TaxClass
 
 MAX_PRICE_MINOR = 10**11
 """The highest price in the currency's smallest unit, so that it does not depend on the currency's decimals."""
@@ -18,6 +19,10 @@ MAX_PRICE_MINOR = 10**11
 
 class PriceOutOfBounds(Unacceptable):
     """A price must be above 0 and at most 100,000,000,000 of its currency's smallest unit."""
+
+
+class WeightOutOfBounds(Unacceptable):
+    """The weight of a unit must be from 0 to 10,000,000 grams."""
 
 
 class Availability(models.TextChoices):
@@ -40,6 +45,11 @@ class Product(Aggregate):
     price_minor = MinorUnitsField()
     price = money("price_minor")
     on_sale = models.BooleanField(default=True)
+    tax_class = models.CharField(
+        max_length=16, choices=TaxClass, default=TaxClass.STANDARD, db_default=TaxClass.STANDARD.value
+    )
+    weight_g = models.IntegerField("weight in grams", default=0, db_default=0)
+    withdrawal_exempt = models.BooleanField(default=False, db_default=False)
     availability = models.CharField(max_length=12, choices=Availability, default=Availability.OUT_OF_STOCK)
     availability_sequence = models.PositiveIntegerField(default=0, editable=False)
 
@@ -53,12 +63,32 @@ class Product(Aggregate):
         return f"product {self.sku}"
 
     @classmethod
-    def list_for_sale(cls, sku: Sku, name: str, description: str, price: Money) -> Self:
-        """A new product, which is on sale; raises `PriceOutOfBounds`."""
+    def list_for_sale(
+        cls,
+        sku: Sku,
+        name: str,
+        description: str,
+        price: Money,
+        *,
+        tax_class: str = TaxClass.STANDARD,
+        weight_g: int = 0,
+        withdrawal_exempt: bool = False,
+    ) -> Self:
+        """A new product, which is on sale; raises `PriceOutOfBounds`, `WeightOutOfBounds`."""
         cls._check_price(price)
         product = cls()
         product.record(events.ProductListed(sku=sku, name=name, description=description, price=price))
+        product.set_terms(tax_class=tax_class, weight_g=weight_g, withdrawal_exempt=withdrawal_exempt)
         return product
+
+    def set_terms(self, *, tax_class: str, weight_g: int, withdrawal_exempt: bool) -> None:
+        """Set how new orders of the product are taxed, shipped and withdrawn from; raises `WeightOutOfBounds`."""
+        self.require(0 <= weight_g <= MAX_WEIGHT_G, WeightOutOfBounds(pointer="/weight_g"))
+        terms = (TaxClass(tax_class).value, weight_g, withdrawal_exempt)
+        if terms != (self.tax_class, self.weight_g, self.withdrawal_exempt):
+            self.record(
+                events.ProductTermsChanged(tax_class=terms[0], weight_g=weight_g, withdrawal_exempt=withdrawal_exempt)
+            )
 
     def change(self, *, name: str, description: str, price: Money, on_sale: bool) -> None:
         """Replace all four values for new orders; placed orders keep their prices. Raises `PriceOutOfBounds`."""
@@ -88,6 +118,10 @@ class Product(Aggregate):
     def _changed(self, event: events.ProductChanged) -> None:
         self.name, self.description, self.on_sale = event.name, event.description, event.on_sale
         self.currency, self.price = event.price.currency, event.price
+
+    @applies(events.ProductTermsChanged)
+    def _terms_changed(self, event: events.ProductTermsChanged) -> None:
+        self.tax_class, self.weight_g, self.withdrawal_exempt = event.tax_class, event.weight_g, event.withdrawal_exempt
 
     @applies(events.ProductAvailabilityChanged)
     def _availability_changed(self, event: events.ProductAvailabilityChanged) -> None:

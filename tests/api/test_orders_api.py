@@ -12,7 +12,7 @@ from integration.domain.identifiers import BuyerId, ShipmentId
 from integration.history.entries import HistoryEntry, history_of
 from integration.read_models.lag import lag
 from ordering.commands import grant_discount
-from ordering.models import Order, OrderBoard
+from ordering.models import Order, OrderBoard, ShippingRate, TaxRate
 
 ORDERS = "/api/v1/orders"
 
@@ -93,6 +93,50 @@ def test_a_discount_is_shown(buyer: Any, system: Any, order_body: dict[str, Any]
         (usd("2.50"), usd("22.50")),
         (usd("8.00"), usd("72.00")),
     ]
+
+
+def test_an_order_shows_its_tax_and_shipping(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    TaxRate.objects.create(country="GB", tax_class="standard", percent_thousandths=17_500, valid_from="2020-01-01")
+    for option, price in (("post", 499), ("express", 999)):
+        ShippingRate.objects.create(option=option, name=option.title(), currency="USD", price_minor=price)
+    order = buyer.post(ORDERS, {**order_body, "shipping_option": "express"}).json()
+
+    assert order["lines"][0]["tax_rate"] == "17.5"
+    assert (order["lines"][0]["tax"], order["lines"][0]["total"]) == (usd("4.38"), usd("29.38"))
+    assert order["shipping"] == {
+        "option": "express",
+        "name": "Express",
+        "price": usd("9.99"),
+        "discount": usd("0.00"),
+        "tax": usd("1.75"),
+        "total": usd("11.74"),
+    }
+    assert (order["tax"], order["taxes"]) == (usd("20.13"), [{"rate": "17.5", "amount": usd("20.13")}])
+    assert order["total"] == usd("135.12")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("shipping_option", "drone", ("#/shipping_option", "unknown_shipping_option")),
+        ("shipping_option", "", ("#/shipping_option", "blank")),
+        ("shipping_option", 1, ("#/shipping_option", "invalid")),
+        ("shipping_option", "x" * 41, ("#/shipping_option", "max_length")),
+        ("expected_total", {"amount": "-1", "currency": "USD"}, ("#/expected_total/amount", "invalid")),
+        ("expected_total", "105.00", ("#/expected_total", "invalid")),
+    ],
+)
+def test_an_order_with_bad_terms_is_refused(
+    buyer: Any, shop: object, order_body: dict[str, Any], field: str, value: Any, error: tuple[str, str]
+) -> None:
+    assert errors_of(buyer.post(ORDERS, {**order_body, field: value})) == {error}
+    assert Order.objects.count() == 0
+
+
+def test_an_order_that_is_shipped_nowhere_is_refused(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    ShippingRate.objects.create(option="post", name="Post", countries="FR", currency="USD", price_minor=1)
+
+    assert errors_of(buyer.post(ORDERS, order_body)) == {("#/shipping_address/country", "not_shipped_there")}
 
 
 def test_an_order_is_placed_only_at_the_expected_total(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:

@@ -21,7 +21,36 @@ def test_a_product_has_these_fields(anonymous: Any, shop: object) -> None:
         "price": {"amount": "12.50", "currency": "USD"},
         "availability": "in_stock",
         "on_sale": True,
+        "tax_class": "standard",
+        "weight_g": 0,
+        "withdrawal_exempt": False,
     }
+
+
+def test_a_product_may_have_terms_of_its_own(operator: Any) -> None:
+    terms = {"tax_class": "reduced", "weight_g": 250, "withdrawal_exempt": True}
+    created = operator.post(PRODUCTS, {**GLOBE, **terms}).json()
+    changed = operator.patch(f"{PRODUCTS}/GLOBE-30", {"weight_g": 300}).json()
+
+    assert {name: created[name] for name in terms} == terms
+    assert {name: changed[name] for name in terms} == {**terms, "weight_g": 300}
+
+
+@pytest.mark.parametrize(
+    ("terms", "error"),
+    [
+        ({"tax_class": "luxury"}, ("#/tax_class", "invalid_choice")),
+        ({"tax_class": 1}, ("#/tax_class", "invalid")),
+        ({"weight_g": -1}, ("#/weight_g", "min_value")),
+        ({"weight_g": 10_000_001}, ("#/weight_g", "max_value")),
+        ({"weight_g": "1"}, ("#/weight_g", "invalid")),
+        ({"withdrawal_exempt": "yes"}, ("#/withdrawal_exempt", "invalid")),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused(operator: Any, terms: dict[str, Any], error: tuple[str, str]) -> None:
+    assert errors_of(operator.post(PRODUCTS, {**GLOBE, **terms})) == {error}
+    operator.post(PRODUCTS, GLOBE)
+    assert errors_of(operator.patch(f"{PRODUCTS}/GLOBE-30", terms)) == {error}
 
 
 def test_a_new_product_is_public(operator: Any, anonymous: Any) -> None:

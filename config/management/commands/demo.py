@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.shop.carry import TIMEOUT
 from config.shop.demo_orders import NothingToSell, live_through, wishes
-from config.shop.demo_shop import fill_demo_shop
+from config.shop.demo_shop import fill_demo_shop, offer_shipping
 from config.shop.report import console_on, ends_of, order_bars, table_of_ends, tree_of_causes
 from config.shop.work import leave_work
 from integration.domain.errors import DomainError
@@ -47,6 +47,7 @@ class Command(BaseCommand):
             raise CommandError("--timeout must be more than 0 seconds.")
         console, wait = console_on(self.stdout, no_color=options["no_color"]), timedelta(seconds=timeout)
         fill_demo_shop(wait)
+        offer_shipping()
         try:
             wanted = wishes(orders, Random(seed))  # noqa: S311 - not for secrets
             with order_bars(console, orders) as bars:
