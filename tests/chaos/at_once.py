@@ -1,4 +1,4 @@
-"""Run functions in threads, each with a database connection of its own: at the same moment, or beside the test."""
+"""Run functions in threads, each with a database connection of its own, at the same moment or during the test."""
 
 import threading
 from collections.abc import Callable

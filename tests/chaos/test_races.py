@@ -294,7 +294,7 @@ def _hold(claims: list[Claim]) -> None:
 def test_several_deliveries_are_locked_in_the_order_of_their_keys(
     placed: Callable[..., OrderNumber], change: Callable[[list[Claim]], object]
 ) -> None:
-    """Whoever locks them in another order meets erasing, and each other, in a deadlock."""
+    """Transactions that lock them in different orders deadlock, with erasing and with each other."""
     for _ in range(2):
         placed({"MUG": 1})
     claims = claim(QUEUE, 10)
