@@ -938,7 +938,7 @@ def test_a_row_locked_by_a_concurrent_claim_is_looked_for_again(
 def test_a_delivery_that_stays_locked_is_released_and_does_not_wait_for_the_end_of_its_lease(
     how: str, listen: Listen, run_out: RunOut, deliver: Deliver, delivery: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction that parks, replays or erases many deliveries locks them for longer than a worker looks for them."""
+    """A transaction that parks or erases many deliveries locks them for longer than a worker looks for them."""
 
     def handle(event: StockRanOut) -> None:
         if event.sku == "BAD":
