@@ -33,7 +33,7 @@ IGNORED = (
 OPTIONS = ["-q", "-n", "0", "--no-header", "-p", "no:cacheprovider", "--capture", "sys"]
 LEAST_SECONDS = 10.0
 """Seconds of the processor that each test may take at least, however fast it is without a mutant."""
-LONGEST_WAIT = 180.0
+LONGEST_WAIT = 120.0
 """Seconds of the clock on the wall that a test may take, on a busy machine, too."""
 
 
@@ -86,11 +86,15 @@ def first_failing(items: list[pytest.Item], seconds: Callable[[str], float], lat
 
 @contextmanager
 def time_limit(seconds: float, late: Callable[[], Any]) -> Iterator[None]:
-    """Call `late` if the block uses the processor longer than this, or waits longer than LONGEST_WAIT."""
+    """Call `late` if the block uses the processor longer than this, or waits longer than LONGEST_WAIT.
+
+    If the block goes on nevertheless for as long again, the process ends.
+    """
+    calls = iter([late, partial(os._exit, 1)])
     for alarm in (signal.SIGALRM, signal.SIGPROF):
-        signal.signal(alarm, lambda *_: late())
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_WAIT)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.signal(alarm, lambda *_: next(calls)())
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_WAIT, LONGEST_WAIT)
+    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
     try:
         yield
     finally:

@@ -2,7 +2,8 @@
 
 import random
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,17 @@ class Mutant(NamedTuple):
     def key(self) -> str:
         """A text that identifies the mutant as long as its file does not change."""
         return f"{self.path}:{self.line} {self.operator} {self.occurrence}"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether this is another program. `not name := value` is none, and a `*` between parameters no product."""
+        code = (ROOT / self.path).read_text(encoding="utf-8")
+        line = code.splitlines()[self.line - 1]
+        if self.operator == "AddNot" and ":=" in line:
+            with suppress(SyntaxError):
+                return bool(compile(self.of(code), self.path, "exec"))
+            return False
+        return not (self.operator == "ReplaceBinaryOperator_Mul_Div" and re.search(r"(^|[(,])\s*\*,", line))
 
     def of(self, code: str) -> str:
         """The code of the whole file with this mutant."""
@@ -90,12 +102,19 @@ def draw(count: int, seed: int, among: Mapping[str, Collection[int]] | None = No
     """
     chance = random.Random(seed)
     by_package = {package: _by_line(package, among) for package in PACKAGES}
-    lines = sum(map(len, by_package.values()))
-    drawn = []
-    for lines_of_package in by_package.values():
-        share = min(len(lines_of_package), -(-count * len(lines_of_package) // max(lines, 1)))
-        for line in chance.sample(sorted(lines_of_package), share):
-            drawn.append(chance.choice(lines_of_package[line]))
+    mutants = {line: found for lines in by_package.values() for line, found in lines.items()}
+    drawn: list[Mutant] = []
+
+    def draw_from(lines: Iterable[tuple[str, int]], number: int) -> None:
+        population = sorted(lines)
+        for line in chance.sample(population, min(number, len(population))):
+            first = mutants[line].index(chance.choice(mutants[line]))
+            in_turn = [*mutants[line][first:], *mutants[line][:first]]
+            drawn.extend([each for each in in_turn if each.is_fault][:1])
+
+    for lines in by_package.values():
+        draw_from(lines, -(-count * len(lines) // max(len(mutants), 1)))
+    draw_from(mutants.keys() - {(each.path, each.line) for each in drawn}, max(count - len(drawn), 0))
     chance.shuffle(drawn)
     return drawn[:count]
 

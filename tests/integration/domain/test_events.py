@@ -3,13 +3,14 @@
 import json
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 import pytest
+from django.conf import settings as django_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from iso3166 import countries_by_alpha2
@@ -196,3 +197,18 @@ def test_sentences_are_short_and_in_words() -> None:
     assert StockReceived(quantity=5, reference="").sentence("MUG") == "5 × MUG arrived"
     assert StockReceived(quantity=5, reference="D-1").sentence("MUG") == "5 × MUG arrived (D-1)"
     assert StockAdjusted(delta=-2, reason="broken").sentence("MUG") == "The stock of MUG was adjusted by -2 (broken)"
+
+
+def structs(kind: type[msgspec.Struct] = msgspec.Struct) -> Iterator[type[msgspec.Struct]]:
+    """Yield all kinds of struct that are imported."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from structs(each)
+
+
+def test_values_cannot_be_changed_as_little_as_the_events_that_carry_them() -> None:
+    packages = {"integration", *django_settings.CONTEXTS}
+    kinds = [kind for kind in structs() if kind.__module__.partition(".")[0] in packages]
+    changeable = {kind for kind in kinds if not kind.__struct_config__.frozen}
+    assert {kind.__module__ for kind in changeable} <= {"billing.reconciliation"}  # a report that is being made
+    assert {Address, ReservedLine} < set(kinds)

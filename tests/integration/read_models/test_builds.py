@@ -29,7 +29,7 @@ from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import differences, rebuild
 from integration.read_models.registry import ReadModel, read_models
 from ordering.commands import cancel_order
-from ordering.models import CancellationReason, History, OrderBoard, SalesOfDay
+from ordering.models import CancellationReason, History, LifetimeSpend, OrderBoard, SalesOfDay
 
 Place = Callable[..., OrderNumber]
 Drain = Callable[..., int]
@@ -259,7 +259,7 @@ def test_a_rebuild_that_a_worker_has_finished_stays(placed: Place, drain: Drain,
 
 @pytest.mark.parametrize(
     ("name", "event"),
-    [(SALES, CONFIRMED), (SALES, "ordering.order_placed"), (OrderBoard.read_model, CONFIRMED)],
+    [(SALES, CONFIRMED), (LifetimeSpend.read_model, "ordering.order_placed"), (OrderBoard.read_model, CONFIRMED)],
     ids=["one that it uses", "one of its stream that it does not use", "one of many that it uses"],
 )
 def test_a_read_model_stops_at_an_event_that_its_code_does_not_know(
@@ -278,6 +278,16 @@ def test_a_read_model_stops_at_an_event_that_its_code_does_not_know(
     catch_up_all()
     assert {(each.events, each.error) for each in lag()} == {(0, "")}
     assert sold() == 2
+
+
+def test_a_request_stops_catching_up_when_there_is_nothing_more(placed: Place, drain: Drain, statements: Any) -> None:
+    sell(placed, drain)
+    catch_up_all()
+    sell(placed, drain)
+    with statements() as seen:
+        catch_up(SALES)
+    assert sold() == 2
+    assert sum("FROM ordering_history" in sql and "ORDER BY" in sql for sql in seen) == 1, seen
 
 
 def test_an_error_of_the_own_build_is_shown_while_another_is_read(
