@@ -235,7 +235,6 @@ try:
 except NotMoney as error:
     raise ImproperlyConfigured(f"SHOP_CURRENCY must be a currency, such as USD: {error}") from error
 PRICES_INCLUDE_TAX = env.flag("PRICES_INCLUDE_TAX")
-"""Whether the prices of products and of shipping include tax. Then they are the same for every destination."""
 TAX_ROUNDING = env.one_of("TAX_ROUNDING", ["half_up", "half_even"], "half_up")
 """How half of the smallest unit of a currency is rounded in the tax of a line."""
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))

@@ -12,6 +12,7 @@ from unittest import mock
 import msgspec
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import IntegrityError
 from msgspec.structs import replace
 from rest_framework.test import APIClient
 
@@ -21,8 +22,9 @@ from billing.gateways.sandbox.adapter import SIGNATURE_HEADER
 from billing.models import MoreThanIsLeft, Payment, Refund, invoice_of
 from config.verification import verify
 from integration.domain import clock
+from integration.domain.address import Address
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging import consumer_states, outcomes, tasks
 from integration.messaging.claim import LEASE, claim
@@ -35,8 +37,8 @@ from integration.read_models.registry import read_models
 from inventory import commands as inventory
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
-from ordering.commands import list_products
-from ordering.models import Order, SalesOfDay
+from ordering.commands import grant_discount, list_products, place_order, register_buyer_if_new
+from ordering.models import Order, SalesOfDay, ShippingRate, TaxRate
 from tests.chaos.at_once import at_once
 from tests.chaos.crash_matrix import run_in_child
 from tests.chaos.flows import ADDRESS, TIMEOUT, World, drain
@@ -104,6 +106,22 @@ def one_of_many_simultaneous_refunds_succeeds() -> str | None:
     results = at_once(*[partial(billing.refund_in_part, invoice_of(order), most_of_it, "scratched")] * 20)
     given = Refund.objects.count()
     return _unexpected(results, MoreThanIsLeft) or (f"{given} refunds were given" if given != 1 else None)
+
+
+def the_lines_of_an_order_add_up_to_it() -> str | None:
+    """A loyal buyer orders goods whose discount and tax leave an odd cent."""
+    TaxRate.objects.create(country="GB", tax_class="standard", percent_thousandths=17_500, valid_from="2020-01-01")
+    ShippingRate.objects.create(option="post", name="Post", currency="USD", price_minor=333)
+    list_products([(Sku(f"SKU-{n}"), "", "", Money(price, "USD")) for n, price in enumerate(["4.33", "1.41", "2.33"])])
+    register_buyer_if_new(BuyerId("own"))
+    grant_discount(BuyerId("own"), 10, "for being there")
+    try:
+        lines = [(Sku(f"SKU-{n}"), 1) for n in range(3)]
+        order = place_order(BuyerId("own"), lines, Address(**ADDRESS), PaymentMethodId("pm_card_visa"))
+    except IntegrityError as error:
+        return " ".join(str(error).split())
+    charged = order.subtotal - order.discount + order.shipping_price + order.tax
+    return None if order.total == charged else f"the total is {order.total} instead of {charged}"
 
 
 # --- Workers ---

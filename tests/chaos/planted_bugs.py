@@ -47,6 +47,7 @@ from ordering import queries
 from ordering.api import orders as order_views
 from ordering.commands import orders as order_commands
 from ordering.models import Order
+from ordering.pricing import tax
 from tests.chaos import money_checks, own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
 from tests.chaos.databases import Fresh
@@ -90,6 +91,16 @@ def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) ->
         transaction.on_commit(partial(writing.write, {to: list(given)}))
     else:
         _write(self, to, given)
+
+
+def lose_the_odd_cent(self: Money, weights: Any) -> list[Money]:
+    """Round every share of a discount down, and share out nothing of what is left."""
+    return [Money.of_minor(self.minor * weight // (sum(weights) or 1), self.currency) for weight in weights]
+
+
+def leave_shipping_untaxed(shipping: Any, taxes: Any, totals: Any) -> Any:
+    """Show the tax of shipping among the taxes of the order, and do not charge it."""
+    return shipping
 
 
 def claim_as_done(delivery_queue: Any, limit: int, newest_first: bool = False) -> Any:
@@ -479,6 +490,16 @@ BUGS = [
         replaced(billing, "refund_in_part", refund_without_the_lock),
         check=own_checks.one_of_many_simultaneous_refunds_succeeds,
         needs_postgresql=True,
+    ),
+    Bug(
+        "odd cent lost",
+        replaced(Money, "allocate", lose_the_odd_cent),
+        check=own_checks.the_lines_of_an_order_add_up_to_it,
+    ),
+    Bug(
+        "tax of shipping not charged",
+        replaced(tax, "_with_tax", leave_shipping_untaxed),
+        check=own_checks.the_lines_of_an_order_add_up_to_it,
     ),
     Bug(
         "call-backs applied by arrival",
