@@ -24,7 +24,7 @@ def e_mails_reach_somebody(app_configs: Any, **kwargs: Any) -> list[CheckMessage
     return [
         Info(
             f"no e-mail reaches a buyer: all are written to files in {folder}, and erasing a buyer "
-            "does not delete those",
+            "deletes only those of the machine it runs on",
             hint="Set EMAIL_URL to a mail server: smtp+tls://user:password@mail.example.com:587.",
             id="waybill.I012",
         )

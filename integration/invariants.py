@@ -6,6 +6,7 @@ nobody. A context defines its invariants in `invariants.py`; those about several
 Each thing that must never be true of a row is a *clause* with a name. A test plants an offender for every clause.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -158,6 +159,14 @@ def json_elements(column: str, alias: str) -> str:
     if connection.vendor == "postgresql":
         return f"CROSS JOIN jsonb_array_elements({column}) AS {alias}(value)"
     return f"JOIN json_each({column}) AS {alias}"
+
+
+def rows_of(texts: Sequence[str], alias: str) -> str:
+    """Return SQL for one row a text, as `alias.value`."""
+    literal = json.dumps(texts).replace("'", "''")
+    if connection.vendor == "postgresql":
+        return f"jsonb_array_elements_text('{literal}'::jsonb) AS {alias}(value)"
+    return f"json_each('{literal}') AS {alias}"
 
 
 def _ask(check: Check) -> Finding:

@@ -1,11 +1,14 @@
 """Gateway to the mail server. A retry may send an e-mail twice, but always with the same Message-ID."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+
+from integration.domain.identifiers import BuyerId
+from integration.gateways.mail_files import Letter
 
 
 @contextmanager
@@ -18,17 +21,29 @@ def mail_server() -> Iterator[BaseEmailBackend]:
         _close(server)
 
 
-def send_email(server: BaseEmailBackend, *, to: str, subject: str, body: str, key: str) -> None:
+def send_email(
+    server: BaseEmailBackend,
+    *,
+    buyer: BuyerId,
+    is_wanted: Callable[[], bool],
+    to: str,
+    subject: str,
+    body: str,
+    key: str,
+) -> None:
     """Send an e-mail.
 
     Args:
+        buyer: whose e-mail it is. A backend that keeps e-mails as files keeps it under this identifier.
+        is_wanted: whether the buyer is still to get it; such a backend asks once more, because they may be erased.
         key: identifies the e-mail across retries. It becomes the Message-ID, by which mail programs drop a second copy.
 
     Raises:
         OSError: the mail server is unreachable or rejected the e-mail; retry with the same key.
     """
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
-    email = EmailMessage(subject, body, to=[to], headers={"Message-ID": f"<{key}@{domain}>"}, connection=server)
+    headers = {"Message-ID": f"<{key}@{domain}>"}
+    email = Letter(subject, body, to=[to], headers=headers, connection=server, person=buyer, is_wanted=is_wanted)
     try:
         server.open()  # an explicit open() leaves the connection open for the next e-mail
         email.send()

@@ -1,6 +1,7 @@
 """Ordering's invariants: rules about orders, buyers and read models, each checked by one SQL query."""
 
-from integration.invariants import Check, always, json_elements, json_number, json_text
+from integration.gateways.mail_files import persons_with_letters
+from integration.invariants import Check, always, json_elements, json_number, json_text, rows_of
 from integration.read_models.verify import caught_up, own_build, shown
 from integration.storage.sql import is_postgresql
 
@@ -101,6 +102,25 @@ def every_order_has_a_buyer() -> Check:
         rows="ordering_order AS o LEFT JOIN ordering_buyer AS buyer ON buyer.id = o.buyer_id",
         what="o.number || ': buyer ' || o.buyer_id || ' does not exist'",
         never={"there is no such buyer": "buyer.id IS NULL"},
+    )
+
+
+@always("erasing.no_letter_to_an_erased_buyer_is_stored")
+def no_letter_to_an_erased_buyer_is_stored() -> Check:
+    """No e-mail to an erased buyer is stored as a file on this machine."""
+    return Check(
+        rows=f"""
+            {rows_of(persons_with_letters(), "person")} JOIN ordering_buyer AS buyer ON buyer.id = person.value
+        """,
+        what="buyer.id || ': e-mails are stored as files'",
+        never={
+            "the buyer is erased": """
+                buyer.email = '' AND EXISTS (
+                  SELECT 1 FROM ordering_history AS history
+                  WHERE history.stream = 'buyer' AND history.stream_id = buyer.id
+                    AND history.name = 'ordering.buyer_erased')
+            """,
+        },
     )
 
 

@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 from django.core.mail.backends.base import BaseEmailBackend
 
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering.gateways import mail_server, send_email
-from ordering.models import Order, OrderStatus
+from ordering.models import Buyer, Order, OrderStatus
 
 
 class EmailBatch(NamedTuple):
     """What `write_to_buyer` needs.
 
     Args:
-        buyers: by order, the name and e-mail address of the buyers who want e-mails.
+        buyers: by order, the identifier, name and e-mail address of the buyers who want e-mails.
         statuses: by order, its status when the batch was read, just before the first e-mail.
         server: the mail server.
     """
 
-    buyers: Mapping[OrderNumber, tuple[str, str]]
+    buyers: Mapping[OrderNumber, tuple[BuyerId, str, str]]
     statuses: Mapping[OrderNumber, str]
     server: BaseEmailBackend
 
@@ -34,10 +34,10 @@ def email_batch(numbers: Collection[OrderNumber]) -> Iterator[EmailBatch]:
     address and buyers who turned e-mail notifications off are left out.
     """
     wanted = Order.objects.filter(pk__in=numbers, buyer__email_notifications=True).exclude(buyer__email="")
-    rows = list(wanted.order_by().values_list("number", "status", "buyer__name", "buyer__email"))
+    rows = list(wanted.order_by().values_list("number", "status", "buyer", "buyer__name", "buyer__email"))
     with mail_server() as server:
-        buyers = {OrderNumber(number): (name, email) for number, _, name, email in rows}
-        yield EmailBatch(buyers, {OrderNumber(number): status for number, status, _, _ in rows}, server)
+        buyers = {OrderNumber(number): (BuyerId(buyer), name, email) for number, _, buyer, name, email in rows}
+        yield EmailBatch(buyers, {OrderNumber(number): status for number, status, *_ in rows}, server)
 
 
 def write_to_buyer(
@@ -54,7 +54,15 @@ def write_to_buyer(
         OSError: the e-mail could not be sent; the caller retries.
     """
     if number in batch.buyers and batch.statuses[number] not in unless:
-        name, email = batch.buyers[number]
+        buyer, name, email = batch.buyers[number]
         greeting = f"Hello {name}," if name else "Hello,"
         key = blake2b(f"{number} {subject}".encode(), digest_size=12).hexdigest()
-        send_email(batch.server, to=email, subject=subject, body=f"{greeting}\n\n{body}\n", key=key)
+        send_email(
+            batch.server,
+            buyer=buyer,
+            is_wanted=Buyer.objects.filter(pk=buyer).exclude(email="").exists,
+            to=email,
+            subject=subject,
+            body=f"{greeting}\n\n{body}\n",
+            key=key,
+        )

@@ -7,6 +7,7 @@ from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.errors import Refused
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.metadata import caused_by, current_cause
+from integration.gateways.mail_files import forget_letters
 from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
@@ -23,14 +24,15 @@ ERASED_AT_ONCE = 200
 
 
 class Erased(NamedTuple):
-    """The result of an erasure: whether the profile was erased, and how many orders were anonymized."""
+    """Whether the profile was erased, how many orders were anonymized, and how many e-mails deleted."""
 
     buyer: bool
     orders: int
+    emails: int = 0
 
 
 def erase_buyer(buyer: BuyerId) -> Erased:
-    """Close a buyer's account, erase their profile, and anonymize their orders; accounting data stays.
+    """Close a buyer's account, erase their profile and e-mails, and anonymize their orders; accounting data stays.
 
     The other contexts erase their personal data of these orders when they consume `BuyerErased`. Each 200 orders take
     about twenty SQL statements and one unit of work. After an interruption, call the command again: it continues where
@@ -47,7 +49,7 @@ def erase_buyer(buyer: BuyerId) -> Erased:
     orders = 0
     while anonymized := _anonymize_some_orders(buyer):
         orders += anonymized
-    return Erased(erased, orders)
+    return Erased(erased, orders, forget_letters(buyer))  # after the commit, so that no late e-mail is stored again
 
 
 def _erase_profile(buyer: BuyerId) -> bool:

@@ -150,6 +150,15 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "ordering.spend_is_its_confirmed_orders": {
         "spend is not its orders": "UPDATE ordering_buyer SET spend_minor = spend_minor + 1",
     },
+    "erasing.no_letter_to_an_erased_buyer_is_stored": {
+        "the buyer is erased": copied(
+            "ordering_history",
+            "name = 'ordering.buyer_registered'",
+            id=NEW_ID,
+            version="version + 100",
+            name="'ordering.buyer_erased'",
+        ),
+    },
     "ordering.every_order_has_a_buyer": {
         "there is no such buyer": "UPDATE ordering_order SET buyer_id = 'B-0'",
     },

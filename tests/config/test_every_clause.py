@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.mail import get_connection
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from billing.commands import refund_in_part
 from billing.models import invoice_of
@@ -15,6 +18,7 @@ from fulfillment import commands as fulfillment
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.domain.money import Money
+from integration.gateways.mail_files import Letter
 from integration.history.append_only import histories, unprotect
 from integration.invariants import Check, Finding, always, invariants
 from integration.messaging.archive import archive_batch
@@ -26,8 +30,11 @@ LONG = timedelta(days=200)
 
 
 @pytest.fixture
-def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
-    """Orders in states that last, a refund in part, archived messages, and read models that are up to date."""
+def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings, tmp_path: Path) -> None:
+    """Orders in states that last, a refund in part, archived messages, a letter, and read models without a lag."""
+    settings.EMAIL_FILE_PATH = tmp_path
+    server = get_connection("integration.gateways.mail_files.EmailBackend")
+    server.send_messages([Letter("Hello", "Ada", to=["ada@example.com"], person="B-1", is_wanted=lambda: True)])
     placed(method="pm_card_chargeDeclined", buyer="B-2")
     drain()
     with clock.moved(LONG):

@@ -37,5 +37,8 @@ class Command(BaseCommand):
         if not any(erased):
             self.stdout.write(f"There was nothing left to erase of buyer {id}.")
             return
-        self.stdout.write(f"Buyer {id} is erased, and {erased.orders:,} of their orders anonymized.")
+        self.stdout.write(
+            f"Buyer {id} is erased, {erased.orders:,} of their orders anonymized, and {erased.emails:,} of their "
+            "e-mails deleted, which this machine stored as files."
+        )
         self.stdout.write("The other contexts erase theirs when their workers handle the message.")
