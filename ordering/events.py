@@ -80,7 +80,7 @@ class BuyerProfileChanged(DomainEvent, kw_only=True):
     "ordering.buyer_spend_changed", says="the spend of buyer {buyer} became {spend} with order {order}: {change}"
 )
 class BuyerSpendChanged(DomainEvent, kw_only=True):
-    """A confirmed order raised the buyer's lifetime spend, or the cancellation of one lowered it."""
+    """A confirmed order raised the buyer's lifetime spend, or its refund or cancellation lowered it."""
 
     buyer: BuyerId
     order: OrderNumber
@@ -191,7 +191,11 @@ class OrderCancellationRefused(DomainEvent, kw_only=True):
 
 @domain_event("ordering.order_cancelled", says="order {order} of {total} was cancelled ({reason})")
 class OrderCancelled(DomainEvent, kw_only=True):
-    """The order ended before anything was shipped."""
+    """The order ended before anything was shipped.
+
+    `spend` is by how much it lowers the buyer's lifetime spend. Older code recorded none and means the total, if the
+    order was confirmed.
+    """
 
     order: OrderNumber
     buyer: BuyerId
@@ -199,6 +203,14 @@ class OrderCancelled(DomainEvent, kw_only=True):
     note: PersonalText
     total: Money
     was_confirmed: bool
+    spend: Money | None = None
+
+    @property
+    def lowers_spend_by(self) -> Money:
+        """By how much the cancellation lowers the buyer's lifetime spend."""
+        if not self.was_confirmed:
+            return Money.zero(self.total.currency)
+        return self.total if self.spend is None else self.spend
 
 
 @domain_event("ordering.order_shipment_arranged", says="shipment {shipment} was arranged for order {order}")
@@ -232,10 +244,16 @@ class OrderDelivered(DomainEvent, kw_only=True):
 
 @domain_event("ordering.order_refunded", says="the refunds of order {order} came to {refunded}")
 class OrderRefunded(DomainEvent, kw_only=True):
-    """Money was refunded to the buyer; `refunded` is the total so far."""
+    """Money was refunded to the buyer; `refunded` is the total so far.
+
+    `spend` is by how much it lowers the buyer's lifetime spend: nothing once the order is cancelled. Older code
+    recorded neither buyer nor spend, and refunds did not lower the spend.
+    """
 
     order: OrderNumber
     refunded: Money
+    buyer: BuyerId | None = None
+    spend: Money | None = None
 
 
 @domain_event("ordering.order_anonymized", says="order {order} was anonymized", erases=True)

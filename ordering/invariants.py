@@ -80,11 +80,11 @@ def refunded_at_most_paid() -> Check:
 
 @always("ordering.spend_is_its_confirmed_orders")
 def spend_is_its_confirmed_orders() -> Check:
-    """A buyer's spend equals the total of their confirmed orders in the currency of the spend."""
+    """A buyer's spend is what they paid for confirmed orders in its currency, less the refunds that lowered it."""
     return Check(
         rows=f"""
             ordering_buyer AS buyer LEFT JOIN (
-                SELECT buyer_id, currency, sum(total_minor) AS total FROM ordering_order
+                SELECT buyer_id, currency, sum(total_minor - spend_refunded_minor) AS total FROM ordering_order
                 WHERE status IN {CONFIRMED} GROUP BY buyer_id, currency
             ) AS orders ON orders.buyer_id = buyer.id AND orders.currency = buyer.currency
         """,  # noqa: S608 - made of constants in the code only
@@ -92,6 +92,28 @@ def spend_is_its_confirmed_orders() -> Check:
             buyer.id || ': spent ' || buyer.spend_minor || ', but the orders are ' || coalesce(orders.total, 0)
         """,
         never={"spend is not its orders": "buyer.spend_minor <> coalesce(orders.total, 0)"},
+    )
+
+
+@always("ordering.refunds_lower_the_spend")
+def refunds_lower_the_spend() -> Check:
+    """Each refund of a confirmed order lowered its buyer's spend once, unless older code recorded the refund."""
+    return Check(
+        rows="ordering_order AS o",
+        what="""
+            o.number || ' (' || o.status || '): refunded ' || o.refunded_minor || ', of which '
+              || o.spend_refunded_minor || ' lowered the spend'
+        """,
+        never={
+            "more lowered the spend than was refunded": "o.spend_refunded_minor > o.refunded_minor",
+            "a refund raised the spend": "o.spend_refunded_minor < 0",
+            "a refund did not lower the spend": f"""
+                o.status IN {CONFIRMED} AND o.spend_refunded_minor <> o.refunded_minor AND NOT EXISTS (
+                  SELECT 1 FROM ordering_history AS history
+                  WHERE history.stream = 'order' AND history.stream_id = o.number
+                    AND history.name = 'ordering.order_refunded' AND {json_text("history.data", "buyer")} IS NULL)
+            """,  # noqa: S608 - made of constants in the code only
+        },
     )
 
 
@@ -215,7 +237,7 @@ def order_board_shows_only_orders() -> Check:
 
 @always("read_models.lifetime_spend_is_what_buyers_spent")
 def lifetime_spend_is_what_buyers_spent() -> Check:
-    """The lifetime spend in each currency equals the buyer's confirmed orders; checked only once it has caught up."""
+    """The lifetime spend in each currency is that of confirmed orders less refunds; checked once it has caught up."""
     return _both_sides(
         SPEND,
         key=("buyer", "currency"),
@@ -224,7 +246,8 @@ def lifetime_spend_is_what_buyers_spent() -> Check:
             WHERE build = {own_build(SPEND)}
         """,  # noqa: S608 - contains only names from the code
         expected=f"""
-            SELECT buyer_id, currency, 1, total_minor, 0 FROM ordering_order WHERE status IN {CONFIRMED}
+            SELECT buyer_id, currency, 1, total_minor - spend_refunded_minor, 0 FROM ordering_order
+            WHERE status IN {CONFIRMED}
         """,  # noqa: S608 - contains only constants from the code
         compared=("orders", "amount"),
     )

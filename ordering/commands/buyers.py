@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
@@ -16,7 +16,7 @@ from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.money import Money
 from integration.domain.text import normalized
-from ordering.events import OrderCancelled, OrderConfirmed
+from ordering.events import OrderCancelled, OrderConfirmed, OrderRefunded
 from ordering.models import CONFIRMED_STATES, Buyer, Order
 
 IDENTIFIER = re.compile(r"[A-Z]-\d[\d-]*|erased \d+", re.IGNORECASE)
@@ -137,7 +137,7 @@ def user_of_buyer(buyer: BuyerId) -> int | None:
 
 
 def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:
-    """Add `change` to the buyer's lifetime spend because of an order; negative for a cancelled one.
+    """Add `change` to the buyer's lifetime spend because of an order; negative for a refund or a cancellation.
 
     If the shop's currency has changed since, the spend starts anew with all that the buyer has spent in the new one.
     """
@@ -149,16 +149,18 @@ def change_spend(buyer: BuyerId, order: OrderNumber, change: Money) -> None:
 
 
 def _spent(work: UnitOfWork, buyer: BuyerId, currency: str) -> Money:
-    """The total of the buyer's confirmed orders in a currency, up to the event that is being dispatched."""
+    """What the buyer paid for confirmed orders in a currency, less refunds, up to the event that is dispatched."""
     confirmed = Order.objects.filter(buyer=buyer, currency=currency, status__in=CONFIRMED_STATES).order_by()
-    stored = confirmed.aggregate(total=Sum("total_minor", default=0))["total"]
+    stored = confirmed.aggregate(total=Sum(F("total_minor") - F("spend_refunded_minor"), default=0))["total"]
     changes = [(buyer, Money.of_minor(int(stored), currency))]
     for recorded in work.dispatched:  # the database does not have these yet
         match recorded.event:
             case OrderConfirmed(buyer=whose, paid=paid):
                 changes.append((whose, paid))
-            case OrderCancelled(was_confirmed=True, buyer=whose, total=total):
-                changes.append((whose, -total))
+            case OrderCancelled(buyer=whose) as cancelled:
+                changes.append((whose, -cancelled.lowers_spend_by))
+            case OrderRefunded(buyer=str(whose), spend=Money() as refunded):
+                changes.append((BuyerId(whose), -refunded))
     return Money.sum((change for whose, change in changes if (whose, change.currency) == (buyer, currency)), currency)
 
 

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.address import Address
-from integration.domain.errors import NotYet, Refused
+from integration.domain.errors import NotYet
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
@@ -22,7 +22,9 @@ from ordering.models.order_shipments import with_arranged, with_dispatched, with
 from ordering.models.order_states import (
     CANCELLED,
     CONFIRMED,
+    CONFIRMED_STATES,
     ORDER_LIFE,
+    AmountMismatch,
     CancellationReason,
     CancellationUnderWay,
     OrderStatus,
@@ -30,10 +32,6 @@ from ordering.models.order_states import (
     payment_status_of,
 )
 from ordering.pricing import PricedOrder
-
-
-class AmountMismatch(Refused):
-    """The amount paid is not the total of the order."""
 
 
 class Order(OrderPrices, OfOneStory):
@@ -54,6 +52,8 @@ class Order(OrderPrices, OfOneStory):
     paid_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
     paid, refunded = money("paid_minor"), money("refunded_minor")
+    spend_refunded_minor = MinorUnitsField(default=0, db_default=0)
+    spend_refunded = money("spend_refunded_minor")  # the part of `refunded` that lowered the buyer's lifetime spend
     payment_method = models.CharField(max_length=80)
     payment_due_at = models.DateTimeField()
     shipping_address = models.JSONField()
@@ -203,12 +203,13 @@ class Order(OrderPrices, OfOneStory):
     def record_refund(self, refunded: Money) -> None:
         """Record that `refunded` is the total refunded so far.
 
-        Totals may arrive in any order: one that is not higher than the recorded total is ignored. Raises `NotYet` if
-        the payment is not recorded yet.
+        Totals may arrive in any order: one that is not higher is ignored. Raises `NotYet` before the payment.
         """
         if self.accepts("record_refund") and refunded > self.refunded:
             self.require(refunded <= self.paid, NotYet("the refund arrived before its payment"))
-            self.record(events.OrderRefunded(order=self._number, refunded=refunded))
+            order, buyer, counts = self._number, BuyerId(self.buyer_id), self.status in CONFIRMED_STATES
+            spend = refunded - self.refunded if counts else Money.zero(self.currency)
+            self.record(events.OrderRefunded(order=order, refunded=refunded, buyer=buyer, spend=spend))
 
     def anonymize(self) -> None:
         """Erase the personal data of the order; raises `NotAllowed` unless it is delivered or cancelled."""
@@ -222,8 +223,9 @@ class Order(OrderPrices, OfOneStory):
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:
         order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED
+        why, spend = reason.value, self.total - self.spend_refunded if confirmed else Money.zero(self.currency)
         cancelled = events.OrderCancelled(
-            order=order, buyer=buyer, reason=reason.value, note=note, total=self.total, was_confirmed=confirmed
+            order=order, buyer=buyer, reason=why, note=note, total=self.total, was_confirmed=confirmed, spend=spend
         )
         self.record(cancelled)
 
@@ -281,6 +283,7 @@ class Order(OrderPrices, OfOneStory):
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:
         self.refunded = event.refunded
+        self.spend_refunded += event.spend or Money.zero(self.currency)
 
     @applies(events.OrderAnonymized)
     def _anonymized(self, event: events.OrderAnonymized) -> None:

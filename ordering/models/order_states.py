@@ -30,6 +30,10 @@ class CancellationReason(models.TextChoices):
     BY_OPERATOR = "by_operator"
 
 
+class AmountMismatch(Refused):
+    """The amount paid is not the total of the order."""
+
+
 class CancellationUnderWay(Refused):
     """The cancellation of this order is requested already, with another note. Fulfillment is still to decide."""
 

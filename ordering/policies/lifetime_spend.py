@@ -1,4 +1,4 @@
-"""A buyer's lifetime spend is the sum of their orders that were confirmed and not cancelled afterwards."""
+"""A buyer's lifetime spend is what they paid for orders that were confirmed and not cancelled, less refunds."""
 
 from integration.policies import whenever
 from ordering import commands, events
@@ -11,5 +11,11 @@ def add_confirmed_order(event: events.OrderConfirmed) -> None:
 
 @whenever(events.OrderCancelled)
 def subtract_cancelled_order(event: events.OrderCancelled) -> None:
-    if event.was_confirmed:
-        commands.change_spend(event.buyer, event.order, -event.total)
+    if event.lowers_spend_by:
+        commands.change_spend(event.buyer, event.order, -event.lowers_spend_by)
+
+
+@whenever(events.OrderRefunded)
+def subtract_refund(event: events.OrderRefunded) -> None:
+    if event.buyer and event.spend:
+        commands.change_spend(event.buyer, event.order, -event.spend)

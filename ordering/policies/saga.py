@@ -112,7 +112,7 @@ def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
     commands.cancel_for_declined_payment(event.order, event.reason)
 
 
-@whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders)
+@whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders_and_buyers)
 def record_refund(event: contracts.billing.RefundIssued) -> None:
     commands.record_refund(event.order, event.refunded)
 

@@ -1,9 +1,13 @@
-"""Read models of sales per day and lifetime spend: sums over confirmed orders, minus those cancelled afterwards."""
+"""Read models of sales per day and lifetime spend: sums over confirmed orders, minus those cancelled afterwards.
+
+Refunds lower the lifetime spend, but not the sales of a day.
+"""
 
 from collections.abc import Collection
 from datetime import UTC, date
 from itertools import product
 
+from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.history.personal_data import load_personal
 from integration.read_models.batch import Batch, read_model
@@ -14,15 +18,17 @@ from ordering.models import History, LifetimeSpend, Order, SalesOfDay
 CONFIRMED_OR_CANCELLED = (events.OrderConfirmed, events.OrderCancelled)
 
 
-@read_model(LifetimeSpend, stream=Order.stream, events=CONFIRMED_OR_CANCELLED)
+@read_model(LifetimeSpend, stream=Order.stream, events=(*CONFIRMED_OR_CANCELLED, events.OrderRefunded))
 def keep_lifetime_spend(batch: Batch) -> None:
     totals = batch.totals()
     for entry in batch.entries:
         match entry.event:
             case events.OrderConfirmed(buyer=buyer, paid=paid):
                 totals.add(buyer, paid.currency, orders=1, spend_minor=paid.minor)
-            case events.OrderCancelled(was_confirmed=True, buyer=buyer, total=total):
-                totals.add(buyer, total.currency, orders=-1, spend_minor=-total.minor)
+            case events.OrderCancelled(was_confirmed=True, buyer=buyer, lowers_spend_by=spend):
+                totals.add(buyer, spend.currency, orders=-1, spend_minor=-spend.minor)
+            case events.OrderRefunded(buyer=str(buyer), spend=Money() as spend) if spend:
+                totals.add(buyer, spend.currency, orders=0, spend_minor=-spend.minor)
     totals.write()
 
 

@@ -346,6 +346,11 @@ FLOWS = {
         (*PLACED, Step("quarantine", _quarantine), Step("inspect", _inspect), settle("settle inspected")),
         frozenset({"confirmed paid"}),
     ),
+    "refund_in_part_and_cancel": Flow(
+        "An operator gives some of the money back, and then the buyer cancels and gets the rest.",
+        (*PAID, Step("refund", _refund), settle(), Step("cancel", _cancel), settle()),
+        frozenset({"cancelled by_buyer refunded"}),
+    ),
 }
 """Each flow by its name. The first flow that has a step after the same steps is the one that is killed in it."""
 

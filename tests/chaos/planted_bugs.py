@@ -46,6 +46,7 @@ from ordering import commands as ordering
 from ordering import queries
 from ordering.api import orders as order_views
 from ordering.commands import orders as order_commands
+from ordering.events import OrderCancelled
 from ordering.models import Order
 from ordering.pricing import tax
 from tests.chaos import money_checks, own_checks
@@ -257,6 +258,12 @@ def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
     return partial(billing.settle_refund, refund.id, booked)
 
 
+def raise_the_spend_only(buyer: Any, order: Any, change: Money) -> None:
+    """Add confirmed orders to the lifetime spend, and subtract nothing."""
+    if change > Money.zero(change.currency):
+        _change_spend(buyer, order, change)
+
+
 def fail_in_any_state(self: Payment, reason: str) -> None:
     """Record a failure in every state, so that the call-back that arrives last wins."""
     self.record(payment_events.PaymentFailed(payment=self.id, order=self.order, reason=reason))
@@ -348,6 +355,7 @@ def take_the_clients_price() -> Iterator[None]:
 
 
 _ship = Reservation.ship
+_change_spend = ordering.change_spend
 _claim = claim.claim
 _get_many = UnitOfWork.get_many
 _write = UnitOfWork.write
@@ -471,6 +479,18 @@ BUGS = [
         "partial refund not recorded",
         replaced(ordering, "record_refund", lambda *args: None),
         (FLOWS["refund_in_part"],),
+        True,
+    ),
+    Bug(
+        "refund in part does not lower the spend",
+        replaced(ordering, "change_spend", raise_the_spend_only),
+        (FLOWS["refund_in_part"],),
+        True,
+    ),
+    Bug(
+        "refund and cancellation both lower the spend",
+        replaced(OrderCancelled, "lowers_spend_by", property(lambda event: event.total)),
+        (FLOWS["refund_in_part_and_cancel"],),
         True,
     ),
     Bug(

@@ -159,6 +159,11 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
             name="'ordering.buyer_erased'",
         ),
     },
+    "ordering.refunds_lower_the_spend": {
+        "more lowered the spend than was refunded": "UPDATE ordering_order SET spend_refunded_minor = paid_minor + 1",
+        "a refund raised the spend": "UPDATE ordering_order SET spend_refunded_minor = -1",
+        "a refund did not lower the spend": "UPDATE ordering_order SET spend_refunded_minor = 0",
+    },
     "ordering.every_order_has_a_buyer": {
         "there is no such buyer": "UPDATE ordering_order SET buyer_id = 'B-0'",
     },

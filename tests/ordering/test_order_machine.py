@@ -13,6 +13,7 @@ from integration.domain.errors import NotYet
 from integration.domain.identifiers import PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
+from ordering.events import OrderCancelled, OrderConfirmed, OrderRefunded
 from ordering.models import AmountMismatch, CancellationReason
 from ordering.pricing import Item
 from tests.histories import assert_is_its_history
@@ -37,13 +38,14 @@ lines = st.lists(
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """The model: the stage, the amounts paid and refunded, and whether a cancellation is requested."""
+    """The model: the stage, the amounts paid, refunded and spent, and whether a cancellation is requested."""
 
     @initialize(lines=lines, percent=st.integers(0, 99))
     def place(self, lines: list[Item], percent: int) -> None:
         self.order = place_plainly(lines, percent, shipping_address=LONDON)
         self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
         self.stage, self.reason, self.paid, self.refunded, self.cancellation_requested = PENDING, "", 0, 0, False
+        self.spent = 0
 
     def send(self, message: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
         expected: AbstractContextManager[Any] = pytest.raises(refusal) if refusal else nullcontext()
@@ -54,7 +56,7 @@ class OrderMachine(RuleBasedStateMachine):
             assert self.order.version == before
 
     def cancelled(self, reason: str) -> None:
-        self.stage, self.reason, self.cancellation_requested = CANCELLED, reason, False
+        self.stage, self.reason, self.cancellation_requested, self.spent = CANCELLED, reason, False, 0
 
     @rule()
     def goods_are_reserved(self) -> None:
@@ -76,7 +78,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.send(lambda: self.order.confirm(PAYMENT, amount), refusal)
         if counts and not refusal:
             self.paid = self.total
-            self.stage = CONFIRMED if self.stage == AWAITING else CANCELLED
+            if self.stage == AWAITING:
+                self.stage, self.spent = CONFIRMED, self.total
 
     @rule()
     def payment_is_declined(self) -> None:
@@ -139,6 +142,7 @@ class OrderMachine(RuleBasedStateMachine):
         early = self.stage < CONFIRMED or refunded > max(self.paid, self.refunded)
         self.send(lambda: self.order.record_refund(Money.of_minor(refunded, "USD")), NotYet if early else None)
         if not early:
+            self.spent -= max(refunded - self.refunded, 0) if self.stage != CANCELLED else 0
             self.refunded = max(self.refunded, refunded)
 
     @invariant()
@@ -151,6 +155,17 @@ class OrderMachine(RuleBasedStateMachine):
         assert order.cancellation_requested == (
             self.cancellation_requested and self.stage in (CONFIRMED, SHIPPED, DELIVERED)
         )
+
+    @invariant()
+    def its_events_lower_the_spend_once(self) -> None:
+        spent = 0
+        for recorded in self.order.recorded_events:
+            match recorded.event:
+                case OrderConfirmed(paid=paid):
+                    spent += paid.minor
+                case OrderCancelled(lowers_spend_by=lowered) | OrderRefunded(spend=Money() as lowered):
+                    spent -= lowered.minor
+        assert spent == self.spent
 
     @invariant()
     def order_equals_its_history(self) -> None:

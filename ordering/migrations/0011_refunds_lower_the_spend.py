@@ -1,0 +1,16 @@
+"""Orders know how much of their refunds lowered the lifetime spend. Older code beside this lowers it by nothing."""
+
+from django.db import migrations
+
+from integration.storage.columns import MinorUnitsField
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ordering", "0010_board_by_change")]
+    operations = [
+        migrations.AddField(
+            model_name="order",
+            name="spend_refunded_minor",
+            field=MinorUnitsField(db_default=0, default=0),
+        ),
+    ]
