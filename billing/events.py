@@ -64,6 +64,14 @@ class InvoicePaid(DomainEvent, kw_only=True):
     amount: Money
 
 
+@domain_event("billing.invoice_settled_without_payment", says="nothing was to be paid for invoice {invoice}")
+class InvoiceSettledWithoutPayment(DomainEvent, kw_only=True):
+    """The goods of an order that costs nothing are reserved; its invoice counts as paid."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+
+
 @domain_event("billing.invoice_voided", says="invoice {invoice} was voided")
 class InvoiceVoided(DomainEvent, kw_only=True):
     invoice: InvoiceNumber

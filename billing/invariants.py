@@ -5,7 +5,7 @@ from integration.invariants import Check, always
 
 @always("billing.paid_is_its_payments")
 def paid_is_its_payments() -> Check:
-    """An invoice has at most one successful payment, and `paid` is that payment's amount."""
+    """An invoice has at most one successful payment, `paid` is its amount, and a settled invoice is paid in full."""
     return Check(
         rows="""
             billing_invoice AS invoice LEFT JOIN (
@@ -20,6 +20,9 @@ def paid_is_its_payments() -> Check:
         never={
             "more than one payment succeeded": "coalesce(payments.times, 0) > 1",
             "paid is not what its payments brought": "invoice.paid_minor <> coalesce(payments.total, 0)",
+            "it is settled and not paid in full": """
+                invoice.status IN ('paid', 'refunded') AND invoice.paid_minor <> invoice.total_minor
+            """,
         },
     )
 
@@ -94,6 +97,7 @@ def a_payment_is_of_its_invoice() -> Check:
             "the orders differ": 'payment."order" <> invoice."order"',
             "the currencies differ": "payment.currency <> invoice.currency",
             "the amounts differ": "payment.amount_minor <> invoice.total_minor",
+            "nothing is to be paid": "payment.amount_minor = 0",
         },
     )
 

@@ -10,6 +10,7 @@ MOVES_NO_ORDER = (
     *("ordering.show-in-stock", "ordering.show-low-stock", "ordering.show-out-of-stock", "inventory.open-stock-item"),
     *("ordering.tell-buyer-of-confirmation", "ordering.tell-buyer-of-dispatch"),
     *("ordering.tell-buyer-of-cancellation", "ordering.tell-buyer-of-refund"),
+    "ordering.notify-buyer-of-refused-cancellation",
     *("billing.forget-payment-method", "fulfillment.forget-recipient"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
@@ -60,6 +61,7 @@ def nothing_is_confirmed_without_goods_and_money() -> Check:
         never={
             "there are no goods": "coalesce(r.status, '') NOT IN ('held', 'committed', 'shipped')",
             "there is no money": "coalesce(i.paid_minor, 0) <> o.total_minor",
+            "its invoice is not settled": "coalesce(i.status, '') NOT IN ('paid', 'refunded')",
         },
     )
 
@@ -213,15 +215,15 @@ def captured_less_refunded_is_what_orders_owe() -> Check:
 @always("erasing.nothing_is_left_of_an_anonymized_order")
 def nothing_is_left_of_an_anonymized_order() -> Check:
     """No context has personal data of an anonymized order, once the message of its erasure is handled."""
-    street = json_text("s.recipient", "street")
+    street, recipient = json_text("s.recipient", "street"), json_text("o.shipping_address", "recipient")
     return Check(
-        rows="""
-            ordering_order AS o WHERE o.payment_method = ''
+        rows=f"""
+            ordering_order AS o WHERE o.payment_method = '' AND {recipient} = '{ERASED}'
               AND NOT EXISTS (
                 SELECT 1 FROM integration_delivery AS delivery
                 WHERE delivery.consumer IN ('billing.forget-payment-method', 'fulfillment.forget-recipient')
                   AND delivery.status IN ('pending', 'dead'))
-        """,
+        """,  # noqa: S608 - made of constants in the code only
         what="o.number || ' is anonymized'",
         never={
             "its history has personal values": """

@@ -152,12 +152,15 @@ class OrderGoodsReserved(DomainEvent, kw_only=True):
 
 @domain_event("ordering.order_confirmed", says="order {order} was paid with {paid} and confirmed")
 class OrderConfirmed(DomainEvent, kw_only=True):
-    """The order is paid in full and will be shipped."""
+    """The order is paid in full and will be shipped; `payment` is empty if nothing was to be paid."""
 
     order: OrderNumber
     buyer: BuyerId
     payment: PaymentId
     paid: Money
+
+    def sentence(self, key: str) -> str:
+        return super().sentence(key) if self.payment else f"Order {self.order} cost nothing and was confirmed"
 
 
 @domain_event("ordering.order_paid_too_late", says="{paid} arrived for order {order} after it was cancelled")

@@ -158,6 +158,7 @@ class Walk:
         self.cancel_orders()
         self.fail_orders()
         self.settle_callbacks_and_discrepancies()
+        self.order_for_nothing()
         self.erase()
 
     # --- The phases ---
@@ -243,6 +244,19 @@ class Walk:
         self._command(note_call_back, "sandbox", CallBack(f"evt_{self.tag}", "charged", booked))
         Discrepancy.objects.create(subject=self.tag, finding="they have it, we don't", found_at=clock.now())
         self._command(settle_discrepancy, self.tag, "seen to")
+
+    def order_for_nothing(self) -> None:
+        """Order goods that have become free, and cancel."""
+        for i in range(self.orders):
+            for sku in self._skus_of(i):
+                change_product(sku, {"price": Money("0", "USD")})
+        numbers = self._placed()
+        self._react()
+        self._expect(numbers, "confirmed")
+        for number in numbers:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        self._react()
+        self._expect(numbers, "cancelled")
 
     def erase(self) -> None:
         for shipment in self._shipments(self.through):

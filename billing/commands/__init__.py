@@ -90,14 +90,16 @@ def lock_refunds_and_invoices(refunds: Mapping[RefundId, OrderNumber]) -> None:
 
 
 def request_payment(order: OrderNumber) -> None:
-    """Request the payment of an order, once, because its stock is reserved.
+    """Request the payment of an order, once, because its stock is reserved; settle an invoice of zero at once.
 
     Raises:
         NotYet: the invoice is not issued yet.
     """
     with unit_of_work() as work:
         invoice = _invoice(work, order)
-        if invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
+        if not invoice.total:
+            invoice.settle_without_payment()
+        elif invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
             work.add(Payment.request(invoice))
 
 

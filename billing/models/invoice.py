@@ -49,12 +49,13 @@ _row = by_state(InvoiceStatus)
 INVOICE_LIFE = StateTable(
     InvoiceStatus,
     {
-        # message               open    paid      refunded void
-        "request_payment": _row(STAY,   IGNORE,   IGNORE,  IGNORE),
-        "settle":          _row(PAID,   IGNORE,   IGNORE,  STAY),
-        "void":            _row(VOID,   STAY,     IGNORE,  IGNORE),
-        "refund_in_part":  _row(REFUSE, STAY,     REFUSE,  REFUSE),
-        "record_refund":   _row(REFUSE, REFUNDED, REFUSE,  STAY),
+        # message                      open    paid      refunded void
+        "request_payment":        _row(STAY,   IGNORE,   IGNORE,  IGNORE),
+        "settle_without_payment": _row(PAID,   IGNORE,   IGNORE,  IGNORE),
+        "settle":                 _row(PAID,   IGNORE,   IGNORE,  STAY),
+        "void":                   _row(VOID,   STAY,     IGNORE,  IGNORE),
+        "refund_in_part":         _row(REFUSE, STAY,     REFUSE,  REFUSE),
+        "record_refund":          _row(REFUSE, REFUNDED, REFUSE,  STAY),
     },
 )  # fmt: skip
 
@@ -148,6 +149,12 @@ class Invoice(OfOneStory):
     def _ids(self) -> dict[str, Any]:
         return {"invoice": InvoiceNumber(self.number), "order": OrderNumber(self.order)}
 
+    def settle_without_payment(self) -> None:
+        """Settle the invoice of an order that costs nothing; raises `AmountMismatch`."""
+        if self.accepts("settle_without_payment"):
+            self.require(not self.total, AmountMismatch)
+            self.record(events.InvoiceSettledWithoutPayment(**self._ids))
+
     def settle(self, payment: PaymentId, amount: Money) -> None:
         """Record the payment; if the invoice is void, owe a refund of the whole amount.
 
@@ -233,6 +240,10 @@ class Invoice(OfOneStory):
     @applies(events.InvoicePaid)
     def _paid(self, event: events.InvoicePaid) -> None:
         self.status, self.paid = InvoiceStatus.PAID, event.amount
+
+    @applies(events.InvoiceSettledWithoutPayment)
+    def _settled_without_payment(self, event: events.InvoiceSettledWithoutPayment) -> None:
+        self.status = InvoiceStatus.PAID
 
     @applies(events.VoidInvoicePaid)
     def _void_paid(self, event: events.VoidInvoicePaid) -> None:

@@ -37,6 +37,11 @@ def publish_payment_requested(event: events.PaymentRequested) -> None:
     publish(contracts.billing.PaymentRequested(order=event.order, payment=event.payment, amount=event.amount))
 
 
+@whenever(events.InvoiceSettledWithoutPayment)
+def publish_payment_not_required(event: events.InvoiceSettledWithoutPayment) -> None:
+    publish(contracts.billing.PaymentNotRequired(order=event.order))
+
+
 @whenever(events.PaymentSucceeded)
 def publish_payment_succeeded(event: events.PaymentSucceeded) -> None:
     publish(contracts.billing.PaymentSucceeded(order=event.order, payment=event.payment, amount=event.amount))

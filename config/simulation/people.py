@@ -25,10 +25,13 @@ from ordering.commands import list_products
 from ordering.models import Order, OrderStatus
 
 PAYING, DECLINED = sorted(TEST_METHODS - DECLINES.keys()), sorted(DECLINES)
-PLENTY, SCARCE, NONE = ["MUG", "LAMP", "ATLAS", "ROPE"], ["CANOE", "STOVE"], "RELIC"
+PLENTY, SCARCE, NONE, FREE = ["MUG", "LAMP", "ATLAS", "ROPE"], ["CANOE", "STOVE"], "RELIC", "LEAFLET"
 PRICES = {"MUG": "12.50", "LAMP": "80.00", "ATLAS": "1000.00", "ROPE": "0.99", "CANOE": "980.00", "STOVE": "95.00"}
+PRICES[FREE] = "0.00"
 
 SCARCE_GOODS, NO_GOODS, BAD_CARD, CHANGED_MIND, ASKED_AGAIN, CUT_OFF = 0.2, 0.03, 0.12, 0.2, 0.15, 0.25
+FREE_EVERY = 20
+"""One of so many orders costs nothing and names no payment method."""
 LONGEST_REQUEST = 40
 """A request that is cut off ends within this many statements."""
 BETWEEN_ORDERS = 15.0
@@ -41,9 +44,9 @@ BETWEEN_INSPECTIONS = 300.0
 
 def furnish(orders: int) -> None:
     """List and stock goods, some of them too few for the orders."""
-    goods = [*PLENTY, *SCARCE, NONE]
+    goods = [*PLENTY, *SCARCE, NONE, FREE]
     list_products([(Sku(sku), sku.title(), "", Money(Decimal(PRICES.get(sku, "49.00")), "USD")) for sku in goods])
-    stock = {**dict.fromkeys(PLENTY, 10 * orders + 1_000), **dict.fromkeys(SCARCE, orders // 10 + 1)}
+    stock = {**dict.fromkeys([*PLENTY, FREE], 10 * orders + 1_000), **dict.fromkeys(SCARCE, orders // 10 + 1)}
     stock_up([(Sku(sku), quantity) for sku, quantity in stock.items()], "opening stock")
 
 
@@ -87,16 +90,16 @@ class Buyers(Client):
         self.carrier = Carrier(world)
         self.numbers: dict[str, str] = {}
         for n in range(orders):
-            world.after(world.random.uniform(0, BETWEEN_ORDERS * orders), self._order, f"order-{n}", self._wish())
+            world.after(world.random.uniform(0, BETWEEN_ORDERS * orders), self._order, f"order-{n}", self._wish(n))
 
-    def _wish(self) -> dict[str, Any]:
+    def _wish(self, n: int) -> dict[str, Any]:
         random = self.world.random
         skus = random.sample(PLENTY, random.randint(1, 3))
         if self.world.chances(SCARCE_GOODS):
             skus.append(random.choice(SCARCE))
         if self.world.chances(NO_GOODS):
             skus.append(NONE)
-        return {
+        wish: dict[str, Any] = {
             "lines": [{"sku": sku, "quantity": random.randint(1, 3)} for sku in skus],
             "shipping_address": {
                 "recipient": "Ada Lovelace",
@@ -107,6 +110,10 @@ class Buyers(Client):
             },
             "payment_method": random.choice(DECLINED if self.world.chances(BAD_CARD) else PAYING),
         }
+        if n % FREE_EVERY == FREE_EVERY - 1:
+            wish["lines"] = [{"sku": FREE, "quantity": 1}]
+            del wish["payment_method"]
+        return wish
 
     def _order(self, key: str, wish: Mapping[str, Any]) -> None:
         world, user = self.world, self.users[int(key.partition("-")[2]) % len(self.users)]

@@ -54,6 +54,13 @@ class PaymentSucceeded(IntegrationEvent, kw_only=True):
     amount: Money
 
 
+@contract("billing.payment-not-required")
+class PaymentNotRequired(IntegrationEvent, kw_only=True):
+    """The order's goods are reserved, and its total is zero: there is no payment."""
+
+    order: OrderNumber
+
+
 @contract("billing.payment-failed")
 class PaymentFailed(IntegrationEvent, kw_only=True):
     """The order's payment was declined and cannot be collected."""

@@ -98,3 +98,13 @@ class AddUniqueConcurrently(AddConstraint):
             schema_editor.execute(DROP.format(self.constraint.name))
         else:
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddCheckNotValid(operations.AddConstraintNotValid):
+    """Django's operation, also for SQLite: adds a check that all present rows are known to pass."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        else:
+            AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)

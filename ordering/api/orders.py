@@ -44,7 +44,11 @@ class OrderInput(Input):
 
     lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
     shipping_address = AddressField()
-    payment_method = Text(max_length=80, help_text="For example pm_card_visa, a test payment method of the sandbox.")
+    payment_method = Text(
+        max_length=80,
+        required=False,
+        help_text="For example pm_card_visa, a test payment method of the sandbox. Optional at a total of zero.",
+    )
     shipping_option = Text(
         max_length=40, required=False, help_text="The identifier of a shipping option; by default the cheapest."
     )
@@ -222,7 +226,7 @@ class Orders(OrderView):
             caller(request),
             [(Sku(line["sku"]), line["quantity"]) for line in data["lines"]],
             data["shipping_address"],
-            PaymentMethodId(data["payment_method"]),
+            PaymentMethodId(data["payment_method"]) if "payment_method" in data else None,
             shipping_option=data.get("shipping_option"),
             expected_total=data.get("expected_total"),
         )

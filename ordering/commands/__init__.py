@@ -15,6 +15,7 @@ from ordering.commands.emails import EmailBatch, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
 from ordering.commands.orders import (
     NotOnSale,
+    PaymentMethodMissing,
     UnknownPaymentMethod,
     UnknownSku,
     await_payment,
@@ -22,6 +23,7 @@ from ordering.commands.orders import (
     cancel_for_shortage,
     cancel_order,
     complete_cancellation,
+    confirm_free_order,
     confirm_order,
     expire_order,
     lock_orders,
@@ -48,6 +50,7 @@ __all__ = [
     "Erased",
     "NotOnSale",
     "OrdersUnderWay",
+    "PaymentMethodMissing",
     "SkuTaken",
     "UnknownPaymentMethod",
     "UnknownSku",
@@ -62,6 +65,7 @@ __all__ = [
     "change_profile",
     "change_spend",
     "complete_cancellation",
+    "confirm_free_order",
     "confirm_order",
     "email_batch",
     "erase_buyer",

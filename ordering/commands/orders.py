@@ -22,6 +22,9 @@ from ordering.models.order_line import subtotal_of
 from ordering.pricing import BuyerTerms, Destination, Item, PricedOrder, ShippingProblem, price
 from ordering.queries.shop import shop_for
 
+NO_PAYMENT, NO_PAYMENT_METHOD = PaymentId(""), PaymentMethodId("")
+"""What an order that costs nothing is confirmed by, and paid with."""
+
 
 class UnknownSku(Unacceptable):
     """There is no product with this SKU."""
@@ -47,11 +50,15 @@ class TotalChanged(Refused):
     """The order costs something else by now."""
 
 
+class PaymentMethodMissing(Unacceptable):
+    """A payment method is needed, unless the order costs nothing."""
+
+
 def place_order(
     buyer: BuyerId,
     lines: Sequence[tuple[Sku, int]],
     shipping_address: Address,
-    payment_method: PaymentMethodId,
+    payment_method: PaymentMethodId | None,
     *,
     shipping_option: str | None = None,
     expected_total: Money | None = None,
@@ -60,6 +67,7 @@ def place_order(
 
     Args:
         lines: SKUs and quantities; the quantities of a SKU that is named twice are added up.
+        payment_method: None is accepted only if the total is zero.
         shipping_option: the identifier of a shipping option; None chooses the cheapest.
         expected_total: what the buyer was shown. None accepts any total.
 
@@ -75,6 +83,7 @@ def place_order(
         UnknownShippingOption: the shipping option is not offered for this order.
         NotShippedThere: no shipping option is offered for this order.
         TotalChanged: the total is not the expected one.
+        PaymentMethodMissing: there is none, and the total is not zero.
     """
     Order.require(len(lines) > 0, TooManyLines(pointer="/lines"))
     skus = {sku for sku, _ in lines}
@@ -103,9 +112,10 @@ def place_order(
             buyer=buyer,
             priced=priced,
             shipping_address=shipping_address,
-            payment_method=payment_method,
+            payment_method=payment_method or NO_PAYMENT_METHOD,
             payment_due_at=clock.now() + settings.PAYMENT_DEADLINE,
         )
+        Order.require(bool(payment_method) or not order.total, PaymentMethodMissing(pointer="/payment_method"))
         work.add(order)
     return order
 
@@ -119,7 +129,7 @@ def _require_shipping(priced: PricedOrder, option: str | None) -> None:
 
 
 def _items(
-    products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId
+    products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId | None
 ) -> list[Item]:
     """The lines at current prices: one per SKU, in the order in which the SKUs were first named."""
     quantities: dict[Sku, int] = {}
@@ -132,7 +142,7 @@ def _items(
             errors.append(UnknownSku(f"there is no product {sku!r}", pointer=f"/lines/{i}/sku"))
         elif not products[sku].on_sale:
             errors.append(NotOnSale(f"product {sku} is not on sale", pointer=f"/lines/{i}/sku"))
-    if payment_method not in TEST_METHODS:
+    if payment_method is not None and payment_method not in TEST_METHODS:
         errors.append(UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method"))
     if errors:
         raise UnacceptableInput(errors)
@@ -175,6 +185,17 @@ def confirm_order(number: OrderNumber, payment: PaymentId, amount: Money) -> Non
     """
     with unit_of_work() as work:
         work.get(Order, number).confirm(payment, amount)
+
+
+def confirm_free_order(number: OrderNumber) -> None:
+    """Confirm an order because nothing is to be paid for it; do nothing if it was cancelled before.
+
+    Raises:
+        AmountMismatch: the order costs something.
+    """
+    with unit_of_work() as work:
+        order = work.get(Order, number)
+        order.confirm(NO_PAYMENT, Money.zero(order.currency))
 
 
 def shipping_request(number: OrderNumber) -> ShippingRequested:

@@ -134,14 +134,17 @@ class Order(OrderPrices, OfOneStory):
             self._cancel(CancellationReason.OUT_OF_STOCK)
 
     def confirm(self, payment: PaymentId, amount: Money) -> None:
-        """Confirm the paid order, or record a payment after its cancellation; raises `NotYet`, `AmountMismatch`."""
+        """Confirm the order, or record a payment after its cancellation; raises `NotYet`, `AmountMismatch`.
+
+        `payment` is empty at a total of zero.
+        """
         if not self.accepts("confirm"):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status != CANCELLED:
             buyer = BuyerId(self.buyer_id)
             self.record(events.OrderConfirmed(order=self._number, buyer=buyer, payment=payment, paid=amount))
-        elif not self.paid:
+        elif self.paid < amount:
             self.record(events.OrderPaidTooLate(order=self._number, payment=payment, paid=amount))
 
     def cancel_for_declined_payment(self, reason: str) -> None:
@@ -218,8 +221,9 @@ class Order(OrderPrices, OfOneStory):
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the personal data is erased: an erased order has no payment method, any other has one."""
-        return not self.payment_method
+        """Whether nothing personal is left of it, in the address, the payment method and the note."""
+        address = Address(**self.shipping_address)
+        return address == address.erased() and not (self.payment_method or self.note)
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:
         order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED

@@ -90,6 +90,8 @@ def payment_status_of(order: Any) -> PaymentStatus:
     """The payment status of an order, or of its row on the order board."""
     if order.paid:
         return PaymentStatus.REFUNDED if order.refunded == order.paid else PaymentStatus.PAID
+    if not order.total and order.status in CONFIRMED_STATES:
+        return PaymentStatus.PAID
     if order.status != CANCELLED:
         return PaymentStatus.PENDING
     failed = order.cancellation_reason == CancellationReason.PAYMENT_FAILED

@@ -1,4 +1,4 @@
-"""A product for sale. Its price is always above 0."""
+"""A product for sale. A price of zero is a price."""
 
 from typing import ClassVar, Self
 
@@ -18,7 +18,7 @@ MAX_PRICE_MINOR = 10**11
 
 
 class PriceOutOfBounds(Unacceptable):
-    """A price must be above 0 and at most 100,000,000,000 of its currency's smallest unit."""
+    """A price must be from 0 to 100,000,000,000 of its currency's smallest unit."""
 
 
 class WeightOutOfBounds(Unacceptable):
@@ -56,7 +56,7 @@ class Product(Aggregate):
     class Meta:
         ordering: ClassVar = ["sku"]
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_is_positive")
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="product_price_is_not_negative")
         ]
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ class Product(Aggregate):
 
     @staticmethod
     def _check_price(price: Money) -> None:
-        if not 0 < price.minor <= MAX_PRICE_MINOR:
+        if not 0 <= price.minor <= MAX_PRICE_MINOR:
             raise PriceOutOfBounds(pointer="/price/amount")
 
     @applies(events.ProductListed)

@@ -6,7 +6,8 @@ from ordering import commands, events
 
 @whenever(events.OrderConfirmed)
 def add_confirmed_order(event: events.OrderConfirmed) -> None:
-    commands.change_spend(event.buyer, event.order, event.paid)
+    if event.paid:
+        commands.change_spend(event.buyer, event.order, event.paid)
 
 
 @whenever(events.OrderCancelled)

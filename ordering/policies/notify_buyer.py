@@ -35,7 +35,7 @@ def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBa
     contracts.ordering.OrderConfirmed, name="ordering.tell-buyer-of-confirmation", external=True, read=email_batch
 )
 def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, emails: EmailBatch) -> None:
-    sentence = "We have received your payment and are packing your order."
+    sentence = "Nothing is left to pay, and we are packing your order."
     _notify_buyer(emails, event.order, "confirmed", sentence, unless=(SHIPPED, DELIVERED, CANCELLED))
 
 

@@ -107,6 +107,11 @@ def confirm_paid_order(event: contracts.billing.PaymentSucceeded) -> None:
     commands.confirm_order(event.order, event.payment, event.amount)
 
 
+@whenever(contracts.billing.PaymentNotRequired, name="ordering.confirm-free-order", prepare=lock_orders_and_buyers)
+def confirm_free_order(event: contracts.billing.PaymentNotRequired) -> None:
+    commands.confirm_free_order(event.order)
+
+
 @whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order", prepare=lock_orders)
 def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
     commands.cancel_for_declined_payment(event.order, event.reason)

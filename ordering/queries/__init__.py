@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from integration.domain import clock
+from integration.domain.address import ERASED, LONGEST
 from integration.domain.errors import NotFound, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.history.entries import HistoryEntry
@@ -158,7 +159,8 @@ def orders_under_way(buyer: BuyerId) -> list[OrderNumber]:
 
 def orders_to_anonymize(buyer: BuyerId, limit: int) -> list[OrderNumber]:
     """At most `limit` orders of the buyer that are not anonymized."""
-    personal = orders_of(buyer).exclude(payment_method="").order_by("pk")
+    erased: dict[str, Any] = {f"shipping_address__{part}": ERASED for part in LONGEST}
+    personal = orders_of(buyer).exclude(payment_method="", note="", **erased).order_by("pk")
     return [OrderNumber(number) for number in personal.values_list("pk", flat=True)[:limit]]
 
 

@@ -40,6 +40,11 @@ def _paid() -> Invoice:
     return invoice
 
 
+def _free(invoice: Invoice) -> Invoice:
+    invoice.total = NOTHING
+    return invoice
+
+
 def _owed_back() -> Invoice:
     invoice = _paid()
     invoice.void("by_buyer")
@@ -79,6 +84,7 @@ IN_STATE: dict[str, Callable[[], Invoice]] = {
 }
 SEND: dict[str, Callable[[Invoice], object]] = {
     "request_payment": lambda invoice: invoice.accepts("request_payment"),
+    "settle_without_payment": lambda invoice: _free(invoice).settle_without_payment(),
     "settle": lambda invoice: invoice.settle(PAYMENT, TOTAL),
     "void": lambda invoice: invoice.void("by_buyer"),
     "refund_in_part": lambda invoice: invoice.refund_in_part(Money("0.50", "USD"), "scratched"),

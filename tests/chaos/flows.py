@@ -39,7 +39,7 @@ from ordering.commands import list_products
 from ordering.models import Order
 
 ADDRESS = {"recipient": "Ada", "street": "1 Row", "city": "London", "postal_code": "W1", "country": "GB"}
-GOODS = {"MUG": ("12.50", 100_000), "LAMP": ("80.00", 100_000), "RELIC": ("9.00", 0)}
+GOODS = {"MUG": ("12.50", 100_000), "LAMP": ("80.00", 100_000), "RELIC": ("9.00", 0), "LEAFLET": ("0.00", 100_000)}
 
 
 def open_shop() -> None:
@@ -145,9 +145,9 @@ class World:
                     return response
 
     def place(self, lines: dict[str, int], method: str = "pm_card_visa") -> None:
-        """Place the order of the flow; fails unless it is created."""
+        """Place the order of the flow, without a payment method if that is empty; fails unless it is created."""
         lines_sent = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
-        body = {"lines": lines_sent, "shipping_address": ADDRESS, "payment_method": method}
+        body = {"lines": lines_sent, "shipping_address": ADDRESS, **({"payment_method": method} if method else {})}
         response = self.post("/orders", body)
         assert response.status_code == 201, response.content
         self.order = response.data["number"]
@@ -290,6 +290,16 @@ FLOWS = {
         "An order goes all the way.",
         (*PAID, Step("dispatch", _dispatch), settle(), Step("deliver", _deliver), settle()),
         frozenset({"delivered paid"}),
+    ),
+    "order_what_costs_nothing": Flow(
+        "An order that costs nothing is confirmed without a payment.",
+        (place({"LEAFLET": 1}, ""), settle("settle without a payment")),
+        frozenset({"confirmed paid"}),
+    ),
+    "cancel_what_costs_nothing": Flow(
+        "The buyer cancels an order that costs nothing.",
+        (place({"LEAFLET": 1}, ""), settle("settle without a payment"), Step("cancel", _cancel), settle()),
+        frozenset({"cancelled by_buyer cancelled"}),
     ),
     "run_out_of_stock": Flow(
         "One of the goods is not in stock.",

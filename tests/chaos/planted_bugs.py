@@ -22,8 +22,9 @@ from rest_framework.serializers import Serializer
 from billing import commands as billing
 from billing import events as payment_events
 from billing.gateways import Booked, Refunded, signatures
-from billing.models import Invoice, Payment
+from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
+from billing.policies import saga as billing_saga
 from fulfillment.models import Shipment
 from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
@@ -264,6 +265,18 @@ def raise_the_spend_only(buyer: Any, order: Any, change: Money) -> None:
         _change_spend(buyer, order, change)
 
 
+def publish_no_word_of_free_orders(contract: Any) -> None:
+    """Publish everything but that no payment is required."""
+    if contract.wire_name != "billing.payment-not-required":
+        _publish(contract)
+
+
+def request_any_payment(order: Any) -> None:
+    """Request the payment of an order, even if it costs nothing."""
+    with uow.unit_of_work() as work:
+        work.add(Payment.request(work.get(Invoice, invoice_of(order))))
+
+
 def fail_in_any_state(self: Payment, reason: str) -> None:
     """Record a failure in every state, so that the call-back that arrives last wins."""
     self.record(payment_events.PaymentFailed(payment=self.id, order=self.order, reason=reason))
@@ -355,6 +368,7 @@ def take_the_clients_price() -> Iterator[None]:
 
 
 _ship = Reservation.ship
+_publish = billing_saga.publish
 _change_spend = ordering.change_spend
 _claim = claim.claim
 _get_many = UnitOfWork.get_many
@@ -479,6 +493,18 @@ BUGS = [
         "partial refund not recorded",
         replaced(ordering, "record_refund", lambda *args: None),
         (FLOWS["refund_in_part"],),
+        True,
+    ),
+    Bug(
+        "free order waits for ever",
+        replaced(billing_saga, "publish", publish_no_word_of_free_orders),
+        (FLOWS["order_what_costs_nothing"],),
+        True,
+    ),
+    Bug(
+        "payment requested for nothing",
+        replaced(billing, "request_payment", request_any_payment),
+        (FLOWS["order_what_costs_nothing"],),
         True,
     ),
     Bug(

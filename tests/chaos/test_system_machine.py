@@ -77,7 +77,7 @@ class SystemMachine(RuleBasedStateMachine):
 
     @rule(
         target=worlds,
-        lines=st.dictionaries(st.sampled_from(["MUG", "LAMP", "RELIC"]), st.integers(1, 2), min_size=1),
+        lines=st.dictionaries(st.sampled_from(["MUG", "LAMP", "RELIC", "LEAFLET"]), st.integers(1, 2), min_size=1),
         method=st.sampled_from(["pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"]),
     )
     def place_an_order(self, lines: dict[str, int], method: str) -> World:

@@ -69,6 +69,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
             copied("billing_payment", "status = 'succeeded'", id="id || 'x'", reference="reference || 'x'"),
         ),
         "paid is not what its payments brought": "UPDATE billing_payment SET status = 'failed'",
+        "it is settled and not paid in full": "UPDATE billing_invoice SET total_minor = total_minor + 1",
     },
     "billing.refunded_is_its_refunds": {
         "refunded is not its issued refunds": "UPDATE billing_refund SET status = 'requested'",
@@ -86,6 +87,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "the orders differ": "UPDATE billing_payment SET \"order\" = 'R-0'",
         "the currencies differ": "UPDATE billing_payment SET currency = 'EUR'",
         "the amounts differ": "UPDATE billing_payment SET amount_minor = amount_minor + 1",
+        "nothing is to be paid": "UPDATE billing_payment SET amount_minor = 0",
     },
     "billing.a_refund_is_of_its_payment": {
         "there is no such payment": "UPDATE billing_refund SET payment_id = 'P-0'",
@@ -242,6 +244,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "process.nothing_is_confirmed_without_goods_and_money": {
         "there are no goods": "UPDATE inventory_reservation SET status = 'released'",
         "there is no money": "UPDATE billing_invoice SET paid_minor = 0",
+        "its invoice is not settled": "UPDATE billing_invoice SET status = 'open'",
     },
     "process.all_contexts_have_the_same_goods": {
         "what is invoiced was not ordered": "UPDATE billing_invoiceline SET unit_price_minor = unit_price_minor + 1",
@@ -276,7 +279,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
             "its payment has the payment method",
             "its shipment has the recipient",
         ),
-        "UPDATE ordering_order SET payment_method = ''",
+        "UPDATE ordering_order SET payment_method = '', shipping_address = '{\"recipient\": \"(erased)\"}'",
     ),
     "money.captured_less_refunded_is_what_orders_owe": {
         "captured less refunded is not what it owes": "UPDATE billing_invoice SET granted_minor = granted_minor - 1",

@@ -19,7 +19,7 @@ from integration.domain.money import Money
 from integration.messaging.models import Delivery, Message
 from ordering import commands, queries
 from ordering.commands import NotOnSale, UnknownPaymentMethod, UnknownSku
-from ordering.models import Buyer, CancellationReason, Order, QuantityOutOfBounds, TooManyLines
+from ordering.models import AmountMismatch, Buyer, CancellationReason, Order, QuantityOutOfBounds, TooManyLines
 from tests.ordering.commands.shared import (
     LAMP,
     MUG,
@@ -38,6 +38,14 @@ pytestmark = pytest.mark.django_db
 
 
 # --- Placing ---
+
+
+def test_an_order_that_costs_something_is_never_confirmed_as_free(place: Callable[..., Order]) -> None:
+    number = OrderNumber(place().number)
+    commands.await_payment(number)
+    with pytest.raises(AmountMismatch):
+        commands.confirm_free_order(number)
+    assert status_of(number) == "payment_pending"
 
 
 def test_a_placed_order_is_published_with_its_lines_and_total(

@@ -41,12 +41,18 @@ def test_listing_many_products_skips_existing_ones(goods: None) -> None:
     assert dict(Product.objects.values_list("sku", "name")) == {"MUG": "Mug", "LAMP": "Lamp", "PEN": "Pen"}
 
 
-@pytest.mark.parametrize("price", ["0", "-0.01", "1000000000.01"])
+@pytest.mark.parametrize("price", ["-1000", "-0.01", "1000000000.01"])
 def test_a_price_out_of_bounds_is_refused(price: str) -> None:
     with pytest.raises(PriceOutOfBounds):
         commands.list_product(MUG, "Mug", "", Money(price, "USD"))
 
     assert not Product.objects.exists()
+
+
+def test_a_price_of_zero_is_a_price(goods: None) -> None:
+    commands.list_product(Sku("LEAFLET"), "Leaflet", "", Money("0", "USD"))
+    commands.change_product(MUG, {"price": Money("0", "USD")})
+    assert {row.price.minor for row in Product.objects.filter(sku__in=["LEAFLET", MUG])} == {0}
 
 
 def test_a_product_is_changed_only_in_an_expected_version(goods: None) -> None:
