@@ -40,6 +40,43 @@ def every_order_ended_or_waits() -> Check:
                       WHERE s."order" = o.number AND s.status = 'dispatched'))
                   OR {WAITS_FOR_A_DELIVERY})
             """,  # noqa: S608 - made of constants in the code and a time of our own clock
+            "its requested cancellation waits for nothing": f"o.cancellation_requested AND NOT {WAITS_FOR_A_DELIVERY}",
+        },
+    )
+
+
+@always("process.every_request_waits_for_something")
+def every_request_waits() -> Check:
+    """A payment or refund without an outcome has a delivery that asks for it, or an operator's task that names it."""
+    asking = {
+        "payment": ("billing.collect-payment", "'requested', 'unknown'"),
+        "refund": ("billing.issue-refund", "'requested'"),
+    }
+    requests = " UNION ALL ".join(
+        f"SELECT '{kind}' AS kind, id, status FROM billing_{kind} WHERE status IN ({statuses})"  # noqa: S608 - constants
+        for kind, (_, statuses) in asking.items()
+    )
+    deliveries = " UNION ".join(
+        f"""
+            SELECT '{kind}' AS kind, {json_text("message.data", kind)} AS id
+            FROM integration_delivery AS delivery JOIN integration_message AS message
+              ON message.id = delivery.message_id
+            WHERE delivery.consumer = '{consumer}' AND delivery.status IN ('pending', 'dead', 'skipped')
+        """  # noqa: S608 - made of constants in the code only
+        for kind, (consumer, _) in asking.items()
+    )
+    return Check(
+        rows=f"""
+            ({requests}) AS request
+            LEFT JOIN ({deliveries}) AS waiting ON waiting.kind = request.kind AND waiting.id = request.id
+            LEFT JOIN billing_discrepancy AS task ON task.subject = request.id
+        """,
+        what="request.kind || ' ' || request.id || ': ' || request.status || ', and nobody asks for its outcome'",
+        never={
+            f"a {kind} waits for nothing": f"""
+                request.kind = '{kind}' AND waiting.id IS NULL AND task.subject IS NULL
+            """
+            for kind in asking
         },
     )
 
@@ -149,11 +186,12 @@ def contexts_agree_at_rest() -> Check:
             ordering_order AS o
             LEFT JOIN inventory_reservation AS r ON r."order" = o.number
             LEFT JOIN fulfillment_shipment AS s ON s."order" = o.number
+            LEFT JOIN billing_invoice AS i ON i."order" = o.number
             WHERE NOT {WAITS_FOR_A_DELIVERY}
         """,
         what="""
             o.number || ' (' || o.status || '): reservation ' || coalesce(r.status, 'none') || ', shipment '
-              || coalesce(s.status, 'none')
+              || coalesce(s.status, 'none') || ', invoice ' || coalesce(i.status, 'none')
         """,
         never={
             "cancelled, and not in all contexts": never(
@@ -167,6 +205,8 @@ def contexts_agree_at_rest() -> Check:
             ),
             "unpaid, and not in all contexts": never("payment_pending", "r.status = 'held' AND s.id IS NULL"),
             "pending, and shipped": never("pending", "s.id IS NULL"),
+            "cancelled, and its invoice waits": never("cancelled", "i.status <> 'open'"),
+            "unpaid, and its invoice does not wait": never("payment_pending", "i.status = 'open'"),
         },
     )
 

@@ -240,6 +240,11 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     },
     "process.every_order_ended_or_waits_for_something": {
         "it waits for nothing": "UPDATE fulfillment_shipment SET status = 'cancelled'",
+        "its requested cancellation waits for nothing": "UPDATE ordering_order SET cancellation_requested = TRUE",
+    },
+    "process.every_request_waits_for_something": {
+        "a payment waits for nothing": "UPDATE billing_payment SET status = 'unknown'",
+        "a refund waits for nothing": "DELETE FROM integration_delivery WHERE consumer = 'billing.issue-refund'",
     },
     "process.nothing_is_confirmed_without_goods_and_money": {
         "there are no goods": "UPDATE inventory_reservation SET status = 'released'",
@@ -268,6 +273,8 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "confirmed, and not in all contexts": NO_SHIPMENT,
         "unpaid, and not in all contexts": "UPDATE ordering_order SET status = 'payment_pending'",
         "pending, and shipped": "UPDATE ordering_order SET status = 'pending'",
+        "cancelled, and its invoice waits": "UPDATE billing_invoice SET status = 'open'",
+        "unpaid, and its invoice does not wait": "UPDATE ordering_order SET status = 'payment_pending'",
     },
     "process.every_product_can_be_stocked": {
         "there is no stock item": "DELETE FROM inventory_stockitem",

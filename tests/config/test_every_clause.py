@@ -31,7 +31,7 @@ LONG = timedelta(days=200)
 
 @pytest.fixture
 def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings, tmp_path: Path) -> None:
-    """Orders in states that last, a refund in part, archived messages, a letter, and read models without a lag."""
+    """Orders in states that last, a refund in part, archived messages, a letter, a refund under way."""
     settings.EMAIL_FILE_PATH = tmp_path
     server = get_connection("integration.gateways.mail_files.EmailBackend")
     server.send_messages([Letter("Hello", "Ada", to=["ada@example.com"], person="B-1", is_wanted=lambda: True)])
@@ -39,7 +39,7 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     with clock.moved(LONG):
         archive_batch(2)
-    delivered, confirmed = placed(), placed(buyer="B-2")
+    delivered, confirmed, refunding = placed(), placed(buyer="B-2"), placed(buyer="B-2")
     drain()
     refund_in_part(invoice_of(confirmed), Money("5", "USD"), "scratched")
     shipment = ShipmentId(f"S{delivered[1:]}-1")
@@ -47,6 +47,7 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     fulfillment.deliver_shipment(shipment)
     drain()
+    refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
     catch_up_all()
 
 
