@@ -10,9 +10,11 @@ from integration.admin.causes import by
 from integration.admin.columns import NOTHING, Shown, exact_moment, link, preformatted, sentence_of
 from integration.aggregates.aggregate import Aggregate, relation_of
 from integration.aggregates.biography import CHANGED_BY_EVERY_EVENT, Step, life
+from integration.domain.address import ERASED
 from integration.domain.money import Money
 from integration.history.entries import history_of
 from integration.history.personal_data import load_personal
+from integration.history.shown import erased_fields
 from integration.storage.columns import MinorUnitsField
 
 NEIGHBOURS = 8
@@ -54,9 +56,16 @@ def page_of_life(row: Aggregate, requested: str) -> dict[str, Any]:
 
 
 def _fields(model: type[models.Model], step: Step) -> Iterator[tuple[Any, Shown, Shown]]:
+    before, after = (
+        {name: ERASED if value == "" and name in gone else value for name, value in state.items()}
+        for state, gone in (
+            (step.before, erased_fields(step.entry, step.entry.version - 1)),
+            (step.after, erased_fields(step.entry, step.entry.version)),
+        )
+    )
     for field in model._meta.concrete_fields:
         if field.attname not in CHANGED_BY_EVERY_EVENT:
-            yield field, _shown(field, step.before), _shown(field, step.after)
+            yield field, _shown(field, before), _shown(field, after)
 
 
 def _parts(model: type[Aggregate], name: str, step: Step) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 
-NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically", "": ""}
-"""The names of actors that are no users of this shop."""
+from integration.rest.people import NAMES, names_of, user_key
 
 
 class Viewer:
@@ -65,8 +63,7 @@ def name_users(actors: Iterable[str]) -> None:
     """Look up the names of all users among the actors in one query, before `name_of` needs them one by one."""
     viewer = _viewer.get()
     if viewer is not None:
-        wanted = {key: actor for actor in actors if actor not in viewer.names and (key := user_key(actor))}
-        viewer.names.update(_names(wanted))
+        viewer.names.update(names_of({*actors} - viewer.names.keys()))
 
 
 def name_of(actor: str) -> str:
@@ -75,18 +72,6 @@ def name_of(actor: str) -> str:
     if key is None:
         return NAMES.get(actor, actor)
     if viewer is None:
-        return _names({key: actor})[actor]
+        return names_of([actor])[actor]
     name_users([actor])
     return viewer.names[actor]
-
-
-def user_key(actor: str) -> int | None:
-    """The primary key of the user that an actor such as `user:12` is; None if it is no user."""
-    kind, _, key = actor.partition(":")
-    return int(key) if kind == "user" and key.isdecimal() and len(key) < 19 else None
-
-
-def _names(wanted: dict[int, str]) -> dict[str, str]:
-    users: Any = get_user_model().objects.filter(pk__in=wanted)
-    known = {user.pk: user.get_full_name() or user.get_username() for user in users}
-    return {actor: known.get(key, f"user {key}, who is deleted") for key, actor in wanted.items()}

@@ -90,5 +90,22 @@ def last_erasure(history: type[HistoryEntry], stream: str, key: str) -> int:
     return found.values_list("version", flat=True).first() or 0
 
 
+def erased_fields(entry: HistoryEntry, version: int) -> set[str]:
+    """Return the personal fields of the entry's aggregate whose values at a version were erased, then or later.
+
+    This takes one query, and another one if the aggregate was erased.
+    """
+    history = type(entry)
+    last = last_erasure(history, entry.stream, entry.stream_id)
+    if not last:
+        return set()
+    erased: set[str] = set()
+    until = history.objects.filter(stream=entry.stream, stream_id=entry.stream_id, version__lte=version)
+    for number, name in until.order_by("version").values_list("version", "name"):
+        fields = personal_fields(domain_events.get(name)).keys()
+        erased = erased | fields if number <= last else erased - fields
+    return erased
+
+
 def _histories() -> list[type[HistoryEntry]]:
     return [model for model in apps.get_models() if issubclass(model, HistoryEntry)]

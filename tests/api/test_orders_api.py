@@ -1,18 +1,21 @@
 """A buyer can place, read, list, track and cancel orders; staff of ordering see the orders of all buyers."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from api_calls import errors_of, kind_of, problem_of
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment
+from integration.domain import clock
 from integration.domain.identifiers import BuyerId, ShipmentId
 from integration.history.entries import HistoryEntry, history_of
+from integration.messaging.models import Delivery
 from integration.read_models.lag import lag
 from ordering.commands import grant_discount
 from ordering.models import Order, OrderBoard, ShippingRate, TaxRate
+from ordering.policies.saga import cancel_overdue_orders
 
 ORDERS = "/api/v1/orders"
 
@@ -362,7 +365,7 @@ def test_the_timeline_lists_every_event_after_its_cause(buyer: Any, system: Any)
 
     assert response.status_code == 200
     assert {tuple(event) for event in story} == {
-        ("event_id", "type", "context", "occurred_at", "causation_id", "summary")
+        ("event_id", "type", "context", "occurred_at", "causation_id", "summary", "by")
     }
     assert story[0]["type"] == "ordering.order_placed"
     assert {event["context"] for event in story} == {"ordering", "inventory", "billing", "fulfillment"}
@@ -371,6 +374,47 @@ def test_the_timeline_lists_every_event_after_its_cause(buyer: Any, system: Any)
         assert event["causation_id"] is None or event["causation_id"] in seen
         assert event["summary"]
         seen.add(event["event_id"])
+
+
+def by_type(client: Any, order: str) -> dict[str, str]:
+    """By the type of an event, what the timeline says about who caused it."""
+    return {event["type"]: event["by"] for event in client.get(f"{ORDERS}/{order}/timeline").json()}
+
+
+def test_the_timeline_names_people_to_those_who_may_see_them(
+    buyer: Any, operator: Any, system: Any, drain: Callable[..., int]
+) -> None:
+    body = {"carrier": "DHL", "tracking_number": "1"}
+    assert operator.post(f"/api/v1/shipments/{system.shipment}/dispatch", body).status_code == 200
+    buyer.user.first_name, buyer.user.last_name = "Ada", "King"
+    buyer.user.save()
+    seen_by_buyer, seen_by_staff = by_type(buyer, system.order), by_type(operator, system.order)
+    placed, dispatched = "ordering.order_placed", "fulfillment.shipment_dispatched"
+    assert (seen_by_buyer[placed], seen_by_buyer[dispatched]) == ("Ada King", "the shop")
+    assert (seen_by_staff[placed], seen_by_staff[dispatched]) == ("Ada King", operator.user.username)
+    total = Order.objects.get(pk=system.order).total
+    because = f"automatically, because order {system.order} was placed for {total}: 2 × MUG, 1 × LAMP"
+    assert seen_by_buyer["billing.invoice_issued"] == seen_by_staff["billing.invoice_issued"] == because
+    assert not [by for by in [*seen_by_buyer.values(), *seen_by_staff.values()] if "user:" in by]
+
+
+def test_the_timeline_says_that_time_had_come(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
+    number = buyer.post(ORDERS, order_body).json()["number"]
+    with clock.moved(timedelta(hours=1)):
+        Delivery.objects.all().delete()
+        cancel_overdue_orders()
+    assert by_type(buyer, number)["ordering.order_cancelled"] == "automatically, because its time had come"
+
+
+def test_a_new_name_is_a_new_version_of_the_timeline(buyer: Any, operator: Any, system: Any) -> None:
+    url = f"{ORDERS}/{system.order}/timeline"
+    tag = operator.get(url).headers["ETag"]
+    assert operator.get(url, headers={"If-None-Match": tag}).status_code == 304
+    buyer.user.username = "adele"
+    buyer.user.save()
+    renamed = operator.get(url, headers={"If-None-Match": tag})
+    assert renamed.status_code == 200
+    assert renamed.json()[0]["by"] == "adele"
 
 
 def test_polling_the_timeline_is_cheap_until_something_happens(buyer: Any, operator: Any, system: Any) -> None:

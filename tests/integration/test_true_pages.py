@@ -28,7 +28,7 @@ from integration.messaging.archive import archive_batch
 from integration.messaging.models import ArchivedMessage, Delivery, Message
 from integration.read_models.catch_up import catch_up_all
 from integration.rest.deliveries import DeliveryDetails
-from ordering.commands import cancel_order, erase_buyer
+from ordering.commands import cancel_order, change_profile, erase_buyer, register_buyer_if_new
 from ordering.models import CancellationReason, History, Order
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +197,32 @@ def test_facts_of_newer_code_are_not_called_erased(order: OrderNumber, staff: Ca
     assert shown_facts(unknown, may_see=True, is_erased=False)["shipping_address"]["recipient"] == VALUES[0]
     assert shown_facts(unknown, may_see=False, is_erased=False)["shipping_address"]["recipient"] == "(personal)"
     assert shown_facts(unknown, may_see=False, is_erased=False)["shipping_address"]["country"] == "GB"
+
+
+def life_of(client: Client, buyer: str, version: int) -> str:
+    return text(client.get(f"/admin/ordering/buyer/{buyer}/life/?version={version}"))
+
+
+def test_through_time_an_erased_value_is_called_erased(admin_client: Client) -> None:
+    buyer = BuyerId("B-1")
+    register_buyer_if_new(buyer)
+    change_profile(buyer, {"name": "Ada"})
+    assert "(erased)" not in life_of(admin_client, buyer, 1) + life_of(admin_client, buyer, 2)
+    erase_buyer(buyer)
+    for version in (2, 3):
+        page = life_of(admin_client, buyer, version)
+        assert "Name (erased) Email (erased) " in page
+        assert "Ada" not in page
+
+
+def test_through_time_what_was_left_empty_after_the_erasing_is_not_called_erased(admin_client: Client) -> None:
+    buyer = BuyerId("B-1")
+    register_buyer_if_new(buyer)
+    change_profile(buyer, {"name": "Ada"})
+    erase_buyer(buyer)
+    change_profile(buyer, {"name": "Bea"})
+    page = life_of(admin_client, buyer, 4)
+    assert "Name (erased)Bea Email (erased)– " in page
 
 
 # --- People and causes ---
