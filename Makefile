@@ -57,6 +57,7 @@ screenshots: $(DEVELOPMENT) ## Take the screenshots of the docs from a demo shop
 check: $(DEVELOPMENT) ## Check lint, formatting, types, import rules, Django, missing migrations, compatibility of events
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m bandit -q -c pyproject.toml -r .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo
 	$(MANAGE) check

@@ -45,7 +45,8 @@ pytest_plugins = ["tests.not_run"]
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
 hypothesis_settings.register_profile("chaos", max_examples=2_000, stateful_step_count=100)
-if "HYPOTHESIS_PROFILE" in os.environ:  # chaos: many more examples of every property
+hypothesis_settings.register_profile("thorough", max_examples=500)
+if "HYPOTHESIS_PROFILE" in os.environ:  # chaos and thorough: many more examples of every property
     hypothesis_settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 GOODS = {"MUG": ("12.50", 100), "LAMP": ("80.00", 20), "ATLAS": ("1000.00", 9), "RELIC": ("49.99", 0)}

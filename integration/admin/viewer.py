@@ -6,7 +6,6 @@ made.
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model

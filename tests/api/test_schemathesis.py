@@ -27,7 +27,6 @@ from schemathesis.specs.openapi.checks import (
 from config.wsgi import application
 
 settings.register_profile("quick", max_examples=12, derandomize=True)
-settings.register_profile("thorough", max_examples=500)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 CHECKS = [

@@ -1,8 +1,12 @@
 """The form of an admin's action acts once, however often and by however many processes it is received."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +23,7 @@ from inventory.models import History
 from tests.chaos.at_once import at_once
 from tests.questions import submit
 
+ROOT = Path(__file__).resolve().parents[2]
 INVOICES, STOCK = "/admin/billing/invoice/", "/admin/inventory/stockitem/"
 
 
@@ -69,7 +74,7 @@ def test_stock_forms_sent_twice_act_once(
     assert History.objects.count() == before + 1
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer, and refuses others in memory")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has the test below")
 @pytest.mark.django_db(transaction=True)
 def test_a_refund_sent_twice_at_the_same_moment_is_granted_once(refund: dict[str, Any], admin_client: Client) -> None:
     sent = filled_in(admin_client, INVOICES, refund)
@@ -82,6 +87,51 @@ def test_a_refund_sent_twice_at_the_same_moment_is_granted_once(refund: dict[str
     shown = at_once(*[partial(post)] * 4)
     assert sorted("will be refunded" in page for page in shown) == [False, False, False, True]
     assert Refund.objects.count() == 1
+
+
+SEND_AT_ONCE = """
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from django.contrib.auth import get_user_model
+from django.test import Client
+from billing.models import Invoice, Refund
+from tests.chaos.at_once import at_once
+from tests.chaos.flows import World, drain, open_shop
+open_shop()
+World("x").place({"MUG": 1})
+drain()
+operator = get_user_model().objects.create_superuser("refunder")
+path, invoice = "/admin/billing/invoice/", Invoice.objects.get().pk
+form = {"action": "refund_in_part", "_selected_action": invoice}
+
+def client():
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(operator)
+    return client
+
+clients = [client() for _ in range(4)]
+token = clients[0].post(path, form).context_data["form"].token
+sent = {**form, "submitted": "yes", "token": token, "reason": "scratched", f"each:{invoice}": "1.00"}
+pages = at_once(*[lambda each=each: each.post(path, sent, follow=True).content.decode() for each in clients])
+print([sum("will be refunded" in page for page in pages), sum("was sent before" in page for page in pages)])
+print(Refund.objects.count())
+"""
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has the test above")
+def test_on_sqlite_a_refund_sent_twice_at_the_same_moment_is_granted_once(tmp_path: Path) -> None:
+    """The database of the tests is in memory and has one connection, so another process uses one in a file."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in ("CELERY_BROKER_URL", "DATABASE_URL")},
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "EMAIL_URL": "dummymail://",
+        "WAYBILL_VAR": str(tmp_path),
+    }
+    command = [sys.executable, "-c", SEND_AT_ONCE]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout == "[1, 3]\n1\n", ran.stdout + ran.stderr
 
 
 @pytest.mark.django_db
