@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from billing import api as billing
 from fulfillment import api as fulfillment
-from integration.admin.login import login
+from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
 from integration.rest.schema import made_once
@@ -52,6 +52,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/login/", login),
+    path("admin/password_change/", password_change),
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),

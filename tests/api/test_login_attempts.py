@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from api_calls import PASSWORD, kind_of
+from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client as Browser
 from django.test import RequestFactory
 from rest_framework.exceptions import Throttled
 
+from config.urls import v1
 from integration.messaging.routines import routines
 from integration.rest.addresses import network_of
 from integration.rest.login_attempts import LoginAttempt
@@ -201,3 +204,66 @@ def test_attempts_at_once_are_not_free(for_threads: None, mode: str) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(begins, range(40))) == 10, mode
+
+
+# --- Other pages and routes that take a password ---
+
+
+@pytest.fixture
+def change_password(ada: Any) -> Callable[..., Any]:
+    """Change the password on the page of the admin, as Ada, who is logged in."""
+    ada.is_staff = True
+    ada.save()
+    browser = Browser()
+    browser.force_login(ada)
+
+    def change(old: str = PASSWORD, new: str = "another-pass-phrase-7", address: str = "192.0.2.1") -> Any:
+        body = {"old_password": old, "new_password1": new, "new_password2": new}
+        return browser.post("/admin/password_change/", body, REMOTE_ADDR=address)
+
+    return change
+
+
+@pytest.mark.usefixtures("mode")
+def test_who_took_over_a_session_cannot_guess_the_old_password(
+    change_password: Callable[..., Any], log_in: Callable[..., Any]
+) -> None:
+    assert [change_password("wrong").status_code for _ in range(10)] == [200] * 10
+    closed = change_password()
+    assert closed.status_code == 429
+    assert int(float(closed.headers["Retry-After"])) > 0
+    assert log_in().status_code == 429, "the account has one count for all pages"
+
+
+@pytest.mark.usefixtures("mode")
+def test_the_right_old_password_counts_as_no_failure(change_password: Callable[..., Any]) -> None:
+    for _ in range(20):
+        assert change_password(new="1").status_code == 200  # the new one is too weak
+    assert change_password().status_code == 302
+
+
+@pytest.mark.usefixtures("mode")
+def test_the_page_of_the_own_password_is_for_staff_only_and_counts_nobody_else(ada: Any) -> None:
+    browser = Browser()
+    for _ in range(12):
+        assert browser.post("/admin/password_change/", {"old_password": "wrong"}).status_code == 302
+    assert browser.get("/admin/password_change/").status_code == 302
+
+
+def test_every_route_that_takes_a_password_is_limited() -> None:
+    """A new one must be limited, too: as a login, or as a registration, which compares no password."""
+    taking = {}
+    for pattern in v1:
+        view = pattern.callback.view_class  # type: ignore[attr-defined]
+        if "password" in getattr(getattr(view, "serializer_class", None), "_declared_fields", {}):
+            taking[pattern.name] = view
+    assert set(taking) == {"tokens", "customers"}
+    pages = {name for name in admin.site.urls[0] if "password" in str(name.pattern)}
+    named = {page.name for page in pages} | {
+        each.name
+        for model in (get_user_model(),)
+        for each in admin.site._registry[model].urls
+        if "password" in str(each)
+    }
+    # The last one sets the password of another user, and compares none.
+    assert named == {"password_change", "password_change_done", "auth_user_password_change"}
