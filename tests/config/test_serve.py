@@ -1,5 +1,6 @@
 """`manage.py serve` says that it serves once it does, and where; `HEAD` has no body on the wire."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from gunicorn import systemd
 from waitress import wasyncore
 
 from config import web
@@ -49,6 +51,19 @@ def test_the_banner_names_a_url_that_can_be_opened(run: Callable[..., str], host
 
     assert first_line.startswith(f"Waybill is being served on {url}")
     assert int(first_line.rpartition(":")[2]) > 0, "the port that was chosen, not the 0 that was asked for"
+
+
+@pytest.mark.parametrize(
+    "name", ["GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "GUNICORN_CMD_ARGS", "PORT"]
+)
+def test_no_variable_of_gunicorn_itself_matters(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "'abc")
+    line = run("--port", "0").strip().splitlines()[0]
+    assert line.startswith("Waybill is being served on http://127.0.0.1:")
+    assert systemd.listen_fds() == 0
+    assert not {"GUNICORN_PID", "GUNICORN_FD"} & set(os.environ)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104

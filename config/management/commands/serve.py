@@ -40,6 +40,8 @@ Ctrl-C stops it.
 
 BACKLOG = 1_024
 """Connections that may wait to be accepted."""
+TAKE_OVER = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS")
+"""Variables by which gunicorn takes over the sockets of another process. Here the command gives it one."""
 
 
 class Server(BaseApplication):
@@ -55,6 +57,8 @@ class Server(BaseApplication):
         self._embedded: Embedded | None = None
         self._checkpoints: Checkpoints | None = None
         self._bind = f"fd://{listener.detach()}"
+        for name in TAKE_OVER:
+            os.environ.pop(name, None)
         super().__init__()
 
     def load_config(self) -> None:
