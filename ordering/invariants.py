@@ -100,10 +100,7 @@ def refunds_lower_the_spend() -> Check:
     """Each refund of a confirmed order lowered its buyer's spend once, unless older code recorded the refund."""
     return Check(
         rows="ordering_order AS o",
-        what="""
-            o.number || ' (' || o.status || '): refunded ' || o.refunded_minor || ', of which '
-              || o.spend_refunded_minor || ' lowered the spend'
-        """,
+        what="o.number || ': of ' || o.refunded_minor || ' back, ' || o.spend_refunded_minor || ' lowered the spend'",
         never={
             "more lowered the spend than was refunded": "o.spend_refunded_minor > o.refunded_minor",
             "a refund raised the spend": "o.spend_refunded_minor < 0",
@@ -130,19 +127,15 @@ def every_order_has_a_buyer() -> Check:
 @always("erasing.no_letter_to_an_erased_buyer_is_stored")
 def no_letter_to_an_erased_buyer_is_stored() -> Check:
     """No e-mail to an erased buyer is stored as a file on this machine."""
+    letters = rows_of(persons_with_letters(), "person")
+    erased = """
+        EXISTS (SELECT 1 FROM ordering_history AS history WHERE history.stream = 'buyer'
+                AND history.stream_id = buyer.id AND history.name = 'ordering.buyer_erased')
+    """
     return Check(
-        rows=f"""
-            {rows_of(persons_with_letters(), "person")} JOIN ordering_buyer AS buyer ON buyer.id = person.value
-        """,
+        rows=f"{letters} JOIN ordering_buyer AS buyer ON buyer.id = person.value",
         what="buyer.id || ': e-mails are stored as files'",
-        never={
-            "the buyer is erased": """
-                buyer.email = '' AND EXISTS (
-                  SELECT 1 FROM ordering_history AS history
-                  WHERE history.stream = 'buyer' AND history.stream_id = buyer.id
-                    AND history.name = 'ordering.buyer_erased')
-            """,
-        },
+        never={"the buyer is erased": f"buyer.email = '' AND {erased}"},
     )
 
 

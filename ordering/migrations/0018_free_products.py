@@ -6,7 +6,7 @@ from integration.storage.indexes import AddCheckNotValid
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ordering", "0011_refunds_lower_the_spend")]
+    dependencies = [("ordering", "0017_refunds_lower_the_spend")]
     operations = [
         migrations.RemoveConstraint(model_name="product", name="product_price_is_positive"),
         AddCheckNotValid(

@@ -6,7 +6,7 @@ from integration.storage.columns import MinorUnitsField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ordering", "0010_board_by_change")]
+    dependencies = [("ordering", "0016_tax_and_shipping_rates")]
     operations = [
         migrations.AddField(
             model_name="order",
