@@ -8,9 +8,8 @@ from billing.models.invoice import (
     InvoiceLine,
     InvoiceStatus,
     MoreThanIsLeft,
-    invoice_of,
-    payment_of,
 )
+from billing.models.numbers import invoice_of, payment_of
 from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus

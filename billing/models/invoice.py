@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from billing import events
 from billing.events import InvoicedLine
+from billing.models.numbers import invoice_of, payment_of
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.errors import Refused
 from integration.domain.identifiers import (
@@ -156,10 +157,7 @@ class Invoice(OfOneStory):
             self.record(events.InvoiceSettledWithoutPayment(**self._ids))
 
     def settle(self, payment: PaymentId, amount: Money) -> None:
-        """Record the payment; if the invoice is void, owe a refund of the whole amount.
-
-        A second payment changes nothing. Raises `AmountMismatch`.
-        """
+        """Record the payment, once; if the invoice is void, owe a refund of the whole. Raises `AmountMismatch`."""
         if not self.accepts("settle") or self.paid:
             return
         self.require(amount == self.total, AmountMismatch)
@@ -298,13 +296,3 @@ class InvoiceLine(Part):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.sku}"
-
-
-def invoice_of(order: OrderNumber) -> InvoiceNumber:
-    """The number of an order's one invoice."""
-    return InvoiceNumber(sibling("I", order))
-
-
-def payment_of(order: OrderNumber) -> PaymentId:
-    """The identifier of an order's one payment."""
-    return PaymentId(sibling("P", order, 1))

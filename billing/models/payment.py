@@ -6,7 +6,8 @@ from django.db import models
 from django.db.models import Q
 
 from billing import events
-from billing.models.invoice import Invoice, payment_of
+from billing.models.invoice import Invoice
+from billing.models.numbers import payment_of
 from billing.models.provider import key_at_the_provider, one_row_a_reference
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
