@@ -32,6 +32,14 @@ class InvoicedLine(Struct, frozen=True):
     total: Money
 
 
+class CreditedLine(Struct, frozen=True):
+    """What is refunded of one line: so many units, and this amount of its money."""
+
+    sku: Sku
+    quantity: int
+    amount: Money
+
+
 # --- Invoice ---
 
 
@@ -110,6 +118,15 @@ class InvoiceRefundGranted(DomainEvent, kw_only=True):
     order: OrderNumber
     amount: Money
     reason: str
+
+
+@domain_event("billing.invoice_lines_credited", says="of invoice {invoice} were credited: {lines}")
+class InvoiceLinesCredited(DomainEvent, kw_only=True):
+    """Units or money of lines are credited; the refund of the sum is an event of its own."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    lines: tuple[CreditedLine, ...]
 
 
 @domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")

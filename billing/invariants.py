@@ -82,6 +82,36 @@ def total_is_its_lines_less_discount() -> Check:
     )
 
 
+@always("billing.lines_are_refunded_once")
+def lines_are_refunded_once() -> Check:
+    """No more of a line is refunded than was invoiced, and the lines' part of the refunds is at most their sum."""
+    return Check(
+        rows="""
+            billing_invoice AS invoice LEFT JOIN (
+                SELECT invoice_id, sum(credited_minor) AS credited, max(units_refunded - quantity) AS beyond,
+                       max(credited_minor - coalesce(total_minor, quantity * unit_price_minor)) AS above,
+                       min(credited_minor) AS least,
+                       min(CASE WHEN units_refunded = quantity THEN 1 ELSE 0 END) AS all_refunded
+                FROM billing_invoiceline GROUP BY invoice_id
+            ) AS lines ON lines.invoice_id = invoice.number
+        """,
+        what="""
+            invoice.number || ': of its lines ' || coalesce(lines.credited, 0) || ' are refunded, and '
+              || invoice.refund_owed_minor || ' of ' || invoice.paid_minor || ' owed back'
+        """,
+        never={
+            "more units are refunded than invoiced": "coalesce(lines.beyond > 0, FALSE)",
+            "more of a line is refunded than its price": "coalesce(lines.above > 0, FALSE)",
+            "less than nothing is refunded": "coalesce(lines.least < 0, FALSE)",
+            "more is refunded than owed": "coalesce(lines.credited, 0) > invoice.refund_owed_minor",
+            "all units are refunded, and not all that was paid": """
+                coalesce(lines.all_refunded = 1, FALSE)
+                  AND invoice.refund_owed_minor < invoice.paid_minor - invoice.shipping_minor
+            """,
+        },
+    )
+
+
 @always("billing.a_payment_is_of_its_invoice")
 def a_payment_is_of_its_invoice() -> Check:
     """A payment has the order, the currency and the total of an invoice that exists."""

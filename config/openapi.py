@@ -39,7 +39,9 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
     # All these fields are called status: without names, their enums would collide.
     "ENUM_NAME_OVERRIDES": {
         "DeliveryStatus": "integration.messaging.models.Status",
+        "InvoiceStatus": "billing.models.InvoiceStatus",
         "OrderStatus": "ordering.models.OrderStatus",
+        "RefundStatus": "billing.models.RefundStatus",
         "ShipmentStatus": "fulfillment.models.ShipmentStatus",
     },
 }

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from billing import api as billing
+from billing.api import call_backs, invoices, refunds
 from fulfillment import api as fulfillment
 from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
@@ -32,7 +32,12 @@ v1 = [
     path("stock/<sku:sku>/adjustments", inventory.Adjustments.as_view(), name="adjustments"),
     path("stock/<sku:sku>/quarantine", inventory.Quarantine.as_view(), name="quarantine"),
     path("stock/<sku:sku>/movements", inventory.Movements.as_view(), name="movements"),
-    path("webhooks/payments/<slug:provider_name>", billing.CallBacks.as_view(), name="call-backs"),
+    path("webhooks/payments/<slug:provider_name>", call_backs.CallBacks.as_view(), name="call-backs"),
+    path("invoices", invoices.Invoices.as_view(), name="invoices"),
+    path("invoices/<number:number>", invoices.OneInvoice.as_view(), name="invoice"),
+    path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),
+    path("refunds/<number:id>", refunds.OneRefund.as_view(), name="refund"),
+    path("payments/<number:id>", refunds.OnePayment.as_view(), name="payment"),
     path("shipments", fulfillment.Shipments.as_view(), name="shipments"),
     path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),

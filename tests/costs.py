@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 
-from billing.commands import note_call_back, refund_in_part, settle_discrepancy
+from billing.commands import note_call_back, refund_in_part, refund_lines, settle_discrepancy
 from billing.gateways import Booked, CallBack, Charged
 from billing.models import Discrepancy, Invoice, Payment
 from fulfillment.commands import deliver_shipment, dispatch_shipment
@@ -206,6 +206,8 @@ class Walk:
         self._expect(numbers, "delivered")
         for invoice in Invoice.objects.filter(order__in=numbers).order_by("number"):
             self._command(refund_in_part, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
+            sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
+            self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
         self._react()
 
     def cancel_orders(self) -> None:

@@ -9,6 +9,8 @@ from functools import partial
 
 from billing.commands.discrepancies import BooksDiffer, already_used, contradiction, note_discrepancy
 from billing.commands.discrepancies import settle_discrepancy as settle_discrepancy
+from billing.commands.granting import refund_in_part as refund_in_part
+from billing.commands.granting import refund_lines as refund_lines
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (
@@ -176,21 +178,6 @@ def void_invoice(order: OrderNumber, reason: str) -> None:
     """
     with unit_of_work() as work:
         _invoice(work, order).void(reason)
-
-
-def refund_in_part(number: InvoiceNumber, amount: Money, reason: str) -> Invoice:
-    """Refund a part of what was paid for an invoice, without cancelling the order. Each call adds a refund.
-
-    Raises:
-        NotFound: there is no such invoice.
-        NotAllowed: the invoice is not paid, or is refunded in full.
-        MoreThanIsLeft: the amount is not positive, or more than what was paid and is not owed back yet.
-        CurrencyMismatch: the invoice is in another currency.
-    """
-    with unit_of_work() as work:
-        invoice = work.get(Invoice, number)
-        invoice.refund_in_part(amount, reason)
-    return invoice
 
 
 def request_refund(

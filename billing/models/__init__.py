@@ -5,10 +5,9 @@ from billing.models.invoice import (
     INVOICE_LIFE,
     AmountMismatch,
     Invoice,
-    InvoiceLine,
     InvoiceStatus,
-    MoreThanIsLeft,
 )
+from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, NotInvoiced
 from billing.models.numbers import invoice_of, payment_of
 from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
@@ -25,6 +24,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "MoreThanIsLeft",
+    "NotInvoiced",
     "Payment",
     "PaymentStatus",
     "ProviderEvent",

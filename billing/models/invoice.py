@@ -1,47 +1,31 @@
 """An invoice states what is owed for one order. At most what was paid can be refunded."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
 
 from billing import events
 from billing.events import InvoicedLine
+from billing.models.invoice_line import InvoiceLine
+from billing.models.invoice_refunds import InvoiceStatus, RefundableInvoice
 from billing.models.numbers import invoice_of, payment_of
-from integration.aggregates.aggregate import OfOneStory, Part, applies
+from integration.aggregates.aggregate import applies
 from integration.domain.errors import Refused
 from integration.domain.identifiers import (
     BuyerId,
-    InvoiceNumber,
     OrderNumber,
     PaymentId,
     PaymentMethodId,
-    RefundId,
-    Sku,
-    sibling,
 )
 from integration.domain.money import Money
 from integration.domain.plain_prices import plain_totals
 from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
-from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
 class AmountMismatch(Refused):
     """The amount paid is not the amount that was due."""
-
-
-class MoreThanIsLeft(Refused):
-    """A refund must be more than zero, and at most what was paid and is not refunded yet."""
-
-
-class InvoiceStatus(models.TextChoices):
-    """The states of an invoice."""
-
-    OPEN = "open"
-    PAID = "paid"
-    REFUNDED = "refunded"
-    VOID = "void"
 
 
 OPEN, PAID, REFUNDED, VOID = (status.value for status in InvoiceStatus)
@@ -61,41 +45,16 @@ INVOICE_LIFE = StateTable(
 )  # fmt: skip
 
 
-class Invoice(OfOneStory):
-    """What the payer owes for one order.
-
-    Each amount is stored in minor units of `currency`:
-
-    * `shipping`: what is due for shipping, with its tax.
-    * `total`: what is due for the lines and for shipping, after `discount`.
-    * `paid`: what the payment brought, zero or `total`.
-    * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
-    * `granted`: the part of `refund_owed` that operators granted without a cancellation.
-    * `refunded`: the sum of the issued refunds.
-    """
+class Invoice(RefundableInvoice):
+    """What the payer owes for one order."""
 
     stream = "invoice"
     parts: ClassVar = {"lines": "line_rows"}
     life = INVOICE_LIFE
-    lines: "list[InvoiceLine]"
 
-    number = models.CharField(max_length=20, primary_key=True)
-    order = models.CharField(max_length=20, unique=True)
     payer = models.CharField(max_length=40, db_index=True)
     payment_method = models.CharField(max_length=80)
     status = models.CharField(max_length=10, choices=InvoiceStatus, default=InvoiceStatus.OPEN, db_index=True)
-    currency = CurrencyField()
-    discount_minor = MinorUnitsField()
-    shipping_minor = MinorUnitsField(default=0, db_default=0)
-    total_minor = MinorUnitsField()
-    paid_minor = MinorUnitsField(default=0)
-    granted_minor = MinorUnitsField(default=0)
-    refund_owed_minor = MinorUnitsField(default=0)
-    refunded_minor = MinorUnitsField(default=0)
-    refund_count = models.PositiveSmallIntegerField(default=0)
-    discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
-    paid = money("paid_minor")
-    granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -146,10 +105,6 @@ class Invoice(OfOneStory):
         )
         return invoice
 
-    @property
-    def _ids(self) -> dict[str, Any]:
-        return {"invoice": InvoiceNumber(self.number), "order": OrderNumber(self.order)}
-
     def settle_without_payment(self) -> None:
         """Settle the invoice of an order that costs nothing; raises `AmountMismatch`."""
         if self.accepts("settle_without_payment"):
@@ -176,44 +131,10 @@ class Invoice(OfOneStory):
         elif self.paid > self.refund_owed:
             self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
-    def refund_in_part(self, amount: Money, reason: str) -> None:
-        """Grant a refund of a part of what was paid, by an operator's decision and without a cancellation.
-
-        Raises:
-            MoreThanIsLeft: the amount is not positive, or more than what was paid and is not owed back yet.
-            NotAllowed: the invoice is not paid, or is refunded in full.
-        """
-        if self.accepts("refund_in_part"):
-            self._require_left(amount)
-            self.record(events.InvoiceRefundGranted(**self._ids, amount=amount, reason=reason))
-            self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
-
-    def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
-        """Owe a refund of a part or all of what was paid; raises `MoreThanIsLeft`."""
-        self._require_left(amount)
-        refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
-        self.record(events.InvoiceRefundOwed(**self._ids, refund=refund, payment=payment, amount=amount, reason=reason))
-
-    def record_refund(self, refund: RefundId, amount: Money) -> None:
-        """Record an issued refund; once all that was paid is refunded, the invoice becomes `refunded`."""
-        if self.accepts("record_refund"):
-            self.record(
-                events.InvoiceRefunded(**self._ids, refund=refund, amount=amount, refunded=self.refunded + amount)
-            )
-
     def anonymize(self) -> None:
         """Remove the payment method, because the payer was erased."""
         if self.payment_method:
             self.record(events.InvoiceAnonymized(**self._ids))
-
-    def _require_left(self, amount: Money) -> None:
-        self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
-
-    def line_totals(self) -> dict[Sku, Money]:
-        """Return what is due for each line, by SKU. With `shipping` they add up to `total`."""
-        plain = plain_totals(self.discount, [line.unit_price * line.quantity for line in self.lines])
-        pairs = zip(self.lines, plain, strict=True)
-        return {Sku(line.sku): total if line.total_minor is None else line.total for line, total in pairs}
 
     @applies(events.InvoiceIssued)
     def _issued(self, event: events.InvoiceIssued) -> None:
@@ -251,48 +172,6 @@ class Invoice(OfOneStory):
     def _voided(self, event: events.InvoiceVoided) -> None:
         self.status = InvoiceStatus.VOID
 
-    @applies(events.InvoiceRefundGranted)
-    def _refund_granted(self, event: events.InvoiceRefundGranted) -> None:
-        self.granted += event.amount
-
-    @applies(events.InvoiceRefundOwed)
-    def _refund_owed(self, event: events.InvoiceRefundOwed) -> None:
-        self.refund_owed += event.amount
-        self.refund_count += 1
-
-    @applies(events.InvoiceRefunded)
-    def _refunded(self, event: events.InvoiceRefunded) -> None:
-        self.refunded = event.refunded
-        if self.status == PAID and self.refunded == self.paid:
-            self.status = InvoiceStatus.REFUNDED
-
     @applies(events.InvoiceAnonymized)
     def _anonymized(self, event: events.InvoiceAnonymized) -> None:
         self.payment_method = ""
-
-
-class InvoiceLine(Part):
-    """One line of an invoice: a quantity of one SKU, at a unit price.
-
-    `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
-    older code. `Invoice.line_totals` knows it.
-    """
-
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
-    sku = models.CharField(max_length=40)
-    name = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField()
-    currency = CurrencyField()
-    unit_price_minor = MinorUnitsField()
-    unit_price = money("unit_price_minor")
-    total_minor = MinorUnitsField(null=True)
-    total = money("total_minor")
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["invoice", "sku"], name="one_invoice_line_a_sku"),
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="invoice_line_of_something"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.sku}"

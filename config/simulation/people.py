@@ -22,7 +22,7 @@ from integration.domain.identifiers import OrderNumber, Sku, sibling
 from integration.domain.money import Money
 from inventory.commands import quarantine_stock, stock_up
 from ordering.commands import list_products
-from ordering.models import Order, OrderStatus
+from ordering.models import Order, OrderLine, OrderStatus
 
 PAYING, DECLINED = sorted(TEST_METHODS - DECLINES.keys()), sorted(DECLINES)
 PLENTY, SCARCE, NONE, FREE = ["MUG", "LAMP", "ATLAS", "ROPE"], ["CANOE", "STOVE"], "RELIC", "LEAFLET"
@@ -40,6 +40,8 @@ USUAL_FAILURES, OUTAGE = 0.3, 2.0
 """`SANDBOX_FAILURE_RATE` usually, and during an outage, when every call fails."""
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 60.0, 2_700.0
 BETWEEN_INSPECTIONS = 300.0
+BROKEN = 0.2
+"""The share of delivered orders of which goods are refunded."""
 
 
 def furnish(orders: int) -> None:
@@ -158,6 +160,19 @@ class Carrier(Client):
         """Deliver the order's shipment."""
         if not self._act("deliver", order, {}, 1):
             self.world.offenders.append(f"{order} was dispatched and could not be delivered")
+        elif self.world.chances(BROKEN):
+            self.world.after(self.world.soon(600), self.refund, order)
+
+    def refund(self, order: OrderNumber) -> None:
+        """Refund a unit of each line of a delivered order, twice; the second time may ask for more than is left."""
+        lines = [{"sku": line.sku, "quantity": 1} for line in OrderLine.objects.filter(order=order).order_by("pk")]
+        path = f"/api/v1/invoices/{sibling('I', order)}/refunds"
+        for n in range(2):
+            body = {"lines": lines, "reason": "broken"}
+            response = self.post(path, body, user=self.operator, key=f"refund-{order}-{n}")
+            if response.status_code not in ((202,) if n == 0 else (202, 409)):
+                self.world.offenders.append(f"a refund of {order} returned {response.status_code}")
+            self.world.tally["refunds of lines"] += response.status_code == 202
 
     def _act(self, what: str, order: OrderNumber, body: Mapping[str, str], attempt: int) -> bool:
         path = f"/api/v1/shipments/{sibling('S', order, 1)}/{what}"

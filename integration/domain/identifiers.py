@@ -28,6 +28,12 @@ RefundId = NewType("RefundId", str)
 ShipmentId = NewType("ShipmentId", str)
 """Such as `S-1001-1`, the first shipment of order `R-1001`."""
 
+
+def buyer_of_user(user_id: int) -> BuyerId:
+    """The buyer ID of a user of this shop: `U-` and the user's primary key."""
+    return BuyerId(f"U-{user_id}")
+
+
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"
 """A valid `Sku`: 1 to 40 capitals, digits, dots, hyphens and underscores, the first a capital or a digit."""
 

@@ -17,7 +17,7 @@ LOCATION = OpenApiParameter(
     "Location",
     {"type": "string", "format": "uri"},
     OpenApiParameter.HEADER,
-    response=[201],
+    response=[201, 202],
     description="The URL of the new resource.",
 )
 IF_MATCH = OpenApiParameter(

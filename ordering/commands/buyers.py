@@ -14,6 +14,7 @@ from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, OrderNumber
+from integration.domain.identifiers import buyer_of_user as buyer_of_user
 from integration.domain.money import Money
 from integration.domain.text import normalized
 from ordering.events import OrderCancelled, OrderConfirmed, OrderRefunded
@@ -123,11 +124,6 @@ def _find_or_register(work: UnitOfWork, buyer: BuyerId, user: int | None) -> tup
     registered = Buyer.register(buyer, user=user, name=name, email=email)
     work.add(registered)
     return registered, True
-
-
-def buyer_of_user(user_id: int) -> BuyerId:
-    """The buyer ID of a user of this shop: `U-` and the user's primary key."""
-    return BuyerId(f"U-{user_id}")
 
 
 def user_of_buyer(buyer: BuyerId) -> int | None:

@@ -95,6 +95,15 @@ def examples(system: System) -> dict[str, Call]:
         "POST webhooks/payments/<slug:provider_name>": Call(
             "POST", "webhooks/payments/sandbox", call_back, "anonymous", signed
         ),
+        "GET invoices": Call("GET", f"invoices?order={number}&status=paid", who="buyer"),
+        "GET invoices/<number:number>": Call("GET", f"invoices/I{number[1:]}", who="buyer"),
+        "POST invoices/<number:number>/refunds": Call(
+            "POST",
+            f"invoices/I{number[1:]}/refunds",
+            {"amount": {"amount": "1.00", "currency": "USD"}, "reason": "scratched"},
+        ),
+        "GET refunds/<number:id>": Call("GET", f"refunds/F{number[1:]}-1"),
+        "GET payments/<number:id>": Call("GET", f"payments/P{number[1:]}-1"),
         "GET shipments": Call("GET", f"shipments?status=arranged&order={number}"),
         "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
         "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),
@@ -151,6 +160,7 @@ def errors_of(response: Any) -> set[tuple[str, str]]:
 COMES_AFTER = {
     "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
     "POST auth/tokens": "POST customers",
+    "GET refunds/<number:id>": "POST invoices/<number:number>/refunds",
     "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
 }
 """Routes that only succeed after another one."""

@@ -113,9 +113,11 @@ def test_every_post_except_tokens_accepts_an_idempotency_key(operations: dict[st
 def test_versioned_resources_document_their_etag_headers(operations: dict[str, Any]) -> None:
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
     read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>"}
+    read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
     changed |= {"POST shipments/<number:id>/dispatch", "POST shipments/<number:id>/deliver"}
+    changed |= {"POST invoices/<number:number>/refunds"}
     for route, operation in operations.items():
         assert ("If-None-Match" in parameters_of(operation)) == (route in read), route
         assert ("304" in operation["responses"]) == (route in read), route

@@ -31,8 +31,8 @@ from tests.plain_orders import order_placed
 pytestmark = pytest.mark.django_db
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
-STATEMENTS = 2
-"""The number of SQL statements of a refund in part."""
+STATEMENTS = 3
+"""The number of SQL statements of a refund in part: it locks the invoice, reads its lines and writes."""
 TOTAL, NOTHING = Money("105", "USD"), Money.zero("USD")
 LINES = [("MUG", "Mug", 2, Money("12.50", "USD")), ("LAMP", "Lamp", 1, Money("80", "USD"))]
 PLACED = order_placed(ORDER, LINES)

@@ -279,6 +279,11 @@ def _inspect(world: World) -> None:
         assert world.post("/stock/LAMP/quarantine", body, by="operator").status_code == 201
 
 
+def _refund_lines(world: World) -> None:
+    body = {"lines": [{"sku": "MUG", "quantity": 1}], "reason": "broken"}
+    assert world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator").status_code == 202
+
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -349,6 +354,11 @@ FLOWS = {
     "refund_in_part": Flow(
         "An operator gives some of the money back.",
         (*PAID, Step("refund", _refund), settle()),
+        frozenset({"confirmed paid"}),
+    ),
+    "refund_lines": Flow(
+        "An operator refunds a unit of a line.",
+        (*PAID, Step("refund lines", _refund_lines), settle("settle the refund")),
         frozenset({"confirmed paid"}),
     ),
     "inspect_goods": Flow(

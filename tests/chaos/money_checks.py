@@ -1,16 +1,19 @@
 """Checks for planted bugs about money: what is recorded, under which key, until when, and how often."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from billing import commands as billing
+from billing.events import InvoicedLine
 from billing.gateways import Booked, Charged
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Invoice, Payment, Refund
 from integration.domain import clock
-from integration.domain.identifiers import PaymentId, PaymentMethodId
+from integration.domain.errors import DomainError
+from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, Sku
 from integration.domain.money import Money
 from integration.messaging.deliver import deliver_due
 from integration.messaging.wakeups import DeliveryQueue
@@ -71,3 +74,42 @@ def _requested() -> Payment:
     while deliver_due(DeliveryQueue("billing", False)):
         pass
     return Payment.objects.get(order=order)
+
+
+def all_units_of_an_invoice_bring_all_that_was_paid() -> str | None:
+    """A discount that no unit shares evenly is refunded unit by unit."""
+    invoice = _paid_with_an_odd_discount()
+    for sku in "MUG", "MUG", "LAMP", "MUG":
+        billing.refund_lines(invoice, {Sku(sku): 1}, "broken")
+    row = Invoice.objects.get(pk=invoice)
+    return None if row.refund_owed == row.paid else f"{row.refund_owed} of {row.paid} is owed back for all units"
+
+
+def a_unit_is_refunded_once() -> str | None:
+    """The only lamp of an invoice is refunded twice."""
+    invoice = _paid_with_an_odd_discount()
+    billing.refund_lines(invoice, {Sku("LAMP"): 1}, "broken")
+    with suppress(DomainError):
+        billing.refund_lines(invoice, {Sku("LAMP"): 1}, "broken")
+    owed = Invoice.objects.get(pk=invoice).refund_owed
+    return None if owed == Money("79.22", "USD") else f"{owed} is owed back for a lamp"
+
+
+def _paid_with_an_odd_discount() -> InvoiceNumber:
+    """An invoice of three mugs and a lamp, with a discount that cannot be shared evenly."""
+    order, discount, total = OrderNumber("R-77"), Money("1.15", "USD"), Money("116.35", "USD")
+    billing.issue_invoice(
+        order,
+        payer=BuyerId("B-1"),
+        payment_method=PaymentMethodId("pm_card_visa"),
+        lines=[
+            InvoicedLine(Sku("MUG"), "Mug", 3, Money("12.50", "USD"), Money("37.13", "USD")),
+            InvoicedLine(Sku("LAMP"), "Lamp", 1, Money("80", "USD"), Money("79.22", "USD")),
+        ],
+        discount=discount,
+        shipping=Money.zero("USD"),
+        total=total,
+    )
+    billing.request_payment(order)
+    billing.settle_payment(PaymentId("P-77-1"), Booked(Payment.objects.get(order=order).key, Charged("ch_77"), total))
+    return InvoiceNumber("I-77")

@@ -277,6 +277,15 @@ def request_any_payment(order: Any) -> None:
         work.add(Payment.request(work.get(Invoice, invoice_of(order))))
 
 
+def round_each_unit_down(self: Money, after: int, count: int, quantity: int) -> Money:
+    """Round what units are worth down, each time, so that odd cents are lost."""
+    return Money.of_minor(self.minor * count // quantity, self.currency)
+
+
+def forget_refunded_units(self: Invoice, event: Any) -> None:
+    """Forget which units were refunded."""
+
+
 def fail_in_any_state(self: Payment, reason: str) -> None:
     """Record a failure in every state, so that the call-back that arrives last wins."""
     self.record(payment_events.PaymentFailed(payment=self.id, order=self.order, reason=reason))
@@ -518,6 +527,16 @@ BUGS = [
         replaced(OrderCancelled, "lowers_spend_by", property(lambda event: event.total)),
         (FLOWS["refund_in_part_and_cancel"],),
         True,
+    ),
+    Bug(
+        "odd cent lost",
+        replaced(Money, "of_units", round_each_unit_down),
+        check=money_checks.all_units_of_an_invoice_bring_all_that_was_paid,
+    ),
+    Bug(
+        "units refunded again",
+        partial(mock.patch.dict, Invoice._appliers, {payment_events.InvoiceLinesCredited: forget_refunded_units}),
+        check=money_checks.a_unit_is_refunded_once,
     ),
     Bug(
         "no row lock",

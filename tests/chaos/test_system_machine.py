@@ -111,6 +111,12 @@ class SystemMachine(RuleBasedStateMachine):
         with suppress(NotFound, NotAllowed, MoreThanIsLeft):
             billing.refund_in_part(invoice_of(OrderNumber(world.order)), Money.of_minor(cents, "USD"), "scratched")
 
+    @rule(world=worlds, sku=st.sampled_from(["MUG", "LAMP", "RELIC"]), quantity=st.integers(1, 2))
+    def refund_units(self, world: World, sku: str, quantity: int) -> None:
+        body = {"lines": [{"sku": sku, "quantity": quantity}], "reason": "broken"}
+        response = world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator")
+        assert response.status_code in (202, 404, 409, 422)
+
     @rule(rate=st.sampled_from([0.0, 0.8, 2.0]))
     def set_the_failure_rate(self, rate: float) -> None:
         django_settings.SANDBOX_FAILURE_RATE = rate

@@ -82,6 +82,13 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "only some lines have a total": "UPDATE billing_invoiceline SET total_minor = 1 WHERE sku = 'MUG'",
         "total is not its lines and shipping": "UPDATE billing_invoice SET shipping_minor = 1",
     },
+    "billing.lines_are_refunded_once": {
+        "more units are refunded than invoiced": "UPDATE billing_invoiceline SET units_refunded = quantity + 1",
+        "more of a line is refunded than its price": "UPDATE billing_invoiceline SET credited_minor = 10000000",
+        "less than nothing is refunded": "UPDATE billing_invoiceline SET credited_minor = -1",
+        "more is refunded than owed": "UPDATE billing_invoiceline SET credited_minor = 1",
+        "all units are refunded, and not all that was paid": "UPDATE billing_invoiceline SET units_refunded = quantity",
+    },
     "billing.a_payment_is_of_its_invoice": {
         "there is no such invoice": "UPDATE billing_payment SET invoice_id = 'I-0' WHERE status = 'failed'",
         "the orders differ": "UPDATE billing_payment SET \"order\" = 'R-0'",

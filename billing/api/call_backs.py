@@ -1,4 +1,4 @@
-"""Billing's REST API: the payment provider's callbacks. The signature alone authenticates the sender."""
+"""REST view of the payment provider's callbacks. The signature alone authenticates the sender."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema

@@ -1,0 +1,95 @@
+"""REST views of refunds and payments, for staff."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from billing import commands, queries
+from billing.api.outputs import InvoicePaymentOutput, OwedRefundOutput, RefundOutput
+from integration.domain.identifiers import InvoiceNumber, PaymentId, RefundId, Sku
+from integration.domain.metadata import join_story
+from integration.rest.etags import CHANGING, LOCATION, READING, etag, versions_expected
+from integration.rest.fields import Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.idempotency import idempotent
+from integration.rest.views import View, staff_with
+
+MAX_LINES, MAX_QUANTITY = 2_000, 100_000
+"""The most lines of an order, and the most units of a line."""
+
+
+class UnitsInput(Input):
+    """Units of one line to refund."""
+
+    sku = SkuField()
+    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+
+
+class RefundInput(Input):
+    """What to refund: an amount, or units of lines."""
+
+    amount = MoneyField(required=False, help_text="An amount, which is shared out over what remains of the lines.")
+    lines = UnitsInput(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]
+    reason = Text(max_length=500)
+
+    def validate_lines(self, lines: list[dict[str, Any]]) -> dict[Sku, int]:
+        units: dict[Sku, int] = {}
+        for line in lines:
+            units[Sku(line["sku"])] = units.get(Sku(line["sku"]), 0) + line["quantity"]
+        return units
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("amount" in attrs) == ("lines" in attrs):
+            raise serializers.ValidationError("Give either an amount or lines.", "amount_or_lines")
+        return attrs
+
+
+class Refunds(View):
+    """The refunds of an invoice."""
+
+    permission_classes = (staff_with("billing.change_invoice"),)
+    serializer_class = RefundInput
+
+    @extend_schema(request=RefundInput, responses={202: OwedRefundOutput}, parameters=[*CHANGING, LOCATION])
+    @idempotent
+    def post(self, request: Request, number: str) -> Response:
+        """Refund an amount or units of an invoice's lines. The provider is asked in the background."""
+        wanted, expected = self.valid(request), versions_expected(request)
+        if "lines" in wanted:
+            invoice = commands.refund_lines(InvoiceNumber(number), wanted["lines"], wanted["reason"], expected)
+        else:
+            invoice = commands.refund_in_part(InvoiceNumber(number), wanted["amount"], wanted["reason"], expected)
+        owed = invoice.last_owed
+        headers = {**etag(invoice), "Location": reverse("refund", [owed.refund], request=request)}
+        return Response(OwedRefundOutput(owed).data, status=202, headers=headers)
+
+
+class OneRefund(View):
+    """One refund."""
+
+    permission_classes = (staff_with("billing.view_refund"),)
+    serializer_class = RefundOutput
+
+    @extend_schema(responses=RefundOutput, parameters=READING)
+    def get(self, request: Request, id: str) -> Response:
+        """Retrieve a refund."""
+        refund = queries.refund(RefundId(id))
+        join_story(refund.correlation_id)
+        return Response(RefundOutput(refund).data, headers=etag(refund))
+
+
+class OnePayment(View):
+    """One payment."""
+
+    permission_classes = (staff_with("billing.view_payment"),)
+    serializer_class = InvoicePaymentOutput
+
+    @extend_schema(responses=InvoicePaymentOutput, parameters=READING)
+    def get(self, request: Request, id: str) -> Response:
+        """Retrieve a payment."""
+        payment = queries.payment(PaymentId(id))
+        join_story(payment.correlation_id)
+        return Response(InvoicePaymentOutput(payment).data, headers=etag(payment))

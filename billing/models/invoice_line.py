@@ -1,0 +1,110 @@
+"""The lines of an invoice: what each of them cost, and how much of it is refunded.
+
+Every amount of an invoice is on its lines. So a sequence of refunds that refunds everything refunds what was paid, to
+the smallest unit of the currency.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.events import CreditedLine
+from integration.aggregates.aggregate import Part
+from integration.domain.errors import Refused, Unacceptable
+from integration.domain.identifiers import Sku
+from integration.domain.money import Money
+from integration.storage.columns import CurrencyField, MinorUnitsField, money
+
+
+class MoreThanIsLeft(Refused):
+    """A refund must be more than zero, and at most what was paid and is not refunded yet."""
+
+
+class NotInvoiced(Unacceptable):
+    """The invoice has no line of this SKU."""
+
+
+class InvoiceLine(Part):
+    """One line of an invoice: a quantity of one SKU, at a unit price.
+
+    `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
+    older code. `Invoice.line_totals` knows it.
+    `units_refunded` counts the units that were refunded, `credited` their money and the line's part of other refunds.
+    """
+
+    invoice = models.ForeignKey("Invoice", on_delete=models.CASCADE, related_name="line_rows", db_index=False)
+    sku = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField()
+    currency = CurrencyField()
+    unit_price_minor = MinorUnitsField()
+    units_refunded = models.IntegerField(default=0, db_default=0)
+    credited_minor = MinorUnitsField(default=0, db_default=0)
+    total_minor = MinorUnitsField(null=True)
+    unit_price, credited, total = money("unit_price_minor"), money("credited_minor"), money("total_minor")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "sku"], name="one_invoice_line_a_sku"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="invoice_line_of_something"),
+            models.CheckConstraint(
+                condition=Q(units_refunded__gte=0, units_refunded__lte=F("quantity"), credited_minor__gte=0),
+                name="units_refunded_at_most_invoiced",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.sku}"
+
+    @property
+    def subtotal(self) -> Money:
+        """The price of the line before any discount."""
+        return self.unit_price * self.quantity
+
+
+def credit_units(
+    lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], wanted: Mapping[Sku, int], left: Money
+) -> list[CreditedLine]:
+    """What refunding units pays: what they are worth, at most what is left of the line and of the payment.
+
+    Args:
+        lines, totals: the lines, and what each of them costs, by SKU.
+        wanted: the units to refund, by SKU.
+        left: what was paid and is not owed back yet.
+
+    Raises:
+        NotInvoiced: a SKU is not on the invoice.
+        MoreThanIsLeft: fewer units of a line are left.
+    """
+    credited = []
+    by_sku = {line.sku: line for line in lines}
+    for sku, quantity in wanted.items():
+        if sku not in by_sku:
+            raise NotInvoiced(f"the invoice has no line of {sku}", pointer="/lines")
+        line, total = by_sku[sku], totals[sku]
+        if not 1 <= quantity <= line.quantity - line.units_refunded:
+            raise MoreThanIsLeft(f"{line.quantity - line.units_refunded} of {line.quantity} {sku} can be refunded")
+        worth = total.of_units(line.units_refunded, quantity, line.quantity)
+        amount = min(worth, total - line.credited, left)
+        left -= amount
+        credited.append(CreditedLine(sku, quantity, amount))
+    return credited
+
+
+def spread(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], amount: Money, left: Money) -> list[CreditedLine]:
+    """Share out an amount over what remains of the lines and of shipping, by largest remainder.
+
+    Args:
+        lines, totals: the lines, and what each of them costs, by SKU.
+        amount: at most `left`.
+        left: what was paid and is not owed back yet. What of it is on no line is shipping.
+
+    Returns:
+        The lines' shares; lines that get nothing are left out.
+    """
+    remains = [totals[Sku(line.sku)] - line.credited for line in lines]
+    shipping = max(left - Money.sum(remains, left.currency), Money.zero(left.currency))
+    shares = amount.allocate([remaining.minor for remaining in [*remains, shipping]])
+    return [CreditedLine(Sku(line.sku), 0, share) for line, share in zip(lines, shares, strict=False) if share]

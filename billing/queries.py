@@ -1,0 +1,50 @@
+"""Billing's queries: functions that read and change nothing."""
+
+from collections.abc import Sequence
+
+from django.db.models import QuerySet, prefetch_related_objects
+
+from billing.models import Invoice, Payment, Refund
+from integration.domain.errors import NotFound
+from integration.domain.identifiers import BuyerId, InvoiceNumber, PaymentId, RefundId
+
+
+def invoices_of(payer: BuyerId) -> QuerySet[Invoice]:
+    """The invoices of a buyer."""
+    return Invoice.objects.filter(payer=payer)
+
+
+def invoice(number: InvoiceNumber, invoices: QuerySet[Invoice]) -> Invoice:
+    """The invoice with this number from `invoices`, with all that it shows; raises `NotFound`."""
+    found = invoices.filter(pk=number).first()
+    if found is None:
+        raise NotFound(f"there is no invoice {number}")
+    return with_details([found])[0]
+
+
+def with_details(invoices: Sequence[Invoice]) -> Sequence[Invoice]:
+    """Load the lines, payments and refunds of invoices, the oldest first; three queries for any number of invoices."""
+    Invoice.load_parts(invoices)
+    prefetch_related_objects(invoices, "payments", "refunds")
+    for invoice in invoices:
+        vars(invoice).update(
+            shown_payments=sorted(invoice.payments.all(), key=lambda payment: (payment.created_at, payment.id)),
+            shown_refunds=sorted(invoice.refunds.all(), key=lambda refund: (refund.created_at, refund.id)),
+        )
+    return invoices
+
+
+def payment(id: PaymentId) -> Payment:
+    """The payment with this identifier; raises `NotFound`."""
+    found = Payment.objects.filter(pk=id).first()
+    if found is None:
+        raise NotFound(f"there is no payment {id}")
+    return found
+
+
+def refund(id: RefundId) -> Refund:
+    """The refund with this identifier; raises `NotFound`."""
+    found = Refund.objects.filter(pk=id).first()
+    if found is None:
+        raise NotFound(f"there is no refund {id}")
+    return found
