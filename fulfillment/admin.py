@@ -7,7 +7,7 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
-from fulfillment.models import History, Shipment, ShipmentLine
+from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
 from integration.admin.columns import address, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
@@ -18,10 +18,20 @@ admin.site.register(History, HistoryAdmin)
 
 
 class LineInline(PartInline):
-    """The lines of a shipment."""
+    """The lines of a shipment that have units."""
 
     model = ShipmentLine
     fields = ("sku", "name", figure("quantity"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ShipmentLine]:
+        return super().get_queryset(request).filter(quantity__gt=0)
+
+
+class GoodsInline(PartInline):
+    """The goods of an order, per SKU."""
+
+    model = FulfillmentLine
+    fields = ("sku", figure("to_ship"), figure("dispatched"), figure("left"))
 
 
 def recipient_of(shipment: Shipment) -> str:
@@ -31,7 +41,7 @@ def recipient_of(shipment: Shipment) -> str:
 
 def goods_of(shipment: Shipment) -> str:
     """How many units of how many SKUs the shipment has."""
-    quantities = list(shipment.line_rows.values_list("quantity", flat=True))
+    quantities = list(shipment.line_rows.filter(quantity__gt=0).values_list("quantity", flat=True))
     return f"{sum(quantities)} units of {len(quantities)} SKUs"
 
 
@@ -47,7 +57,7 @@ class Dispatch(Question):
 
 @admin.register(Shipment)
 class ShipmentAdmin(StoryAdmin):
-    """Shipments, one for each confirmed order."""
+    """Shipments: one for each confirmed order, and one more for each part that was left when another was sent."""
 
     list_display = (
         "id",
@@ -89,6 +99,18 @@ class ShipmentAdmin(StoryAdmin):
     def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> None:
         """Record that the recipients received the chosen shipments."""
         self.perform(request, self.not_too_many(request, chosen), _deliver)
+
+
+@admin.register(FulfillmentOrder)
+class FulfillmentOrderAdmin(StoryAdmin):
+    """The goods of orders that leave in several parcels."""
+
+    list_display = (story_column(text="order"), moment("created_at", "split"), moment("updated_at"))
+    search_fields = ("order__contains",)
+    search_help_text = "An order's number, or the id of a story."
+    identifiers = ("order",)
+    inlines = (GoodsInline,)
+    fieldsets = ((None, {"fields": ("order",)}),)
 
 
 def _dispatch(shipment: Shipment, question: Dispatch) -> str:

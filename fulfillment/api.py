@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fulfillment import commands, queries
-from fulfillment.models import Shipment, ShipmentStatus
-from integration.domain.identifiers import ShipmentId
+from fulfillment.models import MAX_LINES, MAX_QUANTITY, Shipment, ShipmentStatus
+from integration.domain.identifiers import ShipmentId, Sku
 from integration.domain.metadata import join_story
 from integration.history.shown import PERSONAL
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
-from integration.rest.fields import AddressField, Input, Text
+from integration.rest.fields import AddressField, Input, SkuField, Text, WholeNumber
 from integration.rest.filters import UpdatedAfter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, staff_with
@@ -36,7 +36,7 @@ class ShipmentOutput(serializers.Serializer):
     recipient = AddressField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
-    lines = ShipmentLineOutput(many=True)
+    lines = ShipmentLineOutput(many=True, source="packed")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -83,15 +83,23 @@ class OneShipment(View):
         return _represent(request, shipment)
 
 
+class DispatchedLine(Input):
+    """A quantity of one SKU that the carrier took."""
+
+    sku = SkuField()
+    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
+
+
 class DispatchInput(Input):
-    """The carrier, and its tracking number for the shipment."""
+    """The carrier, its tracking number for the shipment, and what it took: without `lines`, all."""
 
     carrier = Text(max_length=80)
     tracking_number = Text(max_length=80)
+    lines = DispatchedLine(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
 
 
 class Dispatch(View):
-    """The dispatch of a shipment."""
+    """The dispatch of a shipment, or of some of its lines."""
 
     permission_classes = (staff_with("fulfillment.change_shipment"),)
     serializer_class = DispatchInput
@@ -99,14 +107,16 @@ class Dispatch(View):
     @extend_schema(request=DispatchInput, responses=ShipmentOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
-        """Record that the carrier took the shipment."""
+        """Record that the carrier took the shipment.
+
+        With `lines`, only these left. The rest becomes the order's next shipment at once, which is `arranged`.
+        """
         wanted = self.valid(request)
-        return _represent(
-            request,
-            commands.dispatch_shipment(
-                ShipmentId(id), wanted["carrier"], wanted["tracking_number"], versions_expected(request)
-            ),
+        lines = [(Sku(line["sku"]), line["quantity"]) for line in wanted["lines"]] if "lines" in wanted else None
+        dispatched = commands.dispatch_shipment(
+            ShipmentId(id), wanted["carrier"], wanted["tracking_number"], lines, versions_expected(request)
         )
+        return _represent(request, dispatched)
 
 
 class DeliverInput(Input):

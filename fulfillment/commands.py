@@ -1,23 +1,36 @@
-"""Fulfillment's commands: one function for each use case, each one unit of work."""
+"""Fulfillment's commands: one function for each use case, each one unit of work.
+
+Whatever decides about an order's goods locks the order's first shipment, then its `FulfillmentOrder`, then its other
+shipments. So the first of two decisions wins, also against older code, which locks the first shipment, too.
+"""
 
 from collections.abc import Collection, Sequence
 
+from msgspec.structs import replace
+
 from fulfillment.events import LineToPack
-from fulfillment.models import Shipment
+from fulfillment.models import FulfillmentOrder, Shipment
+from fulfillment.queries import shipments_of
 from integration.aggregates.erasure import forget
-from integration.aggregates.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
 from integration.domain.errors import NotYet
-from integration.domain.identifiers import OrderNumber, ShipmentId, sibling
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku, sibling
 
 
 def shipment_of(order: OrderNumber) -> ShipmentId:
-    """The identifier of an order's one shipment."""
+    """The identifier of an order's first shipment, which is its only one unless a part of it left alone."""
     return ShipmentId(sibling("S", order, 1))
 
 
+def next_shipment(shipment: ShipmentId) -> ShipmentId:
+    """The identifier of the shipment that has the rest: `S-1001-3` after `S-1001-2`."""
+    order, _, ordinal = shipment.rpartition("-")
+    return ShipmentId(f"{order}-{int(ordinal) + 1}")
+
+
 def lock_shipments(orders: Collection[OrderNumber]) -> None:
-    """Lock the shipments of several orders."""
+    """Lock the first shipments of several orders."""
     with unit_of_work() as work:
         work.prefetch(Shipment, [shipment_of(order) for order in orders])
 
@@ -43,11 +56,16 @@ def stop_shipment(order: OrderNumber, reason: str) -> None:
 
 
 def dispatch_shipment(
-    shipment: ShipmentId, carrier: str, tracking_number: str, if_version: Collection[int] | None = None
+    shipment: ShipmentId,
+    carrier: str,
+    tracking_number: str,
+    lines: Sequence[tuple[Sku, int]] | None = None,
+    if_version: Collection[int] | None = None,
 ) -> Shipment:
-    """Record that a carrier took a shipment.
+    """Record that a carrier took a shipment, or some of its goods; the rest becomes the next shipment at once.
 
     Args:
+        lines: the SKUs and quantities that the carrier took; None for all.
         if_version: the versions of the shipment that the caller accepts; None accepts any.
 
     Returns:
@@ -56,13 +74,31 @@ def dispatch_shipment(
     Raises:
         NotFound: there is no such shipment.
         NotAllowed: the shipment is not `arranged`.
+        NotInShipment, TooManyUnits: the shipment has not all these lines.
         StaleVersion: the shipment is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
-        found = work.get(Shipment, shipment)
+        found, goods = _to_decide_about(work, shipment)
         found.expect_version(if_version)
-        found.dispatch(carrier, tracking_number)
+        before = [LineToPack(Sku(line.sku), line.name, line.quantity) for line in found.packed]
+        sent = found.dispatch(carrier, tracking_number, lines)
+        rest = [replace(line, quantity=left) for line in before if (left := line.quantity - sent.get(line.sku, 0))]
+        order = OrderNumber(found.order)
+        if rest and goods is None:
+            goods = FulfillmentOrder.open(order, {line.sku: line.quantity for line in before})
+            work.add(goods)
+        if goods:
+            goods.dispatch(shipment, sent)
+        if rest:
+            work.add(Shipment.arrange(next_shipment(shipment), order, Address(**found.recipient), rest))
     return found
+
+
+def _to_decide_about(work: UnitOfWork, shipment: ShipmentId) -> tuple[Shipment, FulfillmentOrder | None]:
+    """A shipment and the goods of its order, if they are counted, all locked; raises `NotFound`."""
+    first = work.find(Shipment, f"{shipment.rpartition('-')[0]}-1")
+    goods = work.find(FulfillmentOrder, first.order) if first else None
+    return work.get(Shipment, shipment), goods
 
 
 def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = None) -> Shipment:
@@ -86,10 +122,17 @@ def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = 
     return found
 
 
+def quantities_of(shipment: ShipmentId) -> dict[Sku, int]:
+    """The units of each SKU in a shipment; raises `NotFound`."""
+    with unit_of_work() as work:
+        return work.get(Shipment, shipment).quantities
+
+
 def anonymize_shipments(orders: Collection[OrderNumber]) -> None:
     """Remove the recipients of these orders, all of them ended; the number of SQL statements is constant."""
     with unit_of_work() as work:
-        shipments = work.get_many(Shipment, [shipment_of(order) for order in orders])
+        # An order that has ended gets no further shipment.
+        shipments = work.get_many(Shipment, shipments_of(orders))
         for shipment in shipments.values():
             shipment.anonymize()
         forget(Shipment, shipments)

@@ -31,6 +31,8 @@ class ShipmentArranged(DomainEvent, kw_only=True):
     says="shipment {shipment} was handed to {carrier} as {tracking_number}: {quantities}",
 )
 class ShipmentDispatched(DomainEvent, kw_only=True):
+    """The carrier took these units; what else the shipment had is in the next shipment from now on."""
+
     shipment: ShipmentId
     order: OrderNumber
     carrier: str
@@ -67,3 +69,20 @@ class ShipmentAnonymized(DomainEvent, kw_only=True):
 
     shipment: ShipmentId
     order: OrderNumber
+
+
+@domain_event("fulfillment.fulfillment_order_opened", says="the goods of order {order} go different ways: {quantities}")
+class FulfillmentOrderOpened(DomainEvent, kw_only=True):
+    """An order's goods are counted per SKU from now on, because they do not leave all together."""
+
+    order: OrderNumber
+    quantities: dict[Sku, int]
+
+
+@domain_event("fulfillment.goods_dispatched", says="{quantities} of order {order} left in shipment {shipment}")
+class GoodsDispatched(DomainEvent, kw_only=True):
+    """Some goods of the order left the warehouse."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    quantities: dict[Sku, int]

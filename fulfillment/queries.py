@@ -1,11 +1,13 @@
 """Fulfillment's queries: functions that read and change nothing, and the read model of what has changed."""
 
+from collections.abc import Collection
+
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from fulfillment.models import Shipment, ShipmentChange
 from integration.domain.errors import NotFound
-from integration.domain.identifiers import ShipmentId
+from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.read_models.batch import Batch, read_model
 from integration.read_models.catch_up import catch_up
 from integration.read_models.models import of_live
@@ -18,6 +20,12 @@ def shipment(id: ShipmentId) -> Shipment:
         raise NotFound(f"there is no shipment {id}")
     Shipment.load_parts([found])
     return found
+
+
+def shipments_of(orders: Collection[OrderNumber]) -> list[ShipmentId]:
+    """The identifiers of all shipments of some orders."""
+    found = Shipment.objects.filter(order__in=orders).order_by("pk")
+    return [ShipmentId(id) for id in found.values_list("pk", flat=True)]
 
 
 def changed_shipments() -> QuerySet[Shipment]:

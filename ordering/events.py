@@ -228,7 +228,7 @@ class OrderShipmentArranged(DomainEvent, kw_only=True):
     "ordering.order_shipped", says="order {order} was shipped with {carrier} as {tracking_number}: {quantities}"
 )
 class OrderShipped(DomainEvent, kw_only=True):
-    """The goods of the order left the warehouse in a shipment."""
+    """Goods of the order left the warehouse in a shipment."""
 
     order: OrderNumber
     shipment: ShipmentId
@@ -239,7 +239,7 @@ class OrderShipped(DomainEvent, kw_only=True):
 
 @domain_event("ordering.order_delivered", says="order {order} was delivered in shipment {shipment}")
 class OrderDelivered(DomainEvent, kw_only=True):
-    """The shipment of the order reached its recipient."""
+    """A shipment of the order reached its recipient."""
 
     order: OrderNumber
     shipment: ShipmentId

@@ -7,8 +7,11 @@ from integration.storage.sql import is_postgresql
 
 BOARD, SALES, SPEND = "ordering.order-board", "ordering.sales-per-day", "ordering.lifetime-spend"
 
-CONFIRMED = "('confirmed', 'shipped', 'delivered')"
+CONFIRMED = "('confirmed', 'partially_shipped', 'shipped', 'delivered')"
 """SQL for the states of an order that is paid and not cancelled."""
+
+SHIPMENTS = ("arranged", "dispatched", "delivered", "cancelled")
+"""The states of a shipment; the board shows the first of them that a shipment of the order has."""
 
 
 @always("ordering.total_is_its_lines_less_discount")
@@ -48,16 +51,25 @@ def total_is_its_lines_less_discount() -> Check:
 
 @always("ordering.what_is_shipped_was_ordered")
 def what_is_shipped_was_ordered() -> Check:
-    """A shipped or delivered order has shipped every line in full; any other order has shipped nothing."""
+    """A shipped or delivered order has shipped all lines in full, a partially shipped one some units, others none."""
     return Check(
-        rows="ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id",
+        rows="""
+            ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id
+            JOIN (SELECT order_id, sum(quantity) AS ordered, sum(shipped) AS shipped
+                  FROM ordering_orderline GROUP BY order_id) AS whole ON whole.order_id = o.number
+        """,
         what="""
             line.order_id || ' (' || o.status || '): ' || line.shipped || ' of ' || line.quantity || ' ' || line.sku
               || ' shipped'
         """,
         never={
             "not all of it is shipped": "o.status IN ('shipped', 'delivered') AND line.shipped <> line.quantity",
-            "some of it is shipped": "o.status NOT IN ('shipped', 'delivered') AND line.shipped <> 0",
+            "some of it is shipped": """
+                o.status NOT IN ('partially_shipped', 'shipped', 'delivered') AND line.shipped <> 0
+            """,
+            "all or nothing is shipped in part": """
+                o.status = 'partially_shipped' AND whole.shipped NOT BETWEEN 1 AND whole.ordered - 1
+            """,
         },
     )
 
@@ -155,10 +167,8 @@ def order_board_is_the_orders() -> Check:
              WHEN o.status <> 'cancelled' THEN 'pending'
              WHEN o.cancellation_reason = 'payment_failed' THEN 'failed' ELSE 'cancelled' END
     """
-    shipment = """
-        CASE WHEN o.status = 'shipped' THEN 'dispatched' WHEN o.status = 'delivered' THEN 'delivered'
-             WHEN CAST(o.shipments AS text) = '[]' THEN 'none'
-             WHEN o.status = 'cancelled' THEN 'cancelled' ELSE 'arranged' END
+    shipment = f"""
+        CASE {" ".join(f"WHEN {_has_shipment(status)} THEN '{status}'" for status in SHIPMENTS)} ELSE 'none' END
     """
     expected = {name: f"o.{name}" for name in same}
     expected |= {"buyer": "o.buyer_id", "payment_status": payment, "shipment_status": shipment}
@@ -179,6 +189,12 @@ def order_board_is_the_orders() -> Check:
             },
         },
     )
+
+
+def _has_shipment(status: str) -> str:
+    """SQL for whether an order has a shipment in this state."""
+    shipments = f"(SELECT 1) AS one {json_elements('o.shipments', 'shipment')}"
+    return f"EXISTS (SELECT 1 FROM {shipments} WHERE {json_text('shipment.value', 'status')} = '{status}')"  # noqa: S608 - contains only names from the code
 
 
 @always("read_models.order_board_shows_the_lines")

@@ -204,11 +204,29 @@ class Walk:
             self._command(deliver_shipment, shipment)
         self._react()
         self._expect(numbers, "delivered")
+        self._ship_in_parts()
         for invoice in Invoice.objects.filter(order__in=numbers).order_by("number"):
             self._command(refund_in_part, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
             sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
             self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
         self._react()
+
+    def _ship_in_parts(self) -> None:
+        numbers = self._placed()
+        self._react()
+        first = self._shipments(numbers)
+        for i, shipment in enumerate(first):
+            called = "fulfillment.dispatch_shipment, a part"
+            self._command(dispatch_shipment, shipment, "DHL", "1", [(self._lines_of(i)[0][0], 1)], called=called)
+        self._react()
+        self._expect(numbers, "partially_shipped")
+        for shipment in set(self._shipments(numbers)) - set(first):
+            self._command(dispatch_shipment, shipment, "DHL", "2")
+        self._react()
+        for shipment in self._shipments(numbers):
+            self._command(deliver_shipment, shipment)
+        self._react()
+        self._expect(numbers, "delivered")
 
     def cancel_orders(self) -> None:
         """Cancel orders before the payment, after it, and after a dispatch that ordering does not know of yet."""

@@ -14,10 +14,10 @@ from django.db.models import F
 
 from billing.gateways import Charged, Declined, Refunded, provider
 from billing.models import Invoice, Payment, Refund
-from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
-from fulfillment.models import Shipment
+from fulfillment.commands import deliver_shipment, dispatch_shipment, next_shipment, shipment_of
+from fulfillment.models import Shipment, ShipmentLine
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from integration.history.story import story
@@ -31,7 +31,7 @@ from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.models import History, Reservation, StockItem
 from ordering.commands import cancel_order
-from ordering.models import CancellationReason, Order, OrderLine
+from ordering.models import CONFIRMED_STATES, CancellationReason, Order, OrderLine
 from ordering.queries import orders_of
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ SHUFFLES = 8
 """How many shuffled sequences each saga is tried in, in addition to the sequence of publication."""
 
 NOTHING = Money.zero("USD")
-OWED = ("confirmed", "shipped", "delivered")
+OWED = CONFIRMED_STATES
 
 
 # --- Delivering messages ---
@@ -119,7 +119,7 @@ def check_stock() -> None:
         moved[entry.stream_id] += sign[entry.name] * entry.data.get("quantity", entry.data.get("delta"))
     held: Counter[str] = Counter()
     for reservation in Reservation.objects.filter(status__in=["held", "committed"]):
-        held.update({line.sku: line.quantity for line in reservation.line_rows.all()})
+        held.update({line.sku: line.quantity for line in reservation.open_lines})
     for item in StockItem.objects.all():
         assert item.on_hand == moved[item.sku]
         assert item.reserved == held[item.sku]
@@ -147,20 +147,27 @@ def check_orders() -> None:
     """Every order has ended or waits for an operator with a shipment; none is confirmed without stock and payment."""
     for order in Order.objects.all():
         reservation = Reservation.objects.get(pk=order.number)
-        shipment = Shipment.objects.filter(order=order.number).first()
+        shipments = set(Shipment.objects.filter(order=order.number).values_list("status", flat=True))
         at_rest = {
-            "confirmed": ("committed", "arranged"),
-            "shipped": ("shipped", "dispatched"),
-            "delivered": ("shipped", "delivered"),
+            "confirmed": ("committed", [{"arranged"}]),
+            "partially_shipped": ("committed", [{"arranged", "dispatched"}, {"arranged", "delivered"}]),
+            "shipped": ("shipped", [{"dispatched"}, {"dispatched", "delivered"}]),
+            "delivered": ("shipped", [{"delivered"}]),
         }
         if order.status == "cancelled":
             assert reservation.status in ("released", "expired", "refused")
-            assert shipment is None or shipment.status == "cancelled"
+            assert shipments <= {"cancelled"}
         else:
-            assert (reservation.status, shipment and shipment.status) == at_rest[order.status]
+            state, some = at_rest[order.status]
+            assert reservation.status == state
+            assert shipments in some
         assert order.total == order.subtotal - order.discount
-        shipped = order.status in ("shipped", "delivered")
-        assert all(line.shipped == (line.quantity if shipped else 0) for line in OrderLine.objects.filter(order=order))
+        left: Counter[str] = Counter()
+        for line in ShipmentLine.objects.filter(
+            shipment__order=order.number, shipment__status__in=["dispatched", "delivered"]
+        ):
+            left[line.sku] += line.quantity
+        assert all(line.shipped == left[line.sku] for line in OrderLine.objects.filter(order=order))
 
 
 def check_messages() -> None:
@@ -230,6 +237,64 @@ def test_a_good_order_is_confirmed_shipped_and_delivered(
     assert _end(order) == ("delivered", "")
     check_all()
     assert StockItem.objects.get(pk="MUG").on_hand == 98
+
+
+def test_an_order_in_two_parcels_is_shipped_and_delivered_part_by_part(
+    placed: Place, courier: Courier, check_all: Callable[[], None]
+) -> None:
+    order = placed()
+    first = shipment_of(order)
+    rest = next_shipment(first)
+    courier.deliver_all()
+
+    dispatch_shipment(first, "DHL", "1", [(Sku("MUG"), 1)])
+    courier.deliver_all()
+    assert _end(order) == ("partially_shipped", "")
+    check_all()
+
+    deliver_shipment(first)
+    dispatch_shipment(rest, "UPS", "2")
+    courier.deliver_all()
+    assert _end(order) == ("shipped", "")
+    check_all()
+
+    deliver_shipment(rest)
+    courier.deliver_all()
+    assert _end(order) == ("delivered", "")
+    check_all()
+    assert [StockItem.objects.get(pk=sku).on_hand for sku in ("MUG", "LAMP")] == [98, 19]
+
+
+def test_two_parcels_that_left_and_arrived_before_anybody_knew_end_delivered(
+    placed: Place, courier: Courier, check_all: Callable[[], None]
+) -> None:
+    order = placed()
+    first = shipment_of(order)
+    rest = next_shipment(first)
+    courier.deliver_all()
+
+    dispatch_shipment(first, "DHL", "1", [(Sku("LAMP"), 1)])
+    dispatch_shipment(rest, "UPS", "2")
+    deliver_shipment(rest)
+    deliver_shipment(first)
+    courier.deliver_all()
+
+    assert _end(order) == ("delivered", "")
+    check_all()
+
+
+def test_a_cancellation_after_the_dispatch_of_a_part_is_refused(
+    placed: Place, courier: Courier, check_all: Callable[[], None]
+) -> None:
+    order = placed()
+    courier.deliver_all()
+    dispatch_shipment(shipment_of(order), "DHL", "1", [(Sku("MUG"), 1)])
+    cancel_order(order, CancellationReason.BY_BUYER)  # ordering has not handled the dispatch yet
+    courier.deliver_all()
+
+    assert _end(order) == ("partially_shipped", "")
+    assert not Order.objects.get().cancellation_requested
+    check_all()
 
 
 def test_an_order_delivered_before_its_dispatch_is_handled_ends_delivered(

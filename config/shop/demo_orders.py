@@ -1,5 +1,5 @@
-"""Orders of every kind: most are paid and delivered; some are declined, ask for more than is in stock, or are cancelled
-before or after their payment.
+"""Orders of every kind: most are paid and delivered, some of them in two parcels; some are declined, ask for more than
+is in stock, or are cancelled before or after their payment.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,11 +31,12 @@ class Kind(Enum):
     TOO_MUCH = "too much"
     CANCELLED_EARLY = "cancelled before payment"
     CANCELLED_LATE = "cancelled after payment"
+    TWO_PARCELS = "in two parcels"
 
 
 ONE_OF_EACH = tuple(Kind)
-OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINED)
-"""The kinds of ten orders: half of them good, and every kind among the first five."""
+OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINED)
+"""The kinds of ten orders: half of them are delivered, and every kind is among the first six."""
 
 AT_ONCE = 10
 ACTOR = "demo"
@@ -66,7 +67,7 @@ class Wish(NamedTuple):
 
 
 def wishes(count: int, random: Random) -> list[Wish]:
-    """So many orders, of every kind as soon as there are five; raises `NothingToSell`."""
+    """So many orders, of every kind as soon as there are six; raises `NothingToSell`."""
     plenty, scarce = _goods_on_sale()
     if not plenty:
         raise NothingToSell(NothingToSell.__doc__)
@@ -87,7 +88,9 @@ def _goods_on_sale() -> tuple[list[Sku], list[Sku]]:
 def _wish(kind: Kind, random: Random, plenty: Sequence[Sku], scarce: Sequence[Sku]) -> Wish:
     address = random.choice(PEOPLE)
     buyer = demo_buyer() if address.recipient == "Robin Buyer" else None
-    lines = [(sku, random.randint(1, 4)) for sku in random.sample(plenty, min(len(plenty), random.randint(1, 4)))]
+    fewest = 2 if kind is Kind.TWO_PARCELS else 1
+    some = random.sample(plenty, min(len(plenty), random.randint(fewest, 4)))
+    lines = [(sku, random.randint(1, 4)) for sku in some]
     if kind is Kind.TOO_MUCH:
         sku = random.choice(scarce)
         lines.append((sku, _available(sku) + random.randint(1, 3)))
@@ -151,6 +154,8 @@ def _live_through(some: Sequence[Wish], timeout: timedelta, on_placed: Callable[
         cancel_order(OrderNumber(number), CancellationReason.BY_BUYER, "changed their mind")
     carry_on(stories, timeout)
     numbers = [OrderNumber(order.pk) for _, order in placed]
+    first = {OrderNumber(order.pk): wish.lines[:1] for wish, order in placed if wish.kind is Kind.TWO_PARCELS}
+    dispatch({number: f"DEMO-{number}-1" for number in first}, ACTOR, first)
     dispatch({number: f"DEMO-{number}" for number in numbers}, ACTOR)
     carry_on(stories, timeout)
     deliver(numbers, ACTOR)

@@ -58,7 +58,7 @@ def _leave_a_dead_letter(timeout: timedelta) -> bool:
     """Publish the delivery of an order that never existed, at its last attempt; no consumer can handle it."""
     with new_story(actor=ACTOR) as story, transaction.atomic():
         with unit_of_work():
-            publish(ShipmentDelivered(order=NO_ORDER, shipment=ShipmentId("S-0000-1")))
+            publish(ShipmentDelivered(order=NO_ORDER, shipment=ShipmentId("S-0000-1"), lines=()))
         for delivery in Delivery.objects.filter(message__correlation_id=story.correlation_id):
             delivery.attempts = consumers.get(delivery.consumer).retry_schedule.attempts - 1
             delivery.save(update_fields=["attempts"])

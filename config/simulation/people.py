@@ -1,8 +1,8 @@
 """Buyers, carriers and the payment provider use the shop over its API, and all of them are unreliable.
 
 Buyers order what is out of stock, pay with declined cards, repeat requests and change their minds. Carriers come at any
-time. The payment provider drops connections before or after the charge, has outages, and sends call-backs twice, late
-or early. Requests are cut off, and the client repeats them under the same key.
+time, and take an order whole or in parts. The payment provider drops connections before or after the charge, has
+outages, and sends call-backs twice, late or early. Requests are cut off, and clients repeat them under the same key.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from billing.gateways.sandbox.adapter import DECLINES, adapter
 from billing.gateways.sandbox.models import Transaction
 from config.simulation.world import Died, World
+from fulfillment.models import Shipment, ShipmentLine
 from integration.contracts.billing import TEST_METHODS
 from integration.domain.identifiers import OrderNumber, Sku, sibling
 from integration.domain.money import Money
@@ -30,6 +31,7 @@ PRICES = {"MUG": "12.50", "LAMP": "80.00", "ATLAS": "1000.00", "ROPE": "0.99", "
 PRICES[FREE] = "0.00"
 
 SCARCE_GOODS, NO_GOODS, BAD_CARD, CHANGED_MIND, ASKED_AGAIN, CUT_OFF = 0.2, 0.03, 0.12, 0.2, 0.15, 0.25
+IN_PARTS = 0.3
 FREE_EVERY = 20
 """One of so many orders costs nothing and names no payment method."""
 LONGEST_REQUEST = 40
@@ -149,17 +151,24 @@ class Carrier(Client):
         self.operator = get_user_model().objects.create_user("operator", is_staff=True)
         self.operator.groups.set(Group.objects.all())
 
-    def dispatch(self, order: OrderNumber, attempt: int) -> None:
-        """Dispatch an order's shipment; try again until that succeeds or the order has ended."""
-        if self._act("dispatch", order, {"carrier": "DHL", "tracking_number": order}, attempt):
-            self.world.after(self.world.soon(600), self.deliver, order)
+    def dispatch(self, order: OrderNumber, attempt: int, parcel: int = 1) -> None:
+        """Dispatch a shipment of an order, or a part of it; try again until that succeeds or the order has ended."""
+        body: dict[str, Any] = {"carrier": "DHL", "tracking_number": order}
+        packed = ShipmentLine.objects.filter(shipment=sibling("S", order, parcel), quantity__gt=0).order_by("sku")
+        if self.world.chances(IN_PARTS) and (line := packed.first()):
+            body["lines"] = [{"sku": line.sku, "quantity": self.world.random.randint(1, line.quantity)}]
+        if self._act("dispatch", order, parcel, body, attempt):
+            self.world.after(self.world.soon(600), self.deliver, order, parcel)
+            if Shipment.objects.filter(pk=sibling("S", order, parcel + 1)).exists():
+                self.world.tally["shipments split"] += 1
+                self.world.after(self.world.soon(600), self.dispatch, order, 1, parcel + 1)
         elif not Order.objects.filter(pk=order, status__in=[OrderStatus.CANCELLED, OrderStatus.DELIVERED]).exists():
-            self.world.after(120, self.dispatch, order, attempt + 1)
+            self.world.after(120, self.dispatch, order, attempt + 1, parcel)
 
-    def deliver(self, order: OrderNumber) -> None:
-        """Deliver the order's shipment."""
-        if not self._act("deliver", order, {}, 1):
-            self.world.offenders.append(f"{order} was dispatched and could not be delivered")
+    def deliver(self, order: OrderNumber, parcel: int) -> None:
+        """Deliver a shipment of an order."""
+        if not self._act("deliver", order, parcel, {}, 1):
+            self.world.offenders.append(f"parcel {parcel} of {order} was dispatched and could not be delivered")
         elif self.world.chances(BROKEN):
             self.world.after(self.world.soon(600), self.refund, order)
 
@@ -174,10 +183,11 @@ class Carrier(Client):
                 self.world.offenders.append(f"a refund of {order} returned {response.status_code}")
             self.world.tally["refunds of lines"] += response.status_code == 202
 
-    def _act(self, what: str, order: OrderNumber, body: Mapping[str, str], attempt: int) -> bool:
-        path = f"/api/v1/shipments/{sibling('S', order, 1)}/{what}"
+    def _act(self, what: str, order: OrderNumber, parcel: int, body: Mapping[str, Any], attempt: int) -> bool:
+        shipment = sibling("S", order, parcel)
         for _ in range(1 + self.world.chances(ASKED_AGAIN)):
-            response = self.post(path, body, user=self.operator, key=f"{what}-{order}-{attempt}")
+            key = f"{what}-{shipment}-{attempt}"
+            response = self.post(f"/api/v1/shipments/{shipment}/{what}", body, user=self.operator, key=key)
         return bool(response.status_code == 200)
 
 

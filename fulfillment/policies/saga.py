@@ -1,11 +1,12 @@
 """Fulfillment's part of the order process: arrange shipments, and cancel them on request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fulfillment import commands, events
 from fulfillment.events import LineToPack
 from integration import contracts
 from integration.contracts.fulfillment import PackedLine
+from integration.domain.identifiers import Sku
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
@@ -14,26 +15,31 @@ from integration.policies import whenever
 
 @whenever(events.ShipmentArranged)
 def publish_shipment_arranged(event: events.ShipmentArranged) -> None:
-    publish(contracts.fulfillment.ShipmentArranged(order=event.order, shipment=event.shipment))
+    lines = _packed({line.sku: line.quantity for line in event.lines})
+    publish(contracts.fulfillment.ShipmentArranged(order=event.order, shipment=event.shipment, lines=lines))
 
 
 @whenever(events.ShipmentDispatched)
 def publish_shipment_dispatched(event: events.ShipmentDispatched) -> None:
-    lines = tuple(PackedLine(sku, quantity) for sku, quantity in event.quantities.items())
     publish(
         contracts.fulfillment.ShipmentDispatched(
             order=event.order,
             shipment=event.shipment,
             carrier=event.carrier,
             tracking_number=event.tracking_number,
-            lines=lines,
+            lines=_packed(event.quantities),
         )
     )
 
 
 @whenever(events.ShipmentDelivered)
 def publish_shipment_delivered(event: events.ShipmentDelivered) -> None:
-    publish(contracts.fulfillment.ShipmentDelivered(order=event.order, shipment=event.shipment))
+    lines = _packed(commands.quantities_of(event.shipment))
+    publish(contracts.fulfillment.ShipmentDelivered(order=event.order, shipment=event.shipment, lines=lines))
+
+
+def _packed(quantities: Mapping[Sku, int]) -> tuple[PackedLine, ...]:
+    return tuple(PackedLine(sku, quantity) for sku, quantity in quantities.items())
 
 
 @whenever(events.ShipmentCancelled)

@@ -30,7 +30,9 @@ def page_of_story(correlation_id: UUID) -> dict[str, Any]:
     return {
         "title": "The whole story",
         "subtitle": correlation_id,
-        "aggregates": [(link(type(row), row.pk, str(row)), row.status) for row in of_story(correlation_id)],
+        "aggregates": [
+            (link(type(row), row.pk, str(row)), getattr(row, "status", "")) for row in of_story(correlation_id)
+        ],
         "standing": _standing(correlation_id, archived),
         "events": [_event(depth, entry) for depth, entry in islice(by_cause(entries), LONGEST_PAGE)],
         "events_left_out": max(0, len(entries) - LONGEST_PAGE),

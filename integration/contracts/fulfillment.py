@@ -16,12 +16,21 @@ class PackedLine(Struct, frozen=True):
     quantity: int
 
 
-@contract("fulfillment.shipment-arranged")
+@contract("fulfillment.shipment-arranged", version=2)
 class ShipmentArranged(IntegrationEvent, kw_only=True):
-    """A shipment was created and waits to be packed and handed to a carrier."""
+    """A shipment was created with these lines and waits to be packed and handed to a carrier.
+
+    Without lines it has all goods of the order, as every shipment had in version 1.
+    """
 
     order: OrderNumber
     shipment: ShipmentId
+    lines: tuple[PackedLine, ...]
+
+
+@upcast(ShipmentArranged, from_version=1)
+def a_shipment_had_all_lines(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "lines": []}
 
 
 @contract("fulfillment.shipment-dispatched", version=2)
@@ -44,12 +53,21 @@ def _all_goods_of_the_order(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-@contract("fulfillment.shipment-delivered")
+@contract("fulfillment.shipment-delivered", version=2)
 class ShipmentDelivered(IntegrationEvent, kw_only=True):
-    """The goods were delivered to the recipient."""
+    """These goods were delivered to the recipient.
+
+    Without lines they are those of the shipment's dispatch, as in version 1.
+    """
 
     order: OrderNumber
     shipment: ShipmentId
+    lines: tuple[PackedLine, ...]
+
+
+@upcast(ShipmentDelivered, from_version=1)
+def what_was_dispatched_was_delivered(data: dict[str, Any]) -> dict[str, Any]:
+    return {**data, "lines": []}
 
 
 @contract("fulfillment.shipment-cancelled")

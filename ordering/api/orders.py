@@ -70,6 +70,7 @@ class LineOutput(serializers.Serializer):
     tax_rate = serializers.DecimalField(max_digits=8, decimal_places=3, normalize_output=True)
     total = MoneyField()
     shipped = serializers.IntegerField()
+    delivered = serializers.IntegerField(default=0)
 
 
 class DiscountOutput(serializers.Serializer):
@@ -107,6 +108,13 @@ class PaymentOutput(serializers.Serializer):
     refunded = MoneyField()
 
 
+class OrderShipmentLine(serializers.Serializer):
+    """A quantity of one product in a shipment of an order."""
+
+    sku = serializers.CharField()
+    quantity = serializers.IntegerField()
+
+
 class OrderShipment(serializers.Serializer):
     """A shipment of an order."""
 
@@ -114,6 +122,7 @@ class OrderShipment(serializers.Serializer):
     status = serializers.CharField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
+    lines = OrderShipmentLine(many=True)
 
 
 class CancellationRefusal(serializers.Serializer):
@@ -143,9 +152,15 @@ class OrderOutput(serializers.Serializer):
     prices_include_tax = serializers.BooleanField()
     shipping_address = AddressField()
     payment = PaymentOutput(source="*")
-    shipments = OrderShipment(many=True)
+    shipments = OrderShipment(many=True, source="parcels")
     placed_at = serializers.DateTimeField(source="created_at")
     updated_at = serializers.DateTimeField()
+
+    def to_representation(self, order: Order | OrderBoard) -> Any:
+        shown, delivered = super().to_representation(order), order.delivered
+        for line in shown["lines"]:
+            line["delivered"] = delivered.get(line["sku"], 0)
+        return shown
 
     @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
     def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:

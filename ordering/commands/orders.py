@@ -278,13 +278,13 @@ def mark_shipped(
     tracking_number: str,
     quantities: Mapping[Sku, int],
 ) -> None:
-    """Record that the goods of an order left the warehouse in a shipment."""
+    """Record that goods of an order left the warehouse in a shipment; a shipment counts once."""
     with unit_of_work() as work:
         work.get(Order, number).mark_shipped(shipment, carrier, tracking_number, quantities)
 
 
 def mark_delivered(number: OrderNumber, shipment: ShipmentId) -> None:
-    """Record that the shipment of an order reached its recipient."""
+    """Record that a shipment of an order reached its recipient."""
     with unit_of_work() as work:
         work.get(Order, number).mark_delivered(shipment)
 

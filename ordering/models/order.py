@@ -1,6 +1,5 @@
 """An order. Its state table decides every transition; its prices are those of the moment it was placed."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -8,17 +7,18 @@ import msgspec
 from django.db import models
 from django.db.models import F, Q
 
-from integration.aggregates.aggregate import OfOneStory, applies
+from integration.aggregates.aggregate import applies
 from integration.domain.address import Address
 from integration.domain.errors import NotYet
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
 from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
 from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
-from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
+from ordering.models.order_shipments import with_status
+from ordering.models.order_shipping import OrderInShipments
 from ordering.models.order_states import (
     CANCELLED,
     CONFIRMED,
@@ -34,17 +34,15 @@ from ordering.models.order_states import (
 from ordering.pricing import PricedOrder
 
 
-class Order(OrderPrices, OfOneStory):
+class Order(OrderPrices, OrderInShipments):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
-    parts: ClassVar = {"lines": "line_rows"}
     life = ORDER_LIFE
-    lines: list[OrderLine]
 
     number = models.CharField(max_length=20, primary_key=True)
     buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders", db_index=False)
-    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
+    status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
     cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
     cancellation_requested = models.BooleanField(default=False)
     note = models.CharField("note on the cancellation", max_length=500, blank=True)
@@ -57,7 +55,6 @@ class Order(OrderPrices, OfOneStory):
     payment_method = models.CharField(max_length=80)
     payment_due_at = models.DateTimeField()
     shipping_address = models.JSONField()
-    shipments = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -119,10 +116,6 @@ class Order(OrderPrices, OfOneStory):
         """The state of the payment in the words of `PaymentStatus`; it is `paid` until all money is refunded."""
         return payment_status_of(self).value
 
-    @property
-    def _number(self) -> OrderNumber:
-        return OrderNumber(self.number)
-
     def await_payment(self) -> None:
         """Wait for the payment, because the goods are reserved."""
         if self.accepts("await_payment"):
@@ -183,25 +176,6 @@ class Order(OrderPrices, OfOneStory):
         """Withdraw the requested cancellation, because the shipment could not be stopped; raises `NotYet`."""
         if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(order=self._number))
-
-    def mark_arranged(self, shipment: ShipmentId) -> None:
-        """Record that fulfillment arranged a shipment, unless it is known already; raises `NotYet`."""
-        if self.accepts("mark_arranged") and all(known["id"] != shipment for known in self.shipments):
-            self.record(events.OrderShipmentArranged(order=self._number, shipment=shipment))
-
-    def mark_shipped(
-        self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
-    ) -> None:
-        """Record the shipment of the goods, with its units per SKU; raises `NotYet`, `NotAllowed`."""
-        if self.accepts("mark_shipped"):
-            sent = {"carrier": carrier, "tracking_number": tracking_number}
-            units = dict(quantities)
-            self.record(events.OrderShipped(order=self._number, shipment=shipment, **sent, quantities=units))
-
-    def mark_delivered(self, shipment: ShipmentId) -> None:
-        """Record that a shipment reached its recipient; raises `NotYet`, `NotAllowed`."""
-        if self.accepts("mark_delivered"):
-            self.record(events.OrderDelivered(order=self._number, shipment=shipment))
 
     def record_refund(self, refunded: Money) -> None:
         """Record that `refunded` is the total refunded so far.
@@ -266,23 +240,6 @@ class Order(OrderPrices, OfOneStory):
         self.status, self.cancellation_reason, self.note = OrderStatus.CANCELLED, event.reason, event.note
         self.cancellation_requested = False
         self.shipments = with_status(self.shipments, ShipmentStatus.CANCELLED)
-
-    @applies(events.OrderShipmentArranged)
-    def _shipment_arranged(self, event: events.OrderShipmentArranged) -> None:
-        self.shipments = with_arranged(self.shipments, event, is_cancelled=self.status == CANCELLED)
-
-    @applies(events.OrderShipped)
-    def _shipped(self, event: events.OrderShipped) -> None:
-        self.status = OrderStatus.SHIPPED
-        self.shipments = with_dispatched(self.shipments, event)
-        for line in self.lines:
-            line.shipped += event.quantities.get(Sku(line.sku), 0)
-            self.touch(line)
-
-    @applies(events.OrderDelivered)
-    def _delivered(self, event: events.OrderDelivered) -> None:
-        self.status = OrderStatus.DELIVERED
-        self.shipments = with_status(self.shipments, ShipmentStatus.DELIVERED, [event.shipment])
 
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:

@@ -14,6 +14,7 @@ class OrderStatus(models.TextChoices):
     PENDING = "pending"
     PAYMENT_PENDING = "payment_pending"
     CONFIRMED = "confirmed"
+    PARTIALLY_SHIPPED = "partially_shipped"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
@@ -58,30 +59,35 @@ class ShipmentStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-PENDING, PAYMENT_PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (status.value for status in OrderStatus)
+PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANCELLED = (
+    status.value for status in OrderStatus
+)
 
-CONFIRMED_STATES = (CONFIRMED, SHIPPED, DELIVERED)
+CONFIRMED_STATES = (CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED)
 """The states of an order that was confirmed and not cancelled afterwards."""
 
 _row = by_state(OrderStatus)
+_DUE, _PARTLY = PAYMENT_PENDING, PARTIALLY_SHIPPED  # short, so that a row of the table fits in a line
 
 ORDER_LIFE = StateTable(
     OrderStatus,
     {
-        # message                           pending          payment_pending confirmed  shipped    delivered cancelled
-        "await_payment":               _row(PAYMENT_PENDING, IGNORE,         IGNORE,    IGNORE,    IGNORE,   IGNORE),
-        "cancel_for_shortage":         _row(CANCELLED,       IGNORE,         IGNORE,    IGNORE,    IGNORE,   IGNORE),
-        "confirm":                     _row(NOT_YET,         CONFIRMED,      IGNORE,    IGNORE,    IGNORE,   STAY),
-        "cancel_for_declined_payment": _row(NOT_YET,         CANCELLED,      IGNORE,    IGNORE,    IGNORE,   IGNORE),
-        "expire":                      _row(CANCELLED,       CANCELLED,      IGNORE,    IGNORE,    IGNORE,   IGNORE),
-        "cancel":                      _row(CANCELLED,       CANCELLED,      STAY,      REFUSE,    REFUSE,   REFUSE),
-        "complete_cancellation":       _row(NOT_YET,         NOT_YET,        CANCELLED, REFUSE,    REFUSE,   IGNORE),
-        "reject_cancellation":         _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     IGNORE),
-        "mark_arranged":               _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     STAY),
-        "mark_shipped":                _row(NOT_YET,         NOT_YET,        SHIPPED,   IGNORE,    IGNORE,   REFUSE),
-        "mark_delivered":              _row(NOT_YET,         NOT_YET,        NOT_YET,   DELIVERED, IGNORE,   REFUSE),
-        "record_refund":               _row(NOT_YET,         NOT_YET,        STAY,      STAY,      STAY,     STAY),
-        "anonymize":                   _row(REFUSE,          REFUSE,         REFUSE,    REFUSE,    STAY,     STAY),
+        # message                           pending    due        confirmed  partly   shipped    delivered  cancelled
+        "await_payment":               _row(_DUE,      IGNORE,    IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
+        "cancel_for_shortage":         _row(CANCELLED, IGNORE,    IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
+        "confirm":                     _row(NOT_YET,   CONFIRMED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    STAY),
+        "cancel_for_declined_payment": _row(NOT_YET,   CANCELLED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
+        "expire":                      _row(CANCELLED, CANCELLED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
+        "cancel":                      _row(CANCELLED, CANCELLED, STAY,      REFUSE,  REFUSE,    REFUSE,    REFUSE),
+        "complete_cancellation":       _row(NOT_YET,   NOT_YET,   CANCELLED, REFUSE,  REFUSE,    REFUSE,    IGNORE),
+        "reject_cancellation":         _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      IGNORE),
+        "mark_arranged":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
+        "mark_partly_shipped":         _row(NOT_YET,   NOT_YET,   _PARTLY,   STAY,    IGNORE,    IGNORE,    REFUSE),
+        "mark_shipped":                _row(NOT_YET,   NOT_YET,   SHIPPED,   SHIPPED, IGNORE,    IGNORE,    REFUSE),
+        "mark_partly_delivered":       _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
+        "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, IGNORE,    REFUSE),
+        "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
+        "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,  REFUSE,    STAY,      STAY),
     },
 )  # fmt: skip
 

@@ -7,10 +7,11 @@ from django.db import models
 from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering.models.order_prices import OrderPrices, ShownLine, shown_lines
+from ordering.models.order_shipments import InParcels
 from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
 
-class OrderBoard(OrderPrices, PolledRow):
+class OrderBoard(InParcels, OrderPrices, PolledRow):
     """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"
@@ -19,7 +20,7 @@ class OrderBoard(OrderPrices, PolledRow):
     number = models.CharField(max_length=20)
     version = models.PositiveIntegerField(default=0)
     buyer = models.CharField(max_length=40)
-    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING)
+    status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING)
     cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
     payment_status = models.CharField("payment", max_length=16, choices=PaymentStatus, default=PaymentStatus.PENDING)
     shipment_status = models.CharField("shipment", max_length=16, choices=ShipmentStatus, default=ShipmentStatus.NONE)

@@ -23,7 +23,8 @@ WHY_CANCELLED = {
     CancellationReason.BY_OPERATOR: "we had to",
 }
 
-SHIPPED, DELIVERED, CANCELLED = OrderStatus.SHIPPED, OrderStatus.DELIVERED, OrderStatus.CANCELLED
+PARTIALLY_SHIPPED, SHIPPED = OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED
+DELIVERED, CANCELLED = OrderStatus.DELIVERED, OrderStatus.CANCELLED
 
 
 def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBatch]:
@@ -36,7 +37,8 @@ def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBa
 )
 def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, emails: EmailBatch) -> None:
     sentence = "Nothing is left to pay, and we are packing your order."
-    _notify_buyer(emails, event.order, "confirmed", sentence, unless=(SHIPPED, DELIVERED, CANCELLED))
+    too_late = (PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANCELLED)
+    _notify_buyer(emails, event.order, "confirmed", sentence, unless=too_late)
 
 
 @whenever(

@@ -11,7 +11,14 @@ from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
 from ordering.models.order_prices import amounts_of
-from ordering.models.order_shipments import with_arranged, with_dispatched, with_status
+from ordering.models.order_shipments import (
+    delivered_status,
+    shipment_status_of,
+    shipped_status,
+    with_arranged,
+    with_dispatched,
+    with_status,
+)
 
 
 @read_model(OrderBoard, stream=Order.stream)
@@ -30,7 +37,7 @@ def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
     if entry.version == 1:
         row.created_at, row.correlation_id = entry.occurred_at, entry.correlation_id
     row.version, row.updated_at = entry.version, entry.occurred_at
-    row.payment_status = payment_status_of(row)
+    row.payment_status, row.shipment_status = payment_status_of(row), shipment_status_of(row.shipments)
 
 
 @singledispatch
@@ -74,30 +81,27 @@ def _(event: events.OrderPaidTooLate, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderCancelled, row: OrderBoard) -> None:
     row.status, row.cancellation_reason = OrderStatus.CANCELLED, event.reason
-    if row.shipments:
-        row.shipments = with_status(row.shipments, ShipmentStatus.CANCELLED)
-        row.shipment_status = ShipmentStatus.CANCELLED
+    row.shipments = with_status(row.shipments, ShipmentStatus.CANCELLED)
 
 
 @show.register
 def _(event: events.OrderShipmentArranged, row: OrderBoard) -> None:
     is_cancelled = row.status == OrderStatus.CANCELLED
     row.shipments = with_arranged(row.shipments, event, is_cancelled=is_cancelled)
-    row.shipment_status = ShipmentStatus.CANCELLED if is_cancelled else ShipmentStatus.ARRANGED
 
 
 @show.register
 def _(event: events.OrderShipped, row: OrderBoard) -> None:
-    row.status, row.shipment_status = OrderStatus.SHIPPED, ShipmentStatus.DISPATCHED
-    row.shipments = with_dispatched(row.shipments, event)
+    row.shipments = with_dispatched(row.shipments, event, row.shown_lines)
     for line in row.line_facts:
         line["shipped"] += event.quantities.get(line["sku"], 0)
+    row.status = shipped_status(row.shown_lines)
 
 
 @show.register
 def _(event: events.OrderDelivered, row: OrderBoard) -> None:
-    row.status, row.shipment_status = OrderStatus.DELIVERED, ShipmentStatus.DELIVERED
     row.shipments = with_status(row.shipments, ShipmentStatus.DELIVERED, [event.shipment])
+    row.status = delivered_status(row.status, row.shipments)
 
 
 @show.register

@@ -59,7 +59,7 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
 
 def line(sku: str, **more: Any) -> dict[str, Any]:
     untaxed = {"discount": usd("0.00"), "tax": usd("0.00"), "tax_rate": "0"}
-    return {"sku": sku, "name": sku.title(), **untaxed, **more, "shipped": 0}
+    return {"sku": sku, "name": sku.title(), **untaxed, **more, "shipped": 0, "delivered": 0}
 
 
 def test_reading_an_order_returns_the_same_as_placing_it(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:
@@ -170,11 +170,37 @@ def test_a_buyer_can_watch_an_order_until_it_is_delivered(
         "paid": usd("105.00"),
         "refunded": usd("0.00"),
     }
-    arranged = {"id": system.shipment, "status": "arranged", "carrier": "", "tracking_number": ""}
+    lines = [{"sku": "MUG", "quantity": 2}, {"sku": "LAMP", "quantity": 1}]
+    arranged = {"id": system.shipment, "status": "arranged", "carrier": "", "tracking_number": "", "lines": lines}
     assert (confirmed["shipments"], [line["shipped"] for line in shipped["lines"]]) == ([arranged], [2, 1])
-    sent = {"id": system.shipment, "carrier": "Royal Mail", "tracking_number": "RM1"}
+    assert [[line["delivered"] for line in order["lines"]] for order in (shipped, delivered)] == [[0, 0], [2, 1]]
+    sent = {"id": system.shipment, "carrier": "Royal Mail", "tracking_number": "RM1", "lines": lines}
     assert shipped["shipments"] == [{**sent, "status": "dispatched"}]
     assert delivered["shipments"] == [{**sent, "status": "delivered"}]
+
+
+def test_a_buyer_sees_what_is_in_each_parcel(buyer: Any, operator: Any, system: Any, drain: Callable[..., int]) -> None:
+    second = f"{system.shipment[:-1]}2"
+    body = {"carrier": "DHL", "tracking_number": "1", "lines": [{"sku": "MUG", "quantity": 1}]}
+    operator.post(f"/api/v1/shipments/{system.shipment}/dispatch", body)
+    drain()
+    operator.post(f"/api/v1/shipments/{system.shipment}/deliver")
+    drain()
+    order = buyer.get(f"{ORDERS}/{system.order}").json()
+
+    assert order["status"] == "partially_shipped"
+    assert [(line["sku"], line["shipped"], line["delivered"]) for line in order["lines"]] == [
+        ("MUG", 1, 1),
+        ("LAMP", 0, 0),
+    ]
+    assert [(each["id"], each["status"], each["lines"]) for each in order["shipments"]] == [
+        (system.shipment, "delivered", [{"sku": "MUG", "quantity": 1}]),
+        (second, "arranged", [{"sku": "MUG", "quantity": 1}, {"sku": "LAMP", "quantity": 1}]),
+    ]
+    listed = buyer.get(f"{ORDERS}?status=partially_shipped&shipment_status=arranged").json()["results"]
+    assert listed == [order]
+    cancelled = buyer.post(f"{ORDERS}/{system.order}/cancel", {})
+    assert (cancelled.status_code, kind_of(cancelled)) == (409, "not_allowed")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from api_calls import errors_of, kind_of, problem_of
 
 SHIPMENTS = "/api/v1/shipments"
 BY_MAIL = {"carrier": "Royal Mail", "tracking_number": "RM 123 456"}
+MUGS = {"sku": "MUG", "quantity": 1}
 
 
 def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dict[str, Any]) -> None:
@@ -40,6 +41,49 @@ def test_a_shipment_is_dispatched_and_delivered(operator: Any, system: Any) -> N
     assert dispatched.json()["tracking_number"] == "RM 123 456"
     assert delivered.json() == operator.get(f"{SHIPMENTS}/{system.shipment}").json()
     assert (dispatched.headers["ETag"], delivered.headers["ETag"]) == ('"2"', '"3"')
+
+
+def test_some_lines_leave_and_the_rest_is_the_next_shipment(operator: Any, system: Any) -> None:
+    second_id = f"{system.shipment[:-1]}2"
+    body = {**BY_MAIL, "lines": [MUGS]}
+    dispatched = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", body).json()
+    second = operator.get(f"{SHIPMENTS}/{second_id}").json()
+
+    assert (dispatched["id"], dispatched["status"]) == (system.shipment, "dispatched")
+    assert dispatched["lines"] == [{"sku": "MUG", "name": "Mug", "quantity": 1}]
+    assert (second["order"], second["status"], second["carrier"]) == (system.order, "arranged", "")
+    assert second["lines"] == [
+        {"sku": "MUG", "name": "Mug", "quantity": 1},
+        {"sku": "LAMP", "name": "Lamp", "quantity": 1},
+    ]
+    assert second["recipient"] == dispatched["recipient"]
+    assert {each["id"] for each in operator.get(f"{SHIPMENTS}?order={system.order}").json()["results"]} == {
+        system.shipment,
+        second_id,
+    }
+
+
+def test_a_split_repeated_under_its_key_happens_once(operator: Any, system: Any) -> None:
+    body = {**BY_MAIL, "lines": [{"sku": "LAMP", "quantity": 1}]}
+    first, again = [
+        operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", body, headers={"Idempotency-Key": "split"})
+        for _ in range(2)
+    ]
+
+    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (200, 200, "true")
+    assert len(operator.get(f"{SHIPMENTS}?order={system.order}").json()["results"]) == 2
+
+
+def test_more_units_than_the_shipment_has_are_refused(
+    operator: Any, system: Any, all_rows: Callable[[], object]
+) -> None:
+    before = all_rows()
+    for lines in ([("MUG", 3)], [("MUG", 1), ("MUG", 2)]):
+        body = {**BY_MAIL, "lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines]}
+        response = operator.post(f"{SHIPMENTS}/{system.shipment}/dispatch", body)
+        assert (response.status_code, kind_of(response)) == (409, "too_many_units")
+        assert problem_of(response)["detail"] == f"Shipment {system.shipment} has only 2 × MUG."
+    assert all_rows() == before
 
 
 def test_a_step_out_of_order_or_repeated_is_refused(operator: Any, system: Any, all_rows: Callable[[], object]) -> None:
@@ -79,6 +123,17 @@ def test_a_step_with_a_stale_etag_is_refused(operator: Any, system: Any, call: s
         ("dispatch", {**BY_MAIL, "carrier": "x" * 81}, ("#/carrier", "max_length")),
         ("dispatch", {**BY_MAIL, "tracking_number": 123}, ("#/tracking_number", "invalid")),
         ("dispatch", {**BY_MAIL, "status": "delivered"}, ("#/status", "unknown_field")),
+        ("dispatch", {**BY_MAIL, "lines": []}, ("#/lines", "empty")),
+        ("dispatch", {**BY_MAIL, "lines": None}, ("#/lines", "null")),
+        ("dispatch", {**BY_MAIL, "lines": "MUG"}, ("#/lines", "not_a_list")),
+        ("dispatch", {**BY_MAIL, "lines": [MUGS] * 2_001}, ("#/lines", "max_length")),
+        ("dispatch", {**BY_MAIL, "lines": [{"sku": "MUG"}]}, ("#/lines/0/quantity", "required")),
+        ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "quantity": 0}]}, ("#/lines/0/quantity", "min_value")),
+        ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "quantity": -1}]}, ("#/lines/0/quantity", "min_value")),
+        ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "quantity": 100_001}]}, ("#/lines/0/quantity", "max_value")),
+        ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "quantity": "1"}]}, ("#/lines/0/quantity", "invalid")),
+        ("dispatch", {**BY_MAIL, "lines": [MUGS, {**MUGS, "sku": "BRICK"}]}, ("#/lines/1/sku", "not_in_shipment")),
+        ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "price": "1"}]}, ("#/lines/0/price", "unknown_field")),
         ("deliver", {"when": "now"}, ("#/when", "unknown_field")),
     ],
 )

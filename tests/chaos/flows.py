@@ -152,14 +152,16 @@ class World:
         assert response.status_code == 201, response.content
         self.order = response.data["number"]
 
-    def dispatch(self) -> Any:
-        """Dispatch the order's shipment; returns the response."""
-        body = {"carrier": "DHL", "tracking_number": "1"}
-        return self.post(f"/shipments/S{self.order[1:]}-1/dispatch", body, by="operator")
+    def dispatch(self, parcel: int = 1, lines: dict[str, int] | None = None) -> Any:
+        """Dispatch a shipment of the order, or only these units of it; returns the response."""
+        body: dict[str, Any] = {"carrier": "DHL", "tracking_number": "1"}
+        if lines:
+            body["lines"] = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
+        return self.post(f"/shipments/S{self.order[1:]}-{parcel}/dispatch", body, by="operator")
 
-    def deliver(self) -> Any:
-        """Record that the order's shipment arrived; returns the response."""
-        return self.post(f"/shipments/S{self.order[1:]}-1/deliver", {}, by="operator")
+    def deliver(self, parcel: int = 1) -> Any:
+        """Record that a shipment of the order arrived; returns the response."""
+        return self.post(f"/shipments/S{self.order[1:]}-{parcel}/deliver", {}, by="operator")
 
     def cancel(self) -> Any:
         """Request the cancellation of the order; returns the response."""
@@ -228,6 +230,26 @@ def _dispatch(world: World) -> None:
 
 def _deliver(world: World) -> None:
     assert world.deliver().status_code == 200
+
+
+def _dispatch_a_part(world: World) -> None:
+    assert world.dispatch(lines={"MUG": 1}).status_code == 200
+
+
+def _dispatch_the_rest(world: World) -> None:
+    assert world.dispatch(2).status_code == 200
+
+
+def _deliver_both(world: World) -> None:
+    assert world.deliver(2).status_code == 200
+    _deliver(world)
+
+
+def _dispatch_a_part_and_the_rest_if_possible(world: World) -> None:
+    if world.dispatch(lines={"MUG": 1}).status_code == 200:
+        _dispatch_the_rest(world)
+        drain(timeout=TIMEOUT)
+        _deliver_both(world)
 
 
 def _cancel(world: World) -> None:
@@ -349,6 +371,22 @@ FLOWS = {
     "cancel_too_late": Flow(
         "The buyer asks for a cancellation while the carrier takes the goods; the first of the two wins.",
         (*PAID, Step("cancel", _cancel), Step("dispatch all the same", _dispatch_and_deliver_if_possible), settle()),
+        frozenset({"delivered paid", "cancelled by_buyer refunded"}),
+    ),
+    "ship_in_parts": Flow(
+        "A part of the order leaves, then the rest; the second parcel arrives first.",
+        (
+            *(*PAID, Step("dispatch a part", _dispatch_a_part), settle()),
+            *(Step("dispatch the rest", _dispatch_the_rest), settle(), Step("deliver both", _deliver_both), settle()),
+        ),
+        frozenset({"delivered paid"}),
+    ),
+    "cancel_with_a_part_gone": Flow(
+        "The buyer asks for a cancellation while the carrier takes a part; the first of the two wins.",
+        (
+            *(*PAID, Step("cancel", _cancel)),
+            *(Step("dispatch a part all the same", _dispatch_a_part_and_the_rest_if_possible), settle()),
+        ),
         frozenset({"delivered paid", "cancelled by_buyer refunded"}),
     ),
     "refund_in_part": Flow(

@@ -25,6 +25,7 @@ from billing.gateways import Booked, Refunded, signatures
 from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
+from fulfillment import events as shipment_events
 from fulfillment.models import Shipment
 from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
@@ -200,6 +201,22 @@ def confirm_unpaid(number: Any) -> None:
         order = work.get(Order, number)
         order.await_payment()
         order.status = "confirmed"
+
+
+def lose_a_line(shipment: Any, order: Any, recipient: Any, lines: Any) -> Any:
+    """Arrange the rest of a shipment without one of its lines."""
+    return _arrange(shipment, order, recipient, lines[:-1] if str(shipment).endswith("-2") else lines)
+
+
+def keep_what_did_not_leave(self: Shipment, event: Any) -> None:
+    """Leave in a shipment what is in the next one, too."""
+    self.status, self.carrier, self.tracking_number = "dispatched", event.carrier, event.tracking_number
+
+
+def expect_one_parcel(self: Order, shipment: Any, *sent: Any) -> None:
+    """Take the first parcel for the whole order, and ignore the next."""
+    if self.status == "confirmed":
+        _mark_shipped(self, shipment, *sent)
 
 
 def stop_nothing(self: Shipment, reason: str) -> None:
@@ -380,6 +397,8 @@ _ship = Reservation.ship
 _publish = billing_saga.publish
 _change_spend = ordering.change_spend
 _claim = claim.claim
+_arrange = Shipment.arrange
+_mark_shipped = Order.mark_shipped
 _get_many = UnitOfWork.get_many
 _write = UnitOfWork.write
 _entry_of = uow.entry_of
@@ -469,6 +488,24 @@ BUGS = [
         "confirmed without its money",
         replaced(ordering, "await_payment", confirm_unpaid),
         (FLOWS["have_the_card_declined"],),
+        True,
+    ),
+    Bug(
+        "split shipment loses a line",
+        replaced(Shipment, "arrange", lose_a_line),
+        (FLOWS["ship_in_parts"],),
+        True,
+    ),
+    Bug(
+        "units in two parcels",
+        partial(mock.patch.dict, Shipment._appliers, {shipment_events.ShipmentDispatched: keep_what_did_not_leave}),
+        (FLOWS["ship_in_parts"],),
+        True,
+    ),
+    Bug(
+        "second parcel of an order ignored",
+        replaced(Order, "mark_shipped", expect_one_parcel),
+        (FLOWS["ship_in_parts"],),
         True,
     ),
     Bug(

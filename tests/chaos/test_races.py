@@ -22,6 +22,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.states import NotAllowed
 from integration.messaging import external
 from integration.messaging import routines as routines_module
 from integration.messaging.claim import LEASE, Claim, claim
@@ -163,6 +164,41 @@ def test_a_cancellation_that_races_the_dispatch_ends_shipped_or_refunded(
         settle()
         ends = (status_of(order), Shipment.objects.get(pk=shipment).status)
         assert ends in {("shipped", "dispatched"), ("cancelled", "cancelled")}
+    assert_valid()
+
+
+def test_a_cancellation_that_races_the_dispatch_of_a_part_ends_shipped_in_part_or_refunded(
+    together, shop, placed, drain, settle, assert_valid
+) -> None:
+    for i in range(5):
+        order = placed(buyer=f"B-{i}")
+        drain()
+        cancel_order(order, CancellationReason.BY_BUYER)
+        together(
+            partial(fulfillment.dispatch_shipment, ShipmentId(f"S{order[1:]}-1"), "DHL", "1", [(Sku("MUG"), 1)]),
+            lambda: deliver_due(DeliveryQueue("fulfillment", False)),
+        )
+        settle()
+        ends = (status_of(order), [each.status for each in Shipment.objects.filter(order=order).order_by("pk")])
+        assert ends in (("partially_shipped", ["dispatched", "arranged"]), ("cancelled", ["cancelled"]))
+    assert_valid()
+
+
+@pytest.mark.parametrize("lines", [None, [(Sku("MUG"), 2)], [(Sku("LAMP"), 1)]])
+def test_of_two_dispatches_of_a_shipment_at_once_one_wins(
+    together, shop, placed, drain, settle, assert_valid, lines
+) -> None:
+    for i in range(5):
+        order = placed(buyer=f"B-{i}")
+        drain()
+        shipment = ShipmentId(f"S{order[1:]}-1")
+        results = together(
+            partial(fulfillment.dispatch_shipment, shipment, "DHL", "1", [(Sku("MUG"), 1)]),
+            partial(fulfillment.dispatch_shipment, shipment, "UPS", "2", lines),
+        )
+        assert [type(refusal) for refusal in refusals(results)] == [NotAllowed]
+        settle()
+        assert status_of(order) in ("shipped", "partially_shipped")
     assert_valid()
 
 

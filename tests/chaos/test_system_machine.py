@@ -34,7 +34,7 @@ from integration.messaging.models import Delivery, Status
 from integration.messaging.routines import routines
 from inventory import commands as inventory
 from inventory.models import StockItem
-from ordering.models import Order, OrderLine
+from ordering.models import CONFIRMED_STATES, Order, OrderLine
 from tests.chaos import planted_bugs
 from tests.chaos.flows import World, drain, open_shop
 from tests.chaos.scenario import Worker
@@ -117,6 +117,16 @@ class SystemMachine(RuleBasedStateMachine):
         response = world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator")
         assert response.status_code in (202, 404, 409, 422)
 
+    @rule(
+        world=worlds, parcel=st.integers(1, 3), sku=st.sampled_from(["MUG", "LAMP", "RELIC"]), units=st.integers(1, 3)
+    )
+    def dispatch_a_part(self, world: World, parcel: int, sku: str, units: int) -> None:
+        assert world.dispatch(parcel, {sku: units}).status_code in (200, 404, 409, 422)
+
+    @rule(world=worlds, parcel=st.integers(2, 3), what=st.sampled_from(["dispatch", "deliver"]))
+    def handle_another_parcel(self, world: World, parcel: int, what: str) -> None:
+        assert getattr(world, what)(parcel).status_code in (200, 404, 409)
+
     @rule(rate=st.sampled_from([0.0, 0.8, 2.0]))
     def set_the_failure_rate(self, rate: float) -> None:
         django_settings.SANDBOX_FAILURE_RATE = rate
@@ -156,7 +166,7 @@ class SystemMachine(RuleBasedStateMachine):
         charges = Transaction.objects.filter(decline_code="")
         taken = charges.filter(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
         refunded = charges.exclude(charge=None).aggregate(n=Sum("amount_minor", default=0))["n"]
-        sold = Order.objects.filter(status__in=["confirmed", "shipped", "delivered"])
+        sold = Order.objects.filter(status__in=CONFIRMED_STATES)
         granted = Invoice.objects.filter(order__in=sold.order_by().values("number"))
         paid = sold.aggregate(n=Sum("total_minor", default=0))["n"]
         assert taken - refunded == paid - granted.aggregate(n=Sum("granted_minor", default=0))["n"]

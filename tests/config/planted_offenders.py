@@ -115,6 +115,11 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "there are no lines": "DELETE FROM fulfillment_shipmentline",
         "there is no carrier": "UPDATE fulfillment_shipment SET carrier = ''",
     },
+    "fulfillment.goods_are_in_shipments": {
+        "what left is in no shipment": "UPDATE fulfillment_fulfillmentline SET dispatched = dispatched + 1",
+        "what is left is in no shipment": "UPDATE fulfillment_fulfillmentline SET to_ship = to_ship + 1",
+        "two shipments wait": "UPDATE fulfillment_shipment SET status = 'arranged'",
+    },
     "inventory.on_hand_is_what_moved": {
         "on hand is not what moved": "UPDATE inventory_stockitem SET on_hand = on_hand + 1",
         "quarantined is not what moved": "UPDATE inventory_stockitem SET quarantined = quarantined + 1",
@@ -151,6 +156,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "ordering.what_is_shipped_was_ordered": {
         "not all of it is shipped": "UPDATE ordering_orderline SET shipped = 0",
         "some of it is shipped": "UPDATE ordering_orderline SET shipped = 1",
+        "all or nothing is shipped in part": "UPDATE ordering_orderline SET shipped = quantity",
     },
     "ordering.refunded_at_most_paid": {
         "more is refunded than paid": "UPDATE ordering_order SET refunded_minor = paid_minor + 1",
@@ -277,11 +283,15 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "cancelled, and not in all contexts": "UPDATE inventory_reservation SET status = 'held'",
         "delivered, and not in all contexts": NO_SHIPMENT,
         "shipped, and not in all contexts": "UPDATE ordering_order SET status = 'shipped' WHERE status = 'delivered'",
+        "shipped in part, and not in all contexts": NO_SHIPMENT,
         "confirmed, and not in all contexts": NO_SHIPMENT,
         "unpaid, and not in all contexts": "UPDATE ordering_order SET status = 'payment_pending'",
         "pending, and shipped": "UPDATE ordering_order SET status = 'pending'",
         "cancelled, and its invoice waits": "UPDATE billing_invoice SET status = 'open'",
         "unpaid, and its invoice does not wait": "UPDATE ordering_order SET status = 'payment_pending'",
+    },
+    "process.what_left_is_shipped": {
+        "what is shipped did not leave": "UPDATE ordering_orderline SET shipped = quantity WHERE shipped = 0",
     },
     "process.every_product_can_be_stocked": {
         "there is no stock item": "DELETE FROM inventory_stockitem",

@@ -16,7 +16,7 @@ from billing.models import invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, ShipmentId
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.gateways.mail_files import Letter
 from integration.history.append_only import histories, unprotect
@@ -31,7 +31,7 @@ LONG = timedelta(days=200)
 
 @pytest.fixture
 def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings, tmp_path: Path) -> None:
-    """Orders in states that last, a refund in part, archived messages, a letter, a refund under way."""
+    """Orders in states that last, one shipped in part, refunds in part and under way, archived messages, a letter."""
     settings.EMAIL_FILE_PATH = tmp_path
     server = get_connection("integration.gateways.mail_files.EmailBackend")
     server.send_messages([Letter("Hello", "Ada", to=["ada@example.com"], person="B-1", is_wanted=lambda: True)])
@@ -40,10 +40,12 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     with clock.moved(LONG):
         archive_batch(2)
     delivered, confirmed, refunding = placed(), placed(buyer="B-2"), placed(buyer="B-2")
+    in_parts = placed(buyer="B-2")
     drain()
     refund_in_part(invoice_of(confirmed), Money("5", "USD"), "scratched")
     shipment = ShipmentId(f"S{delivered[1:]}-1")
     fulfillment.dispatch_shipment(shipment, "DHL", "1")
+    fulfillment.dispatch_shipment(ShipmentId(f"S{in_parts[1:]}-1"), "DHL", "2", [(Sku("MUG"), 1)])
     drain()
     fulfillment.deliver_shipment(shipment)
     drain()

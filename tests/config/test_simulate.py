@@ -69,6 +69,7 @@ def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) 
     for trouble in ("dropped", "doubled", "delayed", "overtaken"):
         assert done["tally"][f"wake-ups {trouble}"] > 0
     assert done["tally"]["crashes"] > 0
+    assert done["tally"]["shipments split"] > 0
     assert {check for check, looked_at in done["checks"].items() if not looked_at} <= WITHOUT_ROWS
 
 

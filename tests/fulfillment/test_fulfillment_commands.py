@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 ORDER, ID = OrderNumber("R-1"), ShipmentId("S-1-1")
 MUG, LAMP = Sku("MUG"), Sku("LAMP")
+ALL = (to_others.PackedLine(MUG, 2), to_others.PackedLine(LAMP, 1))
 
 PublishAll = Callable[..., None]
 Published = Callable[..., list[IntegrationEvent]]
@@ -66,7 +67,7 @@ def test_a_confirmed_order_gets_one_shipment_however_often_it_is_requested(
     assert (shipment.order, shipment.status) == (ORDER, "arranged")
     assert Address(**shipment.recipient) == address
     assert [(line.sku, line.name, line.quantity) for line in shipment.lines] == [("MUG", "Mug", 2), ("LAMP", "Lamp", 1)]
-    assert published(to_others.ShipmentArranged) == [to_others.ShipmentArranged(order=ORDER, shipment=ID)]
+    assert published(to_others.ShipmentArranged) == [to_others.ShipmentArranged(order=ORDER, shipment=ID, lines=ALL)]
     assert _all_handled()
 
 
@@ -85,10 +86,10 @@ def test_dispatch_and_delivery_are_published(arranged: ShipmentId, published: Pu
             shipment=ID,
             carrier="DHL",
             tracking_number="JD0143",
-            lines=(to_others.PackedLine(MUG, 2), to_others.PackedLine(LAMP, 1)),
+            lines=ALL,
         )
     ]
-    assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(order=ORDER, shipment=ID)]
+    assert published(to_others.ShipmentDelivered) == [to_others.ShipmentDelivered(order=ORDER, shipment=ID, lines=ALL)]
 
 
 def test_no_contract_of_fulfillment_contains_the_address(arranged: ShipmentId, address: Address) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fulfillment import events
 from fulfillment.events import LineToPack
-from fulfillment.models import SHIPMENT_LIFE, Shipment
+from fulfillment.models import SHIPMENT_LIFE, NotInShipment, Shipment, TooManyUnits
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
@@ -115,3 +115,43 @@ def test_a_shipment_is_cancelled_once() -> None:
     shipment.stop("by_operator")
 
     assert shipment.recorded_events[-1].event == events.ShipmentCancelled(shipment=ID, order=ORDER, reason="by_buyer")
+
+
+def test_a_shipment_leaves_with_a_part_of_its_lines() -> None:
+    shipment = IN_STATE["arranged"]()
+
+    assert shipment.dispatch("DHL", "JD0143", [(Sku("MUG"), 1)]) == {"MUG": 1}
+
+    assert (shipment.status, shipment.quantities) == ("dispatched", {"MUG": 1})
+    assert [(line.sku, line.quantity) for line in shipment.lines] == [("MUG", 1), ("LAMP", 0)]
+
+
+def test_a_sku_may_be_named_twice() -> None:
+    shipment = IN_STATE["arranged"]()
+
+    assert shipment.dispatch("DHL", "JD0143", [(Sku("MUG"), 1), (Sku("LAMP"), 1), (Sku("MUG"), 1)]) == {
+        "MUG": 2,
+        "LAMP": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "refusal"),
+    [
+        ([("MUG", 3)], TooManyUnits),
+        ([("MUG", 1), ("MUG", 2)], TooManyUnits),
+        ([("MUG", 1), ("BRICK", 1)], NotInShipment),
+    ],
+)
+def test_nothing_leaves_that_is_not_in_the_shipment(lines: list[tuple[str, int]], refusal: type[Exception]) -> None:
+    shipment = IN_STATE["arranged"]()
+
+    with pytest.raises(refusal):
+        shipment.dispatch("DHL", "JD0143", [(Sku(sku), quantity) for sku, quantity in lines])
+
+    assert (shipment.status, shipment.quantities) == ("arranged", {"MUG": 2, "LAMP": 1})
+
+
+def test_what_is_wrong_with_a_shipment_that_left_is_its_state() -> None:
+    with pytest.raises(NotAllowed):
+        IN_STATE["dispatched"]().dispatch("DHL", "JD0143", [(Sku("BRICK"), 1)])

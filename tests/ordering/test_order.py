@@ -15,6 +15,7 @@ from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from ordering import events
 from ordering.models import (
+    CONFIRMED_STATES,
     MAX_LINES,
     MAX_PRICE_MINOR,
     MAX_QUANTITY,
@@ -28,11 +29,13 @@ from ordering.models import (
     TooExpensive,
     TooManyLines,
 )
+from ordering.models.order_shipping import ShippedTooMuch
 from ordering.models.order_states import CancellationUnderWay
 from ordering.pricing import Item
 from tests.plain_orders import place_plainly
 
-NUMBER, PAYMENT, SHIPMENT = OrderNumber("R-1"), PaymentId("P-1-1"), ShipmentId("S-1-1")
+NUMBER, PAYMENT = OrderNumber("R-1"), PaymentId("P-1-1")
+SHIPMENT, SECOND = ShipmentId("S-1-1"), ShipmentId("S-1-2")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 MUGS = Item(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
 LAMP = Item(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
@@ -54,7 +57,19 @@ def _confirmed() -> Order:
     return order
 
 
+def _partially_shipped() -> Order:
+    order = _confirmed()
+    order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 1})
+    return order
+
+
 def _shipped() -> Order:
+    order = _partially_shipped()
+    order.mark_shipped(SECOND, "UPS", "1Z", {Sku("MUG"): 1, Sku("LAMP"): 1})
+    return order
+
+
+def _shipped_whole() -> Order:
     order = _confirmed()
     order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1})
     return order
@@ -63,6 +78,7 @@ def _shipped() -> Order:
 def _delivered() -> Order:
     order = _shipped()
     order.mark_delivered(SHIPMENT)
+    order.mark_delivered(SECOND)
     return order
 
 
@@ -83,10 +99,27 @@ IN_STATE: dict[str, Callable[[], Order]] = {
     "pending": _placed,
     "payment_pending": _awaiting_payment,
     "confirmed": _confirmed,
+    "partially_shipped": _partially_shipped,
     "shipped": _shipped,
     "delivered": _delivered,
     "cancelled": _cancelled_after_payment,
 }
+
+
+def _ship(order: Order, **units: int) -> None:
+    """Ship these units, or all that are left: in the second shipment if a mug left in the first."""
+    shipment = SECOND if any(each.get("lines") == {"MUG": 1} for each in order.shipments) else SHIPMENT
+    left = {Sku(line.sku): line.quantity - line.shipped for line in order.lines}
+    order.mark_shipped(shipment, "DHL", "JD0143", {Sku(sku): n for sku, n in units.items()} or left)
+
+
+def _deliver_all(order: Order) -> None:
+    """Deliver the first shipment if the second left, too, and then the last one."""
+    if order.status == "shipped" and len(order.shipments) == 2:
+        order.mark_delivered(SHIPMENT)
+    order.mark_delivered(ShipmentId(order.shipments[-1]["id"]) if order.status == "shipped" else SECOND)
+
+
 SEND: dict[str, Callable[[Order], object]] = {
     "await_payment": lambda order: order.await_payment(),
     "cancel_for_shortage": lambda order: order.cancel_for_shortage(),
@@ -97,8 +130,10 @@ SEND: dict[str, Callable[[Order], object]] = {
     "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
     "reject_cancellation": lambda order: order.reject_cancellation(),
     "mark_arranged": lambda order: order.mark_arranged(SHIPMENT),
-    "mark_shipped": lambda order: order.mark_shipped(SHIPMENT, "DHL", "JD0143", {Sku("MUG"): 2, Sku("LAMP"): 1}),
-    "mark_delivered": lambda order: order.mark_delivered(SHIPMENT),
+    "mark_partly_shipped": lambda order: _ship(order, LAMP=1),
+    "mark_shipped": _ship,
+    "mark_partly_delivered": lambda order: order.mark_delivered(SHIPMENT),
+    "mark_delivered": _deliver_all,
     "record_refund": lambda order: order.record_refund(order.paid),
     "anonymize": lambda order: order.anonymize(),
 }
@@ -143,9 +178,12 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
         assert order.total == order.subtotal - order.discount
         assert Money.zero("USD") <= order.refunded <= order.paid <= order.total
         assert bool(order.cancellation_reason) == (order.status == "cancelled")
-        assert all(line.shipped in (0, line.quantity) for line in order.lines)
-        assert any(line.shipped for line in order.lines) == (order.status in ("shipped", "delivered"))
-        assert order.status not in ("confirmed", "shipped", "delivered") or order.paid == order.total
+        shipped, ordered = sum(line.shipped for line in order.lines), sum(line.quantity for line in order.lines)
+        assert (order.status in ("shipped", "delivered")) == (shipped == ordered)
+        assert (order.status == "partially_shipped") == (0 < shipped < ordered)
+        assert all(order.delivered.get(line.sku, 0) <= line.shipped <= line.quantity for line in order.lines)
+        assert (order.status == "delivered") == (sum(order.delivered.values()) == ordered)
+        assert order.status not in CONFIRMED_STATES or order.paid == order.total
     assert order.version == len(order.recorded_events)
 
 
@@ -352,9 +390,9 @@ def test_fulfillment_may_reject_a_requested_cancellation() -> None:
     assert _recorded(order).count(events.OrderCancellationRefused) == 1
 
 
-@pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled"])
+@pytest.mark.parametrize("state", ["partially_shipped", "shipped", "delivered", "cancelled"])
 def test_a_shipped_delivered_or_cancelled_order_cannot_be_cancelled(state: str) -> None:
-    with pytest.raises(NotAllowed, match=f"order R-1 is {state}: cannot cancel"):
+    with pytest.raises(NotAllowed, match=f"order R-1 is {state.replace('_', ' ')}: cannot cancel"):
         IN_STATE[state]().cancel(CancellationReason.BY_OPERATOR)
 
 
@@ -362,16 +400,94 @@ def test_a_shipped_delivered_or_cancelled_order_cannot_be_cancelled(state: str) 
 
 
 def test_a_shipped_order_has_its_shipment_and_shipped_quantities() -> None:
-    order = _shipped()
+    order = _shipped_whole()
 
     assert [(line.sku, line.shipped) for line in order.lines] == [("MUG", 2), ("LAMP", 1)]
+    assert order.status == "shipped"
     assert order.shipments == [
         {"id": "S-1-1", "status": "dispatched", "carrier": "DHL", "tracking_number": "JD0143"},
     ]
 
 
-def test_a_delivered_order_has_a_delivered_shipment() -> None:
-    assert [shipment["status"] for shipment in _delivered().shipments] == ["delivered"]
+def test_an_order_in_two_parcels_shows_what_is_in_each() -> None:
+    order = _shipped()
+    order.mark_delivered(SECOND)
+
+    assert [(line.sku, line.shipped) for line in order.lines] == [("MUG", 2), ("LAMP", 1)]
+    assert (order.status, order.delivered) == ("shipped", {"MUG": 1, "LAMP": 1})
+    assert [(parcel["id"], parcel["status"], parcel["lines"]) for parcel in order.parcels] == [
+        ("S-1-1", "dispatched", [{"sku": "MUG", "quantity": 1}]),
+        ("S-1-2", "delivered", [{"sku": "MUG", "quantity": 1}, {"sku": "LAMP", "quantity": 1}]),
+    ]
+
+
+def test_an_order_is_delivered_with_its_last_parcel() -> None:
+    order = _partially_shipped()
+    order.mark_delivered(SHIPMENT)
+    assert (order.status, order.delivered) == ("partially_shipped", {"MUG": 1})
+
+    order.mark_shipped(SECOND, "UPS", "1Z", {Sku("MUG"): 1, Sku("LAMP"): 1})
+    assert order.status == "shipped"
+    order.mark_delivered(SECOND)
+    assert (order.status, order.delivered) == ("delivered", {"MUG": 2, "LAMP": 1})
+
+
+def test_a_parcel_counts_once() -> None:
+    order = _partially_shipped()
+    for shipment in (SHIPMENT, SECOND, SHIPMENT, SECOND):
+        order.mark_shipped(shipment, "DHL", "JD0143", {Sku("MUG"): 1})
+
+    assert [line.shipped for line in order.lines] == [2, 0]
+    assert _recorded(order).count(events.OrderShipped) == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "units"), [(_partially_shipped, {"MUG": 2}), (_confirmed, {"MUG": 3}), (_shipped, {"LAMP": 1})]
+)
+def test_no_more_is_shipped_than_is_left(order: Callable[[], Order], units: dict[str, int]) -> None:
+    shipping = order()
+    before = shipping.version
+
+    with pytest.raises(ShippedTooMuch):
+        shipping.mark_shipped(ShipmentId("S-1-3"), "DHL", "1", {Sku(sku): n for sku, n in units.items()})
+
+    assert shipping.version == before
+
+
+def test_a_delivery_before_the_dispatch_of_its_parcel_is_too_early() -> None:
+    for order in (_partially_shipped(), _shipped()):
+        with pytest.raises(NotYet):
+            order.mark_delivered(ShipmentId("S-1-3"))
+
+
+@given(st.permutations(["arrange 2", "ship 1", "ship 2", "deliver 1", "deliver 2"]))
+def test_two_parcels_lead_to_one_state_in_any_order_of_arrival(messages: list[str]) -> None:
+    order, first, rest = _confirmed(), {Sku("MUG"): 1}, {Sku("MUG"): 1, Sku("LAMP"): 1}
+    order.mark_arranged(SHIPMENT)
+    send: dict[str, Callable[[], None]] = {
+        "arrange 2": lambda: order.mark_arranged(SECOND),
+        "ship 1": lambda: order.mark_shipped(SHIPMENT, "DHL", "1", first),
+        "ship 2": lambda: order.mark_shipped(SECOND, "DHL", "2", rest),
+        "deliver 1": lambda: order.mark_delivered(SHIPMENT),
+        "deliver 2": lambda: order.mark_delivered(SECOND),
+    }
+    waiting = list(messages)
+    while waiting:
+        message = waiting.pop(0)
+        try:
+            send[message]()
+        except NotYet:
+            waiting.append(message)
+
+    assert (order.status, order.delivered) == ("delivered", {"MUG": 2, "LAMP": 1})
+    assert order.shipments == [
+        {"id": SHIPMENT, "status": "delivered", "carrier": "DHL", "tracking_number": "1", "lines": first},
+        {"id": SECOND, "status": "delivered", "carrier": "DHL", "tracking_number": "2", "lines": rest},
+    ]
+
+
+def test_a_delivered_order_has_delivered_shipments() -> None:
+    assert [shipment["status"] for shipment in _delivered().shipments] == ["delivered", "delivered"]
 
 
 # --- Shipments ---

@@ -15,14 +15,15 @@ from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from ordering.events import OrderCancelled, OrderConfirmed, OrderRefunded
 from ordering.models import AmountMismatch, CancellationReason
+from ordering.models.order_shipping import ShippedTooMuch
 from ordering.pricing import Item
 from tests.histories import assert_is_its_history
 from tests.plain_orders import place_plainly
 
-PENDING, AWAITING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = range(6)
-NAMES = ["pending", "payment_pending", "confirmed", "shipped", "delivered", "cancelled"]
+PENDING, AWAITING, CONFIRMED, PARTLY, SHIPPED, DELIVERED, CANCELLED = range(7)
+NAMES = ["pending", "payment_pending", "confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
-PAYMENT, SHIPMENT = PaymentId("P-1-1"), ShipmentId("S-1-1")
+PAYMENT, SHIPMENTS = PaymentId("P-1-1"), [ShipmentId(f"S-1-{n}") for n in (1, 2, 3)]
 
 lines = st.lists(
     st.builds(
@@ -46,6 +47,9 @@ class OrderMachine(RuleBasedStateMachine):
         self.total = sum(line.quantity * line.unit_price.minor for line in lines) - self.order.discount.minor
         self.stage, self.reason, self.paid, self.refunded, self.cancellation_requested = PENDING, "", 0, 0, False
         self.spent = 0
+        self.left = {Sku(line.sku): line.quantity for line in lines}
+        self.sent: dict[ShipmentId, dict[Sku, int]] = {}
+        self.arrived: set[ShipmentId] = set()
 
     def send(self, message: Callable[[], Any], refusal: type[Exception] | None = None) -> None:
         expected: AbstractContextManager[Any] = pytest.raises(refusal) if refusal else nullcontext()
@@ -103,7 +107,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule()
     def fulfillment_stops_the_shipment(self) -> None:
-        refusals = {PENDING: NotYet, AWAITING: NotYet, SHIPPED: NotAllowed, DELIVERED: NotAllowed}
+        refusals = {PENDING: NotYet, AWAITING: NotYet, **dict.fromkeys((PARTLY, SHIPPED, DELIVERED), NotAllowed)}
         self.send(
             lambda: self.order.complete_cancellation(CancellationReason.BY_BUYER),
             refusals.get(self.stage),
@@ -117,24 +121,43 @@ class OrderMachine(RuleBasedStateMachine):
         if self.stage >= CONFIRMED:
             self.cancellation_requested = False
 
-    @rule()
-    def a_shipment_is_arranged(self) -> None:
-        self.send(lambda: self.order.mark_arranged(SHIPMENT), NotYet if self.stage < CONFIRMED else None)
+    @rule(shipment=st.sampled_from(SHIPMENTS))
+    def a_shipment_is_arranged(self, shipment: ShipmentId) -> None:
+        self.send(lambda: self.order.mark_arranged(shipment), NotYet if self.stage < CONFIRMED else None)
 
-    @rule()
-    def goods_are_shipped(self) -> None:
-        quantities = {Sku(line.sku): line.quantity for line in self.order.lines}
+    @rule(shipment=st.sampled_from(SHIPMENTS), data=st.data())
+    def goods_are_shipped(self, shipment: ShipmentId, data: st.DataObject) -> None:
+        units = {sku: data.draw(st.integers(0, left + (left < 9))) for sku, left in self.left.items()}
+        units = {sku: n for sku, n in units.items() if n} if data.draw(st.booleans()) else dict(self.left)
         refusals = {PENDING: NotYet, AWAITING: NotYet, CANCELLED: NotAllowed}
-        self.send(lambda: self.order.mark_shipped(SHIPMENT, "DHL", "1", quantities), refusals.get(self.stage))
-        if self.stage == CONFIRMED:
-            self.stage = SHIPPED
+        refusal = refusals.get(self.stage)
+        if shipment in self.sent or not any(units.values()):
+            return
+        if any(n > self.left[sku] for sku, n in units.items()):
+            refusal = ShippedTooMuch
+        self.send(lambda: self.order.mark_shipped(shipment, "DHL", "1", units), refusal)
+        if not refusal:
+            self.sent[shipment] = units
+            self.left = {sku: left - units.get(sku, 0) for sku, left in self.left.items()}
+            self.stage = PARTLY if any(self.left.values()) else SHIPPED
 
-    @rule()
-    def goods_are_delivered(self) -> None:
-        refusal = NotYet if self.stage < SHIPPED else NotAllowed if self.stage == CANCELLED else None
-        self.send(lambda: self.order.mark_delivered(SHIPMENT), refusal)
-        if self.stage == SHIPPED:
-            self.stage = DELIVERED
+    @rule(shipment=st.sampled_from(SHIPMENTS))
+    def goods_are_shipped_again(self, shipment: ShipmentId) -> None:
+        if shipment in self.sent:
+            before = self.order.version
+            self.order.mark_shipped(shipment, "DHL", "1", self.sent[shipment])
+            assert self.order.version == before
+
+    @rule(shipment=st.sampled_from(SHIPMENTS))
+    def goods_are_delivered(self, shipment: ShipmentId) -> None:
+        refusal = NotAllowed if self.stage == CANCELLED else None if shipment in self.sent else NotYet
+        if self.stage == DELIVERED:
+            refusal = None
+        self.send(lambda: self.order.mark_delivered(shipment), refusal)
+        if not refusal and shipment in self.sent:
+            self.arrived.add(shipment)
+            if self.stage == SHIPPED and self.arrived == set(self.sent):
+                self.stage = DELIVERED
 
     @rule(share=st.integers(0, 110))
     def money_is_refunded(self, share: int) -> None:
@@ -150,10 +173,12 @@ class OrderMachine(RuleBasedStateMachine):
         order = self.order
         assert (order.status, order.cancellation_reason) == (NAMES[self.stage], self.reason)
         assert (order.total_minor, order.paid_minor, order.refunded_minor) == (self.total, self.paid, self.refunded)
-        is_shipped = self.stage in (SHIPPED, DELIVERED)
-        assert all(line.shipped == (line.quantity if is_shipped else 0) for line in order.lines)
+        assert all(line.shipped == line.quantity - self.left[Sku(line.sku)] for line in order.lines)
+        arrived = [self.sent[shipment] for shipment in self.arrived]
+        delivered = {sku: sum(units.get(sku, 0) for units in arrived) for sku in self.left}
+        assert all(order.delivered.get(sku, 0) == n for sku, n in delivered.items())
         assert order.cancellation_requested == (
-            self.cancellation_requested and self.stage in (CONFIRMED, SHIPPED, DELIVERED)
+            self.cancellation_requested and self.stage in (CONFIRMED, PARTLY, SHIPPED, DELIVERED)
         )
 
     @invariant()

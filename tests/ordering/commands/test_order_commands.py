@@ -226,7 +226,7 @@ def test_dispatch_and_delivery_are_recorded(shipped: OrderNumber, consume: Publi
     assert status_of(shipped) == "shipped"
     assert [line.shipped for line in queries.order(shipped).lines] == [2, 1]
 
-    consume(fulfillment_contracts.ShipmentDelivered(order=shipped, shipment=SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(order=shipped, shipment=SHIPMENT, lines=()))
 
     assert status_of(shipped) == "delivered"
 
@@ -234,7 +234,7 @@ def test_dispatch_and_delivery_are_recorded(shipped: OrderNumber, consume: Publi
 def test_a_delivery_that_arrives_before_its_dispatch_is_retried(
     confirmed: OrderNumber, consume: PublishAll, drain: Callable[..., int], later: Callable[[timedelta], None]
 ) -> None:
-    consume(fulfillment_contracts.ShipmentDelivered(order=confirmed, shipment=SHIPMENT))
+    consume(fulfillment_contracts.ShipmentDelivered(order=confirmed, shipment=SHIPMENT, lines=()))
     assert status_of(confirmed) == "confirmed"
 
     consume(dispatched(confirmed))

@@ -1,4 +1,4 @@
-"""Fulfillment's aggregate and its rules: a dispatched shipment is never cancelled, a cancelled one never dispatched."""
+"""A shipment, one parcel of an order, and its state table."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -11,14 +11,21 @@ from fulfillment import events
 from fulfillment.events import LineToPack
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.address import Address
+from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
-from integration.history.entries import HistoryEntry
-from integration.read_models.models import PolledRow
+
+MAX_LINES = 2_000
+MAX_QUANTITY = 100_000
+"""What a shipment can have at most: all of the largest order that ordering accepts."""
 
 
-class History(HistoryEntry):
-    """One domain event of fulfillment."""
+class NotInShipment(Unacceptable):
+    """The shipment has nothing of this SKU."""
+
+
+class TooManyUnits(Refused):
+    """The shipment has fewer units of this SKU."""
 
 
 class ShipmentStatus(models.TextChoices):
@@ -47,7 +54,10 @@ SHIPMENT_LIFE = StateTable(
 
 
 class Shipment(OfOneStory):
-    """The goods of one order, sent to its recipient."""
+    """A parcel: some goods of one order, or all of them, on their way to its recipient.
+
+    At most one shipment of an order is `arranged`: it has everything that has not left yet.
+    """
 
     stream = "shipment"
     parts: ClassVar = {"lines": "line_rows"}
@@ -86,15 +96,35 @@ class Shipment(OfOneStory):
     def _ids(self) -> dict[str, Any]:
         return {"shipment": ShipmentId(self.id), "order": OrderNumber(self.order)}
 
-    def dispatch(self, carrier: str, tracking_number: str) -> None:
-        """Record that the carrier took the shipment; raises `NotAllowed` unless it is `arranged`."""
-        if self.accepts("dispatch"):
-            quantities = {Sku(line.sku): line.quantity for line in self.lines}
-            self.record(
-                events.ShipmentDispatched(
-                    **self._ids, carrier=carrier, tracking_number=tracking_number, quantities=quantities
-                )
-            )
+    @property
+    def packed(self) -> "list[ShipmentLine]":
+        """The lines that have units; a line whose units all left in other parcels has none."""
+        return [line for line in self.lines if line.quantity]
+
+    @property
+    def quantities(self) -> dict[Sku, int]:
+        """The units of each SKU in the shipment."""
+        return {Sku(line.sku): line.quantity for line in self.packed}
+
+    def dispatch(
+        self, carrier: str, tracking_number: str, lines: Sequence[tuple[Sku, int]] | None = None
+    ) -> dict[Sku, int]:
+        """Record that the carrier took these lines, or all. What it did not take is no longer in this shipment.
+
+        Returns:
+            The units that left, by SKU.
+
+        Raises:
+            NotAllowed: the shipment is not `arranged`.
+            NotInShipment, TooManyUnits: the shipment has not all these lines.
+        """
+        if not self.accepts("dispatch"):
+            return {}
+        left = self.quantities if lines is None else self._chosen(lines)
+        self.record(
+            events.ShipmentDispatched(**self._ids, carrier=carrier, tracking_number=tracking_number, quantities=left)
+        )
+        return left
 
     def deliver(self) -> None:
         """Record that the recipient received the shipment; raises `NotAllowed` unless it is `dispatched`."""
@@ -109,6 +139,15 @@ class Shipment(OfOneStory):
             self.record(events.ShipmentCancelled(**self._ids, reason=reason))
         else:
             self.record(events.CancellationRefused(**self._ids))
+
+    def _chosen(self, lines: Sequence[tuple[Sku, int]]) -> dict[Sku, int]:
+        """The units that these lines name, by SKU; a SKU may be named twice."""
+        own, named = self.quantities, dict[Sku, int]()
+        for i, (sku, quantity) in enumerate(lines):
+            self.require(sku in own, NotInShipment(f"{self} has no {sku}", pointer=f"/lines/{i}/sku"))
+            named[sku] = named.get(sku, 0) + quantity
+            self.require(named[sku] <= own[sku], TooManyUnits(f"{self} has only {own[sku]} × {sku}"))
+        return named
 
     def anonymize(self) -> None:
         """Remove the recipient's name and address except the country, because the recipient was erased."""
@@ -130,6 +169,11 @@ class Shipment(OfOneStory):
     def _dispatched(self, event: events.ShipmentDispatched) -> None:
         self.status = ShipmentStatus.DISPATCHED
         self.carrier, self.tracking_number = event.carrier, event.tracking_number
+        for line in self.lines:
+            left = event.quantities.get(Sku(line.sku), 0)
+            if left != line.quantity:
+                line.quantity = left
+                self.touch(line)
 
     @applies(events.ShipmentDelivered)
     def _delivered(self, event: events.ShipmentDelivered) -> None:
@@ -148,28 +192,8 @@ class Shipment(OfOneStory):
         self.recipient = self._erased_recipient
 
 
-class ShipmentChange(PolledRow):
-    """The last change of a shipment, for clients that ask for what has changed."""
-
-    read_model = "fulfillment.shipment-changes"
-    key = ("shipment_id",)
-
-    shipment = models.ForeignKey(
-        Shipment, on_delete=models.DO_NOTHING, related_name="changes", db_constraint=False, db_index=False
-    )
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["build", "shipment"], name="shipment_change_shown_once")
-        ]
-        indexes: ClassVar = [models.Index(fields=["build", "shown_at"], name="shipments_by_change")]
-
-    def __str__(self) -> str:
-        return f"change of {self.shipment_id}"
-
-
 class ShipmentLine(Part):
-    """One line of a shipment: a quantity of one SKU."""
+    """One line of a shipment: a quantity of one SKU, zero once all units left in other parcels."""
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
     sku = models.CharField(max_length=40)
@@ -179,7 +203,6 @@ class ShipmentLine(Part):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["shipment", "sku"], name="one_shipment_line_a_sku"),
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="shipment_line_of_something"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,93 @@
+"""The goods of one order, per SKU, once they go different ways: in several parcels, or some of them stopped."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from fulfillment import events
+from integration.aggregates.aggregate import OfOneStory, Part, applies
+from integration.domain.errors import Refused
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+
+
+class NothingLeft(Refused):
+    """More of a SKU was to leave the warehouse than is left of the order."""
+
+
+class FulfillmentOrder(OfOneStory):
+    """How many units of each SKU an order has to ship, and what became of them.
+
+    The first decision that splits an order's goods opens it. An order that leaves whole in one parcel has none: its
+    one shipment says all.
+    """
+
+    stream = "fulfillment_order"
+    parts: ClassVar = {"lines": "line_rows"}
+    lines: "list[FulfillmentLine]"
+
+    order = models.CharField(max_length=20, primary_key=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"goods of {self.order}"
+
+    @classmethod
+    def open(cls, order: OrderNumber, quantities: Mapping[Sku, int]) -> Self:
+        """The goods of an order, of which nothing has left yet."""
+        opened = cls()
+        opened.record(events.FulfillmentOrderOpened(order=order, quantities=dict(quantities)))
+        return opened
+
+    def dispatch(self, shipment: ShipmentId, quantities: Mapping[Sku, int]) -> None:
+        """Record that these units left in a shipment; raises `NothingLeft` if fewer are left."""
+        self._require_left(quantities)
+        self.record(
+            events.GoodsDispatched(order=OrderNumber(self.order), shipment=shipment, quantities=dict(quantities))
+        )
+
+    def _require_left(self, quantities: Mapping[Sku, int]) -> None:
+        left = {line.sku: line.left for line in self.lines}
+        self.require(all(quantity <= left.get(sku, 0) for sku, quantity in quantities.items()), NothingLeft)
+
+    @applies(events.FulfillmentOrderOpened)
+    def _opened(self, event: events.FulfillmentOrderOpened) -> None:
+        self.order = event.order
+        in_order = sorted(event.quantities.items())  # as the history sorts them
+        self.lines = [FulfillmentLine.of(self, sku=sku, to_ship=quantity) for sku, quantity in in_order]
+
+    @applies(events.GoodsDispatched)
+    def _dispatched(self, event: events.GoodsDispatched) -> None:
+        for line in self.lines:
+            if quantity := event.quantities.get(Sku(line.sku), 0):
+                line.dispatched += quantity
+                self.touch(line)
+
+
+class FulfillmentLine(Part):
+    """One SKU of an order: the units to ship, and how many of them left the warehouse."""
+
+    fulfillment_order = models.ForeignKey(
+        FulfillmentOrder, on_delete=models.CASCADE, related_name="line_rows", db_index=False
+    )
+    sku = models.CharField(max_length=40)
+    to_ship = models.PositiveIntegerField()
+    dispatched = models.PositiveIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["fulfillment_order", "sku"], name="one_fulfillment_line_a_sku"),
+            models.CheckConstraint(condition=Q(to_ship__gte=1), name="fulfillment_line_of_something"),
+            models.CheckConstraint(condition=Q(dispatched__lte=F("to_ship")), name="dispatched_at_most_to_ship"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.to_ship} × {self.sku}"
+
+    @property
+    def left(self) -> int:
+        """The units that are still in the warehouse."""
+        return self.to_ship - self.dispatched

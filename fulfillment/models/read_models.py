@@ -1,0 +1,28 @@
+"""The rows of fulfillment's read models. Only the projections in `queries.py` write them."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from fulfillment.models.shipment import Shipment
+from integration.read_models.models import PolledRow
+
+
+class ShipmentChange(PolledRow):
+    """The last change of a shipment, for clients that ask for what has changed."""
+
+    read_model = "fulfillment.shipment-changes"
+    key = ("shipment_id",)
+
+    shipment = models.ForeignKey(
+        Shipment, on_delete=models.DO_NOTHING, related_name="changes", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "shipment"], name="shipment_change_shown_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["build", "shown_at"], name="shipments_by_change")]
+
+    def __str__(self) -> str:
+        return f"change of {self.shipment_id}"

@@ -1,0 +1,18 @@
+"""The status of an order, up to `partially_shipped`, needs a wider column."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('ordering', '0019_order_shipped_in_part'),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name='orderboard',
+            name='status',
+            field=models.CharField(choices=[('pending', 'Pending'), ('payment_pending', 'Payment Pending'), ('confirmed', 'Confirmed'), ('partially_shipped', 'Partially Shipped'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='pending', max_length=20),
+        ),
+    ]

@@ -1,0 +1,102 @@
+"""What an order does with news of its shipments: each counts once, in any order, and quantities decide the status."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from django.db import models
+
+from integration.aggregates.aggregate import OfOneStory, applies
+from integration.domain.errors import NotYet, Refused
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from ordering import events
+from ordering.models.order_line import OrderLine
+from ordering.models.order_shipments import (
+    ARRIVED,
+    UNDER_WAY,
+    InParcels,
+    delivered_status,
+    shipped_status,
+    with_arranged,
+    with_dispatched,
+    with_status,
+)
+from ordering.models.order_states import CANCELLED, OrderStatus, ShipmentStatus
+
+
+class ShippedTooMuch(Refused):
+    """More units are shipped than the order has left to ship."""
+
+
+class OrderInShipments(InParcels, OfOneStory):
+    """The part of an order that is about its shipments."""
+
+    parts: ClassVar = {"lines": "line_rows"}
+    lines: list[OrderLine]
+    number: str
+
+    shipments = models.JSONField(default=list)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def _number(self) -> OrderNumber:
+        return OrderNumber(self.number)
+
+    def mark_arranged(self, shipment: ShipmentId) -> None:
+        """Record that fulfillment arranged a shipment, unless it is known already; raises `NotYet`."""
+        if self.accepts("mark_arranged") and not self._status_of(shipment):
+            self.record(events.OrderShipmentArranged(order=self._number, shipment=shipment))
+
+    def mark_shipped(
+        self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
+    ) -> None:
+        """Record that a shipment left with these units; each shipment counts once.
+
+        Raises:
+            NotYet: the order is not confirmed yet.
+            NotAllowed: the order is cancelled.
+            ShippedTooMuch: the order has fewer units left to ship.
+        """
+        if self._status_of(shipment) in (UNDER_WAY, ARRIVED):
+            return
+        left = {line.sku: line.quantity - line.shipped for line in self.lines}
+        self.require(all(units <= left.get(sku, 0) for sku, units in quantities.items()), ShippedTooMuch)
+        is_rest = all(quantities.get(Sku(sku), 0) == units for sku, units in left.items())
+        if self.accepts("mark_shipped" if is_rest else "mark_partly_shipped"):
+            sent = {"carrier": carrier, "tracking_number": tracking_number}
+            units = dict(quantities)
+            self.record(events.OrderShipped(order=self._number, shipment=shipment, **sent, quantities=units))
+
+    def mark_delivered(self, shipment: ShipmentId) -> None:
+        """Record that a shipment reached its recipient; raises `NotAllowed`, and `NotYet` before its dispatch."""
+        others = [each for each in self.shipments if each["id"] != shipment]
+        is_last = delivered_status(self.status, others) == OrderStatus.DELIVERED
+        if not self.accepts("mark_delivered" if is_last else "mark_partly_delivered"):
+            return
+        status = self._status_of(shipment)
+        self.require(status in (UNDER_WAY, ARRIVED), NotYet(f"{shipment} is not dispatched yet"))
+        if status == UNDER_WAY:
+            self.record(events.OrderDelivered(order=self._number, shipment=shipment))
+
+    def _status_of(self, shipment: ShipmentId) -> str:
+        """The status of a shipment of this order; empty for one that is not known yet."""
+        return next((str(each["status"]) for each in self.shipments if each["id"] == shipment), "")
+
+    @applies(events.OrderShipmentArranged)
+    def _shipment_arranged(self, event: events.OrderShipmentArranged) -> None:
+        self.shipments = with_arranged(self.shipments, event, is_cancelled=self.status == CANCELLED)
+
+    @applies(events.OrderShipped)
+    def _shipped(self, event: events.OrderShipped) -> None:
+        self.shipments = with_dispatched(self.shipments, event, self.lines)
+        for line in self.lines:
+            if units := event.quantities.get(Sku(line.sku), 0):
+                line.shipped += units
+                self.touch(line)
+        self.status = shipped_status(self.lines)
+
+    @applies(events.OrderDelivered)
+    def _delivered(self, event: events.OrderDelivered) -> None:
+        self.shipments = with_status(self.shipments, ShipmentStatus.DELIVERED, [event.shipment])
+        self.status = delivered_status(self.status, self.shipments)
