@@ -182,6 +182,9 @@ class LineInline(PartInline):
     model = ReservationLine
     fields = (stock_item, figure("quantity"), still_reserved)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
+        return super().get_queryset(request).select_related("reservation")
+
 
 @admin.register(Reservation)
 class ReservationAdmin(StoryAdmin):
