@@ -79,7 +79,6 @@ class TaxRateAdmin(AddOnly):
 
     list_display = ("country", "region", "tax_class", "percent", "valid_from")
     list_filter = ("tax_class", "country")
-    search_fields = ("country",)
 
 
 @admin.register(ShippingRate)

@@ -78,11 +78,9 @@ def _undone(keys: QuerySet[Delivery, Any] | Sequence[int]) -> QuerySet[Delivery]
 def _replay(keys: Sequence[int]) -> int:
     """Replay deliveries in one transaction, without those that were settled meanwhile; returns their number."""
     with transaction.atomic():
-        undone = Delivery.objects.filter(pk__in=lock_in_order(_undone(keys))).order_by()
-        delivery_queues = [
-            DeliveryQueue(*delivery_queue) for delivery_queue in undone.values_list("context", "external").distinct()
-        ]
-        replayed = undone.update(
+        undone = lock_in_order(_undone(keys), "context", "external")
+        delivery_queues = {DeliveryQueue(*delivery_queue) for _, *delivery_queue in undone}
+        replayed = Delivery.objects.filter(pk__in=[key for key, *_ in undone]).update(
             status=Status.PENDING,
             attempts=0,
             fencing_token=F("fencing_token") + 1,

@@ -13,13 +13,14 @@ from django.db.models import Model, QuerySet
 M = TypeVar("M", bound=Model)
 
 
-def lock_in_order(rows: QuerySet[Any]) -> Collection[Any]:
+def lock_in_order(rows: QuerySet[Any], *fields: str) -> Collection[Any]:
     """Lock these rows until the transaction ends, one after the other in the order of their keys; one query.
 
     Returns:
-        The keys of the rows that still meet the query's conditions after the wait.
+        The keys of the rows that still meet the query's conditions after the wait; with `fields`, tuples of the key and
+        these fields.
     """
-    return list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+    return list(rows.order_by("pk").select_for_update().values_list("pk", *fields, flat=not fields))
 
 
 def skipping_locked(rows: QuerySet[M]) -> QuerySet[M]:

@@ -1,6 +1,7 @@
 """Odd input is refused with a problem document that names what is wrong: it is never a 500, and never passed over."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -103,7 +104,7 @@ def test_no_route_passes_over_an_unknown_parameter(
 
 def known_parameters() -> list[tuple[str, str]]:
     paged = [
-        (route.path, name)
+        (re.sub("<.*?>", "MUG", route.path), name)
         for route in routes()
         if str(route) in LISTS
         for name in [*route.view.filterset_class.base_filters, "cursor", "page_size", "ordering"]
