@@ -1,7 +1,7 @@
 """An invariant is a named check of something that must always be true. It is one query that returns every violation.
 
 One statement sees one snapshot of the database. So a check is correct while the system runs, takes no locks and blocks
-nobody. A context defines its invariants in `invariants.py`; those about several contexts are in `config/invariants.py`.
+nobody. A context defines its invariants in `invariants`; those about several contexts are in `config/invariants/`.
 
 Each thing that must never be true of a row is a *clause* with a name. A test plants an offender for every clause.
 """

@@ -13,7 +13,7 @@ from django.db import connection
 
 from billing.commands import refund_in_part
 from billing.models import Discrepancy, Payment, invoice_of
-from config.invariants import MOVES_NO_ORDER
+from config.invariants.waiting import MOVES_NO_ORDER
 from fulfillment import commands as fulfillment
 from integration.aggregates import rebuild
 from integration.domain import clock

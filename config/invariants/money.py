@@ -1,0 +1,31 @@
+"""What must always be true of the money of an order: captured less refunded is what it owes."""
+
+from config.invariants.agreement import CONFIRMED
+from config.invariants.waiting import WAITS_FOR_A_DELIVERY
+from integration.invariants import Check, always
+
+
+@always("money.captured_less_refunded_is_what_orders_owe")
+def captured_less_refunded_is_what_orders_owe() -> Check:
+    """At rest, captured less refunded is what the order owes: its total less granted refunds, or nothing."""
+    owed = f"""
+        CASE WHEN o.status IN {CONFIRMED}
+             THEN o.total_minor - coalesce(i.granted_minor, 0) ELSE 0 END
+    """
+    return Check(
+        rows=f"""
+            ordering_order AS o LEFT JOIN billing_invoice AS i ON i."order" = o.number
+            WHERE NOT {WAITS_FOR_A_DELIVERY}
+        """,
+        what=f"""
+            o.number || ' (' || o.status || '): captured ' || coalesce(i.paid_minor, 0) || ', refunded '
+              || coalesce(i.refunded_minor, 0) || ', owes ' || {owed}
+        """,
+        never={
+            "captured less refunded is not what it owes": f"coalesce(i.paid_minor - i.refunded_minor, 0) <> {owed}",
+            "the invoice is missing": "i.number IS NULL",
+            "the invoice has another total": "coalesce(i.total_minor <> o.total_minor, FALSE)",
+            "the invoice has another amount paid": "coalesce(i.paid_minor, 0) <> o.paid_minor",
+            "the invoice has another amount refunded": "coalesce(i.refunded_minor, 0) <> o.refunded_minor",
+        },
+    )

@@ -1,0 +1,85 @@
+"""What must always be true of what has not ended: it waits for a delivery, a deadline or a person."""
+
+from datetime import timedelta
+
+from integration.domain import clock
+from integration.invariants import Check, always, json_text
+
+MOVES_NO_ORDER = (
+    *("ordering.show-in-stock", "ordering.show-low-stock", "ordering.show-out-of-stock", "inventory.open-stock-item"),
+    *("ordering.tell-buyer-of-confirmation", "ordering.tell-buyer-of-dispatch"),
+    *("ordering.tell-buyer-of-cancellation", "ordering.tell-buyer-of-refund"),
+    "ordering.notify-buyer-of-refused-cancellation",
+    *("billing.forget-payment-method", "fulfillment.forget-recipient"),
+)
+"""Consumers that change neither the state of an order nor its money, so no order waits for them."""
+
+WAITS_FOR_A_DELIVERY = f"""
+    EXISTS (SELECT 1 FROM integration_delivery AS delivery JOIN integration_message AS message
+            ON message.id = delivery.message_id
+            WHERE message.correlation_id = o.correlation_id AND delivery.status IN ('pending', 'dead')
+              AND delivery.consumer NOT IN ({", ".join(f"'{name}'" for name in MOVES_NO_ORDER)}))
+"""  # noqa: S608 - made of constants in the code only
+"""The order's story has a pending delivery that can move it, or such a dead letter, which waits for an operator."""
+
+
+@always("process.every_order_ended_or_waits_for_something")
+def every_order_ended_or_waits() -> Check:
+    """Every order has ended, or waits for a delivery, for a deadline, or for a person to handle its shipment."""
+    return Check(
+        rows="ordering_order AS o",
+        what="o.number || ': ' || o.status || ', and waits for nothing'",
+        never={
+            "it waits for nothing": f"""
+                NOT (o.status IN ('delivered', 'cancelled')
+                  OR (o.status IN ('pending', 'payment_pending') AND o.payment_due_at > {_a_minute_ago()})
+                  OR (o.status IN ('confirmed', 'partially_shipped') AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                      WHERE s."order" = o.number AND s.status = 'arranged'))
+                  OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                      WHERE s."order" = o.number AND s.status = 'dispatched'))
+                  OR {WAITS_FOR_A_DELIVERY})
+            """,  # noqa: S608 - made of constants in the code and a time of our own clock
+            "its requested cancellation waits for nothing": f"o.cancellation_requested AND NOT {WAITS_FOR_A_DELIVERY}",
+        },
+    )
+
+
+@always("process.every_request_waits_for_something")
+def every_request_waits() -> Check:
+    """A payment or refund without an outcome has a delivery that asks for it, or an operator's task that names it."""
+    asking = {
+        "payment": ("billing.collect-payment", "'requested', 'unknown'"),
+        "refund": ("billing.issue-refund", "'requested'"),
+    }
+    requests = " UNION ALL ".join(
+        f"SELECT '{kind}' AS kind, id, status FROM billing_{kind} WHERE status IN ({statuses})"  # noqa: S608 - constants
+        for kind, (_, statuses) in asking.items()
+    )
+    deliveries = " UNION ".join(
+        f"""
+            SELECT '{kind}' AS kind, {json_text("message.data", kind)} AS id
+            FROM integration_delivery AS delivery JOIN integration_message AS message
+              ON message.id = delivery.message_id
+            WHERE delivery.consumer = '{consumer}' AND delivery.status IN ('pending', 'dead', 'skipped')
+        """  # noqa: S608 - made of constants in the code only
+        for kind, (consumer, _) in asking.items()
+    )
+    return Check(
+        rows=f"""
+            ({requests}) AS request
+            LEFT JOIN ({deliveries}) AS waiting ON waiting.kind = request.kind AND waiting.id = request.id
+            LEFT JOIN billing_discrepancy AS task ON task.subject = request.id
+        """,
+        what="request.kind || ' ' || request.id || ': ' || request.status || ', and nobody asks for its outcome'",
+        never={
+            f"a {kind} waits for nothing": f"""
+                request.kind = '{kind}' AND waiting.id IS NULL AND task.subject IS NULL
+            """
+            for kind in asking
+        },
+    )
+
+
+def _a_minute_ago() -> str:
+    """A minute ago, as an SQL literal; the routine that acts on deadlines runs every few seconds."""
+    return f"'{(clock.now() - timedelta(minutes=1)):%Y-%m-%d %H:%M:%S}'"
