@@ -195,19 +195,17 @@ class OrderAdmin(StoryAdmin):
     fieldsets = (
         (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
         ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
-        (
-            "Money",
-            {
-                "fields": (
-                    ("subtotal", "discount", "shipping_price", "tax", "total"),
-                    ("discount_names", "prices_include_tax"),
-                    ("paid", "refunded", "payment_status"),
-                )
-            },
-        ),
+        ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
         ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not (obj.price_details or obj.discount_minor):
+            return fieldsets
+        price = ("shipping_price", "tax", "prices_include_tax", "discount_names")
+        return [*fieldsets, ("Price", {"fields": (price,)})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         texts = {"recipient_name": KT("shipping_address__recipient"), "sent_as": Cast("shipments", TextField())}

@@ -67,9 +67,8 @@ def _messages(methods: dict[str, ast.FunctionDef]) -> set[str]:
         for method, call in calls:
             parameters = [argument.arg for argument in method.args.args[1:]]
             for argument in call.args[position : position + 1] if _name(call) == receiver else ():
-                if literal := _literal(argument):
-                    messages.add(literal)
-                elif isinstance(argument, ast.Name) and argument.id in parameters:
+                messages |= _literals(argument)
+                if isinstance(argument, ast.Name) and argument.id in parameters:
                     passing_on = (method.name, parameters.index(argument.id))
                     if passing_on not in receivers:
                         receivers.append(passing_on)
@@ -83,7 +82,7 @@ def _sent_by_modules(app: AppConfig) -> set[str]:
         if "migrations" not in path.parts and ".accepts(" in path.read_text(encoding="utf-8"):
             for call in _calls(_tree(str(path))):
                 if _name(call) == "accepts" and not _is_on_self(call):
-                    messages |= {literal for argument in call.args[:1] if (literal := _literal(argument))}
+                    messages |= {literal for argument in call.args[:1] for literal in _literals(argument)}
     return messages
 
 
@@ -106,8 +105,11 @@ def _is_on_self(call: ast.Call) -> bool:
     return isinstance(sender, ast.Name) and sender.id == "self"
 
 
-def _literal(argument: ast.expr) -> str | None:
-    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else None
+def _literals(argument: ast.expr) -> set[str]:
+    """The texts that an argument may be: one, or both of a condition such as `"ship" if whole else "ship_in_part"`."""
+    if isinstance(argument, ast.IfExp):
+        return _literals(argument.body) | _literals(argument.orelse)
+    return {argument.value} if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else set()
 
 
 def _error(message: str, what: str) -> Error:

@@ -103,7 +103,13 @@ class TestGoodOrder:
         assert (arrived.status, arrived.body["status"]) == (200, "delivered")
         order = buyer.order_once(number, "delivered")
         assert order["shipments"] == [
-            {"id": shipment["id"], "status": "delivered", "carrier": "Pigeon Post", "tracking_number": "PP-1"}
+            {
+                "id": shipment["id"],
+                "status": "delivered",
+                "carrier": "Pigeon Post",
+                "tracking_number": "PP-1",
+                "lines": [{"sku": COMPASS, "quantity": 3}],
+            }
         ]
         gone = {**before, "on_hand": before["on_hand"] - 3, "available": before["available"] - 3}
         eventually(lambda: operator.stock(COMPASS), lambda stock: stock == gone, f"stock of {gone}")
@@ -221,7 +227,7 @@ def test_the_buyer_gets_mail(system: System, buyer: Client, operator: Client) ->
 def letters_of(system: System) -> str:
     """The text of all mail that the system has sent. Without a mail server it writes mail to files."""
     mail = Path(system.environment["WAYBILL_VAR"], "mail")
-    return "".join(letter.read_text() for letter in mail.glob("*.log"))
+    return "".join(letter.read_text() for letter in mail.rglob("*.eml"))
 
 
 def test_all_deliveries_succeed_at_the_first_attempt_and_no_error_is_logged(system: System, buyer: Client) -> None:

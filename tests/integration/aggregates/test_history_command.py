@@ -75,7 +75,10 @@ def test_only_the_last_events_are_listed(shop: object) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["Ordre", "R-1"], r"no kind of aggregate named Ordre\. There are: Buyer, Invoice, Order, Payment, "),
+        (
+            ["Ordre", "R-1"],
+            r"no kind of aggregate named Ordre\. There are: Buyer, FulfillmentOrder, Invoice, Order, Payment, ",
+        ),
         (["Order", "R-9"], r"There is no order R-9\."),
         (["Order", "{order}", "--version", "9"], r"There was no order R-\d+ in version 9\."),
         (["Order", "{order}", "--version", "0"], r"There was no order R-\d+ in version 0\."),

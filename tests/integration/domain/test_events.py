@@ -39,6 +39,7 @@ BY_TYPE: Mapping[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=20),
     int: st.integers(-(2**31), 2**31),
     bool: st.booleans(),
+    Decimal: st.decimals(0, 100, places=3),
     datetime: st.datetimes(timezones=st.just(UTC)),
     types.NoneType: st.none(),
 }

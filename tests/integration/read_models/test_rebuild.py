@@ -90,7 +90,7 @@ def test_the_order_board_equals_the_orders(at_work: list[OrderNumber]) -> None:
         row = board[OrderNumber(order.number)]
         for name in ("status", "cancellation_reason", "payment_status", "total", "paid", "refunded", "shipments"):
             assert getattr(row, name) == getattr(order, name), (order, name)
-        assert [(line.sku, line.shipped) for line in row.lines] == [(line.sku, line.shipped) for line in order.lines]
+        assert row.shown_lines == order.shown_lines
         assert (row.version, row.updated_at) == (order.version, order.updated_at)
     assert board[at_work[0]].shipment_status == "delivered"
 

@@ -109,6 +109,7 @@ ARGUMENTS = {
     "demo_shop": [],
     "erase_buyer": ["U-1", "--yes"],
     "history": ["Order", "R-1"],
+    "load_tax_rates": [],
     "migrate": [],
     "read_models": [],
     "rebuild": ["--all"],
