@@ -375,7 +375,7 @@ def fail_batches_as_a_whole() -> Iterator[None]:
 def take_the_clients_price() -> Iterator[None]:
     """Use the unit price that the client sends."""
     prices: dict[str, Any] = {}
-    valid, priced = order_views.Orders.valid, order_commands._priced
+    valid, items = order_views.Orders.valid, order_commands._items
 
     def remember(self: Any, request: Any) -> Any:
         for line in request.data["lines"]:
@@ -384,11 +384,11 @@ def take_the_clients_price() -> Iterator[None]:
         return valid(self, request)
 
     def use_them(*arguments: Any) -> Any:
-        return [replace(line, unit_price=prices.get(line.sku, line.unit_price)) for line in priced(*arguments)]
+        return [replace(line, unit_price=prices.get(line.sku, line.unit_price)) for line in items(*arguments)]
 
     with (
         mock.patch.object(order_views.Orders, "valid", remember),
-        mock.patch.object(order_commands, "_priced", use_them),
+        mock.patch.object(order_commands, "_items", use_them),
     ):
         yield
 
