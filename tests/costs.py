@@ -219,7 +219,7 @@ class Walk:
             called = "fulfillment.dispatch_shipment, a part"
             self._command(dispatch_shipment, shipment, "DHL", "1", [(self._lines_of(i)[0][0], 1)], called=called)
         self._react()
-        self._expect(numbers, "partially_shipped")
+        self._expect(numbers, "partly_shipped")
         for shipment in set(self._shipments(numbers)) - set(first):
             self._command(dispatch_shipment, shipment, "DHL", "2")
         self._react()

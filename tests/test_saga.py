@@ -150,7 +150,7 @@ def check_orders() -> None:
         shipments = set(Shipment.objects.filter(order=order.number).values_list("status", flat=True))
         at_rest = {
             "confirmed": ("committed", [{"arranged"}]),
-            "partially_shipped": ("committed", [{"arranged", "dispatched"}, {"arranged", "delivered"}]),
+            "partly_shipped": ("committed", [{"arranged", "dispatched"}, {"arranged", "delivered"}]),
             "shipped": ("shipped", [{"dispatched"}, {"dispatched", "delivered"}]),
             "delivered": ("shipped", [{"delivered"}]),
         }
@@ -249,7 +249,7 @@ def test_an_order_in_two_parcels_is_shipped_and_delivered_part_by_part(
 
     dispatch_shipment(first, "DHL", "1", [(Sku("MUG"), 1)])
     courier.deliver_all()
-    assert _end(order) == ("partially_shipped", "")
+    assert _end(order) == ("partly_shipped", "")
     check_all()
 
     deliver_shipment(first)
@@ -292,7 +292,7 @@ def test_a_cancellation_after_the_dispatch_of_a_part_is_refused(
     cancel_order(order, CancellationReason.BY_BUYER)  # ordering has not handled the dispatch yet
     courier.deliver_all()
 
-    assert _end(order) == ("partially_shipped", "")
+    assert _end(order) == ("partly_shipped", "")
     assert not Order.objects.get().cancellation_requested
     check_all()
 

@@ -3,7 +3,7 @@
 from config.invariants.waiting import WAITS_FOR_A_DELIVERY
 from integration.invariants import Check, always
 
-CONFIRMED = "('confirmed', 'partially_shipped', 'shipped', 'delivered')"
+CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered')"
 """SQL for the states of an order that is paid and not cancelled."""
 
 
@@ -102,7 +102,7 @@ def contexts_agree_at_rest() -> Check:
                 "shipped", "r.status = 'shipped' AND s.dispatched > 0 AND s.dispatched + s.delivered = s.n"
             ),
             "shipped in part, and not in all contexts": never(
-                "partially_shipped",
+                "partly_shipped",
                 "r.status = 'committed' AND s.arranged = 1 AND s.n > 1 AND s.dispatched + s.delivered = s.n - 1",
             ),
             "confirmed, and not in all contexts": never(

@@ -33,7 +33,7 @@ def every_order_ended_or_waits() -> Check:
             "it waits for nothing": f"""
                 NOT (o.status IN ('delivered', 'cancelled')
                   OR (o.status IN ('pending', 'payment_pending') AND o.payment_due_at > {_a_minute_ago()})
-                  OR (o.status IN ('confirmed', 'partially_shipped') AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
+                  OR (o.status IN ('confirmed', 'partly_shipped') AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
                       WHERE s."order" = o.number AND s.status = 'arranged'))
                   OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
                       WHERE s."order" = o.number AND s.status = 'dispatched'))

@@ -20,13 +20,13 @@ from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
 from ordering.api.caller import caller
+from ordering.api.order_status import OrderStatusField, OrderStatusFilter
 from ordering.models import (
     MAX_LINES,
     MAX_QUANTITY,
     CancellationReason,
     Order,
     OrderBoard,
-    OrderStatus,
     PaymentStatus,
     ShipmentStatus,
 )
@@ -136,7 +136,7 @@ class OrderOutput(serializers.Serializer):
     """An order, read from its aggregate or from its row on the order board."""
 
     number = serializers.CharField()
-    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    status = OrderStatusField()
     cancellation_reason = serializers.SerializerMethodField()
     cancellation_refusal = CancellationRefusal(
         required=False, help_text="The last cancellation that was requested and refused. It is left out if none was."
@@ -180,7 +180,7 @@ def represent_orders(orders: Sequence[Order | OrderBoard]) -> list[dict[str, Any
 class OrderFilter(django_filters.FilterSet):
     """Filters of the order list."""
 
-    status = django_filters.ChoiceFilter(choices=OrderStatus.choices)
+    status = OrderStatusFilter()
     payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
     shipment_status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
     placed_after = MomentFilter(

@@ -2,7 +2,7 @@
 
 from integration.invariants import Check, always
 
-CONFIRMED = "('confirmed', 'partially_shipped', 'shipped', 'delivered')"
+CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered')"
 """SQL for the states of an order that is paid and not cancelled."""
 
 
@@ -57,10 +57,10 @@ def what_is_shipped_was_ordered() -> Check:
         never={
             "not all of it is shipped": "o.status IN ('shipped', 'delivered') AND line.shipped <> line.quantity",
             "some of it is shipped": """
-                o.status NOT IN ('partially_shipped', 'shipped', 'delivered') AND line.shipped <> 0
+                o.status NOT IN ('partly_shipped', 'shipped', 'delivered') AND line.shipped <> 0
             """,
             "all or nothing is shipped in part": """
-                o.status = 'partially_shipped' AND whole.shipped NOT BETWEEN 1 AND whole.ordered - 1
+                o.status = 'partly_shipped' AND whole.shipped NOT BETWEEN 1 AND whole.ordered - 1
             """,
         },
     )

@@ -42,7 +42,7 @@ class Order(OrderPrices, OrderInShipments):
 
     number = models.CharField(max_length=20, primary_key=True)
     buyer = models.ForeignKey(Buyer, on_delete=models.PROTECT, related_name="orders", db_index=False)
-    status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
+    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING, db_index=True)
     cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
     cancellation_requested = models.BooleanField(default=False)
     note = models.CharField("note on the cancellation", max_length=500, blank=True)

@@ -14,7 +14,7 @@ class OrderStatus(models.TextChoices):
     PENDING = "pending"
     PAYMENT_PENDING = "payment_pending"
     CONFIRMED = "confirmed"
-    PARTIALLY_SHIPPED = "partially_shipped"
+    PARTIALLY_SHIPPED = "partly_shipped"  # the column has 16 characters, and older code prepared statements for those
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"

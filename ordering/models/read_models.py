@@ -20,7 +20,7 @@ class OrderBoard(InParcels, OrderPrices, PolledRow):
     number = models.CharField(max_length=20)
     version = models.PositiveIntegerField(default=0)
     buyer = models.CharField(max_length=40)
-    status = models.CharField(max_length=20, choices=OrderStatus, default=OrderStatus.PENDING)
+    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.PENDING)
     cancellation_reason = models.CharField(max_length=16, choices=CancellationReason, blank=True)
     payment_status = models.CharField("payment", max_length=16, choices=PaymentStatus, default=PaymentStatus.PENDING)
     shipment_status = models.CharField("shipment", max_length=16, choices=ShipmentStatus, default=ShipmentStatus.NONE)

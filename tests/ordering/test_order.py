@@ -99,7 +99,7 @@ IN_STATE: dict[str, Callable[[], Order]] = {
     "pending": _placed,
     "payment_pending": _awaiting_payment,
     "confirmed": _confirmed,
-    "partially_shipped": _partially_shipped,
+    "partly_shipped": _partially_shipped,
     "shipped": _shipped,
     "delivered": _delivered,
     "cancelled": _cancelled_after_payment,
@@ -180,7 +180,7 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
         assert bool(order.cancellation_reason) == (order.status == "cancelled")
         shipped, ordered = sum(line.shipped for line in order.lines), sum(line.quantity for line in order.lines)
         assert (order.status in ("shipped", "delivered")) == (shipped == ordered)
-        assert (order.status == "partially_shipped") == (0 < shipped < ordered)
+        assert (order.status == "partly_shipped") == (0 < shipped < ordered)
         assert all(order.delivered.get(line.sku, 0) <= line.shipped <= line.quantity for line in order.lines)
         assert (order.status == "delivered") == (sum(order.delivered.values()) == ordered)
         assert order.status not in CONFIRMED_STATES or order.paid == order.total
@@ -390,7 +390,7 @@ def test_fulfillment_may_reject_a_requested_cancellation() -> None:
     assert _recorded(order).count(events.OrderCancellationRefused) == 1
 
 
-@pytest.mark.parametrize("state", ["partially_shipped", "shipped", "delivered", "cancelled"])
+@pytest.mark.parametrize("state", ["partly_shipped", "shipped", "delivered", "cancelled"])
 def test_a_shipped_delivered_or_cancelled_order_cannot_be_cancelled(state: str) -> None:
     with pytest.raises(NotAllowed, match=f"order R-1 is {state.replace('_', ' ')}: cannot cancel"):
         IN_STATE[state]().cancel(CancellationReason.BY_OPERATOR)
@@ -424,7 +424,7 @@ def test_an_order_in_two_parcels_shows_what_is_in_each() -> None:
 def test_an_order_is_delivered_with_its_last_parcel() -> None:
     order = _partially_shipped()
     order.mark_delivered(SHIPMENT)
-    assert (order.status, order.delivered) == ("partially_shipped", {"MUG": 1})
+    assert (order.status, order.delivered) == ("partly_shipped", {"MUG": 1})
 
     order.mark_shipped(SECOND, "UPS", "1Z", {Sku("MUG"): 1, Sku("LAMP"): 1})
     assert order.status == "shipped"

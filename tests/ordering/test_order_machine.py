@@ -21,7 +21,7 @@ from tests.histories import assert_is_its_history
 from tests.plain_orders import place_plainly
 
 PENDING, AWAITING, CONFIRMED, PARTLY, SHIPPED, DELIVERED, CANCELLED = range(7)
-NAMES = ["pending", "payment_pending", "confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
+NAMES = ["pending", "payment_pending", "confirmed", "partly_shipped", "shipped", "delivered", "cancelled"]
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 PAYMENT, SHIPMENTS = PaymentId("P-1-1"), [ShipmentId(f"S-1-{n}") for n in (1, 2, 3)]
 
