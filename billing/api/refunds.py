@@ -32,7 +32,7 @@ class RefundInput(Input):
     """What to refund: an amount, or units of lines."""
 
     amount = MoneyField(required=False, help_text="An amount, which is shared out over what remains of the lines.")
-    lines = UnitsInput(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]
+    lines = UnitsInput(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
     reason = Text(max_length=500)
 
     def validate_lines(self, lines: list[dict[str, Any]]) -> dict[Sku, int]:

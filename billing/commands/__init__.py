@@ -46,13 +46,17 @@ def issue_invoice(
     payer: BuyerId,
     payment_method: PaymentMethodId,
     lines: Sequence[InvoicedLine],
-    **amounts: Money,
+    discount: Money,
+    shipping: Money,
+    total: Money,
 ) -> None:
     """Issue the invoice of an order; do nothing if it was issued before.
 
     Args:
-        amounts: the `discount`, the `shipping` and the `total` of the invoice.
+        shipping: what is due for shipping, with its tax.
+        total: what is due for the lines and for shipping, after `discount`.
     """
+    amounts = {"discount": discount, "shipping": shipping, "total": total}
     with unit_of_work() as work:
         if work.find(Invoice, invoice_of(order)) is None:
             work.add(Invoice.issue(order, payer=payer, payment_method=payment_method, lines=lines, **amounts))

@@ -16,7 +16,9 @@ LOYAL_BUYERS = ("lifetime_spend", "Discount for loyal buyers")
 
 def shares_of(discount: Money, subtotals: Sequence[Money]) -> list[Money]:
     """Share out the discount of an order over its lines, in proportion to their subtotals."""
-    return discount.allocate([subtotal.minor for subtotal in subtotals]) if subtotals else []
+    if not discount or not subtotals:
+        return [discount] * len(subtotals)
+    return discount.allocate([subtotal.minor for subtotal in subtotals])
 
 
 def plain_totals(discount: Money, subtotals: Sequence[Money]) -> list[Money]:

@@ -18,9 +18,8 @@ from integration.domain.money import Money
 from integration.domain.plain_prices import plain_discounts, plain_totals
 from integration.storage.columns import MinorUnitsField, money
 from ordering import events
+from ordering.models.rates import THOUSANDTHS
 from ordering.pricing import PricedLine, PricedOrder
-
-THOUSANDTHS = 1_000
 
 
 class ShownLine(Struct, frozen=True, kw_only=True):
