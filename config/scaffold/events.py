@@ -7,7 +7,7 @@ from keyword import iskeyword
 from django.conf import settings
 
 from config.scaffold.field_types import imports_of
-from config.scaffold.writing import CannotStart, Edits, manage, sentence
+from config.scaffold.writing import CannotStart, Edits, manage, root, sentence
 from integration.contracts.contract import contracts
 from integration.contracts.registry import verdicts
 from integration.domain.events import domain_events
@@ -49,7 +49,8 @@ def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
     if name in contracts or name in domain_events:
         raise CannotStart(f"an event named {name!r} exists already")
     if re.fullmatch(r"[a-z]+(_[a-z]+)+", what):
-        path, base, decorator = f"{context}/events.py", "DomainEvent", "domain_event"
+        path = f"{context}/events/__init__.py" if (root() / context / "events").is_dir() else f"{context}/events.py"
+        base, decorator = "DomainEvent", "domain_event"
         home, schemas = "integration.domain.events", f"{context}/schemas"
     elif re.fullmatch(r"[a-z]+(-[a-z]+)+", what):
         path, base, decorator = f"integration/contracts/{context}.py", "IntegrationEvent", "contract"

@@ -1,4 +1,4 @@
-"""Ordering's domain events. They stay inside ordering; `policies/` publishes contracts for other contexts."""
+"""The domain events of orders."""
 
 from datetime import datetime
 from typing import Any
@@ -6,105 +6,10 @@ from typing import Any
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
-from integration.domain.personal import PersonalAddress, PersonalAddressIfAny, PersonalPaymentMethod, PersonalText
+from integration.domain.personal import PersonalAddress, PersonalPaymentMethod, PersonalText
 from integration.domain.plain_prices import plain_discounts, shares_of
 from integration.domain.versions import upcast
 from ordering.pricing.placed import PlacedDiscount, PlacedLine, PlacedShipping, PlacedTax
-
-# --- Product ---
-
-
-@domain_event("ordering.product_listed", says="product {sku} was listed at {price}")
-class ProductListed(DomainEvent, kw_only=True):
-    """A product was listed for sale for the first time."""
-
-    sku: Sku
-    name: str
-    description: str
-    price: Money
-
-
-@domain_event("ordering.product_changed", says="product {key} was changed, at {price}")
-class ProductChanged(DomainEvent, kw_only=True):
-    """A product got a new name, description or price, or was put on sale or taken off sale."""
-
-    name: str
-    description: str
-    price: Money
-    on_sale: bool
-
-
-@domain_event("ordering.product_terms_changed", says="product {key} became {tax_class} for tax, of {weight_g} g")
-class ProductTermsChanged(DomainEvent, kw_only=True):
-    """A product got a tax class, the weight of a unit in grams, or an exemption from the right of withdrawal."""
-
-    tax_class: str
-    weight_g: int
-    withdrawal_exempt: bool
-
-
-@domain_event("ordering.product_availability_changed", says="product {key} became {availability}")
-class ProductAvailabilityChanged(DomainEvent, kw_only=True):
-    """Inventory published a new availability; `sequence` is inventory's number of the change."""
-
-    availability: str
-    sequence: int
-
-
-# --- Buyer ---
-
-
-@domain_event("ordering.buyer_registered", says="buyer {buyer} was registered")
-class BuyerRegistered(DomainEvent, kw_only=True):
-    """A buyer registered, or was registered with their first order or request."""
-
-    buyer: BuyerId
-    user: int | None
-    name: PersonalText
-    email: PersonalText
-    currency: str
-
-
-@domain_event("ordering.buyer_profile_changed", says="buyer {key} changed their profile")
-class BuyerProfileChanged(DomainEvent, kw_only=True):
-    """A buyer changed their profile; the fields hold the whole new profile."""
-
-    name: PersonalText
-    email: PersonalText
-    default_shipping_address: PersonalAddressIfAny
-    locale: str
-    email_notifications: bool
-
-
-@domain_event(
-    "ordering.buyer_spend_changed", says="the spend of buyer {buyer} became {spend} with order {order}: {change}"
-)
-class BuyerSpendChanged(DomainEvent, kw_only=True):
-    """A confirmed order raised the buyer's lifetime spend, or its refund or cancellation lowered it."""
-
-    buyer: BuyerId
-    order: OrderNumber
-    change: Money
-    spend: Money
-
-
-@domain_event("ordering.buyer_discount_changed", says="the discount of buyer {key} became {percent} % ({reason})")
-class BuyerDiscountChanged(DomainEvent, kw_only=True):
-    """The discount on the buyer's new orders changed to `percent` %."""
-
-    percent: int
-    reason: str
-
-
-@domain_event("ordering.buyer_erased", says="buyer {buyer} was erased ({orders})", erases=True)
-class BuyerErased(DomainEvent, kw_only=True):
-    """The personal data of the buyer and of these orders was erased."""
-
-    buyer: BuyerId
-    orders: tuple[OrderNumber, ...]
-
-
-# --- Order ---
 
 
 @domain_event("ordering.order_placed", version=2, says="order {order} was placed for {total}: {lines}")
