@@ -56,14 +56,14 @@ class Report(Struct):
     discrepancies: dict[str, str]
 
 
-class Difference(Struct):
+class Difference(Struct, frozen=True):
     """A difference between the two books: a sentence for operators, and the repair if it is safe."""
 
     finding: str
     repair: Callable[[], None] | None = None
 
 
-class Comparison(Struct):
+class Comparison(Struct, frozen=True):
     """What a comparison found.
 
     Args:

@@ -267,3 +267,12 @@ def test_every_route_that_takes_a_password_is_limited() -> None:
     }
     # The last one sets the password of another user, and compares none.
     assert named == {"password_change", "password_change_done", "auth_user_password_change"}
+
+
+def test_an_attempt_that_is_refused_is_not_counted(log_in: Callable[..., Any], settings: Any) -> None:
+    settings.LOGIN_FAILURES_PER_ACCOUNT = 2
+    statuses(log_in, 2)
+    counts = sorted(LoginCount.objects.values_list("attempts", flat=True))
+
+    assert statuses(log_in, 3) == [429, 429, 429]
+    assert sorted(LoginCount.objects.values_list("attempts", flat=True)) == counts

@@ -9,12 +9,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from billing.gateways import Booked, Charged, Declined, OutcomeUnknown, PaymentProvider, Refunded, provider
+from billing.gateways.sandbox import adapter
 from billing.gateways.sandbox.adapter import DECLINES, KeyReused, RefundTooHigh, SandboxProvider
 from billing.gateways.sandbox.models import Transaction
 from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
+from integration.gateways.http import Response
 from ordering.models import MAX_TOTAL_MINOR
 
 pytestmark = pytest.mark.django_db
@@ -288,3 +290,21 @@ def test_a_declined_charge_is_not_refunded(sandbox: SandboxProvider) -> None:
 
     with pytest.raises(Transaction.DoesNotExist):
         sandbox.refund("F-1-1", Transaction.objects.get().reference, TOTAL)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_error_response_on_the_way_is_an_unknown_outcome(
+    sandbox: SandboxProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    settings.SANDBOX_URL = "http://provider.test"
+    monkeypatch.setattr(adapter, "request", lambda *args, **kwargs: Response(status, {}, b""))
+    with pytest.raises(OutcomeUnknown, match=f"HTTP {status}"):
+        sandbox.charge("P-1-1", VISA, TOTAL)
+
+
+def test_a_response_without_an_error_lets_the_call_through(
+    sandbox: SandboxProvider, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SANDBOX_URL = "http://provider.test"
+    monkeypatch.setattr(adapter, "request", lambda *args, **kwargs: Response(399, {}, b""))
+    assert isinstance(sandbox.charge("P-1-1", VISA, TOTAL).outcome, Charged)

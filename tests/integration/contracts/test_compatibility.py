@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from integration.contracts.compatibility import changes, plain
+from integration.contracts.compatibility import _brief, changes, plain
 from integration.contracts.registry import schema_of
 from integration.domain.versions import Versioned
 
@@ -79,3 +79,16 @@ def test_any_other_change_within_is_refused(old: Any, new: Any, path: str) -> No
 )
 def test_a_change_says_what_was_allowed_and_what_is_now(old: Any, new: Any, what: str) -> None:
     assert sentences(old, new) == [(f"`fact` changed from {what}", False)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "string"}, "string"),
+        ({"type": "string", "format": "date"}, "date string"),
+        ({}, "{}"),
+        ({"type": "string", "maxLength": 3}, "{'type': 'string', 'maxLength': 3}"),
+    ],
+)
+def test_a_schema_is_named_by_its_type_only_if_that_says_all(schema: dict[str, Any], text: str) -> None:
+    assert _brief(schema) == text

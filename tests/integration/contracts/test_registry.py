@@ -325,3 +325,25 @@ def test_the_list_names_publisher_consumers_and_meaning(
         "ordering.await-payment",
         "All goods of the order are reserved.",
     ]
+
+
+def test_the_files_that_were_written_are_listed(
+    published: Publish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = sorted(str(path) for path in tmp_path.rglob("*.json"))
+    assert written
+    for path in tmp_path.rglob("*.json"):
+        path.unlink()
+
+    call_command("contracts", "write")
+
+    said = capsys.readouterr().out.splitlines()
+    assert sorted(said[:-1]) == written
+    assert said[-1] == f"{len(written)} files written."
+
+
+def test_the_asyncapi_document_is_indented_json(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("contracts", "asyncapi")
+    text = capsys.readouterr().out
+    assert json.loads(text)["asyncapi"] == "3.0.0"
+    assert text.splitlines()[1].startswith('  "')

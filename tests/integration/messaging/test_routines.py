@@ -10,6 +10,7 @@ from django.conf import settings
 
 from integration.domain.naming import UnknownName
 from integration.messaging import tasks
+from integration.messaging.heartbeat import last_heartbeat
 from integration.messaging.models import Delivery, Status
 from integration.messaging.routines import routines
 from integration.messaging.wakeups import DeliveryQueue, queue_of
@@ -114,3 +115,10 @@ def test_a_forged_wake_up_does_no_harm(context: str, external: bool) -> None:
     tasks.deliver(context, bool(external))
 
     assert not Delivery.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_sweep_leaves_its_heartbeat() -> None:
+    assert last_heartbeat(tasks.SWEEP) is None
+    tasks.sweep()
+    assert last_heartbeat(tasks.SWEEP) is not None

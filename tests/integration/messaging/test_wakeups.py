@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -552,3 +553,23 @@ def test_wake_ups_can_be_handled_in_process_instead_of_by_the_broker(broker: Bro
 
     assert handled == [IN_TRANSACTION, EXTERNAL]
     assert len(broker.wakeups_sent) == 1
+
+
+def test_a_wake_up_is_tried_once_and_needs_no_result(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
+    options: list[dict[str, object]] = []
+    monkeypatch.setattr(wakeups.current_app, "send_task", lambda name, **kwargs: options.append(kwargs))
+    wake([IN_TRANSACTION])
+    assert (options[0]["retry"], options[0]["ignore_result"]) == (False, True)
+
+
+def test_a_thread_keeps_its_connection_to_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Future[object]] = []
+
+    def start_opening(app: object) -> "Future[object]":
+        opened.append(Future())
+        opened[-1].set_result(object())
+        return opened[-1]
+
+    monkeypatch.setattr(wakeups, "start_opening", start_opening)
+    assert REAL_PRODUCER() is REAL_PRODUCER()
+    assert len(opened) == 1

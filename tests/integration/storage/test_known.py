@@ -15,6 +15,7 @@ from django.test.utils import isolate_apps
 from integration.aggregates.aggregate import Aggregate
 from integration.domain import clock
 from integration.messaging.models import Message
+from integration.storage.columns import CurrencyField
 from integration.storage.known import CannotStore, json_attributes, known_fields
 from integration.storage.reading import read
 from integration.storage.rows import blank, columns_of
@@ -118,3 +119,7 @@ def test_a_value_that_json_has_is_read_as_it_was_written(value: Any) -> None:
     (stored,) = read(Message, "id", [row["id"]])
     assert stored.data == {"value": value}
     assert type(stored.data["value"]) is type(value)
+
+
+def test_a_currency_has_three_letters() -> None:
+    assert CurrencyField().max_length == 3

@@ -15,7 +15,7 @@ from integration.history.personal_data import PersonalData
 from integration.messaging.models import Delivery, Message
 from integration.storage.reading import read, read_at_once
 from integration.storage.rows import blank, columns_of, values_of
-from integration.storage.writing import Insert, RowGone, Update, write
+from integration.storage.writing import Insert, RowGone, Update, _constant, write
 from inventory.models import StockItem, StockOfDay
 from ordering.models import Order
 
@@ -326,3 +326,16 @@ def test_without_keys_no_query_is_executed(statements: Callable[[], Any]) -> Non
     with statements() as seen:
         assert read(Message, "id", []) == []
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "NULL"), (True, "TRUE"), (7, "7"), ("", "''"), ("plain", "'plain'")]
+)
+def test_simple_values_are_constants_of_a_statement(value: object, text: str) -> None:
+    assert _constant(value) == text
+
+
+@pytest.mark.parametrize("value", ["it's", "100%", "a\\b", 1.5, b"x"])
+def test_other_values_are_no_constants(value: object) -> None:
+    with pytest.raises(TypeError):
+        _constant(value)
