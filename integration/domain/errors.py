@@ -72,6 +72,18 @@ class UnacceptableInput(Unacceptable):
         self.errors = errors
 
 
+class RefusedInput(Refused):
+    """Parts of the input conflict with the current state of something.
+
+    Args:
+        errors: one error for each part, with its pointer.
+    """
+
+    def __init__(self, errors: list[Unacceptable]) -> None:
+        super().__init__("; ".join(error.detail for error in errors))
+        self.errors = errors
+
+
 class OutcomeUnknown(Exception):
     """An external system did not respond: it may have done what was requested or not. Ask again under the same key.
 

@@ -23,6 +23,7 @@ from integration.domain.errors import (
     NotFound,
     NotYet,
     Refused,
+    RefusedInput,
     StaleVersion,
     Unacceptable,
     UnacceptableInput,
@@ -145,11 +146,11 @@ def _unavailable(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
 
 def _domain_problem(error: DomainError) -> tuple[int, dict[str, Any], dict[str, str]]:
     status = next((status for family, status in STATUS.items() if isinstance(error, family)), 409)
-    if status != 422:
-        return status, problem(status, error.code, error.detail), {}
-    found = error.errors if isinstance(error, UnacceptableInput) else [error]
+    found: list[Any] = error.errors if isinstance(error, UnacceptableInput | RefusedInput) else [error]
     errors = [{"pointer": f"#{getattr(e, 'pointer', '')}", "code": e.code, "detail": e.detail} for e in found]
-    return status, _invalid_input(errors), {}
+    if status == 422:
+        return status, _invalid_input(errors), {}
+    return status, problem(status, error.code, error.detail, errors if isinstance(error, RefusedInput) else ()), {}
 
 
 def _invalid_input(errors: list[dict[str, str]]) -> dict[str, Any]:

@@ -14,10 +14,6 @@ from ordering.commands.buyers import (
 from ordering.commands.emails import EmailBatch, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
 from ordering.commands.orders import (
-    NotOnSale,
-    PaymentMethodMissing,
-    UnknownPaymentMethod,
-    UnknownSku,
     await_payment,
     cancel_for_declined_payment,
     cancel_for_shortage,
@@ -31,10 +27,16 @@ from ordering.commands.orders import (
     mark_arranged,
     mark_delivered,
     mark_shipped,
-    place_order,
     record_refund,
     reject_cancellation,
     shipping_request,
+)
+from ordering.commands.placing import (
+    NotOnSale,
+    PaymentMethodMissing,
+    UnknownPaymentMethod,
+    UnknownSku,
+    place_order,
 )
 from ordering.commands.products import (
     SkuTaken,
@@ -44,8 +46,19 @@ from ordering.commands.products import (
     lock_products,
     show_availability,
 )
+from ordering.commands.vouchers import (
+    MAX_VOUCHERS,
+    VoucherNotApplied,
+    change_voucher,
+    create_voucher,
+    lock_claims,
+    redeem_vouchers,
+    release_vouchers,
+    terms_of,
+)
 
 __all__ = [
+    "MAX_VOUCHERS",
     "EmailBatch",
     "Erased",
     "NotOnSale",
@@ -55,6 +68,7 @@ __all__ = [
     "UnknownPaymentMethod",
     "UnknownSku",
     "UsernameTaken",
+    "VoucherNotApplied",
     "WeakPassword",
     "await_payment",
     "buyer_of_user",
@@ -64,15 +78,18 @@ __all__ = [
     "change_product",
     "change_profile",
     "change_spend",
+    "change_voucher",
     "complete_cancellation",
     "confirm_free_order",
     "confirm_order",
+    "create_voucher",
     "email_batch",
     "erase_buyer",
     "expire_order",
     "grant_discount",
     "list_product",
     "list_products",
+    "lock_claims",
     "lock_orders",
     "lock_orders_and_buyers",
     "lock_products",
@@ -81,11 +98,14 @@ __all__ = [
     "mark_shipped",
     "place_order",
     "record_refund",
+    "redeem_vouchers",
     "register_buyer_if_new",
     "register_customer",
     "reject_cancellation",
+    "release_vouchers",
     "shipping_request",
     "show_availability",
+    "terms_of",
     "user_of_buyer",
     "write_to_buyer",
 ]

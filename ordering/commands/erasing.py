@@ -11,6 +11,7 @@ from integration.gateways.mail_files import forget_letters
 from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
+from ordering.commands.vouchers import anonymize_claims
 from ordering.models import Buyer, Order
 from ordering.queries import orders_to_anonymize, orders_under_way, stories_of_profile
 
@@ -95,6 +96,7 @@ def _anonymize_some_orders(buyer: BuyerId) -> int:
             found = _alone_with(buyer, work)
             for order in orders.values():
                 order.anonymize()
+            anonymize_claims(work, orders.values(), buyer)
             with caused_by(cause):  # so that the event does not join the last order's story
                 found.erase([OrderNumber(number) for number in orders])
             forget(Order, orders)

@@ -27,6 +27,16 @@ from ordering.events.products import (
     ProductListed,
     ProductTermsChanged,
 )
+from ordering.events.vouchers import (
+    VoucherChanged,
+    VoucherClaimAnonymized,
+    VoucherCounted,
+    VoucherCreated,
+    VoucherHeld,
+    VoucherRedeemed,
+    VoucherReleased,
+    VoucherTerms,
+)
 from ordering.pricing.placed import PlacedDiscount, PlacedLine, PlacedShipping, PlacedTax
 
 __all__ = [
@@ -55,4 +65,12 @@ __all__ = [
     "ProductChanged",
     "ProductListed",
     "ProductTermsChanged",
+    "VoucherChanged",
+    "VoucherClaimAnonymized",
+    "VoucherCounted",
+    "VoucherCreated",
+    "VoucherHeld",
+    "VoucherRedeemed",
+    "VoucherReleased",
+    "VoucherTerms",
 ]

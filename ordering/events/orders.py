@@ -16,7 +16,7 @@ from ordering.pricing.placed import PlacedDiscount, PlacedLine, PlacedShipping, 
 class OrderPlaced(DomainEvent, kw_only=True, omit_defaults=True):
     """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`.
 
-    The totals of the lines and of shipping add up to `total`.
+    The totals of the lines and of shipping add up to `total`. `vouchers` are the codes of those that the order claims.
     """
 
     order: OrderNumber
@@ -32,6 +32,7 @@ class OrderPlaced(DomainEvent, kw_only=True, omit_defaults=True):
     shipping: PlacedShipping | None = None
     taxes: tuple[PlacedTax, ...] = ()
     prices_include_tax: bool = False
+    vouchers: tuple[str, ...] = ()
 
     @property
     def tax(self) -> Money:

@@ -25,9 +25,13 @@ from ordering.models.order_states import (
 from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBounds, Product
 from ordering.models.rates import MAX_WEIGHT_G, ShippingRate, TaxClass, TaxRate
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
+from ordering.models.voucher import MAX_CLAIMS, LimitBelowUse, LimitStays, Voucher, VoucherUsedUp
+from ordering.models.voucher_claim import CLAIM_LIFE, ClaimStatus, VoucherClaim, claim_id
 
 __all__ = [
+    "CLAIM_LIFE",
     "CONFIRMED_STATES",
+    "MAX_CLAIMS",
     "MAX_LINES",
     "MAX_PRICE_MINOR",
     "MAX_QUANTITY",
@@ -38,8 +42,11 @@ __all__ = [
     "Availability",
     "Buyer",
     "CancellationReason",
+    "ClaimStatus",
     "History",
     "LifetimeSpend",
+    "LimitBelowUse",
+    "LimitStays",
     "MixedCurrencies",
     "Order",
     "OrderBoard",
@@ -56,5 +63,9 @@ __all__ = [
     "TaxRate",
     "TooExpensive",
     "TooManyLines",
+    "Voucher",
+    "VoucherClaim",
+    "VoucherUsedUp",
+    "claim_id",
     "payment_status_of",
 ]

@@ -1,5 +1,6 @@
 """An order. Its state table decides every transition; its prices are those of the moment it was placed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -90,8 +91,9 @@ class Order(OrderPrices, OrderInShipments):
         shipping_address: Address,
         payment_method: PaymentMethodId,
         payment_due_at: datetime,
+        vouchers: Sequence[str] = (),
     ) -> Self:
-        """A new order at these prices; raises `TooExpensive`."""
+        """A new order at these prices, which claims these vouchers; raises `TooExpensive`."""
         cls.require(priced.total.minor <= MAX_TOTAL_MINOR, TooExpensive(pointer="/lines"))
         order = cls()
         order.record(
@@ -101,6 +103,7 @@ class Order(OrderPrices, OrderInShipments):
                 shipping_address=shipping_address,
                 payment_method=payment_method,
                 payment_due_at=payment_due_at,
+                vouchers=tuple(vouchers),
                 **placed_prices(priced),
             )
         )

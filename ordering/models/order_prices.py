@@ -47,6 +47,7 @@ class PriceDetails(Struct, frozen=True, omit_defaults=True):
     discounts: list[events.PlacedDiscount] = []
     shipping: events.PlacedShipping | None = None
     taxes: list[events.PlacedTax] = []
+    vouchers: list[str] = []
 
 
 class OrderPrices(models.Model):
@@ -82,7 +83,7 @@ class OrderPrices(models.Model):
         if event.shipping:
             self.shipping_price, self.shipping_total = event.shipping.price, event.shipping.total
         self.tax, self.prices_include_tax = event.tax, event.prices_include_tax
-        details = PriceDetails([*event.discounts], event.shipping, [*event.taxes])
+        details = PriceDetails([*event.discounts], event.shipping, [*event.taxes], [*event.vouchers])
         self.price_details = None if is_plain(event) else msgspec.to_builtins(details)
 
     @property
@@ -103,6 +104,11 @@ class OrderPrices(models.Model):
         return self._details.shipping
 
     @property
+    def vouchers(self) -> list[str]:
+        """The codes of the vouchers that the order claims."""
+        return self._details.vouchers if self.price_details else []
+
+    @property
     def taxes(self) -> list[events.PlacedTax]:
         """The tax by rate; they add up to `tax`."""
         return self._details.taxes
@@ -116,6 +122,7 @@ def is_plain(event: events.OrderPlaced) -> bool:
         and not event.taxes
         and not event.prices_include_tax
         and event.shipping is None
+        and not event.vouchers
         and event.discounts == msgspec.convert(plain_discounts(discount), tuple[events.PlacedDiscount, ...])
         and [line.total for line in event.lines]
         == plain_totals(event.discount, [line.subtotal for line in event.lines])

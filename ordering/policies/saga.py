@@ -92,27 +92,43 @@ def lock_orders_and_buyers(batch: Sequence[AboutAnOrder]) -> None:
     commands.lock_orders_and_buyers([event.order for event in batch])
 
 
+def lock_orders_and_claims(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock the orders of a batch, their buyers, and their claims on vouchers, each in key order."""
+    lock_orders_and_buyers(batch)
+    commands.lock_claims([event.order for event in batch])
+
+
+def lock_unpaid_orders(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock the orders of a batch and their claims, each in key order; unpaid orders do not change their buyers."""
+    lock_orders(batch)
+    commands.lock_claims([event.order for event in batch])
+
+
 @whenever(contracts.inventory.StockReserved, name="ordering.await-payment", prepare=lock_orders)
 def await_payment_for_reserved_order(event: contracts.inventory.StockReserved) -> None:
     commands.await_payment(event.order)
 
 
-@whenever(contracts.inventory.StockReservationFailed, name="ordering.cancel-for-shortage", prepare=lock_orders)
+@whenever(
+    contracts.inventory.StockReservationFailed,
+    name="ordering.cancel-for-shortage",
+    prepare=lock_unpaid_orders,
+)
 def cancel_order_out_of_stock(event: contracts.inventory.StockReservationFailed) -> None:
     commands.cancel_for_shortage(event.order)
 
 
-@whenever(contracts.billing.PaymentSucceeded, name="ordering.confirm-paid-order", prepare=lock_orders_and_buyers)
+@whenever(contracts.billing.PaymentSucceeded, name="ordering.confirm-paid-order", prepare=lock_orders_and_claims)
 def confirm_paid_order(event: contracts.billing.PaymentSucceeded) -> None:
     commands.confirm_order(event.order, event.payment, event.amount)
 
 
-@whenever(contracts.billing.PaymentNotRequired, name="ordering.confirm-free-order", prepare=lock_orders_and_buyers)
+@whenever(contracts.billing.PaymentNotRequired, name="ordering.confirm-free-order", prepare=lock_orders_and_claims)
 def confirm_free_order(event: contracts.billing.PaymentNotRequired) -> None:
     commands.confirm_free_order(event.order)
 
 
-@whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order", prepare=lock_orders)
+@whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order", prepare=lock_unpaid_orders)
 def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
     commands.cancel_for_declined_payment(event.order, event.reason)
 
@@ -139,7 +155,7 @@ def mark_delivered(event: contracts.fulfillment.ShipmentDelivered) -> None:
 
 
 @whenever(
-    contracts.fulfillment.ShipmentCancelled, name="ordering.complete-cancellation", prepare=lock_orders_and_buyers
+    contracts.fulfillment.ShipmentCancelled, name="ordering.complete-cancellation", prepare=lock_orders_and_claims
 )
 def complete_cancellation(event: contracts.fulfillment.ShipmentCancelled) -> None:
     commands.complete_cancellation(event.order, CancellationReason(event.reason))

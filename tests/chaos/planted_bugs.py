@@ -47,7 +47,7 @@ from inventory.models import Reservation, StockItem
 from ordering import commands as ordering
 from ordering import queries
 from ordering.api import orders as order_views
-from ordering.commands import orders as order_commands
+from ordering.commands import placing
 from ordering.events import OrderCancelled
 from ordering.models import Order
 from ordering.pricing import tax
@@ -375,7 +375,7 @@ def fail_batches_as_a_whole() -> Iterator[None]:
 def take_the_clients_price() -> Iterator[None]:
     """Use the unit price that the client sends."""
     prices: dict[str, Any] = {}
-    valid, items = order_views.Orders.valid, order_commands._items
+    valid, items = order_views.Orders.valid, placing._items
 
     def remember(self: Any, request: Any) -> Any:
         for line in request.data["lines"]:
@@ -388,7 +388,7 @@ def take_the_clients_price() -> Iterator[None]:
 
     with (
         mock.patch.object(order_views.Orders, "valid", remember),
-        mock.patch.object(order_commands, "_items", use_them),
+        mock.patch.object(placing, "_items", use_them),
     ):
         yield
 

@@ -149,14 +149,14 @@ def test_an_order_that_is_placed_while_its_buyer_is_erased_waits_for_the_end_of_
 def test_a_buyer_whose_order_is_being_placed_is_not_erased(
     buyer: Buyer, place: Callable[[Buyer], Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has_looked, may_go_on, number = Event(), Event(), commands.orders.next_order_number
+    has_looked, may_go_on, number = Event(), Event(), commands.placing.next_order_number
 
     def slowly() -> Any:
         has_looked.set()
         may_go_on.wait(10)
         return number()
 
-    monkeypatch.setattr(commands.orders, "next_order_number", slowly)
+    monkeypatch.setattr(commands.placing, "next_order_number", slowly)
     placing = InThread(place, buyer)
     assert has_looked.wait(10)
     forgetting = InThread(commands.erase_buyer, BuyerId(buyer.id))

@@ -34,7 +34,7 @@ def usd(amount: str) -> Money:
 def taxed(request: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
     """A shop with tax and shipping; whether its prices include tax."""
     shop = Shop(currency="USD", tax_rates=TAX, shipping_rates=POST, prices_include_tax=request.param)
-    monkeypatch.setattr("ordering.commands.orders.shop_for", lambda currency, country: shop)
+    monkeypatch.setattr("ordering.commands.placing.shop_for", lambda currency, country: shop)
     return bool(request.param)
 
 

@@ -19,7 +19,7 @@ from integration.domain.money import Money
 from integration.history.entries import history_of
 from integration.read_models.catch_up import catch_up_all
 from ordering.commands import change_product, list_product, place_order
-from ordering.commands.orders import NotShippedThere, TotalChanged, UnknownShippingOption
+from ordering.commands.placing import NotShippedThere, TotalChanged, UnknownShippingOption
 from ordering.commands.tax_rates import load_tax_rates
 from ordering.models import MAX_WEIGHT_G, Order, Product, ShippingRate, TaxRate
 from ordering.models.product import WeightOutOfBounds

@@ -62,7 +62,7 @@ GONE = {
     "consumer": ("billing.praise-buyer", "deliveries"),
     "read model": ("ordering.orders-per-day", "builds"),
     "routine": ("ordering.remind", "tasks"),
-    "stream": ("ordering.voucher", "events"),
+    "stream": ("ordering.coupon", "events"),
 }
 
 
