@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from billing.api import call_backs, invoices, refunds
-from fulfillment import api as fulfillment
+from fulfillment.api import shipments
 from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
@@ -38,10 +38,10 @@ v1 = [
     path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),
     path("refunds/<number:id>", refunds.OneRefund.as_view(), name="refund"),
     path("payments/<number:id>", refunds.OnePayment.as_view(), name="payment"),
-    path("shipments", fulfillment.Shipments.as_view(), name="shipments"),
-    path("shipments/<number:id>", fulfillment.OneShipment.as_view(), name="shipment"),
-    path("shipments/<number:id>/dispatch", fulfillment.Dispatch.as_view(), name="dispatch"),
-    path("shipments/<number:id>/deliver", fulfillment.Deliver.as_view(), name="deliver"),
+    path("shipments", shipments.Shipments.as_view(), name="shipments"),
+    path("shipments/<number:id>", shipments.OneShipment.as_view(), name="shipment"),
+    path("shipments/<number:id>/dispatch", shipments.Dispatch.as_view(), name="dispatch"),
+    path("shipments/<number:id>/deliver", shipments.Deliver.as_view(), name="deliver"),
     path("consumers", consumers.Consumers.as_view(), name="consumers"),
     path("consumers/<wirename:name>/pause", consumers.Pause.as_view(), name="pause"),
     path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),

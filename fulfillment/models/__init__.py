@@ -4,6 +4,7 @@ from fulfillment.models.fulfillment_order import FulfillmentLine, FulfillmentOrd
 from fulfillment.models.history import History
 from fulfillment.models.read_models import ShipmentChange
 from fulfillment.models.shipment import (
+    GONE,
     MAX_LINES,
     MAX_QUANTITY,
     SHIPMENT_LIFE,
@@ -15,6 +16,7 @@ from fulfillment.models.shipment import (
 )
 
 __all__ = [
+    "GONE",
     "MAX_LINES",
     "MAX_QUANTITY",
     "SHIPMENT_LIFE",

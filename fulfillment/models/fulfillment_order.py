@@ -68,7 +68,11 @@ class FulfillmentOrder(OfOneStory):
 
 
 class FulfillmentLine(Part):
-    """One SKU of an order: the units to ship, and how many of them left the warehouse."""
+    """One SKU of an order: the units to ship, and what became of them.
+
+    `stopped` units never leave the warehouse. Of the `dispatched` ones the carrier `lost` some, and for others the
+    buyer asked for a return.
+    """
 
     fulfillment_order = models.ForeignKey(
         FulfillmentOrder, on_delete=models.CASCADE, related_name="line_rows", db_index=False
@@ -76,12 +80,21 @@ class FulfillmentLine(Part):
     sku = models.CharField(max_length=40)
     to_ship = models.PositiveIntegerField()
     dispatched = models.PositiveIntegerField(default=0, db_default=0)
+    stopped = models.IntegerField(default=0, db_default=0)
+    lost = models.IntegerField(default=0, db_default=0)
+    return_asked = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["fulfillment_order", "sku"], name="one_fulfillment_line_a_sku"),
             models.CheckConstraint(condition=Q(to_ship__gte=1), name="fulfillment_line_of_something"),
             models.CheckConstraint(condition=Q(dispatched__lte=F("to_ship")), name="dispatched_at_most_to_ship"),
+            models.CheckConstraint(
+                condition=Q(stopped__gte=0, lost__gte=0, return_asked__gte=0)
+                & Q(to_ship__gte=F("dispatched") + F("stopped"))
+                & Q(dispatched__gte=F("return_asked") + F("lost")),
+                name="each_unit_goes_one_way",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -90,4 +103,4 @@ class FulfillmentLine(Part):
     @property
     def left(self) -> int:
         """The units that are still in the warehouse."""
-        return self.to_ship - self.dispatched
+        return self.to_ship - self.dispatched - self.stopped

@@ -39,6 +39,8 @@ class ShipmentStatus(models.TextChoices):
 
 ARRANGED, DISPATCHED, DELIVERED, CANCELLED = (status.value for status in ShipmentStatus)
 
+GONE = (DISPATCHED, DELIVERED)
+"""The states of a shipment whose goods left the warehouse."""
 
 _row = by_state(ShipmentStatus)
 

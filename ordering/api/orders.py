@@ -69,8 +69,11 @@ class LineOutput(serializers.Serializer):
     tax = MoneyField()
     tax_rate = serializers.DecimalField(max_digits=8, decimal_places=3, normalize_output=True)
     total = MoneyField()
+    cancelled = serializers.IntegerField()
     shipped = serializers.IntegerField()
     delivered = serializers.IntegerField(default=0)
+    returned = serializers.IntegerField()
+    lost = serializers.IntegerField()
 
 
 class DiscountOutput(serializers.Serializer):

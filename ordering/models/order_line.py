@@ -59,7 +59,9 @@ def subtotal_of(lines: Sequence[Item]) -> Money:
 
 
 class OrderLine(Part):
-    """A quantity of one product in an order, and how much of it is shipped.
+    """A quantity of one product in an order, and what became of it.
+
+    Each unit is `open`, `cancelled` or `shipped`. Of the shipped ones some were `returned`, or `lost` on their way.
 
     The last four amounts are empty in a plain order; `Order.shown_lines` knows them. The rate is in thousandths of a
     percent.
@@ -70,6 +72,9 @@ class OrderLine(Part):
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()
     shipped = models.PositiveIntegerField(default=0)
+    cancelled = models.IntegerField(default=0, db_default=0)
+    returned = models.IntegerField(default=0, db_default=0)
+    lost = models.IntegerField(default=0, db_default=0)
     currency = CurrencyField()
     unit_price_minor = MinorUnitsField()
     unit_price = money("unit_price_minor")
@@ -85,6 +90,12 @@ class OrderLine(Part):
                 condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="line_quantity_in_bounds"
             ),
             models.CheckConstraint(condition=Q(shipped__lte=F("quantity")), name="line_shipped_at_most_ordered"),
+            models.CheckConstraint(
+                condition=Q(cancelled__gte=0, returned__gte=0, lost__gte=0)
+                & Q(quantity__gte=F("shipped") + F("cancelled"))
+                & Q(shipped__gte=F("returned") + F("lost")),
+                name="line_each_unit_goes_one_way",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -107,6 +118,11 @@ class OrderLine(Part):
     def subtotal(self) -> Money:
         """The price of the line before any discount."""
         return self.unit_price * self.quantity
+
+    @property
+    def open(self) -> int:
+        """The units that are neither shipped nor cancelled."""
+        return self.quantity - self.cancelled - self.shipped
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class ShownLine(Struct, frozen=True, kw_only=True):
     name: str
     quantity: int
     shipped: int
+    cancelled: int = 0
+    returned: int = 0
+    lost: int = 0
     unit_price: Money
     discount: Money
     tax: Money
@@ -39,6 +42,11 @@ class ShownLine(Struct, frozen=True, kw_only=True):
     def subtotal(self) -> Money:
         """The price of the line before any discount."""
         return self.unit_price * self.quantity
+
+    @property
+    def open(self) -> int:
+        """The units that are neither shipped nor cancelled."""
+        return self.quantity - self.cancelled - self.shipped
 
 
 class PriceDetails(Struct, frozen=True, omit_defaults=True):
@@ -144,7 +152,7 @@ def shown_lines(facts: Sequence[dict[str, Any]], currency: str, discount: Money)
 
     Args:
         facts: by line `sku`, `name`, `quantity`, `shipped`, `unit_price` in minor units, and what `amounts_of` returns.
-            The lines of a plain order lack the latter.
+            The lines of a plain order lack the latter. `cancelled`, `returned`, `lost` are left out if they are 0.
         currency: the currency of the order.
         discount: the discount of the order, which the lines of a plain order share.
     """
@@ -161,8 +169,8 @@ def _shown(fact: dict[str, Any], unit_price: Money, plain_total: Money) -> Shown
     else:
         amounts = {name: Money.of_minor(fact[f"{name}_minor"], currency) for name in ("discount", "tax", "total")}
         amounts["tax_rate"] = Decimal(fact["tax_rate_thousandths"]) / THOUSANDTHS
-    names = ("sku", "name", "quantity", "shipped")
-    return ShownLine(**{name: fact[name] for name in names}, unit_price=unit_price, **amounts)
+    names = ("sku", "name", "quantity", "shipped", "cancelled", "returned", "lost")  # the last three if not zero
+    return ShownLine(**{name: fact[name] for name in names if name in fact}, unit_price=unit_price, **amounts)
 
 
 def placed_prices(priced: PricedOrder) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
 
 def line(sku: str, **more: Any) -> dict[str, Any]:
     untaxed = {"discount": usd("0.00"), "tax": usd("0.00"), "tax_rate": "0"}
-    return {"sku": sku, "name": sku.title(), **untaxed, **more, "shipped": 0, "delivered": 0}
+    none = dict.fromkeys(("cancelled", "shipped", "delivered", "returned", "lost"), 0)
+    return {"sku": sku, "name": sku.title(), **untaxed, **more, **none}
 
 
 def test_reading_an_order_returns_the_same_as_placing_it(buyer: Any, shop: object, order_body: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Fulfillment's REST API, for staff: list, dispatch and deliver shipments."""
+"""REST views of shipments, for staff: list, dispatch and deliver them."""
 
 import django_filters
 from django.db.models import QuerySet

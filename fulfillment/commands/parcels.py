@@ -1,38 +1,15 @@
-"""Fulfillment's commands: one function for each use case, each one unit of work.
-
-Whatever decides about an order's goods locks the order's first shipment, then its `FulfillmentOrder`, then its other
-shipments. So the first of two decisions wins, also against older code, which locks the first shipment, too.
-"""
+"""Commands on shipments: arrange, dispatch and deliver them."""
 
 from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
+from fulfillment.commands.goods import next_shipment, shipment_of
 from fulfillment.events import LineToPack
 from fulfillment.models import FulfillmentOrder, Shipment
-from fulfillment.queries import shipments_of
-from integration.aggregates.erasure import forget
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
-from integration.domain.errors import NotYet
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku, sibling
-
-
-def shipment_of(order: OrderNumber) -> ShipmentId:
-    """The identifier of an order's first shipment, which is its only one unless a part of it left alone."""
-    return ShipmentId(sibling("S", order, 1))
-
-
-def next_shipment(shipment: ShipmentId) -> ShipmentId:
-    """The identifier of the shipment that has the rest: `S-1001-3` after `S-1001-2`."""
-    order, _, ordinal = shipment.rpartition("-")
-    return ShipmentId(f"{order}-{int(ordinal) + 1}")
-
-
-def lock_shipments(orders: Collection[OrderNumber]) -> None:
-    """Lock the first shipments of several orders."""
-    with unit_of_work() as work:
-        work.prefetch(Shipment, [shipment_of(order) for order in orders])
+from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 
 
 def arrange_shipment(order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> None:
@@ -40,19 +17,6 @@ def arrange_shipment(order: OrderNumber, recipient: Address, lines: Sequence[Lin
     with unit_of_work() as work:
         if work.find(Shipment, shipment_of(order)) is None:
             work.add(Shipment.arrange(shipment_of(order), order, recipient, lines))
-
-
-def stop_shipment(order: OrderNumber, reason: str) -> None:
-    """Cancel the shipment of an order, or refuse if the carrier has it already.
-
-    Raises:
-        NotYet: the shipment is not arranged yet.
-    """
-    with unit_of_work() as work:
-        shipment = work.find(Shipment, shipment_of(order))
-        if shipment is None:
-            raise NotYet(f"no shipment of {order} is arranged yet")
-        shipment.stop(reason)
 
 
 def dispatch_shipment(
@@ -126,13 +90,3 @@ def quantities_of(shipment: ShipmentId) -> dict[Sku, int]:
     """The units of each SKU in a shipment; raises `NotFound`."""
     with unit_of_work() as work:
         return work.get(Shipment, shipment).quantities
-
-
-def anonymize_shipments(orders: Collection[OrderNumber]) -> None:
-    """Remove the recipients of these orders, all of them ended; the number of SQL statements is constant."""
-    with unit_of_work() as work:
-        # An order that has ended gets no further shipment.
-        shipments = work.get_many(Shipment, shipments_of(orders))
-        for shipment in shipments.values():
-            shipment.anonymize()
-        forget(Shipment, shipments)
