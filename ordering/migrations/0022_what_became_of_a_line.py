@@ -6,7 +6,7 @@ from integration.storage.constraints import AddCheck
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ordering", "0020_board_shipped_in_part")]
+    dependencies = [("ordering", "0021_vouchers")]
 
     operations = [
         migrations.AddField("orderline", "cancelled", models.IntegerField(db_default=0, default=0)),

@@ -6,6 +6,6 @@ from integration.storage.constraints import ValidateCheck
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ordering", "0021_what_became_of_a_line")]
+    dependencies = [("ordering", "0022_what_became_of_a_line")]
 
     operations = [ValidateCheck("orderline", "line_each_unit_goes_one_way")]
