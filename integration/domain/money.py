@@ -84,7 +84,8 @@ class Money(Struct, frozen=True, order=False):
     @classmethod
     def sum(cls, amounts: "Iterable[Money]", currency: str) -> "Money":
         """Return the sum of the amounts, zero if there are none; raises `CurrencyMismatch`."""
-        return sum(amounts, cls.zero(currency))
+        zero = cls.zero(currency)
+        return cls(sum(map(zero._same, amounts), zero.amount), currency)
 
     @property
     def minor(self) -> int:

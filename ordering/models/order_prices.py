@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
-from integration.domain.plain_prices import plain_discounts, plain_totals
+from integration.domain.plain_prices import LOYAL_BUYERS, plain_discounts, plain_totals, shares_of
 from integration.storage.columns import MinorUnitsField, money
 from ordering import events
 from ordering.models.rates import THOUSANDTHS
@@ -124,17 +124,14 @@ class OrderPrices(models.Model):
 
 def is_plain(event: events.OrderPlaced) -> bool:
     """Return whether an order has no tax, no shipping, and at most the discount of loyal buyers on all its lines."""
-    discount = {"amount": str(event.discount.amount), "currency": event.discount.currency}
-    return (
-        not event.tax
-        and not event.taxes
-        and not event.prices_include_tax
-        and event.shipping is None
-        and not event.vouchers
-        and event.discounts == msgspec.convert(plain_discounts(discount), tuple[events.PlacedDiscount, ...])
-        and [line.total for line in event.lines]
-        == plain_totals(event.discount, [line.subtotal for line in event.lines])
-    )
+    if event.tax or event.taxes or event.prices_include_tax or event.shipping:
+        return False
+    parts = [line.discount_minor for line in event.lines]
+    if not event.discount:
+        return not event.discounts and not any(parts)
+    shares = shares_of(event.discount, [line.subtotal for line in event.lines])
+    discounts = (events.PlacedDiscount(*LOYAL_BUYERS, event.discount),)
+    return event.discounts == discounts and parts == [share.minor for share in shares]
 
 
 def amounts_of(line: events.PlacedLine) -> dict[str, int]:

@@ -15,6 +15,13 @@ A shipment that left with a part of the order has `lines`: its units by SKU.
 
 UNDER_WAY, ARRIVED = ShipmentStatus.DISPATCHED.value, ShipmentStatus.DELIVERED.value
 
+LEAST_ADVANCED_FIRST = (
+    ShipmentStatus.ARRANGED,
+    ShipmentStatus.DISPATCHED,
+    ShipmentStatus.DELIVERED,
+    ShipmentStatus.CANCELLED,
+)
+
 
 class Line(Protocol):
     """A line of an order or of its row on the order board."""
@@ -79,8 +86,7 @@ def delivered_status(status: str, shipments: Shipments) -> str:
 def shipment_status_of(shipments: Shipments) -> ShipmentStatus:
     """The status of the shipment that is least advanced, of those that are not cancelled."""
     known = {shipment["status"] for shipment in shipments}
-    in_order = (ShipmentStatus.ARRANGED, ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED, ShipmentStatus.CANCELLED)
-    return next((status for status in in_order if status.value in known), ShipmentStatus.NONE)
+    return next((status for status in LEAST_ADVANCED_FIRST if status in known), ShipmentStatus.NONE)
 
 
 def with_arranged(shipments: Shipments, event: OrderShipmentArranged, *, is_cancelled: bool) -> Shipments:
