@@ -1,17 +1,24 @@
-"""Billing's queries: functions that read and change nothing."""
+"""Billing's queries: functions that read and change nothing, and the read model of what has changed."""
 
 from collections.abc import Sequence
 
 from django.db.models import QuerySet, prefetch_related_objects
 
-from billing.models import Invoice, Payment, Refund
+from billing.models import Invoice, InvoiceChange, Payment, Refund
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, InvoiceNumber, PaymentId, RefundId
+from integration.read_models.batch import Batch, read_model
+from integration.read_models.polled import changed, note_changes
 
 
 def invoices_of(payer: BuyerId) -> QuerySet[Invoice]:
     """The invoices of a buyer."""
     return Invoice.objects.filter(payer=payer)
+
+
+def changed_invoices(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """These invoices with `shown_at`, the moment of their last change in an order that misses none."""
+    return changed(invoices, InvoiceChange)
 
 
 def invoice(number: InvoiceNumber, invoices: QuerySet[Invoice]) -> Invoice:
@@ -48,3 +55,8 @@ def refund(id: RefundId) -> Refund:
     if found is None:
         raise NotFound(f"there is no refund {id}")
     return found
+
+
+@read_model(InvoiceChange, stream=Invoice.stream)
+def keep_changes(batch: Batch) -> None:
+    note_changes(batch)

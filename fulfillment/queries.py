@@ -2,15 +2,13 @@
 
 from collections.abc import Collection
 
-from django.db.models import F, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import QuerySet
 
 from fulfillment.models import Shipment, ShipmentChange
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import OrderNumber, ShipmentId
 from integration.read_models.batch import Batch, read_model
-from integration.read_models.catch_up import catch_up
-from integration.read_models.models import of_live
+from integration.read_models.polled import changed, note_changes
 
 
 def shipment(id: ShipmentId) -> Shipment:
@@ -30,14 +28,9 @@ def shipments_of(orders: Collection[OrderNumber]) -> list[ShipmentId]:
 
 def changed_shipments() -> QuerySet[Shipment]:
     """All shipments with `shown_at`, the moment of their last change in an order that misses none."""
-    catch_up(ShipmentChange.read_model)
-    live = RawSQL(of_live("id", ShipmentChange.read_model), ())  # noqa: S611 - names of the code only
-    return Shipment.objects.filter(changes__build=live).annotate(shown_at=F("changes__shown_at"))
+    return changed(Shipment.objects.all(), ShipmentChange)
 
 
 @read_model(ShipmentChange, stream=Shipment.stream)
 def keep_changes(batch: Batch) -> None:
-    rows = batch.load({(entry.stream_id,) for entry in batch.entries})
-    for entry in batch.entries:
-        rows[entry.stream_id,].shown_at = batch.shown_at(entry)
-    batch.write(rows.values())
+    note_changes(batch)

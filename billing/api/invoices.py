@@ -17,6 +17,7 @@ from billing.models import Invoice, InvoiceStatus
 from integration.domain.identifiers import InvoiceNumber, Sku, buyer_of_user
 from integration.domain.metadata import join_story
 from integration.rest.etags import READING, etag
+from integration.rest.filters import UpdatedAfter
 from integration.rest.views import View, is_staff_with
 
 JSON, HTML = "application/json", "text/html"
@@ -27,6 +28,7 @@ class InvoiceFilter(django_filters.FilterSet):
 
     order = django_filters.CharFilter()
     status = django_filters.ChoiceFilter(choices=InvoiceStatus.choices)
+    updated_after = UpdatedAfter()
 
 
 class InvoiceView(View):
@@ -49,7 +51,9 @@ class Invoices(InvoiceView):
     @extend_schema(responses=InvoiceOutput(many=True))
     def get(self, request: Request) -> Response:
         """List the caller's invoices, newest first; staff see all invoices."""
-        page = queries.with_details(self.page_of(self.get_queryset()))
+        invoices = self.get_queryset()
+        is_polled = "updated_after" in request.query_params
+        page = queries.with_details(self.page_of(queries.changed_invoices(invoices) if is_polled else invoices))
         return self.get_paginated_response(InvoiceOutput(page, many=True).data)
 
 

@@ -11,6 +11,7 @@ from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, NotInvoiced
 from billing.models.numbers import invoice_of, payment_of
 from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
+from billing.models.read_models import InvoiceChange
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Discrepancy",
     "History",
     "Invoice",
+    "InvoiceChange",
     "InvoiceLine",
     "InvoiceStatus",
     "MoreThanIsLeft",

@@ -12,12 +12,16 @@ import pytest
 from api_calls import BASE, errors_of
 from django.db import connection, connections, transaction
 
+from billing.commands import issue_invoice, void_invoice
+from billing.events import InvoicedLine
+from billing.models import InvoiceChange, invoice_of
 from fulfillment.commands import arrange_shipment, dispatch_shipment
 from fulfillment.events import LineToPack
 from fulfillment.models import ShipmentChange
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, ShipmentId, Sku
+from integration.domain.money import Money
 from integration.read_models.models import PolledRow
 from integration.read_models.rebuild import differences, rebuild
 from integration.read_models.registry import read_models
@@ -45,7 +49,7 @@ class Kind(NamedTuple):
             url = response.json()["next"]
 
 
-@pytest.fixture(params=["orders", "shipments"])
+@pytest.fixture(params=["orders", "shipments", "invoices"])
 def kind(request: pytest.FixtureRequest, shop: object, address: Address) -> Kind:
     numbers = iter(range(900_000, 1_000_000))
 
@@ -57,6 +61,24 @@ def kind(request: pytest.FixtureRequest, shop: object, address: Address) -> Kind
         arrange_shipment(OrderNumber(f"R-{number}"), address, [LineToPack(sku=Sku("MUG"), name="Mug", quantity=1)])
         return f"S-{number}-1"
 
+    def invoice() -> str:
+        order, price = OrderNumber(f"R-{next(numbers)}"), Money("12.50", "USD")
+        issue_invoice(
+            order,
+            payer=BuyerId("B-1"),
+            payment_method=PaymentMethodId("pm_card_visa"),
+            lines=[InvoicedLine(Sku("MUG"), "Mug", 1, price, price)],
+            discount=Money.zero("USD"),
+            shipping=Money.zero("USD"),
+            total=price,
+        )
+        return invoice_of(order)
+
+    def void(key: str) -> None:
+        void_invoice(OrderNumber(f"R{key[1:]}"), "by_operator")
+
+    if request.param == "invoices":
+        return Kind("invoices", "number", InvoiceChange, invoice, void)
     if request.param == "orders":
         reason = CancellationReason.BY_OPERATOR
         return Kind("orders", "number", OrderBoard, order, lambda key: cancel_order(OrderNumber(key), reason, ""))
@@ -169,14 +191,18 @@ def test_another_ordering_and_other_filters_may_be_given(kind: Kind, operator: A
         return [row[kind.key] for row in operator.get(url + more).json()["results"]]
 
     assert listed("-created_at") == [two, one]
-    assert listed("created_at&status=cancelled") == []
+    assert listed("created_at&status=" + ("void" if kind.path == "invoices" else "cancelled")) == []
 
 
-def test_a_buyer_sees_only_their_own_changes(buyer: Any, stranger: Any, shop: object, order_body: Any) -> None:
+@pytest.mark.parametrize(("path", "letter"), [("orders", "R"), ("invoices", "I")])
+def test_a_buyer_sees_only_their_own_changes(
+    buyer: Any, stranger: Any, shop: object, order_body: Any, drain: Callable[..., int], path: str, letter: str
+) -> None:
     number = buyer.post(f"{BASE}orders", order_body).json()["number"]
-    query = f"{BASE}orders?updated_after=2020-01-01T00:00:00Z"
+    drain()
+    query = f"{BASE}{path}?updated_after=2020-01-01T00:00:00Z"
 
-    assert [row["number"] for row in buyer.get(query).json()["results"]] == [number]
+    assert [row["number"] for row in buyer.get(query).json()["results"]] == [f"{letter}{number[1:]}"]
     assert stranger.get(query).json()["results"] == []
 
 
