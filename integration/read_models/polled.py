@@ -4,7 +4,7 @@ Each context that has such a list declares a `PolledRow` whose foreign key to th
 `changes`, and a read model that calls `note_changes`.
 """
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import RawSQL
@@ -20,7 +20,7 @@ def changed(rows: QuerySet[M], changes: type[PolledRow]) -> QuerySet[M]:
     """Return these rows with `shown_at`, the moment of their last change in an order that misses none."""
     catch_up(changes.read_model)
     live = RawSQL(of_live("id", changes.read_model), ())  # noqa: S611 - names of the code only
-    return rows.filter(changes__build=live).annotate(shown_at=F("changes__shown_at"))
+    return cast("QuerySet[M]", rows.filter(changes__build=live).annotate(shown_at=F("changes__shown_at")))
 
 
 def note_changes(batch: Batch) -> None:
