@@ -13,7 +13,7 @@ from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
-from ordering.api import cancellation, customers, orders, products, timeline
+from ordering.api import cancellation, customers, orders, products, timeline, vouchers
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
@@ -26,6 +26,8 @@ v1 = [
     path("orders/<number:number>", orders.OneOrder.as_view(), name="order"),
     path("orders/<number:number>/timeline", timeline.Timeline.as_view(), name="timeline"),
     path("orders/<number:number>/cancel", cancellation.Cancel.as_view(), name="cancel"),
+    path("vouchers", vouchers.Vouchers.as_view(), name="vouchers"),
+    path("vouchers/<sku:code>", vouchers.OneVoucher.as_view(), name="voucher"),
     path("stock", inventory.Stock.as_view(), name="stock"),
     path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
     path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),

@@ -159,10 +159,15 @@ def placed(shop: object, address: Address) -> Callable[..., OrderNumber]:
     """
 
     def place(
-        lines: Mapping[str, int] | None = None, *, method: str = "pm_card_visa", buyer: str = "B-1"
+        lines: Mapping[str, int] | None = None,
+        *,
+        method: str = "pm_card_visa",
+        buyer: str = "B-1",
+        vouchers: Sequence[str] = (),
     ) -> OrderNumber:
         wanted = [(Sku(sku), quantity) for sku, quantity in (lines or {"MUG": 2, "LAMP": 1}).items()]
-        return OrderNumber(place_order(BuyerId(buyer), wanted, address, PaymentMethodId(method)).number)
+        order = place_order(BuyerId(buyer), wanted, address, PaymentMethodId(method), vouchers=vouchers)
+        return OrderNumber(order.number)
 
     return place
 

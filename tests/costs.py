@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due, deliver_onward
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
@@ -36,6 +39,8 @@ from ordering.commands import (
     cancel_order,
     change_product,
     change_profile,
+    change_voucher,
+    create_voucher,
     erase_buyer,
     list_product,
     list_products,
@@ -156,6 +161,7 @@ class Walk:
         self.whole_order()
         self.ship()
         self.cancel_orders()
+        self.use_vouchers()
         self.fail_orders()
         self.settle_callbacks_and_discrepancies()
         self.order_for_nothing()
@@ -244,6 +250,26 @@ class Walk:
             cancel_order(number, CancellationReason.BY_BUYER)
         self._react()
         self._expect(self.through, "shipped")
+
+    def use_vouchers(self) -> None:
+        """Place orders with a limited voucher, one use for each buyer, and cancel them once confirmed."""
+        code = f"{self.tag}-EACH"
+        self._command(create_voucher, code, {"kind": "percent", "value": Decimal(5), "limit_per_buyer": 5})
+        self._command(change_voucher, code, {"limit": 500})
+        numbers = []
+        for i in range(self.orders):
+            order = self._command(
+                partial(place_order, vouchers=[code]),
+                *(self._buyer(i), self._lines_of(i), ADDRESS, GOOD),
+                called="ordering.place_order, with a limited voucher",
+            )
+            numbers.append(OrderNumber(order.number))
+        drain_without_counting()
+        self._expect(numbers, "confirmed")
+        for number in numbers:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        drain_without_counting()
+        self._expect(numbers, "cancelled")
 
     def fail_orders(self) -> None:
         """Orders that fail for lack of stock, for a declined card, and for a missed deadline."""
@@ -347,6 +373,13 @@ class Walk:
 
     def _expect(self, numbers: list[OrderNumber], status: str) -> None:
         assert set(Order.objects.filter(pk__in=numbers).values_list("status", flat=True)) == {status}
+
+
+def drain_without_counting() -> None:
+    """Handle all deliveries until none is due."""
+    while queues := due_delivery_queues():
+        for delivery_queue in sorted(queues):
+            deliver_due(delivery_queue)
 
 
 def _store_highest(costs: dict[str, Cost], name: str, cost: Cost) -> None:

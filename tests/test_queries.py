@@ -88,7 +88,9 @@ def _commands_of_screens() -> set[str]:
     root, given = Path(settings.BASE_DIR), set()
     for context in settings.CONTEXTS:
         folder = root / context
-        for screen in (*folder.glob("api.py"), *folder.glob("api/*.py"), folder / "admin.py"):
+        for screen in [
+            path for name in ("api", "admin") for glob in (f"{name}.py", f"{name}/*.py") for path in folder.glob(glob)
+        ]:
             given |= {f"{context}.{name}" for name in re.findall(r"\bcommands\.(\w+)\(", screen.read_text())}
     assert len(given) > 10
     return given

@@ -35,9 +35,13 @@ READING = [ETAG, IF_NONE_MATCH]
 CHANGING = [ETAG, IF_MATCH]
 
 
-def etag(aggregate: Aggregate) -> dict[str, str]:
-    """The `ETag` header of an aggregate, made from its version."""
-    return {"ETag": f'"{aggregate.version}"'}
+def etag(aggregate: Aggregate, *figures: int) -> dict[str, str]:
+    """The `ETag` header of an aggregate, made from its version.
+
+    Args:
+        figures: numbers that the resource shows and that change without a new version. `If-Match` ignores them.
+    """
+    return {"ETag": f'"{".".join(map(str, (aggregate.version, *figures)))}"'}
 
 
 def versions_expected(request: Request) -> set[int] | None:
@@ -48,4 +52,4 @@ def versions_expected(request: Request) -> set[int] | None:
     wanted = request.headers.get("If-Match")
     if wanted is None or wanted.strip() == "*":
         return None
-    return {int(tag) for tag in re.findall(r'(?:^|,)\s*"([0-9]{1,9})"\s*(?=,|$)', wanted)}
+    return {int(tag) for tag in re.findall(r'(?:^|,)\s*"([0-9]{1,9})(?:\.[0-9]{1,9})*"\s*(?=,|$)', wanted)}

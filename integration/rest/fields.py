@@ -1,5 +1,7 @@
 """Strict input fields: JSON types are not converted into each other, and an unknown field is an error."""
 
+import re
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +14,7 @@ from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
 from integration.domain.text import normalized
 
+RFC_3339 = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)"
 MAX_UNKNOWN_LISTED = 20
 """The number of unknown fields that a response lists. Without a limit a response could be many times its request."""
 
@@ -96,6 +99,29 @@ class SkuField(Pattern):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(SKU_PATTERN, **kwargs)
+
+
+class CodeField(Pattern):
+    """The code of a voucher, in any case; its value is in capitals."""
+
+    default_error_messages = {"invalid": "A code is 1 to 40 letters, digits, or any of . _ -."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z", **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data).upper()
+
+
+class MomentField(_OnlyStrings, serializers.DateTimeField):
+    """A date and time in the format of RFC 3339, between the years 1 and 9999 in UTC."""
+
+    default_error_messages = {"invalid": "This must be a date and time in the format of RFC 3339, with its offset."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and not re.fullmatch(RFC_3339, data):
+            self.fail("invalid")
+        return super().to_internal_value(data).astimezone(UTC)
 
 
 class Input(serializers.Serializer):

@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import ETAG, LOCATION, READING, etag
-from integration.rest.fields import AddressField, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.fields import AddressField, CodeField, Input, MoneyField, SkuField, Text, WholeNumber
 from integration.rest.filters import MomentFilter, UpdatedAfter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
@@ -51,6 +51,12 @@ class OrderInput(Input):
     )
     shipping_option = Text(
         max_length=40, required=False, help_text="The identifier of a shipping option; by default the cheapest."
+    )
+    vouchers = serializers.ListField(
+        child=CodeField(),
+        required=False,
+        max_length=commands.MAX_VOUCHERS,
+        help_text="The codes of vouchers. If one does not apply, the order is not placed (409).",
     )
     expected_total = MoneyField(
         required=False, help_text="What the buyer was shown. If the order costs something else, it is not placed (409)."
@@ -246,6 +252,7 @@ class Orders(OrderView):
             data["shipping_address"],
             PaymentMethodId(data["payment_method"]) if "payment_method" in data else None,
             shipping_option=data.get("shipping_option"),
+            vouchers=data.get("vouchers", ()),
             expected_total=data.get("expected_total"),
         )
         location = reverse("order", [order.number], request=request)

@@ -22,10 +22,11 @@ def voucher(code: str) -> Voucher:
     return found
 
 
-def uses_of(vouchers: Sequence[Voucher]) -> dict[str, tuple[int, int]]:
-    """By code, how many orders hold and how many redeemed a voucher; at most one query.
+def show_uses(vouchers: Sequence[Voucher]) -> dict[str, tuple[int, int]]:
+    """Set `held` and `redeemed` of unlimited vouchers, which do not count that themselves, in at most one query.
 
-    Limited vouchers count that themselves. For the others the claims are counted.
+    Returns:
+        By code, how many orders hold the voucher, and how many redeemed it.
     """
     unlimited = [voucher.code for voucher in vouchers if not voucher.is_limited]
     found: Counter[tuple[str, str]] = Counter()
@@ -33,9 +34,8 @@ def uses_of(vouchers: Sequence[Voucher]) -> dict[str, tuple[int, int]]:
         claims = VoucherClaim.objects.filter(voucher__in=unlimited).filter(~Q(status=ClaimStatus.RELEASED))
         rows = claims.order_by().values_list("voucher", "status").annotate(n=Count("pk"))
         found.update({(code, status): n for code, status, n in rows})
-    return {
-        voucher.code: (voucher.held, voucher.redeemed)
-        if voucher.is_limited
-        else (found[voucher.code, ClaimStatus.HELD], found[voucher.code, ClaimStatus.REDEEMED])
-        for voucher in vouchers
-    }
+    for voucher in vouchers:
+        if not voucher.is_limited:
+            voucher.held = found[voucher.code, ClaimStatus.HELD]
+            voucher.redeemed = found[voucher.code, ClaimStatus.REDEEMED]
+    return {voucher.code: (voucher.held, voucher.redeemed) for voucher in vouchers}

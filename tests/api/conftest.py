@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from fulfillment.commands import shipment_of
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.messaging.models import Delivery, Status
 from inventory.commands import quarantine_stock
+from ordering.commands import create_voucher
 
 ADDRESS = {
     "recipient": "Ada Lovelace",
@@ -102,8 +104,9 @@ def order_body() -> dict[str, Any]:
 
 @pytest.fixture
 def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> System:
-    """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine and two dead letters."""
+    """A shop with a confirmed order, a shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters."""
     quarantine_stock(Sku("LAMP"), 1, "box damaged")
+    create_voucher("WELCOME", {"kind": "percent", "value": Decimal(5)})
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
     drain()
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])

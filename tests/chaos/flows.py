@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from math import ceil
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ from integration.read_models.catch_up import catch_up_all
 from inventory import commands as inventory
 from inventory.commands import stock_up
 from inventory.models import StockItem
-from ordering.commands import list_products
+from ordering.commands import create_voucher, list_products
 from ordering.models import Order
 
 ADDRESS = {"recipient": "Ada", "street": "1 Row", "city": "London", "postal_code": "W1", "country": "GB"}
@@ -48,6 +49,7 @@ def open_shop() -> None:
     stock_up([(Sku(sku), stock) for sku, (_, stock) in GOODS.items() if stock])
     users = get_user_model().objects
     users.create_user("buyer", "buyer@example.com", "buyer")
+    create_voucher("FEW", {"kind": "percent", "value": Decimal(10), "limit": 2})
     users.create_user("operator", "", "operator", is_staff=True).groups.set(Group.objects.all())
     drain()
 
@@ -144,10 +146,11 @@ class World:
                 if response.status_code != 503 or attempt:
                     return response
 
-    def place(self, lines: dict[str, int], method: str = "pm_card_visa") -> None:
+    def place(self, lines: dict[str, int], method: str = "pm_card_visa", **more: Any) -> None:
         """Place the order of the flow, without a payment method if that is empty; fails unless it is created."""
         lines_sent = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
-        body = {"lines": lines_sent, "shipping_address": ADDRESS, **({"payment_method": method} if method else {})}
+        paid_with = {"payment_method": method} if method else {}
+        body = {"lines": lines_sent, "shipping_address": ADDRESS, **paid_with, **more}
         response = self.post("/orders", body)
         assert response.status_code == 201, response.content
         self.order = response.data["number"]
@@ -218,6 +221,10 @@ def place(lines: dict[str, int], method: str = "pm_card_visa") -> Step:
 def settle(name: str = "settle") -> Step:
     """All deliveries are handled, and those that become due within `TIMEOUT`."""
     return Step(name, lambda world: drain(timeout=TIMEOUT))
+
+
+def _place_with_a_voucher(world: World) -> None:
+    world.place({"MUG": 2, "LAMP": 1}, vouchers=["FEW"])
 
 
 def _reserve(world: World) -> None:
@@ -388,6 +395,14 @@ FLOWS = {
             *(Step("dispatch a part all the same", _dispatch_a_part_and_the_rest_if_possible), settle()),
         ),
         frozenset({"delivered paid", "cancelled by_buyer refunded"}),
+    ),
+    "voucher": Flow(
+        "A voucher is held with the order, redeemed with its confirmation, and released by its cancellation.",
+        (
+            *(Step("place with a voucher", _place_with_a_voucher), settle("settle with a voucher")),
+            *(Step("cancel with a voucher", _cancel), settle("settle without the voucher")),
+        ),
+        frozenset({"cancelled by_buyer refunded"}),
     ),
     "refund_in_part": Flow(
         "An operator gives some of the money back.",

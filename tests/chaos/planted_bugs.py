@@ -49,7 +49,7 @@ from ordering import queries
 from ordering.api import orders as order_views
 from ordering.commands import placing
 from ordering.events import OrderCancelled
-from ordering.models import Order
+from ordering.models import Order, Voucher
 from ordering.pricing import tax
 from tests.chaos import money_checks, own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
@@ -393,6 +393,11 @@ def take_the_clients_price() -> Iterator[None]:
         yield
 
 
+def count_redeemed_as_held_too(self: Voucher, order: Any) -> None:
+    """Count a redeemed voucher, and count it as held as well."""
+    self._count(order, redeemed=self.redeemed + 1)
+
+
 _ship = Reservation.ship
 _publish = billing_saga.publish
 _change_spend = ordering.change_spend
@@ -557,6 +562,24 @@ BUGS = [
         "refund in part does not lower the spend",
         replaced(ordering, "change_spend", raise_the_spend_only),
         (FLOWS["refund_in_part"],),
+        True,
+    ),
+    Bug(
+        "voucher not released",
+        replaced(ordering, "release_vouchers", lambda order: None),
+        (FLOWS["voucher"],),
+        True,
+    ),
+    Bug(
+        "use of a limited voucher not counted",
+        replaced(Voucher, "count_held", lambda self, order: None),
+        (FLOWS["voucher"],),
+        True,
+    ),
+    Bug(
+        "redeemed voucher counted twice",
+        replaced(Voucher, "count_redeemed", count_redeemed_as_held_too),
+        (FLOWS["voucher"],),
         True,
     ),
     Bug(

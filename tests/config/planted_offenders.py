@@ -202,6 +202,22 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "the version is not that of its last movement": "UPDATE inventory_stockofday SET version = version + 1",
         "another day is the latest": "UPDATE inventory_stockofday SET latest = NOT latest",
     },
+    "ordering.vouchers_count_their_claims": {
+        "held differs": "UPDATE ordering_voucher SET held = held + 1",
+        "redeemed differs": "UPDATE ordering_voucherclaim SET status = 'released'",
+        "more orders use it than its limit": "UPDATE ordering_voucher SET \"limit\" = 0 WHERE code = 'FEW'",
+    },
+    "ordering.claims_are_as_far_as_their_orders": {
+        "there is no such order": of_no_order("ordering_voucherclaim"),
+        "there is no such voucher": "DELETE FROM ordering_voucher",
+        "it is held, and the order does not wait": "UPDATE ordering_voucherclaim SET status = 'held'",
+        "it is redeemed, and the order is not confirmed": "UPDATE ordering_order SET status = 'pending'",
+        "it is released, and the order is not cancelled": "UPDATE ordering_voucherclaim SET status = 'released'",
+    },
+    "ordering.discounts_of_vouchers_have_claims": {
+        "the discount has no claim": "DELETE FROM ordering_voucherclaim",
+        "the claim has no discount": "UPDATE ordering_order SET price_details = NULL",
+    },
     "read_models.order_board_is_the_orders": {
         "it does not show the last event": "DELETE FROM ordering_orderboard",
         "it shows a later event": "UPDATE ordering_orderboard SET version = version + 1",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from integration.invariants import Check, Finding, always, invariants
 from integration.messaging.archive import archive_batch
 from integration.read_models.catch_up import catch_up_all
 from integration.storage.sql import is_postgresql
+from ordering.commands import create_voucher
 from tests.config.planted_offenders import PLANTED
 
 LONG = timedelta(days=200)
@@ -39,7 +41,8 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     with clock.moved(LONG):
         archive_batch(2)
-    delivered, confirmed, refunding = placed(), placed(buyer="B-2"), placed(buyer="B-2")
+    create_voucher("FEW", {"kind": "percent", "value": Decimal(1), "limit": 9})
+    delivered, confirmed, refunding = placed(vouchers=["FEW"]), placed(buyer="B-2"), placed(buyer="B-2")
     in_parts = placed(buyer="B-2")
     drain()
     refund_in_part(invoice_of(confirmed), Money("5", "USD"), "scratched")

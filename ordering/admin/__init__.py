@@ -29,6 +29,7 @@ from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering import commands
+from ordering.admin.vouchers import VoucherAdmin, VoucherClaimAdmin
 from ordering.models import (
     Buyer,
     CancellationReason,
@@ -42,9 +43,13 @@ from ordering.models import (
     SalesOfDay,
     ShippingRate,
     TaxRate,
+    Voucher,
+    VoucherClaim,
 )
 
 admin.site.register(History, HistoryAdmin)
+admin.site.register(Voucher, VoucherAdmin)
+admin.site.register(VoucherClaim, VoucherClaimAdmin)
 
 
 @admin.register(Product)

@@ -1,0 +1,66 @@
+"""Many orders at once claim a voucher: its limit holds, and a cancellation frees it."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from at_once import at_once
+from django.db import connection
+
+from config.verification import verify
+from integration.domain.identifiers import OrderNumber
+from ordering.commands import cancel_order, create_voucher
+from ordering.commands.vouchers import VoucherNotApplied
+from ordering.models import CancellationReason, Order, Voucher, VoucherClaim
+
+ORDERS = 200
+THREADS = 50 if connection.vendor == "postgresql" else 8
+"""At the same moment; each places its part of the orders."""
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def place_many(for_threads: None, placed: Callable[..., OrderNumber]) -> Callable[..., list[Any]]:
+    """A function that places orders with vouchers from many threads; returns the numbers and the refusals."""
+
+    def place(code: str, orders: int = ORDERS) -> list[Any]:
+        def one(i: int) -> Any:
+            try:
+                return placed({"MUG": 1}, buyer=f"B-{code}-{i}", vouchers=[code])
+            except VoucherNotApplied as refused:
+                return refused
+
+        def several(first: int) -> list[Any]:
+            return [one(i) for i in range(first, orders, THREADS)]
+
+        results = at_once(*(partial(several, first) for first in range(THREADS)))
+        assert [each for each in results if isinstance(each, BaseException)] == []
+        return [each for several_results in results for each in several_results]
+
+    return place
+
+
+def test_one_of_many_orders_at_once_has_a_voucher_of_one_use(
+    place_many: Callable[..., list[Any]], placed: Callable[..., OrderNumber], drain: Callable[..., int]
+) -> None:
+    create_voucher("ONCE", {"kind": "percent", "value": Decimal(10), "limit": 1})
+    results = place_many("ONCE")
+    winners = [each for each in results if isinstance(each, str)]
+    assert (len(results), len(winners), Order.objects.count()) == (ORDERS, 1, 1)
+    assert VoucherClaim.objects.get().order == winners[0]
+    cancel_order(OrderNumber(winners[0]), CancellationReason.BY_BUYER)
+    assert Voucher.objects.get().claims == 0
+    again = [each for each in place_many("ONCE", THREADS) if isinstance(each, str)]
+    assert len(again) == 1
+    drain()
+    assert (Voucher.objects.get().held, Voucher.objects.get().redeemed) == (0, 1)
+    assert [what for finding in verify().values() for what in finding.complaints] == []
+
+
+def test_a_voucher_without_a_limit_is_in_all_orders(place_many: Callable[..., list[Any]]) -> None:
+    create_voucher("ALL", {"kind": "percent", "value": Decimal(10)})
+    assert len({each for each in place_many("ALL", THREADS) if isinstance(each, str)}) == THREADS
+    assert VoucherClaim.objects.filter(status="held", is_counted=False).count() == THREADS
