@@ -19,6 +19,7 @@ from integration.rest.idempotency import idempotent
 from integration.rest.views import View, represent, staff_with
 from ordering import commands, queries
 from ordering.models import MAX_WEIGHT_G, Availability, Product, TaxClass
+from ordering.queries.lowest_prices import show_lowest_prices
 
 
 class ProductInput(Input):
@@ -56,7 +57,16 @@ class ProductOutput(serializers.Serializer):
     on_sale = serializers.BooleanField()
     tax_class = serializers.ChoiceField(choices=TaxClass.choices)
     weight_g = serializers.IntegerField(help_text="The weight of a unit in grams.")
+    lowest_price_30d = MoneyField(
+        allow_null=True,
+        help_text="The lowest price in the 30 days before the current reduction; null without a reduction.",
+    )
     withdrawal_exempt = serializers.BooleanField(help_text="Whether buyers cannot withdraw from buying it.")
+
+
+def _respond(product: Product, status: int = 200, **headers: str) -> Response:
+    show_lowest_prices([product])
+    return Response(represent(ProductOutput, product), status=status, headers={**etag(product), **headers})
 
 
 class ProductFilter(django_filters.FilterSet):
@@ -92,6 +102,7 @@ class Products(View):
     def get(self, request: Request) -> Response:
         """List the products for sale."""
         page = self.page_of(self.get_queryset())
+        show_lowest_prices(page)
         return self.get_paginated_response(ProductOutput(page, many=True).data)
 
     @extend_schema(request=ProductInput, responses={201: ProductOutput}, parameters=[ETAG, LOCATION])
@@ -100,7 +111,7 @@ class Products(View):
         """Add a new product (staff)."""
         product = commands.list_product(**self.valid(request))
         location = reverse("product", [product.sku], request=request)
-        return Response(represent(ProductOutput, product), status=201, headers={**etag(product), "Location": location})
+        return _respond(product, 201, Location=location)
 
 
 class OneProduct(View):
@@ -115,7 +126,7 @@ class OneProduct(View):
     def get(self, request: Request, sku: str) -> Response:
         """Retrieve a product, whether it is on sale or not."""
         product = queries.product(Sku(sku))
-        return Response(represent(ProductOutput, product), headers=etag(product))
+        return _respond(product)
 
     @extend_schema(request=ProductChanges, responses=ProductOutput, parameters=CHANGING)
     def patch(self, request: Request, sku: str) -> Response:
@@ -124,4 +135,4 @@ class OneProduct(View):
         Orders that are placed already keep their prices.
         """
         product = commands.change_product(Sku(sku), self.valid(request), versions_expected(request))
-        return Response(represent(ProductOutput, product), headers=etag(product))
+        return _respond(product)

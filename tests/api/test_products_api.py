@@ -24,6 +24,7 @@ def test_a_product_has_these_fields(anonymous: Any, shop: object) -> None:
         "tax_class": "standard",
         "weight_g": 0,
         "withdrawal_exempt": False,
+        "lowest_price_30d": None,
     }
 
 
