@@ -8,7 +8,7 @@ from django.db.models.signals import post_save
 
 
 class Wiring(AppConfig):
-    """Gives Celery's beat the sweep and every context's routines."""
+    """Gives Celery's beat the sweep and every context's routines, and connects the contexts' ports."""
 
     name = "config"
 
@@ -16,6 +16,7 @@ class Wiring(AppConfig):
         from config import checks, invariants  # noqa: F401 - registers checks, and the invariants across contexts
         from config.celery import app
         from config.garbage import keep_what_is_there
+        from config.ports import connect_ports
         from config.shop.people import admit_operator_to_new_context
         from integration.messaging.routines import routines
         from integration.messaging.wakeups import queue_of
@@ -31,5 +32,6 @@ class Wiring(AppConfig):
                 for name, routine in routines.items()
             },
         }
+        connect_ports()
         post_save.connect(admit_operator_to_new_context, sender="auth.Group")
         keep_what_is_there()

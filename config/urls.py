@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from billing.api import call_backs, invoices, refunds
-from fulfillment.api import shipments
+from fulfillment.api import returns, shipments
 from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
@@ -44,6 +44,11 @@ v1 = [
     path("shipments/<number:id>", shipments.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", shipments.Dispatch.as_view(), name="dispatch"),
     path("shipments/<number:id>/deliver", shipments.Deliver.as_view(), name="deliver"),
+    path("returns", returns.Returns.as_view(), name="returns"),
+    path("returns/<number:id>", returns.OneReturn.as_view(), name="return"),
+    path("returns/<number:id>/approve", returns.Approve.as_view(), name="approve-return"),
+    path("returns/<number:id>/refuse", returns.Refuse.as_view(), name="refuse-return"),
+    path("returns/<number:id>/receive", returns.Receive.as_view(), name="receive-return"),
     path("consumers", consumers.Consumers.as_view(), name="consumers"),
     path("consumers/<wirename:name>/pause", consumers.Pause.as_view(), name="pause"),
     path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),

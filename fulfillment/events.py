@@ -3,11 +3,14 @@
 They stay inside fulfillment; `policies/saga.py` publishes contracts for other contexts.
 """
 
+from datetime import datetime
+
 from msgspec import Struct
 
 from integration.domain.events import DomainEvent, domain_event
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from integration.domain.personal import PersonalAddress
+from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku, WithdrawalId
+from integration.domain.money import Money
+from integration.domain.personal import PersonalAddress, PersonalText
 
 
 class LineToPack(Struct, frozen=True):
@@ -86,3 +89,118 @@ class GoodsDispatched(DomainEvent, kw_only=True):
     order: OrderNumber
     shipment: ShipmentId
     quantities: dict[Sku, int]
+
+
+@domain_event("fulfillment.goods_return_asked", says="return {return_} was opened for {quantities} of order {order}")
+class GoodsReturnAsked(DomainEvent, kw_only=True):
+    """These units are to come back with a return."""
+
+    order: OrderNumber
+    return_: ReturnId
+    quantities: dict[Sku, int]
+
+
+@domain_event("fulfillment.goods_return_dropped", says="{quantities} of order {order} do not come with {return_}")
+class GoodsReturnDropped(DomainEvent, kw_only=True):
+    """These units do not come back with a return after all, so another return may have them."""
+
+    order: OrderNumber
+    return_: ReturnId
+    quantities: dict[Sku, int]
+
+
+# --- Return ---
+
+
+class LineToReturn(Struct, frozen=True):
+    """A quantity of one SKU that a buyer sends back for a reason; `by_right` excludes a fee."""
+
+    sku: Sku
+    name: str
+    quantity: int
+    reason: str
+    by_right: bool
+
+
+class ReceivedLine(Struct, frozen=True):
+    """A quantity of one SKU that came back, or is missing in the parcel, and what became of it."""
+
+    sku: Sku
+    quantity: int
+    disposition: str
+
+
+@domain_event("fulfillment.return_requested", says="return {return_} of order {order} was requested: {lines}")
+class ReturnRequested(DomainEvent, kw_only=True, omit_defaults=True):
+    """A buyer wants to send goods back; with `withdrawal` because they withdrew from the order."""
+
+    return_: ReturnId
+    order: OrderNumber
+    lines: tuple[LineToReturn, ...]
+    note: PersonalText
+    withdrawal: WithdrawalId | None = None
+    shipping_kept: Money | None = None
+
+
+@domain_event("fulfillment.return_approved", says="return {return_} of order {order} was approved until {send_by}")
+class ReturnApproved(DomainEvent, kw_only=True):
+    """The buyer may send the goods; what has not come by `send_by` is not expected any more."""
+
+    return_: ReturnId
+    order: OrderNumber
+    send_by: datetime
+
+
+@domain_event("fulfillment.return_refused", says="return {return_} of order {order} was refused: {reason}")
+class ReturnRefused(DomainEvent, kw_only=True):
+    return_: ReturnId
+    order: OrderNumber
+    reason: str
+
+
+@domain_event("fulfillment.return_received", says="return {return_} was received in part {receipt}: {lines}")
+class ReturnReceived(DomainEvent, kw_only=True, omit_defaults=True):
+    """Goods of a return came back. `fee` and `reduction`, for diminished value, are less to refund."""
+
+    return_: ReturnId
+    order: OrderNumber
+    receipt: ReceiptId
+    lines: tuple[ReceivedLine, ...]
+    fee: Money | None = None
+    reduction: Money | None = None
+    reduction_reason: str = ""
+
+
+@domain_event("fulfillment.return_lapsed", says="of return {return_} these never came: {quantities}")
+class ReturnLapsed(DomainEvent, kw_only=True):
+    """Goods of an approved return were not sent in time."""
+
+    return_: ReturnId
+    order: OrderNumber
+    quantities: dict[Sku, int]
+
+
+@domain_event("fulfillment.return_settled", says="{amount} is refunded for what came with {receipt}")
+class ReturnSettled(DomainEvent, kw_only=True):
+    """Billing decided what is refunded for a receipt, perhaps nothing."""
+
+    return_: ReturnId
+    order: OrderNumber
+    receipt: ReceiptId
+    amount: Money
+
+
+@domain_event("fulfillment.return_closed", says="return {return_} of order {order} was closed")
+class ReturnClosed(DomainEvent, kw_only=True):
+    """Nothing more is expected of the return, and what came is settled."""
+
+    return_: ReturnId
+    order: OrderNumber
+
+
+@domain_event("fulfillment.return_anonymized", says="return {return_} was anonymized", erases=True)
+class ReturnAnonymized(DomainEvent, kw_only=True):
+    """The buyer was erased, and with them the note of the return."""
+
+    return_: ReturnId
+    order: OrderNumber

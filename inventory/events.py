@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from integration.contracts.inventory import Shortage
 from integration.domain.events import DomainEvent, domain_event
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, ReceiptId, ShipmentId, Sku
 
 
 class ReservedLine(Struct, frozen=True):
@@ -89,6 +89,27 @@ class StockWrittenOff(DomainEvent, kw_only=True):
     reason: str
 
 
+@domain_event("inventory.stock_came_back", says="{quantity} × {key} of order {order} came back with {receipt}")
+class StockCameBack(DomainEvent, kw_only=True):
+    """Units that a buyer sent back are on hand again."""
+
+    order: OrderNumber
+    receipt: ReceiptId
+    quantity: int
+
+
+@domain_event(
+    "inventory.stock_came_back_to_quarantine",
+    says="{quantity} × {key} of order {order} came back with {receipt} and were put into quarantine",
+)
+class StockCameBackToQuarantine(DomainEvent, kw_only=True):
+    """Units that a buyer sent back are to be looked at: nobody can buy them until somebody has decided about them."""
+
+    order: OrderNumber
+    receipt: ReceiptId
+    quantity: int
+
+
 @domain_event("inventory.stock_level_changed", says="the stock of {sku} became {level}, with {available} available")
 class StockLevelChanged(DomainEvent, kw_only=True):
     """The available quantity crossed the reorder point or zero; `sequence` is the version of this event."""
@@ -167,3 +188,20 @@ class ReservationShippedInPart(DomainEvent, kw_only=True):
     order: OrderNumber
     shipment: ShipmentId
     lines: tuple[ReservedLine, ...]
+
+
+class ReturnedLine(Struct, frozen=True):
+    """A quantity of one SKU that came back: to `restock`, `quarantine` or `write_off`."""
+
+    sku: Sku
+    quantity: int
+    disposition: str
+
+
+@domain_event("inventory.reserved_goods_came_back", says="goods of order {order} came back with {receipt}: {lines}")
+class ReservedGoodsCameBack(DomainEvent, kw_only=True):
+    """Goods that had left the warehouse came back with a return. A receipt counts once."""
+
+    order: OrderNumber
+    receipt: ReceiptId
+    lines: tuple[ReturnedLine, ...]

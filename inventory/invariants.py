@@ -17,11 +17,13 @@ def on_hand_is_what_moved() -> Check:
                     WHEN 'inventory.stock_received' THEN {json_number("data", "quantity")}
                     WHEN 'inventory.stock_adjusted' THEN {json_number("data", "delta")}
                     WHEN 'inventory.stock_cleared' THEN {json_number("data", "quantity")}
+                    WHEN 'inventory.stock_came_back' THEN {json_number("data", "quantity")}
                     WHEN 'inventory.stock_shipped' THEN -{json_number("data", "quantity")}
                     WHEN 'inventory.stock_quarantined' THEN -{json_number("data", "quantity")}
                     ELSE 0 END) AS total,
                   sum(CASE
-                    WHEN name = 'inventory.stock_quarantined' THEN {json_number("data", "quantity")}
+                    WHEN name IN ('inventory.stock_quarantined', 'inventory.stock_came_back_to_quarantine')
+                        THEN {json_number("data", "quantity")}
                     WHEN name IN ('inventory.stock_cleared', 'inventory.stock_written_off')
                         THEN -{json_number("data", "quantity")}
                     ELSE 0 END) AS quarantined
@@ -199,12 +201,13 @@ def each_day_of_stock_is_its_movements() -> Check:
                     moved.shipped AS has_shipped, moved.written_off AS has_written_off, moved.last_version,
                     sum(moved.received + moved.adjusted - moved.shipped - moved.set_apart)
                         OVER until_then AS was_on_hand,
-                    sum(moved.set_apart - moved.written_off) OVER until_then AS was_quarantined,
+                    sum(moved.set_apart + moved.came_apart - moved.written_off) OVER until_then AS was_quarantined,
                     sum(moved.set_aside) OVER until_then AS was_reserved,
                     lead(seen.day) OVER until_then IS NULL AS is_last
                 FROM (
                     SELECT history.stream_id AS sku, {day} AS day, max(history.version) AS last_version,
-                        {moved(received=1)} AS received, {moved(shipped=1)} AS shipped,
+                        {moved(received=1, came_back=1)} AS received, {moved(shipped=1)} AS shipped,
+                        {moved(came_back_to_quarantine=1)} AS came_apart,
                         sum(CASE history.name WHEN 'inventory.stock_adjusted' THEN {delta} ELSE 0 END) AS adjusted,
                         {moved(set_aside=1, freed=-1, shipped=-1)} AS set_aside,
                         {moved(quarantined=1, cleared=-1)} AS set_apart, {moved(written_off=1)} AS written_off

@@ -6,17 +6,39 @@
 from fulfillment.commands.erasing import anonymize_shipments
 from fulfillment.commands.goods import goods_of, lock_shipments, next_shipment, shipment_of
 from fulfillment.commands.parcels import arrange_shipment, deliver_shipment, dispatch_shipment, quantities_of
+from fulfillment.commands.returns import (
+    approve_return,
+    lapse_return,
+    lock_returns,
+    open_approved_return,
+    receive_return,
+    refuse_return,
+    request_return,
+    return_approval,
+    settle_return,
+    shipping_kept,
+)
 from fulfillment.commands.stops import stop_shipment
 
 __all__ = [
     "anonymize_shipments",
+    "approve_return",
     "arrange_shipment",
     "deliver_shipment",
     "dispatch_shipment",
     "goods_of",
+    "lapse_return",
+    "lock_returns",
     "lock_shipments",
     "next_shipment",
+    "open_approved_return",
     "quantities_of",
+    "receive_return",
+    "refuse_return",
+    "request_return",
+    "return_approval",
+    "settle_return",
     "shipment_of",
+    "shipping_kept",
     "stop_shipment",
 ]

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from fulfillment import events
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.errors import Refused
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, ReturnId, ShipmentId, Sku
 
 
 class NothingLeft(Refused):
@@ -28,6 +28,7 @@ class FulfillmentOrder(OfOneStory):
     lines: "list[FulfillmentLine]"
 
     order = models.CharField(max_length=20, primary_key=True)
+    returns = models.IntegerField("how many returns were opened", default=0, db_default=0)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -49,6 +50,18 @@ class FulfillmentOrder(OfOneStory):
             events.GoodsDispatched(order=OrderNumber(self.order), shipment=shipment, quantities=dict(quantities))
         )
 
+    def ask_return(self, return_: ReturnId, quantities: Mapping[Sku, int]) -> None:
+        """Record that these units are to come back; raises `NothingLeft` if the buyer has fewer."""
+        has = {line.sku: line.returnable for line in self.lines}
+        self.require(all(quantity <= has.get(sku, 0) for sku, quantity in quantities.items()), NothingLeft)
+        order = OrderNumber(self.order)
+        self.record(events.GoodsReturnAsked(order=order, return_=return_, quantities=dict(quantities)))
+
+    def drop_return(self, return_: ReturnId, quantities: Mapping[Sku, int]) -> None:
+        """Record that these units of a return do not come back after all."""
+        order = OrderNumber(self.order)
+        self.record(events.GoodsReturnDropped(order=order, return_=return_, quantities=dict(quantities)))
+
     def _require_left(self, quantities: Mapping[Sku, int]) -> None:
         left = {line.sku: line.left for line in self.lines}
         self.require(all(quantity <= left.get(sku, 0) for sku, quantity in quantities.items()), NothingLeft)
@@ -64,6 +77,21 @@ class FulfillmentOrder(OfOneStory):
         for line in self.lines:
             if quantity := event.quantities.get(Sku(line.sku), 0):
                 line.dispatched += quantity
+                self.touch(line)
+
+    @applies(events.GoodsReturnAsked)
+    def _return_asked(self, event: events.GoodsReturnAsked) -> None:
+        self.returns += 1
+        self._count_asked(event.quantities, 1)
+
+    @applies(events.GoodsReturnDropped)
+    def _return_dropped(self, event: events.GoodsReturnDropped) -> None:
+        self._count_asked(event.quantities, -1)
+
+    def _count_asked(self, quantities: Mapping[Sku, int], sign: int) -> None:
+        for line in self.lines:
+            if quantity := quantities.get(Sku(line.sku), 0):
+                line.return_asked += sign * quantity
                 self.touch(line)
 
 
@@ -104,3 +132,8 @@ class FulfillmentLine(Part):
     def left(self) -> int:
         """The units that are still in the warehouse."""
         return self.to_ship - self.dispatched - self.stopped
+
+    @property
+    def returnable(self) -> int:
+        """The units that the buyer has, and that are in no return."""
+        return self.dispatched - self.lost - self.return_asked

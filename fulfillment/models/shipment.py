@@ -153,8 +153,13 @@ class Shipment(OfOneStory):
 
     def anonymize(self) -> None:
         """Remove the recipient's name and address except the country, because the recipient was erased."""
-        if self.recipient != self._erased_recipient:
+        if not self.is_anonymous:
             self.record(events.ShipmentAnonymized(**self._ids))
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the recipient was erased."""
+        return bool(self.recipient == self._erased_recipient)
 
     @property
     def _erased_recipient(self) -> dict[str, str]:

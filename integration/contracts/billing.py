@@ -3,7 +3,7 @@
 from typing import Any
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import OrderNumber, PaymentId, RefundId
+from integration.domain.identifiers import OrderNumber, PaymentId, ReceiptId, RefundId, ReturnId
 from integration.domain.money import Money
 from integration.domain.versions import upcast
 
@@ -93,3 +93,13 @@ class RefundIssued(IntegrationEvent, kw_only=True):
     refund: RefundId
     amount: Money
     refunded: Money
+
+
+@contract("billing.return-settled")
+class ReturnSettled(IntegrationEvent, kw_only=True):
+    """Billing decided what is refunded for a receipt of a return: `amount`, which may be nothing."""
+
+    order: OrderNumber
+    return_: ReturnId
+    receipt: ReceiptId
+    amount: Money

@@ -25,6 +25,9 @@ BY_TYPE: dict[Any, Any] = {
     identifiers.PaymentId: "P-1001-1",
     identifiers.RefundId: "F-1001-1",
     identifiers.ShipmentId: "S-1001-1",
+    identifiers.ReturnId: "R-1001-1",
+    identifiers.ReceiptId: "R-1001-1-1",
+    identifiers.WithdrawalId: "W-1001-1",
     Money: {"amount": "25.00", "currency": "USD"},
     Address: {
         "recipient": "Ada Byron",

@@ -1,11 +1,13 @@
 """The contracts that fulfillment publishes."""
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku
+from integration.domain.money import Money
 from integration.domain.versions import upcast
 
 
@@ -85,3 +87,66 @@ class CancellationRefused(IntegrationEvent, kw_only=True):
 
     order: OrderNumber
     shipment: ShipmentId
+
+
+class ReturnedLine(Struct, frozen=True):
+    """A quantity of one SKU that came back with a return: to `restock`, `quarantine`, `write_off`, or `missing`."""
+
+    sku: Sku
+    quantity: int
+    disposition: str
+
+
+@contract("fulfillment.return-requested")
+class ReturnRequested(IntegrationEvent, kw_only=True):
+    """A buyer asked to send these goods back; an operator decides."""
+
+    order: OrderNumber
+    return_: ReturnId
+    lines: tuple[PackedLine, ...]
+
+
+@contract("fulfillment.return-approved")
+class ReturnApproved(IntegrationEvent, kw_only=True):
+    """The buyer may send these goods back until `send_by`."""
+
+    order: OrderNumber
+    return_: ReturnId
+    lines: tuple[PackedLine, ...]
+    send_by: datetime
+    shop_pays_postage: bool
+
+
+@contract("fulfillment.return-refused")
+class ReturnRefused(IntegrationEvent, kw_only=True):
+    """An operator refused a return."""
+
+    order: OrderNumber
+    return_: ReturnId
+    reason: str
+
+
+@contract("fulfillment.return-received")
+class ReturnReceived(IntegrationEvent, kw_only=True, omit_defaults=True):
+    """Goods of a return came back. A return may come in several receipts; each counts once.
+
+    `fee` and `reduction`, for diminished value, are less to refund. `shipping_kept` is not refunded if this completes
+    what came back of the order.
+    """
+
+    order: OrderNumber
+    return_: ReturnId
+    receipt: ReceiptId
+    lines: tuple[ReturnedLine, ...]
+    fee: Money | None = None
+    reduction: Money | None = None
+    reduction_reason: str = ""
+    shipping_kept: Money | None = None
+
+
+@contract("fulfillment.return-closed")
+class ReturnClosed(IntegrationEvent, kw_only=True):
+    """Nothing more is expected of a return, and what came is settled."""
+
+    order: OrderNumber
+    return_: ReturnId

@@ -27,6 +27,12 @@ RefundId = NewType("RefundId", str)
 """Such as `F-1001-1`, the first refund of invoice `I-1001`."""
 ShipmentId = NewType("ShipmentId", str)
 """Such as `S-1001-1`, the first shipment of order `R-1001`."""
+ReturnId = NewType("ReturnId", str)
+"""Such as `R-1001-1`, the first return of order `R-1001`."""
+ReceiptId = NewType("ReceiptId", str)
+"""Such as `R-1001-1-2`, the second parcel that came back for return `R-1001-1`."""
+WithdrawalId = NewType("WithdrawalId", str)
+"""Such as `W-1001-1`, the first withdrawal from order `R-1001`."""
 
 
 def buyer_of_user(user_id: int) -> BuyerId:

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from integration.aggregates.aggregate import Aggregate, applies
 from integration.domain.errors import Refused, Unacceptable
-from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.identifiers import OrderNumber, ReceiptId, Sku
 from inventory import events
 
 MAX_QUANTITY = 1_000_000_000
@@ -137,6 +137,14 @@ class StockItem(Aggregate):
         self._require_in_quarantine(quantity)
         self._move(events.StockWrittenOff(quantity=quantity, reason=reason))
 
+    def come_back(self, order: OrderNumber, receipt: ReceiptId, quantity: int) -> None:
+        """Add units that a buyer sent back to those on hand."""
+        self._move(events.StockCameBack(order=order, receipt=receipt, quantity=quantity))
+
+    def come_back_to_quarantine(self, order: OrderNumber, receipt: ReceiptId, quantity: int) -> None:
+        """Add units that a buyer sent back to those in quarantine."""
+        self._move(events.StockCameBackToQuarantine(order=order, receipt=receipt, quantity=quantity))
+
     def _require_quantity(self, quantity: int) -> None:
         self.require(1 <= quantity <= MAX_QUANTITY, QuantityOutOfBounds(pointer="/quantity"))
 
@@ -195,6 +203,14 @@ class StockItem(Aggregate):
     @applies(events.StockWrittenOff)
     def _written_off(self, event: events.StockWrittenOff) -> None:
         self.quarantined -= event.quantity
+
+    @applies(events.StockCameBack)
+    def _came_back(self, event: events.StockCameBack) -> None:
+        self.on_hand += event.quantity
+
+    @applies(events.StockCameBackToQuarantine)
+    def _came_back_to_quarantine(self, event: events.StockCameBackToQuarantine) -> None:
+        self.quarantined += event.quantity
 
     @applies(events.StockLevelChanged)
     def _level_changed(self, event: events.StockLevelChanged) -> None:

@@ -82,3 +82,14 @@ def _(event: events.StockCleared, row: StockOfDay) -> None:
 def _(event: events.StockWrittenOff, row: StockOfDay) -> None:
     row.quarantined -= event.quantity
     row.written_off += event.quantity
+
+
+@move.register
+def _(event: events.StockCameBack, row: StockOfDay) -> None:
+    row.on_hand += event.quantity
+    row.received += event.quantity
+
+
+@move.register
+def _(event: events.StockCameBackToQuarantine, row: StockOfDay) -> None:
+    row.quarantined += event.quantity

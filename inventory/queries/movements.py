@@ -27,6 +27,8 @@ KINDS: dict[type[DomainEvent], str] = {
     events.StockQuarantined: "quarantined",
     events.StockCleared: "cleared",
     events.StockWrittenOff: "written_off",
+    events.StockCameBack: "came_back",
+    events.StockCameBackToQuarantine: "came_back_to_quarantine",
 }
 """The kind of movement that each event is."""
 
@@ -92,4 +94,6 @@ def _movement(entry: History, item: StockItem) -> Movement:
 def _reference(event: Any) -> str:
     if isinstance(event, events.StockReceived):
         return event.reference
+    if isinstance(event, (events.StockCameBack, events.StockCameBackToQuarantine)):
+        return event.receipt
     return str(event.order if hasattr(event, "order") else event.reason)

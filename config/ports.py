@@ -1,0 +1,34 @@
+"""Connects the ports of the contexts: what one of them asks another, without knowing which."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from fulfillment.gateways import orders
+from fulfillment.gateways.orders import OrderFacts
+from integration.domain.identifiers import OrderNumber, Sku, buyer_of_user
+from ordering.models import Order
+from ordering.queries import orders_of
+from ordering.queries.terms import exempt_products
+
+
+class OrdersOfOrdering:
+    """Answers fulfillment's questions about orders from ordering."""
+
+    def facts(self, order: OrderNumber) -> OrderFacts | None:
+        found = Order.objects.filter(pk=order).only("currency", "created_at").first()
+        if found is None:
+            return None
+        placed_at = found.created_at
+
+        def exempt(skus: Collection[Sku]) -> Collection[Sku]:
+            return exempt_products(skus, placed_at)
+
+        return OrderFacts(found.currency, exempt)
+
+    def of(self, user: Any) -> Iterable[OrderNumber]:
+        return orders_of(buyer_of_user(user.pk)).order_by().values_list("pk", flat=True)
+
+
+def connect_ports() -> None:
+    """Connect all ports; `Wiring` does so once all contexts are loaded."""
+    orders.connect(OrdersOfOrdering())
