@@ -9,6 +9,7 @@ from inventory.commands.reservations import (
     reserve_stock,
     ship_reservation,
 )
+from inventory.commands.returns import lock_returned_stock, take_back
 from inventory.commands.stock import (
     adjust_stock,
     clear_stock,
@@ -25,6 +26,7 @@ __all__ = [
     "commit_reservation",
     "lock_reservations",
     "lock_reserved_stock",
+    "lock_returned_stock",
     "lock_stock",
     "open_stock_item",
     "quarantine_stock",
@@ -33,5 +35,6 @@ __all__ = [
     "reserve_stock",
     "ship_reservation",
     "stock_up",
+    "take_back",
     "write_off_stock",
 ]

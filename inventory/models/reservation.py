@@ -12,12 +12,12 @@ from django.db.models import F, Q
 
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.contracts.inventory import Shortage
-from integration.domain.errors import Refused
+from integration.domain.errors import NotYet, Refused
 from integration.domain.events import DomainEvent
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import OrderNumber, ReceiptId, ShipmentId, Sku
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 from inventory import events
-from inventory.events import ReservedLine
+from inventory.events import ReservedLine, ReturnedLine
 
 
 class ReservationStatus(models.TextChoices):
@@ -33,6 +33,9 @@ class ReservationStatus(models.TextChoices):
 
 HELD, COMMITTED, SHIPPED, RELEASED, EXPIRED, REFUSED = (status.value for status in ReservationStatus)
 
+RESTOCK, QUARANTINE, WRITE_OFF = "restock", "quarantine", "write_off"
+"""What becomes of a unit that came back."""
+
 _row = by_state(ReservationStatus)
 
 RESERVATION_LIFE = StateTable(
@@ -44,6 +47,7 @@ RESERVATION_LIFE = StateTable(
         "expire":       _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
         "ship":         _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),
         "ship_in_part": _row(NOT_YET,   STAY,      IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        "take_back":    _row(NOT_YET,   STAY,      STAY,    STAY,     REFUSE,  REFUSE),
     },
 )  # fmt: skip
 
@@ -55,7 +59,7 @@ class NotReserved(Refused):
 class Reservation(OfOneStory):
     """The goods reserved for one order: all of them or none.
 
-    `counted` has the shipments in which a part of the goods left.
+    `counted` has the shipments in which a part of the goods left, and the receipts with which goods came back.
     """
 
     stream = "reservation"
@@ -159,6 +163,25 @@ class Reservation(OfOneStory):
         self.record(events.ReservationShippedInPart(order=self._order, shipment=shipment, lines=tuple(lines)))
         return lines
 
+    def take_back(self, receipt: ReceiptId, lines: Sequence[ReturnedLine]) -> Sequence[ReturnedLine]:
+        """Note that goods came back with a return.
+
+        Returns:
+            What the caller must add to the stock now; nothing if this receipt counted before.
+
+        Raises:
+            NotYet: more came back than has left so far.
+            NotAllowed: the reservation is expired or refused.
+        """
+        if receipt in self.counted or not self.accepts("take_back"):
+            return []
+        gone = {line.sku: line.quantity if self.status == SHIPPED else line.shipped for line in self.lines}
+        for line in lines:
+            gone[line.sku] = gone.get(line.sku, 0) - line.quantity
+        self.require(min(gone.values()) >= 0, NotYet(f"{receipt} has more than has left for {self.order}"))
+        self.record(events.ReservedGoodsCameBack(order=self._order, receipt=receipt, lines=tuple(lines)))
+        return lines
+
     def _record_if_accepted(self, message: str, event: Any) -> bool:
         accepted = self.accepts(message)
         if accepted:
@@ -201,6 +224,11 @@ class Reservation(OfOneStory):
                 line.shipped += quantity
                 self.touch(line)
         self.counted = [*self.counted, event.shipment]
+
+
+    @applies(events.ReservedGoodsCameBack)
+    def _came_back(self, event: events.ReservedGoodsCameBack) -> None:
+        self.counted = [*self.counted, event.receipt]
 
 
 class ReservationLine(Part):
