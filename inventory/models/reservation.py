@@ -225,7 +225,6 @@ class Reservation(OfOneStory):
                 self.touch(line)
         self.counted = [*self.counted, event.shipment]
 
-
     @applies(events.ReservedGoodsCameBack)
     def _came_back(self, event: events.ReservedGoodsCameBack) -> None:
         self.counted = [*self.counted, event.receipt]

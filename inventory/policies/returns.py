@@ -18,6 +18,8 @@ def lock_returned_stock(received: Sequence[contracts.fulfillment.ReturnReceived]
 
 @whenever(contracts.fulfillment.ReturnReceived, name="inventory.take-back", prepare=lock_returned_stock)
 def take_back(event: contracts.fulfillment.ReturnReceived) -> None:
-    lines = [ReturnedLine(line.sku, line.quantity, line.disposition) for line in event.lines if line.disposition != MISSING]
+    lines = [
+        ReturnedLine(line.sku, line.quantity, line.disposition) for line in event.lines if line.disposition != MISSING
+    ]
     if lines:
         commands.take_back(event.order, event.receipt, lines)
