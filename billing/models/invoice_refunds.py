@@ -142,6 +142,8 @@ class RefundableInvoice(OfOneStory):
         if cause in (self.causes or ()) or not self.accepts("give_back"):
             return None
         zero, left = Money.zero(self.currency), self.paid - self.refund_owed
+        if not units:
+            return zero
         own = {Sku(line.sku): line for line in self.lines}
         self.require(own.keys() >= units.keys(), NotInvoiced)
         back = {sku: min(quantity, own[sku].quantity - own[sku].units_back) for sku, quantity in units.items()}

@@ -57,7 +57,9 @@ class ReturnOutput(serializers.Serializer):
     reduction = MoneyField(allow_null=True, help_text="What the goods are worth less than before.")
     reduction_reason = serializers.CharField(allow_null=True)
     refund = MoneyField(allow_null=True, help_text="What is refunded so far for what came.")
-    label = serializers.CharField(allow_null=True, help_text="Always null: no carrier sells labels for returns yet.")
+    label = serializers.CharField(  # type: ignore[assignment]  # the field name is part of the API
+        allow_null=True, default=None, help_text="Always null: no carrier sells labels for returns yet."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -90,7 +92,7 @@ class ReturnView(View):
     """A base view of returns: a buyer sees their own, staff with permission see all."""
 
     queryset: QuerySet[Any] = Return.objects.none()
-    serializer_class = ReturnOutput
+    serializer_class: type[serializers.Serializer] = ReturnOutput
 
     def get_queryset(self) -> QuerySet[Return]:
         is_polled = self.request.method == "GET" and "updated_after" in self.request.query_params
@@ -124,6 +126,10 @@ class Returns(ReturnView):
         wanted = self.valid(request)
         order = OrderNumber(wanted["order"])
         if not is_staff_with(request.user, "fulfillment.change_return") and order not in orders().of(request.user):
+            if is_staff_with(request.user, "fulfillment.view_return"):
+                self.permission_denied(
+                    request, "This requires a staff user with the permission fulfillment.change_return."
+                )
             raise NotFound(f"there is no order {order}")
         lines = [(Sku(line["sku"]), line["quantity"], ReturnReason(line["reason"])) for line in wanted["lines"]]
         requested = commands.request_return(order, lines, wanted["note"])
@@ -197,7 +203,7 @@ class ReductionInput(Input):
     reason = Text(max_length=500)
 
 
-class ReceiptInput(Input):
+class ReturnReceiptInput(Input):
     """What came back in one parcel of a return."""
 
     lines = ReceivedLineInput(many=True, allow_empty=False, max_length=4 * MAX_LINES)  # type: ignore[call-arg]  # options of many=True
@@ -209,9 +215,9 @@ class Receive(View):
     """The receipt of a return, or of a part of it."""
 
     permission_classes = (staff_with("fulfillment.change_return"),)
-    serializer_class = ReceiptInput
+    serializer_class = ReturnReceiptInput
 
-    @extend_schema(request=ReceiptInput, responses=ReturnOutput, parameters=CHANGING)
+    @extend_schema(request=ReturnReceiptInput, responses=ReturnOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
         """Record what came back in one parcel.

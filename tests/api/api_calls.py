@@ -18,6 +18,7 @@ class System(NamedTuple):
     shipment: str
     order_body: dict[str, Any]
     dead_letters: list[int]
+    requested_return: str
 
 
 class Call(NamedTuple):
@@ -115,6 +116,23 @@ def examples(system: System) -> dict[str, Call]:
             "POST", f"shipments/{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"}
         ),
         "POST shipments/<number:id>/deliver": Call("POST", f"shipments/{shipment}/deliver", {}),
+        "POST returns": Call(
+            "POST",
+            "returns",
+            {"order": number, "lines": [{"sku": "MUG", "quantity": 1, "reason": "damaged"}], "note": "no handle"},
+            "buyer",
+        ),
+        "GET returns": Call("GET", f"returns?order={number}&status=requested", who="buyer"),
+        "GET returns/<number:id>": Call("GET", f"returns/{number}-1", who="buyer"),
+        "POST returns/<number:id>/approve": Call("POST", f"returns/{number}-1/approve", {}),
+        "POST returns/<number:id>/receive": Call(
+            "POST",
+            f"returns/{number}-1/receive",
+            {"lines": [{"sku": "MUG", "quantity": 1, "disposition": "quarantine"}]},
+        ),
+        "POST returns/<number:id>/refuse": Call(
+            "POST", f"returns/{system.requested_return}/refuse", {"reason": "used"}
+        ),
         "GET consumers": Call("GET", "consumers"),
         "POST consumers/<wirename:name>/pause": Call(
             "POST", "consumers/ordering.tell-buyer-of-dispatch/pause", {"reason": "the mail server moves"}
@@ -166,5 +184,15 @@ COMES_AFTER = {
     "POST auth/tokens": "POST customers",
     "GET refunds/<number:id>": "POST invoices/<number:number>/refunds",
     "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
+    "POST returns": "POST shipments/<number:id>/dispatch",
+    "GET returns/<number:id>": "POST returns",
+    "POST returns/<number:id>/approve": "POST returns",
+    "POST returns/<number:id>/receive": "POST returns/<number:id>/approve",
 }
-"""Routes that only succeed after another one."""
+"""Routes that only succeed after another one, which may itself come after another one."""
+
+
+def steps_before(route: str) -> list[str]:
+    """The routes that must be called before a route succeeds, the first of them first."""
+    earlier = COMES_AFTER.get(route)
+    return [*steps_before(earlier), earlier] if earlier else []

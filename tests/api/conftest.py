@@ -17,7 +17,8 @@ from django.http import HttpResponse
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
-from fulfillment.commands import shipment_of
+from fulfillment.commands import dispatch_shipment, request_return, shipment_of
+from fulfillment.models.return_policy import ReturnReason
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.messaging.models import Delivery, Status
 from inventory.commands import quarantine_stock
@@ -103,17 +104,29 @@ def order_body() -> dict[str, Any]:
 
 
 @pytest.fixture
-def system(shop: object, buyer: Client, order_body: dict[str, Any], drain: Callable[..., int]) -> System:
-    """A shop with a confirmed order, a shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters."""
+def system(
+    shop: object,
+    buyer: Client,
+    order_body: dict[str, Any],
+    placed: Callable[..., OrderNumber],
+    drain: Callable[..., int],
+) -> System:
+    """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters.
+
+    Another buyer has an order that was shipped, and wants to return a part of it.
+    """
     quarantine_stock(Sku("LAMP"), 1, "box damaged")
     create_voucher("WELCOME", {"kind": "percent", "value": Decimal(5)})
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
+    returned = placed({"LAMP": 1}, buyer="B-1")
     drain()
+    dispatch_shipment(shipment_of(returned), "DHL", "JD1")
+    requested = request_return(returned, [(Sku("LAMP"), 1, ReturnReason.DAMAGED)])
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])
     Delivery.objects.filter(pk__in=dead).update(
         status=Status.DEAD, attempts=8, done_at=None, error="OSError: no connection"
     )
-    return System(number, shipment_of(OrderNumber(number)), order_body, dead)
+    return System(number, shipment_of(OrderNumber(number)), order_body, dead, requested.id)
 
 
 @pytest.fixture

@@ -112,21 +112,22 @@ def test_every_post_except_tokens_accepts_an_idempotency_key(operations: dict[st
 
 def test_versioned_resources_document_their_etag_headers(operations: dict[str, Any]) -> None:
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
-    read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>"}
+    read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>", "GET returns/<number:id>"}
     read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
     changed |= {"POST shipments/<number:id>/dispatch", "POST shipments/<number:id>/deliver"}
     changed |= {"POST invoices/<number:number>/refunds"}
+    changed |= {f"POST returns/<number:id>/{what}" for what in ("approve", "refuse", "receive")}
     for route, operation in operations.items():
         assert ("If-None-Match" in parameters_of(operation)) == (route in read), route
         assert ("304" in operation["responses"]) == (route in read), route
         assert ("If-Match" in parameters_of(operation)) == (route in changed), route
         assert ("412" in operation["responses"]) == (route in changed), route
-    for route in read | changed | {"POST orders", "POST products"}:
+    for route in read | changed | {"POST orders", "POST products", "POST returns"}:
         succeeds = next(response for code, response in operations[route]["responses"].items() if code.startswith("2"))
         assert "ETag" in succeeds["headers"], route
-    for route in "POST orders", "POST products":
+    for route in "POST orders", "POST products", "POST returns":
         assert "Location" in operations[route]["responses"]["201"]["headers"]
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from api_calls import COMES_AFTER, System, examples, kind_of, routes
+from api_calls import System, examples, kind_of, routes, steps_before
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import transaction
@@ -59,6 +59,12 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/deliver":     ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET returns":                            ("fulfillment",  Statuses(401, 200, 200, 200, 200)),
+    "POST returns":                           ("fulfillment",  Statuses(401, 404, 404, 201, 201)),
+    "GET returns/<number:id>":                ("fulfillment",  Statuses(401, 404, 404, 200, 200)),
+    "POST returns/<number:id>/approve":       ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST returns/<number:id>/refuse":        ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST returns/<number:id>/receive":       ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET consumers":                          ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/pause":  ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/resume": ("integration",  Statuses(401, 403, 403, 403, 200)),
@@ -95,8 +101,8 @@ def test_every_caller_gets_the_status_in_the_table(
         "staff with view permissions only": 403 if changes else statuses.staff,
     }
     clients = callers(context)
-    if route in COMES_AFTER:
-        assert clients["staff of every context"].call(examples(system)[COMES_AFTER[route]]).status_code < 300
+    for earlier in steps_before(route):
+        assert clients["staff of every context"].call(examples(system)[earlier]).status_code < 300
     before = all_rows()
 
     for caller, status in expected.items():
@@ -149,7 +155,7 @@ def test_a_buyer_sees_only_their_own_orders_in_a_list(
 
     assert numbers(buyer) == [system.order]
     assert numbers(stranger) == [theirs]
-    assert numbers(operator) == sorted([system.order, theirs])
+    assert {system.order, theirs} < {*numbers(operator)}
 
 
 def test_a_placed_order_is_hidden_from_other_buyers(

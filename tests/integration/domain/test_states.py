@@ -5,7 +5,7 @@ from enum import Enum
 import pytest
 
 from billing.models import INVOICE_LIFE, PAYMENT_LIFE, REFUND_LIFE
-from fulfillment.models import SHIPMENT_LIFE
+from fulfillment.models import RETURN_LIFE, SHIPMENT_LIFE
 from integration.domain.errors import NotYet
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, NotAllowed, StateTable
 from inventory.models import RESERVATION_LIFE
@@ -32,6 +32,7 @@ LIVES = {
     "invoice": (INVOICE_LIFE, {"refunded", "void"}),
     "payment": (PAYMENT_LIFE, {"succeeded"}),
     "refund": (REFUND_LIFE, {"issued"}),
+    "return": (RETURN_LIFE, {"refused", "closed"}),
     "shipment": (SHIPMENT_LIFE, {"delivered", "cancelled"}),
 }
 """All state tables of the project with their final states."""
