@@ -24,11 +24,29 @@ from django.db.models import Count
 from billing.commands import note_call_back, refund_in_part, refund_lines, settle_discrepancy
 from billing.gateways import Booked, CallBack, Charged
 from billing.models import Discrepancy, Invoice, Payment
-from fulfillment.commands import deliver_shipment, dispatch_shipment
-from fulfillment.models import Shipment
+from fulfillment.commands import (
+    approve_return,
+    deliver_shipment,
+    dispatch_shipment,
+    receive_return,
+    refuse_return,
+    request_return,
+)
+from fulfillment.events import ReceivedLine
+from fulfillment.models import Return, Shipment
+from fulfillment.models.return_policy import TIME_TO_SEND, ReturnReason
+from fulfillment.policies.returns import lapse_returns
 from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import (
+    BuyerId,
+    InvoiceNumber,
+    OrderNumber,
+    PaymentMethodId,
+    ReturnId,
+    ShipmentId,
+    Sku,
+)
 from integration.domain.money import Money
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due, deliver_onward
@@ -160,6 +178,7 @@ class Walk:
         self.place_first_orders()
         self.whole_order()
         self.ship()
+        self.return_goods()
         self.cancel_orders()
         self.use_vouchers()
         self.fail_orders()
@@ -216,6 +235,38 @@ class Walk:
             sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
             self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
         self._react()
+
+    def return_goods(self) -> None:
+        """Return a part of delivered orders: some returns are refused, some received, and some never sent."""
+        numbers = self._placed()
+        self._react()
+        for shipment in self._shipments(numbers):
+            dispatch_shipment(shipment, "DHL", "JD0143")
+        self._react()
+        for shipment in self._shipments(numbers):
+            deliver_shipment(shipment)
+        self._react()
+        asked = list[ReturnId]()
+        for line in range(3):
+            for i, number in enumerate(numbers):
+                units = [(self._skus_of(i)[line], 1, ReturnReason.DAMAGED)]
+                called = "fulfillment.request_return" + (", the order's first" if line == 0 else "")
+                asked.append(ReturnId(self._command(request_return, number, units, "broken", called=called).id))
+            self._react()
+        refused, lapsing, received = (asked[n : n + self.orders] for n in range(0, 3 * self.orders, self.orders))
+        for id in refused:
+            self._command(refuse_return, id, "used")
+        for id in [*lapsing, *received]:
+            self._command(approve_return, id)
+        self._react()
+        for id in received:
+            (line,) = Return.objects.get(pk=id).line_rows.all()
+            self._command(receive_return, id, [ReceivedLine(Sku(line.sku), 1, "restock")])
+        self._react()
+        with clock.moved(TIME_TO_SEND + timedelta(days=1)):
+            self.reactions["fulfillment.lapse-returns"] = self.meter.cost_of(lapse_returns)
+            self._react()
+        assert {*Return.objects.filter(pk__in=[*lapsing, *received]).values_list("status", flat=True)} == {"closed"}
 
     def _ship_in_parts(self) -> None:
         numbers = self._placed()
