@@ -129,8 +129,8 @@ class InvoiceLinesCredited(DomainEvent, kw_only=True):
     lines: tuple[CreditedLine, ...]
 
 
-@domain_event("billing.invoice_units_given_back", says="{units} of invoice {invoice} were given back ({cause})")
-class InvoiceUnitsGivenBack(DomainEvent, kw_only=True, omit_defaults=True):
+@domain_event("billing.invoice_units_reversed", says="{units} of invoice {invoice} were reversed ({cause})")
+class InvoiceUnitsReversed(DomainEvent, kw_only=True, omit_defaults=True):
     """Units were cancelled, returned or lost. Their money is credited to the lines, less what is withheld.
 
     Each `cause`, a cancellation, a receipt or a shipment, counts once.

@@ -12,7 +12,7 @@ from ordering.queries.terms import exempt_products
 
 
 class OrdersOfOrdering:
-    """Answers fulfillment's questions about orders from ordering."""
+    """Ordering, as fulfillment asks it."""
 
     def facts(self, order: OrderNumber) -> OrderFacts | None:
         found = Order.objects.filter(pk=order).only("currency", "created_at").first()

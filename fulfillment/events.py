@@ -139,7 +139,7 @@ class ReturnRequested(DomainEvent, kw_only=True, omit_defaults=True):
     lines: tuple[LineToReturn, ...]
     note: PersonalText
     withdrawal: WithdrawalId | None = None
-    shipping_kept: Money | None = None
+    shipping_withheld: Money | None = None
 
 
 @domain_event("fulfillment.return_approved", says="return {return_} of order {order} was approved until {send_by}")
@@ -158,7 +158,9 @@ class ReturnRefused(DomainEvent, kw_only=True):
     reason: str
 
 
-@domain_event("fulfillment.return_received", says="return {return_} was received in part {receipt}: {lines}")
+@domain_event(
+    "fulfillment.return_received", says="return {return_} of order {order} was received in part {receipt}: {lines}"
+)
 class ReturnReceived(DomainEvent, kw_only=True, omit_defaults=True):
     """Goods of a return came back. `fee` and `reduction`, for diminished value, are less to refund."""
 
@@ -171,7 +173,7 @@ class ReturnReceived(DomainEvent, kw_only=True, omit_defaults=True):
     reduction_reason: str = ""
 
 
-@domain_event("fulfillment.return_lapsed", says="of return {return_} these never came: {quantities}")
+@domain_event("fulfillment.return_lapsed", says="of return {return_} of order {order} these never came: {quantities}")
 class ReturnLapsed(DomainEvent, kw_only=True):
     """Goods of an approved return were not sent in time."""
 
@@ -180,7 +182,7 @@ class ReturnLapsed(DomainEvent, kw_only=True):
     quantities: dict[Sku, int]
 
 
-@domain_event("fulfillment.return_settled", says="{amount} is refunded for what came with {receipt}")
+@domain_event("fulfillment.return_settled", says="{amount} is refunded for what came of order {order} with {receipt}")
 class ReturnSettled(DomainEvent, kw_only=True):
     """Billing decided what is refunded for a receipt, perhaps nothing."""
 
@@ -198,7 +200,7 @@ class ReturnClosed(DomainEvent, kw_only=True):
     order: OrderNumber
 
 
-@domain_event("fulfillment.return_anonymized", says="return {return_} was anonymized", erases=True)
+@domain_event("fulfillment.return_anonymized", says="return {return_} of order {order} was anonymized", erases=True)
 class ReturnAnonymized(DomainEvent, kw_only=True):
     """The buyer was erased, and with them the note of the return."""
 

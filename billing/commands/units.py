@@ -17,7 +17,7 @@ def refund_units(
     reason: str,
     *,
     less: Money | None = None,
-    shipping_kept: Money | None = None,
+    shipping_withheld: Money | None = None,
 ) -> Money | None:
     """Refund units of an order; once all of it was cancelled, returned or lost, shipping is refunded, too.
 
@@ -25,7 +25,7 @@ def refund_units(
         cause: the identifier of the cancellation, the receipt or the shipment; each counts once.
         units: how many units, by SKU.
         less: a fee or diminished value, which is withheld.
-        shipping_kept: the part of shipping that is not refunded.
+        shipping_withheld: the part of shipping that is not refunded.
 
     Returns:
         What is refunded because of it, perhaps nothing; None if the cause counted before.
@@ -38,4 +38,4 @@ def refund_units(
         invoice = work.find(Invoice, invoice_of(order))
         if invoice is None:
             raise NotYet(f"order {order} has no invoice yet")
-        return invoice.give_back(cause, units, reason, less, shipping_kept)
+        return invoice.reverse_units(cause, units, reason, less, shipping_withheld)

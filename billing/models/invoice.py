@@ -40,7 +40,7 @@ INVOICE_LIFE = StateTable(
         "settle":                 _row(PAID,   IGNORE,   IGNORE,  STAY),
         "void":                   _row(VOID,   STAY,     IGNORE,  IGNORE),
         "refund_in_part":         _row(REFUSE, STAY,     REFUSE,  REFUSE),
-        "give_back":              _row(NOT_YET, STAY,    STAY,    IGNORE),
+        "reverse_units":          _row(NOT_YET, STAY,    STAY,    IGNORE),
         "record_refund":          _row(REFUSE, REFUNDED, REFUSE,  STAY),
     },
 )  # fmt: skip

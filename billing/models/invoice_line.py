@@ -118,7 +118,7 @@ def spread(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], amount: Mo
 def credit_units_back(
     lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], back: Mapping[Sku, int], left: Money, less: Money
 ) -> list[CreditedLine]:
-    """What giving back units credits to the lines: what they are worth, less an amount that is shared out over them.
+    """What reversing units credits to the lines: what they are worth, less an amount that is shared out over them.
 
     Units that an operator refunded before are not refunded again.
 

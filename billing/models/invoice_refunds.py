@@ -55,7 +55,7 @@ class RefundableInvoice(OfOneStory):
     * `refunded`: the sum of the issued refunds.
     * `withheld`: fees and diminished value of goods that came back, which are not refunded.
 
-    `causes` are the cancellations, receipts and shipments for which units were given back.
+    `causes` are the cancellations, receipts and shipments for which units were reversed.
     """
 
     lines: "list[InvoiceLine]"
@@ -116,13 +116,13 @@ class RefundableInvoice(OfOneStory):
             self._require_left(amount)
             self._grant(credited, amount, reason)
 
-    def give_back(
+    def reverse_units(
         self,
         cause: str,
         units: Mapping[Sku, int],
         reason: str,
         less: Money | None = None,
-        shipping_kept: Money | None = None,
+        shipping_withheld: Money | None = None,
     ) -> Money | None:
         """Refund units that were cancelled, returned or lost. Once all of them were, shipping is refunded, too.
 
@@ -130,7 +130,7 @@ class RefundableInvoice(OfOneStory):
             cause: the cancellation, receipt or shipment; each counts once.
             units: by SKU; `credit_units` says what they pay.
             less: a fee or diminished value, which is withheld.
-            shipping_kept: the part of shipping that is not refunded.
+            shipping_withheld: the part of shipping that is not refunded.
 
         Returns:
             What is refunded because of it, perhaps nothing; None if the cause counted before.
@@ -139,7 +139,7 @@ class RefundableInvoice(OfOneStory):
             NotYet: the invoice is not paid yet.
             NotInvoiced: a SKU is not on the invoice.
         """
-        if cause in (self.causes or ()) or not self.accepts("give_back"):
+        if cause in (self.causes or ()) or not self.accepts("reverse_units"):
             return None
         zero, left = Money.zero(self.currency), self.paid - self.refund_owed
         if not units:
@@ -152,10 +152,10 @@ class RefundableInvoice(OfOneStory):
         amount = Money.sum((line.amount for line in credited), self.currency)
         withheld = Money.sum((line.amount for line in worth), self.currency) - amount
         if all(line.units_back + back.get(sku, 0) == line.quantity for sku, line in own.items()):
-            kept = min(shipping_kept or zero, self._shipping_left)
-            amount += min(self._shipping_left - kept, left - amount)
+            withheld_shipping = min(shipping_withheld or zero, self._shipping_left)
+            amount += min(self._shipping_left - withheld_shipping, left - amount)
         self.record(
-            events.InvoiceUnitsGivenBack(
+            events.InvoiceUnitsReversed(
                 **self._ids, cause=cause, units=back, lines=tuple(credited), withheld=withheld or None
             )
         )
@@ -199,8 +199,8 @@ class RefundableInvoice(OfOneStory):
     def _require_left(self, amount: Money) -> None:
         self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
 
-    @applies(events.InvoiceUnitsGivenBack)
-    def _units_given_back(self, event: events.InvoiceUnitsGivenBack) -> None:
+    @applies(events.InvoiceUnitsReversed)
+    def _units_reversed(self, event: events.InvoiceUnitsReversed) -> None:
         self.causes = [*(self.causes or ()), event.cause]
         self.withheld += event.withheld or Money.zero(self.currency)
         for line in self.lines:

@@ -29,7 +29,7 @@ def refund_return(event: contracts.fulfillment.ReturnReceived) -> None:
         units,
         f"returned ({event.receipt})",
         less=_sum(event.fee, event.reduction),
-        shipping_kept=event.shipping_kept,
+        shipping_withheld=event.shipping_withheld,
     )
     if amount is not None:
         publish(

@@ -16,7 +16,7 @@ from fulfillment.commands.returns import (
     request_return,
     return_approval,
     settle_return,
-    shipping_kept,
+    shipping_withheld,
 )
 from fulfillment.commands.stops import stop_shipment
 
@@ -39,6 +39,6 @@ __all__ = [
     "return_approval",
     "settle_return",
     "shipment_of",
-    "shipping_kept",
+    "shipping_withheld",
     "stop_shipment",
 ]

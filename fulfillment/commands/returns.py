@@ -81,7 +81,7 @@ def open_approved_return(
     units: Mapping[Sku, int],
     reason: ReturnReason,
     withdrawal: WithdrawalId | None = None,
-    shipping_kept: Money | None = None,
+    shipping_withheld: Money | None = None,
 ) -> Return:
     """Open a return that nobody needs to approve: of a withdrawal, or of a parcel that came back.
 
@@ -90,7 +90,7 @@ def open_approved_return(
     order = OrderNumber(goods.order)
     names, terms = _names(work, order), return_terms(reason, "", is_exempt=False)
     lines = [LineToReturn(sku, names[sku], n, reason.value, terms.by_right) for sku, n in units.items()]
-    opened = _open(work, goods, lines, withdrawal=withdrawal, shipping_kept=shipping_kept)
+    opened = _open(work, goods, lines, withdrawal=withdrawal, shipping_withheld=shipping_withheld)
     opened.approve(clock.now() + TIME_TO_SEND)
     return opened
 
@@ -189,10 +189,10 @@ def return_approval(id: ReturnId, send_by: datetime) -> ReturnApproved:
     )
 
 
-def shipping_kept(id: ReturnId) -> Money | None:
+def shipping_withheld(id: ReturnId) -> Money | None:
     """What of the shipping is not refunded, even if the return completes what came back of the order."""
     with unit_of_work() as work:
-        return work.get(Return, id).shipping_kept
+        return work.get(Return, id).shipping_withheld
 
 
 def lock_returns(ids: Collection[ReturnId]) -> None:
@@ -267,12 +267,12 @@ def _open(
     *,
     note: str = "",
     withdrawal: WithdrawalId | None = None,
-    shipping_kept: Money | None = None,
+    shipping_withheld: Money | None = None,
 ) -> Return:
     order = OrderNumber(goods.order)
     id = ReturnId(sibling("R", order, goods.returns + 1))
     goods.ask_return(id, {line.sku: line.quantity for line in lines})
-    opened = Return.request(id, order, lines, note, withdrawal, shipping_kept)
+    opened = Return.request(id, order, lines, note, withdrawal, shipping_withheld)
     work.add(opened)
     return opened
 

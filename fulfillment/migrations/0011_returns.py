@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('fee_minor', integration.storage.columns.MinorUnitsField(default=0)),
                 ('reduction_minor', integration.storage.columns.MinorUnitsField(default=0)),
                 ('reduction_reason', models.CharField(blank=True, max_length=500)),
-                ('shipping_kept_data', models.JSONField(null=True)),
+                ('shipping_withheld_data', models.JSONField(null=True)),
             ],
             options={
                 'ordering': ['-created_at'],

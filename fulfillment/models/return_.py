@@ -35,7 +35,7 @@ class Return(OfOneStory):
 
     * `send_by`: what has not come by then is not expected any more; set when the return is approved.
     * `receipts`: by receipt, the refund that billing decided in minor units; None until it has.
-    * `shipping_kept_data`: what of the shipping a full withdrawal does not refund.
+    * `shipping_withheld_data`: what of the shipping a full withdrawal does not refund.
     """
 
     stream = "return"
@@ -55,7 +55,7 @@ class Return(OfOneStory):
     fee_minor = MinorUnitsField(default=0)
     reduction_minor = MinorUnitsField(default=0)
     reduction_reason = models.CharField(max_length=500, blank=True)
-    shipping_kept_data = models.JSONField(null=True)
+    shipping_withheld_data = models.JSONField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -77,7 +77,7 @@ class Return(OfOneStory):
         lines: Sequence[LineToReturn],
         note: str = "",
         withdrawal: WithdrawalId | None = None,
-        shipping_kept: Money | None = None,
+        shipping_withheld: Money | None = None,
     ) -> Self:
         """A new return, which waits for approval; the caller has checked that the goods may come back."""
         requested = cls()
@@ -88,7 +88,7 @@ class Return(OfOneStory):
                 lines=tuple(lines),
                 note=note,
                 withdrawal=withdrawal,
-                shipping_kept=shipping_kept,
+                shipping_withheld=shipping_withheld,
             )
         )
         return requested
@@ -135,9 +135,9 @@ class Return(OfOneStory):
         return Money.of_minor(sum(decided), self.currency) if decided else None
 
     @property
-    def shipping_kept(self) -> Money | None:
+    def shipping_withheld(self) -> Money | None:
         """What of the shipping is not refunded; None: all of it may be."""
-        return Money(**self.shipping_kept_data) if self.shipping_kept_data else None
+        return Money(**self.shipping_withheld_data) if self.shipping_withheld_data else None
 
     def approve(self, send_by: datetime) -> None:
         """Let the buyer send the goods; raises `NotAllowed` unless the return is `requested`."""
@@ -225,7 +225,7 @@ class Return(OfOneStory):
     def _requested(self, event: events.ReturnRequested) -> None:
         self.id, self.order, self.note = event.return_, event.order, event.note
         self.withdrawal = event.withdrawal or ""
-        self.shipping_kept_data = msgspec.to_builtins(event.shipping_kept)
+        self.shipping_withheld_data = msgspec.to_builtins(event.shipping_withheld)
         self.lines = [
             ReturnLine.of(
                 self,

@@ -9,7 +9,7 @@ A shop with another policy replaces this file. Nothing else knows a period or a 
   free of charge.
 * *Other*: 14 days, by the shop's goodwill.
 
-A fee is possible only outside the right of withdrawal: article 9(1) of Directive 2011/83/EU excludes other costs than
+The right of withdrawal excludes a fee: article 9(1) of Directive 2011/83/EU excludes other costs than
 those of articles 13(2) and 14, which are a costlier delivery, the postage back, and diminished value.
 """
 

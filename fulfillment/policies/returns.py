@@ -1,4 +1,4 @@
-"""Fulfillment's part of returns: what it publishes, what billing answers, and what happens when time passes."""
+"""Fulfillment's part of returns: what it publishes, what billing decides, and what happens when time passes."""
 
 import logging
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def publish_return_received(event: events.ReturnReceived) -> None:
             fee=event.fee,
             reduction=event.reduction,
             reduction_reason=event.reduction_reason,
-            shipping_kept=commands.shipping_kept(event.return_),
+            shipping_withheld=commands.shipping_withheld(event.return_),
         )
     )
 

@@ -20,7 +20,7 @@ BEGINS_WITH = {
 }
 """The event with which the period of a shipment begins, by its status.
 
-Nobody tells of the delivery of a shipment that stays `dispatched`, so its period begins with the dispatch.
+The delivery of a shipment that stays `dispatched` is not reported, so its period begins with the dispatch.
 """
 NEVER_ARRIVES = ("cancelled", "lost", "returned_to_sender")
 

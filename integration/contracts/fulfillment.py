@@ -130,8 +130,8 @@ class ReturnRefused(IntegrationEvent, kw_only=True):
 class ReturnReceived(IntegrationEvent, kw_only=True, omit_defaults=True):
     """Goods of a return came back. A return may come in several receipts; each counts once.
 
-    `fee` and `reduction`, for diminished value, are less to refund. `shipping_kept` is not refunded if this completes
-    what came back of the order.
+    `fee` and `reduction`, for diminished value, are less to refund. `shipping_withheld` is not refunded if with this all
+    of the order came back.
     """
 
     order: OrderNumber
@@ -141,7 +141,7 @@ class ReturnReceived(IntegrationEvent, kw_only=True, omit_defaults=True):
     fee: Money | None = None
     reduction: Money | None = None
     reduction_reason: str = ""
-    shipping_kept: Money | None = None
+    shipping_withheld: Money | None = None
 
 
 @contract("fulfillment.return-closed")

@@ -2,8 +2,8 @@
 
 Directive 2011/83/EU on consumer rights, article 9: a consumer may withdraw from a distance contract within 14 days,
 without a reason. The period ends 14 days after the consumer has the last good of the order. Article 16 lists goods that
-are exempt. The countries of the European Economic Area apply the directive; the United Kingdom kept the rule in its
-Consumer Contracts Regulations 2013 (regulations 29 and 30), Switzerland has none.
+are exempt. The countries of the European Economic Area apply the directive; the United Kingdom has the same rule
+in its Consumer Contracts Regulations 2013 (regulations 29 and 30), Switzerland has none.
 
 A shop may grant the right elsewhere, too: this one does, with the same period (`ELSEWHERE`). It may grant more time
 to some countries in `PERIODS`, never less than the law says.

@@ -1,4 +1,4 @@
-"""Returns over REST: a buyer asks for one, staff decide and receive it, and the whole system follows."""
+"""Returns over REST: a buyer asks for one, staff decide and receive it, and stock and money change."""
 
 from collections.abc import Callable
 from typing import Any

@@ -107,8 +107,8 @@ def test_a_return_is_requested_approved_received_in_parts_and_closed(
     assert (line.restocked, line.quarantined, line.written_off, line.missing, line.lapsed) == (1, 1, 1, 0, 0)
     assert _asked() == {MUG: 3, LAMP: 0}
     assert [receipt.receipt for receipt in published(to_others.ReturnReceived)] == ["R-1-1-1", "R-1-1-2"]
-    (told,) = published(to_others.ReturnApproved)
-    assert told.shop_pays_postage
+    (approval,) = published(to_others.ReturnApproved)
+    assert approval.shop_pays_postage
     assert len(published(to_others.ReturnClosed)) == 1
     assert {"return", "fulfillment_order"} <= compare_rows_with_history()
 
@@ -161,7 +161,7 @@ def test_the_periods_begin_with_the_last_delivery(arranged: None, after: After) 
     commands.request_return(ORDER, [(MUG, 1, CHANGED_MIND)])  # the other parcel has not arrived
     commands.dispatch_shipment(SECOND, "DHL", "2")
     after(timedelta(days=14))
-    commands.request_return(ORDER, [(MUG, 1, CHANGED_MIND)])  # nobody told of its delivery
+    commands.request_return(ORDER, [(MUG, 1, CHANGED_MIND)])  # its delivery is not reported
     commands.deliver_shipment(SECOND)
     after(timedelta(days=14))
     commands.request_return(ORDER, [(MUG, 1, CHANGED_MIND)])

@@ -7,7 +7,7 @@ from integration.storage.constraints import AddCheck
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0015_units_refunded_at_most_invoiced")]
+    dependencies = [("billing", "0016_invoice_changes")]
 
     operations = [
         migrations.AddField(

@@ -6,6 +6,6 @@ from integration.storage.constraints import ValidateCheck
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0016_units_given_back")]
+    dependencies = [("billing", "0017_units_reversed")]
 
     operations = [ValidateCheck("invoiceline", "units_back_at_most_invoiced")]

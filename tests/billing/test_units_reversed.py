@@ -24,21 +24,21 @@ def usd(minor: int) -> Money:
 def test_what_comes_back_in_parts_refunds_what_was_paid_and_the_last_part_shipping() -> None:
     invoice = paid({MUG: (3, 1250), LAMP: (1, 8000)}, discount=115, shipping=499)
 
-    assert invoice.give_back("C-1-1", {MUG: 1}, "cancelled") == usd(1238)
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") == usd(1237)
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") is None, "it counted before"
-    assert invoice.give_back("R-1-1-2", {MUG: 1, LAMP: 1}, "returned") == usd(1238 + 7922 + 499)
+    assert invoice.reverse_units("C-1-1", {MUG: 1}, "cancelled") == usd(1238)
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") == usd(1237)
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") is None, "it counted before"
+    assert invoice.reverse_units("R-1-1-2", {MUG: 1, LAMP: 1}, "returned") == usd(1238 + 7922 + 499)
 
     assert invoice.refund_owed == invoice.granted == invoice.paid
     assert [(line.units_back, line.units_refunded) for line in invoice.lines] == [(3, 3), (1, 1)]
     assert_is_its_history(invoice)
 
 
-def test_a_fee_and_kept_shipping_are_withheld() -> None:
+def test_a_fee_and_a_part_of_shipping_are_withheld() -> None:
     invoice = paid({MUG: (2, 1000)}, shipping=900)
 
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned", usd(300)) == usd(700)
-    assert invoice.give_back("R-1-1-2", {MUG: 1}, "returned", usd(5000), usd(400)) == usd(500)
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned", usd(300)) == usd(700)
+    assert invoice.reverse_units("R-1-1-2", {MUG: 1}, "returned", usd(5000), usd(400)) == usd(500)
 
     assert (invoice.withheld, invoice.refund_owed) == (usd(300 + 1000), usd(1200))
     assert [line.credited for line in invoice.lines] == [usd(700)]
@@ -49,8 +49,8 @@ def test_units_that_an_operator_refunded_are_not_refunded_again() -> None:
     invoice = paid({MUG: (2, 1000)}, shipping=300)
     invoice.refund_lines({MUG: 1}, "scratched")
 
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") == usd(1000)
-    assert invoice.give_back("R-1-1-2", {MUG: 1}, "returned") == usd(300), "only shipping is left"
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") == usd(1000)
+    assert invoice.reverse_units("R-1-1-2", {MUG: 1}, "returned") == usd(300), "only shipping is left"
     assert refunds_of(invoice) == [1000, 1000, 300]
 
 
@@ -58,7 +58,7 @@ def test_an_amount_that_an_operator_refunded_is_not_refunded_again() -> None:
     invoice = paid({MUG: (1, 1000)}, shipping=1000)
     invoice.refund_in_part(usd(500), "late")
 
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") == usd(1500)
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") == usd(1500)
     assert invoice.refund_owed == invoice.paid
 
 
@@ -68,19 +68,19 @@ def test_nothing_is_refunded_twice_once_all_is() -> None:
     invoice.record_refund(invoice.last_owed.refund, usd(1000))
     assert invoice.status == "refunded"
 
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") == NOTHING
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") == NOTHING
     assert refunds_of(invoice) == [1000]
-    assert not [r for r in invoice.recorded_events[-1:] if not isinstance(r.event, events.InvoiceUnitsGivenBack)]
+    assert not [r for r in invoice.recorded_events[-1:] if not isinstance(r.event, events.InvoiceUnitsReversed)]
 
 
 def test_an_order_that_cost_nothing_refunds_nothing() -> None:
     invoice = paid({MUG: (1, 0)}, discount=0)
-    assert invoice.give_back("R-1-1-1", {MUG: 1}, "returned") == NOTHING
+    assert invoice.reverse_units("R-1-1-1", {MUG: 1}, "returned") == NOTHING
 
 
-def test_what_was_not_invoiced_cannot_be_given_back() -> None:
+def test_what_was_not_invoiced_cannot_be_reversed() -> None:
     with pytest.raises(NotInvoiced):
-        paid({MUG: (1, 1000)}).give_back("R-1-1-1", {ATLAS: 1}, "returned")
+        paid({MUG: (1, 1000)}).reverse_units("R-1-1-1", {ATLAS: 1}, "returned")
 
 
 @pytest.mark.django_db
@@ -104,7 +104,7 @@ def invoices(draw: st.DrawFn) -> tuple[Invoice, Mapping[Sku, int]]:
 
 
 @given(invoices(), st.data())
-def test_any_partition_gives_back_exactly_what_was_paid(
+def test_any_partition_refunds_exactly_what_was_paid(
     drawn: tuple[Invoice, Mapping[Sku, int]], data: st.DataObject
 ) -> None:
     invoice, left = drawn[0], dict(drawn[1])
@@ -118,7 +118,7 @@ def test_any_partition_gives_back_exactly_what_was_paid(
             amount = Money.of_minor(data.draw(st.integers(1, most)), invoice.currency)
             if invoice.status == "paid":
                 invoice.refund_in_part(amount, "late")
-        invoice.give_back(f"R-1-1-{part}", units, "returned")
+        invoice.reverse_units(f"R-1-1-{part}", units, "returned")
         left = {sku: quantity - units.get(sku, 0) for sku, quantity in left.items() if quantity > units.get(sku, 0)}
 
     assert invoice.refund_owed == invoice.paid
