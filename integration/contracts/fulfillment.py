@@ -130,8 +130,8 @@ class ReturnRefused(IntegrationEvent, kw_only=True):
 class ReturnReceived(IntegrationEvent, kw_only=True, omit_defaults=True):
     """Goods of a return came back. A return may come in several receipts; each counts once.
 
-    `fee` and `reduction`, for diminished value, are less to refund. `shipping_withheld` is not refunded if with this all
-    of the order came back.
+    `fee` and `reduction`, for diminished value, are less to refund. `shipping_withheld` is not refunded when the last
+    goods of the order come back.
     """
 
     order: OrderNumber
