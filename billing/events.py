@@ -129,21 +129,6 @@ class InvoiceLinesCredited(DomainEvent, kw_only=True):
     lines: tuple[CreditedLine, ...]
 
 
-@domain_event("billing.invoice_units_reversed", says="{units} of invoice {invoice} were reversed ({cause})")
-class InvoiceUnitsReversed(DomainEvent, kw_only=True, omit_defaults=True):
-    """Units were cancelled, returned or lost. Their money is credited to the lines, less what is withheld.
-
-    Each `cause`, a cancellation, a receipt or a shipment, counts once.
-    """
-
-    invoice: InvoiceNumber
-    order: OrderNumber
-    cause: str
-    units: dict[Sku, int]
-    lines: tuple[CreditedLine, ...]
-    withheld: Money | None = None
-
-
 @domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")
 class InvoiceRefunded(DomainEvent, kw_only=True):
     """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""

@@ -21,7 +21,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.plain_prices import plain_totals
-from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
+from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 
 
 class AmountMismatch(Refused):
@@ -40,7 +40,6 @@ INVOICE_LIFE = StateTable(
         "settle":                 _row(PAID,   IGNORE,   IGNORE,  STAY),
         "void":                   _row(VOID,   STAY,     IGNORE,  IGNORE),
         "refund_in_part":         _row(REFUSE, STAY,     REFUSE,  REFUSE),
-        "reverse_units":          _row(NOT_YET, STAY,    STAY,    IGNORE),
         "record_refund":          _row(REFUSE, REFUNDED, REFUSE,  STAY),
     },
 )  # fmt: skip

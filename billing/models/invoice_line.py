@@ -32,7 +32,6 @@ class InvoiceLine(Part):
     `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
     older code. `Invoice.line_totals` knows it.
     `units_refunded` counts the units that were refunded, `credited` their money and the line's part of other refunds.
-    `units_back` counts those that were cancelled, returned or lost; an operator may refund others, too.
     """
 
     invoice = models.ForeignKey("Invoice", on_delete=models.CASCADE, related_name="line_rows", db_index=False)
@@ -42,7 +41,6 @@ class InvoiceLine(Part):
     currency = CurrencyField()
     unit_price_minor = MinorUnitsField()
     units_refunded = models.IntegerField(default=0, db_default=0)
-    units_back = models.IntegerField(default=0, db_default=0)
     credited_minor = MinorUnitsField(default=0, db_default=0)
     total_minor = MinorUnitsField(null=True)
     unit_price, credited, total = money("unit_price_minor"), money("credited_minor"), money("total_minor")
@@ -54,9 +52,6 @@ class InvoiceLine(Part):
             models.CheckConstraint(
                 condition=Q(units_refunded__gte=0, units_refunded__lte=F("quantity"), credited_minor__gte=0),
                 name="units_refunded_at_most_invoiced",
-            ),
-            models.CheckConstraint(
-                condition=Q(units_back__gte=0, units_back__lte=F("quantity")), name="units_back_at_most_invoiced"
             ),
         ]
 
@@ -113,24 +108,3 @@ def spread(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], amount: Mo
     shipping = max(left - Money.sum(remains, left.currency), Money.zero(left.currency))
     shares = amount.allocate([remaining.minor for remaining in [*remains, shipping]])
     return [CreditedLine(Sku(line.sku), 0, share) for line, share in zip(lines, shares, strict=False) if share]
-
-
-def credit_units_back(
-    lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], back: Mapping[Sku, int], left: Money, less: Money
-) -> list[CreditedLine]:
-    """What reversing units credits to the lines: what they are worth, less an amount that is shared out over them.
-
-    Units that an operator refunded before are not refunded again.
-
-    Args:
-        lines, totals: the lines, and what each of them costs, by SKU.
-        back: the units, by SKU; all of them are on the lines.
-        left: what was paid and is not owed back yet.
-        less: what is withheld, at most what the units are worth.
-    """
-    by_sku = {line.sku: line for line in lines}
-    refunded = {sku: min(units, by_sku[sku].quantity - by_sku[sku].units_refunded) for sku, units in back.items()}
-    credited = credit_units(lines, totals, {sku: units for sku, units in refunded.items() if units}, left)
-    worth = Money.sum((line.amount for line in credited), left.currency)
-    shares = (worth - min(less, worth)).allocate([line.amount.minor for line in credited]) if credited else []
-    return [CreditedLine(line.sku, line.quantity, share) for line, share in zip(credited, shares, strict=True)]

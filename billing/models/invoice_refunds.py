@@ -10,14 +10,7 @@ from django.db import models
 
 from billing import events
 from billing.events import CreditedLine
-from billing.models.invoice_line import (
-    InvoiceLine,
-    MoreThanIsLeft,
-    NotInvoiced,
-    credit_units,
-    credit_units_back,
-    spread,
-)
+from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, credit_units, spread
 from billing.models.numbers import payment_of
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
@@ -51,11 +44,8 @@ class RefundableInvoice(OfOneStory):
     * `total`: what is due for the lines and for shipping, after `discount`.
     * `paid`: what the payment brought, zero or `total`.
     * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
-    * `granted`: the part of `refund_owed` without the cancellation of the whole order.
+    * `granted`: the part of `refund_owed` that operators granted without a cancellation.
     * `refunded`: the sum of the issued refunds.
-    * `withheld`: fees and diminished value of goods that came back, which are not refunded.
-
-    `causes` are the cancellations, receipts and shipments for which units were reversed.
     """
 
     lines: "list[InvoiceLine]"
@@ -72,13 +62,10 @@ class RefundableInvoice(OfOneStory):
     granted_minor = MinorUnitsField(default=0)
     refund_owed_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
-    withheld_minor = MinorUnitsField(default=0, db_default=0)
-    causes = models.JSONField(null=True, editable=False)
     refund_count = models.PositiveSmallIntegerField(default=0)
     discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
     paid = money("paid_minor")
     granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
-    withheld = money("withheld_minor")
 
     class Meta:
         abstract = True
@@ -116,60 +103,6 @@ class RefundableInvoice(OfOneStory):
             self._require_left(amount)
             self._grant(credited, amount, reason)
 
-    def reverse_units(
-        self,
-        cause: str,
-        units: Mapping[Sku, int],
-        reason: str,
-        less: Money | None = None,
-        shipping_withheld: Money | None = None,
-    ) -> Money | None:
-        """Refund units that were cancelled, returned or lost. Once all of them were, shipping is refunded, too.
-
-        Args:
-            cause: the cancellation, receipt or shipment; each counts once.
-            units: by SKU; `credit_units` says what they pay.
-            less: a fee or diminished value, which is withheld.
-            shipping_withheld: the part of shipping that is not refunded.
-
-        Returns:
-            What is refunded because of it, perhaps nothing; None if the cause counted before.
-
-        Raises:
-            NotYet: the invoice is not paid yet.
-            NotInvoiced: a SKU is not on the invoice.
-        """
-        if cause in (self.causes or ()) or not self.accepts("reverse_units"):
-            return None
-        zero, left = Money.zero(self.currency), self.paid - self.refund_owed
-        if not units:
-            return zero
-        own = {Sku(line.sku): line for line in self.lines}
-        self.require(own.keys() >= units.keys(), NotInvoiced)
-        back = {sku: min(quantity, own[sku].quantity - own[sku].units_back) for sku, quantity in units.items()}
-        worth = credit_units_back(self.lines, self.line_totals(), back, left, zero)
-        credited = credit_units_back(self.lines, self.line_totals(), back, left, less or zero)
-        amount = Money.sum((line.amount for line in credited), self.currency)
-        withheld = Money.sum((line.amount for line in worth), self.currency) - amount
-        if all(line.units_back + back.get(sku, 0) == line.quantity for sku, line in own.items()):
-            withheld_shipping = min(shipping_withheld or zero, self._shipping_left)
-            amount += min(self._shipping_left - withheld_shipping, left - amount)
-        self.record(
-            events.InvoiceUnitsReversed(
-                **self._ids, cause=cause, units=back, lines=tuple(credited), withheld=withheld or None
-            )
-        )
-        if amount:
-            self.record(events.InvoiceRefundGranted(**self._ids, amount=amount, reason=reason))
-            self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
-        return amount
-
-    @property
-    def _shipping_left(self) -> Money:
-        """What was paid for shipping and is not owed back."""
-        on_lines = Money.sum((line.credited for line in self.lines), self.currency)
-        return max(self.shipping - (self.refund_owed - on_lines), Money.zero(self.currency))
-
     def line_totals(self) -> dict[Sku, Money]:
         """What is due for each line, by SKU. With `shipping` they add up to `total`."""
         plain = plain_totals(self.discount, [line.subtotal for line in self.lines])
@@ -199,22 +132,9 @@ class RefundableInvoice(OfOneStory):
     def _require_left(self, amount: Money) -> None:
         self.require(Money.zero(self.currency) < amount <= self.paid - self.refund_owed, MoreThanIsLeft)
 
-    @applies(events.InvoiceUnitsReversed)
-    def _units_reversed(self, event: events.InvoiceUnitsReversed) -> None:
-        self.causes = [*(self.causes or ()), event.cause]
-        self.withheld += event.withheld or Money.zero(self.currency)
-        for line in self.lines:
-            if units := event.units.get(Sku(line.sku), 0):
-                line.units_back += units
-                self.touch(line)
-        self._credit(event.lines)
-
     @applies(events.InvoiceLinesCredited)
     def _lines_credited(self, event: events.InvoiceLinesCredited) -> None:
-        self._credit(event.lines)
-
-    def _credit(self, lines: Sequence[CreditedLine]) -> None:
-        credits = {credit.sku: credit for credit in lines}
+        credits = {credit.sku: credit for credit in event.lines}
         for line in self.lines:
             if credit := credits.get(Sku(line.sku)):
                 line.units_refunded += credit.quantity

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from api_calls import System, errors_of, kind_of, problem_of
 
-from inventory.models import StockItem
-
 
 @pytest.fixture
 def shipped(system: System, operator: Any, drain: Callable[..., int]) -> str:
@@ -21,46 +19,6 @@ def shipped(system: System, operator: Any, drain: Callable[..., int]) -> str:
 
 def a_return(order: str, **line: Any) -> dict[str, Any]:
     return {"order": order, "lines": [{"sku": "MUG", "quantity": 1, "reason": "damaged", **line}]}
-
-
-def test_a_return_comes_in_two_parts_and_its_lines_are_refunded_to_the_cent(
-    shipped: str, buyer: Any, operator: Any, drain: Callable[..., int]
-) -> None:
-    before = StockItem.objects.get(pk="MUG")
-    asked = buyer.post("/api/v1/returns", a_return(shipped, quantity=2))
-    assert asked.status_code == 201, asked.content
-    path = asked.headers["Location"].partition("testserver")[2]
-    assert asked.json() == buyer.get(path).json()
-    assert {name: asked.json()[name] for name in ("order", "status", "fee", "refund", "label")} == {
-        "order": shipped,
-        "status": "requested",
-        "fee": None,
-        "refund": None,
-        "label": None,
-    }
-
-    approved = operator.post(f"{path}/approve", {}, headers={"If-Match": asked.headers["ETag"]})
-    assert (approved.status_code, approved.json()["status"]) == (200, "approved")
-    assert approved.json()["shop_pays_postage"]
-    for disposition in ("restock", "quarantine"):
-        part = {"lines": [{"sku": "MUG", "quantity": 1, "disposition": disposition}]}
-        received = operator.post(f"{path}/receive", part)
-        assert (received.status_code, received.json()["status"]) == (200, "received"), received.content
-        drain()
-
-    closed = buyer.get(path).json()
-    line = next(line for line in buyer.get(f"/api/v1/orders/{shipped}").json()["lines"] if line["sku"] == "MUG")
-    after = StockItem.objects.get(pk="MUG")
-    assert (closed["status"], closed["refund"]) == ("closed", line["total"])
-    assert [line["restocked"] for line in closed["lines"]] == [line["quarantined"] for line in closed["lines"]] == [1]
-    assert (after.on_hand - before.on_hand, after.quarantined - before.quarantined) == (1, 1)
-    movements = operator.get("/api/v1/stock/MUG/movements?page_size=2").json()["results"]
-    assert [(each["kind"], each["reference"]) for each in movements] == [
-        ("came_back_to_quarantine", f"{closed['id']}-2"),
-        ("came_back", f"{closed['id']}-1"),
-    ]
-    refunded = operator.get(f"/api/v1/invoices/I{shipped[1:]}").json()["refunded"]
-    assert refunded == closed["refund"]
 
 
 @pytest.mark.parametrize(
