@@ -137,7 +137,8 @@ def address(name: str) -> Column:
     def shown(row: Any) -> str:
         parts = getattr(row, name) or {}
         town = " ".join(filter(None, [parts.get("postal_code"), parts.get("city")]))
-        lines = [parts.get("recipient"), parts.get("street"), town, parts.get("country")]
+        names = ("recipient", "company", "street", "street2")
+        lines = [*map(parts.get, names), town, parts.get("region"), parts.get("country"), parts.get("phone")]
         return "\n".join(filter(None, lines)) or NOTHING
 
     return shown

@@ -14,7 +14,10 @@ ERASED = "(erased)"
 """The value of every erased part of an address. It is not empty, because no part may be empty."""
 
 LONGEST = {"recipient": 200, "street": 200, "city": 100, "postal_code": 20}
-"""The maximum length of each part, in characters."""
+"""The maximum length of each part that most addresses have, in characters."""
+
+LONGEST_OPTIONAL = {"company": 200, "street2": 200, "region": 100, "phone": 40}
+"""The maximum length of each part that an address may lack in every country."""
 
 
 POSTAL_CODE_OPTIONAL = frozenset(
@@ -32,13 +35,17 @@ CITY_OPTIONAL = frozenset({"AG", "GI", "MO", "SG", "SM", "VG"})
 """The countries whose addresses need neither a city nor a region."""
 
 
+REGION_INSTEAD_OF_CITY = frozenset({"AE", "CO", "HK", "ID", "JP", "KY", "NR"})
+"""The countries whose addresses need a region, and a city only if they have none."""
+
+
 def may_lack(part: str, country: str) -> bool:
     """Return whether an address in a country may lack a part, such as `city`."""
     return country in {"postal_code": POSTAL_CODE_OPTIONAL, "city": CITY_OPTIONAL}.get(part, ())
 
 
-class Address(Struct, frozen=True):
-    """A postal address; a part that its country does not need may be empty.
+class Address(Struct, frozen=True, omit_defaults=True):
+    """A postal address; a part that its country does not need may be empty. `address_rules` knows what looks wrong.
 
     Raises:
         Unacceptable: another part is empty, a part is too long, or the country is unknown.
@@ -49,12 +56,19 @@ class Address(Struct, frozen=True):
     city: str
     postal_code: str
     country: str
+    company: str = ""
+    street2: str = ""
+    region: str = ""
+    phone: str = ""
 
     def __post_init__(self) -> None:
         for part, longest in LONGEST.items():
-            least = 0 if may_lack(part, self.country) else 1
+            least = 0 if may_lack(part, self.country) or self._has_region_instead(part) else 1
             if not least <= len(getattr(self, part).strip()) <= longest:
                 raise Unacceptable(f"{part} must have 1 to {longest} characters", pointer=f"/{part}")
+        for part, longest in LONGEST_OPTIONAL.items():
+            if len(getattr(self, part)) > longest:
+                raise Unacceptable(f"{part} must have at most {longest} characters", pointer=f"/{part}")
         if self.country not in countries_by_alpha2:
             raise Unacceptable(f"{self.country!r} is no country of ISO 3166 (alpha-2)", pointer="/country")
 
@@ -63,4 +77,8 @@ class Address(Struct, frozen=True):
 
         The country stays: the accounts need it for taxes.
         """
-        return replace(self, recipient=ERASED, street=ERASED, city=ERASED, postal_code=ERASED)
+        nothing = dict.fromkeys(LONGEST_OPTIONAL, "")
+        return replace(self, recipient=ERASED, street=ERASED, city=ERASED, postal_code=ERASED, **nothing)
+
+    def _has_region_instead(self, part: str) -> bool:
+        return part == "city" and self.country in REGION_INSTEAD_OF_CITY and bool(self.region.strip())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from integration.contracts.contract import contracts
-from integration.domain.address import ERASED, LONGEST
+from integration.domain.address import ERASED, LONGEST, LONGEST_OPTIONAL
 from integration.domain.events import domain_events
 from integration.domain.personal import personal_fields
 from integration.history.append_only import histories
@@ -111,3 +111,4 @@ def _parts(name: str, left: str) -> Iterator[tuple[str, str]]:
         yield json_text("data", name), ""
     else:
         yield from ((json_text("data", name, part), ERASED) for part in LONGEST)
+        yield from ((json_text("data", name, part), "") for part in LONGEST_OPTIONAL)

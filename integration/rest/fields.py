@@ -8,7 +8,8 @@ from typing import Any
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-from integration.domain.address import LONGEST, Address, may_lack
+from integration.domain.address import LONGEST, LONGEST_OPTIONAL, Address, may_lack
+from integration.domain.address_rules import lacks_city, lacks_region, warnings_of
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
@@ -192,6 +193,16 @@ class AddressField(Input):
         help_text="Required, except in countries without postal codes, such as HK.",
     )
     country = Text(help_text="The ISO 3166-1 alpha-2 country code, such as GB.")
+    company = Text(max_length=LONGEST_OPTIONAL["company"], required=False, allow_blank=True)
+    street2 = Text(max_length=LONGEST_OPTIONAL["street2"], required=False, allow_blank=True)
+    region = Text(
+        max_length=LONGEST_OPTIONAL["region"],
+        required=False,
+        allow_blank=True,
+        help_text="A state, province or the like. Required in countries whose addresses have one, unless the postal "
+        "code belongs to one region only.",
+    )
+    phone = Text(max_length=LONGEST_OPTIONAL["phone"], required=False, allow_blank=True)
 
     def validate_country(self, country: str) -> str:
         if country not in countries_by_alpha2:
@@ -199,14 +210,43 @@ class AddressField(Input):
         return country
 
     def validate(self, attrs: dict[str, Any]) -> Any:
+        country, city, region, postal_code = (
+            attrs.get(part, "") for part in ("country", "city", "region", "postal_code")
+        )
+        missing = {
+            "city": lacks_city(country, city, region),
+            "postal_code": not postal_code and not may_lack("postal_code", country),
+        }
+        missing["region"] = not any(missing.values()) and lacks_region(country, city, region, postal_code)
         errors = {}
-        for part in ("city", "postal_code"):
-            if not attrs.get(part) and not may_lack(part, attrs["country"]):
-                code = "blank" if part in attrs else "required"
-                errors[part] = [serializers.ErrorDetail(str(self.fields[part].error_messages[code]), code)]
+        for part in (part for part, is_missing in missing.items() if is_missing):
+            code = "blank" if part in attrs else "required"
+            errors[part] = [serializers.ErrorDetail(str(self.fields[part].error_messages[code]), code)]
         if errors:
             raise serializers.ValidationError(errors)
         return Address(**{"city": "", "postal_code": "", **attrs})
 
     def to_representation(self, address: Any) -> dict[str, str]:
         return dict(address)
+
+
+class WarningOutput(serializers.Serializer):
+    """A part that looks wrong. It stops nobody."""
+
+    pointer = serializers.CharField(help_text="The place of the part, as in the errors of a problem.")
+    code = serializers.CharField(help_text="The kind of warning, for programs, such as odd_postal_code.")
+    detail = serializers.CharField(help_text="A description, for people.")
+    suggestion = serializers.CharField(required=False, help_text="Another value for the part.")
+
+
+def address_warnings(address: Any, pointer: str) -> list[dict[str, str]]:
+    """The warnings about an address as it is stored, or None; `pointer` is its place, such as `#/shipping_address`."""
+    return [
+        {
+            "pointer": f"{pointer}/{warning.part}",
+            "code": warning.code,
+            "detail": warning.detail[:1].upper() + warning.detail[1:],
+            **({"suggestion": warning.suggestion} if warning.suggestion else {}),
+        }
+        for warning in (warnings_of(Address(**address)) if address else ())
+    ]

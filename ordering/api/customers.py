@@ -10,7 +10,17 @@ from rest_framework.response import Response
 
 from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
-from integration.rest.fields import AddressField, Email, Input, NormalizedPattern, NormalizedText, Text, YesNo
+from integration.rest.fields import (
+    AddressField,
+    Email,
+    Input,
+    NormalizedPattern,
+    NormalizedText,
+    Text,
+    WarningOutput,
+    YesNo,
+    address_warnings,
+)
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, represent
 from ordering import commands, queries
@@ -88,10 +98,15 @@ class ProfileOutput(serializers.Serializer):
     name = serializers.CharField()
     default_shipping_address = AddressField(allow_null=True)
     preferences = serializers.SerializerMethodField()
+    warnings = serializers.SerializerMethodField()
 
     @extend_schema_field(PreferencesOutput)
     def get_preferences(self, buyer: Buyer) -> dict[str, Any]:
         return {"locale": buyer.locale, "email_notifications": buyer.email_notifications}
+
+    @extend_schema_field(WarningOutput(many=True))
+    def get_warnings(self, buyer: Buyer) -> list[dict[str, str]]:
+        return address_warnings(buyer.default_shipping_address, "#/default_shipping_address")
 
 
 class Me(View):

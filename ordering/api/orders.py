@@ -14,7 +14,17 @@ from rest_framework.reverse import reverse
 from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import ETAG, LOCATION, READING, etag
-from integration.rest.fields import AddressField, CodeField, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.fields import (
+    AddressField,
+    CodeField,
+    Input,
+    MoneyField,
+    SkuField,
+    Text,
+    WarningOutput,
+    WholeNumber,
+    address_warnings,
+)
 from integration.rest.filters import MomentFilter, UpdatedAfter
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
@@ -160,6 +170,7 @@ class OrderOutput(serializers.Serializer):
     total = MoneyField()
     prices_include_tax = serializers.BooleanField()
     shipping_address = AddressField()
+    warnings = serializers.SerializerMethodField()
     payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True, source="parcels")
     placed_at = serializers.DateTimeField(source="created_at")
@@ -170,6 +181,10 @@ class OrderOutput(serializers.Serializer):
         for line in shown["lines"]:
             line["delivered"] = delivered.get(line["sku"], 0)
         return shown
+
+    @extend_schema_field(WarningOutput(many=True))
+    def get_warnings(self, order: Order | OrderBoard) -> list[dict[str, str]]:
+        return address_warnings(order.shipping_address, "#/shipping_address")
 
     @extend_schema_field(serializers.ChoiceField(choices=CancellationReason.choices, allow_null=True))
     def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:

@@ -8,6 +8,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
 from integration.domain.address import Address
+from integration.domain.address_rules import region_code
 from integration.domain.errors import Refused, Unacceptable, UnacceptableInput
 from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku
 from integration.domain.money import Money
@@ -97,7 +98,7 @@ def place_order(
         priced = price(
             items,
             BuyerTerms(known_buyer.discount_percent if known_buyer else 0),
-            Destination(shipping_address.country),
+            Destination(shipping_address.country, region_code(shipping_address.country, shipping_address.region)),
             shipping_option,
             lock_terms_of(work, vouchers, buyer, email) if vouchers else [],
             clock.now(),

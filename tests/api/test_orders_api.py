@@ -52,6 +52,7 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
         "total": usd("105.00"),
         "prices_include_tax": False,
         "shipping_address": order_body["shipping_address"],
+        "warnings": [],
         "payment": {"status": "pending", "method": "pm_card_visa", "paid": usd("0.00"), "refunded": usd("0.00")},
         "shipments": [],
     }
