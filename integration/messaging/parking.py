@@ -31,7 +31,7 @@ from integration.messaging.models import PARKED_BECAUSE, Delivery, Message, Stat
 from integration.messaging.outcomes import RESCHEDULED, claimed
 from integration.messaging.routines import Routine, register
 from integration.messaging.wakeups import DeliveryQueue, wake
-from integration.storage.row_locks import skipping_locked
+from integration.storage.row_locks import read_in_index_order, skipping_locked
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +130,7 @@ def _park_first(delivery_queue: DeliveryQueue) -> int:
     number."""
     parked = 0
     with transaction.atomic():
+        read_in_index_order()
         waiting = skipping_locked(Delivery.objects.filter(is_waiting(delivery_queue))).order_by("due_at", "pk")
         first = list(waiting.values_list("pk", "consumer", "message_id")[:AT_ONCE])
         for kind, keys in _by_kind(first).items():
@@ -182,6 +183,7 @@ def parked_kinds() -> Iterator[Kind]:
 def _unpark_some(kind: Kind) -> int:
     """Move up to `AT_ONCE` deliveries of a kind to the background, and wake workers for them; returns their number."""
     with transaction.atomic():
+        read_in_index_order()
         parked = skipping_locked(_parked().filter(parked_as=str(kind))).order_by("context", "external", "pk")
         rows = list(parked.values_list("pk", "context", "external")[:AT_ONCE])
         Delivery.objects.filter(pk__in=[pk for pk, *_ in rows]).order_by().update(parked_as=None)

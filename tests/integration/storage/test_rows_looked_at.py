@@ -10,6 +10,7 @@ from django.db import connection
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.identifiers import Sku, new_event_id
+from integration.messaging import parking
 from integration.messaging.claim import BATCH, LEASE, claim
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.outcomes import mark_done, take
@@ -143,6 +144,28 @@ def test_the_index_on_pending_deliveries_does_not_grow_with_finished_ones() -> N
     # may grow meanwhile, so several attempts are made.
     assert any(index_growth(f"inventory.{n}") <= 2 for n in range(40)), open_snapshots()
     assert not Delivery.objects.exclude(status=Status.DONE).exists()
+
+
+def test_parking_what_is_in_front_does_not_read_all_that_is_due(
+    rows_read: Callable[[type[Any], Callable[[], object]], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statistics are of a moment before the deliveries came, when hardly any was due."""
+    monkeypatch.setattr(parking, "AT_ONCE", MANY // 5)
+    now = clock.now()
+    message, delivery = message_to_inventory()
+    done, waiting = {"status": Status.DONE, "done_at": now, "due_at": now}, {"due_at": now - timedelta(seconds=1)}
+    write({Insert(Message): [message]})
+    before = [waiting if i < MANY // 50 else done for i in range(MANY)]
+    write({Insert(Delivery): [{**delivery, "consumer": f"early.{i}", **each} for i, each in enumerate(before)]})
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE integration_delivery")
+    write({Insert(Delivery): [{**delivery, "consumer": f"late.{i}", **waiting} for i in range(MANY)]})
+
+    parked = []
+    looked_at = rows_read(Delivery, lambda: parked.append(parking._park_first(DeliveryQueue("inventory", False))))
+
+    assert parked == [MANY // 5]
+    assert looked_at <= 2 * MANY // 5  # once to find them, once to change them
 
 
 def index_pages() -> int:
