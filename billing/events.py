@@ -140,6 +140,15 @@ class InvoiceRefunded(DomainEvent, kw_only=True):
     refunded: Money
 
 
+@domain_event("billing.invoice_payer_changed", says="invoice {invoice} became that of payer {payer}")
+class InvoicePayerChanged(DomainEvent, kw_only=True):
+    """A buyer took over the order that they placed as a guest, and its invoice with it."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    payer: BuyerId
+
+
 @domain_event("billing.invoice_anonymized", says="invoice {invoice} was anonymized", erases=True)
 class InvoiceAnonymized(DomainEvent, kw_only=True):
     """The payer was erased: the payment method is removed, the amounts stay."""

@@ -14,6 +14,7 @@ from config import secrets
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
+from config.guests import guest_settings
 from config.logs import logging_settings
 from config.mail import MAILBOX, mail_settings
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -276,11 +277,10 @@ if not EMBEDDED:
 
 LOGIN_FAILURES_PER_ACCOUNT = env.whole("LOGIN_FAILURES_PER_ACCOUNT", 10, least=1, most=1_000_000)
 LOGIN_FAILURES_PER_ADDRESS = env.whole("LOGIN_FAILURES_PER_ADDRESS", 50, least=1, most=1_000_000)
-THROTTLES = {
-    kind: env.whole(f"{kind.upper()}S_PER_MINUTE", most, least=1, most=1_000_000_000)
-    for kind, most in {"read": 12_000, "write": 6_000, "login": 120, "registration": 120}.items()
-}
-"""The most requests of each kind that one caller may send to one process in a minute."""
+FOR_GUESTS = guest_settings(env)
+CART_EXPIRY: timedelta = FOR_GUESTS.cart_expiry
+ORDER_PAGE: str = FOR_GUESTS.order_page
+THROTTLES: dict[str, int] = FOR_GUESTS.throttles
 # Beyond so many entries a third of them is deleted. An attack must not displace its own counts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 200_000}}}
 REST_FRAMEWORK = {

@@ -13,7 +13,7 @@ from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
-from ordering.api import cancellation, customers, orders, products, timeline, vouchers
+from ordering.api import cancellation, carts, customers, guests, orders, products, timeline, vouchers
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
@@ -22,12 +22,22 @@ v1 = [
     path("me", customers.Me.as_view(), name="me"),
     path("products", products.Products.as_view(), name="products"),
     path("products/<sku:sku>", products.OneProduct.as_view(), name="product"),
+    path("carts", carts.Carts.as_view(), name="carts"),
+    path("carts/<uuid:id>", carts.OneCart.as_view(), name="cart"),
+    path("carts/<uuid:id>/items/<sku:sku>", carts.CartItem.as_view(), name="cart-item"),
+    path("carts/<uuid:id>/shipping-address", carts.CartAddress.as_view(), name="cart-address"),
+    path("carts/<uuid:id>/shipping-option", carts.CartOption.as_view(), name="cart-option"),
+    path("carts/<uuid:id>/vouchers/<code:code>", carts.CartVoucher.as_view(), name="cart-voucher"),
+    path("carts/<uuid:id>/claim", carts.ClaimCart.as_view(), name="claim-cart"),
+    path("carts/<uuid:id>/checkout", carts.Checkout.as_view(), name="checkout"),
+    path("orders/lookup", guests.Lookup.as_view(), name="lookup"),
     path("orders", orders.Orders.as_view(), name="orders"),
     path("orders/<number:number>", orders.OneOrder.as_view(), name="order"),
     path("orders/<number:number>/timeline", timeline.Timeline.as_view(), name="timeline"),
     path("orders/<number:number>/cancel", cancellation.Cancel.as_view(), name="cancel"),
     path("vouchers", vouchers.Vouchers.as_view(), name="vouchers"),
     path("vouchers/<sku:code>", vouchers.OneVoucher.as_view(), name="voucher"),
+    path("orders/<number:number>/claim", guests.ClaimOrder.as_view(), name="claim-order"),
     path("stock", inventory.Stock.as_view(), name="stock"),
     path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
     path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),

@@ -18,6 +18,7 @@ from integration.domain.identifiers import InvoiceNumber, Sku, buyer_of_user
 from integration.domain.metadata import join_story
 from integration.rest.etags import READING, etag
 from integration.rest.filters import UpdatedAfter
+from integration.rest.guests import FOR_GUESTS, guest_of
 from integration.rest.views import View, is_staff_with
 
 JSON, HTML = "application/json", "text/html"
@@ -39,6 +40,8 @@ class InvoiceView(View):
     def get_queryset(self) -> QuerySet[Invoice]:
         if is_staff_with(self.request.user, "billing.view_invoice"):
             return Invoice.objects.all()
+        if guest := guest_of(self.request):
+            return Invoice.objects.filter(order=guest.order)
         return queries.invoices_of(buyer_of_user(cast(int, self.request.user.pk)))
 
 
@@ -60,6 +63,7 @@ class Invoices(InvoiceView):
 class OneInvoice(InvoiceView):
     """One invoice."""
 
+    authentication_classes = FOR_GUESTS
     serializer_class = InvoiceOutput
 
     @extend_schema(

@@ -131,6 +131,11 @@ class Invoice(RefundableInvoice):
         elif self.paid > self.refund_owed:
             self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
 
+    def change_payer(self, payer: BuyerId) -> None:
+        """Become the invoice of another buyer, who took over its order; do nothing if it is theirs."""
+        if payer != self.payer:
+            self.record(events.InvoicePayerChanged(**self._ids, payer=payer))
+
     def anonymize(self) -> None:
         """Remove the payment method, because the payer was erased."""
         if self.payment_method:
@@ -171,6 +176,10 @@ class Invoice(RefundableInvoice):
     @applies(events.InvoiceVoided)
     def _voided(self, event: events.InvoiceVoided) -> None:
         self.status = InvoiceStatus.VOID
+
+    @applies(events.InvoicePayerChanged)
+    def _payer_changed(self, event: events.InvoicePayerChanged) -> None:
+        self.payer = event.payer
 
     @applies(events.InvoiceAnonymized)
     def _anonymized(self, event: events.InvoiceAnonymized) -> None:

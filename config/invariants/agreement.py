@@ -49,7 +49,11 @@ def everything_is_of_an_order() -> Check:
             "a reservation of an order that does not exist": "document.kind = 'reservation' AND o.number IS NULL",
             "a shipment of an order that does not exist": "document.kind = 'shipment' AND o.number IS NULL",
             "the currencies differ": "document.kind = 'invoice' AND document.currency <> o.currency",
-            "the payer is not the buyer": "document.kind = 'invoice' AND document.payer <> o.buyer_id",
+            "the payer is not the buyer": """
+                document.kind = 'invoice' AND document.payer <> o.buyer_id AND NOT EXISTS (
+                  SELECT 1 FROM integration_delivery AS delivery
+                  WHERE delivery.consumer = 'billing.change-payer' AND delivery.status IN ('pending', 'dead'))
+            """,
         },
     )
 

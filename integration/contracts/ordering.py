@@ -135,6 +135,32 @@ class OrderCancelled(IntegrationEvent, kw_only=True):
     reason: str
 
 
+@contract("ordering.order-claimed")
+class OrderClaimed(IntegrationEvent, kw_only=True):
+    """A buyer took over an order that they placed as a guest. From now on it is theirs alone.
+
+    A guest has one order, and the guest's personal data is erased.
+    """
+
+    order: OrderNumber
+    guest: BuyerId
+    buyer: BuyerId
+
+
+@contract("ordering.order-link-requested")
+class OrderLinkRequested(IntegrationEvent, kw_only=True):
+    """Somebody who may be the guest asked for a new link to an order, which may not exist.
+
+    Args:
+        request: identifies the request, so that its letter is sent once.
+        email_digest: a keyed hash of the e-mail address that they gave.
+    """
+
+    order: OrderNumber
+    request: str
+    email_digest: str
+
+
 @contract("ordering.buyer-erased")
 class BuyerErased(IntegrationEvent, kw_only=True):
     """A buyer's personal data is to be erased.

@@ -8,8 +8,10 @@ Callers such as the REST API translate the families and not the single errors:
 * `NotYet`: the message arrived before the message it depends on.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -17,6 +19,8 @@ class DomainError(Exception):
 
     code: ClassVar[str] = "refused"
     """The stable identifier that the API returns; by default the class name in snake case."""
+    more: Mapping[str, Any] = MappingProxyType({})
+    """Further members of the problem document that the API returns, by name."""
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail or (self.__doc__ or "").strip())

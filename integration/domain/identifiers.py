@@ -4,6 +4,7 @@ Identifiers are short strings that a person can spell out on the telephone. Ever
 the order's digits, so an invoice or a shipment gets its identifier without a query for another number.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NewType
@@ -33,11 +34,26 @@ ReceiptId = NewType("ReceiptId", str)
 """Such as `R-1001-1-2`, the second parcel that came back for return `R-1001-1`."""
 WithdrawalId = NewType("WithdrawalId", str)
 """Such as `W-1001-1`, the first withdrawal from order `R-1001`."""
+CartId = NewType("CartId", str)
+"""A random UUID as text, so that nobody can guess another's cart."""
 
 
 def buyer_of_user(user_id: int) -> BuyerId:
     """The buyer ID of a user of this shop: `U-` and the user's primary key."""
     return BuyerId(f"U-{user_id}")
+
+
+GUEST = re.compile(r"G-[0-9a-f]{32}")
+
+
+def guest_of_cart(cart: CartId) -> BuyerId:
+    """The buyer ID of the guest who checks out a cart: `G-` and the cart's digits. A guest has one order."""
+    return BuyerId(f"G-{cart.replace('-', '')}")
+
+
+def is_guest(buyer: BuyerId) -> bool:
+    """Whether a buyer ID is that of a guest."""
+    return GUEST.fullmatch(buyer) is not None
 
 
 SKU_PATTERN = r"^[A-Z0-9][A-Z0-9._-]{0,39}$"

@@ -1,7 +1,7 @@
 """Idempotent POSTs: a request repeated with the same `Idempotency-Key` gets the first response again.
 
 The response is stored in the transaction of the command, so both are committed or neither is. A request that failed or
-was cut off leaves no key behind, and a retry runs the command.
+was cut off leaves no key behind, and a retry runs the command. Secrets in a response are not stored: see `secrets_of`.
 """
 
 import json
@@ -24,7 +24,6 @@ from integration.domain import clock
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.metadata import current_cause, join_story
 from integration.policies import every
-from integration.rest.middleware import actor_of
 from integration.rest.models import IdempotencyKey
 from integration.storage.sql import is_postgresql
 from integration.storage.writing import Insert
@@ -80,19 +79,19 @@ def idempotent(post: Handler) -> Handler:
     def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            return post(view, request, *args, **kwargs)
+            return _with_secrets(view, post(view, request, *args, **kwargs))
         if not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
             raise ValidationError(
                 {"Idempotency-Key": [f"This must be 1 to {MAX_KEY_LENGTH} printable ASCII characters."]}
             )
-        caller, fingerprint = actor_of(request.user), _fingerprint(request)
+        caller, fingerprint = view.scope_of_keys(request), _fingerprint(request)
         try:
             with unit_of_work():
                 stored = _lock_or_find(caller, key)
                 if stored is None:
                     response = post(view, request, *args, **kwargs)
                     _store(caller, key, fingerprint, response)
-                    return response
+                    return _with_secrets(view, response)
         except StillRunning:
             raise
         except Exception:
@@ -101,9 +100,16 @@ def idempotent(post: Handler) -> Handler:
             stored = _find(caller, key)
             if stored is None:
                 raise
-        return _replay(stored, fingerprint)
+        return _with_secrets(view, _replay(stored, fingerprint))
 
     return extend_schema(parameters=[KEY, REPLAYED])(once)
+
+
+def _with_secrets(view: Any, response: Response) -> Response:
+    if secrets := view.secrets_of(response.data):
+        response.data = {**response.data, **secrets}
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _replay(stored: IdempotencyKey, fingerprint: str) -> Response:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from integration.domain.metadata import act_as, current_cause, new_story
+from integration.rest.guests import Guest
 
 POLICY = "Content-Security-Policy"
 TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -15,7 +16,9 @@ TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 def actor_of(user: AbstractBaseUser | AnonymousUser) -> str:
-    """The name of a user in metadata, such as `user:12`; `anonymous` without a login."""
+    """The name of a user in metadata, such as `user:12` or `guest:R-1001`; `anonymous` without a login."""
+    if isinstance(user, Guest):
+        return user.actor
     return f"user:{user.pk}" if user.is_authenticated else "anonymous"
 
 

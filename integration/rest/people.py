@@ -12,6 +12,8 @@ NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically"
 """The names of actors that are no users of this shop."""
 SHOP = "the shop"
 """What stands for a member of staff in what a buyer reads."""
+GUEST = "a guest"
+"""What stands for somebody who ordered without an account."""
 
 
 def user_key(actor: str) -> int | None:
@@ -50,4 +52,11 @@ def who_caused(entries: Sequence[HistoryEntry], viewer: Any, *, sees_people: boo
         elif entry.actor == "system":
             yield "automatically, because its time had come"
         else:
-            yield people.get(entry.actor) or (SHOP if user_key(entry.actor) else NAMES.get(entry.actor, entry.actor))
+            yield people.get(entry.actor) or _in_words(entry.actor)
+
+
+def _in_words(actor: str) -> str:
+    """An actor whose name the viewer may not read, or who has none."""
+    if actor.startswith("guest:"):
+        return GUEST
+    return SHOP if user_key(actor) else NAMES.get(actor, actor)

@@ -150,7 +150,8 @@ def _domain_problem(error: DomainError) -> tuple[int, dict[str, Any], dict[str, 
     errors = [{"pointer": f"#{getattr(e, 'pointer', '')}", "code": e.code, "detail": e.detail} for e in found]
     if status == 422:
         return status, _invalid_input(errors), {}
-    return status, problem(status, error.code, error.detail, errors if isinstance(error, RefusedInput) else ()), {}
+    document = problem(status, error.code, error.detail, errors if isinstance(error, RefusedInput) else ())
+    return status, {**document, **error.more}, {}
 
 
 def _invalid_input(errors: list[dict[str, str]]) -> dict[str, Any]:

@@ -20,6 +20,15 @@ class NumberConverter(SkuConverter):
     regex = "[A-Z]{1,3}-[0-9]{1,18}(?:-[0-9]{1,6})?"
 
 
+class CodeConverter(SkuConverter):
+    """The code of a voucher in a path, in any case; its value is in capitals."""
+
+    regex = "[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
+
+    def to_python(self, value: str) -> str:
+        return value.upper()
+
+
 class WireNameConverter(SkuConverter):
     """The wire name of a consumer in a path."""
 
@@ -27,5 +36,6 @@ class WireNameConverter(SkuConverter):
 
 
 register_converter(WireNameConverter, "wirename")
+register_converter(CodeConverter, "code")
 register_converter(SkuConverter, "sku")
 register_converter(NumberConverter, "number")

@@ -71,6 +71,18 @@ class View(GenericAPIView):
         """The kind of the request, a key of the setting `THROTTLES`: its limit applies."""
         return "read" if self.request.method in SAFE_METHODS else "write"
 
+    def scope_of_keys(self, request: Request) -> str:
+        """Whose `Idempotency-Key` it is, in at most 40 characters: the caller's."""
+        return actor_of(request.user)
+
+    def secrets_of(self, data: Any) -> dict[str, str]:
+        """The secrets that belong into a response of this view, such as tokens.
+
+        They are added to what the view responds, and to a stored response that is repeated. So they are never stored,
+        and must be derived from the response and its story.
+        """
+        return {}
+
     def _parameters(self, request: Request) -> set[str]:
         """The accepted query parameters: filters and pagination of a list, and the view's own `query_parameters`."""
         if request.method not in SAFE_METHODS:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from integration.domain.identifiers import OrderNumber
 from integration.rest.etags import CHANGING, etag, versions_expected
 from integration.rest.fields import Input, Text
+from integration.rest.guests import FOR_GUESTS
 from integration.rest.idempotency import idempotent
 from integration.rest.views import is_staff_with
 from ordering import commands
@@ -36,6 +37,7 @@ class MayCancel(BasePermission):
 class Cancel(OrderView):
     """The cancellation of an order."""
 
+    authentication_classes = FOR_GUESTS
     permission_classes = (IsAuthenticated, MayCancel)
     serializer_class = Cancellation
 
@@ -52,5 +54,7 @@ class Cancel(OrderView):
         self.check_object_permissions(request, order)
         is_own = order.buyer_id == caller(request)
         reason = CancellationReason.BY_BUYER if is_own else CancellationReason.BY_OPERATOR
-        cancelled = commands.cancel_order(OrderNumber(number), reason, note, versions_expected(request))
+        cancelled = commands.cancel_order(
+            OrderNumber(number), reason, note, versions_expected(request), of=caller(request) if is_own else None
+        )
         return Response(represent_orders([cancelled])[0], status=202, headers=etag(cancelled))

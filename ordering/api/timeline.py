@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integration.rest.etags import READING
+from integration.rest.guests import FOR_GUESTS
 from integration.rest.people import who_caused
 from ordering import queries
 from ordering.api.orders import OrderView
@@ -29,6 +30,7 @@ class TimelineEntry(serializers.Serializer):
 class Timeline(OrderView):
     """The timeline of an order."""
 
+    authentication_classes = FOR_GUESTS
     pagination_class = None
 
     @extend_schema(responses=TimelineEntry(many=True), parameters=READING)

@@ -17,7 +17,7 @@ from integration.domain.identifiers import BuyerId, OrderNumber
 from integration.domain.identifiers import buyer_of_user as buyer_of_user
 from integration.domain.money import Money
 from integration.domain.text import normalized
-from ordering.events import OrderCancelled, OrderConfirmed, OrderRefunded
+from ordering.events import OrderCancelled, OrderClaimed, OrderConfirmed, OrderRefunded
 from ordering.models import CONFIRMED_STATES, Buyer, Order
 
 IDENTIFIER = re.compile(r"[A-Z]-\d[\d-]*|erased \d+", re.IGNORECASE)
@@ -157,6 +157,8 @@ def _spent(work: UnitOfWork, buyer: BuyerId, currency: str) -> Money:
                 changes.append((whose, -cancelled.lowers_spend_by))
             case OrderRefunded(buyer=str(whose), spend=Money() as refunded):
                 changes.append((BuyerId(whose), -refunded))
+            case OrderClaimed(guest=guest, buyer=whose, spend=Money() as spend):
+                changes += [(guest, -spend), (whose, spend)]
     return Money.sum((change for whose, change in changes if (whose, change.currency) == (buyer, currency)), currency)
 
 

@@ -9,7 +9,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import PaymentRequested
 from integration.contracts.ordering import LineToShip, ShippingRequested
 from integration.domain.address import Address
-from integration.domain.identifiers import OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.on_the_way import was_published
 from ordering.models import Buyer, CancellationReason, Order
@@ -91,7 +91,12 @@ def expire_order(number: OrderNumber) -> None:
 
 
 def cancel_order(
-    number: OrderNumber, reason: CancellationReason, note: str = "", if_version: Collection[int] | None = None
+    number: OrderNumber,
+    reason: CancellationReason,
+    note: str = "",
+    if_version: Collection[int] | None = None,
+    *,
+    of: BuyerId | None = None,
 ) -> Order:
     """Cancel an order on behalf of its buyer or an operator.
 
@@ -101,6 +106,7 @@ def cancel_order(
     Args:
         note: free text about the cancellation, stored with the order.
         if_version: the versions of the order that the caller accepts; None accepts any.
+        of: the buyer whose order it must be; None for an operator.
 
     Returns:
         The order, cancelled or with its cancellation requested.
@@ -113,6 +119,7 @@ def cancel_order(
     """
     with unit_of_work() as work:
         order = work.get(Order, number)
+        order.expect_buyer(of)
         order.expect_version(if_version)
         order.cancel(reason, note)
     return order

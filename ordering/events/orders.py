@@ -165,6 +165,23 @@ class OrderRefunded(DomainEvent, kw_only=True):
     spend: Money | None = None
 
 
+@domain_event("ordering.order_claimed", says="order {order} of a guest became that of buyer {buyer} ({spend})")
+class OrderClaimed(DomainEvent, kw_only=True):
+    """A buyer took over an order that they placed as a guest.
+
+    `spend` is what the order counts in the lifetime spend; None if it is not confirmed, or cancelled.
+    """
+
+    order: OrderNumber
+    guest: BuyerId
+    buyer: BuyerId
+    spend: Money | None
+
+    def sentence(self, key: str) -> str:
+        text = super().sentence(key)
+        return text if self.spend else text.partition(" (")[0]
+
+
 @domain_event("ordering.order_anonymized", says="order {order} was anonymized", erases=True)
 class OrderAnonymized(DomainEvent, kw_only=True):
     """The buyer was erased; the order retains only accounting data and the country of its address."""

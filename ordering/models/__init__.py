@@ -1,6 +1,7 @@
 """Ordering's aggregates and their rules: methods check, events change state, and a table has every transition."""
 
 from ordering.models.buyer import Buyer
+from ordering.models.cart import CART_LIFE, MAX_CODES, Cart, CartStatus
 from ordering.models.history import History
 from ordering.models.order import AmountMismatch, Order
 from ordering.models.order_line import (
@@ -29,9 +30,11 @@ from ordering.models.voucher import MAX_CLAIMS, LimitBelowUse, LimitStays, Vouch
 from ordering.models.voucher_claim import CLAIM_LIFE, ClaimStatus, VoucherClaim, claim_id
 
 __all__ = [
+    "CART_LIFE",
     "CLAIM_LIFE",
     "CONFIRMED_STATES",
     "MAX_CLAIMS",
+    "MAX_CODES",
     "MAX_LINES",
     "MAX_PRICE_MINOR",
     "MAX_QUANTITY",
@@ -42,6 +45,8 @@ __all__ = [
     "Availability",
     "Buyer",
     "CancellationReason",
+    "Cart",
+    "CartStatus",
     "ClaimStatus",
     "History",
     "LifetimeSpend",

@@ -10,8 +10,8 @@ from django.db.models import F, Q
 
 from integration.aggregates.aggregate import applies
 from integration.domain.address import Address
-from integration.domain.errors import NotYet
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId
+from integration.domain.errors import NotFound, NotYet
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, is_guest
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
@@ -25,6 +25,7 @@ from ordering.models.order_states import (
     CONFIRMED,
     CONFIRMED_STATES,
     ORDER_LIFE,
+    AlreadyClaimed,
     AmountMismatch,
     CancellationReason,
     CancellationUnderWay,
@@ -191,6 +192,21 @@ class Order(OrderPrices, OrderInShipments):
             spend = refunded - self.refunded if counts else Money.zero(self.currency)
             self.record(events.OrderRefunded(order=order, refunded=refunded, buyer=buyer, spend=spend))
 
+    def claim(self, buyer: BuyerId) -> None:
+        """Become the order of a buyer, who was a guest when they placed it; raises `AlreadyClaimed`."""
+        if self.accepts("claim"):
+            guest = BuyerId(self.buyer_id)
+            self.require(is_guest(guest), AlreadyClaimed)
+            spend = self.total - self.spend_refunded if self.status in CONFIRMED_STATES else None
+            self.record(events.OrderClaimed(order=self._number, guest=guest, buyer=buyer, spend=spend))
+
+    def expect_buyer(self, buyer: BuyerId | None) -> None:
+        """Raise `NotFound` unless it is this buyer's order; None accepts any buyer.
+
+        A guest's order may become somebody else's between the check of a request and its command.
+        """
+        self.require(buyer in (None, self.buyer_id), NotFound(f"there is no order {self.number}"))
+
     def anonymize(self) -> None:
         """Erase the personal data of the order; raises `NotAllowed` unless it is delivered or cancelled."""
         if self.accepts("anonymize") and not self.is_anonymous:
@@ -248,6 +264,10 @@ class Order(OrderPrices, OrderInShipments):
     def _refunded(self, event: events.OrderRefunded) -> None:
         self.refunded = event.refunded
         self.spend_refunded += event.spend or Money.zero(self.currency)
+
+    @applies(events.OrderClaimed)
+    def _claimed(self, event: events.OrderClaimed) -> None:
+        self.buyer_id = event.buyer
 
     @applies(events.OrderAnonymized)
     def _anonymized(self, event: events.OrderAnonymized) -> None:

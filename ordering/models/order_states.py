@@ -39,6 +39,10 @@ class CancellationUnderWay(Refused):
     """The cancellation of this order is requested already, with another note. Fulfillment is still to decide."""
 
 
+class AlreadyClaimed(Refused):
+    """This order is a buyer's already, and no guest's."""
+
+
 class PaymentStatus(models.TextChoices):
     """The state of an order's payment, as shown to buyers."""
 
@@ -87,6 +91,7 @@ ORDER_LIFE = StateTable(
         "mark_partly_delivered":       _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
         "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, IGNORE,    REFUSE),
         "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
+        "claim":                       _row(STAY,      STAY,      STAY,      STAY,    STAY,      STAY,      STAY),
         "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,  REFUSE,    STAY,      STAY),
     },
 )  # fmt: skip

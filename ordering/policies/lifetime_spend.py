@@ -20,3 +20,10 @@ def subtract_cancelled_order(event: events.OrderCancelled) -> None:
 def subtract_refund(event: events.OrderRefunded) -> None:
     if event.buyer and event.spend:
         commands.change_spend(event.buyer, event.order, -event.spend)
+
+
+@whenever(events.OrderClaimed)
+def move_claimed_order(event: events.OrderClaimed) -> None:
+    if event.spend:
+        commands.change_spend(event.guest, event.order, -event.spend)
+        commands.change_spend(event.buyer, event.order, event.spend)

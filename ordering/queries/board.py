@@ -110,6 +110,11 @@ def _(event: events.OrderRefunded, row: OrderBoard) -> None:
 
 
 @show.register
+def _(event: events.OrderClaimed, row: OrderBoard) -> None:
+    row.buyer = event.buyer
+
+
+@show.register
 def _(event: events.OrderAnonymized, row: OrderBoard) -> None:
     row.shipping_address = msgspec.to_builtins(Address(**row.shipping_address).erased())
     row.payment_method = ""

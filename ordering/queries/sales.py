@@ -18,7 +18,9 @@ from ordering.models import History, LifetimeSpend, Order, SalesOfDay
 CONFIRMED_OR_CANCELLED = (events.OrderConfirmed, events.OrderCancelled)
 
 
-@read_model(LifetimeSpend, stream=Order.stream, events=(*CONFIRMED_OR_CANCELLED, events.OrderRefunded))
+@read_model(
+    LifetimeSpend, stream=Order.stream, events=(*CONFIRMED_OR_CANCELLED, events.OrderRefunded, events.OrderClaimed)
+)
 def keep_lifetime_spend(batch: Batch) -> None:
     totals = batch.totals()
     for entry in batch.entries:
@@ -29,6 +31,9 @@ def keep_lifetime_spend(batch: Batch) -> None:
                 totals.add(buyer, spend.currency, orders=-1, spend_minor=-spend.minor)
             case events.OrderRefunded(buyer=str(buyer), spend=Money() as spend) if spend:
                 totals.add(buyer, spend.currency, orders=0, spend_minor=-spend.minor)
+            case events.OrderClaimed(guest=guest, buyer=buyer, spend=Money() as spend):
+                totals.add(guest, spend.currency, orders=-1, spend_minor=-spend.minor)
+                totals.add(buyer, spend.currency, orders=1, spend_minor=spend.minor)
     totals.write()
 
 

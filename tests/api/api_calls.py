@@ -7,6 +7,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Payment
+from integration.domain.identifiers import CartId, OrderNumber
+from integration.rest.guests import access_token
+from ordering.commands import cart_token
+from ordering.models import Order
 
 BASE = "/api/v1/"
 
@@ -19,6 +23,10 @@ class System(NamedTuple):
     order_body: dict[str, Any]
     dead_letters: list[int]
     requested_return: str
+    cart: str
+    """The buyer's open cart."""
+    guests_cart: str
+    guests_order: str
 
 
 class Call(NamedTuple):
@@ -69,6 +77,9 @@ PRICE = {"amount": "19.90", "currency": "USD"}
 def examples(system: System) -> dict[str, Call]:
     """A request that succeeds for each route, in an order in which all of them succeed."""
     number, shipment, (one, other) = system.order, system.shipment, system.dead_letters
+    cart, opening = f"carts/{system.cart}", {"Cart-Token": cart_token(CartId(system.guests_cart))}
+    guests = Order.objects.get(pk=system.guests_order)
+    opens = {"access_token": access_token(OrderNumber(guests.number), guests.correlation_id)}
     call_back, signed = adapter.call_back(Payment.objects.get(order=number).idempotency_key)
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
@@ -89,6 +100,27 @@ def examples(system: System) -> dict[str, Call]:
         "GET vouchers": Call("GET", "vouchers?kind=percent"),
         "GET vouchers/<sku:code>": Call("GET", "vouchers/WELCOME"),
         "PATCH vouchers/<sku:code>": Call("PATCH", "vouchers/WELCOME", {"value": "7.5"}),
+        "POST carts": Call("POST", "carts", {}, "anonymous"),
+        "GET carts/<uuid:id>": Call("GET", cart, who="buyer"),
+        "PUT carts/<uuid:id>/items/<sku:sku>": Call("PUT", f"{cart}/items/LAMP", {"quantity": 2}, "buyer"),
+        "DELETE carts/<uuid:id>/items/<sku:sku>": Call("DELETE", f"{cart}/items/LAMP", who="buyer"),
+        "PUT carts/<uuid:id>/shipping-address": Call(
+            "PUT", f"{cart}/shipping-address", system.order_body["shipping_address"], "buyer"
+        ),
+        "PUT carts/<uuid:id>/shipping-option": Call("PUT", f"{cart}/shipping-option", {"id": None}, "buyer"),
+        "PUT carts/<uuid:id>/vouchers/<code:code>": Call("PUT", f"{cart}/vouchers/SPRING", {}, "buyer"),
+        "DELETE carts/<uuid:id>/vouchers/<code:code>": Call("DELETE", f"{cart}/vouchers/SPRING", who="buyer"),
+        "POST carts/<uuid:id>/claim": Call("POST", f"carts/{system.guests_cart}/claim", {}, "buyer", opening),
+        "POST carts/<uuid:id>/checkout": Call(
+            "POST",
+            f"{cart}/checkout",
+            {"payment_method": "pm_card_visa", "shipping_address": system.order_body["shipping_address"]},
+            "buyer",
+        ),
+        "POST orders/<number:number>/claim": Call("POST", f"orders/{guests.number}/claim", opens, "buyer"),
+        "POST orders/lookup": Call(
+            "POST", "orders/lookup", {"number": guests.number, "email": "guest@example.com"}, "anonymous"
+        ),
         "GET stock": Call("GET", "stock?low=false"),
         "GET stock/<sku:sku>": Call("GET", "stock/MUG"),
         "POST stock/<sku:sku>/receipts": Call("POST", "stock/MUG/receipts", {"quantity": 5, "reference": "D-1"}),

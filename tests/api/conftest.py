@@ -19,10 +19,11 @@ from rest_framework.test import APIClient
 
 from fulfillment.commands import dispatch_shipment, request_return, shipment_of
 from fulfillment.models.return_policy import ReturnReason
-from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, Sku
 from integration.messaging.models import Delivery, Status
 from inventory.commands import quarantine_stock
-from ordering.commands import create_voucher
+from ordering import commands
 
 ADDRESS = {
     "recipient": "Ada Lovelace",
@@ -114,19 +115,37 @@ def system(
     """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters.
 
     Another buyer has an order that was shipped, and wants to return a part of it.
+    A guest has ordered, too. There are two open carts: the buyer's, and a guest's.
     """
     quarantine_stock(Sku("LAMP"), 1, "box damaged")
-    create_voucher("WELCOME", {"kind": "percent", "value": Decimal(5)})
+    commands.create_voucher("WELCOME", {"kind": "percent", "value": Decimal(5)})
     number = buyer.post("/api/v1/orders", order_body).json()["number"]
     returned = placed({"LAMP": 1}, buyer="B-1")
     drain()
     dispatch_shipment(shipment_of(returned), "DHL", "JD1")
     requested = request_return(returned, [(Sku("LAMP"), 1, ReturnReason.DAMAGED)])
+    cart, guests_cart = _filled(commands.buyer_of_user(buyer.user.pk)), _filled(None)
+    ordered = commands.check_out(
+        _filled(None),
+        None,
+        PaymentMethodId("pm_card_visa"),
+        email="guest@example.com",
+        shipping_address=Address(**ADDRESS),
+    )
+    drain()
     dead = list(Delivery.objects.order_by("pk").values_list("pk", flat=True)[:2])
     Delivery.objects.filter(pk__in=dead).update(
         status=Status.DEAD, attempts=8, done_at=None, error="OSError: no connection"
     )
-    return System(number, shipment_of(OrderNumber(number)), order_body, dead, requested.id)
+    shipment = shipment_of(OrderNumber(number))
+    return System(number, shipment, order_body, dead, requested.id, cart, guests_cart, ordered.number)
+
+
+def _filled(buyer: BuyerId | None) -> CartId:
+    """A new cart with a mug."""
+    cart = CartId(commands.open_cart(buyer)[0].id)
+    commands.set_item(cart, buyer, Sku("MUG"), 1)
+    return cart
 
 
 @pytest.fixture

@@ -44,6 +44,19 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST vouchers":                          ("ordering",     Statuses(401, 403, 403, 403, 201)),
     "GET vouchers/<sku:code>":                ("ordering",     Statuses(401, 403, 403, 403, 200)),
     "PATCH vouchers/<sku:code>":              ("ordering",     Statuses(401, 403, 403, 403, 200)),
+    "POST orders/<number:number>/claim":      ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "POST orders/lookup":                     ("ordering",     Statuses(202, 202, 202, 202, 202)),
+    "POST carts":                             ("ordering",     Statuses(201, 201, 201, 200, 201)),
+    "GET carts/<uuid:id>":                    ("ordering",     Statuses(404, 404, 404, 200, 404)),
+    "PUT carts/<uuid:id>/items/<sku:sku>":    ("ordering",     Statuses(404, 404, 404, 200, 404)),
+    "DELETE carts/<uuid:id>/items/<sku:sku>": ("ordering",     Statuses(404, 404, 404, 200, 404)),
+    "PUT carts/<uuid:id>/shipping-address":   ("ordering",     Statuses(404, 404, 404, 200, 404)),
+    "PUT carts/<uuid:id>/shipping-option":    ("ordering",     Statuses(404, 404, 404, 200, 404)),
+    "PUT carts/<uuid:id>/vouchers/<code:code>": ("ordering",   Statuses(404, 404, 404, 200, 404)),
+    "DELETE carts/<uuid:id>/vouchers/<code:code>": ("ordering", Statuses(404, 404, 404, 200, 404)),
+    # With the token of a guest's cart.
+    "POST carts/<uuid:id>/claim":             ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "POST carts/<uuid:id>/checkout":          ("ordering",     Statuses(404, 404, 404, 201, 404)),
     "GET stock":                              ("inventory",    Statuses(401, 403, 403, 403, 200)),
     "GET stock/<sku:sku>":                    ("inventory",    Statuses(401, 403, 403, 403, 200)),
     "POST stock/<sku:sku>/receipts":          ("inventory",    Statuses(401, 403, 403, 403, 201)),
@@ -156,6 +169,7 @@ def test_a_buyer_sees_only_their_own_orders_in_a_list(
     assert numbers(buyer) == [system.order]
     assert numbers(stranger) == [theirs]
     assert {system.order, theirs} < {*numbers(operator)}
+    assert numbers(operator) == sorted([system.order, system.guests_order, theirs])
 
 
 def test_a_placed_order_is_hidden_from_other_buyers(

@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
-from integration.domain.errors import NotYet, Unacceptable
-from integration.domain.identifiers import OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.errors import NotFound, NotYet, Unacceptable
+from integration.domain.identifiers import (
+    BuyerId,
+    CartId,
+    OrderNumber,
+    PaymentId,
+    ShipmentId,
+    Sku,
+    guest_of_cart,
+)
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from ordering import events
@@ -30,11 +38,12 @@ from ordering.models import (
     TooManyLines,
 )
 from ordering.models.order_shipping import ShippedTooMuch
-from ordering.models.order_states import CancellationUnderWay
+from ordering.models.order_states import AlreadyClaimed, CancellationUnderWay
 from ordering.pricing import Item
 from tests.plain_orders import place_plainly
 
 NUMBER, PAYMENT = OrderNumber("R-1"), PaymentId("P-1-1")
+GUEST = guest_of_cart(CartId("8f14e45f-ceea-467f-a9e2-6f1c2d3b4a5e"))
 SHIPMENT, SECOND = ShipmentId("S-1-1"), ShipmentId("S-1-2")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 MUGS = Item(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
@@ -42,7 +51,7 @@ LAMP = Item(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
 
 
 def _placed(*lines: Item, discount_percent: int = 0) -> Order:
-    return place_plainly(lines or (MUGS, LAMP), discount_percent, shipping_address=LONDON)
+    return place_plainly(lines or (MUGS, LAMP), discount_percent, shipping_address=LONDON, buyer=GUEST)
 
 
 def _awaiting_payment() -> Order:
@@ -135,12 +144,39 @@ SEND: dict[str, Callable[[Order], object]] = {
     "mark_partly_delivered": lambda order: order.mark_delivered(SHIPMENT),
     "mark_delivered": _deliver_all,
     "record_refund": lambda order: order.record_refund(order.paid),
+    "claim": lambda order: order.claim(BuyerId("U-7")),
     "anonymize": lambda order: order.anonymize(),
 }
 
 
 def _recorded(order: Order) -> list[type]:
     return [type(recorded.event) for recorded in order.recorded_events]
+
+
+def test_a_guests_order_is_claimed_once() -> None:
+    order = _confirmed()
+    order.claim(BuyerId("U-7"))
+    assert order.buyer_id == "U-7"
+    assert order.recorded_events[-1].event == events.OrderClaimed(
+        order=NUMBER, guest=GUEST, buyer=BuyerId("U-7"), spend=order.total
+    )
+    with pytest.raises(AlreadyClaimed):
+        order.claim(BuyerId("U-7"))
+    with pytest.raises(NotFound):
+        order.expect_buyer(GUEST)
+    order.expect_buyer(BuyerId("U-7"))
+
+
+def test_an_order_that_is_not_confirmed_counts_nothing_in_the_spend_of_who_claims_it() -> None:
+    for order in (_placed(), _cancelled()):
+        order.claim(BuyerId("U-7"))
+        assert order.recorded_events[-1].event.spend is None
+
+
+def test_an_order_of_no_guest_cannot_be_claimed() -> None:
+    order = place_plainly((MUGS,), shipping_address=LONDON)
+    with pytest.raises(AlreadyClaimed):
+        order.claim(BuyerId("U-7"))
 
 
 # --- The state table ---
@@ -173,7 +209,7 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
         before = (order.status, order.paid, order.refunded)
         try:
             SEND[message](order)
-        except (NotAllowed, NotYet):
+        except (NotAllowed, NotYet, AlreadyClaimed):
             assert (order.status, order.paid, order.refunded) == before
         assert order.total == order.subtotal - order.discount
         assert Money.zero("USD") <= order.refunded <= order.paid <= order.total
@@ -198,8 +234,8 @@ def test_a_message_sent_twice_takes_effect_once(state: str, message: str) -> Non
 
     try:
         SEND[message](order)
-    except NotAllowed:
-        assert message == "cancel"  # repeated by a person, who gets an error
+    except (NotAllowed, AlreadyClaimed):
+        assert message in ("cancel", "claim")  # repeated by a person, who gets an error
     assert (order.status, order.version) == after_once
 
 
