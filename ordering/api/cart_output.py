@@ -5,12 +5,13 @@ import re
 from typing import Any
 from zlib import crc32
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from integration.rest.fields import AddressField, MoneyField
+from integration.rest.fields import AddressField, MoneyField, WarningOutput, address_warnings
 from ordering.api.orders import DiscountOutput, ShippingOutput, TaxOutput
-from ordering.commands.cart_prices import NOT_ON_SALE
+from ordering.commands.cart_prices import NOT_ON_SALE, PricedCart
 from ordering.models import Availability, Cart, CartStatus
 
 
@@ -45,14 +46,6 @@ class ShippingOptionOutput(serializers.Serializer):
     price = MoneyField()
 
 
-class WarningOutput(serializers.Serializer):
-    """What would keep a cart from being ordered, or is worth knowing; it stops nobody."""
-
-    pointer = serializers.CharField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
 class CartOutput(serializers.Serializer):
     """A cart at today's prices. Without an address it has no shipping and no tax."""
 
@@ -72,7 +65,12 @@ class CartOutput(serializers.Serializer):
     taxes = TaxOutput(many=True, source="priced.taxes")
     total = MoneyField(source="priced.total")
     prices_include_tax = serializers.BooleanField(source="priced.prices_include_tax")
-    warnings = WarningOutput(many=True)
+    warnings = serializers.SerializerMethodField()
+
+    @extend_schema_field(WarningOutput(many=True))
+    def get_warnings(self, shown: PricedCart) -> list[dict[str, str]]:
+        of_address = address_warnings(shown.cart.shipping_address, "#/shipping_address")
+        return [*(warning._asdict() for warning in shown.warnings), *of_address]
 
 
 def cart_tag(cart: Cart, shown: Any) -> dict[str, str]:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from integration.domain import clock
 from integration.domain.address import Address
+from integration.domain.address_rules import region_code
 from integration.domain.identifiers import BuyerId
 from integration.domain.money import Money
 from ordering.commands.vouchers import terms_of
@@ -100,7 +101,7 @@ def priced_cart(
     priced = price(
         [_item(products[sku], quantity) for sku, quantity in sellable.items()],
         BuyerTerms(_discount_percent(cart)),
-        Destination(country) if address else None,
+        Destination(country, region_code(country, address.region)) if address else None,
         option,
         terms_of(cart.codes, BuyerId(cart.buyer) if cart.buyer else None, email),
         clock.now(),

@@ -167,7 +167,8 @@ def test_an_option_that_is_no_longer_offered_is_a_warning(guest: Shopper, post: 
     guest.put("shipping-option", {"id": "express"})
     cart = guest.put("shipping-address", {**ADDRESS, "country": "DE"}).json()
     assert [(each["pointer"], each["code"]) for each in cart["warnings"]] == [
-        ("#/shipping_option", "unknown_shipping_option")
+        ("#/shipping_option", "unknown_shipping_option"),
+        ("#/shipping_address/postal_code", "odd_postal_code"),
     ]
 
 
