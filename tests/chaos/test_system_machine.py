@@ -32,6 +32,7 @@ from integration.messaging.claim import due_delivery_queues
 from integration.messaging.dead_letters import replay
 from integration.messaging.models import Delivery, Status
 from integration.messaging.routines import routines
+from integration.read_models.catch_up import catch_up_all
 from inventory import commands as inventory
 from inventory.models import StockItem
 from ordering.models import CONFIRMED_STATES, Order, OrderLine
@@ -147,6 +148,7 @@ class SystemMachine(RuleBasedStateMachine):
         for _ in range(2):
             replay(Delivery.objects.filter(status=Status.DEAD))
             self.deliver_all()
+        catch_up_all()  # beat does so every second, however far the clock was moved
         self.judge()
 
     def deliver_all(self) -> None:
