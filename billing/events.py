@@ -129,6 +129,26 @@ class InvoiceLinesCredited(DomainEvent, kw_only=True):
     lines: tuple[CreditedLine, ...]
 
 
+@domain_event("billing.invoice_reduced", says="{amount} less is to pay for invoice {invoice} ({reason}, {cause})")
+class InvoiceReduced(DomainEvent, kw_only=True):
+    """Units of the order were cancelled, came back or were lost: the order owes that much less.
+
+    Args:
+        cause: the identifier of what happened, which counts once.
+        units: the units that the order no longer has, by SKU.
+        amount: what is refunded for them, sometimes with shipping; zero if nothing was left.
+        withheld: what the shop keeps of what they cost.
+    """
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    cause: str
+    units: dict[Sku, int]
+    amount: Money
+    withheld: Money
+    reason: str
+
+
 @domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")
 class InvoiceRefunded(DomainEvent, kw_only=True):
     """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""

@@ -90,7 +90,7 @@ def lines_are_refunded_once() -> Check:
             billing_invoice AS invoice LEFT JOIN (
                 SELECT invoice_id, sum(credited_minor) AS credited, max(units_refunded - quantity) AS beyond,
                        max(credited_minor - coalesce(total_minor, quantity * unit_price_minor)) AS above,
-                       min(credited_minor) AS least,
+                       min(credited_minor) AS least, max(units_gone - units_refunded) AS not_refunded,
                        min(CASE WHEN units_refunded = quantity THEN 1 ELSE 0 END) AS all_refunded
                 FROM billing_invoiceline GROUP BY invoice_id
             ) AS lines ON lines.invoice_id = invoice.number
@@ -103,10 +103,11 @@ def lines_are_refunded_once() -> Check:
             "more units are refunded than invoiced": "coalesce(lines.beyond > 0, FALSE)",
             "more of a line is refunded than its price": "coalesce(lines.above > 0, FALSE)",
             "less than nothing is refunded": "coalesce(lines.least < 0, FALSE)",
+            "units that are gone are not refunded": "coalesce(lines.not_refunded > 0, FALSE)",
             "more is refunded than owed": "coalesce(lines.credited, 0) > invoice.refund_owed_minor",
             "all units are refunded, and not all that was paid": """
                 coalesce(lines.all_refunded = 1, FALSE)
-                  AND invoice.refund_owed_minor < invoice.paid_minor - invoice.shipping_minor
+                  AND invoice.refund_owed_minor < invoice.paid_minor - invoice.shipping_minor - invoice.withheld_minor
             """,
         },
     )

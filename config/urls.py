@@ -13,7 +13,7 @@ from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
-from ordering.api import cancellation, carts, customers, guests, orders, products, timeline, vouchers
+from ordering.api import cancellation, carts, customers, guests, holds, orders, products, timeline, vouchers
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
@@ -38,6 +38,8 @@ v1 = [
     path("vouchers", vouchers.Vouchers.as_view(), name="vouchers"),
     path("vouchers/<sku:code>", vouchers.OneVoucher.as_view(), name="voucher"),
     path("orders/<number:number>/claim", guests.ClaimOrder.as_view(), name="claim-order"),
+    path("orders/<number:number>/holds", holds.Holds.as_view(), name="holds"),
+    path("orders/<number:number>/holds/<number:id>", holds.OneHold.as_view(), name="hold"),
     path("stock", inventory.Stock.as_view(), name="stock"),
     path("stock/<sku:sku>", inventory.OneStockItem.as_view(), name="stock-item"),
     path("stock/<sku:sku>/receipts", inventory.Receipts.as_view(), name="receipts"),

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
-from integration.admin.columns import address, figure, moment, story_column
+from integration.admin.columns import NOTHING, address, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import Question, StoryAdmin
@@ -31,7 +31,7 @@ class GoodsInline(PartInline):
     """The goods of an order, per SKU."""
 
     model = FulfillmentLine
-    fields = ("sku", figure("to_ship"), figure("dispatched"), figure("left"))
+    fields = ("sku", figure("to_ship"), figure("dispatched"), figure("stopped"), figure("left"))
 
 
 def recipient_of(shipment: Shipment) -> str:
@@ -103,14 +103,21 @@ class ShipmentAdmin(StoryAdmin):
 
 @admin.register(FulfillmentOrder)
 class FulfillmentOrderAdmin(StoryAdmin):
-    """The goods of orders that leave in several parcels."""
+    """The goods of orders that leave in several parcels, are stopped in part, or are held."""
 
     list_display = (story_column(text="order"), moment("created_at", "split"), moment("updated_at"))
     search_fields = ("order__contains",)
     search_help_text = "An order's number, or the id of a story."
     identifiers = ("order",)
     inlines = (GoodsInline,)
-    fieldsets = ((None, {"fields": ("order",)}),)
+    fieldsets = ((None, {"fields": ("order", "holds_by_status")}),)
+
+    @admin.display(description="holds")
+    def holds_by_status(self, goods: FulfillmentOrder) -> str:
+        """The holds, one a line, with status and reason."""
+        return (
+            "\n".join(f"{id}: {hold['status']} {hold['reason']}" for id, hold in (goods.holds or {}).items()) or NOTHING
+        )
 
 
 def _dispatch(shipment: Shipment, question: Dispatch) -> str:

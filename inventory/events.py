@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from integration.contracts.inventory import Shortage
 from integration.domain.events import DomainEvent, domain_event
-from integration.domain.identifiers import OrderNumber, ReceiptId, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ReceiptId, ShipmentId, Sku
 
 
 class ReservedLine(Struct, frozen=True):
@@ -205,3 +205,15 @@ class ReservedGoodsCameBack(DomainEvent, kw_only=True):
     order: OrderNumber
     receipt: ReceiptId
     lines: tuple[ReturnedLine, ...]
+
+
+@domain_event(
+    "inventory.reservation_released_in_part",
+    says="a part of the goods of order {order} became available again ({cancellation}): {lines}",
+)
+class ReservationReleasedInPart(DomainEvent, kw_only=True):
+    """Some units of the order were cancelled. If none are left, the reservation ends."""
+
+    order: OrderNumber
+    cancellation: CancellationId
+    lines: tuple[ReservedLine, ...]

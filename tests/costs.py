@@ -40,6 +40,7 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import (
     BuyerId,
+    HoldId,
     InvoiceNumber,
     OrderNumber,
     PaymentMethodId,
@@ -54,18 +55,21 @@ from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, clear_stock, quarantine_stock, receive_stock, stock_up, write_off_stock
 from ordering.commands import (
+    cancel_lines,
     cancel_order,
     change_product,
     change_profile,
     change_voucher,
     create_voucher,
     erase_buyer,
+    hold_order,
+    lift_hold,
     list_product,
     list_products,
     place_order,
     register_customer,
 )
-from ordering.models import CancellationReason, Order
+from ordering.models import CancellationReason, HoldReason, Order
 from ordering.policies.saga import cancel_overdue_orders
 
 ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
@@ -180,6 +184,7 @@ class Walk:
         self.ship()
         self.return_goods()
         self.cancel_orders()
+        self.cancel_lines_and_hold()
         self.use_vouchers()
         self.fail_orders()
         self.settle_callbacks_and_discrepancies()
@@ -301,6 +306,30 @@ class Walk:
             cancel_order(number, CancellationReason.BY_BUYER)
         self._react()
         self._expect(self.through, "shipped")
+
+    def cancel_lines_and_hold(self) -> None:
+        """Cancel a unit of each order, hold the orders, lift the holds, and hold them again too late."""
+        numbers = self._placed(quantity=2)
+        self._react()
+        for i, number in enumerate(numbers):
+            lines = [(self._lines_of(i)[0][0], 1)]
+            self._command(cancel_lines, number, lines, CancellationReason.BY_BUYER)
+        self._react()
+        for number in numbers:
+            self._command(hold_order, number, HoldReason.OTHER)
+        self._react()
+        for number in numbers:
+            self._command(lift_hold, number, HoldId(f"H{number[1:]}-1"))
+        self._react()
+        for shipment in self._shipments(numbers):
+            dispatch_shipment(shipment, "DHL", "1")
+        for number in numbers:
+            hold_order(number, HoldReason.OTHER)
+        self._react()
+        for shipment in self._shipments(numbers):
+            deliver_shipment(shipment)
+        self._react()
+        self._expect(numbers, "delivered")
 
     def use_vouchers(self) -> None:
         """Place orders with a limited voucher, one use for each buyer, and cancel them once confirmed."""

@@ -12,6 +12,7 @@ from billing.commands.discrepancies import settle_discrepancy as settle_discrepa
 from billing.commands.granting import refund_in_part as refund_in_part
 from billing.commands.granting import refund_lines as refund_lines
 from billing.commands.payers import change_payer as change_payer
+from billing.commands.reducing import refund_units as refund_units
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (

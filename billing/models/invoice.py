@@ -21,7 +21,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.domain.plain_prices import plain_totals
-from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
+from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 
 
 class AmountMismatch(Refused):
@@ -34,13 +34,14 @@ _row = by_state(InvoiceStatus)
 INVOICE_LIFE = StateTable(
     InvoiceStatus,
     {
-        # message                      open    paid      refunded void
-        "request_payment":        _row(STAY,   IGNORE,   IGNORE,  IGNORE),
-        "settle_without_payment": _row(PAID,   IGNORE,   IGNORE,  IGNORE),
-        "settle":                 _row(PAID,   IGNORE,   IGNORE,  STAY),
-        "void":                   _row(VOID,   STAY,     IGNORE,  IGNORE),
-        "refund_in_part":         _row(REFUSE, STAY,     REFUSE,  REFUSE),
-        "record_refund":          _row(REFUSE, REFUNDED, REFUSE,  STAY),
+        # message                      open     paid      refunded void
+        "request_payment":        _row(STAY,    IGNORE,   IGNORE,  IGNORE),
+        "settle_without_payment": _row(PAID,    IGNORE,   IGNORE,  IGNORE),
+        "settle":                 _row(PAID,    IGNORE,   IGNORE,  STAY),
+        "void":                   _row(VOID,    STAY,     IGNORE,  IGNORE),
+        "refund_in_part":         _row(REFUSE,  STAY,     REFUSE,  REFUSE),
+        "refund_units":           _row(NOT_YET, STAY,     STAY,    IGNORE),
+        "record_refund":          _row(REFUSE,  REFUNDED, REFUSE,  STAY),
     },
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ class InvoiceLine(Part):
     `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
     older code. `Invoice.line_totals` knows it.
     `units_refunded` counts the units that were refunded, `credited` their money and the line's part of other refunds.
+    `units_gone` counts the units that the order no longer has: they were cancelled, came back or were lost.
     """
 
     invoice = models.ForeignKey("Invoice", on_delete=models.CASCADE, related_name="line_rows", db_index=False)
@@ -42,6 +43,7 @@ class InvoiceLine(Part):
     unit_price_minor = MinorUnitsField()
     units_refunded = models.IntegerField(default=0, db_default=0)
     credited_minor = MinorUnitsField(default=0, db_default=0)
+    units_gone = models.IntegerField(default=0, db_default=0)
     total_minor = MinorUnitsField(null=True)
     unit_price, credited, total = money("unit_price_minor"), money("credited_minor"), money("total_minor")
 
@@ -52,6 +54,9 @@ class InvoiceLine(Part):
             models.CheckConstraint(
                 condition=Q(units_refunded__gte=0, units_refunded__lte=F("quantity"), credited_minor__gte=0),
                 name="units_refunded_at_most_invoiced",
+            ),
+            models.CheckConstraint(
+                condition=Q(units_gone__gte=0, units_gone__lte=F("quantity")), name="units_gone_at_most_invoiced"
             ),
         ]
 
@@ -86,11 +91,36 @@ def credit_units(
         line, total = by_sku[sku], totals[sku]
         if not 1 <= quantity <= line.quantity - line.units_refunded:
             raise MoreThanIsLeft(f"{line.quantity - line.units_refunded} of {line.quantity} {sku} can be refunded")
-        worth = total.of_units(line.units_refunded, quantity, line.quantity)
-        amount = min(worth, total - line.credited, left)
-        left -= amount
-        credited.append(CreditedLine(sku, quantity, amount))
+        credited.append(_credit(line, total, quantity, left))
+        left -= credited[-1].amount
     return credited
+
+
+def credit_gone_units(
+    lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], gone: Mapping[Sku, int], left: Money
+) -> list[CreditedLine]:
+    """What is to be credited because the order no longer has these units. It refuses nothing.
+
+    Units that were refunded before, by an operator's decision, are not refunded again.
+    """
+    credited = []
+    for line in lines:
+        quantity = min(gone.get(Sku(line.sku), 0), line.quantity - line.units_refunded)
+        if quantity:
+            credited.append(_credit(line, totals[Sku(line.sku)], quantity, left))
+            left -= credited[-1].amount
+    return credited
+
+
+def _credit(line: InvoiceLine, total: Money, quantity: int, left: Money) -> CreditedLine:
+    worth = total.of_units(line.units_refunded, quantity, line.quantity)
+    return CreditedLine(Sku(line.sku), quantity, min(worth, total - line.credited, left))
+
+
+def shipping_left(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], left: Money) -> Money:
+    """What of the money that is left was paid for shipping: it is on no line."""
+    remains = Money.sum((totals[Sku(line.sku)] - line.credited for line in lines), left.currency)
+    return max(left - remains, Money.zero(left.currency))
 
 
 def spread(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], amount: Money, left: Money) -> list[CreditedLine]:
@@ -105,6 +135,6 @@ def spread(lines: Sequence[InvoiceLine], totals: Mapping[Sku, Money], amount: Mo
         The lines' shares; lines that get nothing are left out.
     """
     remains = [totals[Sku(line.sku)] - line.credited for line in lines]
-    shipping = max(left - Money.sum(remains, left.currency), Money.zero(left.currency))
+    shipping = shipping_left(lines, totals, left)
     shares = amount.allocate([remaining.minor for remaining in [*remains, shipping]])
     return [CreditedLine(Sku(line.sku), 0, share) for line, share in zip(lines, shares, strict=False) if share]

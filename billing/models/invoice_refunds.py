@@ -7,10 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
+from msgspec.structs import replace
 
 from billing import events
 from billing.events import CreditedLine
-from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, credit_units, spread
+from billing.models.invoice_line import (
+    InvoiceLine,
+    MoreThanIsLeft,
+    credit_gone_units,
+    credit_units,
+    shipping_left,
+    spread,
+)
 from billing.models.numbers import payment_of
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
@@ -44,8 +52,10 @@ class RefundableInvoice(OfOneStory):
     * `total`: what is due for the lines and for shipping, after `discount`.
     * `paid`: what the payment brought, zero or `total`.
     * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
-    * `granted`: the part of `refund_owed` that operators granted without a cancellation.
+    * `granted`: the part of `refund_owed` by which the order owes less, although it is not cancelled: operators granted
+      it, or some units were cancelled, came back or were lost.
     * `refunded`: the sum of the issued refunds.
+    * `withheld`: what the shop keeps of what returned units cost.
     """
 
     lines: "list[InvoiceLine]"
@@ -62,10 +72,13 @@ class RefundableInvoice(OfOneStory):
     granted_minor = MinorUnitsField(default=0)
     refund_owed_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
+    withheld_minor = MinorUnitsField(default=0, db_default=0)
     refund_count = models.PositiveSmallIntegerField(default=0)
+    causes = models.JSONField(null=True, editable=False)  # the identifiers of what reduced the invoice, if anything did
     discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
     paid = money("paid_minor")
     granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
+    withheld = money("withheld_minor")
 
     class Meta:
         abstract = True
@@ -102,6 +115,45 @@ class RefundableInvoice(OfOneStory):
             amount = Money.sum((line.amount for line in credited), self.currency)
             self._require_left(amount)
             self._grant(credited, amount, reason)
+
+    def refund_units(
+        self, cause: str, gone: Mapping[Sku, int], reason: str, less: Money | None = None, shipping_too: bool = False
+    ) -> None:
+        """Owe a refund because the order no longer has these units; each cause counts once.
+
+        Shipping is refunded, too, once the order has no units left. Nothing is refused: what was refunded before is not
+        refunded again.
+
+        Args:
+            cause: the identifier of the cancellation, the receipt or the shipment.
+            gone: the units by SKU.
+            less: what the shop keeps, at most what the units cost.
+            shipping_too: refund what was paid for shipping in any case.
+
+        Raises:
+            NotYet: the invoice is not paid yet.
+        """
+        if cause in (self.causes or ()) or not self.accepts("refund_units"):
+            return
+        totals, left = self.line_totals(), self.paid - self.refund_owed
+        credited = credit_gone_units(self.lines, totals, gone, left)
+        worth = Money.sum((line.amount for line in credited), self.currency)
+        withheld = min(less or Money.zero(self.currency), worth)
+        if withheld:
+            shares = withheld.allocate([line.amount.minor for line in credited])
+            credited = [replace(line, amount=line.amount - share) for line, share in zip(credited, shares, strict=True)]
+        amount = worth - withheld
+        has_nothing = all(line.units_gone + gone.get(Sku(line.sku), 0) >= line.quantity for line in self.lines)
+        if has_nothing or shipping_too:
+            amount += shipping_left(self.lines, totals, left)
+        if credited:
+            self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
+        reduced = events.InvoiceReduced(
+            **self._ids, cause=cause, units=dict(gone), amount=amount, withheld=withheld, reason=reason
+        )
+        self.record(reduced)
+        if amount:
+            self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
 
     def line_totals(self) -> dict[Sku, Money]:
         """What is due for each line, by SKU. With `shipping` they add up to `total`."""
@@ -144,6 +196,16 @@ class RefundableInvoice(OfOneStory):
     @applies(events.InvoiceRefundGranted)
     def _refund_granted(self, event: events.InvoiceRefundGranted) -> None:
         self.granted += event.amount
+
+    @applies(events.InvoiceReduced)
+    def _reduced(self, event: events.InvoiceReduced) -> None:
+        self.granted += event.amount
+        self.withheld += event.withheld
+        self.causes = [*(self.causes or ()), event.cause]
+        for line in self.lines:
+            if units := event.units.get(Sku(line.sku), 0):
+                line.units_gone = min(line.units_gone + units, line.quantity)
+                self.touch(line)
 
     @applies(events.InvoiceRefundOwed)
     def _refund_owed(self, event: events.InvoiceRefundOwed) -> None:

@@ -101,9 +101,12 @@ def contexts_agree_at_rest() -> Check:
                 "cancelled",
                 "r.status IN ('released', 'expired', 'refused') AND coalesce(s.cancelled = s.n, TRUE)",
             ),
-            "delivered, and not in all contexts": never("delivered", "r.status = 'shipped' AND s.delivered = s.n"),
+            "delivered, and not in all contexts": never(
+                "delivered", "r.status = 'shipped' AND s.delivered > 0 AND s.delivered + s.cancelled = s.n"
+            ),
             "shipped, and not in all contexts": never(
-                "shipped", "r.status = 'shipped' AND s.dispatched > 0 AND s.dispatched + s.delivered = s.n"
+                "shipped",
+                "r.status = 'shipped' AND s.dispatched > 0 AND s.dispatched + s.delivered + s.cancelled = s.n",
             ),
             "shipped in part, and not in all contexts": never(
                 "partly_shipped",

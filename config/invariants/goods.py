@@ -6,9 +6,13 @@ from integration.invariants import Check, always
 SHIPPED_ORDERS = '(SELECT DISTINCT "order" FROM fulfillment_shipment)'
 PACKED_LINES = """
     (SELECT s."order", line.sku, line.quantity, s.status
-     FROM fulfillment_shipmentline AS line JOIN fulfillment_shipment AS s ON s.id = line.shipment_id) AS packed
+     FROM fulfillment_shipmentline AS line JOIN fulfillment_shipment AS s ON s.id = line.shipment_id
+     WHERE s.status <> 'cancelled' OR NOT EXISTS (
+         SELECT 1 FROM fulfillment_fulfillmentorder AS goods WHERE goods."order" = s."order")
+     UNION ALL
+     SELECT fulfillment_order_id, sku, stopped, 'stopped' FROM fulfillment_fulfillmentline WHERE stopped <> 0) AS packed
 """
-"""The orders that have shipments, and the lines of all shipments of an order."""
+"""The orders that have shipments, and the lines of all shipments of an order, with what was stopped before it left."""
 
 
 @always("process.all_contexts_have_the_same_goods")
@@ -58,6 +62,34 @@ def what_left_is_shipped() -> Check:
               || coalesce(gone.quantity, 0) || ' left'
         """,
         never={"what is shipped did not leave": "line.shipped <> coalesce(gone.quantity, 0)"},
+    )
+
+
+@always("process.what_is_cancelled_is_cancelled_everywhere")
+def what_is_cancelled_is_cancelled_everywhere() -> Check:
+    """At rest, the cancelled units of an order that goes on are stopped, no longer reserved, and refunded."""
+    return Check(
+        rows=f"""
+            ordering_order AS o JOIN ordering_orderline AS line ON line.order_id = o.number
+            LEFT JOIN fulfillment_fulfillmentline AS goods
+                ON goods.fulfillment_order_id = o.number AND goods.sku = line.sku
+            LEFT JOIN inventory_reservationline AS held ON held.reservation_id = o.number AND held.sku = line.sku
+            LEFT JOIN billing_invoice AS i ON i."order" = o.number
+            LEFT JOIN billing_invoiceline AS paid ON paid.invoice_id = i.number AND paid.sku = line.sku
+            WHERE o.status <> 'cancelled' AND NOT {WAITS_FOR_A_DELIVERY}
+        """,
+        what="""
+            o.number || ': ' || line.cancelled || ' of ' || line.quantity || ' ' || line.sku || ' cancelled, '
+              || coalesce(goods.stopped, 0) || ' stopped, ' || coalesce(held.released, 0) || ' released, '
+              || coalesce(paid.units_gone, 0) || ' refunded'
+        """,
+        never={
+            "what is cancelled was not stopped": "line.cancelled <> coalesce(goods.stopped, 0)",
+            "what is cancelled is still reserved": "line.cancelled <> coalesce(held.released, 0)",
+            "what is cancelled is not refunded": """
+                coalesce(paid.units_gone, 0) <> line.cancelled + line.returned + line.lost
+            """,
+        },
     )
 
 

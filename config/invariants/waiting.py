@@ -9,7 +9,7 @@ MOVES_NO_ORDER = (
     *("ordering.show-in-stock", "ordering.show-low-stock", "ordering.show-out-of-stock", "inventory.open-stock-item"),
     *("ordering.tell-buyer-of-confirmation", "ordering.tell-buyer-of-dispatch"),
     *("ordering.tell-buyer-of-cancellation", "ordering.tell-buyer-of-refund"),
-    "ordering.notify-buyer-of-refused-cancellation",
+    *("ordering.notify-buyer-of-refused-cancellation", "ordering.notify-buyer-of-cancelled-lines"),
     *("billing.forget-payment-method", "fulfillment.forget-recipient"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
@@ -40,6 +40,13 @@ def every_order_ended_or_waits() -> Check:
                   OR {WAITS_FOR_A_DELIVERY})
             """,  # noqa: S608 - made of constants in the code and a time of our own clock
             "its requested cancellation waits for nothing": f"o.cancellation_requested AND NOT {WAITS_FOR_A_DELIVERY}",
+            "its requested cancellation of lines waits for nothing": f"""
+                {_has_requested("o.line_cancellations")} AND o.status <> 'cancelled' AND NOT {WAITS_FOR_A_DELIVERY}
+            """,
+            "its requested hold waits for nothing": f"""
+                {_has_requested("o.order_holds")} AND o.status NOT IN ('pending', 'payment_pending', 'cancelled')
+                  AND NOT {WAITS_FOR_A_DELIVERY}
+            """,
         },
     )
 
@@ -78,6 +85,11 @@ def every_request_waits() -> Check:
             for kind in asking
         },
     )
+
+
+def _has_requested(column: str) -> str:
+    """Whether one of the requests in a JSON column has the status `requested`; databases put spaces differently."""
+    return f"""coalesce(replace(CAST({column} AS text), ' ', ''), '') LIKE '%"status":"requested"%'"""
 
 
 def _a_minute_ago() -> str:

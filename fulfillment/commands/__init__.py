@@ -4,7 +4,7 @@
 """
 
 from fulfillment.commands.erasing import anonymize_shipments
-from fulfillment.commands.goods import goods_of, lock_shipments, next_shipment, shipment_of
+from fulfillment.commands.goods import goods_of, lock_goods, lock_shipments, next_shipment, shipment_of
 from fulfillment.commands.parcels import arrange_shipment, deliver_shipment, dispatch_shipment, quantities_of
 from fulfillment.commands.returns import (
     approve_return,
@@ -18,7 +18,7 @@ from fulfillment.commands.returns import (
     settle_return,
     shipping_withheld,
 )
-from fulfillment.commands.stops import stop_shipment
+from fulfillment.commands.stops import hold_goods, lift_hold, stop_lines, stop_shipment
 
 __all__ = [
     "anonymize_shipments",
@@ -27,7 +27,10 @@ __all__ = [
     "deliver_shipment",
     "dispatch_shipment",
     "goods_of",
+    "hold_goods",
     "lapse_return",
+    "lift_hold",
+    "lock_goods",
     "lock_returns",
     "lock_shipments",
     "next_shipment",
@@ -40,5 +43,6 @@ __all__ = [
     "settle_return",
     "shipment_of",
     "shipping_withheld",
+    "stop_lines",
     "stop_shipment",
 ]

@@ -6,7 +6,7 @@ shipments. So the first of two decisions wins, also against older code, which lo
 
 from collections.abc import Collection
 
-from fulfillment.models import GONE, FulfillmentOrder, Shipment
+from fulfillment.models import GONE, FulfillmentOrder, Shipment, ShipmentStatus
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, ShipmentId, sibling
@@ -27,6 +27,13 @@ def lock_shipments(orders: Collection[OrderNumber]) -> None:
     """Lock the first shipments of several orders."""
     with unit_of_work() as work:
         work.prefetch(Shipment, [shipment_of(order) for order in orders])
+
+
+def lock_goods(orders: Collection[OrderNumber]) -> None:
+    """Lock the first shipments of several orders, and then their goods, as far as they are counted."""
+    with unit_of_work() as work:
+        work.prefetch(Shipment, [shipment_of(order) for order in orders])
+        work.prefetch(FulfillmentOrder, orders)
 
 
 def first_shipment(work: UnitOfWork, order: OrderNumber) -> Shipment:
@@ -52,4 +59,6 @@ def goods_of(work: UnitOfWork, order: OrderNumber) -> FulfillmentOrder:
         work.add(goods)
         if first.status in GONE:
             goods.dispatch(ShipmentId(first.id), first.quantities)
+        elif first.status == ShipmentStatus.CANCELLED:
+            goods.stop_all()
     return goods

@@ -4,19 +4,27 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from fulfillment.commands.goods import next_shipment, shipment_of
+from fulfillment.commands.goods import goods_of, next_shipment, shipment_of
 from fulfillment.events import LineToPack
 from fulfillment.models import FulfillmentOrder, Shipment
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import HoldId, OrderNumber, ShipmentId, Sku
 
 
-def arrange_shipment(order: OrderNumber, recipient: Address, lines: Sequence[LineToPack]) -> None:
-    """Arrange the shipment of a confirmed order; do nothing if it was arranged before."""
+def arrange_shipment(
+    order: OrderNumber, recipient: Address, lines: Sequence[LineToPack], holds: Sequence[tuple[HoldId, str]] = ()
+) -> None:
+    """Arrange the shipment of a confirmed order; do nothing if it was arranged before.
+
+    Args:
+        holds: the identifiers and reasons of the holds that are active from the beginning.
+    """
     with unit_of_work() as work:
         if work.find(Shipment, shipment_of(order)) is None:
             work.add(Shipment.arrange(shipment_of(order), order, recipient, lines))
+            for hold, reason in holds:
+                goods_of(work, order).hold(hold, reason)
 
 
 def dispatch_shipment(

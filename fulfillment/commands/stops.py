@@ -1,8 +1,12 @@
-"""Commands that stop goods before a carrier takes them."""
+"""Commands that stop or hold goods before a carrier takes them."""
 
-from fulfillment.commands.goods import first_shipment
+from collections.abc import Mapping
+
+from fulfillment.commands.goods import first_shipment, goods_of
+from fulfillment.models import FulfillmentOrder, Shipment, ShipmentStatus
+from fulfillment.queries import shipments_of
 from integration.aggregates.unit_of_work import unit_of_work
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, Sku
 
 
 def stop_shipment(order: OrderNumber, reason: str) -> None:
@@ -12,4 +16,42 @@ def stop_shipment(order: OrderNumber, reason: str) -> None:
         NotYet: the shipment is not arranged yet.
     """
     with unit_of_work() as work:
-        first_shipment(work, order).stop(reason)
+        first = first_shipment(work, order)
+        goods = work.find(FulfillmentOrder, order)
+        first.stop(reason)
+        if goods and first.status == ShipmentStatus.CANCELLED:
+            goods.stop_all()
+
+
+def stop_lines(order: OrderNumber, cancellation: CancellationId, quantities: Mapping[Sku, int]) -> None:
+    """Stop as many of these units as are still in the warehouse; each cancellation is decided about once.
+
+    Raises:
+        NotYet: no shipment of the order is arranged yet.
+    """
+    with unit_of_work() as work:
+        stopped = goods_of(work, order).stop(cancellation, quantities)
+        if stopped:
+            shipments = work.get_many(Shipment, shipments_of([order])).values()
+            waiting = next(each for each in shipments if each.status == ShipmentStatus.ARRANGED)
+            waiting.take_out(cancellation, stopped)
+
+
+def hold_goods(order: OrderNumber, hold: HoldId, reason: str) -> None:
+    """Let nothing of an order be dispatched until the hold is lifted; each hold is decided about once.
+
+    Raises:
+        NotYet: no shipment of the order is arranged yet.
+    """
+    with unit_of_work() as work:
+        goods_of(work, order).hold(hold, reason)
+
+
+def lift_hold(order: OrderNumber, hold: HoldId) -> None:
+    """End a hold; one that arrives later than its end does not begin.
+
+    Raises:
+        NotYet: no shipment of the order is arranged yet.
+    """
+    with unit_of_work() as work:
+        goods_of(work, order).lift(hold)

@@ -1,6 +1,6 @@
 """Fulfillment's aggregates: a dispatched shipment is never cancelled, and each unit of an order leaves once."""
 
-from fulfillment.models.fulfillment_order import FulfillmentLine, FulfillmentOrder, NothingLeft
+from fulfillment.models.fulfillment_order import FulfillmentLine, FulfillmentOrder, NothingLeft, OnHold
 from fulfillment.models.history import History
 from fulfillment.models.read_models import ReturnChange, ShipmentChange
 from fulfillment.models.return_ import Return
@@ -40,6 +40,7 @@ __all__ = [
     "NotInShipment",
     "NotThatManyExpected",
     "NothingLeft",
+    "OnHold",
     "Return",
     "ReturnChange",
     "ReturnLine",

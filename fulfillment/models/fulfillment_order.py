@@ -1,7 +1,7 @@
-"""The goods of one order, per SKU, once they go different ways: in several parcels, or some of them stopped."""
+"""The goods of one order, per SKU, once they go different ways, are stopped or are held."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,18 +9,29 @@ from django.db.models import F, Q
 from fulfillment import events
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.errors import Refused
-from integration.domain.identifiers import OrderNumber, ReturnId, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, ReturnId, ShipmentId, Sku
 
 
 class NothingLeft(Refused):
     """More of a SKU was to leave the warehouse than is left of the order."""
 
 
+class OnHold(Refused):
+    """The order is on hold: nothing of it may be dispatched."""
+
+
+ACTIVE, TOO_LATE, LIFTED = "active", "too_late", "lifted"
+"""What became of a hold."""
+
+
 class FulfillmentOrder(OfOneStory):
     """How many units of each SKU an order has to ship, and what became of them.
 
-    The first decision that splits an order's goods opens it. An order that leaves whole in one parcel has none: its
-    one shipment says all.
+    The first decision about a part of an order's goods opens it, and the first hold. An order that leaves whole in one
+    parcel has none: its one shipment says all.
+
+    `cancellations` has the cancellations that were decided about. `holds` has the reason and the status of each hold,
+    by its identifier. Both are empty without any.
     """
 
     stream = "fulfillment_order"
@@ -29,6 +40,8 @@ class FulfillmentOrder(OfOneStory):
 
     order = models.CharField(max_length=20, primary_key=True)
     returns = models.IntegerField("how many returns were opened", default=0, db_default=0)
+    cancellations = models.JSONField(null=True, editable=False)
+    holds = models.JSONField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -43,12 +56,9 @@ class FulfillmentOrder(OfOneStory):
         opened.record(events.FulfillmentOrderOpened(order=order, quantities=dict(quantities)))
         return opened
 
-    def dispatch(self, shipment: ShipmentId, quantities: Mapping[Sku, int]) -> None:
-        """Record that these units left in a shipment; raises `NothingLeft` if fewer are left."""
-        self._require_left(quantities)
-        self.record(
-            events.GoodsDispatched(order=OrderNumber(self.order), shipment=shipment, quantities=dict(quantities))
-        )
+    @property
+    def _order(self) -> OrderNumber:
+        return OrderNumber(self.order)
 
     def ask_return(self, return_: ReturnId, quantities: Mapping[Sku, int]) -> None:
         """Record that these units are to come back; raises `NothingLeft` if the buyer has fewer."""
@@ -62,9 +72,54 @@ class FulfillmentOrder(OfOneStory):
         order = OrderNumber(self.order)
         self.record(events.GoodsReturnDropped(order=order, return_=return_, quantities=dict(quantities)))
 
-    def _require_left(self, quantities: Mapping[Sku, int]) -> None:
-        left = {line.sku: line.left for line in self.lines}
+    @property
+    def left(self) -> dict[Sku, int]:
+        """The units of each SKU that are still in the warehouse and to be shipped."""
+        return {Sku(line.sku): line.left for line in self.lines if line.left}
+
+    def dispatch(self, shipment: ShipmentId, quantities: Mapping[Sku, int]) -> None:
+        """Record that these units left in a shipment.
+
+        Raises:
+            OnHold: a hold is active.
+            NothingLeft: fewer units are left.
+        """
+        active = [f"{id} ({hold['reason']})" for id, hold in (self.holds or {}).items() if hold["status"] == ACTIVE]
+        self.require(not active, OnHold(f"order {self.order} is on hold: {', '.join(active)}"))
+        left = self.left
         self.require(all(quantity <= left.get(sku, 0) for sku, quantity in quantities.items()), NothingLeft)
+        self.record(events.GoodsDispatched(order=self._order, shipment=shipment, quantities=dict(quantities)))
+
+    def stop(self, cancellation: CancellationId, quantities: Mapping[Sku, int]) -> dict[Sku, int]:
+        """Stop as many of these units as are left; each cancellation counts once.
+
+        Returns:
+            The units that the caller must take out of the shipment that has them.
+        """
+        if cancellation in (self.cancellations or ()):
+            return {}
+        left = self.left
+        stopped = {sku: units for sku, wanted in quantities.items() if (units := min(wanted, left.get(sku, 0)))}
+        gone = {sku: units for sku, wanted in quantities.items() if (units := wanted - stopped.get(sku, 0))}
+        self.record(events.GoodsStopped(order=self._order, cancellation=cancellation, quantities=stopped, gone=gone))
+        return stopped
+
+    def stop_all(self) -> None:
+        """Stop all that is left, because the order is cancelled."""
+        if left := self.left:
+            self.record(events.AllGoodsStopped(order=self._order, quantities=left))
+
+    def hold(self, hold: HoldId, reason: str) -> None:
+        """Let nothing leave until the hold is lifted, or refuse if nothing is left; each hold counts once."""
+        if hold in (self.holds or {}):
+            return
+        decided = events.GoodsHeld if self.left else events.HoldRefused
+        self.record(decided(order=self._order, hold=hold, reason=reason))
+
+    def lift(self, hold: HoldId) -> None:
+        """End a hold, also one that is not known yet: it will not begin."""
+        if (self.holds or {}).get(hold, {}).get("status") not in (TOO_LATE, LIFTED):
+            self.record(events.HoldLifted(order=self._order, hold=hold))
 
     @applies(events.FulfillmentOrderOpened)
     def _opened(self, event: events.FulfillmentOrderOpened) -> None:
@@ -93,6 +148,37 @@ class FulfillmentOrder(OfOneStory):
             if quantity := quantities.get(Sku(line.sku), 0):
                 line.return_asked += sign * quantity
                 self.touch(line)
+
+    @applies(events.GoodsStopped)
+    def _stopped(self, event: events.GoodsStopped) -> None:
+        self._count_stopped(event.quantities)
+        self.cancellations = [*(self.cancellations or ()), event.cancellation]
+
+    @applies(events.AllGoodsStopped)
+    def _all_stopped(self, event: events.AllGoodsStopped) -> None:
+        self._count_stopped(event.quantities)
+
+    def _count_stopped(self, quantities: Mapping[Sku, int]) -> None:
+        for line in self.lines:
+            if quantity := quantities.get(Sku(line.sku), 0):
+                line.stopped += quantity
+                self.touch(line)
+
+    @applies(events.GoodsHeld)
+    def _held(self, event: events.GoodsHeld) -> None:
+        self._note_hold(event.hold, reason=event.reason, status=ACTIVE)
+
+    @applies(events.HoldRefused)
+    def _hold_refused(self, event: events.HoldRefused) -> None:
+        self._note_hold(event.hold, reason=event.reason, status=TOO_LATE)
+
+    @applies(events.HoldLifted)
+    def _hold_lifted(self, event: events.HoldLifted) -> None:
+        self._note_hold(event.hold, status=LIFTED)
+
+    def _note_hold(self, hold: HoldId, **facts: Any) -> None:
+        holds = self.holds or {}
+        self.holds = {**holds, hold: {**holds.get(hold, {"reason": ""}), **facts}}
 
 
 class FulfillmentLine(Part):

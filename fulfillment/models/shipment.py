@@ -12,7 +12,7 @@ from fulfillment.events import LineToPack
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ShipmentId, Sku
 from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 
 MAX_LINES = 2_000
@@ -47,10 +47,12 @@ _row = by_state(ShipmentStatus)
 SHIPMENT_LIFE = StateTable(
     ShipmentStatus,
     {
-        # message        arranged    dispatched  delivered  cancelled
-        "dispatch": _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
-        "deliver":  _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
-        "stop":     _row(CANCELLED,  STAY,       STAY,      IGNORE),
+        # message            arranged    dispatched  delivered  cancelled
+        "dispatch":     _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
+        "deliver":      _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
+        "stop":         _row(CANCELLED,  STAY,       STAY,      IGNORE),
+        "take_out":     _row(STAY,       REFUSE,     REFUSE,    REFUSE),
+        "take_out_all": _row(CANCELLED,  REFUSE,     REFUSE,    REFUSE),
     },
 )  # fmt: skip
 
@@ -142,6 +144,15 @@ class Shipment(OfOneStory):
         else:
             self.record(events.CancellationRefused(**self._ids))
 
+    def take_out(self, cancellation: CancellationId, quantities: dict[Sku, int]) -> None:
+        """Take goods that were stopped out of the shipment, which is cancelled if nothing is left in it.
+
+        Raises:
+            NotAllowed: the shipment is not `arranged`.
+        """
+        if self.accepts("take_out_all" if quantities == self.quantities else "take_out"):
+            self.record(events.ShipmentLinesStopped(**self._ids, cancellation=cancellation, quantities=quantities))
+
     def _chosen(self, lines: Sequence[tuple[Sku, int]]) -> dict[Sku, int]:
         """The units that these lines name, by SKU; a SKU may be named twice."""
         own, named = self.quantities, dict[Sku, int]()
@@ -189,6 +200,15 @@ class Shipment(OfOneStory):
     @applies(events.ShipmentCancelled)
     def _cancelled(self, event: events.ShipmentCancelled) -> None:
         self.status = ShipmentStatus.CANCELLED
+
+    @applies(events.ShipmentLinesStopped)
+    def _lines_stopped(self, event: events.ShipmentLinesStopped) -> None:
+        for line in self.lines:
+            if stopped := event.quantities.get(Sku(line.sku), 0):
+                line.quantity -= stopped
+                self.touch(line)
+        if not self.packed:
+            self.status = ShipmentStatus.CANCELLED
 
     @applies(events.CancellationRefused)
     def _cancellation_refused(self, event: events.CancellationRefused) -> None:

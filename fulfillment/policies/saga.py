@@ -1,4 +1,7 @@
-"""Fulfillment's part of the order process: arrange shipments, and cancel them on request."""
+"""Fulfillment's part of the order process: arrange shipments, and cancel them on request.
+
+`stops.py` stops and holds some of the goods.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -55,19 +58,22 @@ def publish_cancellation_refused(event: events.CancellationRefused) -> None:
 # --- Reactions to the contracts of other contexts ---
 
 
-def lock_shipments(
-    about: Sequence[contracts.ordering.ShippingRequested | contracts.ordering.OrderCancellationRequested],
-) -> None:
+def lock_shipments(requested: Sequence[contracts.ordering.ShippingRequested]) -> None:
     """Lock the shipments of a batch of events, before the first of them is handled."""
-    commands.lock_shipments([event.order for event in about])
+    commands.lock_shipments([event.order for event in requested])
+
+
+def lock_goods(requested: Sequence[contracts.ordering.OrderCancellationRequested]) -> None:
+    """Lock the first shipments and the goods of a batch of events, before the first of them is handled."""
+    commands.lock_goods([event.order for event in requested])
 
 
 @whenever(contracts.ordering.ShippingRequested, name="fulfillment.arrange-shipment", prepare=lock_shipments)
 def arrange_shipment(event: contracts.ordering.ShippingRequested) -> None:
     lines = [LineToPack(line.sku, line.name, line.quantity) for line in event.lines]
-    commands.arrange_shipment(event.order, event.recipient, lines)
+    commands.arrange_shipment(event.order, event.recipient, lines, [(each.hold, each.reason) for each in event.holds])
 
 
-@whenever(contracts.ordering.OrderCancellationRequested, name="fulfillment.stop-shipment", prepare=lock_shipments)
+@whenever(contracts.ordering.OrderCancellationRequested, name="fulfillment.stop-shipment", prepare=lock_goods)
 def stop_shipment(event: contracts.ordering.OrderCancellationRequested) -> None:
     commands.stop_shipment(event.order, event.reason)

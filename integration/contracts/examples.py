@@ -29,6 +29,8 @@ BY_TYPE: dict[Any, Any] = {
     identifiers.ReceiptId: "R-1001-1-1",
     identifiers.WithdrawalId: "W-1001-1",
     identifiers.CartId: "8f14e45f-ceea-467f-a9e2-6f1c2d3b4a5e",
+    identifiers.CancellationId: "C-1001-1",
+    identifiers.HoldId: "H-1001-1",
     Money: {"amount": "25.00", "currency": "USD"},
     Address: {
         "recipient": "Ada Byron",

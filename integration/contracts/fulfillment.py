@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.versions import upcast
 
@@ -150,3 +150,32 @@ class ReturnClosed(IntegrationEvent, kw_only=True):
 
     order: OrderNumber
     return_: ReturnId
+
+
+@contract("fulfillment.lines-stopped")
+class LinesStopped(IntegrationEvent, kw_only=True):
+    """What fulfillment decided about a cancellation of lines, once for each cancellation.
+
+    `lines` will never leave the warehouse. `gone` had left before. Each may be empty.
+    """
+
+    order: OrderNumber
+    cancellation: CancellationId
+    lines: tuple[PackedLine, ...]
+    gone: tuple[PackedLine, ...]
+
+
+@contract("fulfillment.hold-active")
+class HoldActive(IntegrationEvent, kw_only=True):
+    """Nothing of the order is dispatched until the hold is lifted."""
+
+    order: OrderNumber
+    hold: HoldId
+
+
+@contract("fulfillment.hold-too-late")
+class HoldTooLate(IntegrationEvent, kw_only=True):
+    """The hold came too late: nothing of the order was left in the warehouse."""
+
+    order: OrderNumber
+    hold: HoldId

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import BuyerId, OrderNumber, Sku
+from integration.domain.identifiers import BuyerId, CancellationId, HoldId, OrderNumber, Sku
 from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 from integration.domain.plain_prices import plain_discounts, plain_lines
@@ -31,6 +31,13 @@ class OrderedLine(Struct, frozen=True):
     tax: Money
     tax_rate: Decimal
     total: Money
+
+
+class OrderedUnits(Struct, frozen=True):
+    """A quantity of one SKU of an order."""
+
+    sku: Sku
+    quantity: int
 
 
 class OrderedShipping(Struct, frozen=True):
@@ -107,16 +114,30 @@ class OrderConfirmed(IntegrationEvent, kw_only=True):
     order: OrderNumber
 
 
-@contract("ordering.shipping-requested")
-class ShippingRequested(IntegrationEvent, kw_only=True):
-    """A confirmed order is to be shipped.
+class OpenHold(Struct, frozen=True):
+    """A hold that was placed on an order before it was confirmed."""
 
-    This is the only contract that carries an address; fulfillment consumes it.
+    hold: HoldId
+    reason: str
+
+
+@contract("ordering.shipping-requested", version=2)
+class ShippingRequested(IntegrationEvent, kw_only=True, omit_defaults=True):
+    """A confirmed order is to be shipped. While one of its `holds` is open, nothing of it may be dispatched.
+
+    This is the only contract that carries an address; fulfillment consumes it. Code that knows only version 1 would
+    ignore the holds.
     """
 
     order: OrderNumber
     recipient: PersonalAddress
     lines: tuple[LineToShip, ...]
+    holds: tuple[OpenHold, ...] = ()
+
+
+@upcast(ShippingRequested, from_version=1)
+def without_holds(data: dict[str, Any]) -> dict[str, Any]:
+    return data
 
 
 @contract("ordering.order-cancellation-requested")
@@ -159,6 +180,46 @@ class OrderLinkRequested(IntegrationEvent, kw_only=True):
     order: OrderNumber
     request: str
     email_digest: str
+
+
+@contract("ordering.order-lines-cancellation-requested")
+class OrderLinesCancellationRequested(IntegrationEvent, kw_only=True):
+    """The cancellation of some units of a confirmed order was requested. Fulfillment decides which it can stop."""
+
+    order: OrderNumber
+    cancellation: CancellationId
+    lines: tuple[OrderedUnits, ...]
+    reason: str
+
+
+@contract("ordering.order-lines-cancelled")
+class OrderLinesCancelled(IntegrationEvent, kw_only=True):
+    """These units of an order were cancelled; other units of it are shipped, or still to be shipped.
+
+    If no other units are left, `OrderCancelled` is published instead.
+    """
+
+    order: OrderNumber
+    cancellation: CancellationId
+    lines: tuple[OrderedUnits, ...]
+    reason: str
+
+
+@contract("ordering.hold-requested")
+class HoldRequested(IntegrationEvent, kw_only=True):
+    """Nothing of a confirmed order is to be dispatched from now on. Fulfillment says whether that came too late."""
+
+    order: OrderNumber
+    hold: HoldId
+    reason: str
+
+
+@contract("ordering.hold-lifted")
+class HoldLifted(IntegrationEvent, kw_only=True):
+    """A hold of a confirmed order is over. It may arrive before its `HoldRequested`."""
+
+    order: OrderNumber
+    hold: HoldId
 
 
 @contract("ordering.buyer-erased")

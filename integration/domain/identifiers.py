@@ -36,6 +36,10 @@ WithdrawalId = NewType("WithdrawalId", str)
 """Such as `W-1001-1`, the first withdrawal from order `R-1001`."""
 CartId = NewType("CartId", str)
 """A random UUID as text, so that nobody can guess another's cart."""
+CancellationId = NewType("CancellationId", str)
+"""Such as `C-1001-1`, the first cancellation of lines of order `R-1001`."""
+HoldId = NewType("HoldId", str)
+"""Such as `H-1001-1`, the first hold of order `R-1001`."""
 
 
 def buyer_of_user(user_id: int) -> BuyerId:

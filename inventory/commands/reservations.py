@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.contracts.inventory import Shortage
 from integration.domain.errors import NotYet
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ShipmentId, Sku
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
 
@@ -103,6 +103,21 @@ def ship_reservation(order: OrderNumber, shipment: ShipmentId, lines: Sequence[R
         stock = work.get_many(StockItem, [line.sku for line in shipped])
         for line in shipped:
             stock[line.sku].ship(order, line.quantity)
+
+
+def release_lines(order: OrderNumber, cancellation: CancellationId, lines: Sequence[ReservedLine]) -> None:
+    """Make cancelled units of an order available again; a cancellation counts once.
+
+    Raises:
+        NotYet: the order has no reservation yet, or its reservation is not committed.
+        NotAllowed: the reservation was expired or refused.
+        NotReserved: fewer units are still reserved.
+    """
+    with unit_of_work() as work:
+        freed = _reservation(work, order).release_units(cancellation, lines)
+        stock = work.get_many(StockItem, [line.sku for line in freed])
+        for line in freed:
+            stock[line.sku].free(order, line.quantity)
 
 
 def _reservation(work: UnitOfWork, order: OrderNumber) -> Reservation:

@@ -1,23 +1,23 @@
 """The goods that are reserved for one order, and the state table of that reservation.
 
-The goods leave in one or several shipments, in any order of arrival. Each shipment counts once. The last of them ends
-the reservation.
+The goods leave in one or several shipments, and cancelled units become available again, in any order of arrival. Each
+shipment and each cancellation counts once. The last of them ends the reservation.
 """
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
 
-from integration.aggregates.aggregate import OfOneStory, Part, applies
+from integration.aggregates.aggregate import OfOneStory, applies
 from integration.contracts.inventory import Shortage
 from integration.domain.errors import NotYet, Refused
 from integration.domain.events import DomainEvent
-from integration.domain.identifiers import OrderNumber, ReceiptId, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ReceiptId, ShipmentId, Sku
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 from inventory import events
 from inventory.events import ReservedLine, ReturnedLine
+from inventory.models.reservation_line import ReservationLine
 
 
 class ReservationStatus(models.TextChoices):
@@ -41,13 +41,15 @@ _row = by_state(ReservationStatus)
 RESERVATION_LIFE = StateTable(
     ReservationStatus,
     {
-        # message             held       committed  shipped  released  expired  refused
-        "commit":       _row(COMMITTED, IGNORE,    IGNORE,  IGNORE,   REFUSE,  REFUSE),
-        "release":      _row(RELEASED,  RELEASED,  REFUSE,  IGNORE,   IGNORE,  IGNORE),
-        "expire":       _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
-        "ship":         _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),
-        "ship_in_part": _row(NOT_YET,   STAY,      IGNORE,  REFUSE,   REFUSE,  REFUSE),
-        "take_back":    _row(NOT_YET,   STAY,      STAY,    STAY,     REFUSE,  REFUSE),
+        # message                held       committed  shipped  released  expired  refused
+        "commit":          _row(COMMITTED, IGNORE,    IGNORE,  IGNORE,   REFUSE,  REFUSE),
+        "release":         _row(RELEASED,  RELEASED,  REFUSE,  IGNORE,   IGNORE,  IGNORE),
+        "expire":          _row(EXPIRED,   REFUSE,    REFUSE,  IGNORE,   IGNORE,  IGNORE),
+        "ship":            _row(NOT_YET,   SHIPPED,   IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        "ship_in_part":    _row(NOT_YET,   STAY,      IGNORE,  REFUSE,   REFUSE,  REFUSE),
+        "release_in_part": _row(NOT_YET,   STAY,      IGNORE,  IGNORE,   REFUSE,  REFUSE),
+        "release_rest":    _row(NOT_YET,   SHIPPED,   IGNORE,  IGNORE,   REFUSE,  REFUSE),
+        "take_back":       _row(NOT_YET,   STAY,      STAY,    STAY,     REFUSE,  REFUSE),
     },
 )  # fmt: skip
 
@@ -59,7 +61,8 @@ class NotReserved(Refused):
 class Reservation(OfOneStory):
     """The goods reserved for one order: all of them or none.
 
-    `counted` has the shipments in which a part of the goods left, and the receipts with which goods came back.
+    `counted` has the shipments in which a part of the goods left, the cancellations of a part of them, and the receipts
+    with which goods came back.
     """
 
     stream = "reservation"
@@ -175,11 +178,37 @@ class Reservation(OfOneStory):
         """
         if receipt in self.counted or not self.accepts("take_back"):
             return []
-        gone = {line.sku: line.quantity if self.status == SHIPPED else line.shipped for line in self.lines}
+        gone = {
+            line.sku: line.quantity - line.released if self.status == SHIPPED else line.shipped for line in self.lines
+        }
         for line in lines:
             gone[line.sku] = gone.get(line.sku, 0) - line.quantity
         self.require(min(gone.values()) >= 0, NotYet(f"{receipt} has more than has left for {self.order}"))
         self.record(events.ReservedGoodsCameBack(order=self._order, receipt=receipt, lines=tuple(lines)))
+        return lines
+
+    def release_units(self, cancellation: CancellationId, lines: Sequence[ReservedLine]) -> Sequence[ReservedLine]:
+        """Release units that were cancelled; the last of what is reserved ends the reservation.
+
+        Returns:
+            What the caller must free now; nothing if this cancellation counted before, or if the reservation has ended.
+
+        Raises:
+            NotYet: the reservation is not committed.
+            NotAllowed: the reservation is expired or refused.
+            NotReserved: fewer units are still reserved.
+        """
+        if cancellation in self.counted:
+            return []
+        left = {line.sku: line.quantity for line in self.open_lines}
+        is_rest = left == {line.sku: line.quantity for line in lines}
+        rest = "release_rest" if any(line.shipped for line in self.lines) else "release"
+        message = rest if is_rest else "release_in_part"
+        if not self.accepts(message):
+            return []
+        self.require(all(line.quantity <= left.get(line.sku, 0) for line in lines), NotReserved)
+        released = events.ReservationReleasedInPart(order=self._order, cancellation=cancellation, lines=tuple(lines))
+        self.record(released)
         return lines
 
     def _record_if_accepted(self, message: str, event: Any) -> bool:
@@ -229,32 +258,14 @@ class Reservation(OfOneStory):
     def _came_back(self, event: events.ReservedGoodsCameBack) -> None:
         self.counted = [*self.counted, event.receipt]
 
-
-class ReservationLine(Part):
-    """A quantity of one SKU that is reserved for an order.
-
-    `shipped` counts what left before the reservation ended. What is left then goes the way in which it ended, and a
-    plain order writes no line twice.
-    """
-
-    reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="line_rows", db_index=False)
-    sku = models.CharField(max_length=40, db_index=True)
-    quantity = models.PositiveIntegerField()
-    shipped = models.IntegerField(default=0, db_default=0)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["reservation", "sku"], name="one_reservation_line_a_sku"),
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="reservation_line_of_something"),
-            models.CheckConstraint(
-                condition=Q(shipped__gte=0, shipped__lte=F("quantity")), name="shipped_at_most_reserved"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.sku}"
-
-    @property
-    def left(self) -> int:
-        """The units that are reserved as long as the reservation goes on."""
-        return self.quantity - self.shipped
+    @applies(events.ReservationReleasedInPart)
+    def _released_in_part(self, event: events.ReservationReleasedInPart) -> None:
+        quantities = {line.sku: line.quantity for line in event.lines}
+        for line in self.lines:
+            if quantity := quantities.get(Sku(line.sku)):
+                line.released += quantity
+                self.touch(line)
+        self.counted = [*self.counted, event.cancellation]
+        if not any(line.left for line in self.lines):
+            was_shipped = any(line.shipped for line in self.lines)
+            self.status = ReservationStatus.SHIPPED if was_shipped else ReservationStatus.RELEASED

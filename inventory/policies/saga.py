@@ -35,7 +35,11 @@ def lock_reservations(confirmed: Sequence[contracts.ordering.OrderConfirmed]) ->
 
 
 def lock_reserved_stock(
-    batch: Sequence[contracts.ordering.OrderCancelled | contracts.fulfillment.ShipmentDispatched],
+    batch: Sequence[
+        contracts.ordering.OrderCancelled
+        | contracts.ordering.OrderLinesCancelled
+        | contracts.fulfillment.ShipmentDispatched
+    ],
 ) -> None:
     """Lock the reservations and the stock of a batch in key order, so that two batches cannot deadlock."""
     commands.lock_reserved_stock({event.order for event in batch})
@@ -64,6 +68,13 @@ def commit_reservation(event: contracts.ordering.OrderConfirmed) -> None:
 @whenever(contracts.ordering.OrderCancelled, name="inventory.release-reservation", prepare=lock_reserved_stock)
 def release_reservation(event: contracts.ordering.OrderCancelled) -> None:
     commands.release_reservation(event.order, event.reason)
+
+
+@whenever(contracts.ordering.OrderLinesCancelled, name="inventory.release-lines", prepare=lock_reserved_stock)
+def release_lines(event: contracts.ordering.OrderLinesCancelled) -> None:
+    commands.release_lines(
+        event.order, event.cancellation, [ReservedLine(line.sku, line.quantity) for line in event.lines]
+    )
 
 
 @whenever(contracts.fulfillment.ShipmentDispatched, name="inventory.take-off-the-shelf", prepare=lock_reserved_stock)

@@ -31,6 +31,7 @@ from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
 from ordering.api.caller import caller, own_orders
+from ordering.api.order_requests import HoldOutput, LinesCancellationOutput
 from ordering.api.order_status import OrderStatusField, OrderStatusFilter
 from ordering.models import (
     MAX_LINES,
@@ -38,6 +39,7 @@ from ordering.models import (
     CancellationReason,
     Order,
     OrderBoard,
+    OrderStatus,
     PaymentStatus,
     ShipmentStatus,
 )
@@ -172,6 +174,8 @@ class OrderOutput(serializers.Serializer):
     prices_include_tax = serializers.BooleanField()
     shipping_address = AddressField()
     warnings = serializers.SerializerMethodField()
+    cancellations = LinesCancellationOutput(many=True, help_text="The cancellations of some lines, pending ones too.")
+    holds = HoldOutput(many=True)
     payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True, source="parcels")
     placed_at = serializers.DateTimeField(source="created_at")
@@ -181,6 +185,8 @@ class OrderOutput(serializers.Serializer):
         shown, delivered = super().to_representation(order), order.delivered
         for line in shown["lines"]:
             line["delivered"] = delivered.get(line["sku"], 0)
+            if order.status == OrderStatus.CANCELLED:
+                line["cancelled"] = line["quantity"]
         return shown
 
     @extend_schema_field(WarningOutput(many=True))

@@ -35,6 +35,8 @@ from ordering.commands.guests import (
     request_order_link,
     send_order_link,
 )
+from ordering.commands.holds import hold_order, lift_hold, settle_hold
+from ordering.commands.line_cancellations import cancel_lines, settle_lines_cancellation
 from ordering.commands.orders import (
     await_payment,
     cancel_for_declined_payment,
@@ -97,6 +99,7 @@ __all__ = [
     "buyer_of_user",
     "cancel_for_declined_payment",
     "cancel_for_shortage",
+    "cancel_lines",
     "cancel_order",
     "cart_token",
     "change_product",
@@ -117,6 +120,8 @@ __all__ = [
     "expire_order",
     "forget_guest",
     "grant_discount",
+    "hold_order",
+    "lift_hold",
     "link_batch",
     "list_product",
     "list_products",
@@ -143,6 +148,8 @@ __all__ = [
     "set_address",
     "set_item",
     "set_shipping_option",
+    "settle_hold",
+    "settle_lines_cancellation",
     "shipping_request",
     "show_availability",
     "terms_of",

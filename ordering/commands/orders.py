@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import PaymentRequested
-from integration.contracts.ordering import LineToShip, ShippingRequested
+from integration.contracts.ordering import LineToShip, OpenHold, ShippingRequested
 from integration.domain.address import Address
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, HoldId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.on_the_way import was_published
 from ordering.models import Buyer, CancellationReason, Order
@@ -71,6 +71,7 @@ def shipping_request(number: OrderNumber) -> ShippingRequested:
         order=number,
         recipient=Address(**order.shipping_address),
         lines=tuple(LineToShip(Sku(line.sku), line.name, line.quantity) for line in order.lines),
+        holds=tuple(OpenHold(HoldId(hold["id"]), hold["reason"]) for hold in order.open_holds),
     )
 
 

@@ -20,6 +20,15 @@ from ordering.events.carts import (
     CartTakenIn,
     CartVouchersChanged,
 )
+from ordering.events.lines_and_holds import (
+    OrderHeld,
+    OrderHoldActive,
+    OrderHoldLifted,
+    OrderHoldTooLate,
+    OrderLinesCancellationRefused,
+    OrderLinesCancellationRequested,
+    OrderLinesCancelled,
+)
 from ordering.events.orders import (
     OrderAnonymized,
     OrderCancellationRefused,
@@ -78,6 +87,13 @@ __all__ = [
     "OrderConfirmed",
     "OrderDelivered",
     "OrderGoodsReserved",
+    "OrderHeld",
+    "OrderHoldActive",
+    "OrderHoldLifted",
+    "OrderHoldTooLate",
+    "OrderLinesCancellationRefused",
+    "OrderLinesCancellationRequested",
+    "OrderLinesCancelled",
     "OrderPaidTooLate",
     "OrderPlaced",
     "OrderRefunded",

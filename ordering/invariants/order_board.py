@@ -5,6 +5,9 @@ from integration.read_models.verify import own_build, shown
 
 BOARD = "ordering.order-board"
 
+REQUESTS = ("line_cancellations", "order_holds")
+"""Columns with JSON that is empty in most orders."""
+
 SHIPMENTS = ("arranged", "dispatched", "delivered", "cancelled")
 """The states of a shipment; the board shows the first of them that a shipment of the order has."""
 
@@ -29,7 +32,10 @@ def order_board_is_the_orders() -> Check:
         CASE {" ".join(f"WHEN {_has_shipment(status)} THEN '{status}'" for status in SHIPMENTS)} ELSE 'none' END
     """
     expected = {name: f"o.{name}" for name in same}
-    expected |= {"buyer": "o.buyer_id", "payment_status": payment, "shipment_status": shipment}
+    expected |= {"buyer": "o.buyer_id", "payment_status": payment, "shipment_status": shipment, "on_hold": _is_held()}
+    requests = {
+        name: f"(b.{name} IS NULL) <> (o.{name} IS NULL) OR coalesce(b.{name} <> o.{name}, FALSE)" for name in REQUESTS
+    }
     return Check(
         rows=f"""
             ordering_order AS o
@@ -45,8 +51,15 @@ def order_board_is_the_orders() -> Check:
             **{
                 f"{name} differs": f"NOT ({behind}) AND b.{name} <> {value}" for name, value in sorted(expected.items())
             },
+            **{f"{name} differs": f"NOT ({behind}) AND ({differs})" for name, differs in requests.items()},
         },
     )
+
+
+def _is_held() -> str:
+    """SQL for whether an order has an open hold; databases put the spaces of JSON differently."""
+    holds = "coalesce(replace(CAST(o.order_holds AS text), ' ', ''), '')"
+    return f"""({holds} LIKE '%"status":"requested"%' OR {holds} LIKE '%"status":"active"%')"""
 
 
 def _has_shipment(status: str) -> str:
@@ -61,6 +74,7 @@ def order_board_shows_the_lines() -> Check:
     facts = ", ".join(
         [f"{json_text('fact.value', name)} AS {name}" for name in ("sku", "name")]
         + [f"{json_number('fact.value', name)} AS {name}" for name in ("quantity", "shipped", "unit_price")]
+        + [f"coalesce({json_number('fact.value', 'cancelled')}, 0) AS cancelled"]
     )
     board = f"""
         (SELECT b.number, b.line_facts FROM ordering_orderboard AS b JOIN ordering_order AS o ON o.number = b.number
@@ -69,19 +83,20 @@ def order_board_shows_the_lines() -> Check:
     return Check(
         rows=f"""
             (
-                SELECT number, sku, name, quantity, shipped, unit_price, sum(side) AS difference
+                SELECT number, sku, name, quantity, shipped, cancelled, unit_price, sum(side) AS difference
                 FROM (
                     SELECT b.number, {facts}, 1 AS side FROM {board} {json_elements("b.line_facts", "fact")}
                     UNION ALL
-                    SELECT b.number, own.sku, own.name, own.quantity, own.shipped, own.unit_price_minor, -1
+                    SELECT b.number, own.sku, own.name, own.quantity, own.shipped, own.unit_price_minor,
+                        own.cancelled, -1
                     FROM {board} JOIN ordering_orderline AS own ON own.order_id = b.number
                 ) AS sides
-                GROUP BY number, sku, name, quantity, shipped, unit_price
+                GROUP BY number, sku, name, quantity, shipped, cancelled, unit_price
             ) AS line
         """,  # noqa: S608 - contains only names from the code
         what="""
             line.number || ': ' || line.quantity || ' ' || line.sku || ' for ' || line.unit_price || ', '
-              || line.shipped || ' shipped'
+              || line.shipped || ' shipped, ' || line.cancelled || ' cancelled'
         """,
         never={
             "only the board has this line": "line.difference > 0",

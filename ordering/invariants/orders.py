@@ -43,24 +43,35 @@ def total_is_its_lines_less_discount() -> Check:
 
 @always("ordering.what_is_shipped_was_ordered")
 def what_is_shipped_was_ordered() -> Check:
-    """A shipped or delivered order has shipped all lines in full, a partially shipped one some units, others none."""
+    """A shipped or delivered order has no open units, a partially shipped one has some and shipped some, others none.
+
+    Open are those that are neither shipped nor cancelled.
+    """
     return Check(
         rows="""
             ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id
-            JOIN (SELECT order_id, sum(quantity) AS ordered, sum(shipped) AS shipped
+            JOIN (SELECT order_id, sum(quantity) AS ordered, sum(shipped) AS shipped, sum(cancelled) AS cancelled
                   FROM ordering_orderline GROUP BY order_id) AS whole ON whole.order_id = o.number
         """,
         what="""
             line.order_id || ' (' || o.status || '): ' || line.shipped || ' of ' || line.quantity || ' ' || line.sku
-              || ' shipped'
+              || ' shipped, ' || line.cancelled || ' cancelled'
         """,
         never={
-            "not all of it is shipped": "o.status IN ('shipped', 'delivered') AND line.shipped <> line.quantity",
+            "not all of it is shipped": """
+                o.status IN ('shipped', 'delivered') AND line.shipped + line.cancelled <> line.quantity
+            """,
             "some of it is shipped": """
                 o.status NOT IN ('partly_shipped', 'shipped', 'delivered') AND line.shipped <> 0
             """,
             "all or nothing is shipped in part": """
-                o.status = 'partly_shipped' AND whole.shipped NOT BETWEEN 1 AND whole.ordered - 1
+                o.status = 'partly_shipped'
+                  AND whole.shipped NOT BETWEEN 1 AND whole.ordered - whole.cancelled - 1
+            """,
+            "more is shipped and cancelled than ordered": "line.shipped + line.cancelled > line.quantity",
+            "more came back or is lost than was shipped": "line.returned + line.lost > line.shipped",
+            "all of it is cancelled, and the order goes on": """
+                o.status <> 'cancelled' AND whole.cancelled = whole.ordered
             """,
         },
     )

@@ -14,6 +14,7 @@ from ordering.models.order_line import (
     TooExpensive,
     TooManyLines,
 )
+from ordering.models.order_requests import HoldReason, HoldStatus, RequestStatus
 from ordering.models.order_states import (
     CONFIRMED_STATES,
     ORDER_LIFE,
@@ -49,6 +50,8 @@ __all__ = [
     "CartStatus",
     "ClaimStatus",
     "History",
+    "HoldReason",
+    "HoldStatus",
     "LifetimeSpend",
     "LimitBelowUse",
     "LimitStays",
@@ -61,6 +64,7 @@ __all__ = [
     "PriceOutOfBounds",
     "Product",
     "QuantityOutOfBounds",
+    "RequestStatus",
     "SalesOfDay",
     "ShipmentStatus",
     "ShippingRate",

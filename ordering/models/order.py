@@ -17,9 +17,9 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
 from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
+from ordering.models.order_lines_and_holds import OrderWithRequests
 from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
 from ordering.models.order_shipments import with_status
-from ordering.models.order_shipping import OrderInShipments
 from ordering.models.order_states import (
     CANCELLED,
     CONFIRMED,
@@ -36,7 +36,7 @@ from ordering.models.order_states import (
 from ordering.pricing import PricedOrder
 
 
-class Order(OrderPrices, OrderInShipments):
+class Order(OrderPrices, OrderWithRequests):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
@@ -259,6 +259,7 @@ class Order(OrderPrices, OrderInShipments):
         self.status, self.cancellation_reason, self.note = OrderStatus.CANCELLED, event.reason, event.note
         self.cancellation_requested = False
         self.shipments = with_status(self.shipments, ShipmentStatus.CANCELLED)
+        self.end_requests()
 
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:

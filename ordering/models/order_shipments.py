@@ -31,6 +31,8 @@ class Line(Protocol):
     @property
     def quantity(self) -> int: ...
     @property
+    def open(self) -> int: ...
+    @property
     def shipped(self) -> int: ...
 
 
@@ -63,18 +65,22 @@ class InParcels:
 def units_of(shipment: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, int]:
     """The units of each SKU in a shipment of an order that has these lines.
 
-    One that left has its own units, or those of the whole order. One that did not leave has all that did not leave.
+    One that left has its own units, or those of the whole order. One that did not leave has all that is still open.
     """
     if shipment["status"] in (UNDER_WAY, ARRIVED):
         part = shipment.get("lines") or {line.sku: line.quantity for line in lines}
         return {line.sku: part[line.sku] for line in lines if line.sku in part}
-    return {line.sku: left for line in lines if (left := line.quantity - line.shipped)}
+    return {line.sku: line.open for line in lines if line.open}
 
 
 def shipped_status(lines: Sequence[Line]) -> OrderStatus:
     """The status of an order of which something is shipped."""
-    is_whole = all(line.shipped == line.quantity for line in lines)
-    return OrderStatus.SHIPPED if is_whole else OrderStatus.PARTIALLY_SHIPPED
+    return OrderStatus.SHIPPED if not is_open(lines) else OrderStatus.PARTIALLY_SHIPPED
+
+
+def is_open(lines: Sequence[Line]) -> bool:
+    """Whether some units of an order are neither shipped nor cancelled."""
+    return any(line.open for line in lines)
 
 
 def delivered_status(status: str, shipments: Shipments) -> str:
@@ -110,6 +116,14 @@ def with_status(shipments: Shipments, status: ShipmentStatus, only: Sequence[Shi
         {**shipment, "status": status.value} if only is None or shipment["id"] in only else shipment
         for shipment in shipments
     ]
+
+
+def without_the_empty(shipments: Shipments, lines: Sequence[Line]) -> Shipments:
+    """Return the shipments of an order that has these lines; one that is arranged without any goods is cancelled."""
+    if is_open(lines):
+        return shipments
+    empty = [shipment["id"] for shipment in shipments if shipment["status"] == ShipmentStatus.ARRANGED]
+    return with_status(shipments, ShipmentStatus.CANCELLED, empty) if empty else shipments
 
 
 def _shipment(id: ShipmentId, status: ShipmentStatus) -> dict[str, Any]:

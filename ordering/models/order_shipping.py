@@ -10,15 +10,18 @@ from integration.domain.errors import NotYet, Refused
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from ordering import events
 from ordering.models.order_line import OrderLine
+from ordering.models.order_requests import Requests
 from ordering.models.order_shipments import (
     ARRIVED,
     UNDER_WAY,
     InParcels,
     delivered_status,
+    is_open,
     shipped_status,
     with_arranged,
     with_dispatched,
     with_status,
+    without_the_empty,
 )
 from ordering.models.order_states import CANCELLED, OrderStatus, ShipmentStatus
 
@@ -27,7 +30,7 @@ class ShippedTooMuch(Refused):
     """More units are shipped than the order has left to ship."""
 
 
-class OrderInShipments(InParcels, OfOneStory):
+class OrderInShipments(InParcels, Requests, OfOneStory):
     """The part of an order that is about its shipments."""
 
     parts: ClassVar = {"lines": "line_rows"}
@@ -60,7 +63,7 @@ class OrderInShipments(InParcels, OfOneStory):
         """
         if self._status_of(shipment) in (UNDER_WAY, ARRIVED):
             return
-        left = {line.sku: line.quantity - line.shipped for line in self.lines}
+        left = {line.sku: line.open for line in self.lines}
         self.require(all(units <= left.get(sku, 0) for sku, units in quantities.items()), ShippedTooMuch)
         is_rest = all(quantities.get(Sku(sku), 0) == units for sku, units in left.items())
         if self.accepts("mark_shipped" if is_rest else "mark_partly_shipped"):
@@ -85,7 +88,9 @@ class OrderInShipments(InParcels, OfOneStory):
 
     @applies(events.OrderShipmentArranged)
     def _shipment_arranged(self, event: events.OrderShipmentArranged) -> None:
-        self.shipments = with_arranged(self.shipments, event, is_cancelled=self.status == CANCELLED)
+        has_nothing = self.line_cancellations is not None and not is_open(self.lines)
+        is_cancelled = self.status == CANCELLED or has_nothing
+        self.shipments = with_arranged(self.shipments, event, is_cancelled=is_cancelled)
 
     @applies(events.OrderShipped)
     def _shipped(self, event: events.OrderShipped) -> None:
@@ -94,6 +99,7 @@ class OrderInShipments(InParcels, OfOneStory):
             if units := event.quantities.get(Sku(line.sku), 0):
                 line.shipped += units
                 self.touch(line)
+        self.shipments = without_the_empty(self.shipments, self.lines)
         self.status = shipped_status(self.lines)
 
     @applies(events.OrderDelivered)

@@ -7,11 +7,12 @@ from django.db import models
 from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering.models.order_prices import OrderPrices, ShownLine, shown_lines
+from ordering.models.order_requests import Requests
 from ordering.models.order_shipments import InParcels
 from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
 
-class OrderBoard(InParcels, OrderPrices, PolledRow):
+class OrderBoard(InParcels, OrderPrices, Requests, PolledRow):
     """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"
@@ -32,6 +33,7 @@ class OrderBoard(InParcels, OrderPrices, PolledRow):
     shipping_address = models.JSONField()
     line_facts = models.JSONField()
     shipments = models.JSONField(default=list)
+    on_hold = models.BooleanField(default=False, db_default=False)
     correlation_id = models.UUIDField()
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

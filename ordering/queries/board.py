@@ -9,15 +9,17 @@ from integration.domain.events import DomainEvent
 from integration.history.entries import HistoryEntry
 from integration.read_models.batch import Batch, read_model
 from ordering import events
-from ordering.models import Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
+from ordering.models import HoldStatus, Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
 from ordering.models.order_prices import amounts_of
 from ordering.models.order_shipments import (
     delivered_status,
+    is_open,
     shipment_status_of,
     shipped_status,
     with_arranged,
     with_dispatched,
     with_status,
+    without_the_empty,
 )
 
 
@@ -38,6 +40,7 @@ def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
         row.created_at, row.correlation_id = entry.occurred_at, entry.correlation_id
     row.version, row.updated_at = entry.version, entry.occurred_at
     row.payment_status, row.shipment_status = payment_status_of(row), shipment_status_of(row.shipments)
+    row.on_hold = bool(row.open_holds)
 
 
 @singledispatch
@@ -82,11 +85,13 @@ def _(event: events.OrderPaidTooLate, row: OrderBoard) -> None:
 def _(event: events.OrderCancelled, row: OrderBoard) -> None:
     row.status, row.cancellation_reason = OrderStatus.CANCELLED, event.reason
     row.shipments = with_status(row.shipments, ShipmentStatus.CANCELLED)
+    row.end_requests()
 
 
 @show.register
 def _(event: events.OrderShipmentArranged, row: OrderBoard) -> None:
-    is_cancelled = row.status == OrderStatus.CANCELLED
+    has_nothing = row.line_cancellations is not None and not is_open(row.shown_lines)
+    is_cancelled = row.status == OrderStatus.CANCELLED or has_nothing
     row.shipments = with_arranged(row.shipments, event, is_cancelled=is_cancelled)
 
 
@@ -95,6 +100,7 @@ def _(event: events.OrderShipped, row: OrderBoard) -> None:
     row.shipments = with_dispatched(row.shipments, event, row.shown_lines)
     for line in row.line_facts:
         line["shipped"] += event.quantities.get(line["sku"], 0)
+    row.shipments = without_the_empty(row.shipments, row.shown_lines)
     row.status = shipped_status(row.shown_lines)
 
 
@@ -102,6 +108,47 @@ def _(event: events.OrderShipped, row: OrderBoard) -> None:
 def _(event: events.OrderDelivered, row: OrderBoard) -> None:
     row.shipments = with_status(row.shipments, ShipmentStatus.DELIVERED, [event.shipment])
     row.status = delivered_status(row.status, row.shipments)
+
+
+@show.register
+def _(event: events.OrderLinesCancellationRequested, row: OrderBoard) -> None:
+    row.show_request(event)
+
+
+@show.register
+def _(event: events.OrderLinesCancelled, row: OrderBoard) -> None:
+    row.show_cancelled(event)
+    for line in row.line_facts:
+        if units := event.quantities.get(line["sku"], 0):
+            line["cancelled"] = line.get("cancelled", 0) + units
+    row.shipments = without_the_empty(row.shipments, row.shown_lines)
+    if any(line["shipped"] for line in row.line_facts):
+        row.status = delivered_status(shipped_status(row.shown_lines), row.shipments)
+
+
+@show.register
+def _(event: events.OrderLinesCancellationRefused, row: OrderBoard) -> None:
+    row.show_refused(event)
+
+
+@show.register
+def _(event: events.OrderHeld, row: OrderBoard) -> None:
+    row.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason)
+
+
+@show.register
+def _(event: events.OrderHoldActive, row: OrderBoard) -> None:
+    row.show_hold(event.hold, HoldStatus.ACTIVE)
+
+
+@show.register
+def _(event: events.OrderHoldTooLate, row: OrderBoard) -> None:
+    row.show_hold(event.hold, HoldStatus.TOO_LATE)
+
+
+@show.register
+def _(event: events.OrderHoldLifted, row: OrderBoard) -> None:
+    row.show_hold(event.hold, HoldStatus.LIFTED)
 
 
 @show.register

@@ -53,6 +53,8 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
         "prices_include_tax": False,
         "shipping_address": order_body["shipping_address"],
         "warnings": [],
+        "cancellations": [],
+        "holds": [],
         "payment": {"status": "pending", "method": "pm_card_visa", "paid": usd("0.00"), "refunded": usd("0.00")},
         "shipments": [],
     }

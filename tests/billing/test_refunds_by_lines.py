@@ -1,54 +1,16 @@
 """Refunds of units and of amounts: whatever the sequence, refunding everything refunds exactly what was paid."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import events
-from billing.events import InvoicedLine
 from billing.models import Invoice, MoreThanIsLeft, NotInvoiced, payment_of
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.identifiers import Sku
 from integration.domain.money import Money
-from integration.domain.plain_prices import plain_totals
+from tests.billing_invoices import ATLAS, LAMP, MUG, ORDER, paid, refunds_of
 from tests.histories import assert_is_its_history
-
-ORDER = OrderNumber("R-1")
-MUG, LAMP, ATLAS = Sku("MUG"), Sku("LAMP"), Sku("ATLAS")
-
-
-def paid(
-    lines: Mapping[Sku, tuple[int, int]], discount: int = 0, currency: str = "USD", tax: int = 0, shipping: int = 0
-) -> Invoice:
-    """A paid invoice of lines with these quantities and unit prices, in minor units; `tax` is that of each line."""
-    plain = plain_totals(
-        Money.of_minor(discount, currency),
-        [Money.of_minor(quantity * price, currency) for quantity, price in lines.values()],
-    )
-    totals = [total + Money.of_minor(tax, currency) for total in plain]
-    total = sum(each.minor for each in totals) + shipping
-    invoice = Invoice.issue(
-        ORDER,
-        payer=BuyerId("B-1"),
-        payment_method=PaymentMethodId("pm_card_visa"),
-        lines=[
-            InvoicedLine(sku, sku.title(), quantity, Money.of_minor(price, currency), due)
-            for (sku, (quantity, price)), due in zip(lines.items(), totals, strict=True)
-        ],
-        discount=Money.of_minor(discount, currency),
-        shipping=Money.of_minor(shipping, currency),
-        total=Money.of_minor(total, currency),
-    )
-    invoice.settle(payment_of(ORDER), invoice.total)
-    return invoice
-
-
-def refunds_of(invoice: Invoice) -> list[int]:
-    """The amounts of all refunds, in minor units."""
-    owed = (recorded.event for recorded in invoice.recorded_events)
-    return [event.amount.minor for event in owed if isinstance(event, events.InvoiceRefundOwed)]
 
 
 def test_the_lines_share_the_discount_and_add_up_to_the_total() -> None:

@@ -55,6 +55,9 @@ BOARD: Mapping[str, str] = {
     "prices_include_tax": "NOT prices_include_tax",
     "shipping_address": "'{}'",
     "shipments": "'[{}]'",
+    "line_cancellations": "'{\"C-0\": {}}'",
+    "order_holds": "'{\"H-0\": {}}'",
+    "on_hold": "NOT on_hold",
     "correlation_id": NO_ID,
     "created_at": "'2020-01-01 00:00:00'",
     "updated_at": "'2020-01-01 00:00:00'",
@@ -86,6 +89,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "more units are refunded than invoiced": "UPDATE billing_invoiceline SET units_refunded = quantity + 1",
         "more of a line is refunded than its price": "UPDATE billing_invoiceline SET credited_minor = 10000000",
         "less than nothing is refunded": "UPDATE billing_invoiceline SET credited_minor = -1",
+        "units that are gone are not refunded": "UPDATE billing_invoiceline SET units_gone = units_refunded + 1",
         "more is refunded than owed": "UPDATE billing_invoiceline SET credited_minor = 1",
         "all units are refunded, and not all that was paid": "UPDATE billing_invoiceline SET units_refunded = quantity",
     },
@@ -141,7 +145,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "inventory.reserved_goods_move_once": {
         "what was set aside differs": "UPDATE inventory_reservationline SET quantity = quantity + 1",
         "what was shipped differs": "UPDATE inventory_reservation SET status = 'released' WHERE status = 'shipped'",
-        "what was freed differs": "UPDATE inventory_reservation SET status = 'committed' WHERE status = 'released'",
+        "what was freed differs": "UPDATE inventory_reservationline SET released = released + 1",
         "more is shipped than reserved": "UPDATE inventory_reservationline SET shipped = quantity + 1",
         "nothing is left, and the reservation goes on": "UPDATE inventory_reservationline SET shipped = quantity",
     },
@@ -157,6 +161,9 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "not all of it is shipped": "UPDATE ordering_orderline SET shipped = 0",
         "some of it is shipped": "UPDATE ordering_orderline SET shipped = 1",
         "all or nothing is shipped in part": "UPDATE ordering_orderline SET shipped = quantity",
+        "more is shipped and cancelled than ordered": "UPDATE ordering_orderline SET cancelled = quantity + 1",
+        "more came back or is lost than was shipped": "UPDATE ordering_orderline SET returned = shipped, lost = 1",
+        "all of it is cancelled, and the order goes on": "UPDATE ordering_orderline SET cancelled = quantity",
     },
     "ordering.refunded_at_most_paid": {
         "more is refunded than paid": "UPDATE ordering_order SET refunded_minor = paid_minor + 1",
@@ -270,6 +277,10 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "process.every_order_ended_or_waits_for_something": {
         "it waits for nothing": "UPDATE fulfillment_shipment SET status = 'cancelled'",
         "its requested cancellation waits for nothing": "UPDATE ordering_order SET cancellation_requested = TRUE",
+        "its requested cancellation of lines waits for nothing": replaced(
+            "ordering_order", "line_cancellations", '"cancelled"', '"requested"'
+        ),
+        "its requested hold waits for nothing": replaced("ordering_order", "order_holds", '"active"', '"requested"'),
     },
     "process.every_request_waits_for_something": {
         "a payment waits for nothing": "UPDATE billing_payment SET status = 'unknown'",
@@ -308,6 +319,11 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     },
     "process.what_left_is_shipped": {
         "what is shipped did not leave": "UPDATE ordering_orderline SET shipped = quantity WHERE shipped = 0",
+    },
+    "process.what_is_cancelled_is_cancelled_everywhere": {
+        "what is cancelled was not stopped": "UPDATE fulfillment_fulfillmentline SET stopped = stopped + 1",
+        "what is cancelled is still reserved": "UPDATE inventory_reservationline SET released = 0",
+        "what is cancelled is not refunded": "UPDATE billing_invoiceline SET units_gone = 0",
     },
     "process.every_product_can_be_stocked": {
         "there is no stock item": "DELETE FROM inventory_stockitem",

@@ -25,7 +25,8 @@ from integration.invariants import Check, Finding, always, invariants
 from integration.messaging.archive import archive_batch
 from integration.read_models.catch_up import catch_up_all
 from integration.storage.sql import is_postgresql
-from ordering.commands import create_voucher
+from ordering.commands import cancel_lines, create_voucher, hold_order
+from ordering.models import CancellationReason, HoldReason
 from tests.config.planted_offenders import PLANTED
 
 LONG = timedelta(days=200)
@@ -49,6 +50,8 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     shipment = ShipmentId(f"S{delivered[1:]}-1")
     fulfillment.dispatch_shipment(shipment, "DHL", "1")
     fulfillment.dispatch_shipment(ShipmentId(f"S{in_parts[1:]}-1"), "DHL", "2", [(Sku("MUG"), 1)])
+    cancel_lines(confirmed, [(Sku("MUG"), 1)], CancellationReason.BY_BUYER)
+    hold_order(confirmed, HoldReason.OTHER)
     drain()
     fulfillment.deliver_shipment(shipment)
     drain()

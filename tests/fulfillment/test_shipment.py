@@ -12,10 +12,10 @@ from fulfillment.events import LineToPack
 from fulfillment.models import SHIPMENT_LIFE, NotInShipment, Shipment, TooManyUnits
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ShipmentId, Sku
 from integration.domain.states import NotAllowed
 
-ORDER, ID = OrderNumber("R-1"), ShipmentId("S-1-1")
+ORDER, ID, CANCELLATION = OrderNumber("R-1"), ShipmentId("S-1-1"), CancellationId("C-1-1")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 LINES = [LineToPack(Sku("MUG"), "Mug", 2), LineToPack(Sku("LAMP"), "Lamp", 1)]
 
@@ -34,6 +34,8 @@ SEND: dict[str, Callable[[Shipment], None]] = {
     "dispatch": lambda shipment: shipment.dispatch("DHL", "JD0143"),
     "deliver": lambda shipment: shipment.deliver(),
     "stop": lambda shipment: shipment.stop("by_buyer"),
+    "take_out": lambda shipment: shipment.take_out(CANCELLATION, {Sku("MUG"): 1}),
+    "take_out_all": lambda shipment: shipment.take_out(CANCELLATION, {Sku("MUG"): 2, Sku("LAMP"): 1}),
 }
 IN_STATE: dict[str, Callable[[], Shipment]] = {
     "arranged": _after(),

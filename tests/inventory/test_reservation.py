@@ -10,15 +10,26 @@ from hypothesis import strategies as st
 from integration.aggregates.aggregate import Aggregate
 from integration.contracts.inventory import Shortage
 from integration.domain.errors import NotYet
-from integration.domain.identifiers import OrderNumber, ReceiptId, ShipmentId, Sku
+from integration.domain.identifiers import CancellationId, OrderNumber, ReceiptId, ShipmentId, Sku
 from integration.domain.states import NotAllowed
 from inventory import events
 from inventory.events import ReservedLine, ReturnedLine
 from inventory.models import RESERVATION_LIFE, NotReserved, Reservation
 
-ORDER, SHIPMENT = OrderNumber("R-1"), ShipmentId("S-1-1")
+ORDER, SHIPMENT, CANCELLATION = OrderNumber("R-1"), ShipmentId("S-1-1"), CancellationId("C-1-1")
 LINES = [ReservedLine(Sku("MUG"), 2), ReservedLine(Sku("LAMP"), 1)]
 ONE_MUG, ANOTHER_SHIPMENT = [ReservedLine(Sku("MUG"), 1)], ShipmentId("S-1-2")
+
+
+def _release_rest(reservation: Reservation) -> list[ReservedLine]:
+    """Cancel all that is left after one mug was shipped."""
+    if reservation.status != "committed":
+        reservation.accepts("release_rest")
+        return []
+    moved = [*reservation.ship(ANOTHER_SHIPMENT, ONE_MUG)]
+    moved += reservation.release_units(CANCELLATION, reservation.open_lines)
+    units: Counter[Sku] = sum((Counter({line.sku: line.quantity}) for line in moved), Counter())
+    return [ReservedLine(sku, quantity) for sku, quantity in units.items()]
 
 
 def _held() -> Reservation:
@@ -61,6 +72,8 @@ SEND: dict[str, Callable[[Reservation], object]] = {
     "ship": lambda reservation: reservation.ship(SHIPMENT, reservation.open_lines or LINES),
     "take_back": lambda reservation: _take_back(reservation),
     "ship_in_part": lambda reservation: reservation.ship(ANOTHER_SHIPMENT, ONE_MUG),
+    "release_in_part": lambda reservation: reservation.release_units(CANCELLATION, ONE_MUG),
+    "release_rest": _release_rest,
 }
 IN_STATE: dict[str, Callable[[], Reservation]] = {
     "held": _held,

@@ -7,6 +7,24 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from fulfillment.events.stops import (
+    AllGoodsStopped as AllGoodsStopped,
+)
+from fulfillment.events.stops import (
+    GoodsHeld as GoodsHeld,
+)
+from fulfillment.events.stops import (
+    GoodsStopped as GoodsStopped,
+)
+from fulfillment.events.stops import (
+    HoldLifted as HoldLifted,
+)
+from fulfillment.events.stops import (
+    HoldRefused as HoldRefused,
+)
+from fulfillment.events.stops import (
+    ShipmentLinesStopped as ShipmentLinesStopped,
+)
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku, WithdrawalId
 from integration.domain.money import Money

@@ -1,0 +1,37 @@
+"""Refunds of units that an order no longer has: they were cancelled, came back or were lost."""
+
+from collections.abc import Mapping
+
+from billing.models import Invoice, invoice_of
+from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain.errors import NotYet
+from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.money import Money
+
+
+def refund_units(
+    order: OrderNumber,
+    cause: str,
+    lines: Mapping[Sku, int],
+    reason: str,
+    less: Money | None = None,
+    shipping_too: bool = False,
+) -> None:
+    """Refund units of an order; shipping, too, once all units of the order are cancelled, returned or lost.
+
+    Nothing is refused. Units that were refunded before are not refunded again.
+
+    Args:
+        cause: the identifier of the cancellation, the receipt or the shipment, which counts once.
+        lines: the units by SKU.
+        less: what the shop keeps of what the units cost, such as a fee or a diminished value.
+        shipping_too: refund what was paid for shipping in any case.
+
+    Raises:
+        NotYet: the invoice is not issued or not paid yet.
+    """
+    with unit_of_work() as work:
+        invoice = work.find(Invoice, invoice_of(order))
+        if invoice is None:
+            raise NotYet(f"order {order} has no invoice yet")
+        invoice.refund_units(cause, lines, reason, less, shipping_too)
