@@ -40,6 +40,7 @@ from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import (
     BuyerId,
+    CartId,
     HoldId,
     InvoiceNumber,
     OrderNumber,
@@ -47,6 +48,7 @@ from integration.domain.identifiers import (
     ReturnId,
     ShipmentId,
     Sku,
+    guest_of_cart,
 )
 from integration.domain.money import Money
 from integration.messaging.claim import due_delivery_queues
@@ -60,16 +62,29 @@ from ordering.commands import (
     change_product,
     change_profile,
     change_voucher,
+    check_out,
+    claim_cart,
+    claim_order,
     create_voucher,
+    drop_voucher,
     erase_buyer,
+    expire_cart,
     hold_order,
     lift_hold,
     list_product,
     list_products,
+    name_voucher,
+    open_cart,
     place_order,
     register_customer,
+    remove_item,
+    request_order_link,
+    set_address,
+    set_item,
+    set_shipping_option,
 )
 from ordering.models import CancellationReason, HoldReason, Order
+from ordering.policies.guests import expire_carts
 from ordering.policies.saga import cancel_overdue_orders
 
 ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
@@ -186,6 +201,7 @@ class Walk:
         self.cancel_orders()
         self.cancel_lines_and_hold()
         self.use_vouchers()
+        self.check_out_carts()
         self.fail_orders()
         self.settle_callbacks_and_discrepancies()
         self.order_for_nothing()
@@ -240,6 +256,35 @@ class Walk:
             sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
             self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
         self._react()
+
+    def check_out_carts(self) -> None:
+        """Fill carts of guests: a buyer claims some, one expires, and one becomes an order, which a buyer claims."""
+        ordered = []
+        for i in range(self.orders):
+            buyer, sku = BuyerId(f"{self.tag}-carts-{i}"), self._skus_of(i)[0]
+            first, merged, cart, own = (self._cart(each, sku) for each in (None, None, None, buyer))
+            self._command(set_address, first, None, ADDRESS)
+            self._command(set_shipping_option, first, None, None)
+            self._command(name_voucher, first, None, "NONE")
+            self._command(drop_voucher, first, None, "NONE")
+            self._command(remove_item, first, None, sku)
+            self._command(expire_cart, own)
+            self._command(claim_cart, first, buyer, called="ordering.claim_cart, without an open one")
+            self._command(claim_cart, merged, buyer, called="ordering.claim_cart, merged into the open one")
+            order = self._command(check_out, cart, None, GOOD, email=f"{i}@example.com", shipping_address=ADDRESS)
+            ordered.append((OrderNumber(order.number), guest_of_cart(cart), buyer))
+        with clock.moved(timedelta(days=365)):
+            expire_carts()
+        self._react()
+        for number, guest, buyer in ordered:
+            self._command(request_order_link, number, "0@example.com")
+            self._command(claim_order, number, guest, buyer)
+        self._react()
+
+    def _cart(self, buyer: BuyerId | None, sku: Sku) -> CartId:
+        cart = CartId(self._command(open_cart, buyer)[0].id)
+        self._command(set_item, cart, buyer, sku, 1)
+        return cart
 
     def return_goods(self) -> None:
         """Return a part of delivered orders: some returns are refused, some received, and some never sent."""
@@ -412,9 +457,9 @@ class Walk:
 
     # --- Steps ---
 
-    def _command(self, command: Callable[..., Any], *args: Any, called: str = "") -> Any:
+    def _command(self, command: Callable[..., Any], *args: Any, called: str = "", **options: Any) -> Any:
         results = []
-        cost = self.meter.cost_of(lambda: results.append(command(*args)))
+        cost = self.meter.cost_of(lambda: results.append(command(*args, **options)))
         name = called or f"{command.__module__.partition('.')[0]}.{command.__name__}"
         _store_highest(self.commands, name, cost)
         return results[0]
