@@ -5,6 +5,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
+import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
+import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
 from billing.api import call_backs, invoices, refunds
 from fulfillment.api import returns, shipments
 from integration.admin.login import login, password_change
@@ -13,13 +15,14 @@ from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
-from ordering.api import cancellation, carts, customers, guests, holds, orders, products, timeline, vouchers
+from ordering.api import cancellation, carts, customers, export, guests, holds, orders, products, timeline, vouchers
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
     path("auth/tokens/current", CurrentToken.as_view(), name="current-token"),
     path("customers", customers.Customers.as_view(), name="customers"),
     path("me", customers.Me.as_view(), name="me"),
+    path("me/export", export.Export.as_view(), name="export"),
     path("products", products.Products.as_view(), name="products"),
     path("products/<sku:sku>", products.OneProduct.as_view(), name="product"),
     path("carts", carts.Carts.as_view(), name="carts"),

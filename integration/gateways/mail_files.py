@@ -8,6 +8,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,20 @@ def forget_letters(person: str) -> int:
         if theirs.exists():
             shutil.rmtree(theirs)
     return found
+
+
+def letters_of(person: str) -> list[dict[str, str]]:
+    """A person's e-mails that are stored in files, the oldest first: subject, recipient, date and text."""
+    theirs = _folder_of(person, _folder())
+    messages = [message_from_bytes(path.read_bytes(), policy=default) for path in theirs.glob("*.eml")]
+    found = [
+        {
+            **{name: str(message[name] or "") for name in ("subject", "to", "date")},
+            "text": body.get_content() if (body := message.get_body(("plain",))) else "",
+        }
+        for message in messages
+    ]
+    return sorted(found, key=lambda letter: parsedate_to_datetime(letter["date"]))
 
 
 def persons_with_letters() -> list[str]:

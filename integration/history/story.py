@@ -1,6 +1,6 @@
 """A story is all domain events with one correlation id, from all contexts, each after its cause."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -20,6 +20,16 @@ def story(correlation_id: UUID) -> list[HistoryEntry]:
     tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
     entries = [entry for table in tables for entry in table.objects.filter(correlation_id=correlation_id)]
     return in_order(load_personal(entries))
+
+
+def stories(correlation_ids: Sequence[UUID]) -> dict[UUID, list[HistoryEntry]]:
+    """Return every domain event of several stories, by story; as many queries as `story` takes for one."""
+    tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
+    entries = [entry for table in tables for entry in table.objects.filter(correlation_id__in=correlation_ids)]
+    found: dict[UUID, list[HistoryEntry]] = {id: [] for id in correlation_ids}
+    for entry in load_personal(entries):
+        found[entry.correlation_id].append(entry)
+    return {id: in_order(unordered) for id, unordered in found.items()}
 
 
 def in_order(unordered: Iterable[HistoryEntry]) -> list[HistoryEntry]:

@@ -29,10 +29,12 @@ from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import BuyerId, OrderNumber
 from ordering import commands
+from ordering.admin.carts import CartAdmin
 from ordering.admin.vouchers import VoucherAdmin, VoucherClaimAdmin
 from ordering.models import (
     Buyer,
     CancellationReason,
+    Cart,
     History,
     LifetimeSpend,
     Order,
@@ -48,6 +50,7 @@ from ordering.models import (
 )
 
 admin.site.register(History, HistoryAdmin)
+admin.site.register(Cart, CartAdmin)
 admin.site.register(Voucher, VoucherAdmin)
 admin.site.register(VoucherClaim, VoucherClaimAdmin)
 

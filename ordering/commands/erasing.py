@@ -11,9 +11,11 @@ from integration.gateways.mail_files import forget_letters
 from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
+from ordering.commands.carts import expire_cart
 from ordering.commands.vouchers import anonymize_claims
 from ordering.models import Buyer, Order
 from ordering.queries import orders_to_anonymize, orders_under_way, stories_of_profile
+from ordering.queries.carts import open_carts_of
 
 
 class OrdersUnderWay(Refused):
@@ -33,7 +35,9 @@ class Erased(NamedTuple):
 
 
 def erase_buyer(buyer: BuyerId) -> Erased:
-    """Close a buyer's account, erase their profile and e-mails, and anonymize their orders; accounting data stays.
+    """Close a buyer's account, erase their profile and e-mails, end their cart, and anonymize their orders.
+
+    Accounting data stays. Erasing a guest makes the access token of their order void.
 
     The other contexts erase their personal data of these orders when they consume `BuyerErased`. Each 200 orders take
     about twenty SQL statements and one unit of work. After an interruption, call the command again: it continues where
@@ -48,6 +52,9 @@ def erase_buyer(buyer: BuyerId) -> Erased:
     """
     erased = _erase_profile(buyer)
     orders = 0
+    while carts := open_carts_of(buyer, ERASED_AT_ONCE):
+        for cart in carts:
+            expire_cart(cart)
     while anonymized := _anonymize_some_orders(buyer):
         orders += anonymized
     return Erased(erased, orders, forget_letters(buyer))  # after the commit, so that no late e-mail is stored again

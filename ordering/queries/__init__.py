@@ -164,6 +164,15 @@ def orders_to_anonymize(buyer: BuyerId, limit: int) -> list[OrderNumber]:
     return [OrderNumber(number) for number in personal.values_list("pk", flat=True)[:limit]]
 
 
+def consents_of(buyer: BuyerId) -> list[dict[str, Any]]:
+    """What the buyer chose about e-mails and their language, each time they changed their profile, oldest first."""
+    changes = History.objects.filter(stream=Buyer.stream, stream_id=buyer, name=BuyerProfileChanged.wire_name)
+    return [
+        {"at": entry.occurred_at, **{name: entry.data[name] for name in ("email_notifications", "locale")}}
+        for entry in changes.order_by("version")
+    ]
+
+
 def stories_of_profile(buyer: BuyerId) -> list[UUID]:
     """The correlation IDs of all requests in which the buyer registered or changed their profile."""
     entries = History.objects.filter(stream=Buyer.stream, stream_id=buyer, name__in=PROFILE)

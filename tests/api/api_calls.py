@@ -87,6 +87,7 @@ def examples(system: System) -> dict[str, Call]:
         "POST customers": Call("POST", "customers", customer, "anonymous"),
         "POST auth/tokens": Call("POST", "auth/tokens", {"username": "grace", "password": PASSWORD}, "anonymous"),
         "GET me": Call("GET", "me", who="buyer"),
+        "GET me/export": Call("GET", "me/export", who="buyer"),
         "PATCH me": Call("PATCH", "me", {"name": "Ada King", "preferences": {"locale": "en-GB"}}, "buyer"),
         "GET products": Call("GET", "products?search=mug&in_stock=true", who="anonymous"),
         "POST products": Call("POST", "products", product),

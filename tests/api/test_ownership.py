@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "DELETE auth/tokens/current":             ("",             Statuses(401, 204, 204, 204, 204)),
     "POST customers":                         ("ordering",     Statuses(201, 201, 201, 201, 201)),
     "GET me":                                 ("ordering",     Statuses(401, 200, 200, 200, 200)),
+    "GET me/export":                          ("ordering",     Statuses(401, 200, 200, 200, 200)),
     "PATCH me":                               ("ordering",     Statuses(401, 200, 200, 200, 200)),
     "GET products":                           ("ordering",     Statuses(200, 200, 200, 200, 200)),
     "POST products":                          ("ordering",     Statuses(401, 403, 403, 403, 201)),

@@ -149,6 +149,36 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "more is shipped than reserved": "UPDATE inventory_reservationline SET shipped = quantity + 1",
         "nothing is left, and the reservation goes on": "UPDATE inventory_reservationline SET shipped = quantity",
     },
+    "ordering.a_cart_is_checked_out_once": {
+        "there is no such order": "UPDATE ordering_cart SET became = 'R-0' WHERE status = 'checked_out'",
+        "there is no such cart": "UPDATE ordering_cart SET became = 'R-0' WHERE status = 'merged'",
+        "it became something else": "UPDATE ordering_cart SET became = 'R-0' WHERE status = 'open'",
+        "two carts became one order": copied("ordering_cart", "status = 'checked_out'", id=NEW_ID, buyer="'B-9'"),
+        "it was checked out more than once": happened_again("ordering_history", "ordering.cart_checked_out"),
+        "the guest of its order is another one": (
+            copied("ordering_buyer", "id LIKE 'G-%'", id="'G-0'"),
+            "UPDATE ordering_order SET buyer_id = 'G-0' WHERE buyer_id LIKE 'G-%'",
+        ),
+        "the buyer of its order is another one": "UPDATE ordering_cart SET buyer = 'B-9' WHERE status = 'checked_out'",
+    },
+    "ordering.a_guest_has_one_order": {
+        "there is more than one order": (
+            "UPDATE ordering_order SET buyer_id = (SELECT min(id) FROM ordering_buyer WHERE id LIKE 'G-%')"
+        ),
+        "the guest has an account": (
+            "INSERT INTO auth_user (id, username, password, email, first_name, last_name, is_staff, is_superuser, "
+            "is_active, date_joined) VALUES (77, 'x', '', '', '', '', FALSE, FALSE, TRUE, '2026-01-01 00:00:00')",
+            "UPDATE ordering_buyer SET user_id = 77 WHERE id LIKE 'G-%'",
+        ),
+        "the order is claimed, and the guest is known": "UPDATE ordering_order SET buyer_id = 'B-1'",
+    },
+    "erasing.an_ended_cart_holds_no_address": {
+        "its row has an address": "UPDATE ordering_cart SET shipping_address = '{}' WHERE status = 'checked_out'",
+        "its history has personal values": (
+            'INSERT INTO integration_personaldata (id, event_id, "values") '  # noqa: S608 - names of the tests only
+            f"SELECT {NEW_ID}, id, '{{}}' FROM ordering_history WHERE name = 'ordering.cart_checked_out'"
+        ),
+    },
     "ordering.total_is_its_lines_less_discount": {
         "there are no lines": "DELETE FROM ordering_orderline",
         "a line is in another currency": "UPDATE ordering_orderline SET currency = 'EUR' WHERE sku = 'MUG'",

@@ -17,7 +17,8 @@ from billing.models import invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.gateways.mail_files import Letter
 from integration.history.append_only import histories, unprotect
@@ -25,7 +26,16 @@ from integration.invariants import Check, Finding, always, invariants
 from integration.messaging.archive import archive_batch
 from integration.read_models.catch_up import catch_up_all
 from integration.storage.sql import is_postgresql
-from ordering.commands import cancel_lines, create_voucher, hold_order
+from ordering.commands import (
+    cancel_lines,
+    check_out,
+    claim_cart,
+    create_voucher,
+    hold_order,
+    open_cart,
+    set_address,
+    set_item,
+)
 from ordering.models import CancellationReason, HoldReason
 from tests.config.planted_offenders import PLANTED
 
@@ -34,7 +44,7 @@ LONG = timedelta(days=200)
 
 @pytest.fixture
 def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings, tmp_path: Path) -> None:
-    """Orders in states that last, one shipped in part, refunds in part and under way, archived messages, a letter."""
+    """Orders in states that last, one shipped in part, refunds, archived messages, a letter, and carts."""
     settings.EMAIL_FILE_PATH = tmp_path
     server = get_connection("integration.gateways.mail_files.EmailBackend")
     server.send_messages([Letter("Hello", "Ada", to=["ada@example.com"], person="B-1", is_wanted=lambda: True)])
@@ -55,8 +65,21 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     fulfillment.deliver_shipment(shipment)
     drain()
+    leave_carts()
+    drain()
     refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
     catch_up_all()
+
+
+def leave_carts() -> None:
+    """A guest's cart that became an order, one that was merged into a buyer's, and the buyer's, which is open."""
+    address = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+    carts = [(CartId(open_cart(buyer)[0].id), buyer) for buyer in (None, None, BuyerId("B-1"))]
+    for cart, buyer in carts:
+        set_item(cart, buyer, Sku("MUG"), 1)
+        set_address(cart, buyer, address)
+    check_out(carts[0][0], None, PaymentMethodId("pm_card_visa"), email="guest@example.com")
+    claim_cart(carts[1][0], BuyerId("B-1"))
 
 
 @contextmanager
