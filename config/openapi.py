@@ -9,8 +9,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "currency": "USD"}`.
 
 * **Who**: `Authorization: Bearer …`, with a token from `POST /api/v1/auth/tokens`.
-* **Guests** order without an account: the `Cart-Token` header opens their cart, and the `access_token` of their order is a
-  bearer token for that order and nothing else. It may read and cancel the order and see its timeline and its invoice.
+* **Guests** order without an account. The `Cart-Token` header opens their cart. The `access_token` of their order is a
+  bearer token for that order, its timeline, cancellation and invoice, and for nothing else.
 * **Errors** are `application/problem+json` (RFC 9457). `type` names the kind. Well-formed input that is not acceptable
   is a 422 with one entry in `errors` for each mistake. A mistake is also: a field that is unknown or occurs twice in
   an object, and a query parameter that is unknown, empty or occurs twice.

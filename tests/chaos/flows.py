@@ -124,21 +124,36 @@ class World:
         tag: the beginning of its idempotency keys.
         order: the number of its order, once it is placed.
         requests: how many requests were sent; each has a key of its own.
+        cart: the path of a guest's cart, once it is opened.
+        token: the token of that cart, and later that of the guest's order.
     """
 
     tag: str
     order: str = ""
     requests: int = 0
+    cart: str = ""
+    token: str = ""
 
     def post(self, path: str, body: dict[str, Any], *, by: str = "buyer") -> Any:
-        """Send a request, and repeat it once under the same key after an exception or a 503; returns the response."""
+        """Send a request, and repeat it once under the same key after an exception or a 503; returns the response.
+
+        Args:
+            by: a username; empty for a guest, who sends the token of the cart, if there is one.
+        """
+        return self._send("post", path, body, by)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Change the guest's cart, as `post` sends a request."""
+        return self._send("put", path, body, "")
+
+    def _send(self, method: str, path: str, body: dict[str, Any], by: str) -> Any:
         client = _client()
-        client.force_authenticate(get_user_model().objects.get(username=by))
-        key = {"Idempotency-Key": f"{self.tag}-{self.requests}"}
+        client.force_authenticate(get_user_model().objects.get(username=by) if by else None)
+        key = {"Idempotency-Key": f"{self.tag}-{self.requests}", **({} if by else {"Cart-Token": self.token})}
         self.requests += 1
         for attempt in range(2):
             try:
-                response = client.post(f"/api/v1{path}", body, format="json", headers=key)
+                response = getattr(client, method)(f"/api/v1{path}", body, format="json", headers=key)
             except Exception:
                 if attempt:
                     raise
@@ -313,6 +328,27 @@ def _refund_lines(world: World) -> None:
     assert world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator").status_code == 202
 
 
+def _fill_cart(world: World) -> None:
+    """A guest fills a cart, unless a run before the crash has checked it out."""
+    opened = world.post("/carts", {}, by="")
+    assert opened.status_code == 201, opened.content
+    world.cart, world.token = f"/carts/{opened.data['id']}", opened.data["token"]
+    for what, body in (("items/MUG", {"quantity": 2}), ("shipping-address", ADDRESS)):
+        assert world.put(f"{world.cart}/{what}", body).status_code in (200, 409)
+
+
+def _check_out(world: World) -> None:
+    body = {"payment_method": "pm_card_visa", "email": "guest@example.com"}
+    ordered = world.post(f"{world.cart}/checkout", body, by="")
+    assert ordered.status_code == 201, ordered.content
+    world.order, world.token = ordered.data["number"], ordered.data["access_token"]
+
+
+def _claim(world: World) -> None:
+    claimed = world.post(f"/orders/{world.order}/claim", {"access_token": world.token})
+    assert claimed.status_code == 200, claimed.content
+
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -417,6 +453,14 @@ FLOWS = {
     "inspect_goods": Flow(
         "Goods go into quarantine, and leave it for sale and for good.",
         (*PLACED, Step("quarantine", _quarantine), Step("inspect", _inspect), settle("settle inspected")),
+        frozenset({"confirmed paid"}),
+    ),
+    "guest_checkout": Flow(
+        "A guest fills a cart and checks it out, and then a buyer claims the order.",
+        (
+            *(Step("fill a cart", _fill_cart), Step("check out", _check_out), settle("settle a guest's order")),
+            *(Step("claim", _claim), settle("settle the claim")),
+        ),
         frozenset({"confirmed paid"}),
     ),
     "refund_in_part_and_cancel": Flow(

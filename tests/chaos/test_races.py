@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from at_once import InThread, at_once
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from billing.commands import refund_in_part, settle_payment
@@ -20,8 +21,19 @@ from fulfillment import commands as fulfillment
 from fulfillment.models import Shipment
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
-from integration.domain.errors import DomainError
-from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
+from integration.domain.errors import DomainError, NotFound
+from integration.domain.identifiers import (
+    BuyerId,
+    CartId,
+    InvoiceNumber,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+    ShipmentId,
+    Sku,
+    buyer_of_user,
+    guest_of_cart,
+)
 from integration.domain.states import NotAllowed
 from integration.messaging import external
 from integration.messaging import routines as routines_module
@@ -36,8 +48,8 @@ from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, reserve_stock
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
-from ordering.commands import cancel_order
-from ordering.models import CancellationReason, Order
+from ordering.commands import cancel_order, check_out, claim_cart, claim_order, open_cart, set_item
+from ordering.models import CancellationReason, Cart, Order
 
 pytestmark = [
     pytest.mark.postgres,
@@ -344,3 +356,55 @@ def test_several_deliveries_are_locked_in_the_order_of_their_keys(
         changing.waits_for_a_lock()
         assert list(Delivery.objects.filter(pk=second).select_for_update(nowait=True))
     assert not isinstance(changing.end(), Exception)
+
+
+def guests_order(drain: Callable[..., int], address: Any) -> tuple[OrderNumber, Any]:
+    """The confirmed order of a guest, and the guest."""
+    cart = CartId(open_cart(None)[0].id)
+    set_item(cart, None, Sku("MUG"), 1)
+    pay = PaymentMethodId("pm_card_visa")
+    order = check_out(cart, None, pay, email="guest@example.com", shipping_address=address)
+    drain()
+    return OrderNumber(order.number), guest_of_cart(cart)
+
+
+@pytest.mark.parametrize("how", ["claim first", "cancel first", "at once"])
+def test_a_claim_and_the_guests_cancellation_lead_to_one_state(
+    together, shop, drain, settle, assert_valid, address, how
+) -> None:
+    number, guest = guests_order(drain, address)
+    buyer = buyer_of_user(get_user_model().objects.create_user("ada").pk)
+    claim_it = partial(claim_order, number, guest, buyer)
+    cancel_it = partial(cancel_order, number, CancellationReason.BY_BUYER, of=guest)
+    both = {"claim first": (claim_it, cancel_it), "cancel first": (cancel_it, claim_it), "at once": None}[how]
+    results = together(claim_it, cancel_it) if both is None else [together(step)[0] for step in both]
+    settle()
+
+    refused = refusals(results)
+    assert Order.objects.get(pk=number).buyer_id == Invoice.objects.get(order=number).payer == buyer
+    assert all(isinstance(refusal, NotFound) for refusal in refused)
+    assert (status_of(number), len(refused)) in [("confirmed", 1), ("cancelled", 0)]
+    assert how == "at once" or (status_of(number) == "cancelled") == (how == "cancel first")
+    assert_valid()
+
+
+def test_a_cart_that_is_checked_out_many_times_at_once_becomes_one_order(
+    together, shop, drain, settle, assert_valid, address
+) -> None:
+    cart, buyer = CartId(open_cart(BuyerId("B-1"))[0].id), BuyerId("B-1")
+    set_item(cart, buyer, Sku("MUG"), 1)
+    pay = PaymentMethodId("pm_card_visa")
+    results = together(*[lambda: check_out(cart, buyer, pay, shipping_address=address)] * 10)
+    assert len(refusals(results)) == 9
+    assert Order.objects.count() == 1
+    settle()
+    assert_valid()
+
+
+def test_a_cart_that_two_buyers_claim_at_once_is_one_buyers(together, shop, assert_valid) -> None:
+    cart = CartId(open_cart(None)[0].id)
+    set_item(cart, None, Sku("MUG"), 1)
+    results = together(*[partial(claim_cart, cart, BuyerId(f"B-{n}")) for n in range(6)])
+    assert len(refusals(results)) == 5
+    assert Cart.objects.get(pk=cart).buyer in {f"B-{n}" for n in range(6)}
+    assert_valid()
