@@ -41,7 +41,7 @@ from ordering.commands import grant_discount, list_products, place_order, regist
 from ordering.models import Order, SalesOfDay, ShippingRate, TaxRate
 from tests.chaos.at_once import at_once
 from tests.chaos.crash_matrix import run_in_child
-from tests.chaos.flows import ADDRESS, TIMEOUT, World, drain
+from tests.chaos.flows import ADDRESS, FLOWS, TIMEOUT, World, drain
 
 INVENTORY = DeliveryQueue("inventory", False)
 
@@ -50,6 +50,32 @@ def _placed(lines: dict[str, int] | None = None, tag: str = "own") -> OrderNumbe
     world = World(tag)
     world.place(lines or {"MUG": 2})
     return OrderNumber(world.order)
+
+
+def a_cart_becomes_one_order() -> str | None:
+    """Check out a buyer's cart twice: the second time is refused, and there is one order."""
+    client = _client("buyer")
+    cart = f"/api/v1/carts/{client.post('/api/v1/carts', {}, format='json').data['id']}"
+    client.put(f"{cart}/items/MUG", {"quantity": 1}, format="json")
+    body = {"payment_method": "pm_card_visa", "shipping_address": ADDRESS}
+    statuses = [client.post(f"{cart}/checkout", body, format="json").status_code for _ in range(2)]
+    return None if statuses == [201, 409] and Order.objects.count() == 1 else f"{statuses}: a cart became two orders"
+
+
+def an_access_token_opens_one_order() -> str | None:
+    """Read two guests' orders, each with the token of both: each token opens its own."""
+    world, orders = World("first"), []
+    for _ in range(2):
+        world.cart = world.token = ""
+        for step in FLOWS["guest_checkout"].steps[:2]:
+            step.run(world)
+        orders.append((world.order, world.token))
+    client, opened = APIClient(HTTP_HOST="localhost"), []
+    for number, _ in orders:
+        for _, token in orders:
+            headers = {"Authorization": f"Bearer {token}"}
+            opened.append(client.get(f"/api/v1/orders/{number}", headers=headers).status_code)
+    return None if opened == [200, 404, 404, 200] else f"the tokens of two orders opened {opened}"
 
 
 def _client(username: str) -> APIClient:

@@ -49,7 +49,7 @@ from ordering import queries
 from ordering.api import orders as order_views
 from ordering.commands import placing
 from ordering.events import OrderCancelled
-from ordering.models import Order, Voucher
+from ordering.models import Cart, Order, Voucher
 from ordering.pricing import tax
 from tests.chaos import money_checks, own_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
@@ -104,6 +104,15 @@ def lose_the_odd_cent(self: Money, weights: Any) -> list[Money]:
 def leave_shipping_untaxed(shipping: Any, taxes: Any, totals: Any) -> Any:
     """Show the tax of shipping among the taxes of the order, and do not charge it."""
     return shipping
+
+
+def stay_open(self: Cart, order: Any) -> None:
+    """Leave a cart open when its goods are ordered."""
+
+
+def open_every_order(request: Any) -> Any:
+    """Show the holder of an access token every order."""
+    return Order.objects.all()
 
 
 def claim_as_done(delivery_queue: Any, limit: int, newest_first: bool = False) -> Any:
@@ -430,6 +439,16 @@ def done_in_a_transaction_of_its_own() -> Iterator[None]:
 ALL_THE_WAY = (FLOWS["place_and_pay"],)
 
 BUGS = [
+    Bug(
+        "cart checked out twice",
+        replaced(Cart, "check_out", stay_open),
+        check=own_checks.a_cart_becomes_one_order,
+    ),
+    Bug(
+        "token of one order opens another",
+        replaced(order_views, "own_orders", open_every_order),
+        check=own_checks.an_access_token_opens_one_order,
+    ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
     Bug("done-mark in another transaction", done_in_a_transaction_of_its_own, ALL_THE_WAY),
