@@ -16,6 +16,7 @@ LEAST_CONTENT = 32
 """Bytes that a secret must have when it is compressed. Repeated and similar characters compress to fewer."""
 CALL_BACKS = "call-backs of the sandbox"
 """The purpose of the secret that signs them, unless another one is given."""
+SCANS = "callbacks of the sandbox carrier"
 MAKE_ONE = "python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one"
 
 

@@ -14,6 +14,7 @@ from config import secrets
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
+from config.gateways import carrier_settings, payment_provider
 from config.guests import guest_settings
 from config.logs import logging_settings
 from config.mail import MAILBOX, mail_settings
@@ -91,6 +92,7 @@ INSTALLED_APPS = [
     "integration.apps.IntegrationConfig",
     *(f"{context}.apps.{context.capitalize()}" for context in CONTEXTS),
     "billing.gateways.sandbox.apps.Sandbox",
+    "fulfillment.gateways.carriers.sandbox.apps.SandboxCarrier",
     "config.apps.Wiring",
     # Below config: if two apps have a command of one name, Django takes the upper app's, so `runserver` is config's.
     "django.contrib.staticfiles",
@@ -239,11 +241,7 @@ PRICES_INCLUDE_TAX = env.flag("PRICES_INCLUDE_TAX")
 TAX_ROUNDING = env.one_of("TAX_ROUNDING", ["half_up", "half_even"], "half_up")
 """How half of the smallest unit of a currency is rounded in the tax of a line."""
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
-PAYMENT_PROVIDER = os.environ.get("PAYMENT_PROVIDER", "sandbox" if EMBEDDED else "")
-if PAYMENT_PROVIDER not in {"sandbox"}:
-    raise ImproperlyConfigured(
-        "PAYMENT_PROVIDER must name the payment provider; the only one so far is sandbox, which charges nobody"
-    )
+PAYMENT_PROVIDER = payment_provider(os.environ.get("PAYMENT_PROVIDER"), is_embedded=EMBEDDED)
 SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [secrets.derived(SECRET_KEY, secrets.CALL_BACKS)])
 """The secrets of the sandbox's call-backs: the first one signs, and a signature by any of them is accepted."""
 for secret in SANDBOX_WEBHOOK_SECRETS if not EMBEDDED else ():
@@ -255,6 +253,8 @@ SANDBOX_URL = env.text("SANDBOX_URL", "", "https?://[^/].*", "begin with http://
 """Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
 SANDBOX_TIMEOUT = 5.0
 """Seconds that one such way may take."""
+
+CARRIERS, SANDBOX_CARRIER_SECRETS, SANDBOX_CARRIER_STEP = carrier_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 
 EMAIL_URL = env.given("EMAIL_URL")
 vars().update(mail_settings(EMAIL_URL, VAR / "mail"))

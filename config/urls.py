@@ -8,7 +8,8 @@ from drf_spectacular.views import SpectacularAPIView
 import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
 import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
 from billing.api import call_backs, invoices, refunds
-from fulfillment.api import returns, shipments
+from fulfillment.api import call_backs as carriers
+from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
@@ -58,12 +59,19 @@ v1 = [
     path("shipments", shipments.Shipments.as_view(), name="shipments"),
     path("shipments/<number:id>", shipments.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", shipments.Dispatch.as_view(), name="dispatch"),
-    path("shipments/<number:id>/deliver", shipments.Deliver.as_view(), name="deliver"),
     path("returns", returns.Returns.as_view(), name="returns"),
     path("returns/<number:id>", returns.OneReturn.as_view(), name="return"),
     path("returns/<number:id>/approve", returns.Approve.as_view(), name="approve-return"),
     path("returns/<number:id>/refuse", returns.Refuse.as_view(), name="refuse-return"),
     path("returns/<number:id>/receive", returns.Receive.as_view(), name="receive-return"),
+    path("shipments/<number:id>/label", printing.LabelPage.as_view(), name="label"),
+    path("shipments/<number:id>/packing-slip", printing.PackingSlip.as_view(), name="packing-slip"),
+    path("shipments/<number:id>/deliver", tracking.Deliver.as_view(), name="deliver"),
+    path("shipments/<number:id>/fail", tracking.Fail.as_view(), name="fail"),
+    path("shipments/<number:id>/return-to-sender", tracking.ReturnToSender.as_view(), name="return-to-sender"),
+    path("shipments/<number:id>/lose", tracking.Lose.as_view(), name="lose"),
+    path("shipments/<number:id>/resolve", tracking.Resolve.as_view(), name="resolve"),
+    path("webhooks/carriers/<slug:carrier_name>", carriers.CarrierCallBacks.as_view(), name="carrier-call-backs"),
     path("consumers", consumers.Consumers.as_view(), name="consumers"),
     path("consumers/<wirename:name>/pause", consumers.Pause.as_view(), name="pause"),
     path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),

@@ -2,10 +2,13 @@
 
 from integration.invariants import Check, always
 
+GONE = "('dispatched', 'in_transit', 'failed', 'returned', 'lost', 'delivered')"
+"""SQL for the states of a shipment that left the warehouse."""
+
 
 @always("fulfillment.what_left_has_a_carrier")
 def what_left_has_a_carrier() -> Check:
-    """Every shipment that is not cancelled has lines, and every dispatched or delivered shipment has a carrier."""
+    """Every shipment that is not cancelled has lines, and every shipment that left the warehouse has a carrier."""
     return Check(
         rows="""
             fulfillment_shipment AS shipment LEFT JOIN (
@@ -18,7 +21,7 @@ def what_left_has_a_carrier() -> Check:
         """,
         never={
             "there are no lines": "coalesce(lines.n, 0) = 0 AND shipment.status <> 'cancelled'",
-            "there is no carrier": "shipment.status IN ('dispatched', 'delivered') AND shipment.carrier = ''",
+            "there is no carrier": f"shipment.status IN {GONE} AND shipment.carrier = ''",
         },
     )
 
@@ -27,13 +30,13 @@ def what_left_has_a_carrier() -> Check:
 def goods_are_in_shipments() -> Check:
     """The goods of an order equal the sum of its shipments, of which at most one has not left."""
     return Check(
-        rows="""
+        rows=f"""
             fulfillment_fulfillmentorder AS goods
             JOIN fulfillment_fulfillmentline AS line ON line.fulfillment_order_id = goods."order"
             LEFT JOIN (
                 SELECT shipment."order", packed.sku,
                     sum(CASE shipment.status WHEN 'arranged' THEN packed.quantity ELSE 0 END) AS arranged,
-                    sum(CASE WHEN shipment.status IN ('dispatched', 'delivered') THEN packed.quantity ELSE 0 END)
+                    sum(CASE WHEN shipment.status IN {GONE} THEN packed.quantity ELSE 0 END)
                         AS gone
                 FROM fulfillment_shipment AS shipment
                 JOIN fulfillment_shipmentline AS packed ON packed.shipment_id = shipment.id
@@ -42,7 +45,7 @@ def goods_are_in_shipments() -> Check:
             LEFT JOIN (
                 SELECT "order", count(*) AS n FROM fulfillment_shipment WHERE status = 'arranged' GROUP BY "order"
             ) AS waiting ON waiting."order" = goods."order"
-        """,
+        """,  # noqa: S608 - made of constants in the code only
         what="""
             goods."order" || ': ' || line.dispatched || ' of ' || line.to_ship || ' ' || line.sku
               || ' left, but its shipments have ' || coalesce(packed.gone, 0) || ' that left and '
@@ -55,4 +58,51 @@ def goods_are_in_shipments() -> Check:
             """,
             "two shipments wait": "coalesce(waiting.n, 0) > 1",
         },
+    )
+
+
+@always("fulfillment.what_goes_wrong_is_decided")
+def what_goes_wrong_is_decided() -> Check:
+    """A shipment has scans if it is more than dispatched and not delivered, and a decision only if it went wrong."""
+    return Check(
+        rows="fulfillment_shipment AS shipment",
+        what="""
+            shipment.id || ' (' || shipment.status || '): resolution "' || shipment.resolution || '"'
+              || CASE WHEN shipment.scans IS NULL THEN ', no scans' ELSE '' END
+        """,
+        never={
+            "nobody reported it": """
+                shipment.status IN ('in_transit', 'failed', 'returned', 'lost') AND shipment.scans IS NULL
+            """,
+            "it did not go wrong": "shipment.resolution <> '' AND shipment.status NOT IN ('returned', 'lost')",
+            "the decision is unknown": "shipment.resolution NOT IN ('', 'refund', 'send_again')",
+            "there is a task without a decision": "shipment.scanned_too_late AND shipment.resolution = ''",
+        },
+    )
+
+
+@always("fulfillment.lost_goods_are_counted")
+def lost_goods_are_counted() -> Check:
+    """The lost units of an order are those of its shipments that are lost and whose buyer is refunded."""
+    return Check(
+        rows="""
+            (
+                SELECT "order", sku, sum(counted) AS counted, sum(lost) AS lost
+                FROM (
+                    SELECT fulfillment_order_id AS "order", sku, lost AS counted, 0 AS lost
+                    FROM fulfillment_fulfillmentline
+                    UNION ALL
+                    SELECT shipment."order", packed.sku, 0, packed.quantity
+                    FROM fulfillment_shipment AS shipment
+                    JOIN fulfillment_shipmentline AS packed ON packed.shipment_id = shipment.id
+                    WHERE shipment.status = 'lost' AND shipment.resolution = 'refund'
+                ) AS sides
+                GROUP BY "order", sku
+            ) AS line
+        """,
+        what="""
+            line."order" || ': ' || line.counted || ' ' || line.sku || ' counted as lost, but its shipments lost '
+              || line.lost
+        """,
+        never={"what is lost is not counted": "line.counted <> line.lost"},
     )

@@ -26,13 +26,21 @@ from billing.gateways import Booked, CallBack, Charged
 from billing.models import Discrepancy, Invoice, Payment
 from fulfillment.commands import (
     approve_return,
+    close_task,
     deliver_shipment,
     dispatch_shipment,
+    fail_shipment,
+    lose_shipment,
+    note_scan,
     receive_return,
     refuse_return,
+    request_label,
     request_return,
+    resolve_shipment,
+    return_to_sender,
 )
 from fulfillment.events import ReceivedLine
+from fulfillment.gateways.carriers import CarrierScan
 from fulfillment.models import Return, Shipment
 from fulfillment.models.return_policy import TIME_TO_SEND, ReturnReason
 from fulfillment.policies.returns import lapse_returns
@@ -198,6 +206,7 @@ class Walk:
         self.whole_order()
         self.ship()
         self.return_goods()
+        self.go_wrong()
         self.cancel_orders()
         self.cancel_lines_and_hold()
         self.use_vouchers()
@@ -334,6 +343,51 @@ class Walk:
             self._command(deliver_shipment, shipment)
         self._react()
         self._expect(numbers, "delivered")
+
+    def go_wrong(self) -> None:
+        """Send orders with labels of a carrier, which loses them; send them again, and let those come back."""
+        numbers = self._placed()
+        self._react()
+        shipments = self._shipments(numbers)
+        for shipment in shipments:
+            self._command(request_label, shipment, "sandbox", None)
+        self._react()
+        self._expect(numbers, "shipped")
+        for shipment in shipments:
+            self._command(note_scan, "sandbox", self._scan(shipment, "delivery_failed"))
+        self._react()
+        for shipment in shipments:
+            self._command(lose_shipment, shipment)
+        self._react()
+        for shipment in shipments:
+            self._command(resolve_shipment, shipment, "send_again")
+        self._react()
+        for shipment in shipments:
+            note_scan("sandbox", self._scan(shipment, "delivered"))
+        self._react()
+        for shipment in shipments:
+            self._command(close_task, shipment, "seen")
+        self._react()
+        self._expect(numbers, "delivered")
+        self._come_back([OrderNumber(order.pk) for order in Order.objects.filter(replaces__in=numbers)])
+
+    def _come_back(self, numbers: list[OrderNumber]) -> None:
+        for shipment in self._shipments(numbers):
+            request_label(shipment, "sandbox", None)
+            dispatch_shipment(shipment, "DHL", "1")  # without the label, which is cancelled
+        self._react()
+        for shipment in self._shipments(numbers):
+            self._command(fail_shipment, shipment)
+            self._command(return_to_sender, shipment)
+        self._react()
+        for shipment in self._shipments(numbers):
+            self._command(resolve_shipment, shipment, "refund", called="fulfillment.resolve_shipment, by refund")
+        self._react()
+        self._expect(numbers, "delivered")
+
+    def _scan(self, shipment: ShipmentId, status: Any) -> CarrierScan:
+        number = Shipment.objects.get(pk=shipment).tracking_number
+        return CarrierScan(id=f"{shipment} {status}", tracking_number=number, status=status, at=clock.now())
 
     def cancel_orders(self) -> None:
         """Cancel orders before the payment, after it, and after a dispatch that ordering does not know of yet."""

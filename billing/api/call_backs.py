@@ -2,23 +2,16 @@
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import commands
 from billing.gateways import ForgedCallBack, provider
+from integration.rest.call_backs import NotSigned
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View
-
-
-class NotSigned(APIException):
-    """The callback is not signed by the provider."""
-
-    status_code = 400
-    default_code = "not_signed"
-    default_detail = "The callback is not signed by the provider."
 
 
 class CallBacks(View):

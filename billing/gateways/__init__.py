@@ -16,6 +16,8 @@ from integration.domain.errors import OutcomeUnknown as OutcomeUnknown
 from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
+from integration.gateways import signatures as signatures
+from integration.gateways.signatures import ForgedCallBack as ForgedCallBack
 
 _STORABLE = r"\A[^\x00\ud800-\udfff]+\Z"
 Short = Annotated[str, Meta(max_length=40, pattern=_STORABLE)]
@@ -56,10 +58,6 @@ class CallBack(Struct, frozen=True):
     id: Long
     kind: Short
     booked: Booked
-
-
-class ForgedCallBack(Exception):
-    """The callback is not signed by the provider, or was signed more than five minutes ago."""
 
 
 class UnreadableCallBack(Unacceptable):

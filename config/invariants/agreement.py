@@ -1,6 +1,6 @@
 """What must always be true of the contexts together: their documents are of one order, in states that match."""
 
-from config.invariants.waiting import WAITS_FOR_A_DELIVERY
+from config.invariants.waiting import UNDER_WAY, WAITS_FOR_A_DELIVERY
 from integration.invariants import Check, always
 
 CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered')"
@@ -64,7 +64,7 @@ def nothing_ships_unconfirmed() -> Check:
     return Check(
         rows="""
             fulfillment_shipment AS s LEFT JOIN ordering_order AS o ON o.number = s."order"
-            WHERE s.status IN ('dispatched', 'delivered')
+            WHERE s.status NOT IN ('arranged', 'cancelled')
         """,
         what="s.id || ' (' || s.status || '): order ' || coalesce(o.status, 'unknown')",
         never={
@@ -80,8 +80,13 @@ def contexts_agree_at_rest() -> Check:
     def never(status: str, fits: str) -> str:
         return f"o.status = '{status}' AND (({fits}) IS NOT TRUE)"
 
-    states = ("arranged", "dispatched", "delivered", "cancelled")
-    counted = ", ".join(f"sum(CASE status WHEN '{state}' THEN 1 ELSE 0 END) AS {state}" for state in states)
+    states = {
+        "arranged": "status = 'arranged'",
+        "under_way": UNDER_WAY,
+        "ended": f"status NOT IN ('arranged', 'cancelled') AND NOT {UNDER_WAY}",
+        "cancelled": "status = 'cancelled'",
+    }
+    counted = ", ".join(f"sum(CASE WHEN {state} THEN 1 ELSE 0 END) AS {name}" for name, state in states.items())
     return Check(
         rows=f"""
             ordering_order AS o
@@ -102,15 +107,15 @@ def contexts_agree_at_rest() -> Check:
                 "r.status IN ('released', 'expired', 'refused') AND coalesce(s.cancelled = s.n, TRUE)",
             ),
             "delivered, and not in all contexts": never(
-                "delivered", "r.status = 'shipped' AND s.delivered > 0 AND s.delivered + s.cancelled = s.n"
+                "delivered", "r.status = 'shipped' AND s.ended > 0 AND s.ended + s.cancelled = s.n"
             ),
             "shipped, and not in all contexts": never(
                 "shipped",
-                "r.status = 'shipped' AND s.dispatched > 0 AND s.dispatched + s.delivered + s.cancelled = s.n",
+                "r.status = 'shipped' AND s.under_way > 0 AND s.under_way + s.ended + s.cancelled = s.n",
             ),
             "shipped in part, and not in all contexts": never(
                 "partly_shipped",
-                "r.status = 'committed' AND s.arranged = 1 AND s.n > 1 AND s.dispatched + s.delivered = s.n - 1",
+                "r.status = 'committed' AND s.arranged = 1 AND s.n > 1 AND s.under_way + s.ended = s.n - 1",
             ),
             "confirmed, and not in all contexts": never(
                 "confirmed", "r.status = 'committed' AND s.arranged = 1 AND s.n = 1"

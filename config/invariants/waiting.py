@@ -10,9 +10,16 @@ MOVES_NO_ORDER = (
     *("ordering.tell-buyer-of-confirmation", "ordering.tell-buyer-of-dispatch"),
     *("ordering.tell-buyer-of-cancellation", "ordering.tell-buyer-of-refund"),
     *("ordering.notify-buyer-of-refused-cancellation", "ordering.notify-buyer-of-cancelled-lines"),
+    *("ordering.notify-buyer-of-failed-delivery", "ordering.notify-buyer-of-loss"),
+    *("ordering.notify-buyer-of-replacement", "ordering.note-late-scan", "fulfillment.cancel-label"),
     *("billing.forget-payment-method", "fulfillment.forget-recipient"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
+
+UNDER_WAY = """
+    (status IN ('dispatched', 'in_transit', 'failed') OR (status IN ('returned', 'lost') AND resolution = ''))
+"""
+"""SQL for whether a shipment is on its way, or waits for a person's decision because it is lost or came back."""
 
 WAITS_FOR_A_DELIVERY = f"""
     EXISTS (SELECT 1 FROM integration_delivery AS delivery JOIN integration_message AS message
@@ -36,7 +43,7 @@ def every_order_ended_or_waits() -> Check:
                   OR (o.status IN ('confirmed', 'partly_shipped') AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
                       WHERE s."order" = o.number AND s.status = 'arranged'))
                   OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
-                      WHERE s."order" = o.number AND s.status = 'dispatched'))
+                      WHERE s."order" = o.number AND {UNDER_WAY}))
                   OR {WAITS_FOR_A_DELIVERY})
             """,  # noqa: S608 - made of constants in the code and a time of our own clock
             "its requested cancellation waits for nothing": f"o.cancellation_requested AND NOT {WAITS_FOR_A_DELIVERY}",

@@ -1,14 +1,17 @@
-"""REST views of shipments, for staff: list, dispatch and deliver them."""
+"""REST views of shipments, for staff: list and dispatch them."""
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fulfillment import commands, queries
-from fulfillment.models import MAX_LINES, MAX_QUANTITY, Shipment, ShipmentStatus
+from fulfillment.api.shipment_status import ShipmentStatusField, ShipmentStatusFilter
+from fulfillment.gateways.carriers import tracking_url
+from fulfillment.models import MAX_LINES, MAX_QUANTITY, RESOLUTIONS, SCANS, Shipment
+from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import ShipmentId, Sku
 from integration.domain.metadata import join_story
 from integration.history.shown import PERSONAL
@@ -27,24 +30,58 @@ class ShipmentLineOutput(serializers.Serializer):
     quantity = serializers.IntegerField()
 
 
+class NoLabelIsBought(Unacceptable):
+    """A service is of a label, and with a tracking number no label is bought."""
+
+
+class ScanOutput(serializers.Serializer):
+    """A report of where a shipment was; `id` is the carrier's, and empty for what an operator said."""
+
+    id = serializers.CharField()
+    status = serializers.ChoiceField(choices=SCANS)
+    at = serializers.DateTimeField()
+
+
+class LabelOutput(serializers.Serializer):
+    """A label that a carrier sells; `reason` is the carrier's, if it refused."""
+
+    status = serializers.ChoiceField(choices=["requested", "bought", "refused", "dropped"])
+    carrier = serializers.CharField()
+    service = serializers.CharField()
+    reason = serializers.CharField()
+
+
 class ShipmentOutput(serializers.Serializer):
     """A shipment with its recipient and lines."""
 
     id = serializers.CharField()
     order = serializers.CharField()
-    status = serializers.ChoiceField(choices=ShipmentStatus.choices)
+    status = ShipmentStatusField()
     recipient = AddressField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
+    tracking_url = serializers.SerializerMethodField()
     lines = ShipmentLineOutput(many=True, source="packed")
+    label = LabelOutput(allow_null=True)  # type: ignore[assignment]  # REST framework takes fields out of the class
+    scans = ScanOutput(many=True, source="all_scans")
+    resolution = serializers.SerializerMethodField()
+    needs_human = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_tracking_url(self, shipment: Shipment) -> str | None:
+        return (shipment.is_tracked and tracking_url(shipment.carrier, shipment.tracking_number)) or None
+
+    @extend_schema_field(serializers.ChoiceField(choices=RESOLUTIONS, allow_null=True))
+    def get_resolution(self, shipment: Shipment) -> str | None:
+        return shipment.resolution or None
 
 
 class ShipmentFilter(django_filters.FilterSet):
     """The filters of the list of shipments."""
 
-    status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
+    status = ShipmentStatusFilter()
     order = django_filters.CharFilter()
     updated_after = UpdatedAfter()
 
@@ -80,7 +117,7 @@ class OneShipment(View):
         """Return a shipment."""
         shipment = queries.shipment(ShipmentId(id))
         join_story(shipment.correlation_id)
-        return _represent(request, shipment)
+        return represent(request, shipment)
 
 
 class DispatchedLine(Input):
@@ -91,10 +128,14 @@ class DispatchedLine(Input):
 
 
 class DispatchInput(Input):
-    """The carrier, its tracking number for the shipment, and what it took: without `lines`, all."""
+    """The carrier, its tracking number for the shipment, and what it took: without `lines`, all.
+
+    A carrier that sells labels gives the tracking number itself; `service` is one of its services.
+    """
 
     carrier = Text(max_length=80)
-    tracking_number = Text(max_length=80)
+    tracking_number = Text(max_length=80, required=False)
+    service = Text(max_length=40, required=False)
     lines = DispatchedLine(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
 
 
@@ -110,34 +151,24 @@ class Dispatch(View):
         """Record that the carrier took the shipment.
 
         With `lines`, only these left. The rest becomes the order's next shipment at once, which is `arranged`.
+
+        Without `tracking_number`, a label is requested from a carrier that sells labels. The shipment is `arranged`
+        until it is bought, and then leaves at once. If the carrier refuses, `label` shows why.
         """
         wanted = self.valid(request)
         lines = [(Sku(line["sku"]), line["quantity"]) for line in wanted["lines"]] if "lines" in wanted else None
-        dispatched = commands.dispatch_shipment(
-            ShipmentId(id), wanted["carrier"], wanted["tracking_number"], lines, versions_expected(request)
-        )
-        return _represent(request, dispatched)
+        shipment, versions = ShipmentId(id), versions_expected(request)
+        number, service = wanted.get("tracking_number"), wanted.get("service")
+        if number is None:
+            found = commands.request_label(shipment, wanted["carrier"], service, lines, versions)
+        elif service is not None:
+            raise NoLabelIsBought(pointer="/service")
+        else:
+            found = commands.dispatch_shipment(shipment, wanted["carrier"], number, lines, versions)
+        return represent(request, found)
 
 
-class DeliverInput(Input):
-    """An empty body."""
-
-
-class Deliver(View):
-    """The delivery of a shipment."""
-
-    permission_classes = (staff_with("fulfillment.change_shipment"),)
-    serializer_class = DeliverInput
-
-    @extend_schema(request=None, responses=ShipmentOutput, parameters=CHANGING)
-    @idempotent
-    def post(self, request: Request, id: str) -> Response:
-        """Record that the recipient received the shipment."""
-        self.valid(request)
-        return _represent(request, commands.deliver_shipment(ShipmentId(id), versions_expected(request)))
-
-
-def _represent(request: Request, shipment: Shipment) -> Response:
+def represent(request: Request, shipment: Shipment) -> Response:
     """The shipment; those who may change shipments and not view them see only the country of the address."""
     data = {**ShipmentOutput(shipment).data}
     if not is_staff_with(request.user, "fulfillment.view_shipment"):

@@ -5,7 +5,17 @@
 
 from fulfillment.commands.erasing import anonymize_shipments
 from fulfillment.commands.goods import goods_of, lock_goods, lock_shipments, next_shipment, shipment_of
-from fulfillment.commands.parcels import arrange_shipment, deliver_shipment, dispatch_shipment, quantities_of
+from fulfillment.commands.labels import (
+    SellsNoLabels,
+    UnknownService,
+    buy_label,
+    cancel_label,
+    play_sandbox_carrier,
+    request_label,
+    settle_label,
+    shipments_to_label,
+)
+from fulfillment.commands.parcels import arrange_shipment, dispatch_shipment, quantities_of
 from fulfillment.commands.returns import (
     approve_return,
     lapse_return,
@@ -19,13 +29,32 @@ from fulfillment.commands.returns import (
     shipping_withheld,
 )
 from fulfillment.commands.stops import hold_goods, lift_hold, stop_lines, stop_shipment
+from fulfillment.commands.tracking import (
+    ImplausibleMoment,
+    RecipientErased,
+    close_task,
+    deliver_shipment,
+    fail_shipment,
+    lose_shipment,
+    note_scan,
+    resolve_shipment,
+    return_to_sender,
+)
 
 __all__ = [
+    "ImplausibleMoment",
+    "RecipientErased",
+    "SellsNoLabels",
+    "UnknownService",
     "anonymize_shipments",
     "approve_return",
     "arrange_shipment",
+    "buy_label",
+    "cancel_label",
+    "close_task",
     "deliver_shipment",
     "dispatch_shipment",
+    "fail_shipment",
     "goods_of",
     "hold_goods",
     "lapse_return",
@@ -33,15 +62,23 @@ __all__ = [
     "lock_goods",
     "lock_returns",
     "lock_shipments",
+    "lose_shipment",
     "next_shipment",
+    "note_scan",
     "open_approved_return",
+    "play_sandbox_carrier",
     "quantities_of",
     "receive_return",
     "refuse_return",
+    "request_label",
     "request_return",
+    "resolve_shipment",
     "return_approval",
+    "return_to_sender",
+    "settle_label",
     "settle_return",
     "shipment_of",
+    "shipments_to_label",
     "shipping_withheld",
     "stop_lines",
     "stop_shipment",

@@ -62,3 +62,10 @@ def goods_of(work: UnitOfWork, order: OrderNumber) -> FulfillmentOrder:
         elif first.status == ShipmentStatus.CANCELLED:
             goods.stop_all()
     return goods
+
+
+def to_decide_about(work: UnitOfWork, shipment: ShipmentId) -> tuple[Shipment, FulfillmentOrder | None]:
+    """A shipment and the goods of its order, if they are counted, all locked; raises `NotFound`."""
+    first = work.find(Shipment, f"{shipment.rpartition('-')[0]}-1")
+    goods = work.find(FulfillmentOrder, first.order) if first else None
+    return work.get(Shipment, shipment), goods

@@ -1,10 +1,11 @@
-"""Commands on shipments: arrange, dispatch and deliver them."""
+"""Commands that arrange shipments and dispatch them."""
 
 from collections.abc import Collection, Sequence
 
+from django.conf import settings
 from msgspec.structs import replace
 
-from fulfillment.commands.goods import goods_of, next_shipment, shipment_of
+from fulfillment.commands.goods import goods_of, next_shipment, shipment_of, to_decide_about
 from fulfillment.events import LineToPack
 from fulfillment.models import FulfillmentOrder, Shipment
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
@@ -50,48 +51,37 @@ def dispatch_shipment(
         StaleVersion: the shipment is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
-        found, goods = _to_decide_about(work, shipment)
+        found, goods = to_decide_about(work, shipment)
         found.expect_version(if_version)
-        before = [LineToPack(Sku(line.sku), line.name, line.quantity) for line in found.packed]
-        sent = found.dispatch(carrier, tracking_number, lines)
-        rest = [replace(line, quantity=left) for line in before if (left := line.quantity - sent.get(line.sku, 0))]
-        order = OrderNumber(found.order)
-        if rest and goods is None:
-            goods = FulfillmentOrder.open(order, {line.sku: line.quantity for line in before})
-            work.add(goods)
-        if goods:
-            goods.dispatch(shipment, sent)
-        if rest:
-            work.add(Shipment.arrange(next_shipment(shipment), order, Address(**found.recipient), rest))
+        hand_over(work, found, goods, carrier, tracking_number, lines)
+        found.drop_label()
     return found
 
 
-def _to_decide_about(work: UnitOfWork, shipment: ShipmentId) -> tuple[Shipment, FulfillmentOrder | None]:
-    """A shipment and the goods of its order, if they are counted, all locked; raises `NotFound`."""
-    first = work.find(Shipment, f"{shipment.rpartition('-')[0]}-1")
-    goods = work.find(FulfillmentOrder, first.order) if first else None
-    return work.get(Shipment, shipment), goods
-
-
-def deliver_shipment(shipment: ShipmentId, if_version: Collection[int] | None = None) -> Shipment:
-    """Record that a recipient received a shipment.
+def hand_over(
+    work: UnitOfWork,
+    shipment: Shipment,
+    goods: FulfillmentOrder | None,
+    carrier: str,
+    tracking_number: str,
+    lines: Sequence[tuple[Sku, int]] | None,
+) -> None:
+    """Dispatch a locked shipment, or some of its goods; arguments and errors as of `dispatch_shipment`.
 
     Args:
-        if_version: the versions of the shipment that the caller accepts; None accepts any.
-
-    Returns:
-        The delivered shipment.
-
-    Raises:
-        NotFound: there is no such shipment.
-        NotAllowed: the shipment is not `dispatched`.
-        StaleVersion: the shipment is in none of the versions in `if_version`.
+        goods: the goods of its order, if they are counted, locked.
     """
-    with unit_of_work() as work:
-        found = work.get(Shipment, shipment)
-        found.expect_version(if_version)
-        found.deliver()
-    return found
+    before = [LineToPack(Sku(line.sku), line.name, line.quantity) for line in shipment.packed]
+    sent = shipment.dispatch(carrier, tracking_number, lines, is_tracked=carrier in settings.CARRIERS)
+    rest = [replace(line, quantity=left) for line in before if (left := line.quantity - sent.get(line.sku, 0))]
+    id, order = ShipmentId(shipment.id), OrderNumber(shipment.order)
+    if rest and goods is None:
+        goods = FulfillmentOrder.open(order, {line.sku: line.quantity for line in before})
+        work.add(goods)
+    if goods:
+        goods.dispatch(id, sent)
+    if rest:
+        work.add(Shipment.arrange(next_shipment(id), order, Address(**shipment.recipient), rest))
 
 
 def quantities_of(shipment: ShipmentId) -> dict[Sku, int]:

@@ -1,1 +1,1 @@
-"""What fulfillment asks others: ordering about an order."""
+"""What fulfillment asks others: ordering about an order, and carriers about parcels."""

@@ -2,6 +2,7 @@
 
 from fulfillment.models.fulfillment_order import FulfillmentLine, FulfillmentOrder, NothingLeft, OnHold
 from fulfillment.models.history import History
+from fulfillment.models.labels import Label, LabelUnderWay
 from fulfillment.models.read_models import ReturnChange, ShipmentChange
 from fulfillment.models.return_ import Return
 from fulfillment.models.return_line import ReturnLine
@@ -14,32 +15,41 @@ from fulfillment.models.return_states import (
     ReturnStatus,
 )
 from fulfillment.models.shipment import (
-    GONE,
     MAX_LINES,
     MAX_QUANTITY,
-    SHIPMENT_LIFE,
     NotInShipment,
     Shipment,
     ShipmentLine,
-    ShipmentStatus,
     TooManyUnits,
 )
+from fulfillment.models.shipment_states import GONE, NAMES, SCANS, SHIPMENT_LIFE, STORED, ShipmentStatus
+from fulfillment.models.tracking import REFUND, RESOLUTIONS, SEND_AGAIN, AlreadyResolved, NothingToClose, TooManyScans
 
 __all__ = [
     "GONE",
     "MAX_LINES",
     "MAX_QUANTITY",
+    "NAMES",
+    "REFUND",
+    "RESOLUTIONS",
     "RETURN_LIFE",
+    "SCANS",
+    "SEND_AGAIN",
     "SHIPMENT_LIFE",
+    "STORED",
+    "AlreadyResolved",
     "Disposition",
     "FeeNotAllowed",
     "FulfillmentLine",
     "FulfillmentOrder",
     "History",
+    "Label",
+    "LabelUnderWay",
     "NotInReturn",
     "NotInShipment",
     "NotThatManyExpected",
     "NothingLeft",
+    "NothingToClose",
     "OnHold",
     "Return",
     "ReturnChange",
@@ -49,5 +59,6 @@ __all__ = [
     "ShipmentChange",
     "ShipmentLine",
     "ShipmentStatus",
+    "TooManyScans",
     "TooManyUnits",
 ]

@@ -16,6 +16,10 @@ class NothingLeft(Refused):
     """More of a SKU was to leave the warehouse than is left of the order."""
 
 
+class ReturnAsked(Refused):
+    """The buyer asked for a return of some of these goods, so they cannot be lost."""
+
+
 class OnHold(Refused):
     """The order is on hold: nothing of it may be dispatched."""
 
@@ -72,10 +76,26 @@ class FulfillmentOrder(OfOneStory):
         order = OrderNumber(self.order)
         self.record(events.GoodsReturnDropped(order=order, return_=return_, quantities=dict(quantities)))
 
+    def lose(self, shipment: ShipmentId, quantities: Mapping[Sku, int]) -> None:
+        """Record that these units, which left in a shipment, are lost; raises `ReturnAsked`."""
+        there = {line.sku: line.returnable for line in self.lines}
+        self.require(all(quantity <= there.get(sku, 0) for sku, quantity in quantities.items()), ReturnAsked)
+        self.record(events.GoodsLost(order=OrderNumber(self.order), shipment=shipment, quantities=dict(quantities)))
+
     @property
     def left(self) -> dict[Sku, int]:
         """The units of each SKU that are still in the warehouse and to be shipped."""
         return {Sku(line.sku): line.left for line in self.lines if line.left}
+
+    @property
+    def active_holds(self) -> list[str]:
+        """The active holds, each with its reason."""
+        return [f"{id} ({hold['reason']})" for id, hold in (self.holds or {}).items() if hold["status"] == ACTIVE]
+
+    def require_no_hold(self) -> None:
+        """Raise `OnHold` if a hold is active."""
+        active = self.active_holds
+        self.require(not active, OnHold(f"order {self.order} is on hold: {', '.join(active)}"))
 
     def dispatch(self, shipment: ShipmentId, quantities: Mapping[Sku, int]) -> None:
         """Record that these units left in a shipment.
@@ -84,8 +104,7 @@ class FulfillmentOrder(OfOneStory):
             OnHold: a hold is active.
             NothingLeft: fewer units are left.
         """
-        active = [f"{id} ({hold['reason']})" for id, hold in (self.holds or {}).items() if hold["status"] == ACTIVE]
-        self.require(not active, OnHold(f"order {self.order} is on hold: {', '.join(active)}"))
+        self.require_no_hold()
         left = self.left
         self.require(all(quantity <= left.get(sku, 0) for sku, quantity in quantities.items()), NothingLeft)
         self.record(events.GoodsDispatched(order=self._order, shipment=shipment, quantities=dict(quantities)))
@@ -179,6 +198,13 @@ class FulfillmentOrder(OfOneStory):
     def _note_hold(self, hold: HoldId, **facts: Any) -> None:
         holds = self.holds or {}
         self.holds = {**holds, hold: {**holds.get(hold, {"reason": ""}), **facts}}
+
+    @applies(events.GoodsLost)
+    def _lost(self, event: events.GoodsLost) -> None:
+        for line in self.lines:
+            if quantity := event.quantities.get(Sku(line.sku), 0):
+                line.lost += quantity
+                self.touch(line)
 
 
 class FulfillmentLine(Part):

@@ -1,7 +1,7 @@
 """A shipment, one parcel of an order, and its state table."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
 from django.db import models
@@ -9,11 +9,12 @@ from django.db.models import Q
 
 from fulfillment import events
 from fulfillment.events import LineToPack
-from integration.aggregates.aggregate import OfOneStory, Part, applies
+from fulfillment.models.shipment_states import ARRANGED, SHIPMENT_LIFE, ShipmentStatus
+from fulfillment.models.tracking import InTransit
+from integration.aggregates.aggregate import Part, applies
 from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import CancellationId, OrderNumber, ShipmentId, Sku
-from integration.domain.states import IGNORE, REFUSE, STAY, StateTable, by_state
 
 MAX_LINES = 2_000
 MAX_QUANTITY = 100_000
@@ -28,36 +29,7 @@ class TooManyUnits(Refused):
     """The shipment has fewer units of this SKU."""
 
 
-class ShipmentStatus(models.TextChoices):
-    """The states of a shipment."""
-
-    ARRANGED = "arranged"
-    DISPATCHED = "dispatched"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
-
-
-ARRANGED, DISPATCHED, DELIVERED, CANCELLED = (status.value for status in ShipmentStatus)
-
-GONE = (DISPATCHED, DELIVERED)
-"""The states of a shipment whose goods left the warehouse."""
-
-_row = by_state(ShipmentStatus)
-
-SHIPMENT_LIFE = StateTable(
-    ShipmentStatus,
-    {
-        # message            arranged    dispatched  delivered  cancelled
-        "dispatch":     _row(DISPATCHED, REFUSE,     REFUSE,    REFUSE),
-        "deliver":      _row(REFUSE,     DELIVERED,  REFUSE,    REFUSE),
-        "stop":         _row(CANCELLED,  STAY,       STAY,      IGNORE),
-        "take_out":     _row(STAY,       REFUSE,     REFUSE,    REFUSE),
-        "take_out_all": _row(CANCELLED,  REFUSE,     REFUSE,    REFUSE),
-    },
-)  # fmt: skip
-
-
-class Shipment(OfOneStory):
+class Shipment(InTransit):
     """A parcel: some goods of one order, or all of them, on their way to its recipient.
 
     At most one shipment of an order is `arranged`: it has everything that has not left yet.
@@ -83,6 +55,9 @@ class Shipment(OfOneStory):
                 name="what_left_the_house_has_a_carrier",
             )
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["tracking_number"], name="tracked_shipments", condition=Q(is_tracked=True))
+        ]
 
     def __str__(self) -> str:
         return f"shipment {self.id}"
@@ -97,10 +72,6 @@ class Shipment(OfOneStory):
         return arranged
 
     @property
-    def _ids(self) -> dict[str, Any]:
-        return {"shipment": ShipmentId(self.id), "order": OrderNumber(self.order)}
-
-    @property
     def packed(self) -> "list[ShipmentLine]":
         """The lines that have units; a line whose units all left in other parcels has none."""
         return [line for line in self.lines if line.quantity]
@@ -111,9 +82,17 @@ class Shipment(OfOneStory):
         return {Sku(line.sku): line.quantity for line in self.packed}
 
     def dispatch(
-        self, carrier: str, tracking_number: str, lines: Sequence[tuple[Sku, int]] | None = None
+        self,
+        carrier: str,
+        tracking_number: str,
+        lines: Sequence[tuple[Sku, int]] | None = None,
+        *,
+        is_tracked: bool = False,
     ) -> dict[Sku, int]:
         """Record that the carrier took these lines, or all. What it did not take is no longer in this shipment.
+
+        Args:
+            is_tracked: whether the carrier sends its scans by itself.
 
         Returns:
             The units that left, by SKU.
@@ -124,16 +103,17 @@ class Shipment(OfOneStory):
         """
         if not self.accepts("dispatch"):
             return {}
-        left = self.quantities if lines is None else self._chosen(lines)
+        left = self.chosen(lines)
         self.record(
-            events.ShipmentDispatched(**self._ids, carrier=carrier, tracking_number=tracking_number, quantities=left)
+            events.ShipmentDispatched(
+                **self._ids,
+                carrier=carrier,
+                tracking_number=tracking_number,
+                quantities=left,
+                is_tracked=is_tracked,
+            )
         )
         return left
-
-    def deliver(self) -> None:
-        """Record that the recipient received the shipment; raises `NotAllowed` unless it is `dispatched`."""
-        if self.accepts("deliver"):
-            self.record(events.ShipmentDelivered(**self._ids))
 
     def stop(self, reason: str) -> None:
         """Cancel the shipment, or record a refusal if the carrier has it already."""
@@ -141,6 +121,7 @@ class Shipment(OfOneStory):
             return
         if self.status == ARRANGED:
             self.record(events.ShipmentCancelled(**self._ids, reason=reason))
+            self.drop_label()
         else:
             self.record(events.CancellationRefused(**self._ids))
 
@@ -152,9 +133,16 @@ class Shipment(OfOneStory):
         """
         if self.accepts("take_out_all" if quantities == self.quantities else "take_out"):
             self.record(events.ShipmentLinesStopped(**self._ids, cancellation=cancellation, quantities=quantities))
+            self.drop_label()
 
-    def _chosen(self, lines: Sequence[tuple[Sku, int]]) -> dict[Sku, int]:
-        """The units that these lines name, by SKU; a SKU may be named twice."""
+    def chosen(self, lines: Sequence[tuple[Sku, int]] | None) -> dict[Sku, int]:
+        """The units that these lines name, by SKU; a SKU may be named twice. None names all.
+
+        Raises:
+            NotInShipment, TooManyUnits: the shipment has not all these lines.
+        """
+        if lines is None:
+            return self.quantities
         own, named = self.quantities, dict[Sku, int]()
         for i, (sku, quantity) in enumerate(lines):
             self.require(sku in own, NotInShipment(f"{self} has no {sku}", pointer=f"/lines/{i}/sku"))
@@ -162,10 +150,20 @@ class Shipment(OfOneStory):
             self.require(named[sku] <= own[sku], TooManyUnits(f"{self} has only {own[sku]} × {sku}"))
         return named
 
+    @property
+    def address_lines(self) -> list[str]:
+        """The recipient as a label shows them, one line each."""
+        address = Address(**self.recipient)
+        place = f"{address.postal_code} {address.city}".strip()
+        return [line for line in (address.recipient, address.street, place, address.country) if line]
+
     def anonymize(self) -> None:
         """Remove the recipient's name and address except the country, because the recipient was erased."""
         if not self.is_anonymous:
             self.record(events.ShipmentAnonymized(**self._ids))
+
+    def _storable(self, note: str) -> str:
+        return "" if self.recipient == self._erased_recipient else note
 
     @property
     def is_anonymous(self) -> bool:
@@ -186,16 +184,12 @@ class Shipment(OfOneStory):
     @applies(events.ShipmentDispatched)
     def _dispatched(self, event: events.ShipmentDispatched) -> None:
         self.status = ShipmentStatus.DISPATCHED
-        self.carrier, self.tracking_number = event.carrier, event.tracking_number
+        self.carrier, self.tracking_number, self.is_tracked = event.carrier, event.tracking_number, event.is_tracked
         for line in self.lines:
             left = event.quantities.get(Sku(line.sku), 0)
             if left != line.quantity:
                 line.quantity = left
                 self.touch(line)
-
-    @applies(events.ShipmentDelivered)
-    def _delivered(self, event: events.ShipmentDelivered) -> None:
-        self.status = ShipmentStatus.DELIVERED
 
     @applies(events.ShipmentCancelled)
     def _cancelled(self, event: events.ShipmentCancelled) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fulfillment import commands, events
 from fulfillment.events import LineToPack
+from fulfillment.gateways.carriers import tracking_url
 from integration import contracts
 from integration.contracts.fulfillment import PackedLine
 from integration.domain.identifiers import Sku
@@ -31,6 +32,7 @@ def publish_shipment_dispatched(event: events.ShipmentDispatched) -> None:
             carrier=event.carrier,
             tracking_number=event.tracking_number,
             lines=_packed(event.quantities),
+            tracking_url=tracking_url(event.carrier, event.tracking_number) if event.is_tracked else "",
         )
     )
 
@@ -38,7 +40,11 @@ def publish_shipment_dispatched(event: events.ShipmentDispatched) -> None:
 @whenever(events.ShipmentDelivered)
 def publish_shipment_delivered(event: events.ShipmentDelivered) -> None:
     lines = _packed(commands.quantities_of(event.shipment))
-    publish(contracts.fulfillment.ShipmentDelivered(order=event.order, shipment=event.shipment, lines=lines))
+    publish(
+        contracts.fulfillment.ShipmentDelivered(
+            order=event.order, shipment=event.shipment, lines=lines, sequence=event.sequence
+        )
+    )
 
 
 def _packed(quantities: Mapping[Sku, int]) -> tuple[PackedLine, ...]:

@@ -36,7 +36,7 @@ def a_shipment_had_all_lines(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contract("fulfillment.shipment-dispatched", version=2)
-class ShipmentDispatched(IntegrationEvent, kw_only=True):
+class ShipmentDispatched(IntegrationEvent, kw_only=True, omit_defaults=True):
     """The goods of a shipment were handed to the carrier.
 
     Since version 2 they may be a part of the order, and an order may have several shipments. Code that knows only
@@ -48,6 +48,7 @@ class ShipmentDispatched(IntegrationEvent, kw_only=True):
     carrier: str
     tracking_number: str
     lines: tuple[PackedLine, ...]
+    tracking_url: str = ""
 
 
 @upcast(ShipmentDispatched, from_version=1)
@@ -56,15 +57,17 @@ def _all_goods_of_the_order(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contract("fulfillment.shipment-delivered", version=2)
-class ShipmentDelivered(IntegrationEvent, kw_only=True):
+class ShipmentDelivered(IntegrationEvent, kw_only=True, omit_defaults=True):
     """These goods were delivered to the recipient.
 
-    Without lines they are those of the shipment's dispatch, as in version 1.
+    Without lines they are those of the shipment's dispatch, as in version 1. `sequence` is as in `ShipmentTracked`;
+    zero means that nothing was reported of the shipment before.
     """
 
     order: OrderNumber
     shipment: ShipmentId
     lines: tuple[PackedLine, ...]
+    sequence: int = 0
 
 
 @upcast(ShipmentDelivered, from_version=1)
@@ -179,3 +182,91 @@ class HoldTooLate(IntegrationEvent, kw_only=True):
 
     order: OrderNumber
     hold: HoldId
+
+
+@contract("fulfillment.shipment-tracked")
+class ShipmentTracked(IntegrationEvent, kw_only=True):
+    """A shipment became `in_transit` or `delivery_failed`.
+
+    A shipment may change its status back and forth. Of all that is published about one shipment with a `sequence`, the
+    highest is its status.
+    """
+
+    order: OrderNumber
+    shipment: ShipmentId
+    sequence: int
+    status: str
+
+
+@contract("fulfillment.shipment-returned-to-sender")
+class ShipmentReturnedToSender(IntegrationEvent, kw_only=True):
+    """The carrier brought these goods back to the shop; a person decides what becomes of them.
+
+    `sequence` is as in `ShipmentTracked`.
+    """
+
+    order: OrderNumber
+    shipment: ShipmentId
+    sequence: int
+    lines: tuple[PackedLine, ...]
+
+
+@contract("fulfillment.shipment-lost")
+class ShipmentLost(IntegrationEvent, kw_only=True):
+    """The carrier lost these goods; a person decides what becomes of them.
+
+    `sequence` is as in `ShipmentTracked`, because lost goods may be found.
+    """
+
+    order: OrderNumber
+    shipment: ShipmentId
+    sequence: int
+    lines: tuple[PackedLine, ...]
+
+
+@contract("fulfillment.shipment-resolved")
+class ShipmentResolved(IntegrationEvent, kw_only=True):
+    """A person decided, once, what becomes of the goods of a shipment that is lost or came back.
+
+    Args:
+        status: `lost` or `returned_to_sender`.
+        resolution: `refund`, or `send_again` if the buyer gets the goods with another order.
+    """
+
+    order: OrderNumber
+    shipment: ShipmentId
+    status: str
+    resolution: str
+    lines: tuple[PackedLine, ...]
+
+
+@contract("fulfillment.shipment-scanned-late")
+class ShipmentScannedLate(IntegrationEvent, kw_only=True):
+    """A shipment was scanned after the decision about it, which stands; `is_open` is false once a person has seen it.
+
+    The highest `sequence` of a shipment counts.
+    """
+
+    order: OrderNumber
+    shipment: ShipmentId
+    sequence: int
+    is_open: bool
+
+
+@contract("fulfillment.label-requested")
+class LabelRequested(IntegrationEvent, kw_only=True):
+    """Fulfillment is to buy a label from a carrier."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    label: int
+
+
+@contract("fulfillment.label-dropped")
+class LabelDropped(IntegrationEvent, kw_only=True):
+    """A label is not wanted any more, and the carrier is to cancel it."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    carrier: str
+    key: str

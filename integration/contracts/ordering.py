@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import BuyerId, CancellationId, HoldId, OrderNumber, Sku
+from integration.domain.identifiers import BuyerId, CancellationId, HoldId, OrderNumber, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 from integration.domain.plain_prices import plain_discounts, plain_lines
@@ -232,3 +232,12 @@ class BuyerErased(IntegrationEvent, kw_only=True):
 
     buyer: BuyerId
     orders: tuple[OrderNumber, ...]
+
+
+@contract("ordering.order-replaced")
+class OrderReplaced(IntegrationEvent, kw_only=True):
+    """Another order, which costs nothing, has the goods of a shipment of this order that is lost or came back."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    replacement: OrderNumber

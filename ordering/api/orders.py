@@ -25,14 +25,14 @@ from integration.rest.fields import (
     WholeNumber,
     address_warnings,
 )
-from integration.rest.filters import MomentFilter, UpdatedAfter
+from integration.rest.filters import MomentFilter, UpdatedAfter, YesNoFilter
 from integration.rest.guests import FOR_GUESTS
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
 from ordering.api.caller import caller, own_orders
 from ordering.api.order_requests import HoldOutput, LinesCancellationOutput
-from ordering.api.order_status import OrderStatusField, OrderStatusFilter
+from ordering.api.order_status import OrderStatusField, OrderStatusFilter, ShipmentStatusField, ShipmentStatusFilter
 from ordering.models import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -41,7 +41,6 @@ from ordering.models import (
     OrderBoard,
     OrderStatus,
     PaymentStatus,
-    ShipmentStatus,
 )
 
 
@@ -138,12 +137,15 @@ class OrderShipmentLine(serializers.Serializer):
 
 
 class OrderShipment(serializers.Serializer):
-    """A shipment of an order."""
+    """A shipment of an order. What a person decided about one that is lost or came back is its `resolution`."""
 
     id = serializers.CharField()
-    status = serializers.CharField()
+    status = ShipmentStatusField()
     carrier = serializers.CharField()
     tracking_number = serializers.CharField()
+    tracking_url = serializers.CharField(default=None, allow_null=True)
+    resolution = serializers.ChoiceField(choices=["refund", "send_again"], default=None, allow_null=True)
+    replaced_by = serializers.CharField(default=None, allow_null=True)
     lines = OrderShipmentLine(many=True)
 
 
@@ -178,6 +180,7 @@ class OrderOutput(serializers.Serializer):
     holds = HoldOutput(many=True)
     payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True, source="parcels")
+    replaces = serializers.SerializerMethodField()
     placed_at = serializers.DateTimeField(source="created_at")
     updated_at = serializers.DateTimeField()
 
@@ -197,6 +200,10 @@ class OrderOutput(serializers.Serializer):
     def get_cancellation_reason(self, order: Order | OrderBoard) -> str | None:
         return order.cancellation_reason or None
 
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_replaces(self, order: Order | OrderBoard) -> str | None:
+        return order.replaces or None
+
 
 def represent_orders(orders: Sequence[Order | OrderBoard]) -> list[dict[str, Any]]:
     """Serialize orders, with the refusals of their cancellations, which take one query for all orders."""
@@ -213,15 +220,14 @@ class OrderFilter(django_filters.FilterSet):
 
     status = OrderStatusFilter()
     payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
-    shipment_status = django_filters.ChoiceFilter(choices=ShipmentStatus.choices)
+    shipment_status = ShipmentStatusFilter()
     placed_after = MomentFilter(
         field_name="created_at", lookup_expr="gte", help_text="Orders placed at this moment or later."
     )
-    placed_before = MomentFilter(
-        field_name="created_at", lookup_expr="lt", help_text="Orders placed before this moment."
-    )
+    placed_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Placed before this moment.")
     updated_after = UpdatedAfter()
     buyer = django_filters.CharFilter(help_text="Orders of this buyer. For staff only.")
+    needs_human = YesNoFilter(help_text="Orders about which a person has to decide. For staff only.")
 
 
 class OrderView(View):

@@ -55,6 +55,7 @@ from ordering.commands.orders import (
     reject_cancellation,
     shipping_request,
 )
+from ordering.commands.parcels import note_scanned_late, resolve_shipment, send_again, track_shipment
 from ordering.commands.placing import (
     NotOnSale,
     PaymentMethodMissing,
@@ -133,6 +134,7 @@ __all__ = [
     "mark_delivered",
     "mark_shipped",
     "name_voucher",
+    "note_scanned_late",
     "open_cart",
     "opens_cart",
     "place_order",
@@ -144,6 +146,8 @@ __all__ = [
     "release_vouchers",
     "remove_item",
     "request_order_link",
+    "resolve_shipment",
+    "send_again",
     "send_order_link",
     "set_address",
     "set_item",
@@ -153,6 +157,7 @@ __all__ = [
     "shipping_request",
     "show_availability",
     "terms_of",
+    "track_shipment",
     "user_of_buyer",
     "write_to_buyer",
 ]

@@ -150,16 +150,17 @@ def mark_shipped(
     carrier: str,
     tracking_number: str,
     quantities: Mapping[Sku, int],
+    tracking_url: str = "",
 ) -> None:
     """Record that goods of an order left the warehouse in a shipment; a shipment counts once."""
     with unit_of_work() as work:
-        work.get(Order, number).mark_shipped(shipment, carrier, tracking_number, quantities)
+        work.get(Order, number).mark_shipped(shipment, carrier, tracking_number, quantities, tracking_url)
 
 
-def mark_delivered(number: OrderNumber, shipment: ShipmentId) -> None:
-    """Record that a shipment of an order reached its recipient."""
+def mark_delivered(number: OrderNumber, shipment: ShipmentId, sequence: int = 0) -> None:
+    """Record that a shipment of an order reached its recipient; `sequence` as in `Order.mark_delivered`."""
     with unit_of_work() as work:
-        work.get(Order, number).mark_delivered(shipment)
+        work.get(Order, number).mark_delivered(shipment, sequence)
 
 
 def record_refund(number: OrderNumber, refunded: Money) -> None:

@@ -44,6 +44,12 @@ from ordering.events.orders import (
     OrderShipmentArranged,
     OrderShipped,
 )
+from ordering.events.parcels import (
+    OrderReplaced,
+    OrderShipmentResolved,
+    OrderShipmentScannedLate,
+    OrderShipmentTracked,
+)
 from ordering.events.products import (
     ProductAvailabilityChanged,
     ProductChanged,
@@ -97,7 +103,11 @@ __all__ = [
     "OrderPaidTooLate",
     "OrderPlaced",
     "OrderRefunded",
+    "OrderReplaced",
     "OrderShipmentArranged",
+    "OrderShipmentResolved",
+    "OrderShipmentScannedLate",
+    "OrderShipmentTracked",
     "OrderShipped",
     "PlacedDiscount",
     "PlacedLine",

@@ -17,6 +17,7 @@ class OrderPlaced(DomainEvent, kw_only=True, omit_defaults=True):
     """A buyer placed an order; it is cancelled unless it is paid by `payment_due_at`.
 
     The totals of the lines and of shipping add up to `total`. `vouchers` are the codes of those that the order claims.
+    `replaces` is the order whose goods it sends again.
     """
 
     order: OrderNumber
@@ -33,6 +34,7 @@ class OrderPlaced(DomainEvent, kw_only=True, omit_defaults=True):
     taxes: tuple[PlacedTax, ...] = ()
     prices_include_tax: bool = False
     vouchers: tuple[str, ...] = ()
+    replaces: OrderNumber | None = None
 
     @property
     def tax(self) -> Money:
@@ -133,7 +135,7 @@ class OrderShipmentArranged(DomainEvent, kw_only=True):
 @domain_event(
     "ordering.order_shipped", says="order {order} was shipped with {carrier} as {tracking_number}: {quantities}"
 )
-class OrderShipped(DomainEvent, kw_only=True):
+class OrderShipped(DomainEvent, kw_only=True, omit_defaults=True):
     """Goods of the order left the warehouse in a shipment."""
 
     order: OrderNumber
@@ -141,14 +143,16 @@ class OrderShipped(DomainEvent, kw_only=True):
     carrier: str
     tracking_number: str
     quantities: dict[Sku, int]
+    tracking_url: str = ""
 
 
 @domain_event("ordering.order_delivered", says="order {order} was delivered in shipment {shipment}")
-class OrderDelivered(DomainEvent, kw_only=True):
-    """A shipment of the order reached its recipient."""
+class OrderDelivered(DomainEvent, kw_only=True, omit_defaults=True):
+    """A shipment of the order reached its recipient; `sequence` is as in `OrderShipmentTracked`."""
 
     order: OrderNumber
     shipment: ShipmentId
+    sequence: int = 0
 
 
 @domain_event("ordering.order_refunded", says="the refunds of order {order} came to {refunded}")

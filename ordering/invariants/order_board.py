@@ -8,7 +8,7 @@ BOARD = "ordering.order-board"
 REQUESTS = ("line_cancellations", "order_holds")
 """Columns with JSON that is empty in most orders."""
 
-SHIPMENTS = ("arranged", "dispatched", "delivered", "cancelled")
+SHIPMENTS = ("arranged", "dispatched", "in_transit", "failed", "lost", "returned", "delivered", "cancelled")
 """The states of a shipment; the board shows the first of them that a shipment of the order has."""
 
 
@@ -19,7 +19,7 @@ def order_board_is_the_orders() -> Check:
     same = (
         *("status", "cancellation_reason", "currency", "subtotal_minor", "discount_minor", "total_minor"),
         *("shipping_minor", "shipping_total_minor", "tax_minor", "prices_include_tax"),
-        *("paid_minor", "refunded_minor", "payment_method", "shipping_address", "shipments"),
+        *("paid_minor", "refunded_minor", "payment_method", "shipping_address", "shipments", "replaces"),
         *("correlation_id", "created_at", "updated_at"),
     )
     payment = """

@@ -17,7 +17,9 @@ from ordering.models.order_line import (
 from ordering.models.order_requests import HoldReason, HoldStatus, RequestStatus
 from ordering.models.order_states import (
     CONFIRMED_STATES,
+    ENDED,
     ORDER_LIFE,
+    SHIPMENT_NAMES,
     CancellationReason,
     OrderStatus,
     PaymentStatus,
@@ -34,6 +36,7 @@ __all__ = [
     "CART_LIFE",
     "CLAIM_LIFE",
     "CONFIRMED_STATES",
+    "ENDED",
     "MAX_CLAIMS",
     "MAX_CODES",
     "MAX_LINES",
@@ -42,6 +45,7 @@ __all__ = [
     "MAX_TOTAL_MINOR",
     "MAX_WEIGHT_G",
     "ORDER_LIFE",
+    "SHIPMENT_NAMES",
     "AmountMismatch",
     "Availability",
     "Buyer",

@@ -17,7 +17,6 @@ from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
 from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
-from ordering.models.order_lines_and_holds import OrderWithRequests
 from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
 from ordering.models.order_shipments import with_status
 from ordering.models.order_states import (
@@ -33,10 +32,11 @@ from ordering.models.order_states import (
     ShipmentStatus,
     payment_status_of,
 )
+from ordering.models.order_tracking import OrderTracked
 from ordering.pricing import PricedOrder
 
 
-class Order(OrderPrices, OrderWithRequests):
+class Order(OrderPrices, OrderTracked):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
@@ -93,6 +93,7 @@ class Order(OrderPrices, OrderWithRequests):
         payment_method: PaymentMethodId,
         payment_due_at: datetime,
         vouchers: Sequence[str] = (),
+        replaces: OrderNumber | None = None,
     ) -> Self:
         """A new order at these prices, which claims these vouchers; raises `TooExpensive`."""
         cls.require(priced.total.minor <= MAX_TOTAL_MINOR, TooExpensive(pointer="/lines"))
@@ -105,6 +106,7 @@ class Order(OrderPrices, OrderWithRequests):
                 payment_method=payment_method,
                 payment_due_at=payment_due_at,
                 vouchers=tuple(vouchers),
+                replaces=replaces,
                 **placed_prices(priced),
             )
         )
@@ -230,6 +232,7 @@ class Order(OrderPrices, OrderWithRequests):
     def _placed(self, event: events.OrderPlaced) -> None:
         self.number, self.buyer_id = event.order, event.buyer
         self.set_prices(event)
+        self.replaces = event.replaces or ""
         self.payment_method, self.payment_due_at = event.payment_method, event.payment_due_at
         self.shipping_address = msgspec.to_builtins(event.shipping_address)
         self.lines = [OrderLine.placed(self, line, is_plain=self.price_details is None) for line in event.lines]

@@ -4,23 +4,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from integration.domain.identifiers import ShipmentId
-from ordering.events import OrderShipmentArranged, OrderShipped
+from ordering.events import OrderDelivered, OrderShipmentArranged, OrderShipmentTracked, OrderShipped
 from ordering.models.order_states import OrderStatus, ShipmentStatus
-
-Shipments = list[dict[str, Any]]
-"""For each shipment its id, status, carrier and tracking number. The last two are empty before it is dispatched.
-
-A shipment that left with a part of the order has `lines`: its units by SKU.
-"""
-
-UNDER_WAY, ARRIVED = ShipmentStatus.DISPATCHED.value, ShipmentStatus.DELIVERED.value
 
 LEAST_ADVANCED_FIRST = (
     ShipmentStatus.ARRANGED,
     ShipmentStatus.DISPATCHED,
+    ShipmentStatus.IN_TRANSIT,
+    ShipmentStatus.DELIVERY_FAILED,
+    ShipmentStatus.LOST,
+    ShipmentStatus.RETURNED_TO_SENDER,
     ShipmentStatus.DELIVERED,
     ShipmentStatus.CANCELLED,
 )
+
+Shipments = list[dict[str, Any]]
+"""For each shipment its id, status, carrier and tracking number. The last two are empty before it is dispatched.
+
+A shipment that left with a part of the order has `lines`: its units by SKU. One that was scanned has the `sequence` of
+its status. One that was lost or came back may have a `resolution` and `replaced_by`, the order that sends it again.
+"""
+
+ARRIVED = ShipmentStatus.DELIVERED.value
+GONE_WRONG = (ShipmentStatus.LOST.value, ShipmentStatus.RETURNED_TO_SENDER.value)
+"""The statuses in which a person decides what becomes of the goods."""
+UNDER_WAY = tuple(
+    status.value for status in (ShipmentStatus.DISPATCHED, ShipmentStatus.IN_TRANSIT, ShipmentStatus.DELIVERY_FAILED)
+)
+LEFT = (*UNDER_WAY, *GONE_WRONG, ARRIVED)
+"""The statuses of a shipment that left the warehouse."""
 
 
 class Line(Protocol):
@@ -67,7 +79,7 @@ def units_of(shipment: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, in
 
     One that left has its own units, or those of the whole order. One that did not leave has all that is still open.
     """
-    if shipment["status"] in (UNDER_WAY, ARRIVED):
+    if shipment["status"] in LEFT:
         part = shipment.get("lines") or {line.sku: line.quantity for line in lines}
         return {line.sku: part[line.sku] for line in lines if line.sku in part}
     return {line.sku: line.open for line in lines if line.open}
@@ -84,9 +96,16 @@ def is_open(lines: Sequence[Line]) -> bool:
 
 
 def delivered_status(status: str, shipments: Shipments) -> str:
-    """The status of an order of which a shipment was delivered: `delivered` once nothing of it is under way."""
-    is_whole = status == OrderStatus.SHIPPED and all(each["status"] != UNDER_WAY for each in shipments)
-    return OrderStatus.DELIVERED if is_whole else status
+    """The status of an order all of which is shipped: `delivered` once nothing of it is under way or undecided."""
+    if status not in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
+        return status
+    is_on_its_way = any(each["status"] in UNDER_WAY or is_unresolved(each) for each in shipments)
+    return OrderStatus.SHIPPED if is_on_its_way else OrderStatus.DELIVERED
+
+
+def is_unresolved(shipment: Mapping[str, Any]) -> bool:
+    """Whether a shipment is lost or came back, and nobody has decided what becomes of its goods."""
+    return shipment["status"] in GONE_WRONG and "resolution" not in shipment
 
 
 def shipment_status_of(shipments: Shipments) -> ShipmentStatus:
@@ -105,9 +124,28 @@ def with_dispatched(shipments: Shipments, event: OrderShipped, lines: Sequence[L
     """Return the shipments with the dispatched one, which may not be known yet."""
     others = [shipment for shipment in shipments if shipment["id"] != event.shipment]
     sent = {"carrier": event.carrier, "tracking_number": event.tracking_number}
+    if event.tracking_url:
+        sent["tracking_url"] = event.tracking_url
     is_whole = event.quantities == {line.sku: line.quantity for line in lines}
     part = {} if is_whole else {"lines": dict(sorted(event.quantities.items()))}  # as the history sorts them
     return _sorted([*others, {**_shipment(event.shipment, ShipmentStatus.DISPATCHED), **sent, **part}])
+
+
+def with_delivered(shipments: Shipments, event: OrderDelivered) -> Shipments:
+    """Return the shipments with one of them delivered."""
+    facts = {"sequence": event.sequence} if event.sequence else {}
+    return with_facts(shipments, event.shipment, status=ARRIVED, **facts)
+
+
+def with_tracked(shipments: Shipments, event: OrderShipmentTracked) -> Shipments:
+    """Return the shipments with another status of one of them."""
+    status = ShipmentStatus[event.status.upper()].value
+    return with_facts(shipments, event.shipment, status=status, sequence=event.sequence)
+
+
+def with_facts(shipments: Shipments, id: ShipmentId, **facts: Any) -> Shipments:
+    """Return the shipments with other facts about one of them."""
+    return [{**shipment, **facts} if shipment["id"] == id else shipment for shipment in shipments]
 
 
 def with_status(shipments: Shipments, status: ShipmentStatus, only: Sequence[ShipmentId] | None = None) -> Shipments:

@@ -13,17 +13,17 @@ from ordering.models.order_line import OrderLine
 from ordering.models.order_requests import Requests
 from ordering.models.order_shipments import (
     ARRIVED,
-    UNDER_WAY,
+    LEFT,
     InParcels,
     delivered_status,
     is_open,
     shipped_status,
     with_arranged,
+    with_delivered,
     with_dispatched,
-    with_status,
     without_the_empty,
 )
-from ordering.models.order_states import CANCELLED, OrderStatus, ShipmentStatus
+from ordering.models.order_states import CANCELLED, OrderStatus
 
 
 class ShippedTooMuch(Refused):
@@ -52,7 +52,12 @@ class OrderInShipments(InParcels, Requests, OfOneStory):
             self.record(events.OrderShipmentArranged(order=self._number, shipment=shipment))
 
     def mark_shipped(
-        self, shipment: ShipmentId, carrier: str, tracking_number: str, quantities: Mapping[Sku, int]
+        self,
+        shipment: ShipmentId,
+        carrier: str,
+        tracking_number: str,
+        quantities: Mapping[Sku, int],
+        tracking_url: str = "",
     ) -> None:
         """Record that a shipment left with these units; each shipment counts once.
 
@@ -61,30 +66,38 @@ class OrderInShipments(InParcels, Requests, OfOneStory):
             NotAllowed: the order is cancelled.
             ShippedTooMuch: the order has fewer units left to ship.
         """
-        if self._status_of(shipment) in (UNDER_WAY, ARRIVED):
+        if self._status_of(shipment) in LEFT:
             return
         left = {line.sku: line.open for line in self.lines}
         self.require(all(units <= left.get(sku, 0) for sku, units in quantities.items()), ShippedTooMuch)
         is_rest = all(quantities.get(Sku(sku), 0) == units for sku, units in left.items())
         if self.accepts("mark_shipped" if is_rest else "mark_partly_shipped"):
-            sent = {"carrier": carrier, "tracking_number": tracking_number}
+            sent = {"carrier": carrier, "tracking_number": tracking_number, "tracking_url": tracking_url}
             units = dict(quantities)
             self.record(events.OrderShipped(order=self._number, shipment=shipment, **sent, quantities=units))
 
-    def mark_delivered(self, shipment: ShipmentId) -> None:
-        """Record that a shipment reached its recipient; raises `NotAllowed`, and `NotYet` before its dispatch."""
+    def mark_delivered(self, shipment: ShipmentId, sequence: int = 0) -> None:
+        """Record that a shipment reached its recipient; raises `NotAllowed`, and `NotYet` before its dispatch.
+
+        Args:
+            sequence: fulfillment's number of the news; the highest counts. Zero for a shipment without other news.
+        """
         others = [each for each in self.shipments if each["id"] != shipment]
         is_last = delivered_status(self.status, others) == OrderStatus.DELIVERED
         if not self.accepts("mark_delivered" if is_last else "mark_partly_delivered"):
             return
-        status = self._status_of(shipment)
-        self.require(status in (UNDER_WAY, ARRIVED), NotYet(f"{shipment} is not dispatched yet"))
-        if status == UNDER_WAY:
-            self.record(events.OrderDelivered(order=self._number, shipment=shipment))
+        status, known = self._status_of(shipment), self._sequence_of(shipment)
+        self.require(status in LEFT, NotYet(f"{shipment} is not dispatched yet"))
+        if sequence > known or (status != ARRIVED and not known):
+            self.record(events.OrderDelivered(order=self._number, shipment=shipment, sequence=sequence))
 
     def _status_of(self, shipment: ShipmentId) -> str:
         """The status of a shipment of this order; empty for one that is not known yet."""
         return next((str(each["status"]) for each in self.shipments if each["id"] == shipment), "")
+
+    def _sequence_of(self, shipment: ShipmentId) -> int:
+        """The sequence of the last news of a shipment; zero without news."""
+        return next((int(each.get("sequence", 0)) for each in self.shipments if each["id"] == shipment), 0)
 
     @applies(events.OrderShipmentArranged)
     def _shipment_arranged(self, event: events.OrderShipmentArranged) -> None:
@@ -104,5 +117,5 @@ class OrderInShipments(InParcels, Requests, OfOneStory):
 
     @applies(events.OrderDelivered)
     def _delivered(self, event: events.OrderDelivered) -> None:
-        self.shipments = with_status(self.shipments, ShipmentStatus.DELIVERED, [event.shipment])
+        self.shipments = with_delivered(self.shipments, event)
         self.status = delivered_status(self.status, self.shipments)

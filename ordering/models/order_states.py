@@ -54,13 +54,21 @@ class PaymentStatus(models.TextChoices):
 
 
 class ShipmentStatus(models.TextChoices):
-    """The state of an order's shipment."""
+    """The state of an order's shipment; `SHIPMENT_NAMES` are the words of the API."""
 
     NONE = "none"
     ARRANGED = "arranged"
     DISPATCHED = "dispatched"
+    IN_TRANSIT = "in_transit"
+    DELIVERY_FAILED = "failed"
+    RETURNED_TO_SENDER = "returned"  # the column has 16 characters
+    LOST = "lost"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
+
+
+SHIPMENT_NAMES = {status.value: status.name.lower() for status in ShipmentStatus}
+"""The words for the states of a shipment in events, contracts and the API, by the words in which they are stored."""
 
 
 PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANCELLED = (
@@ -69,6 +77,9 @@ PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANC
 
 CONFIRMED_STATES = (CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED)
 """The states of an order that was confirmed and not cancelled afterwards."""
+
+ENDED = (DELIVERED, CANCELLED)
+"""The states of an order for which nothing is left to do, unless a carrier finds that a parcel was lost after all."""
 
 _row = by_state(OrderStatus)
 _DUE, _PARTLY = PAYMENT_PENDING, PARTIALLY_SHIPPED  # short, so that a row of the table fits in a line
@@ -97,7 +108,10 @@ ORDER_LIFE = StateTable(
         "mark_partly_shipped":         _row(NOT_YET,   NOT_YET,   _PARTLY,   STAY,    IGNORE,    IGNORE,    REFUSE),
         "mark_shipped":                _row(NOT_YET,   NOT_YET,   SHIPPED,   SHIPPED, IGNORE,    IGNORE,    REFUSE),
         "mark_partly_delivered":       _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
-        "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, IGNORE,    REFUSE),
+        "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, STAY,      REFUSE),
+        "track_shipment":              _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      SHIPPED,   REFUSE),
+        "resolve_shipment":            _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
+        "resolve_last_shipment":       _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, IGNORE,    REFUSE),
         "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
         "claim":                       _row(STAY,      STAY,      STAY,      STAY,    STAY,      STAY,      STAY),
         "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,  REFUSE,    STAY,      STAY),

@@ -34,6 +34,8 @@ class OrderBoard(InParcels, OrderPrices, Requests, PolledRow):
     line_facts = models.JSONField()
     shipments = models.JSONField(default=list)
     on_hold = models.BooleanField(default=False, db_default=False)
+    replaces = models.CharField(max_length=20, default="", db_default="")
+    needs_human = models.BooleanField(default=False, db_default=False)
     correlation_id = models.UUIDField()
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

@@ -38,7 +38,7 @@ def email_batch(batch: Sequence[AboutAnOrder]) -> AbstractContextManager[EmailBa
 def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, emails: EmailBatch) -> None:
     sentence = "Nothing is left to pay, and we are packing your order."
     too_late = (PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANCELLED)
-    _notify_buyer(emails, event.order, "confirmed", sentence, unless=too_late)
+    notify_buyer(emails, event.order, "confirmed", sentence, unless=too_late)
 
 
 @whenever(
@@ -46,7 +46,7 @@ def notify_buyer_of_confirmation(event: contracts.ordering.OrderConfirmed, email
 )
 def notify_buyer_of_cancellation(event: contracts.ordering.OrderCancelled, emails: EmailBatch) -> None:
     why = WHY_CANCELLED[CancellationReason(event.reason)]
-    _notify_buyer(
+    notify_buyer(
         emails,
         event.order,
         "cancelled",
@@ -59,12 +59,14 @@ def notify_buyer_of_cancellation(event: contracts.ordering.OrderCancelled, email
 )
 def notify_buyer_of_dispatch(event: contracts.fulfillment.ShipmentDispatched, emails: EmailBatch) -> None:
     how = f"{event.carrier} is bringing it; the tracking number is {event.tracking_number}."
-    _notify_buyer(emails, event.order, f"on its way ({event.shipment})", how, unless=(DELIVERED, CANCELLED))
+    if event.tracking_url:
+        how += f" See where it is: {event.tracking_url}"
+    notify_buyer(emails, event.order, f"on its way ({event.shipment})", how, unless=(DELIVERED, CANCELLED))
 
 
 @whenever(contracts.billing.RefundIssued, name="ordering.tell-buyer-of-refund", external=True, read=email_batch)
 def notify_buyer_of_refund(event: contracts.billing.RefundIssued, emails: EmailBatch) -> None:
-    _notify_buyer(emails, event.order, f"refunded ({event.refund})", f"We have refunded {event.amount}.")
+    notify_buyer(emails, event.order, f"refunded ({event.refund})", f"We have refunded {event.amount}.")
 
 
 @whenever(
@@ -74,7 +76,7 @@ def notify_buyer_of_refund(event: contracts.billing.RefundIssued, emails: EmailB
     read=email_batch,
 )
 def notify_buyer_of_refused_cancellation(event: contracts.fulfillment.CancellationRefused, emails: EmailBatch) -> None:
-    _notify_buyer(
+    notify_buyer(
         emails,
         event.order,
         "not cancelled",
@@ -83,7 +85,8 @@ def notify_buyer_of_refused_cancellation(event: contracts.fulfillment.Cancellati
     )
 
 
-def _notify_buyer(
+def notify_buyer(
     emails: EmailBatch, order: OrderNumber, what: str, sentence: str, unless: Collection[OrderStatus] = ()
 ) -> None:
+    """Write to the buyer of an order what the order is now; `unless` are the statuses in which it is not true."""
     commands.write_to_buyer(emails, order, f"Your order {order} is {what}", sentence, unless)

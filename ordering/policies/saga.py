@@ -146,12 +146,13 @@ def mark_arranged(event: contracts.fulfillment.ShipmentArranged) -> None:
 @whenever(contracts.fulfillment.ShipmentDispatched, name="ordering.note-dispatch", prepare=lock_orders)
 def mark_shipped(event: contracts.fulfillment.ShipmentDispatched) -> None:
     quantities = {line.sku: line.quantity for line in event.lines}
-    commands.mark_shipped(event.order, event.shipment, event.carrier, event.tracking_number, quantities)
+    sent = (event.carrier, event.tracking_number, quantities, event.tracking_url)
+    commands.mark_shipped(event.order, event.shipment, *sent)
 
 
 @whenever(contracts.fulfillment.ShipmentDelivered, name="ordering.note-delivery", prepare=lock_orders)
 def mark_delivered(event: contracts.fulfillment.ShipmentDelivered) -> None:
-    commands.mark_delivered(event.order, event.shipment)
+    commands.mark_delivered(event.order, event.shipment, event.sequence)
 
 
 @whenever(

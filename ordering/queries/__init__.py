@@ -18,7 +18,7 @@ from integration.history.story import story
 from integration.messaging.on_the_way import on_the_way
 from integration.read_models.catch_up import catch_up
 from ordering.events import BuyerProfileChanged, BuyerRegistered, OrderCancellationRefused
-from ordering.models import ORDER_LIFE, Buyer, History, Order, OrderBoard, OrderStatus, Product
+from ordering.models import ENDED, Buyer, History, Order, OrderBoard, OrderStatus, Product
 from ordering.queries import board, guests, sales  # noqa: F401 - they register read models, and who guests are
 
 MOST_NAMED = 5
@@ -153,7 +153,7 @@ def who_is(buyer: BuyerId) -> str:
 
 def orders_under_way(buyer: BuyerId) -> list[OrderNumber]:
     """At most `MOST_NAMED` orders of the buyer that are neither delivered nor cancelled."""
-    unfinished = orders_of(buyer).exclude(status__in=ORDER_LIFE.final_states())
+    unfinished = orders_of(buyer).exclude(status__in=ENDED)
     return [OrderNumber(number) for number in unfinished.order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]]
 
 

@@ -17,10 +17,14 @@ from ordering.models.order_shipments import (
     shipment_status_of,
     shipped_status,
     with_arranged,
+    with_delivered,
     with_dispatched,
+    with_facts,
     with_status,
+    with_tracked,
     without_the_empty,
 )
+from ordering.models.order_tracking import needs_human
 
 
 @read_model(OrderBoard, stream=Order.stream)
@@ -41,6 +45,7 @@ def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
     row.version, row.updated_at = entry.version, entry.occurred_at
     row.payment_status, row.shipment_status = payment_status_of(row), shipment_status_of(row.shipments)
     row.on_hold = bool(row.open_holds)
+    row.needs_human = needs_human(row.shipments, row.replaces, row.status)
 
 
 @singledispatch
@@ -50,7 +55,7 @@ def show(event: DomainEvent, row: OrderBoard) -> None:
 
 @show.register
 def _(event: events.OrderPlaced, row: OrderBoard) -> None:
-    row.buyer, row.payment_method = event.buyer, event.payment_method
+    row.buyer, row.payment_method, row.replaces = event.buyer, event.payment_method, event.replaces or ""
     row.set_prices(event)
     row.shipping_address = msgspec.to_builtins(event.shipping_address)
     row.line_facts = [
@@ -106,7 +111,7 @@ def _(event: events.OrderShipped, row: OrderBoard) -> None:
 
 @show.register
 def _(event: events.OrderDelivered, row: OrderBoard) -> None:
-    row.shipments = with_status(row.shipments, ShipmentStatus.DELIVERED, [event.shipment])
+    row.shipments = with_delivered(row.shipments, event)
     row.status = delivered_status(row.status, row.shipments)
 
 
@@ -149,6 +154,32 @@ def _(event: events.OrderHoldTooLate, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderHoldLifted, row: OrderBoard) -> None:
     row.show_hold(event.hold, HoldStatus.LIFTED)
+
+
+@show.register
+def _(event: events.OrderShipmentTracked, row: OrderBoard) -> None:
+    row.shipments = with_tracked(row.shipments, event)
+    row.status = delivered_status(row.status, row.shipments)
+
+
+@show.register
+def _(event: events.OrderShipmentResolved, row: OrderBoard) -> None:
+    row.shipments = with_facts(row.shipments, event.shipment, resolution=event.resolution)
+    for line in row.line_facts:
+        if event.lost.get(line["sku"], 0):
+            line["lost"] = line.get("lost", 0) + event.lost[line["sku"]]
+    row.status = delivered_status(row.status, row.shipments)
+
+
+@show.register
+def _(event: events.OrderReplaced, row: OrderBoard) -> None:
+    row.shipments = with_facts(row.shipments, event.shipment, replaced_by=event.replacement)
+
+
+@show.register
+def _(event: events.OrderShipmentScannedLate, row: OrderBoard) -> None:
+    late = {"late_sequence": event.sequence, "is_scanned_late": event.is_open}
+    row.shipments = with_facts(row.shipments, event.shipment, **late)
 
 
 @show.register

@@ -1,12 +1,16 @@
 """An example request that succeeds for every route of the API; a new route without one fails the tests."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Payment
+from fulfillment.gateways.carriers import CarrierScan
+from fulfillment.gateways.carriers.sandbox.adapter import adapter as carrier
+from integration.domain import clock
 from integration.domain.identifiers import CartId, OrderNumber
 from integration.rest.guests import access_token
 from ordering.commands import cart_token
@@ -81,6 +85,8 @@ def examples(system: System) -> dict[str, Call]:
     guests = Order.objects.get(pk=system.guests_order)
     opens = {"access_token": access_token(OrderNumber(guests.number), guests.correlation_id)}
     call_back, signed = adapter.call_back(Payment.objects.get(order=number).idempotency_key)
+    lost = CarrierScan(id="1", tracking_number="SB1", status="lost", at=clock.now() + timedelta(hours=1))
+    scanned, stamped = carrier.call_back(lost)
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
     return {
@@ -145,9 +151,14 @@ def examples(system: System) -> dict[str, Call]:
         "GET shipments": Call("GET", f"shipments?status=arranged&order={number}"),
         "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
         "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),
+        "GET shipments/<number:id>/packing-slip": Call("GET", f"shipments/{shipment}/packing-slip"),
         "POST shipments/<number:id>/dispatch": Call(
-            "POST", f"shipments/{shipment}/dispatch", {"carrier": "Royal Mail", "tracking_number": "RM1"}
+            "POST", f"shipments/{shipment}/dispatch", {"carrier": "sandbox", "tracking_number": "SB1"}
         ),
+        "GET shipments/<number:id>/label": Call("GET", f"shipments/{shipment}/label"),
+        "POST shipments/<number:id>/fail": Call("POST", f"shipments/{shipment}/fail", {"reason": "nobody there"}),
+        "POST shipments/<number:id>/lose": Call("POST", f"shipments/{shipment}/lose", {}),
+        "POST shipments/<number:id>/return-to-sender": Call("POST", f"shipments/{shipment}/return-to-sender", {}),
         "POST shipments/<number:id>/deliver": Call("POST", f"shipments/{shipment}/deliver", {}),
         "POST returns": Call(
             "POST",
@@ -166,6 +177,10 @@ def examples(system: System) -> dict[str, Call]:
         "POST returns/<number:id>/refuse": Call(
             "POST", f"returns/{system.requested_return}/refuse", {"reason": "used"}
         ),
+        "POST webhooks/carriers/<slug:carrier_name>": Call(
+            "POST", "webhooks/carriers/sandbox", scanned, "anonymous", stamped
+        ),
+        "POST shipments/<number:id>/resolve": Call("POST", f"shipments/{shipment}/resolve", {"as": "send_again"}),
         "GET consumers": Call("GET", "consumers"),
         "POST consumers/<wirename:name>/pause": Call(
             "POST", "consumers/ordering.tell-buyer-of-dispatch/pause", {"reason": "the mail server moves"}
@@ -216,7 +231,18 @@ COMES_AFTER = {
     "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
     "POST auth/tokens": "POST customers",
     "GET refunds/<number:id>": "POST invoices/<number:number>/refunds",
-    "POST shipments/<number:id>/deliver": "POST shipments/<number:id>/dispatch",
+    **dict.fromkeys(
+        (
+            "GET shipments/<number:id>/label",
+            "POST shipments/<number:id>/deliver",
+            "POST shipments/<number:id>/fail",
+            "POST shipments/<number:id>/lose",
+            "POST shipments/<number:id>/return-to-sender",
+        ),
+        "POST shipments/<number:id>/dispatch",
+    ),
+    "POST webhooks/carriers/<slug:carrier_name>": "POST shipments/<number:id>/dispatch",
+    "POST shipments/<number:id>/resolve": "POST shipments/<number:id>/lose",
     "POST returns": "POST shipments/<number:id>/dispatch",
     "GET returns/<number:id>": "POST returns",
     "POST returns/<number:id>/approve": "POST returns",

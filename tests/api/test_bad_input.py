@@ -305,7 +305,7 @@ BAD_QUERIES = {
     "products?ordering=price_minor": ("#/ordering", "invalid"),
     "stock?low=yes": ("#/low", "invalid"),
     "stock?ordering=on_hand&cursor=cD1hYmM=": ("#/cursor", "invalid"),
-    "shipments?status=lost": ("#/status", "invalid_choice"),
+    "shipments?status=returned": ("#/status", "invalid_choice"),
     "shipments?order=%00": ("#/order", "null_characters_not_allowed"),
     "products?format=xml": ("#/format", "unknown_parameter"),
     "orders?statsu=pending": ("#/statsu", "unknown_parameter"),

@@ -113,10 +113,12 @@ def test_every_post_except_tokens_accepts_an_idempotency_key(operations: dict[st
 def test_versioned_resources_document_their_etag_headers(operations: dict[str, Any]) -> None:
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
     read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>", "GET returns/<number:id>"}
+    read |= {"GET shipments/<number:id>/label", "GET shipments/<number:id>/packing-slip"}
     read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
-    changed |= {"POST shipments/<number:id>/dispatch", "POST shipments/<number:id>/deliver"}
+    of_a_shipment = ("dispatch", "deliver", "fail", "return-to-sender", "lose", "resolve")
+    changed |= {f"POST shipments/<number:id>/{what}" for what in of_a_shipment}
     changed |= {"POST invoices/<number:number>/refunds"}
     changed |= {f"POST returns/<number:id>/{what}" for what in ("approve", "refuse", "receive")}
     for route, operation in operations.items():

@@ -72,6 +72,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET shipments":                          ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET shipments/<number:id>/label":        ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "GET shipments/<number:id>/packing-slip": ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/deliver":     ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET returns":                            ("fulfillment",  Statuses(401, 200, 200, 200, 200)),
     "POST returns":                           ("fulfillment",  Statuses(401, 404, 404, 201, 201)),
@@ -79,6 +81,10 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST returns/<number:id>/approve":       ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST returns/<number:id>/refuse":        ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST returns/<number:id>/receive":       ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/fail":        ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/lose":        ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/return-to-sender": ("fulfillment", Statuses(401, 403, 403, 403, 200)),
+    "POST shipments/<number:id>/resolve":     ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET consumers":                          ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/pause":  ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/resume": ("integration",  Statuses(401, 403, 403, 403, 200)),
@@ -87,7 +93,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST deliveries/replay":                 ("integration",  Statuses(401, 403, 403, 403, 202)),
     "POST deliveries/<int:id>/replay":        ("integration",  Statuses(401, 403, 403, 403, 202)),
     "POST deliveries/<int:id>/skip":          ("integration",  Statuses(401, 403, 403, 403, 200)),
-    # The signature authenticates the payment provider; tokens do not matter.
+    # The signature authenticates the payment provider and the carrier; tokens do not matter.
+    "POST webhooks/carriers/<slug:carrier_name>": ("fulfillment", Statuses(204, 204, 204, 204, 204)),
     "POST webhooks/payments/<slug:provider_name>": ("billing", Statuses(204, 204, 204, 204, 204)),
 }  # fmt: skip
 

@@ -85,6 +85,7 @@ def _cases(operation: Any, mode: GenerationMode, system: System) -> st.SearchStr
         "id": system.shipment if "shipments" in operation.path else system.dead_letters[0],
         "sku": "MUG",
         "provider_name": "sandbox",
+        "carrier_name": "sandbox",
         "name": "billing.collect-payment",
     }
     names = [name for name in existing if f"{{{name}}}" in operation.path]

@@ -25,10 +25,15 @@ def test_a_shipment_has_these_fields(operator: Any, system: Any, order_body: dic
         "recipient": order_body["shipping_address"],
         "carrier": "",
         "tracking_number": "",
+        "tracking_url": None,
         "lines": [
             {"sku": "MUG", "name": "Mug", "quantity": 2},
             {"sku": "LAMP", "name": "Lamp", "quantity": 1},
         ],
+        "label": None,
+        "scans": [],
+        "resolution": None,
+        "needs_human": False,
     }
 
 
@@ -118,7 +123,11 @@ def test_a_step_with_a_stale_etag_is_refused(operator: Any, system: Any, call: s
     ("call", "body", "error"),
     [
         ("dispatch", {"tracking_number": "1"}, ("#/carrier", "required")),
-        ("dispatch", {"carrier": "DHL"}, ("#/tracking_number", "required")),
+        ("dispatch", {"carrier": "DHL"}, ("#/tracking_number", "sells_no_labels")),
+        ("dispatch", {"carrier": "sandbox", "service": "teleport"}, ("#/service", "unknown_service")),
+        ("dispatch", {"carrier": "sandbox", "service": ""}, ("#/service", "blank")),
+        ("dispatch", {**BY_MAIL, "service": "sandbox_ok"}, ("#/service", "no_label_is_bought")),
+        ("dispatch", {"carrier": "sandbox", "lines": [{**MUGS, "sku": "BRICK"}]}, ("#/lines/0/sku", "not_in_shipment")),
         ("dispatch", {**BY_MAIL, "carrier": ""}, ("#/carrier", "blank")),
         ("dispatch", {**BY_MAIL, "carrier": "x" * 81}, ("#/carrier", "max_length")),
         ("dispatch", {**BY_MAIL, "tracking_number": 123}, ("#/tracking_number", "invalid")),
@@ -135,6 +144,13 @@ def test_a_step_with_a_stale_etag_is_refused(operator: Any, system: Any, call: s
         ("dispatch", {**BY_MAIL, "lines": [MUGS, {**MUGS, "sku": "BRICK"}]}, ("#/lines/1/sku", "not_in_shipment")),
         ("dispatch", {**BY_MAIL, "lines": [{**MUGS, "price": "1"}]}, ("#/lines/0/price", "unknown_field")),
         ("deliver", {"when": "now"}, ("#/when", "unknown_field")),
+        ("fail", {"reason": 7}, ("#/reason", "invalid")),
+        ("lose", {"reason": "x" * 501}, ("#/reason", "max_length")),
+        ("return-to-sender", {"at": "noon"}, ("#/at", "unknown_field")),
+        ("resolve", {}, ("#/as", "required")),
+        ("resolve", {"as": "forget"}, ("#/as", "invalid_choice")),
+        ("resolve", {"as": None}, ("#/as", "null")),
+        ("resolve", {"as": "refund", "note": "x"}, ("#/note", "unknown_field")),
     ],
 )
 def test_an_invalid_step_is_refused(
@@ -161,9 +177,9 @@ def test_shipments_are_listed_and_filtered(operator: Any, system: Any) -> None:
     def ids(query: str) -> list[str]:
         return [shipment["id"] for shipment in operator.get(f"{SHIPMENTS}?{query}").json()["results"]]
 
-    assert operator.get(SHIPMENTS).json()["results"] == [operator.get(f"{SHIPMENTS}/{system.shipment}").json()]
-    assert ids("status=arranged") == ids(f"order={system.order}") == [system.shipment]
-    assert ids("status=delivered") == ids("order=R-1") == []
+    assert operator.get(f"{SHIPMENTS}/{system.shipment}").json() in operator.get(SHIPMENTS).json()["results"]
+    assert ids(f"status=arranged&order={system.order}") == ids(f"order={system.order}") == [system.shipment]
+    assert ids(f"status=delivered&order={system.order}") == ids("order=R-1") == []
 
 
 def test_the_number_of_statements_does_not_depend_on_the_page_size(
@@ -180,3 +196,109 @@ def test_the_number_of_statements_does_not_depend_on_the_page_size(
         counts.append(len(seen))
 
     assert counts[0] == counts[1] <= 6
+
+
+# --- On its way ---
+
+
+def post(client: Any, system: Any, what: str, body: dict[str, Any] | None = None) -> Any:
+    return client.post(f"{SHIPMENTS}/{system.shipment}/{what}", body)
+
+
+def test_a_shipment_is_lost_and_decided_about_once(operator: Any, system: Any) -> None:
+    post(operator, system, "dispatch", BY_MAIL)
+    lost = post(operator, system, "lose", {"reason": "the van burnt"})
+    assert (lost.status_code, lost.json()["status"], lost.json()["needs_human"]) == (200, "lost", True)
+    assert [each["id"] for each in operator.get(f"{SHIPMENTS}?status=lost").json()["results"]] == [system.shipment]
+
+    resolved = post(operator, system, "resolve", {"as": "send_again"})
+    assert (resolved.status_code, resolved.json()["resolution"], resolved.json()["needs_human"]) == (
+        200,
+        "send_again",
+        False,
+    )
+    second = post(operator, system, "resolve", {"as": "refund"})
+    assert (second.status_code, kind_of(second)) == (409, "already_resolved")
+
+
+def test_the_statuses_are_called_as_the_api_calls_them(operator: Any, system: Any, drain: Callable[..., int]) -> None:
+    post(operator, system, "dispatch", BY_MAIL)
+    failed = post(operator, system, "fail")
+    returned = post(operator, system, "return-to-sender")
+
+    assert (failed.json()["status"], returned.json()["status"]) == ("delivery_failed", "returned_to_sender")
+    assert [scan["status"] for scan in returned.json()["scans"]] == ["delivery_failed", "returned_to_sender"]
+    assert operator.get(f"{SHIPMENTS}?status=returned_to_sender").json()["results"] == [returned.json()]
+    drain()
+    order = operator.get(f"/api/v1/orders/{system.order}").json()
+    assert order["shipments"][0]["status"] == "returned_to_sender"
+    for query in ("needs_human=true", "shipment_status=returned_to_sender"):
+        assert [each["number"] for each in operator.get(f"/api/v1/orders?{query}").json()["results"]] == [system.order]
+    others = operator.get("/api/v1/orders?needs_human=false").json()["results"]
+    assert system.order not in [each["number"] for each in others]
+
+
+@pytest.mark.parametrize("what", ["fail", "lose", "return-to-sender", "deliver", "resolve"])
+def test_what_has_not_left_is_not_on_its_way(
+    operator: Any, system: Any, all_rows: Callable[[], object], what: str
+) -> None:
+    before = all_rows()
+    refused = post(operator, system, what, {"as": "refund"} if what == "resolve" else {})
+    assert (refused.status_code, kind_of(refused)) == (409, "not_allowed")
+    assert all_rows() == before
+
+
+def test_an_order_that_replaces_another_one_says_so(operator: Any, system: Any, drain: Callable[..., int]) -> None:
+    post(operator, system, "dispatch", BY_MAIL)
+    post(operator, system, "lose")
+    post(operator, system, "resolve", {"as": "send_again"})
+    drain()
+
+    (shipment,) = operator.get(f"/api/v1/orders/{system.order}").json()["shipments"]
+    again = operator.get(f"/api/v1/orders/{shipment['replaced_by']}").json()
+    assert shipment["resolution"] == "send_again"
+    assert (again["replaces"], again["total"]["amount"], again["status"]) == (system.order, "0.00", "confirmed")
+
+
+# --- Labels ---
+
+
+def test_a_carrier_that_sells_labels_gives_the_tracking_number(
+    operator: Any, system: Any, drain: Callable[..., int]
+) -> None:
+    requested = post(operator, system, "dispatch", {"carrier": "sandbox", "service": "sandbox_ok"})
+    assert (requested.status_code, requested.json()["status"]) == (200, "arranged")
+    assert requested.json()["label"] == {
+        "status": "requested",
+        "carrier": "sandbox",
+        "service": "sandbox_ok",
+        "reason": "",
+    }
+    assert kind_of(post(operator, system, "dispatch", {"carrier": "sandbox"})) == "label_under_way"
+    drain()
+
+    sent = operator.get(f"{SHIPMENTS}/{system.shipment}").json()
+    assert (sent["status"], sent["label"]["status"]) == ("dispatched", "bought")
+    assert sent["tracking_url"] == f"https://carrier.example/track/{sent['tracking_number']}"
+
+
+def test_pages_to_print_are_escaped_and_load_nothing(
+    operator: Any, buyer: Any, system: Any, order_body: dict[str, Any], drain: Callable[..., int]
+) -> None:
+    order_body["shipping_address"] |= {"recipient": "<script>alert(1)</script>"}
+    number = buyer.post("/api/v1/orders", order_body).json()["number"]
+    drain()
+    shipment = f"S{number[1:]}-1"
+    early = operator.get(f"{SHIPMENTS}/{shipment}/label")
+    assert (early.status_code, kind_of(early)) == (409, "no_label")
+    operator.post(f"{SHIPMENTS}/{shipment}/dispatch", {"carrier": "<b>DHL</b>", "tracking_number": "<i>1</i>"})
+
+    for page in ("label", "packing-slip"):
+        response = operator.get(f"{SHIPMENTS}/{shipment}/{page}")
+        html = response.content.decode()
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+        assert "<svg " in html
+        assert not any(tag in html for tag in ("<script", "<b>", "<i>", "href=", "src=", "onload"))
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "&lt;i&gt;1&lt;/i&gt;" in operator.get(f"{SHIPMENTS}/{shipment}/label").content.decode()

@@ -58,6 +58,7 @@ BOARD: Mapping[str, str] = {
     "line_cancellations": "'{\"C-0\": {}}'",
     "order_holds": "'{\"H-0\": {}}'",
     "on_hold": "NOT on_hold",
+    "replaces": "'R-0'",
     "correlation_id": NO_ID,
     "created_at": "'2020-01-01 00:00:00'",
     "updated_at": "'2020-01-01 00:00:00'",
@@ -123,6 +124,15 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "what left is in no shipment": "UPDATE fulfillment_fulfillmentline SET dispatched = dispatched + 1",
         "what is left is in no shipment": "UPDATE fulfillment_fulfillmentline SET to_ship = to_ship + 1",
         "two shipments wait": "UPDATE fulfillment_shipment SET status = 'arranged'",
+    },
+    "fulfillment.what_goes_wrong_is_decided": {
+        "nobody reported it": "UPDATE fulfillment_shipment SET status = 'lost'",
+        "it did not go wrong": "UPDATE fulfillment_shipment SET resolution = 'refund'",
+        "the decision is unknown": "UPDATE fulfillment_shipment SET resolution = 'burnt'",
+        "there is a task without a decision": "UPDATE fulfillment_shipment SET scanned_too_late = TRUE",
+    },
+    "fulfillment.lost_goods_are_counted": {
+        "what is lost is not counted": "UPDATE fulfillment_fulfillmentline SET lost = 1 WHERE dispatched > 0",
     },
     "inventory.on_hand_is_what_moved": {
         "on hand is not what moved": "UPDATE inventory_stockitem SET on_hand = on_hand + 1",
@@ -354,6 +364,17 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "what is cancelled was not stopped": "UPDATE fulfillment_fulfillmentline SET stopped = stopped + 1",
         "what is cancelled is still reserved": "UPDATE inventory_reservationline SET released = 0",
         "what is cancelled is not refunded": "UPDATE billing_invoiceline SET units_gone = 0",
+    },
+    "process.lost_goods_are_lost_in_all_contexts": {
+        "other units are lost": "UPDATE ordering_orderline SET lost = 1 WHERE shipped > 0",
+    },
+    "process.goods_are_sent_again_once": {
+        "goods are not sent again once": "UPDATE fulfillment_shipment SET resolution = 'send_again'",
+        "the order does not know them": "UPDATE ordering_order SET replaces = number",
+    },
+    "process.what_is_sent_again_costs_nothing": {
+        "it costs something": "UPDATE ordering_order SET replaces = number",
+        "it replaces no order of its buyer": "UPDATE ordering_order SET replaces = 'R-0'",
     },
     "process.every_product_can_be_stocked": {
         "there is no stock item": "DELETE FROM inventory_stockitem",

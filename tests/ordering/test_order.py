@@ -156,6 +156,21 @@ def _deliver_all(order: Order) -> None:
     order.mark_delivered(ShipmentId(order.shipments[-1]["id"]) if order.status == "shipped" else SECOND)
 
 
+def _resolve(order: Order) -> None:
+    """Lose the first shipment while the second, if there is one, is under way, and decide about it."""
+    if order.status in ("partly_shipped", "shipped"):
+        order.track_shipment(SHIPMENT, "lost", 1)
+    order.resolve_shipment(SHIPMENT, "lost", "refund", {})
+
+
+def _resolve_last(order: Order) -> None:
+    """Lose the first shipment after the second was delivered, and decide about it."""
+    if order.status == "shipped":
+        order.mark_delivered(SECOND)
+        order.track_shipment(SHIPMENT, "lost", 1)
+    order.resolve_shipment(SECOND if order.status == "partly_shipped" else SHIPMENT, "lost", "refund", {})
+
+
 SEND: dict[str, Callable[[Order], object]] = {
     "await_payment": lambda order: order.await_payment(),
     "cancel_for_shortage": lambda order: order.cancel_for_shortage(),
@@ -178,6 +193,9 @@ SEND: dict[str, Callable[[Order], object]] = {
     "mark_shipped": _ship,
     "mark_partly_delivered": lambda order: order.mark_delivered(SHIPMENT),
     "mark_delivered": _deliver_all,
+    "track_shipment": lambda order: order.track_shipment(SHIPMENT, "delivery_failed", 1),
+    "resolve_shipment": _resolve,
+    "resolve_last_shipment": _resolve_last,
     "record_refund": lambda order: order.record_refund(order.paid),
     "claim": lambda order: order.claim(BuyerId("U-7")),
     "anonymize": lambda order: order.anonymize(),

@@ -24,12 +24,12 @@ from billing.gateways import (
     OutcomeUnknown,
     Refunded,
     UnreadableCallBack,
-    signatures,
 )
 from billing.gateways.sandbox.models import Transaction
 from integration.domain import clock
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
+from integration.gateways import signatures
 from integration.gateways.http import NoResponse, request
 from integration.rest.parsers import parse_json
 from integration.storage.pages import pages

@@ -27,13 +27,13 @@ LIGHT = StateTable(
 )
 
 LIVES = {
-    "order": (ORDER_LIFE, {"delivered", "cancelled"}),
+    "order": (ORDER_LIFE, {"cancelled"}),
     "reservation": (RESERVATION_LIFE, {"shipped", "released", "expired", "refused"}),
     "invoice": (INVOICE_LIFE, {"refunded", "void"}),
     "payment": (PAYMENT_LIFE, {"succeeded"}),
     "refund": (REFUND_LIFE, {"issued"}),
     "return": (RETURN_LIFE, {"refused", "closed"}),
-    "shipment": (SHIPMENT_LIFE, {"delivered", "cancelled"}),
+    "shipment": (SHIPMENT_LIFE, {"cancelled"}),
 }
 """All state tables of the project with their final states."""
 

@@ -7,10 +7,13 @@ import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 
-from billing.gateways import ForgedCallBack
 from integration.domain import clock
 
 TOLERANCE_SECONDS = 300
+
+
+class ForgedCallBack(Exception):
+    """The callback is not signed by who should have sent it, or was signed more than five minutes ago."""
 
 
 def sign(body: bytes, secret: str, moment: int) -> str:

@@ -1,0 +1,1 @@
+"""All carriers that Waybill cannot talk to."""
