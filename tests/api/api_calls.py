@@ -152,6 +152,10 @@ def examples(system: System) -> dict[str, Call]:
         "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
         "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),
         "GET shipments/<number:id>/packing-slip": Call("GET", f"shipments/{shipment}/packing-slip"),
+        "POST orders/<number:number>/holds": Call(
+            "POST", f"orders/{number}/holds", {"reason": "fraud_risk", "note": "strange"}
+        ),
+        "DELETE orders/<number:number>/holds/<number:id>": Call("DELETE", f"orders/{number}/holds/H{number[1:]}-1"),
         "POST shipments/<number:id>/dispatch": Call(
             "POST", f"shipments/{shipment}/dispatch", {"carrier": "sandbox", "tracking_number": "SB1"}
         ),
@@ -230,6 +234,7 @@ def errors_of(response: Any) -> set[tuple[str, str]]:
 COMES_AFTER = {
     "POST consumers/<wirename:name>/resume": "POST consumers/<wirename:name>/pause",
     "POST auth/tokens": "POST customers",
+    "DELETE orders/<number:number>/holds/<number:id>": "POST orders/<number:number>/holds",
     "GET refunds/<number:id>": "POST invoices/<number:number>/refunds",
     **dict.fromkeys(
         (

@@ -41,6 +41,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET orders/<number:number>":             ("ordering",     Statuses(401, 404, 404, 200, 200)),
     "GET orders/<number:number>/timeline":    ("ordering",     Statuses(401, 404, 404, 200, 200)),
     "POST orders/<number:number>/cancel":     ("ordering",     Statuses(401, 404, 404, 202, 202)),
+    "POST orders/<number:number>/holds":      ("ordering",     Statuses(401, 403, 403, 403, 202)),
+    "DELETE orders/<number:number>/holds/<number:id>": ("ordering", Statuses(401, 403, 403, 403, 202)),
     "GET vouchers":                           ("ordering",     Statuses(401, 403, 403, 403, 200)),
     "POST vouchers":                          ("ordering",     Statuses(401, 403, 403, 403, 201)),
     "GET vouchers/<sku:code>":                ("ordering",     Statuses(401, 403, 403, 403, 200)),

@@ -181,9 +181,12 @@ class World:
         """Record that a shipment of the order arrived; returns the response."""
         return self.post(f"/shipments/S{self.order[1:]}-{parcel}/deliver", {}, by="operator")
 
-    def cancel(self) -> Any:
-        """Request the cancellation of the order; returns the response."""
-        return self.post(f"/orders/{self.order}/cancel", {"reason": "changed my mind"})
+    def cancel(self, lines: dict[str, int] | None = None) -> Any:
+        """Request the cancellation of the order, or only of these units of it; returns the response."""
+        body: dict[str, Any] = {"reason": "changed my mind"}
+        if lines:
+            body["lines"] = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
+        return self.post(f"/orders/{self.order}/cancel", body)
 
     @property
     def end(self) -> str:
@@ -323,6 +326,18 @@ def _inspect(world: World) -> None:
         assert world.post("/stock/LAMP/quarantine", body, by="operator").status_code == 201
 
 
+def _cancel_a_unit(world: World) -> None:
+    assert world.cancel({"MUG": 1}).status_code == 202
+
+
+def _cancel_most(world: World) -> None:
+    assert world.cancel({"MUG": 1, "LAMP": 1}).status_code == 202
+
+
+def _dispatch_a_mug_if_possible(world: World) -> None:
+    assert world.dispatch(lines={"MUG": 1}).status_code in (200, 409)
+
+
 def _refund_lines(world: World) -> None:
     body = {"lines": [{"sku": "MUG", "quantity": 1}], "reason": "broken"}
     assert world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator").status_code == 202
@@ -431,6 +446,22 @@ FLOWS = {
             *(Step("dispatch a part all the same", _dispatch_a_part_and_the_rest_if_possible), settle()),
         ),
         frozenset({"delivered paid", "cancelled by_buyer refunded"}),
+    ),
+    "cancel_lines": Flow(
+        "The buyer cancels a unit, and the rest is shipped.",
+        (
+            *(*PAID, Step("cancel a unit", _cancel_a_unit), settle("settle the cancelled unit")),
+            *(Step("dispatch what is left", _dispatch), settle("settle what is left")),
+        ),
+        frozenset({"shipped paid"}),
+    ),
+    "cancel_lines_with_a_part_gone": Flow(
+        "The buyer cancels a unit and another line while the carrier takes a part; what left first is not cancelled.",
+        (
+            *(*PAID, Step("cancel lines", _cancel_most)),
+            *(Step("dispatch a mug all the same", _dispatch_a_mug_if_possible), settle()),
+        ),
+        frozenset({"shipped paid"}),
     ),
     "voucher": Flow(
         "A voucher is held with the order, redeemed with its confirmation, and released by its cancellation.",

@@ -19,6 +19,7 @@ from integration.messaging.deliver import deliver_due
 from integration.messaging.wakeups import DeliveryQueue
 from ordering.models import Order
 from ordering.policies.saga import cancel_overdue_orders
+from tests.billing_invoices import MUG, paid
 from tests.chaos.flows import TIMEOUT, drain
 from tests.chaos.own_checks import _placed
 
@@ -113,3 +114,11 @@ def _paid_with_an_odd_discount() -> InvoiceNumber:
     billing.request_payment(order)
     billing.settle_payment(PaymentId("P-77-1"), Booked(Payment.objects.get(order=order).key, Charged("ch_77"), total))
     return InvoiceNumber("I-77")
+
+
+def units_refunded_one_by_one_add_up() -> str | None:
+    """Three units for 29.99 are cancelled one by one: the refunds must add up to 29.99."""
+    invoice = paid({MUG: (3, 1000)}, discount=1)
+    for number in (1, 2, 3):
+        invoice.refund_units(f"C-1-{number}", {MUG: 1}, "by_buyer")
+    return None if invoice.refund_owed == invoice.paid else f"{invoice.refund_owed} of {invoice.paid} is refunded"

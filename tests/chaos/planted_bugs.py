@@ -26,7 +26,7 @@ from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
 from fulfillment import events as shipment_events
-from fulfillment.models import Shipment
+from fulfillment.models import FulfillmentOrder, Shipment
 from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
 from integration.aggregates.aggregate import Aggregate
@@ -99,6 +99,21 @@ def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) ->
 def lose_the_odd_cent(self: Money, weights: Any) -> list[Money]:
     """Round every share of a discount down, and share out nothing of what is left."""
     return [Money.of_minor(self.minor * weight // (sum(weights) or 1), self.currency) for weight in weights]
+
+
+def round_each_refund_down(self: Money, after: int, count: int, quantity: int) -> Money:
+    """Refund each unit by itself, rounded down, so that the odd cents of a line are never refunded."""
+    return Money.of_minor(self.minor // quantity * count, self.currency)
+
+
+@contextmanager
+def dispatch_what_was_stopped() -> Iterator[None]:
+    """Say that units were stopped, and leave them in the shipment."""
+    with (
+        mock.patch.object(FulfillmentOrder, "_count_stopped", return_value=None),
+        mock.patch.object(Shipment, "take_out", return_value=None),
+    ):
+        yield
 
 
 def leave_shipping_untaxed(shipping: Any, taxes: Any, totals: Any) -> Any:
@@ -639,6 +654,23 @@ BUGS = [
         "odd cent lost",
         replaced(Money, "allocate", lose_the_odd_cent),
         check=own_checks.the_lines_of_an_order_add_up_to_it,
+    ),
+    Bug(
+        "odd cent lost when units are refunded",
+        replaced(Money, "of_units", round_each_refund_down),
+        check=money_checks.units_refunded_one_by_one_add_up,
+    ),
+    Bug(
+        "cancelled units stay reserved",
+        replaced(Reservation, "release_units", lambda self, cancellation, lines: []),
+        flows=(FLOWS["cancel_lines"],),
+        seen_without_a_crash=True,
+    ),
+    Bug(
+        "cancelled units are dispatched",
+        dispatch_what_was_stopped,
+        flows=(FLOWS["cancel_lines"],),
+        seen_without_a_crash=True,
     ),
     Bug(
         "tax of shipping not charged",

@@ -48,8 +48,17 @@ from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, reserve_stock
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
-from ordering.commands import cancel_order, check_out, claim_cart, claim_order, open_cart, set_item
-from ordering.models import CancellationReason, Cart, Order
+from ordering.commands import (
+    cancel_lines,
+    cancel_order,
+    check_out,
+    claim_cart,
+    claim_order,
+    hold_order,
+    open_cart,
+    set_item,
+)
+from ordering.models import CancellationReason, Cart, HoldReason, Order
 
 pytestmark = [
     pytest.mark.postgres,
@@ -407,4 +416,66 @@ def test_a_cart_that_two_buyers_claim_at_once_is_one_buyers(together, shop, asse
     results = together(*[partial(claim_cart, cart, BuyerId(f"B-{n}")) for n in range(6)])
     assert len(refusals(results)) == 5
     assert Cart.objects.get(pk=cart).buyer in {f"B-{n}" for n in range(6)}
+    assert_valid()
+
+
+# --- Cancelled lines and holds ---
+
+ORDERS_OF_EVENTS = ["request first", "dispatch first", "at once"]
+FULFILLMENT = DeliveryQueue("fulfillment", False)
+
+
+def in_sequence(together: Any, how: str, dispatch: Callable[[], Any]) -> list[Any]:
+    """Let fulfillment handle what is requested, and dispatch, in this sequence; returns the refusals of dispatches."""
+
+    def try_to_dispatch() -> Any:
+        try:
+            return dispatch()
+        except DomainError as refusal:
+            return refusal
+
+    if how == "at once":
+        return refusals(together(dispatch, lambda: deliver_due(FULFILLMENT)))
+    if how == "dispatch first":
+        refused = refusals([try_to_dispatch()])
+        deliver_due(FULFILLMENT)
+        return refused
+    deliver_due(FULFILLMENT)
+    return refusals([try_to_dispatch()])
+
+
+@pytest.mark.parametrize("how", ORDERS_OF_EVENTS)
+def test_cancelled_units_that_race_a_dispatch_are_shipped_or_refunded(
+    together, shop, placed, drain, settle, assert_valid, how
+) -> None:
+    for i in range(5):
+        order = placed({"MUG": 2, "LAMP": 1}, buyer=f"B-{i}")
+        drain()
+        cancel_lines(order, [(Sku("MUG"), 1), (Sku("LAMP"), 1)], CancellationReason.BY_BUYER)
+        some = [(Sku("MUG"), 1), (Sku("LAMP"), 1)]
+        send = partial(fulfillment.dispatch_shipment, ShipmentId(f"S{order[1:]}-1"), "DHL", "1", some)
+        refused = in_sequence(together, how, send)
+        settle()
+        lines = {line.sku: (line.shipped, line.cancelled) for line in Order.objects.get(pk=order).line_rows.all()}
+        stopped, left_first = {"MUG": (0, 1), "LAMP": (0, 1)}, {"MUG": (1, 1), "LAMP": (1, 0)}
+        assert lines == (stopped if refused else left_first)
+        assert how == "at once" or bool(refused) == (how == "request first")
+        assert status_of(order) == ("confirmed" if refused else "shipped")
+    assert_valid()
+
+
+@pytest.mark.parametrize("how", ORDERS_OF_EVENTS)
+def test_a_hold_that_races_the_dispatch_is_active_or_too_late(
+    together, shop, placed, drain, settle, assert_valid, how
+) -> None:
+    for i in range(5):
+        order = placed(buyer=f"B-{i}")
+        drain()
+        hold_order(order, HoldReason.FRAUD_RISK)
+        send = partial(fulfillment.dispatch_shipment, ShipmentId(f"S{order[1:]}-1"), "DHL", "1")
+        refused = in_sequence(together, how, send)
+        settle()
+        [held] = Order.objects.get(pk=order).holds
+        assert (held["status"], status_of(order)) == (("active", "confirmed") if refused else ("too_late", "shipped"))
+        assert how == "at once" or bool(refused) == (how == "request first")
     assert_valid()
