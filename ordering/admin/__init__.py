@@ -27,20 +27,20 @@ from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
-from integration.domain.identifiers import BuyerId, OrderNumber
+from integration.domain.identifiers import BuyerId
 from ordering import commands
+from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
+from ordering.admin.holds import HoldActions
 from ordering.admin.vouchers import VoucherAdmin, VoucherClaimAdmin
 from ordering.models import (
     Buyer,
-    CancellationReason,
     Cart,
     History,
     LifetimeSpend,
     Order,
     OrderBoard,
     OrderLine,
-    OrderStatus,
     Product,
     SalesOfDay,
     ShippingRate,
@@ -160,20 +160,19 @@ class LineInline(PartInline):
     """The lines of an order, at the prices of the moment it was placed."""
 
     model = OrderLine
-    fields = (product, "name", figure("quantity"), figure("shipped"), amount("unit_price"), figure("subtotal"))
-
-
-class Cancellation(Question):
-    """The form of the cancel action: a note for the chosen orders."""
-
-    note = forms.CharField(max_length=500, required=False, help_text="Stored with the order.")
-
-    def left(self, row: Order) -> str:
-        return f"{row.get_status_display()}, {row.total}, of which {row.paid - row.refunded} are paid and not refunded"
+    fields = (
+        product,
+        "name",
+        figure("quantity"),
+        figure("shipped"),
+        figure("cancelled"),
+        amount("unit_price"),
+        figure("subtotal"),
+    )
 
 
 @admin.register(Order)
-class OrderAdmin(StoryAdmin):
+class OrderAdmin(HoldActions, StoryAdmin):
     """Orders, with their lines, payment and shipments."""
 
     list_display = (
@@ -197,15 +196,18 @@ class OrderAdmin(StoryAdmin):
     )
     search_help_text = "A number, a buyer's ID, name or e-mail address, a recipient, a tracking number, a SKU, a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")
-    actions = ("cancel_as_operator",)
-    messages_by_action = {"cancel_as_operator": "cancel"}
+    actions = ("cancel_as_operator", "hold_orders", "lift_holds")
+    messages_by_action = {"cancel_as_operator": "cancel", "hold_orders": "hold", "lift_holds": "lift_hold"}
     inlines = (LineInline,)
     fieldsets = (
         (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
-        ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
+        (
+            "Cancellation",
+            {"fields": (("cancellation_reason", "cancellation_requested", "note"), "shown_cancellations")},
+        ),
         ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
-        ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
+        ("Shipping", {"fields": ((address("shipping_address"), "sent"), "shown_holds")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -233,15 +235,7 @@ class OrderAdmin(StoryAdmin):
     @admin.action(description="Cancel (as operator) …", permissions=["act"])
     def cancel_as_operator(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
         """Ask for a note, then call `cancel_order` for each chosen order."""
-        return self.ask(request, chosen, "cancel_as_operator", Cancellation, _cancel)
-
-
-def _cancel(order: Order, question: Cancellation) -> str:
-    note = question.cleaned_data["note"]
-    cancelled = commands.cancel_order(OrderNumber(order.number), CancellationReason.BY_OPERATOR, note)
-    if cancelled.status == OrderStatus.CANCELLED:
-        return f"{order} is cancelled"
-    return f"{order}: fulfillment is asked to stop its shipment"
+        return self.ask(request, chosen, "cancel_as_operator", Cancellation, cancel)
 
 
 # --- Read models ---
@@ -257,12 +251,13 @@ class OrderBoardAdmin(RowsAdmin):
         "status",
         "payment_status",
         "shipment_status",
+        "on_hold",
         amount("total"),
         moment("created_at", "placed"),
         story_column(),
     )
     list_display_links = None
-    list_filter = ("status", "payment_status", "shipment_status", "cancellation_reason")
+    list_filter = ("status", "payment_status", "shipment_status", "on_hold", "cancellation_reason")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     search_fields = ("number__contains",)

@@ -1,0 +1,66 @@
+"""The actions of the admin that hold orders back, and that lift the holds."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from integration.admin.columns import NOTHING
+from integration.admin.pages import Question
+from integration.domain.identifiers import HoldId, OrderNumber
+from ordering import commands
+from ordering.models import HoldReason, Order
+
+
+class Holding(Question):
+    """The form of the hold action: why nothing of the chosen orders is to be dispatched."""
+
+    reason = forms.ChoiceField(choices=HoldReason.choices)
+    note = forms.CharField(max_length=500, required=False, help_text="Stored with the order, for other operators.")
+
+
+class HoldActions:
+    """What the page of orders shows and does about holds and cancelled lines."""
+
+    ask: Any
+    perform: Any
+    not_too_many: Any
+
+    @admin.display(description="holds")
+    def shown_holds(self, order: Order) -> str:
+        """The holds of an order, one a line, with status and reason."""
+        return "\n".join("{id}: {status} ({reason})".format(**hold) for hold in order.holds) or NOTHING
+
+    @admin.display(description="cancelled lines")
+    def shown_cancellations(self, order: Order) -> str:
+        """The cancellations of lines, one a line: what was asked for, and what became of it."""
+        return "\n".join(f"{each['id']}: {each['status']}, {_units(each)}" for each in order.cancellations) or NOTHING
+
+    @admin.action(description="Hold …", permissions=["act"])
+    def hold_orders(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
+        """Ask for a reason, then call `hold_order` for each chosen order."""
+        return self.ask(request, chosen, "hold_orders", Holding, _hold)
+
+    @admin.action(description="Lift all holds", permissions=["act"])
+    def lift_holds(self, request: HttpRequest, chosen: QuerySet[Order]) -> None:
+        """Lift every open hold of the chosen orders."""
+        self.perform(request, self.not_too_many(request, chosen), _lift)
+
+
+def _units(cancellation: dict[str, Any]) -> str:
+    return ", ".join("{cancelled} of {quantity} × {sku}".format(**line) for line in cancellation["lines"])
+
+
+def _hold(order: Order, question: Holding) -> str:
+    reason, note = HoldReason(question.cleaned_data["reason"]), question.cleaned_data["note"]
+    commands.hold_order(OrderNumber(order.number), reason, note)
+    return f"{order}: fulfillment is asked to hold it"
+
+
+def _lift(order: Order) -> str:
+    lifted = [hold["id"] for hold in order.open_holds]
+    for hold in lifted:
+        commands.lift_hold(OrderNumber(order.number), HoldId(hold))
+    return f"{order}: {', '.join(lifted) or 'no hold'} lifted"
