@@ -53,7 +53,7 @@ def what_left_is_shipped() -> Check:
         rows=f"""
             ordering_order AS o JOIN ordering_orderline AS line ON line.order_id = o.number
             LEFT JOIN (SELECT "order", sku, sum(quantity) AS quantity FROM {PACKED_LINES}
-                       WHERE status NOT IN ('arranged', 'cancelled') GROUP BY "order", sku) AS gone
+                       WHERE status NOT IN ('arranged', 'cancelled', 'stopped') GROUP BY "order", sku) AS gone
                 ON gone."order" = o.number AND gone.sku = line.sku
             WHERE NOT {WAITS_FOR_A_DELIVERY}
         """,  # noqa: S608 - made of constants in the code only
