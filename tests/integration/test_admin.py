@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ from fulfillment.models import FulfillmentOrder
 from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
+from integration.domain.identifiers import CartId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.history.story import story
@@ -40,7 +41,7 @@ from integration.messaging.holding import hold_and_release
 from integration.messaging.models import ArchivedMessage, ConsumerState, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
-from ordering.commands import cancel_order
+from ordering.commands import cancel_order, create_voucher, open_cart, set_item
 from ordering.models import CancellationReason, Order, ShippingRate, TaxRate
 from tests.questions import submit
 
@@ -88,12 +89,19 @@ def address_of(model: type[Model], verb: str, *keys: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{verb}", args=[quote(key) for key in keys])
 
 
+def _voucher_and_cart() -> str:
+    """The code of a new voucher; there is a new cart with it."""
+    voucher = create_voucher(f"V-{uuid4().hex[:8].upper()}", {"kind": "percent", "value": Decimal(1)})
+    set_item(CartId(open_cart(None)[0].id), None, Sku("MUG"), 1)
+    return voucher.code
+
+
 @pytest.fixture
 def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Callable[[], None]:
-    """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, and just placed."""
+    """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, and just placed; and a cart."""
 
     def create() -> None:
-        delivered, refunded = placed(), placed()
+        delivered, refunded = placed(vouchers=[_voucher_and_cart()]), placed()
         for order in ({"MUG": 1}, {"RELIC": 1}):
             placed(order)
         placed(method="pm_card_chargeDeclined")
