@@ -45,7 +45,9 @@ def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
     """
     context, _, what = name.partition(".")
     if context not in settings.CONTEXTS:
-        raise CannotStart(f"{context!r} is none of the contexts {', '.join(settings.CONTEXTS)}")
+        raise CannotStart(
+            f"{context!r} is none of the contexts {', '.join(settings.CONTEXTS)}: write context.what_happened"
+        )
     if name in contracts or name in domain_events:
         raise CannotStart(f"an event named {name!r} exists already")
     if re.fullmatch(r"[a-z]+(_[a-z]+)+", what):
@@ -58,7 +60,7 @@ def start_event(name: str, fields: Sequence[str], meaning: str) -> str:
     else:
         raise CannotStart(
             f"{what!r} is no name for an event: write {context}.what_happened for a domain event, "
-            f"{context}.what-happened for a contract"
+            f"{context}.what-happened for a contract, two or more words of the letters a to z"
         )
     types = dict(map(_field, fields))
     if not types:

@@ -1,6 +1,7 @@
 """A new reaction is a new file in the policies of its context, with a test of its own."""
 
 import re
+from difflib import get_close_matches
 
 from django.conf import settings
 
@@ -68,7 +69,8 @@ def start_policy(name: str, event_name: str) -> str:
     if context not in settings.CONTEXTS or not re.fullmatch(r"[a-z]+(-[a-z]+)+", what):
         raise CannotStart(
             f"{name!r} is no name for a reaction: write context.what-it-does, the context being one of "
-            f"{', '.join(settings.CONTEXTS)}"
+            f"{', '.join(settings.CONTEXTS)}, and what it does two or more words of the letters a to z with hyphens "
+            "between them"
         )
     if name in consumers:
         raise CannotStart(f"a reaction named {name!r} exists already")
@@ -102,15 +104,26 @@ def start_policy(name: str, event_name: str) -> str:
     edits.create(test, TEST.format(**words))
     with edits.written():
         manage("document")
-    return f"{policy} reacts to {event_name}, and {test} tests it. So far the reaction only writes a log line."
+    then = " Once it does more, run manage.py contracts write, and make costs." if is_contract else ""
+    return f"{policy} reacts to {event_name}, and {test} tests it. So far the reaction only writes a log line.{then}"
 
 
 def _event(context: str, name: str) -> type[Versioned]:
     if name in contracts:
         return contracts.get(name)
     if name not in domain_events:
-        raise CannotStart(f"no event is named {name!r}; docs/events.md lists all of them")
+        raise CannotStart(f"no event is named {name!r}{_similar(context, name)}; docs/events.md lists all of them")
     owner = name.partition(".")[0]
     if owner != context:
-        raise CannotStart(f"{name} is a domain event of {owner}: {context} can only react to the contracts of {owner}")
+        raise CannotStart(
+            f"{name} is a domain event of {owner}: {context} can only react to the contracts of {owner}"
+            f"{_similar(context, name)}"
+        )
     return domain_events.get(name)
+
+
+def _similar(context: str, name: str) -> str:
+    """A hint at the event whose name is most like `name`, of those that the context can receive; may be empty."""
+    own = [event for event, _ in domain_events.items() if event.startswith(f"{context}.")]
+    found = get_close_matches(name, [*(event for event, _ in contracts.items()), *own], n=1, cutoff=0.8)
+    return f", such as {found[0]}" if found else ""

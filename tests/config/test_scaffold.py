@@ -227,6 +227,10 @@ def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> Non
     ("command", "refusal"),
     [
         ("startpolicy billing.praise fulfillment.shipment-delivered", "'billing.praise' is no name for a reaction"),
+        ("startpolicy billing.praise_buyer ordering.order-placed", "words of the letters a to z with hyphens"),
+        ("startpolicy billing.praise-buyer ordering.order-confirmd", ", such as ordering.order-confirmed; docs"),
+        ("startpolicy billing.praise-buyer billing.invoice_payed", ", such as billing.invoice_paid; docs"),
+        ("startpolicy billing.praise-buyer ordering.order_confirmed", ", such as ordering.order-confirmed"),
         ("startpolicy sales.praise-buyer ordering.order-placed", "the context being one of ordering, inventory"),
         (
             "startpolicy billing.issue-invoice ordering.order-placed",
@@ -235,6 +239,8 @@ def test_a_reaction_and_its_test_are_good_as_they_are_written(copy: Copy) -> Non
         ("startpolicy billing.praise-buyer ordering.order-praised", "no event is named 'ordering.order-praised'"),
         ("startpolicy billing.praise-buyer ordering.order_placed", "billing can only react to the contracts of"),
         ("startevent sales.order_praised order:OrderNumber", "'sales' is none of the contexts"),
+        ("startevent order_praised order:OrderNumber", "write context.what_happened"),
+        ("startevent ordering.order2_praised order:OrderNumber", "words of the letters a to z"),
         ("startevent ordering.praised order:OrderNumber", "write ordering.what_happened for a domain event"),
         ("startevent ordering.order_placed order:OrderNumber", "an event named 'ordering.order_placed' exists already"),
         ("startevent ordering.order_praised", "an event needs a field"),

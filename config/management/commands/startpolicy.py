@@ -15,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="context.what-it-does")
+        parser.add_argument("name", help="context.what-it-does: two or more words of the letters a to z")
         parser.add_argument("event", help="the wire name of a contract, or of a domain event of the same context")
 
     def handle(self, *args: Any, name: str, event: str, **options: Any) -> None:
