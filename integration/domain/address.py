@@ -16,7 +16,7 @@ ERASED = "(erased)"
 LONGEST = {"recipient": 200, "street": 200, "city": 100, "postal_code": 20}
 """The maximum length of each part that most addresses have, in characters."""
 
-LONGEST_OPTIONAL = {"company": 200, "street2": 200, "region": 100, "phone": 40}
+LONGEST_OPTIONAL = {"company": 200, "street2": 200, "region": 100, "phone": 40, "accepted": 200}
 """The maximum length of each part that an address may lack in every country."""
 
 
@@ -47,6 +47,9 @@ def may_lack(part: str, country: str) -> bool:
 class Address(Struct, frozen=True, omit_defaults=True):
     """A postal address; a part that its country does not need may be empty. `address_rules` knows what looks wrong.
 
+    Args:
+        accepted: why staff accepted the address although it has no city, postal code or region; empty if nobody did.
+
     Raises:
         Unacceptable: another part is empty, a part is too long, or the country is unknown.
     """
@@ -60,10 +63,11 @@ class Address(Struct, frozen=True, omit_defaults=True):
     street2: str = ""
     region: str = ""
     phone: str = ""
+    accepted: str = ""
 
     def __post_init__(self) -> None:
         for part, longest in LONGEST.items():
-            least = 0 if may_lack(part, self.country) or self._has_region_instead(part) else 1
+            least = 0 if may_lack(part, self.country) or self._may_lack_here(part) else 1
             if not least <= len(getattr(self, part).strip()) <= longest:
                 raise Unacceptable(f"{part} must have 1 to {longest} characters", pointer=f"/{part}")
         for part, longest in LONGEST_OPTIONAL.items():
@@ -80,5 +84,7 @@ class Address(Struct, frozen=True, omit_defaults=True):
         nothing = dict.fromkeys(LONGEST_OPTIONAL, "")
         return replace(self, recipient=ERASED, street=ERASED, city=ERASED, postal_code=ERASED, **nothing)
 
-    def _has_region_instead(self, part: str) -> bool:
-        return part == "city" and self.country in REGION_INSTEAD_OF_CITY and bool(self.region.strip())
+    def _may_lack_here(self, part: str) -> bool:
+        if part == "city" and self.country in REGION_INSTEAD_OF_CITY and self.region.strip():
+            return True
+        return part in ("city", "postal_code") and bool(self.accepted)

@@ -73,7 +73,21 @@ def warnings_of(address: Address) -> list[AddressWarning]:
     """What looks wrong in an address; nothing in an erased one."""
     if address.recipient == ERASED:
         return []
-    return [*_postal_code(address), *_region(address), *_phone(address)]
+    return [*_missing(address), *_postal_code(address), *_region(address), *_phone(address)]
+
+
+def missing_parts(country: str, city: str, region: str, postal_code: str) -> list[str]:
+    """The parts that a carrier cannot do without, and that the address does not say."""
+    missing = ["city"] if lacks_city(country, city, region) else []
+    missing += ["postal_code"] if not postal_code and not may_lack("postal_code", country) else []
+    return missing or (["region"] if lacks_region(country, city, region, postal_code) else [])
+
+
+def _missing(address: Address) -> Iterator[AddressWarning]:
+    if address.accepted:
+        for part in missing_parts(address.country, address.city, address.region, address.postal_code):
+            detail = f"it is missing, and staff accepted the address without it: {address.accepted}"
+            yield AddressWarning(part, "accepted_without", detail)
 
 
 def _postal_code(address: Address) -> Iterator[AddressWarning]:
@@ -106,7 +120,7 @@ def _region(address: Address) -> Iterator[AddressWarning]:
     by_code = region_of_postal_code(country, address.postal_code.strip())
     if not region:
         stands_in = address.city and "city" not in rules.required_fields
-        if "country_area" in rules.required_fields and not stands_in:
+        if "country_area" in rules.required_fields and not stands_in and not address.accepted:
             detail = f"addresses in {country} have a region ({rules.country_area_type})."
             yield AddressWarning("region", "region_missing", detail, by_code)
         return

@@ -8,8 +8,8 @@ from typing import Any
 from iso3166 import countries_by_alpha2
 from rest_framework import serializers
 
-from integration.domain.address import LONGEST, LONGEST_OPTIONAL, Address, may_lack
-from integration.domain.address_rules import lacks_city, lacks_region, warnings_of
+from integration.domain.address import LONGEST, LONGEST_OPTIONAL, Address
+from integration.domain.address_rules import missing_parts, warnings_of
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
@@ -210,16 +210,9 @@ class AddressField(Input):
         return country
 
     def validate(self, attrs: dict[str, Any]) -> Any:
-        country, city, region, postal_code = (
-            attrs.get(part, "") for part in ("country", "city", "region", "postal_code")
-        )
-        missing = {
-            "city": lacks_city(country, city, region),
-            "postal_code": not postal_code and not may_lack("postal_code", country),
-        }
-        missing["region"] = not any(missing.values()) and lacks_region(country, city, region, postal_code)
         errors = {}
-        for part in (part for part, is_missing in missing.items() if is_missing):
+        named = (attrs.get(part, "") for part in ("country", "city", "region", "postal_code"))
+        for part in () if attrs.get("accepted") else missing_parts(*named):
             code = "blank" if part in attrs else "required"
             errors[part] = [serializers.ErrorDetail(str(self.fields[part].error_messages[code]), code)]
         if errors:
@@ -228,6 +221,17 @@ class AddressField(Input):
 
     def to_representation(self, address: Any) -> dict[str, str]:
         return dict(address)
+
+
+class AddressForStaffField(AddressField):
+    """A postal address that staff may accept although a carrier cannot do without a missing part."""
+
+    accepted = Text(
+        max_length=LONGEST_OPTIONAL["accepted"],
+        required=False,
+        allow_blank=True,
+        help_text="For staff: why the address is accepted without a part that is required otherwise.",
+    )
 
 
 class WarningOutput(serializers.Serializer):

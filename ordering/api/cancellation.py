@@ -15,7 +15,8 @@ from integration.rest.idempotency import idempotent
 from integration.rest.views import is_staff_with
 from ordering import commands
 from ordering.api.caller import caller
-from ordering.api.orders import LineInput, OrderOutput, OrderView, represent_orders
+from ordering.api.order_input import LineInput
+from ordering.api.orders import OrderOutput, OrderView, represent_orders
 from ordering.models import MAX_LINES, CancellationReason, Order
 
 

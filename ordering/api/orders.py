@@ -16,13 +16,8 @@ from integration.domain.metadata import join_story
 from integration.rest.etags import ETAG, LOCATION, READING, etag
 from integration.rest.fields import (
     AddressField,
-    CodeField,
-    Input,
     MoneyField,
-    SkuField,
-    Text,
     WarningOutput,
-    WholeNumber,
     address_warnings,
 )
 from integration.rest.filters import MomentFilter, UpdatedAfter, YesNoFilter
@@ -31,48 +26,16 @@ from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
 from ordering.api.caller import caller, own_orders
+from ordering.api.order_input import OrderByStaffInput, OrderInput
 from ordering.api.order_requests import HoldOutput, LinesCancellationOutput
 from ordering.api.order_status import OrderStatusField, OrderStatusFilter, ShipmentStatusField, ShipmentStatusFilter
 from ordering.models import (
-    MAX_LINES,
-    MAX_QUANTITY,
     CancellationReason,
     Order,
     OrderBoard,
     OrderStatus,
     PaymentStatus,
 )
-
-
-class LineInput(Input):
-    """A quantity of one product to order."""
-
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
-
-
-class OrderInput(Input):
-    """An order to place. It has no prices: the server uses the current prices of the products."""
-
-    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
-    shipping_address = AddressField()
-    payment_method = Text(
-        max_length=80,
-        required=False,
-        help_text="For example pm_card_visa, a test payment method of the sandbox. Optional at a total of zero.",
-    )
-    shipping_option = Text(
-        max_length=40, required=False, help_text="The identifier of a shipping option; by default the cheapest."
-    )
-    vouchers = serializers.ListField(
-        child=CodeField(),
-        required=False,
-        max_length=commands.MAX_VOUCHERS,
-        help_text="The codes of vouchers. If one does not apply, the order is not placed (409).",
-    )
-    expected_total = MoneyField(
-        required=False, help_text="What the buyer was shown. If the order costs something else, it is not placed (409)."
-    )
 
 
 class LineOutput(serializers.Serializer):
@@ -269,7 +232,11 @@ class Orders(OrderView):
         page = self.page_of(board if self.sees_all else board.filter(buyer=caller(request)))
         return self.get_paginated_response(represent_orders(page))
 
-    @extend_schema(request=OrderInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
+    def get_serializer_class(self) -> type[OrderInput]:
+        by_staff = is_staff_with(self.request.user, "ordering.change_order")
+        return OrderByStaffInput if by_staff else OrderInput
+
+    @extend_schema(request=OrderByStaffInput, responses={201: OrderOutput}, parameters=[ETAG, LOCATION])
     @idempotent
     def post(self, request: Request) -> Response:
         """Place an order at current prices."""

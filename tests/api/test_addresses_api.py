@@ -56,6 +56,29 @@ def test_what_a_carrier_cannot_do_without_is_refused(
     assert all_rows() == before
 
 
+def test_staff_accept_an_address_without_a_required_part_for_a_reason(
+    buyer: Any, operator: Any, client_of: Callable[..., Any], shop: object, order_body: dict[str, Any]
+) -> None:
+    accepted = {**PORTLAND, "city": "", "postal_code": "", "accepted": "the driver knows the way"}
+    body = {**order_body, "shipping_address": accepted}
+    refused = {("#/shipping_address/accepted", "unknown_field")}
+    for client in (buyer, client_of("sam", "inventory")):
+        assert refused <= errors_of(client.post(ORDERS, body))
+    without_reason = operator.post(ORDERS, {**order_body, "shipping_address": {**accepted, "accepted": ""}})
+    assert errors_of(without_reason) == {(f"#/shipping_address/{part}", "blank") for part in ("city", "postal_code")}
+    placed = operator.post(ORDERS, body)
+    assert placed.status_code == 201
+    assert placed.json()["shipping_address"] == accepted
+    assert [(warning["pointer"], warning["code"], warning["detail"]) for warning in placed.json()["warnings"]] == [
+        (
+            f"#/shipping_address/{part}",
+            "accepted_without",
+            "It is missing, and staff accepted the address without it: the driver knows the way",
+        )
+        for part in ("city", "postal_code")
+    ]
+
+
 def test_what_looks_wrong_is_a_warning_on_the_order_and_stops_nobody(
     buyer: Any, shop: object, order_body: dict[str, Any]
 ) -> None:

@@ -11,6 +11,8 @@ from django.db import connection
 
 from config.verification import verify
 from integration.domain.identifiers import OrderNumber
+from integration.messaging.deliver import deliver_due
+from integration.messaging.wakeups import DeliveryQueue
 from ordering.commands import cancel_order, create_voucher
 from ordering.commands.vouchers import VoucherNotApplied
 from ordering.models import CancellationReason, Order, Voucher, VoucherClaim
@@ -57,6 +59,54 @@ def test_one_of_many_orders_at_once_has_a_voucher_of_one_use(
     assert len(again) == 1
     drain()
     assert (Voucher.objects.get().held, Voucher.objects.get().redeemed) == (0, 1)
+    assert [what for finding in verify().values() for what in finding.complaints] == []
+
+
+@pytest.mark.parametrize("first", ["confirm", "cancel", "both at once"])
+def test_a_late_payment_and_the_release_of_a_voucher_end_in_one_state(
+    for_threads: None, placed: Callable[..., OrderNumber], drain: Callable[..., int], first: str
+) -> None:
+    create_voucher("FEW", {"kind": "percent", "value": Decimal(10), "limit": 20})
+    orders = [placed({"MUG": 1}, buyer=f"B-{i}", vouchers=["FEW"]) for i in range(6)]
+    drain("inventory")
+    while deliver_due(DeliveryQueue("billing", False)) or deliver_due(DeliveryQueue("billing", True)):
+        drain("inventory")
+    deliver = partial(drain, "ordering")  # now the payments are confirmed, unless the orders are cancelled first
+    cancel = [partial(_cancel, order) for order in orders]
+    if first == "both at once":
+        assert [each for each in at_once(deliver, *cancel) if isinstance(each, BaseException)] == []
+    else:
+        for step in [deliver, *cancel] if first == "confirm" else [*cancel, deliver]:
+            step()
+    drain()
+    assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert set(VoucherClaim.objects.values_list("status", flat=True)) == {"released"}
+    assert Voucher.objects.get().claims == 0
+    assert [what for finding in verify().values() for what in finding.complaints] == []
+
+
+def _cancel(order: OrderNumber) -> None:
+    cancel_order(order, CancellationReason.BY_BUYER)
+
+
+def test_orders_that_claim_the_same_vouchers_in_another_order_do_not_deadlock(
+    for_threads: None, placed: Callable[..., OrderNumber], drain: Callable[..., int]
+) -> None:
+    codes = ["ONE", "TWO"]
+    for code in codes:
+        create_voucher(code, {"kind": "percent", "value": Decimal(10), "limit": 99})
+
+    def place(i: int) -> OrderNumber:
+        return placed({"MUG": 1}, buyer=f"B-{i}", vouchers=codes if i % 2 else codes[::-1])
+
+    orders = at_once(*(partial(place, i) for i in range(8)))
+    assert [each for each in orders if isinstance(each, BaseException)] == []
+    results = at_once(
+        partial(drain, "inventory", "billing", "ordering"), *(partial(_cancel, each) for each in orders[:4])
+    )
+    assert [each for each in results if isinstance(each, BaseException)] == []
+    drain()
+    assert [(voucher.held, voucher.redeemed) for voucher in Voucher.objects.all()] == [(0, 4)] * 2
     assert [what for finding in verify().values() for what in finding.complaints] == []
 
 
