@@ -16,7 +16,19 @@ from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
 from inventory import api as inventory
-from ordering.api import cancellation, carts, customers, export, guests, holds, orders, products, timeline, vouchers
+from ordering.api import (
+    cancellation,
+    carts,
+    customers,
+    export,
+    guests,
+    holds,
+    orders,
+    products,
+    timeline,
+    vouchers,
+    withdrawal,
+)
 
 v1 = [
     path("auth/tokens", Tokens.as_view(), name="tokens"),
@@ -38,6 +50,7 @@ v1 = [
     path("orders", orders.Orders.as_view(), name="orders"),
     path("orders/<number:number>", orders.OneOrder.as_view(), name="order"),
     path("orders/<number:number>/timeline", timeline.Timeline.as_view(), name="timeline"),
+    path("orders/<number:number>/withdraw", withdrawal.Withdraw.as_view(), name="withdraw"),
     path("orders/<number:number>/cancel", cancellation.Cancel.as_view(), name="cancel"),
     path("vouchers", vouchers.Vouchers.as_view(), name="vouchers"),
     path("vouchers/<sku:code>", vouchers.OneVoucher.as_view(), name="voucher"),

@@ -106,3 +106,25 @@ def lost_goods_are_counted() -> Check:
         """,
         never={"what is lost is not counted": "line.counted <> line.lost"},
     )
+
+
+@always("fulfillment.what_comes_back_had_left")
+def what_comes_back_had_left() -> Check:
+    """The units of all returns of an order, those that never came left out, are counted and had left before."""
+    return Check(
+        rows="""
+            fulfillment_fulfillmentline AS line LEFT JOIN (
+                SELECT r."order", l.sku, sum(l.quantity - l.missing - l.lapsed) AS asked
+                FROM fulfillment_returnline AS l JOIN fulfillment_return AS r ON r.id = l.return_of_id
+                WHERE r.status <> 'refused' GROUP BY r."order", l.sku
+            ) AS back ON back."order" = line.fulfillment_order_id AND back.sku = line.sku
+        """,
+        what="""
+            line.fulfillment_order_id || ': ' || line.return_asked || ' of ' || line.dispatched || ' ' || line.sku
+              || ' are to come back, ' || line.lost || ' are lost, and its returns have ' || coalesce(back.asked, 0)
+        """,
+        never={
+            "what comes back is in no return": "line.return_asked <> coalesce(back.asked, 0)",
+            "more comes back than had left": "line.return_asked + line.lost > line.dispatched",
+        },
+    )

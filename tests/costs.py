@@ -90,6 +90,7 @@ from ordering.commands import (
     set_address,
     set_item,
     set_shipping_option,
+    withdraw,
 )
 from ordering.models import CancellationReason, HoldReason, Order
 from ordering.policies.guests import expire_carts
@@ -325,7 +326,24 @@ class Walk:
         with clock.moved(TIME_TO_SEND + timedelta(days=1)):
             self.reactions["fulfillment.lapse-returns"] = self.meter.cost_of(lapse_returns)
             self._react()
-        assert {*Return.objects.filter(pk__in=lapsing).values_list("status", flat=True)} == {"closed"}
+        assert {*Return.objects.filter(pk__in=[*lapsing, *received]).values_list("status", flat=True)} == {"closed"}
+        self._withdraw()
+
+    def _withdraw(self) -> None:
+        """Withdraw from orders of which a part has left."""
+        numbers = self._placed()
+        self._react()
+        for i, shipment in enumerate(self._shipments(numbers)):
+            dispatch_shipment(shipment, "DHL", "1", [(self._lines_of(i)[0][0], 1)])
+        self._react()
+        for number in numbers:
+            self._command(withdraw, number)
+        self._react()
+        for found in Return.objects.filter(order__in=numbers):
+            lines = [ReceivedLine(Sku(line.sku), line.quantity, "restock") for line in found.line_rows.all()]
+            receive_return(ReturnId(found.id), lines)
+        self._react()
+        self._expect(numbers, "returned")
 
     def _ship_in_parts(self) -> None:
         numbers = self._placed()

@@ -16,7 +16,8 @@ def refund_units(
     reason: str,
     less: Money | None = None,
     shipping_too: bool = False,
-) -> None:
+    shipping_withheld: Money | None = None,
+) -> Money | None:
     """Refund units of an order; shipping, too, once all units of the order are cancelled, returned or lost.
 
     Nothing is refused. Units that were refunded before are not refunded again.
@@ -26,6 +27,10 @@ def refund_units(
         lines: the units by SKU.
         less: what the shop keeps of what the units cost, such as a fee or a diminished value.
         shipping_too: refund what was paid for shipping in any case.
+        shipping_withheld: the part of shipping that is not refunded.
+
+    Returns:
+        What is refunded because of it, perhaps nothing; None if the cause counted before.
 
     Raises:
         NotYet: the invoice is not issued or not paid yet.
@@ -34,4 +39,6 @@ def refund_units(
         invoice = work.find(Invoice, invoice_of(order))
         if invoice is None:
             raise NotYet(f"order {order} has no invoice yet")
-        invoice.refund_units(cause, lines, reason, less, shipping_too)
+        return invoice.refund_units(
+            cause, lines, reason, less, shipping_too=shipping_too, shipping_withheld=shipping_withheld
+        )

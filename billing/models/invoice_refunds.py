@@ -117,8 +117,15 @@ class RefundableInvoice(OfOneStory):
             self._grant(credited, amount, reason)
 
     def refund_units(
-        self, cause: str, gone: Mapping[Sku, int], reason: str, less: Money | None = None, shipping_too: bool = False
-    ) -> None:
+        self,
+        cause: str,
+        gone: Mapping[Sku, int],
+        reason: str,
+        less: Money | None = None,
+        *,
+        shipping_too: bool = False,
+        shipping_withheld: Money | None = None,
+    ) -> Money | None:
         """Owe a refund because the order no longer has these units; each cause counts once.
 
         Shipping is refunded, too, once the order has no units left. Nothing is refused: what was refunded before is not
@@ -129,12 +136,16 @@ class RefundableInvoice(OfOneStory):
             gone: the units by SKU.
             less: what the shop keeps, at most what the units cost.
             shipping_too: refund what was paid for shipping in any case.
+            shipping_withheld: the part of shipping that is not refunded.
+
+        Returns:
+            What is refunded because of it; None if the cause counted before.
 
         Raises:
             NotYet: the invoice is not paid yet.
         """
         if cause in (self.causes or ()) or not self.accepts("refund_units"):
-            return
+            return None
         totals, left = self.line_totals(), self.paid - self.refund_owed
         credited = credit_gone_units(self.lines, totals, gone, left)
         worth = Money.sum((line.amount for line in credited), self.currency)
@@ -145,7 +156,9 @@ class RefundableInvoice(OfOneStory):
         amount = worth - withheld
         has_nothing = all(line.units_gone + gone.get(Sku(line.sku), 0) >= line.quantity for line in self.lines)
         if has_nothing or shipping_too:
-            amount += shipping_left(self.lines, totals, left)
+            shipping = shipping_left(self.lines, totals, left)
+            surcharge = min(shipping_withheld or Money.zero(self.currency), shipping)
+            amount, withheld = amount + shipping - surcharge, withheld + surcharge
         if credited:
             self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
         reduced = events.InvoiceReduced(
@@ -154,6 +167,7 @@ class RefundableInvoice(OfOneStory):
         self.record(reduced)
         if amount:
             self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
+        return amount
 
     def line_totals(self) -> dict[Sku, Money]:
         """What is due for each line, by SKU. With `shipping` they add up to `total`."""

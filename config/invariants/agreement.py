@@ -3,7 +3,7 @@
 from config.invariants.waiting import UNDER_WAY, WAITS_FOR_A_DELIVERY
 from integration.invariants import Check, always
 
-CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered')"
+CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered', 'returned')"
 """SQL for the states of an order that is paid and not cancelled."""
 
 

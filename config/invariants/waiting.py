@@ -13,6 +13,8 @@ MOVES_NO_ORDER = (
     *("ordering.notify-buyer-of-failed-delivery", "ordering.notify-buyer-of-loss"),
     *("ordering.notify-buyer-of-replacement", "ordering.note-late-scan", "fulfillment.cancel-label"),
     *("billing.forget-payment-method", "fulfillment.forget-recipient"),
+    *("ordering.tell-buyer-of-approved-return", "ordering.tell-buyer-of-refused-return"),
+    *("ordering.tell-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
 
@@ -38,7 +40,7 @@ def every_order_ended_or_waits() -> Check:
         what="o.number || ': ' || o.status || ', and waits for nothing'",
         never={
             "it waits for nothing": f"""
-                NOT (o.status IN ('delivered', 'cancelled')
+                NOT (o.status IN ('delivered', 'returned', 'cancelled')
                   OR (o.status IN ('pending', 'payment_pending') AND o.payment_due_at > {_a_minute_ago()})
                   OR (o.status IN ('confirmed', 'partly_shipped') AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
                       WHERE s."order" = o.number AND s.status = 'arranged'))

@@ -40,6 +40,7 @@ from fulfillment.commands.tracking import (
     resolve_shipment,
     return_to_sender,
 )
+from fulfillment.commands.withdrawals import arrange_withdrawal
 
 __all__ = [
     "ImplausibleMoment",
@@ -49,6 +50,7 @@ __all__ = [
     "anonymize_shipments",
     "approve_return",
     "arrange_shipment",
+    "arrange_withdrawal",
     "buy_label",
     "cancel_label",
     "close_task",

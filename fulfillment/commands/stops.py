@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fulfillment.commands.goods import first_shipment, goods_of
 from fulfillment.models import FulfillmentOrder, Shipment, ShipmentStatus
 from fulfillment.queries import shipments_of
-from integration.aggregates.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, Sku
 
 
@@ -30,11 +30,19 @@ def stop_lines(order: OrderNumber, cancellation: CancellationId, quantities: Map
         NotYet: no shipment of the order is arranged yet.
     """
     with unit_of_work() as work:
-        stopped = goods_of(work, order).stop(cancellation, quantities)
-        if stopped:
-            shipments = work.get_many(Shipment, shipments_of([order])).values()
-            waiting = next(each for each in shipments if each.status == ShipmentStatus.ARRANGED)
-            waiting.take_out(cancellation, stopped)
+        stop_left(work, goods_of(work, order), cancellation, quantities)
+
+
+def stop_left(
+    work: UnitOfWork, goods: FulfillmentOrder, cancellation: CancellationId, quantities: Mapping[Sku, int]
+) -> dict[Sku, int]:
+    """Stop as many of these units as are left, and take them out of the shipment that waits; returns those."""
+    stopped = goods.stop(cancellation, quantities)
+    if stopped:
+        shipments = work.get_many(Shipment, shipments_of([OrderNumber(goods.order)])).values()
+        waiting = next(each for each in shipments if each.status == ShipmentStatus.ARRANGED)
+        waiting.take_out(cancellation, stopped)
+    return stopped
 
 
 def hold_goods(order: OrderNumber, hold: HoldId, reason: str) -> None:

@@ -104,6 +104,15 @@ class GoodsReturnAsked(DomainEvent, kw_only=True):
     quantities: dict[Sku, int]
 
 
+@domain_event("fulfillment.goods_withdrawn", says="withdrawal {withdrawal} of order {order} was arranged")
+class GoodsWithdrawn(DomainEvent, kw_only=True):
+    """What had not left of a withdrawal was stopped; the rest, if there is any, is in a return."""
+
+    order: OrderNumber
+    withdrawal: WithdrawalId
+    return_: ReturnId | None
+
+
 @domain_event("fulfillment.goods_return_dropped", says="{quantities} of order {order} do not come with {return_}")
 class GoodsReturnDropped(DomainEvent, kw_only=True):
     """These units do not come back with a return after all, so another return may have them."""

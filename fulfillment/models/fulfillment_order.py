@@ -9,7 +9,15 @@ from django.db.models import F, Q
 from fulfillment import events
 from integration.aggregates.aggregate import OfOneStory, Part, applies
 from integration.domain.errors import Refused
-from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, ReturnId, ShipmentId, Sku
+from integration.domain.identifiers import (
+    CancellationId,
+    HoldId,
+    OrderNumber,
+    ReturnId,
+    ShipmentId,
+    Sku,
+    WithdrawalId,
+)
 
 
 class NothingLeft(Refused):
@@ -139,6 +147,14 @@ class FulfillmentOrder(OfOneStory):
         """End a hold, also one that is not known yet: it will not begin."""
         if (self.holds or {}).get(hold, {}).get("status") not in (TOO_LATE, LIFTED):
             self.record(events.HoldLifted(order=self._order, hold=hold))
+
+    def note_withdrawal(self, withdrawal: WithdrawalId, return_: ReturnId | None) -> None:
+        """Record that a withdrawal is arranged, and which return has what had left."""
+        self.record(events.GoodsWithdrawn(order=self._order, withdrawal=withdrawal, return_=return_))
+
+    @applies(events.GoodsWithdrawn)
+    def _withdrawn(self, event: events.GoodsWithdrawn) -> None:
+        """The stopped goods and the return are events of their own."""
 
     @applies(events.FulfillmentOrderOpened)
     def _opened(self, event: events.FulfillmentOrderOpened) -> None:

@@ -22,7 +22,7 @@ BEGINS_WITH = {
 
 The delivery of a shipment that stays `dispatched` is not reported, so its period begins with the dispatch.
 """
-NEVER_ARRIVES = ("cancelled", "lost", "returned_to_sender")
+NEVER_ARRIVES = ("cancelled", "lost", "returned")
 
 
 def return_(id: ReturnId, returns: QuerySet[Return] | None = None) -> Return:

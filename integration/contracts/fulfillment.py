@@ -6,7 +6,16 @@ from typing import Any
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import CancellationId, HoldId, OrderNumber, ReceiptId, ReturnId, ShipmentId, Sku
+from integration.domain.identifiers import (
+    CancellationId,
+    HoldId,
+    OrderNumber,
+    ReceiptId,
+    ReturnId,
+    ShipmentId,
+    Sku,
+    WithdrawalId,
+)
 from integration.domain.money import Money
 from integration.domain.versions import upcast
 
@@ -270,3 +279,12 @@ class LabelDropped(IntegrationEvent, kw_only=True):
     shipment: ShipmentId
     carrier: str
     key: str
+
+
+@contract("fulfillment.withdrawal-arranged")
+class WithdrawalArranged(IntegrationEvent, kw_only=True):
+    """What had not left of a withdrawal is stopped. The rest, if there is any, is in an approved return."""
+
+    order: OrderNumber
+    withdrawal: WithdrawalId
+    return_: ReturnId | None

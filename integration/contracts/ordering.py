@@ -1,12 +1,21 @@
 """The contracts that ordering publishes."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import BuyerId, CancellationId, HoldId, OrderNumber, ShipmentId, Sku
+from integration.domain.identifiers import (
+    BuyerId,
+    CancellationId,
+    HoldId,
+    OrderNumber,
+    ShipmentId,
+    Sku,
+    WithdrawalId,
+)
 from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 from integration.domain.plain_prices import plain_discounts, plain_lines
@@ -241,3 +250,19 @@ class OrderReplaced(IntegrationEvent, kw_only=True):
     order: OrderNumber
     shipment: ShipmentId
     replacement: OrderNumber
+
+
+@contract("ordering.order-withdrawn")
+class OrderWithdrawn(IntegrationEvent, kw_only=True, omit_defaults=True):
+    """The buyer withdrew from these units of an order. Nothing undoes it.
+
+    If the order is confirmed, fulfillment stops what has not left, and expects the rest back. Otherwise the order is
+    cancelled. `shipping_withheld` is the surcharge for a costlier shipping option, which is not refunded.
+    """
+
+    order: OrderNumber
+    withdrawal: WithdrawalId
+    lines: tuple[OrderedUnits, ...]
+    declared_at: datetime
+    is_confirmed: bool
+    shipping_withheld: Money | None = None

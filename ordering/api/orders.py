@@ -112,6 +112,23 @@ class OrderShipment(serializers.Serializer):
     lines = OrderShipmentLine(many=True)
 
 
+class OrderReturn(serializers.Serializer):
+    """A return of goods of an order."""
+
+    id = serializers.CharField()
+    status = serializers.CharField()
+
+
+class OrderWithdrawal(serializers.Serializer):
+    """A buyer's withdrawal from an order. It is settled once everything is cancelled or came back."""
+
+    id = serializers.CharField()
+    status = serializers.CharField()
+    declared_at = serializers.DateTimeField()
+    refund_due_at = serializers.DateTimeField()
+    lines = OrderShipmentLine(many=True)
+
+
 class CancellationRefusal(serializers.Serializer):
     """A requested cancellation that was refused, because the goods had left before it could take effect."""
 
@@ -144,6 +161,8 @@ class OrderOutput(serializers.Serializer):
     payment = PaymentOutput(source="*")
     shipments = OrderShipment(many=True, source="parcels")
     replaces = serializers.SerializerMethodField()
+    returns = OrderReturn(many=True)
+    withdrawals = OrderWithdrawal(many=True)
     placed_at = serializers.DateTimeField(source="created_at")
     updated_at = serializers.DateTimeField()
 

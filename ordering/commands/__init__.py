@@ -25,7 +25,7 @@ from ordering.commands.carts import (
     set_item,
     set_shipping_option,
 )
-from ordering.commands.emails import EmailBatch, email_batch, write_to_buyer
+from ordering.commands.emails import EmailBatch, acknowledge_withdrawal, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
 from ordering.commands.guests import (
     LinkBatch,
@@ -71,6 +71,7 @@ from ordering.commands.products import (
     lock_products,
     show_availability,
 )
+from ordering.commands.returns import arrange_withdrawal, mark_returned, note_return, withdrawals_of
 from ordering.commands.vouchers import (
     MAX_VOUCHERS,
     VoucherNotApplied,
@@ -81,6 +82,7 @@ from ordering.commands.vouchers import (
     release_vouchers,
     terms_of,
 )
+from ordering.commands.withdrawals import withdraw
 
 __all__ = [
     "MAX_VOUCHERS",
@@ -96,6 +98,8 @@ __all__ = [
     "UsernameTaken",
     "VoucherNotApplied",
     "WeakPassword",
+    "acknowledge_withdrawal",
+    "arrange_withdrawal",
     "await_payment",
     "buyer_of_user",
     "cancel_for_declined_payment",
@@ -132,8 +136,10 @@ __all__ = [
     "lock_products",
     "mark_arranged",
     "mark_delivered",
+    "mark_returned",
     "mark_shipped",
     "name_voucher",
+    "note_return",
     "note_scanned_late",
     "open_cart",
     "opens_cart",
@@ -159,5 +165,7 @@ __all__ = [
     "terms_of",
     "track_shipment",
     "user_of_buyer",
+    "withdraw",
+    "withdrawals_of",
     "write_to_buyer",
 ]

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from django.core.mail.backends.base import BaseEmailBackend
 
-from integration.domain.identifiers import BuyerId, OrderNumber
+from integration.domain.identifiers import BuyerId, OrderNumber, WithdrawalId
+from integration.history.personal_data import load_personal
+from ordering.events import OrderWithdrawn
 from ordering.gateways import mail_server, send_email
-from ordering.models import Buyer, Order, OrderStatus
+from ordering.models import Buyer, History, Order, OrderStatus
 
 
 class EmailBatch(NamedTuple):
@@ -66,3 +68,40 @@ def write_to_buyer(
             body=f"{greeting}\n\n{body}\n",
             key=key,
         )
+
+
+def acknowledge_withdrawal(number: OrderNumber, withdrawal: WithdrawalId, subject: str, body: str) -> None:
+    """Send the acknowledgement of a withdrawal to the address that the buyer stated, or else to their own.
+
+    The law demands it, so it is also sent to a buyer who turned e-mail notifications off. Nothing is sent to nobody.
+
+    Raises:
+        OSError: the e-mail could not be sent; the caller retries.
+    """
+    buyer, name, email = Order.objects.filter(pk=number).values_list("buyer", "buyer__name", "buyer__email").get()
+    stated = _stated(number, withdrawal)
+    to = stated.email or email
+    if not to:
+        return
+    key = blake2b(f"{number} {withdrawal} withdrawn".encode(), digest_size=12).hexdigest()
+    greeting = f"Hello {stated.name or name}," if stated.name or name else "Hello,"
+
+    def is_wanted() -> bool:
+        return bool(_stated(number, withdrawal).email) or Buyer.objects.filter(pk=buyer).exclude(email="").exists()
+
+    with mail_server() as server:
+        send_email(
+            server,
+            buyer=buyer,
+            is_wanted=is_wanted,
+            to=to,
+            subject=subject,
+            body=f"{greeting}\n\n{body}\n",
+            key=key,
+        )
+
+
+def _stated(number: OrderNumber, withdrawal: WithdrawalId) -> OrderWithdrawn:
+    """The event of a withdrawal, with what the buyer stated unless it was erased."""
+    entries = History.objects.filter(stream=Order.stream, stream_id=number, name=OrderWithdrawn.wire_name)
+    return next(entry.event for entry in load_personal(entries) if entry.event.withdrawal == withdrawal)

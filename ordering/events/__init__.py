@@ -56,6 +56,13 @@ from ordering.events.products import (
     ProductListed,
     ProductTermsChanged,
 )
+from ordering.events.returns import (
+    OrderGoodsReturned,
+    OrderReturnChanged,
+    OrderWithdrawalArranged,
+    OrderWithdrawalSettled,
+    OrderWithdrawn,
+)
 from ordering.events.vouchers import (
     VoucherChanged,
     VoucherClaimAnonymized,
@@ -93,6 +100,7 @@ __all__ = [
     "OrderConfirmed",
     "OrderDelivered",
     "OrderGoodsReserved",
+    "OrderGoodsReturned",
     "OrderHeld",
     "OrderHoldActive",
     "OrderHoldLifted",
@@ -104,11 +112,15 @@ __all__ = [
     "OrderPlaced",
     "OrderRefunded",
     "OrderReplaced",
+    "OrderReturnChanged",
     "OrderShipmentArranged",
     "OrderShipmentResolved",
     "OrderShipmentScannedLate",
     "OrderShipmentTracked",
     "OrderShipped",
+    "OrderWithdrawalArranged",
+    "OrderWithdrawalSettled",
+    "OrderWithdrawn",
     "PlacedDiscount",
     "PlacedLine",
     "PlacedShipping",

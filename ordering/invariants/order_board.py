@@ -24,7 +24,7 @@ def order_board_is_the_orders() -> Check:
     )
     payment = """
         CASE WHEN o.paid_minor > 0 THEN CASE WHEN o.refunded_minor = o.paid_minor THEN 'refunded' ELSE 'paid' END
-             WHEN o.total_minor = 0 AND o.status IN ('confirmed', 'shipped', 'delivered') THEN 'paid'
+             WHEN o.total_minor = 0 AND o.status IN ('confirmed', 'shipped', 'delivered', 'returned') THEN 'paid'
              WHEN o.status <> 'cancelled' THEN 'pending'
              WHEN o.cancellation_reason = 'payment_failed' THEN 'failed' ELSE 'cancelled' END
     """

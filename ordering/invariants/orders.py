@@ -2,7 +2,7 @@
 
 from integration.invariants import Check, always
 
-CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered')"
+CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered', 'returned')"
 """SQL for the states of an order that is paid and not cancelled."""
 
 
@@ -59,10 +59,10 @@ def what_is_shipped_was_ordered() -> Check:
         """,
         never={
             "not all of it is shipped": """
-                o.status IN ('shipped', 'delivered') AND line.shipped + line.cancelled <> line.quantity
+                o.status IN ('shipped', 'delivered', 'returned') AND line.shipped + line.cancelled <> line.quantity
             """,
             "some of it is shipped": """
-                o.status NOT IN ('partly_shipped', 'shipped', 'delivered') AND line.shipped <> 0
+                o.status NOT IN ('partly_shipped', 'shipped', 'delivered', 'returned') AND line.shipped <> 0
             """,
             "all or nothing is shipped in part": """
                 o.status = 'partly_shipped'

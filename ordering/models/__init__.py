@@ -14,7 +14,9 @@ from ordering.models.order_line import (
     TooExpensive,
     TooManyLines,
 )
+from ordering.models.order_lines_and_holds import NotOrdered
 from ordering.models.order_requests import HoldReason, HoldStatus, RequestStatus
+from ordering.models.order_returns import NothingToWithdraw, WithdrawalTooEarly
 from ordering.models.order_states import (
     CONFIRMED_STATES,
     ENDED,
@@ -60,6 +62,8 @@ __all__ = [
     "LimitBelowUse",
     "LimitStays",
     "MixedCurrencies",
+    "NotOrdered",
+    "NothingToWithdraw",
     "Order",
     "OrderBoard",
     "OrderLine",
@@ -79,6 +83,7 @@ __all__ = [
     "Voucher",
     "VoucherClaim",
     "VoucherUsedUp",
+    "WithdrawalTooEarly",
     "claim_id",
     "payment_status_of",
 ]

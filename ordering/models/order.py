@@ -18,6 +18,7 @@ from ordering import events
 from ordering.models.buyer import Buyer
 from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
 from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
+from ordering.models.order_returns import OrderWithReturns
 from ordering.models.order_shipments import with_status
 from ordering.models.order_states import (
     CANCELLED,
@@ -32,11 +33,10 @@ from ordering.models.order_states import (
     ShipmentStatus,
     payment_status_of,
 )
-from ordering.models.order_tracking import OrderTracked
 from ordering.pricing import PricedOrder
 
 
-class Order(OrderPrices, OrderTracked):
+class Order(OrderPrices, OrderWithReturns):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"

@@ -14,7 +14,7 @@ from ordering.models.order_requests import (
     requested_units,
     summed,
 )
-from ordering.models.order_shipments import delivered_status, shipped_status, without_the_empty
+from ordering.models.order_shipments import delivered_status, returned_status, shipped_status, without_the_empty
 from ordering.models.order_shipping import OrderInShipments
 from ordering.models.order_states import (
     CONFIRMED_STATES,
@@ -169,7 +169,7 @@ class OrderWithRequests(OrderInShipments):
                 self.touch(line)
         self.shipments = without_the_empty(self.shipments, self.lines)
         if any(line.shipped for line in self.lines):
-            self.status = delivered_status(shipped_status(self.lines), self.shipments)
+            self.status = returned_status(delivered_status(shipped_status(self.lines), self.shipments), self.lines)
 
     @applies(events.OrderLinesCancellationRefused)
     def _lines_cancellation_refused(self, event: events.OrderLinesCancellationRefused) -> None:

@@ -46,6 +46,10 @@ class Line(Protocol):
     def open(self) -> int: ...
     @property
     def shipped(self) -> int: ...
+    @property
+    def returned(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
 
 
 class InParcels:
@@ -106,6 +110,12 @@ def delivered_status(status: str, shipments: Shipments) -> str:
 def is_unresolved(shipment: Mapping[str, Any]) -> bool:
     """Whether a shipment is lost or came back, and nobody has decided what becomes of its goods."""
     return shipment["status"] in GONE_WRONG and "resolution" not in shipment
+
+
+def returned_status(status: str, lines: Sequence[Line]) -> str:
+    """The status of an order of which goods came back: `returned` once nothing else is left of what was shipped."""
+    is_all = not any(line.open or line.shipped > line.returned + line.lost for line in lines)
+    return OrderStatus.RETURNED if is_all and any(line.returned for line in lines) else status
 
 
 def shipment_status_of(shipments: Shipments) -> ShipmentStatus:

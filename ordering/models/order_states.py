@@ -1,4 +1,5 @@
 """The states of an order and of its payment, and the state table of an order."""
+# ruff: noqa: E501 - a row of the state table is a line
 
 from typing import Any
 
@@ -17,6 +18,7 @@ class OrderStatus(models.TextChoices):
     PARTIALLY_SHIPPED = "partly_shipped"  # the column has 16 characters, and older code prepared statements for those
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    RETURNED = "returned"
     CANCELLED = "cancelled"
 
 
@@ -71,14 +73,14 @@ SHIPMENT_NAMES = {status.value: status.name.lower() for status in ShipmentStatus
 """The words for the states of a shipment in events, contracts and the API, by the words in which they are stored."""
 
 
-PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, CANCELLED = (
+PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, RETURNED, CANCELLED = (
     status.value for status in OrderStatus
 )
 
-CONFIRMED_STATES = (CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED)
+CONFIRMED_STATES = (CONFIRMED, PARTIALLY_SHIPPED, SHIPPED, DELIVERED, RETURNED)
 """The states of an order that was confirmed and not cancelled afterwards."""
 
-ENDED = (DELIVERED, CANCELLED)
+ENDED = (DELIVERED, RETURNED, CANCELLED)
 """The states of an order for which nothing is left to do, unless a carrier finds that a parcel was lost after all."""
 
 _row = by_state(OrderStatus)
@@ -87,34 +89,39 @@ _DUE, _PARTLY = PAYMENT_PENDING, PARTIALLY_SHIPPED  # short, so that a row of th
 ORDER_LIFE = StateTable(
     OrderStatus,
     {
-        # message                           pending    due        confirmed  partly   shipped    delivered  cancelled
-        "await_payment":               _row(_DUE,      IGNORE,    IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
-        "cancel_for_shortage":         _row(CANCELLED, IGNORE,    IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
-        "confirm":                     _row(NOT_YET,   CONFIRMED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    STAY),
-        "cancel_for_declined_payment": _row(NOT_YET,   CANCELLED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
-        "expire":                      _row(CANCELLED, CANCELLED, IGNORE,    IGNORE,  IGNORE,    IGNORE,    IGNORE),
-        "cancel":                      _row(CANCELLED, CANCELLED, STAY,      REFUSE,  REFUSE,    REFUSE,    REFUSE),
-        "complete_cancellation":       _row(NOT_YET,   NOT_YET,   CANCELLED, REFUSE,  REFUSE,    REFUSE,    IGNORE),
-        "reject_cancellation":         _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      IGNORE),
-        "cancel_lines":                _row(REFUSE,    REFUSE,    STAY,      STAY,    REFUSE,    REFUSE,    REFUSE),
-        "cancel_stopped_lines":        _row(NOT_YET,   NOT_YET,   STAY,      STAY,    IGNORE,    IGNORE,    IGNORE),
-        "cancel_rest_under_way":       _row(NOT_YET,   NOT_YET,   NOT_YET,   SHIPPED, IGNORE,    IGNORE,    IGNORE),
-        "cancel_rest_of_delivered":    _row(NOT_YET,   NOT_YET,   NOT_YET,   DELIVERED, IGNORE,  IGNORE,    IGNORE),
-        "reject_lines_cancellation":   _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      IGNORE),
-        "hold":                        _row(STAY,      STAY,      STAY,      STAY,    REFUSE,    REFUSE,    REFUSE),
-        "lift_hold":                   _row(STAY,      STAY,      STAY,      STAY,    STAY,      STAY,      STAY),
-        "settle_hold":                 _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
-        "mark_arranged":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
-        "mark_partly_shipped":         _row(NOT_YET,   NOT_YET,   _PARTLY,   STAY,    IGNORE,    IGNORE,    REFUSE),
-        "mark_shipped":                _row(NOT_YET,   NOT_YET,   SHIPPED,   SHIPPED, IGNORE,    IGNORE,    REFUSE),
-        "mark_partly_delivered":       _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
-        "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, STAY,      REFUSE),
-        "track_shipment":              _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      SHIPPED,   REFUSE),
-        "resolve_shipment":            _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,    STAY,      IGNORE,    REFUSE),
-        "resolve_last_shipment":       _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET, DELIVERED, IGNORE,    REFUSE),
-        "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,    STAY,      STAY,      STAY),
-        "claim":                       _row(STAY,      STAY,      STAY,      STAY,    STAY,      STAY,      STAY),
-        "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,  REFUSE,    STAY,      STAY),
+        # message                           pending    due        confirmed  partly     shipped    delivered  returned  cancelled
+        "await_payment":               _row(_DUE,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel_for_shortage":         _row(CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "confirm":                     _row(NOT_YET,   CONFIRMED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   STAY),
+        "cancel_for_declined_payment": _row(NOT_YET,   CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "expire":                      _row(CANCELLED, CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel":                      _row(CANCELLED, CANCELLED, STAY,      REFUSE,    REFUSE,    REFUSE,    REFUSE,   REFUSE),
+        "complete_cancellation":       _row(NOT_YET,   NOT_YET,   CANCELLED, REFUSE,    REFUSE,    REFUSE,    REFUSE,   IGNORE),
+        "reject_cancellation":         _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     IGNORE),
+        "cancel_lines":                _row(REFUSE,    REFUSE,    STAY,      STAY,      REFUSE,    REFUSE,    REFUSE,   REFUSE),
+        "cancel_stopped_lines":        _row(NOT_YET,   NOT_YET,   STAY,      STAY,      IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel_rest_under_way":       _row(NOT_YET,   NOT_YET,   NOT_YET,   SHIPPED,   IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "cancel_rest_of_delivered":    _row(NOT_YET,   NOT_YET,   NOT_YET,   DELIVERED, IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "reject_lines_cancellation":   _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     IGNORE),
+        "hold":                        _row(STAY,      STAY,      STAY,      STAY,      REFUSE,    REFUSE,    REFUSE,   REFUSE),
+        "lift_hold":                   _row(STAY,      STAY,      STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "settle_hold":                 _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "mark_arranged":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "mark_partly_shipped":         _row(NOT_YET,   NOT_YET,   _PARTLY,   STAY,      IGNORE,    IGNORE,    IGNORE,   REFUSE),
+        "mark_shipped":                _row(NOT_YET,   NOT_YET,   SHIPPED,   SHIPPED,   IGNORE,    IGNORE,    IGNORE,   REFUSE),
+        "mark_partly_delivered":       _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,      STAY,      IGNORE,    STAY,     REFUSE),
+        "mark_delivered":              _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET,   DELIVERED, STAY,      STAY,     REFUSE),
+        "track_shipment":              _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,      STAY,      SHIPPED,   STAY,     REFUSE),
+        "resolve_shipment":            _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,      STAY,      IGNORE,    IGNORE,   REFUSE),
+        "resolve_last_shipment":       _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET,   DELIVERED, IGNORE,    IGNORE,   REFUSE),
+        "note_return":                 _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "mark_partly_returned":        _row(NOT_YET,   NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      IGNORE,   REFUSE),
+        "mark_returned":               _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET,   RETURNED,  RETURNED,  IGNORE,   REFUSE),
+        "withdraw":                    _row(CANCELLED, CANCELLED, STAY,      STAY,      STAY,      STAY,      REFUSE,   REFUSE),
+        "arrange_withdrawal":          _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "claim":                       _row(STAY,      STAY,      STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,    REFUSE,    STAY,      STAY,     STAY),
     },
 )  # fmt: skip
 

@@ -15,6 +15,8 @@ from ordering.policies.saga import lock_orders, lock_orders_and_buyers
 
 @whenever(events.OrderLinesCancellationRequested)
 def publish_lines_cancellation_requested(event: events.OrderLinesCancellationRequested) -> None:
+    if event.cancellation in commands.withdrawals_of(event.order):
+        return  # `OrderWithdrawn` asks for it
     publish(
         contracts.ordering.OrderLinesCancellationRequested(
             order=event.order,

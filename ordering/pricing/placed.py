@@ -55,8 +55,11 @@ class PlacedLine(Struct, frozen=True, omit_defaults=True):
         return Money.of_minor(self.subtotal.minor - self.discount_minor + self.tax_minor, self.unit_price.currency)
 
 
-class PlacedShipping(Struct, frozen=True):
-    """Shipping as a line of an order; `total` is what the buyer pays for it."""
+class PlacedShipping(Struct, frozen=True, omit_defaults=True):
+    """Shipping as a line of an order; `total` is what the buyer pays for it.
+
+    `surcharge_minor` is what the option costs more than the cheapest one, which a withdrawal does not refund.
+    """
 
     option: str
     name: str
@@ -64,6 +67,7 @@ class PlacedShipping(Struct, frozen=True):
     discount: Money
     tax: Money
     total: Money
+    surcharge_minor: int = 0
 
 
 class PlacedDiscount(Struct, frozen=True):

@@ -48,7 +48,10 @@ class PricedLine(Struct, frozen=True, kw_only=True):
 
 
 class PricedShipping(Struct, frozen=True, kw_only=True):
-    """Shipping as a line of the order, with the same amounts as any line."""
+    """Shipping as a line of the order, with the same amounts as any line.
+
+    `surcharge_minor` is what the option costs more than the cheapest one, in minor units.
+    """
 
     option: str
     name: str
@@ -56,6 +59,7 @@ class PricedShipping(Struct, frozen=True, kw_only=True):
     discount: Money
     tax: Money
     total: Money
+    surcharge_minor: int = 0
 
     @property
     def reduced(self) -> Money:

@@ -33,7 +33,13 @@ def add_shipping(order: PricedOrder, asked: Asked, shop: Shop) -> PricedOrder:
         replace(
             order,
             shipping=PricedShipping(
-                option=chosen.option, name=chosen.name, price=chosen.price, discount=zero, tax=zero, total=chosen.price
+                option=chosen.option,
+                name=chosen.name,
+                price=chosen.price,
+                discount=zero,
+                tax=zero,
+                total=chosen.price,
+                surcharge_minor=(chosen.price - min(offer.price for offer in offers)).minor,
             ),
         )
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any
 from uuid import UUID
@@ -152,9 +153,11 @@ def who_is(buyer: BuyerId) -> str:
 
 
 def orders_under_way(buyer: BuyerId) -> list[OrderNumber]:
-    """At most `MOST_NAMED` orders of the buyer that are neither delivered nor cancelled."""
-    unfinished = orders_of(buyer).exclude(status__in=ENDED)
-    return [OrderNumber(number) for number in unfinished.order_by("pk").values_list("pk", flat=True)[:MOST_NAMED]]
+    """At most `MOST_NAMED` orders of the buyer that have not ended, or have an open return or withdrawal."""
+    comes_back = Q(return_facts__isnull=False) | Q(withdrawal_facts__isnull=False)
+    candidates = orders_of(buyer).filter(~Q(status__in=ENDED) | comes_back).order_by("pk")
+    unfinished = (each for each in candidates if each.status not in ENDED or each.has_open_returns)
+    return [OrderNumber(each.number) for each in islice(unfinished, MOST_NAMED)]
 
 
 def orders_to_anonymize(buyer: BuyerId, limit: int) -> list[OrderNumber]:

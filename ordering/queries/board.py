@@ -11,9 +11,11 @@ from integration.read_models.batch import Batch, read_model
 from ordering import events
 from ordering.models import HoldStatus, Order, OrderBoard, OrderStatus, ShipmentStatus, payment_status_of
 from ordering.models.order_prices import amounts_of
+from ordering.models.order_returns import show_withdrawn
 from ordering.models.order_shipments import (
     delivered_status,
     is_open,
+    returned_status,
     shipment_status_of,
     shipped_status,
     with_arranged,
@@ -128,7 +130,7 @@ def _(event: events.OrderLinesCancelled, row: OrderBoard) -> None:
             line["cancelled"] = line.get("cancelled", 0) + units
     row.shipments = without_the_empty(row.shipments, row.shown_lines)
     if any(line["shipped"] for line in row.line_facts):
-        row.status = delivered_status(shipped_status(row.shown_lines), row.shipments)
+        row.status = returned_status(delivered_status(shipped_status(row.shown_lines), row.shipments), row.shown_lines)
 
 
 @show.register
@@ -180,6 +182,35 @@ def _(event: events.OrderReplaced, row: OrderBoard) -> None:
 def _(event: events.OrderShipmentScannedLate, row: OrderBoard) -> None:
     late = {"late_sequence": event.sequence, "is_scanned_late": event.is_open}
     row.shipments = with_facts(row.shipments, event.shipment, **late)
+
+
+@show.register
+def _(event: events.OrderReturnChanged, row: OrderBoard) -> None:
+    row.show_return(event.return_, status=event.status)
+
+
+@show.register
+def _(event: events.OrderGoodsReturned, row: OrderBoard) -> None:
+    row.show_return(event.return_, receipt=event.receipt)
+    for line in row.line_facts:
+        if units := event.quantities.get(line["sku"], 0):
+            line["returned"] = line.get("returned", 0) + units
+    row.status = returned_status(row.status, row.shown_lines)
+
+
+@show.register
+def _(event: events.OrderWithdrawn, row: OrderBoard) -> None:
+    show_withdrawn(row, event)
+
+
+@show.register
+def _(event: events.OrderWithdrawalArranged, row: OrderBoard) -> None:
+    row.show_withdrawal(event.withdrawal, arranged=True, **{"return": event.return_})
+
+
+@show.register
+def _(event: events.OrderWithdrawalSettled, row: OrderBoard) -> None:
+    row.show_withdrawal(event.withdrawal, settled=True)
 
 
 @show.register

@@ -178,6 +178,12 @@ def examples(system: System) -> dict[str, Call]:
             f"returns/{number}-1/receive",
             {"lines": [{"sku": "MUG", "quantity": 1, "disposition": "quarantine"}]},
         ),
+        "POST orders/<number:number>/withdraw": Call(
+            "POST",
+            f"orders/{number}/withdraw",
+            {"lines": [{"sku": "LAMP", "quantity": 1}], "name": "Ada", "email": "ada@example.com"},
+            "buyer",
+        ),
         "POST returns/<number:id>/refuse": Call(
             "POST", f"returns/{system.requested_return}/refuse", {"reason": "used"}
         ),

@@ -120,6 +120,7 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     of_a_shipment = ("dispatch", "deliver", "fail", "return-to-sender", "lose", "resolve")
     changed |= {f"POST shipments/<number:id>/{what}" for what in of_a_shipment}
     changed |= {"POST invoices/<number:number>/refunds"}
+    changed |= {"POST orders/<number:number>/withdraw"}
     changed |= {f"POST returns/<number:id>/{what}" for what in ("approve", "refuse", "receive")}
     for route, operation in operations.items():
         assert ("If-None-Match" in parameters_of(operation)) == (route in read), route

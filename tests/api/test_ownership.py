@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST orders":                            ("ordering",     Statuses(401, 201, 201, 201, 201)),
     "GET orders/<number:number>":             ("ordering",     Statuses(401, 404, 404, 200, 200)),
     "GET orders/<number:number>/timeline":    ("ordering",     Statuses(401, 404, 404, 200, 200)),
+    "POST orders/<number:number>/withdraw":  ("ordering",     Statuses(401, 404, 404, 202, 202)),
     "POST orders/<number:number>/cancel":     ("ordering",     Statuses(401, 404, 404, 202, 202)),
     "POST orders/<number:number>/holds":      ("ordering",     Statuses(401, 403, 403, 403, 202)),
     "DELETE orders/<number:number>/holds/<number:id>": ("ordering", Statuses(401, 403, 403, 403, 202)),

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from api_calls import System, errors_of, kind_of, problem_of
 
+from inventory.models import StockItem
+
 
 @pytest.fixture
 def shipped(system: System, operator: Any, drain: Callable[..., int]) -> str:
@@ -19,6 +21,46 @@ def shipped(system: System, operator: Any, drain: Callable[..., int]) -> str:
 
 def a_return(order: str, **line: Any) -> dict[str, Any]:
     return {"order": order, "lines": [{"sku": "MUG", "quantity": 1, "reason": "damaged", **line}]}
+
+
+def test_a_return_comes_in_two_parts_and_its_lines_are_refunded_to_the_cent(
+    shipped: str, buyer: Any, operator: Any, drain: Callable[..., int]
+) -> None:
+    before = StockItem.objects.get(pk="MUG")
+    asked = buyer.post("/api/v1/returns", a_return(shipped, quantity=2))
+    assert asked.status_code == 201, asked.content
+    path = asked.headers["Location"].partition("testserver")[2]
+    assert asked.json() == buyer.get(path).json()
+    assert {name: asked.json()[name] for name in ("order", "status", "fee", "refund", "label")} == {
+        "order": shipped,
+        "status": "requested",
+        "fee": None,
+        "refund": None,
+        "label": None,
+    }
+
+    approved = operator.post(f"{path}/approve", {}, headers={"If-Match": asked.headers["ETag"]})
+    assert (approved.status_code, approved.json()["status"]) == (200, "approved")
+    assert approved.json()["shop_pays_postage"]
+    for disposition in ("restock", "quarantine"):
+        part = {"lines": [{"sku": "MUG", "quantity": 1, "disposition": disposition}]}
+        received = operator.post(f"{path}/receive", part)
+        assert (received.status_code, received.json()["status"]) == (200, "received"), received.content
+        drain()
+
+    closed = buyer.get(path).json()
+    line = next(line for line in buyer.get(f"/api/v1/orders/{shipped}").json()["lines"] if line["sku"] == "MUG")
+    after = StockItem.objects.get(pk="MUG")
+    assert (closed["status"], closed["refund"]) == ("closed", line["total"])
+    assert [line["restocked"] for line in closed["lines"]] == [line["quarantined"] for line in closed["lines"]] == [1]
+    assert (after.on_hand - before.on_hand, after.quarantined - before.quarantined) == (1, 1)
+    movements = operator.get("/api/v1/stock/MUG/movements?page_size=2").json()["results"]
+    assert [(each["kind"], each["reference"]) for each in movements] == [
+        ("came_back_to_quarantine", f"{closed['id']}-2"),
+        ("came_back", f"{closed['id']}-1"),
+    ]
+    refunded = operator.get(f"/api/v1/invoices/I{shipped[1:]}").json()["refunded"]
+    assert refunded == closed["refund"]
 
 
 @pytest.mark.parametrize(
@@ -122,3 +164,63 @@ def test_returns_are_listed_and_filtered(shipped: str, buyer: Any, stranger: Any
     assert ids(buyer, f"?updated_after={own['updated_at']}") == [own["id"]]
     assert stranger.get(f"/api/v1/returns/{own['id']}").status_code == 404
     assert errors_of(buyer.get("/api/v1/returns?status=eaten")) == {("#/status", "invalid_choice")}
+
+
+# --- Withdrawal ---
+
+
+def test_a_buyer_withdraws_from_what_was_delivered_and_from_the_rest(
+    shipped: str, buyer: Any, operator: Any, drain: Callable[..., int]
+) -> None:
+    declared = buyer.post(f"/api/v1/orders/{shipped}/withdraw", {})
+    assert declared.status_code == 202, declared.content
+    (withdrawal,) = declared.json()["withdrawals"]
+    assert (withdrawal["status"], len(withdrawal["lines"])) == ("declared", 2)
+    drain()
+    order = buyer.get(f"/api/v1/orders/{shipped}").json()
+    assert order["returns"] == [{"id": f"{shipped}-1", "status": "approved"}]
+    lines = [{"sku": "MUG", "quantity": 2}, {"sku": "LAMP", "quantity": 1}]
+    part = {"lines": [{**line, "disposition": "restock"} for line in lines]}
+    fee = {"amount": "1.00", "currency": "USD"}
+    path = f"/api/v1/returns/{shipped}-1/receive"
+    assert kind_of(operator.post(path, {**part, "fee": fee})) == "fee_not_allowed"
+    assert operator.post(path, part).status_code == 200
+    drain()
+    order = buyer.get(f"/api/v1/orders/{shipped}").json()
+    assert (order["status"], order["payment"]["status"]) == ("returned", "refunded")
+    assert [each["status"] for each in order["withdrawals"]] == ["settled"]
+    assert [line["returned"] for line in order["lines"]] == [2, 1]
+    listed = buyer.get("/api/v1/orders?status=returned").json()["results"]
+    assert listed == [order]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"lines": []}, ("#/lines", "empty")),
+        ({"lines": [{"sku": "MUG", "quantity": 0}]}, ("#/lines/0/quantity", "min_value")),
+        ({"lines": [{"sku": "ATLAS", "quantity": 1}]}, ("#/lines/0/sku", "not_ordered")),
+        ({"email": "nonsense"}, ("#/email", "invalid")),
+        ({"email": 7}, ("#/email", "invalid")),
+        ({"name": "x" * 201}, ("#/name", "max_length")),
+        ({"reason": "bored"}, ("#/reason", "unknown_field")),
+    ],
+)
+def test_a_bad_withdrawal_names_its_field(
+    system: System, buyer: Any, all_rows: Callable[[], object], body: dict[str, Any], error: tuple[str, str]
+) -> None:
+    before = all_rows()
+    assert errors_of(buyer.post(f"/api/v1/orders/{system.order}/withdraw", body)) == {error}
+    assert all_rows() == before
+
+
+def test_a_withdrawal_that_conflicts_with_the_order_changes_nothing(
+    system: System, buyer: Any, stranger: Any, all_rows: Callable[[], object]
+) -> None:
+    path = f"/api/v1/orders/{system.order}/withdraw"
+    before = all_rows()
+    beyond = buyer.post(path, {"lines": [{"sku": "MUG", "quantity": 3}]})
+    assert (beyond.status_code, kind_of(beyond)) == (409, "nothing_to_withdraw")
+    assert stranger.post(path, {}).status_code == 404
+    assert buyer.post(path, {}, headers={"If-Match": '"1"'}).status_code == 412
+    assert all_rows() == before

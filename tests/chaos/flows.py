@@ -364,6 +364,30 @@ def _claim(world: World) -> None:
     assert claimed.status_code == 200, claimed.content
 
 
+def _ask_for_a_return(world: World) -> None:
+    body = {"order": world.order, "lines": [{"sku": "MUG", "quantity": 2, "reason": "damaged"}]}
+    assert world.post("/returns", body).status_code == 201
+    assert world.post(f"/returns/{world.order}-1/approve", {}, by="operator").status_code == 200
+
+
+def _receive(disposition: str) -> Callable[[World], None]:
+    def receive(world: World) -> None:
+        body = {"lines": [{"sku": "MUG", "quantity": 1, "disposition": disposition}]}
+        assert world.post(f"/returns/{world.order}-1/receive", body, by="operator").status_code == 200
+
+    return receive
+
+
+def _withdraw(world: World) -> None:
+    assert world.post(f"/orders/{world.order}/withdraw", {}).status_code == 202
+
+
+def _receive_the_rest(world: World) -> None:
+    """Receive the mug that had left before the withdrawal."""
+    body = {"lines": [{"sku": "MUG", "quantity": 1, "disposition": "quarantine"}]}
+    assert world.post(f"/returns/{world.order}-1/receive", body, by="operator").status_code == 200
+
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -470,6 +494,25 @@ FLOWS = {
             *(Step("cancel with a voucher", _cancel), settle("settle without the voucher")),
         ),
         frozenset({"cancelled by_buyer refunded"}),
+    ),
+    "return_in_two_parts": Flow(
+        "The buyer sends goods back in two parcels: one unit is restocked, the other goes to quarantine.",
+        (
+            *(*PAID, Step("dispatch", _dispatch), settle(), Step("deliver", _deliver), settle()),
+            *(Step("ask for a return", _ask_for_a_return), settle("settle the request")),
+            *(Step("receive a part", _receive("restock")), settle("settle a part")),
+            *(Step("receive the rest", _receive("quarantine")), settle("settle the rest")),
+        ),
+        frozenset({"delivered paid"}),
+    ),
+    "withdraw": Flow(
+        "The buyer withdraws after a part has left: the rest is stopped, and the part comes back.",
+        (
+            *(*PAID, Step("dispatch a part", _dispatch_a_part), settle()),
+            *(Step("withdraw", _withdraw), settle("settle the withdrawal")),
+            *(Step("receive what had left", _receive_the_rest), settle("settle what came back")),
+        ),
+        frozenset({"returned refunded"}),
     ),
     "refund_in_part": Flow(
         "An operator gives some of the money back.",

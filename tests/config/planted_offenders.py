@@ -134,6 +134,21 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "fulfillment.lost_goods_are_counted": {
         "what is lost is not counted": "UPDATE fulfillment_fulfillmentline SET lost = 1 WHERE dispatched > 0",
     },
+    "fulfillment.what_comes_back_had_left": {
+        "what comes back is in no return": "UPDATE fulfillment_fulfillmentline SET return_asked = return_asked + 1",
+        "more comes back than had left": "UPDATE fulfillment_fulfillmentline SET dispatched = return_asked + lost - 1",
+    },
+    "process.what_came_back_is_the_same_everywhere": {
+        "the order counts other units": "UPDATE ordering_orderline SET returned = returned + 1",
+        "other units are in the stock": "UPDATE fulfillment_returnline SET restocked = restocked + 1",
+        "other units are in quarantine": "UPDATE fulfillment_returnline SET quarantined = quarantined + 1",
+    },
+    "process.what_came_back_is_settled": {
+        "there is no such order": of_no_order("fulfillment_return"),
+        "it has no lines": "DELETE FROM fulfillment_returnline",
+        "it is complete and not closed": "UPDATE fulfillment_return SET status = 'received'",
+        "it is closed and not complete": "UPDATE fulfillment_returnline SET quantity = quantity + 1",
+    },
     "inventory.on_hand_is_what_moved": {
         "on hand is not what moved": "UPDATE inventory_stockitem SET on_hand = on_hand + 1",
         "quarantined is not what moved": "UPDATE inventory_stockitem SET quarantined = quarantined + 1",

@@ -16,9 +16,11 @@ from billing.commands import refund_in_part
 from billing.models import invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
+from fulfillment.events import ReceivedLine
+from fulfillment.models.return_policy import ReturnReason
 from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, ReturnId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.gateways.mail_files import Letter
 from integration.history.append_only import histories, unprotect
@@ -66,6 +68,11 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     fulfillment.deliver_shipment(shipment)
     drain()
     leave_carts()
+    asked = [(Sku("MUG"), 2, ReturnReason.DAMAGED), (Sku("LAMP"), 1, ReturnReason.DAMAGED)]
+    returned = ReturnId(fulfillment.request_return(delivered, asked).id)
+    fulfillment.approve_return(returned)
+    restock, quarantine = ReceivedLine(Sku("MUG"), 1, "restock"), ReceivedLine(Sku("MUG"), 1, "quarantine")
+    fulfillment.receive_return(returned, [restock, quarantine, ReceivedLine(Sku("LAMP"), 1, "missing")])
     drain()
     refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
     catch_up_all()

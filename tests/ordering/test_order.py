@@ -1,6 +1,7 @@
 """An order obeys its state table and its other rules in every state, for every message."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,8 +18,11 @@ from integration.domain.identifiers import (
     HoldId,
     OrderNumber,
     PaymentId,
+    ReceiptId,
+    ReturnId,
     ShipmentId,
     Sku,
+    WithdrawalId,
     guest_of_cart,
 )
 from integration.domain.money import Money
@@ -49,6 +53,8 @@ NUMBER, PAYMENT = OrderNumber("R-1"), PaymentId("P-1-1")
 GUEST = guest_of_cart(CartId("8f14e45f-ceea-467f-a9e2-6f1c2d3b4a5e"))
 SHIPMENT, SECOND = ShipmentId("S-1-1"), ShipmentId("S-1-2")
 CANCELLATION, HOLD = CancellationId("C-1-1"), HoldId("H-1-1")
+RETURN, RECEIPT, WITHDRAWAL = ReturnId("R-1-1"), ReceiptId("R-1-1-1"), WithdrawalId("W-1-1")
+SOON = datetime(2030, 1, 1, tzinfo=UTC)
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 MUGS = Item(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
 LAMP = Item(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
@@ -108,6 +114,38 @@ def _cancelled_after_payment() -> Order:
     return order
 
 
+def _returned() -> Order:
+    order = _delivered()
+    _take_back(order)
+    return order
+
+
+def _take_back(order: Order, **units: int) -> None:
+    """Take back these units, or all that were shipped."""
+    has = {Sku(line.sku): line.shipped - line.returned for line in order.lines}
+    order.mark_returned(RETURN, RECEIPT, {Sku(sku): n for sku, n in units.items()} or has)
+
+
+def _take_back_all(order: Order) -> None:
+    """Take back all that was shipped; in most states there are other goods, too."""
+    if order.status in ("shipped", "delivered"):
+        _take_back(order)
+    else:
+        order.accepts("mark_returned")
+
+
+def _withdraw(order: Order) -> None:
+    order.withdraw({Sku("MUG"): 2, Sku("LAMP"): 1}, moment=SOON, refund_due_at=SOON)
+
+
+def _arrange_withdrawal(order: Order) -> None:
+    """Arrange a withdrawal; in this state it could perhaps not be declared."""
+    declared = {"at": "2030-01-01T00:00:00+00:00", "refund_due_at": "2030-01-15T00:00:00+00:00", "lines": {"MUG": 1}}
+    known = {WITHDRAWAL: {"return": None, "settled": False, **declared}}
+    order.withdrawal_facts = {**known, **(order.withdrawal_facts or {})}
+    order.arrange_withdrawal(WITHDRAWAL, RETURN)
+
+
 IN_STATE: dict[str, Callable[[], Order]] = {
     "pending": _placed,
     "payment_pending": _awaiting_payment,
@@ -115,6 +153,7 @@ IN_STATE: dict[str, Callable[[], Order]] = {
     "partly_shipped": _partially_shipped,
     "shipped": _shipped,
     "delivered": _delivered,
+    "returned": _returned,
     "cancelled": _cancelled_after_payment,
 }
 
@@ -196,6 +235,11 @@ SEND: dict[str, Callable[[Order], object]] = {
     "track_shipment": lambda order: order.track_shipment(SHIPMENT, "delivery_failed", 1),
     "resolve_shipment": _resolve,
     "resolve_last_shipment": _resolve_last,
+    "note_return": lambda order: order.note_return(RETURN, "approved"),
+    "mark_partly_returned": lambda order: _take_back(order, MUG=1),
+    "mark_returned": _take_back_all,
+    "withdraw": _withdraw,
+    "arrange_withdrawal": _arrange_withdrawal,
     "record_refund": lambda order: order.record_refund(order.paid),
     "claim": lambda order: order.claim(BuyerId("U-7")),
     "anonymize": lambda order: order.anonymize(),
@@ -269,16 +313,19 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
         assert bool(order.cancellation_reason) == (order.status == "cancelled")
         shipped, ordered = sum(line.shipped for line in order.lines), sum(line.quantity for line in order.lines)
         left = ordered - shipped - sum(line.cancelled for line in order.lines)
-        assert (order.status in ("shipped", "delivered")) == (shipped > 0 and not left)
+        assert (order.status in ("shipped", "delivered", "returned")) == (shipped > 0 and not left)
         assert (order.status == "partly_shipped") == (shipped > 0 and left > 0)
         assert all(order.delivered.get(line.sku, 0) <= line.shipped <= line.quantity for line in order.lines)
         assert all(line.open >= 0 for line in order.lines)
-        assert (order.status == "delivered") == (not left and sum(order.delivered.values()) == shipped > 0)
+        returned = sum(line.returned for line in order.lines)
+        assert (order.status == "returned") == (not left and returned == shipped > 0)
+        is_delivered = not left and sum(order.delivered.values()) == shipped > returned
+        assert (order.status == "delivered") == is_delivered
         assert order.status not in CONFIRMED_STATES or order.paid == order.total
     assert order.version == len(order.recorded_events)
 
 
-@given(st.sampled_from(sorted(IN_STATE)), st.sampled_from(sorted(SEND.keys() - {"cancel_lines", "hold"})))
+@given(st.sampled_from(sorted(IN_STATE)), st.sampled_from(sorted(SEND.keys() - {"cancel_lines", "hold", "withdraw"})))
 def test_a_message_sent_twice_takes_effect_once(state: str, message: str) -> None:
     order = IN_STATE[state]()
     try:

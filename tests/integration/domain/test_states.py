@@ -27,7 +27,7 @@ LIGHT = StateTable(
 )
 
 LIVES = {
-    "order": (ORDER_LIFE, {"cancelled"}),
+    "order": (ORDER_LIFE, {"returned", "cancelled"}),
     "reservation": (RESERVATION_LIFE, {"shipped", "released", "expired", "refused"}),
     "invoice": (INVOICE_LIFE, {"refunded", "void"}),
     "payment": (PAYMENT_LIFE, {"succeeded"}),
