@@ -1,5 +1,6 @@
 """REST views of returns: a buyer asks for them and sees their own, staff decide and receive."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import django_filters
@@ -22,6 +23,7 @@ from integration.domain.metadata import join_story
 from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, versions_expected
 from integration.rest.fields import Choice, Input, MoneyField, SkuField, Text, WholeNumber
 from integration.rest.filters import UpdatedAfter
+from integration.rest.guests import FOR_GUESTS, guest_of
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View, is_staff_with, staff_with
 
@@ -99,12 +101,19 @@ class ReturnView(View):
         found = queries.changed_returns() if is_polled else Return.objects.all()
         if is_staff_with(self.request.user, "fulfillment.view_return"):
             return found
-        return found.filter(order__in=orders().of(self.request.user))
+        return found.filter(order__in=self.own_orders)
+
+    @property
+    def own_orders(self) -> Iterable[OrderNumber]:
+        """The caller's own orders; of a guest the one order that the access token opens."""
+        guest = guest_of(self.request)
+        return [guest.order] if guest else orders().of(self.request.user)
 
 
 class Returns(ReturnView):
     """The list of returns."""
 
+    authentication_classes = FOR_GUESTS
     permission_classes = (IsAuthenticated,)
     filterset_class = ReturnFilter
     serializer_class = ReturnInput
@@ -125,7 +134,7 @@ class Returns(ReturnView):
         """
         wanted = self.valid(request)
         order = OrderNumber(wanted["order"])
-        if not is_staff_with(request.user, "fulfillment.change_return") and order not in orders().of(request.user):
+        if not is_staff_with(request.user, "fulfillment.change_return") and order not in self.own_orders:
             if is_staff_with(request.user, "fulfillment.view_return"):
                 self.permission_denied(
                     request, "This requires a staff user with the permission fulfillment.change_return."
@@ -140,6 +149,7 @@ class Returns(ReturnView):
 class OneReturn(ReturnView):
     """One return."""
 
+    authentication_classes = FOR_GUESTS
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(responses=ReturnOutput, parameters=READING)

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.rest.etags import CHANGING, etag, versions_expected
 from integration.rest.fields import Input, SkuField, Text, WholeNumber
+from integration.rest.guests import FOR_GUESTS
 from integration.rest.idempotency import idempotent
 from ordering import commands
 from ordering.api.cancellation import MayCancel
@@ -38,6 +39,7 @@ class WithdrawalInput(Input):
 class Withdraw(OrderView):
     """A buyer's withdrawal from an order."""
 
+    authentication_classes = FOR_GUESTS
     permission_classes = (IsAuthenticated, MayCancel)
     serializer_class = WithdrawalInput
 
