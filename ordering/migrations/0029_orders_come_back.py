@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ordering', '0026_cancelled_lines_and_holds_on_the_board'),
+        ('ordering', '0028_board_needs_human'),
     ]
 
     operations = [
