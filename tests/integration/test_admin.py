@@ -98,7 +98,7 @@ def _voucher_and_cart() -> str:
 
 @pytest.fixture
 def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> Callable[[], None]:
-    """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, and just placed; and a cart."""
+    """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, just placed; and a cart."""
 
     def create() -> None:
         delivered, refunded = placed(vouchers=[_voucher_and_cart()]), placed()
