@@ -45,5 +45,6 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
         "OrderStatus": "ordering.models.OrderStatus",
         "RefundStatus": "billing.models.RefundStatus",
         "ShipmentStatus": "fulfillment.models.ShipmentStatus",
+        "VoucherKind": "ordering.api.vouchers.KINDS",
     },
 }
