@@ -50,7 +50,7 @@ class CartOutput(serializers.Serializer):
     """A cart at today's prices. Without an address it has no shipping and no tax."""
 
     id = serializers.CharField(source="cart.id")
-    token = serializers.CharField(read_only=True, required=False, help_text="Guests only, and only when it is opened.")
+    token = serializers.CharField(required=False, help_text="Guests only, and only when it is opened.")
     status = serializers.ChoiceField(choices=CartStatus.choices, source="cart.status")
     lines = CartLineOutput(many=True)
     vouchers = CartVoucherOutput(many=True)
