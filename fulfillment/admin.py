@@ -2,12 +2,13 @@
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
+from fulfillment.models.shipment_states import GONE_WRONG
 from integration.admin.columns import NOTHING, address, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
@@ -55,6 +56,39 @@ class Dispatch(Question):
         return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
 
 
+class Reason(Question):
+    """The form that asks for a reason, which may be empty."""
+
+    reason = forms.CharField(max_length=500, required=False)
+
+    def left(self, row: Shipment) -> str:
+        return f"{row.get_status_display()}, with {row.carrier} as {row.tracking_number}, for {recipient_of(row)}"
+
+
+class Resolve(Question):
+    """The form that asks what becomes of goods that are lost or came back."""
+
+    resolution = forms.ChoiceField(choices=[("refund", "refund"), ("send_again", "send again")])
+
+    def left(self, row: Shipment) -> str:
+        return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
+
+
+class NeedsHuman(admin.SimpleListFilter):
+    """A filter for the shipments about which a person has to decide."""
+
+    title = "needs a person"
+    parameter_name = "needs_human"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Shipment]) -> QuerySet[Shipment]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(Q(scanned_too_late=True) | Q(status__in=GONE_WRONG, resolution=""))
+
+
 @admin.register(Shipment)
 class ShipmentAdmin(StoryAdmin):
     """Shipments: one for each confirmed order, and one more for each part that was left when another was sent."""
@@ -69,17 +103,32 @@ class ShipmentAdmin(StoryAdmin):
         moment("created_at", "arranged"),
         moment("updated_at"),
     )
-    list_filter = ("status",)
+    list_filter = ("status", NeedsHuman)
     date_hierarchy = "created_at"
     search_fields = ("tracking_number__folded__contains", "id__contains", "recipient_name__folded")
     search_help_text = "An identifier, an order's number, a tracking number, a recipient, or the id of a story."
     identifiers = ("id", "order")
-    actions = ("dispatch_shipments", "deliver_shipments")
-    messages_by_action = {"dispatch_shipments": "dispatch", "deliver_shipments": "deliver"}
+    actions = (
+        "dispatch_shipments",
+        "deliver_shipments",
+        "fail_shipments",
+        "return_shipments",
+        "lose_shipments",
+        "resolve_shipments",
+    )
+    messages_by_action = {
+        "dispatch_shipments": "dispatch",
+        "deliver_shipments": "deliver",
+        "fail_shipments": "fail",
+        "return_shipments": "return_to_sender",
+        "lose_shipments": "lose",
+        "resolve_shipments": "resolve",
+    }
     inlines = (LineInline,)
     fieldsets = (
         (None, {"fields": (("id", "order", "status"), address("recipient"))}),
-        ("On its way", {"fields": (("carrier", "tracking_number"),)}),
+        ("On its way", {"fields": (("carrier", "tracking_number"), "all_scans_in_order")}),
+        ("Lost, or came back", {"fields": (("resolution", "scanned_too_late"),)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
@@ -90,6 +139,14 @@ class ShipmentAdmin(StoryAdmin):
         """The recipient's name, city and country."""
         return recipient_of(shipment)
 
+    @admin.display(description="scans")
+    def all_scans_in_order(self, shipment: Shipment) -> str:
+        """The scans by the carrier's time, one a line."""
+        scans = sorted(shipment.all_scans, key=lambda scan: scan.precedence)
+        return (
+            "\n".join(f"{scan.at:%Y-%m-%d %H:%M} {scan.status} {scan.id or '(operator)'}" for scan in scans) or NOTHING
+        )
+
     @admin.action(description="Dispatch …", permissions=["act"])
     def dispatch_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
         """Record that a carrier took the chosen shipments."""
@@ -99,6 +156,26 @@ class ShipmentAdmin(StoryAdmin):
     def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> None:
         """Record that the recipients received the chosen shipments."""
         self.perform(request, self.not_too_many(request, chosen), _deliver)
+
+    @admin.action(description="Delivery failed …", permissions=["act"])
+    def fail_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Record that the carrier could not deliver the chosen shipments."""
+        return self.ask(request, chosen, "fail_shipments", Reason, _fail)
+
+    @admin.action(description="Came back …", permissions=["act"])
+    def return_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Record that the carrier brought the chosen shipments back."""
+        return self.ask(request, chosen, "return_shipments", Reason, _return)
+
+    @admin.action(description="Lost …", permissions=["act"])
+    def lose_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Record that the carrier lost the chosen shipments."""
+        return self.ask(request, chosen, "lose_shipments", Reason, _lose)
+
+    @admin.action(description="Resolve …", permissions=["act"])
+    def resolve_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Decide what becomes of the goods of the chosen shipments, which are lost or came back."""
+        return self.ask(request, chosen, "resolve_shipments", Resolve, _resolve)
 
 
 @admin.register(FulfillmentOrder)
@@ -129,3 +206,24 @@ def _dispatch(shipment: Shipment, question: Dispatch) -> str:
 def _deliver(shipment: Shipment) -> str:
     commands.deliver_shipment(ShipmentId(shipment.id))
     return f"{shipment} is delivered"
+
+
+def _fail(shipment: Shipment, question: Reason) -> str:
+    commands.fail_shipment(ShipmentId(shipment.id), question.cleaned_data["reason"])
+    return f"{shipment} was not delivered"
+
+
+def _return(shipment: Shipment, question: Reason) -> str:
+    commands.return_to_sender(ShipmentId(shipment.id), question.cleaned_data["reason"])
+    return f"{shipment} came back"
+
+
+def _lose(shipment: Shipment, question: Reason) -> str:
+    commands.lose_shipment(ShipmentId(shipment.id), question.cleaned_data["reason"])
+    return f"{shipment} is lost"
+
+
+def _resolve(shipment: Shipment, question: Resolve) -> str:
+    resolution = question.cleaned_data["resolution"]
+    commands.resolve_shipment(ShipmentId(shipment.id), resolution)
+    return f"{shipment} is resolved: {resolution.replace('_', ' ')}"

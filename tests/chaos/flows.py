@@ -181,6 +181,10 @@ class World:
         """Record that a shipment of the order arrived; returns the response."""
         return self.post(f"/shipments/S{self.order[1:]}-{parcel}/deliver", {}, by="operator")
 
+    def report(self, what: str, body: dict[str, Any] | None = None) -> Any:
+        """Say what became of the order's shipment; returns the response."""
+        return self.post(f"/shipments/S{self.order[1:]}-1/{what}", body or {}, by="operator")
+
     def cancel(self, lines: dict[str, int] | None = None) -> Any:
         """Request the cancellation of the order, or only of these units of it; returns the response."""
         body: dict[str, Any] = {"reason": "changed my mind"}
@@ -275,6 +279,22 @@ def _dispatch_a_part_and_the_rest_if_possible(world: World) -> None:
         _dispatch_the_rest(world)
         drain(timeout=TIMEOUT)
         _deliver_both(world)
+
+
+def _lose(world: World) -> None:
+    assert world.report("lose").status_code == 200
+
+
+def _resolve(world: World, resolution: str) -> None:
+    assert world.report("resolve", {"as": resolution}).status_code == 200
+
+
+def _send_again(world: World) -> None:
+    _resolve(world, "send_again")
+
+
+def _refund_what_was_lost(world: World) -> None:
+    _resolve(world, "refund")
 
 
 def _cancel(world: World) -> None:
@@ -513,6 +533,22 @@ FLOWS = {
             *(Step("receive what had left", _receive_the_rest), settle("settle what came back")),
         ),
         frozenset({"returned refunded"}),
+    ),
+    "lose_and_send_again": Flow(
+        "The carrier loses the parcel, and its goods are sent again with an order that costs nothing.",
+        (
+            *(*PAID, Step("dispatch", _dispatch), settle(), Step("lose", _lose), settle()),
+            *(Step("send again", _send_again), settle("settle sent again")),
+        ),
+        frozenset({"delivered paid"}),
+    ),
+    "lose_and_refund": Flow(
+        "The carrier loses the parcel, and the buyer is refunded.",
+        (
+            *(*PAID, Step("dispatch", _dispatch), settle(), Step("lose", _lose), settle()),
+            *(Step("refund what was lost", _refund_what_was_lost), settle("settle the refund of what was lost")),
+        ),
+        frozenset({"delivered refunded"}),
     ),
     "refund_in_part": Flow(
         "An operator gives some of the money back.",

@@ -21,6 +21,8 @@ from billing.gateways import Booked, CallBack, Declined, signatures
 from billing.gateways.sandbox.adapter import SIGNATURE_HEADER
 from billing.models import MoreThanIsLeft, Payment, Refund, invoice_of
 from config.verification import verify
+from fulfillment.models import Shipment
+from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.errors import DomainError
@@ -76,6 +78,38 @@ def an_access_token_opens_one_order() -> str | None:
             headers = {"Authorization": f"Bearer {token}"}
             opened.append(client.get(f"/api/v1/orders/{number}", headers=headers).status_code)
     return None if opened == [200, 404, 404, 200] else f"the tokens of two orders opened {opened}"
+
+
+def a_lost_parcel_is_decided_about_once() -> str | None:
+    """Lose a parcel, and decide to send it again and to refund it: only the first decision counts."""
+    world = _lost()
+    statuses = [world.report("resolve", {"as": each}).status_code for each in ("send_again", "refund")]
+    drain(timeout=TIMEOUT)
+    return _offenders() or (None if statuses == [200, 409] else f"two decisions were responded to with {statuses}")
+
+
+def a_late_scan_changes_nothing() -> str | None:
+    """Lose a parcel, refund it, and let the carrier find it: the order stays as it was, and a task is open."""
+    world = _lost()
+    world.report("resolve", {"as": "refund"})
+    drain(timeout=TIMEOUT)
+    before = world.end
+    shipment = Shipment.objects.get(order=world.order)
+    with unit_of_work() as work:
+        work.get(Shipment, shipment.pk).scan("late", "delivered", clock.now())
+    drain(timeout=TIMEOUT)
+    after = Shipment.objects.get(pk=shipment.pk)
+    if (after.status, after.needs_human, world.end) != ("lost", True, before):
+        return f"after a late scan the shipment is {after.status} and its order {world.end}"
+    return _offenders()
+
+
+def _lost() -> World:
+    """An order whose parcel is lost."""
+    world = World("own")
+    for step in FLOWS["lose_and_refund"].steps[:-2]:
+        step.run(world)
+    return world
 
 
 def _client(username: str) -> APIClient:

@@ -26,7 +26,8 @@ from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
 from fulfillment import events as shipment_events
-from fulfillment.models import FulfillmentOrder, Shipment
+from fulfillment.models import STORED, FulfillmentOrder, Shipment
+from fulfillment.models.tracking import Scan, latest
 from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
 from integration.aggregates.aggregate import Aggregate
@@ -86,6 +87,17 @@ def replaced(target: Any, name: str, by: Any) -> Patch:
 
 
 # --- What each bug does wrong ---
+
+
+def decide_again(self: Shipment) -> None:
+    """Let a second decision about a lost parcel count, too."""
+
+
+def obey_every_scan(self: Shipment, scan: Scan, note: str) -> None:
+    """Change the status by a scan that came after the decision about the parcel."""
+    self.record(shipment_events.ShipmentScanned(**self._ids, scan=scan.id, status=scan.status, at=scan.at, note=note))
+    if (status := STORED[latest(self.all_scans)]) != self.status:
+        self._change_status(status)
 
 
 def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) -> None:
@@ -463,6 +475,16 @@ BUGS = [
         "token of one order opens another",
         replaced(order_views, "own_orders", open_every_order),
         check=own_checks.an_access_token_opens_one_order,
+    ),
+    Bug(
+        "lost goods refunded and sent again",
+        replaced(Shipment, "_require_unresolved", decide_again),
+        check=own_checks.a_lost_parcel_is_decided_about_once,
+    ),
+    Bug(
+        "a late scan moves a resolved shipment",
+        replaced(Shipment, "_add_scan", obey_every_scan),
+        check=own_checks.a_late_scan_changes_nothing,
     ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
