@@ -8,8 +8,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,6 +19,9 @@ from api_calls import PASSWORD
 from django.core.management import call_command
 
 from config.wsgi import application
+from integration.domain import clock
+from ordering.commands import create_voucher
+from ordering.models import ShippingRate, TaxRate
 
 PACKAGE = "waybill_client"
 
@@ -29,10 +34,12 @@ class Generated:
         options = {"base_url": "http://testserver", "httpx_args": {"transport": httpx.WSGITransport(app=application)}}
         self._client = client.AuthenticatedClient(token=token, **options) if token else client.Client(**options)
 
-    def __call__(self, operation: str, *path: str, body: dict[str, Any] | None = None, status: int = 200) -> Any:
+    def __call__(
+        self, operation: str, *path: str, body: dict[str, Any] | None = None, status: int = 200, **headers: str
+    ) -> Any:
         """Call an operation such as `orders.orders_create`; returns what its answer was read as."""
         call = importlib.import_module(f"{PACKAGE}.api.{operation}")
-        options: dict[str, Any] = {"client": self._client}
+        options: dict[str, Any] = {"client": self._client, **headers}
         if body is not None:
             takes = call.sync_detailed.__annotations__["body"]
             kind = next(each for each in getattr(takes, "__args__", (takes,)) if hasattr(each, "from_dict"))
@@ -107,6 +114,74 @@ def test_a_generated_client_takes_an_order_to_its_refund(
     drain()
     refunded = buyer("orders.orders_retrieve", placed.number)
     assert refunded.payment.refunded.amount == mugs.total.amount
+
+
+def test_a_generated_client_takes_a_guests_cart_to_a_refund_of_what_came_back(
+    generated: None,
+    operator_client: Generated,
+    operator: Any,
+    shop: object,
+    drain: Callable[..., int],
+    order_body: dict[str, Any],
+) -> None:
+    """A cart with a voucher, two parcels, one line back in two conditions: all books agree to the cent."""
+    TaxRate.objects.create(
+        country="GB", tax_class="standard", percent_thousandths=20_000, valid_from=clock.now().date()
+    )
+    ShippingRate.objects.create(option="standard", name="Standard", currency="USD", price_minor=500)
+    create_voucher("WELCOME", {"kind": "percent", "value": Decimal(10)})
+    before = operator_client("stock.stock_retrieve", "MUG")
+    guest = Generated()
+    cart = guest("carts.carts_create", status=201)
+    token = {"cart_token": cart.token}
+    key = UUID(str(cart.id))
+    for sku, quantity in (("MUG", 3), ("LAMP", 1)):
+        guest("carts.carts_items_update", key, sku, body={"quantity": quantity}, **token)
+    guest("carts.carts_shipping_address_update", key, body=order_body["shipping_address"], **token)
+    guest("carts.carts_shipping_option_update", key, body={"id": "standard"}, **token)
+    priced = guest("carts.carts_vouchers_update", key, "WELCOME", **token)
+    assert [(each.code, each.applied) for each in priced.vouchers] == [("WELCOME", True)]
+
+    paid_by = {"payment_method": "pm_card_visa", "email": "guest@example.com", "expected_total": priced.total.to_dict()}
+    order = guest("carts.carts_checkout_create", key, body=paid_by, status=201, **token)
+    drain()
+    assert order.total == priced.total
+    owner = Generated(order.access_token)
+    number = order.number
+    part = {"carrier": "Royal Mail", "tracking_number": "RM1", "lines": [{"sku": "MUG", "quantity": 3}]}
+    operator_client("shipments.shipments_dispatch_create", f"S{number[1:]}-1", body=part)
+    rest = {"carrier": "Royal Mail", "tracking_number": "RM2"}
+    operator_client("shipments.shipments_dispatch_create", f"S{number[1:]}-2", body=rest)
+    for ordinal in (1, 2):
+        operator_client("shipments.shipments_deliver_create", f"S{number[1:]}-{ordinal}")
+    drain()
+    assert owner("orders.orders_retrieve", number).status == "delivered"
+
+    wanted = {"order": number, "lines": [{"sku": "MUG", "quantity": 3, "reason": "damaged"}]}
+    asked = owner("returns.returns_create", body=wanted, status=201)
+    if asked.status == "requested":
+        operator_client("returns.returns_approve_create", asked.id)
+    received = [
+        {"sku": "MUG", "quantity": 2, "disposition": "restock"},
+        {"sku": "MUG", "quantity": 1, "disposition": "quarantine"},
+    ]
+    operator_client("returns.returns_receive_create", asked.id, body={"lines": received})
+    drain()
+
+    ended = owner("orders.orders_retrieve", number)
+    mugs = next(line for line in ended.lines if line.sku == "MUG")
+    assert (mugs.returned, mugs.delivered) == (3, 3)
+    assert ended.payment.refunded == mugs.total
+    invoice = operator_client("invoices.invoices_retrieve", f"I{number[1:]}")
+    assert [refund.amount for refund in invoice.refunds] == [mugs.total]
+    stock = operator_client("stock.stock_retrieve", "MUG")
+    assert (stock.on_hand, stock.quarantined) == (before.on_hand - 1, 1)
+    moved = {each.kind: each for each in operator_client("stock.stock_movements_list", "MUG").results}
+    assert [(kind, moved[kind].quantity) for kind in ("shipped", "came_back", "came_back_to_quarantine")] == [
+        ("shipped", 3),
+        ("came_back", 2),
+        ("came_back_to_quarantine", 1),
+    ]
 
 
 def _customer() -> dict[str, str]:
