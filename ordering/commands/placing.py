@@ -16,6 +16,7 @@ from integration.storage.order_numbers import next_order_number
 from ordering.commands.vouchers import hold_vouchers, lock_terms_of, require_vouchers
 from ordering.models import MAX_QUANTITY, Buyer, Order, Product, QuantityOutOfBounds, TooManyLines, Voucher
 from ordering.models.order_line import subtotal_of
+from ordering.models.order_requests import HoldReason
 from ordering.pricing import BuyerTerms, Destination, Item, PricedOrder, ShippingProblem, price
 from ordering.queries.shop import shop_for
 
@@ -120,6 +121,8 @@ def place_order(
         )
         Order.require(bool(payment_method) or not order.total, PaymentMethodMissing(pointer="/payment_method"))
         work.add(order)
+        if shipping_address.accepted:
+            order.hold(HoldReason.INCORRECT_ADDRESS, shipping_address.accepted)
         if vouchers:
             hold_vouchers(work, order, email)
     return order

@@ -69,6 +69,7 @@ def test_staff_accept_an_address_without_a_required_part_for_a_reason(
     placed = operator.post(ORDERS, body)
     assert placed.status_code == 201
     assert placed.json()["shipping_address"] == accepted
+    assert [hold["reason"] for hold in placed.json()["holds"]] == ["incorrect_address"]
     assert [(warning["pointer"], warning["code"], warning["detail"]) for warning in placed.json()["warnings"]] == [
         (
             f"#/shipping_address/{part}",
