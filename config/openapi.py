@@ -40,6 +40,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # All these fields are called status: without names, their enums would collide.
     "ENUM_NAME_OVERRIDES": {
+        "CartStatus": "ordering.models.CartStatus",
         "DeliveryStatus": "integration.messaging.models.Status",
         "InvoiceStatus": "billing.models.InvoiceStatus",
         "OrderStatus": "ordering.models.OrderStatus",
