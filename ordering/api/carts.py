@@ -150,7 +150,7 @@ class CartItem(CartView):
         quantity, versions = self.valid(request)["quantity"], tagged_versions(request)
         return self.represented(commands.set_item(CartId(str(id)), self.by, Sku(sku), quantity, versions))
 
-    @extend_schema(request=None, responses=CartOutput, parameters=MAKING)
+    @extend_schema(request=None, responses={200: CartOutput}, parameters=MAKING)
     def delete(self, request: Request, id: Any, sku: str) -> Response:
         """Take a product out of a cart, if it is in it."""
         return self.represented(commands.remove_item(CartId(str(id)), self.by, Sku(sku), tagged_versions(request)))
@@ -183,7 +183,7 @@ class CartOption(CartView):
 class CartVoucher(CartView):
     """A voucher that a cart names."""
 
-    @extend_schema(request=None, responses=CartOutput, parameters=MAKING)
+    @extend_schema(request=None, responses={200: CartOutput}, parameters=MAKING)
     def put(self, request: Request, id: Any, code: str) -> Response:
         """Name a voucher in a cart.
 
@@ -192,7 +192,7 @@ class CartVoucher(CartView):
         self.valid(request)
         return self.represented(commands.name_voucher(CartId(str(id)), self.by, code, tagged_versions(request)))
 
-    @extend_schema(request=None, responses=CartOutput, parameters=MAKING)
+    @extend_schema(request=None, responses={200: CartOutput}, parameters=MAKING)
     def delete(self, request: Request, id: Any, code: str) -> Response:
         """Name a voucher in a cart no longer."""
         return self.represented(commands.drop_voucher(CartId(str(id)), self.by, code, tagged_versions(request)))

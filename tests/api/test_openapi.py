@@ -77,6 +77,7 @@ def test_every_operation_declares_its_authentication(operations: dict[str, Any],
             "GET products",
             "GET products/<sku:sku>",
             "POST webhooks/payments/<slug:provider_name>",
+            "POST webhooks/carriers/<slug:carrier_name>",
             "POST orders/lookup",
         } or (route.partition(" ")[2].startswith("carts") and not route.endswith("/claim"))
         assert ({} in operation["security"]) == is_public, route
@@ -124,7 +125,9 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     items, vouchers = "carts/<uuid:id>/items/<sku:sku>", "carts/<uuid:id>/vouchers/<code:code>"
     changed |= {f"{method} {path}" for method in ("PUT", "DELETE") for path in (items, vouchers)}
     changed |= {f"PUT carts/<uuid:id>/shipping-{what}" for what in ("address", "option")}
-    read |= {"GET carts/<uuid:id>"}
+    read |= {"GET carts/<uuid:id>", "GET vouchers/<sku:code>"}
+    changed |= {"PATCH vouchers/<sku:code>", "POST orders/<number:number>/holds"}
+    changed |= {"DELETE orders/<number:number>/holds/<number:id>"}
     changed |= {"POST orders/<number:number>/withdraw"}
     changed |= {f"POST returns/<number:id>/{what}" for what in ("approve", "refuse", "receive")}
     for route, operation in operations.items():
