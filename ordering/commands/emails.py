@@ -92,7 +92,7 @@ def acknowledge_withdrawal(number: OrderNumber, withdrawal: WithdrawalId, subjec
     with mail_server() as server:
         send_email(
             server,
-            buyer=buyer,
+            buyer=BuyerId(buyer),
             is_wanted=is_wanted,
             to=to,
             subject=subject,
