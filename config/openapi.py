@@ -43,7 +43,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
         "CartStatus": "ordering.models.CartStatus",
         "DeliveryStatus": "integration.messaging.models.Status",
         "InvoiceStatus": "billing.models.InvoiceStatus",
-        "OrderStatus": "ordering.models.OrderStatus",
+        "OrderStatus": "ordering.api.order_status.CHOICES",
         "RefundStatus": "billing.models.RefundStatus",
         "ShipmentStatus": "fulfillment.models.ShipmentStatus",
         "VoucherKind": "ordering.api.vouchers.KINDS",

@@ -11,6 +11,7 @@ from ordering.models import SHIPMENT_NAMES, OrderStatus
 
 NAMES = {status.value: status.name.lower() for status in OrderStatus}
 """Only one is stored in another word: `partially_shipped` does not fit into the column."""
+CHOICES = [*NAMES.values()]
 
 
 class NamedStatusField(serializers.ChoiceField):
