@@ -1,6 +1,6 @@
 """A client that a public generator makes from the OpenAPI document takes an order from placing to a refund.
 
-The generator is `openapi-python-client`. Its client checks each answer against the document as it reads it.
+The generator is `openapi-python-client`. Its client checks each response against the document as it reads it.
 """
 
 import importlib
@@ -37,16 +37,16 @@ class Generated:
     def __call__(
         self, operation: str, *path: str, body: dict[str, Any] | None = None, status: int = 200, **headers: str
     ) -> Any:
-        """Call an operation such as `orders.orders_create`; returns what its answer was read as."""
+        """Call an operation such as `orders.orders_create`; returns what its response was read as."""
         call = importlib.import_module(f"{PACKAGE}.api.{operation}")
         options: dict[str, Any] = {"client": self._client, **headers}
         if body is not None:
             takes = call.sync_detailed.__annotations__["body"]
             kind = next(each for each in getattr(takes, "__args__", (takes,)) if hasattr(each, "from_dict"))
             options["body"] = kind.from_dict(body)
-        answer = call.sync_detailed(*path, **options)
-        assert answer.status_code == status, answer.content
-        return answer.parsed
+        response = call.sync_detailed(*path, **options)
+        assert response.status_code == status, response.content
+        return response.parsed
 
 
 @pytest.fixture(scope="session")
