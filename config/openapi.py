@@ -45,6 +45,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
         "InvoiceStatus": "billing.models.InvoiceStatus",
         "OrderStatus": "ordering.api.order_status.CHOICES",
         "RefundStatus": "billing.models.RefundStatus",
+        "Resolution": "fulfillment.models.RESOLUTIONS",
         "ShipmentStatus": "fulfillment.models.ShipmentStatus",
         "VoucherKind": "ordering.api.vouchers.KINDS",
     },

@@ -1,5 +1,6 @@
 """What clients send to place an order."""
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from integration.rest.fields import (
@@ -47,6 +48,7 @@ class OrderInput(Input):
     )
 
 
+@extend_schema_serializer(component_name="Order")  # the document shows what staff may send
 class OrderByStaffInput(OrderInput):
     """An order to place. It has no prices: the server uses the current prices of the products."""
 
