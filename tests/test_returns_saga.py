@@ -126,7 +126,7 @@ def test_a_fee_and_a_reduction_lower_the_refund(delivered: OrderNumber, drain: D
     assert_valid()
 
 
-def test_a_refused_return_tells_why_and_refunds_nothing(delivered: OrderNumber, drain: Drain) -> None:
+def test_a_refused_return_says_why_and_refunds_nothing(delivered: OrderNumber, drain: Drain) -> None:
     found = fulfillment.request_return(delivered, [(LAMP, 1, ReturnReason.DAMAGED)])
     fulfillment.refuse_return(ReturnId(found.id), "it was used for years")
     drain()

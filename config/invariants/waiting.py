@@ -13,8 +13,8 @@ MOVES_NO_ORDER = (
     *("ordering.notify-buyer-of-failed-delivery", "ordering.notify-buyer-of-loss"),
     *("ordering.notify-buyer-of-replacement", "ordering.note-late-scan", "fulfillment.cancel-label"),
     *("billing.forget-payment-method", "fulfillment.forget-recipient"),
-    *("ordering.tell-buyer-of-approved-return", "ordering.tell-buyer-of-refused-return"),
-    *("ordering.tell-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
+    *("ordering.notify-buyer-of-approved-return", "ordering.notify-buyer-of-refused-return"),
+    *("ordering.notify-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
 

@@ -9,7 +9,7 @@ from ordering.policies.notify_buyer import email_batch
 
 
 @whenever(
-    contracts.fulfillment.ReturnApproved, name="ordering.tell-buyer-of-approved-return", external=True, read=email_batch
+    contracts.fulfillment.ReturnApproved, name="ordering.notify-buyer-of-approved-return", external=True, read=email_batch
 )
 def notify_buyer_of_approved_return(event: contracts.fulfillment.ReturnApproved, emails: EmailBatch) -> None:
     goods = ", ".join(f"{line.quantity} × {line.sku}" for line in event.lines)
@@ -22,14 +22,14 @@ def notify_buyer_of_approved_return(event: contracts.fulfillment.ReturnApproved,
 
 
 @whenever(
-    contracts.fulfillment.ReturnRefused, name="ordering.tell-buyer-of-refused-return", external=True, read=email_batch
+    contracts.fulfillment.ReturnRefused, name="ordering.notify-buyer-of-refused-return", external=True, read=email_batch
 )
 def notify_buyer_of_refused_return(event: contracts.fulfillment.ReturnRefused, emails: EmailBatch) -> None:
     _notify(emails, event.order, f"Your return {event.return_} is refused", f"The reason: {event.reason}")
 
 
 @whenever(
-    contracts.fulfillment.ReturnReceived, name="ordering.tell-buyer-of-received-return", external=True, read=email_batch
+    contracts.fulfillment.ReturnReceived, name="ordering.notify-buyer-of-received-return", external=True, read=email_batch
 )
 def notify_buyer_of_received_return(event: contracts.fulfillment.ReturnReceived, emails: EmailBatch) -> None:
     sentences = []
