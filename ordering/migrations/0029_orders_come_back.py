@@ -25,24 +25,9 @@ class Migration(migrations.Migration):
             name='withdrawal_facts',
             field=models.JSONField(editable=False, null=True),
         ),
-        migrations.AddField(
-            model_name='orderboard',
-            name='return_facts',
-            field=models.JSONField(editable=False, null=True),
-        ),
-        migrations.AddField(
-            model_name='orderboard',
-            name='withdrawal_facts',
-            field=models.JSONField(editable=False, null=True),
-        ),
         migrations.AlterField(
             model_name='order',
             name='status',
             field=models.CharField(choices=[('pending', 'Pending'), ('payment_pending', 'Payment Pending'), ('confirmed', 'Confirmed'), ('partly_shipped', 'Partially Shipped'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('returned', 'Returned'), ('cancelled', 'Cancelled')], db_index=True, default='pending', max_length=16),
-        ),
-        migrations.AlterField(
-            model_name='orderboard',
-            name='status',
-            field=models.CharField(choices=[('pending', 'Pending'), ('payment_pending', 'Payment Pending'), ('confirmed', 'Confirmed'), ('partly_shipped', 'Partially Shipped'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('returned', 'Returned'), ('cancelled', 'Cancelled')], default='pending', max_length=16),
         ),
     ]
