@@ -25,7 +25,11 @@ FOR_GUESTS = {
     "GET orders/<number:number>",
     "GET orders/<number:number>/timeline",
     "POST orders/<number:number>/cancel",
+    "POST orders/<number:number>/withdraw",
     "GET invoices/<number:number>",
+    "GET returns",
+    "POST returns",
+    "GET returns/<number:id>",
 }
 
 
@@ -79,7 +83,12 @@ def test_the_token_opens_no_other_order(guest: Any, system: System, all_rows: Ca
     before = all_rows()
     for path in (f"orders/{system.order}", f"orders/{system.order}/timeline", f"invoices/I{system.order[1:]}"):
         assert kind_of(guest.get(f"{BASE}/{path}")) == "not_found"
-    assert kind_of(guest.post(f"{BASE}/orders/{system.order}/cancel", {})) == "not_found"
+    for what in ("cancel", "withdraw"):
+        assert kind_of(guest.post(f"{BASE}/orders/{system.order}/{what}", {})) == "not_found"
+    assert kind_of(guest.get(f"{BASE}/returns/{system.requested_return}")) == "not_found"
+    wanted = {"order": system.order, "lines": [{"sku": "MUG", "quantity": 1, "reason": "damaged"}]}
+    assert kind_of(guest.post(f"{BASE}/returns", wanted)) == "not_found"
+    assert guest.get(f"{BASE}/returns").json()["results"] == []
     assert all_rows() == before
 
 
