@@ -156,6 +156,9 @@ def product(line: OrderLine) -> Shown:
     return link(Product, line.sku)
 
 
+CANCELLED_UNITS = figure("cancelled")
+
+
 class LineInline(PartInline):
     """The lines of an order, at the prices of the moment it was placed."""
 
@@ -165,10 +168,15 @@ class LineInline(PartInline):
         "name",
         figure("quantity"),
         figure("shipped"),
-        figure("cancelled"),
+        CANCELLED_UNITS,
         amount("unit_price"),
         figure("subtotal"),
     )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        is_whole = obj is not None and not obj.line_cancellations
+        return [each for each in fields if each is not CANCELLED_UNITS] if is_whole else fields
 
 
 @admin.register(Order)
@@ -201,21 +209,20 @@ class OrderAdmin(HoldActions, StoryAdmin):
     inlines = (LineInline,)
     fieldsets = (
         (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
-        (
-            "Cancellation",
-            {"fields": (("cancellation_reason", "cancellation_requested", "note"), "shown_cancellations")},
-        ),
+        ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
         ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
         ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
-        ("Shipping", {"fields": ((address("shipping_address"), "sent"), "shown_holds")}),
+        ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or not (obj.price_details or obj.discount_minor):
-            return fieldsets
-        price = ("shipping_price", "tax", "prices_include_tax", "discount_names")
-        return [*fieldsets, ("Price", {"fields": (price,)})]
+        fieldsets = [*super().get_fieldsets(request, obj)]
+        if obj and (obj.line_cancellations or obj.order_holds):
+            fieldsets.append(("Requests", {"fields": (("shown_cancellations", "shown_holds"),)}))
+        if obj and (obj.price_details or obj.discount_minor):
+            price = ("shipping_price", "tax", "prices_include_tax", "discount_names")
+            fieldsets.append(("Price", {"fields": (price,)}))
+        return fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         texts = {"recipient_name": KT("shipping_address__recipient"), "sent_as": Cast("shipments", TextField())}

@@ -9,7 +9,10 @@ from ordering.policies.notify_buyer import email_batch
 
 
 @whenever(
-    contracts.fulfillment.ReturnApproved, name="ordering.notify-buyer-of-approved-return", external=True, read=email_batch
+    contracts.fulfillment.ReturnApproved,
+    name="ordering.notify-buyer-of-approved-return",
+    external=True,
+    read=email_batch,
 )
 def notify_buyer_of_approved_return(event: contracts.fulfillment.ReturnApproved, emails: EmailBatch) -> None:
     goods = ", ".join(f"{line.quantity} × {line.sku}" for line in event.lines)
@@ -29,7 +32,10 @@ def notify_buyer_of_refused_return(event: contracts.fulfillment.ReturnRefused, e
 
 
 @whenever(
-    contracts.fulfillment.ReturnReceived, name="ordering.notify-buyer-of-received-return", external=True, read=email_batch
+    contracts.fulfillment.ReturnReceived,
+    name="ordering.notify-buyer-of-received-return",
+    external=True,
+    read=email_batch,
 )
 def notify_buyer_of_received_return(event: contracts.fulfillment.ReturnReceived, emails: EmailBatch) -> None:
     sentences = []

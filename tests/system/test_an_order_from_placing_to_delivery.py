@@ -108,6 +108,9 @@ class TestGoodOrder:
                 "status": "delivered",
                 "carrier": "Pigeon Post",
                 "tracking_number": "PP-1",
+                "tracking_url": None,
+                "resolution": None,
+                "replaced_by": None,
                 "lines": [{"sku": COMPASS, "quantity": 3}],
             }
         ]
