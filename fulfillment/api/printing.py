@@ -49,6 +49,7 @@ class LabelPage(Printed):
     """The label of a shipment."""
 
     template = "fulfillment/label.html"
+    problems: ClassVar = {"GET": (409,)}
 
     def coded(self, shipment: Shipment) -> str:
         if not shipment.tracking_number:

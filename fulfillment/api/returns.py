@@ -1,7 +1,7 @@
 """REST views of returns: a buyer asks for them and sees their own, staff decide and receive."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import django_filters
 from django.db.models import QuerySet
@@ -117,6 +117,7 @@ class Returns(ReturnView):
     permission_classes = (IsAuthenticated,)
     filterset_class = ReturnFilter
     serializer_class = ReturnInput
+    problems: ClassVar = {"POST": (404,)}
 
     @extend_schema(responses=ReturnOutput(many=True))
     def get(self, request: Request) -> Response:

@@ -137,7 +137,8 @@ class Schema(AutoSchema):
             422: True,  # for an unknown query parameter
             429: self.view.get_throttles(),
         }
-        return {status for status, possible in statuses.items() if possible}
+        more = getattr(self.view, "problems", {}).get(self.method, ())
+        return {status for status, possible in statuses.items() if possible} | set(more)
 
     def _takes(self, parameter: OpenApiParameter) -> bool:
         return parameter in self.get_override_parameters()

@@ -1,6 +1,6 @@
 """The base class of all API views: token authentication by default, JSON only, strict query parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, TypeVar, cast
@@ -49,6 +49,7 @@ class View(GenericAPIView):
     * `orderings`: the orderings of their list; the first is the default.
     * `unique_by`: a unique field that orders rows with equal values in the ordering.
     * `query_parameters`: the query parameters they accept in addition to filters and pagination. All others are errors.
+    * `problems`: the statuses, by method, of problems that the OpenAPI document cannot derive from the view.
     """
 
     authentication_classes: Sequence[type[BaseAuthentication]] = (BearerToken,)
@@ -56,6 +57,7 @@ class View(GenericAPIView):
     throttle_classes: Sequence[type[BaseThrottle]] = (Throttle,)
     metadata_class = Description
     query_parameters: ClassVar[tuple[str, ...]] = ()
+    problems: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     orderings: ClassVar[tuple[str, ...]] = ("-created_at", "created_at")
     unique_by: ClassVar[str] = "pk"
 

@@ -28,7 +28,7 @@ A_PERCENTAGE = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?$", "ex
 AN_AMOUNT = {"$ref": "#/components/schemas/Money"}
 
 
-@extend_schema_field({"oneOf": [A_PERCENTAGE, AN_AMOUNT, {"type": "null"}]})
+@extend_schema_field({"oneOf": [A_PERCENTAGE, AN_AMOUNT]})
 class ValueField(serializers.Field):
     """What a voucher takes off: a percentage as a decimal string, an amount of money, or null for the shipping."""
 
