@@ -82,7 +82,7 @@ class CartView(View):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a guest without the cart's token, before anything of the cart is looked at."""
         super().initial(request, *args, **kwargs)
-        if "id" in kwargs and self.needs_token(request):
+        if "id" in kwargs and request.method != "OPTIONS" and self.needs_token(request):
             token, cart = request.headers.get("Cart-Token", ""), CartId(str(kwargs["id"]))
             if not commands.opens_cart(token, cart):
                 raise NotFound(f"there is no cart {cart}")
@@ -90,6 +90,10 @@ class CartView(View):
     def needs_token(self, request: Request) -> bool:
         """Whether the caller must show the cart's token."""
         return self.by is None
+
+    def get_object(self) -> Any:
+        """Nothing: OPTIONS describes what a PUT takes, which is the same for every cart."""
+        return None
 
     @property
     def by(self) -> BuyerId | None:
