@@ -76,6 +76,7 @@ class InTransit(WithLabel):
         "return_to_sender": "returned_to_sender",
         "lose": "lost",
     }
+    messages_of_scans: ClassVar[dict[str, str]] = {status: f"scan_{status}" for status in SCANS}
 
     @property
     def quantities(self) -> dict[Sku, int]:
@@ -120,7 +121,7 @@ class InTransit(WithLabel):
             NotAllowed: the shipment has not left, or was cancelled.
             TooManyScans: it has `MAX_SCANS` scans.
         """
-        if any(scan.id == id for scan in self.all_scans) or not self.accepts(f"scan_{status}"):
+        if any(scan.id == id for scan in self.all_scans) or not self.accepts(self.messages_of_scans[status]):
             return
         self._add_scan(Scan(id, status, at), note)
 

@@ -27,10 +27,12 @@ def every_message_is_a_row(app_configs: Any, **kwargs: Any) -> list[CheckMessage
             by_app[apps.get_app_config(model._meta.app_label)].append(model)
     errors: list[CheckMessage] = []
     for app, aggregates in by_app.items():
+        known: set[str] = set()
         for model in aggregates:
-            errors += [_error(message, model.__name__) for message in messages_without_row(model)]
-        rows = {message for model in aggregates for message in _rows(model)}
-        errors += [_error(message, f"any aggregate of {app.label}") for message in sorted(_sent_by_modules(app) - rows)]
+            missing = messages_without_row(model)
+            errors += [_error(message, model.__name__) for message in missing]
+            known |= {*_rows(model), *missing}  # each is reported once
+        errors += [_error(each, f"any aggregate of {app.label}") for each in sorted(_sent_by_modules(app) - known)]
     _tree.cache_clear()  # the process may go on to serve, and does not need the trees again
     return errors
 
@@ -39,13 +41,15 @@ def messages_without_row(model: type[Aggregate]) -> list[str]:
     """The messages that an aggregate's methods pass to `self.accepts` and that its state table lacks, sorted.
 
     A method may pass its own parameter on: `self.accepts(message)`. Then the literals that other methods pass to that
-    method count as messages. Arguments passed by keyword are not looked at.
+    method count as messages. So do those of a variable of the method, those that another method returns, and those of
+    a dict of the class: `self.accepts(self.messages_of_scans[status])`. Arguments passed by keyword, and f-strings, are
+    not looked at.
     """
     methods: dict[str, ast.FunctionDef] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Aggregate) and base is not Aggregate:
             methods |= _methods(base)
-    return sorted(_messages(methods) - _rows(model))
+    return sorted(_messages(model, methods) - _rows(model))
 
 
 def _rows(model: type[Aggregate]) -> set[str]:
@@ -58,7 +62,7 @@ def _methods(model: type[Aggregate]) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 
 
-def _messages(methods: dict[str, ast.FunctionDef]) -> set[str]:
+def _messages(model: type[Aggregate], methods: dict[str, ast.FunctionDef]) -> set[str]:
     """The literals that reach `self.accepts`, directly or through methods that pass a parameter on."""
     calls = [(method, call) for method in methods.values() for call in _calls(method) if _is_on_self(call)]
     messages: set[str] = set()
@@ -67,12 +71,44 @@ def _messages(methods: dict[str, ast.FunctionDef]) -> set[str]:
         for method, call in calls:
             parameters = [argument.arg for argument in method.args.args[1:]]
             for argument in call.args[position : position + 1] if _name(call) == receiver else ():
-                messages |= _literals(argument)
-                if isinstance(argument, ast.Name) and argument.id in parameters:
-                    passing_on = (method.name, parameters.index(argument.id))
-                    if passing_on not in receivers:
-                        receivers.append(passing_on)
+                for source in _sources(argument, method, methods):
+                    messages |= _literals(source) | _values_of_dict(source, model)
+                    if isinstance(source, ast.Name) and source.id in parameters:
+                        passing_on = (method.name, parameters.index(source.id))
+                        if passing_on not in receivers:
+                            receivers.append(passing_on)
     return messages
+
+
+def _sources(argument: ast.expr, method: ast.FunctionDef, methods: dict[str, ast.FunctionDef]) -> list[ast.expr]:
+    """What an argument may be: itself, both of a condition, what its variable is set to, what its method returns."""
+    found, sources = [(argument, method)], [argument]
+    for source, where in found:  # grows meanwhile
+        more: list[ast.expr] = []
+        if isinstance(source, ast.IfExp):
+            more = [source.body, source.orelse]
+        elif isinstance(source, ast.Name):
+            sets = (node for node in ast.walk(where) if isinstance(node, ast.Assign))
+            more = [node.value for node in sets if source.id in map(_variable, node.targets)]
+        elif isinstance(source, ast.Call) and _is_on_self(source) and _name(source) in methods:
+            where = methods[_name(source)]
+            more = [node.value for node in ast.walk(where) if isinstance(node, ast.Return) and node.value]
+        new = [each for each in more if each not in sources]
+        sources += new
+        found += [(each, where) for each in new]
+    return sources
+
+
+def _variable(target: ast.expr) -> str:
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _values_of_dict(source: ast.expr, model: type[Aggregate]) -> set[str]:
+    """The values of a dict of the class, if the source is one of them: `self.messages_of_scans[status]`."""
+    if isinstance(source, ast.Subscript) and isinstance(source.value, ast.Attribute) and _is_self(source.value.value):
+        values = getattr(model, source.value.attr, None)
+        return {*values.values()} if isinstance(values, dict) else set()
+    return set()
 
 
 def _sent_by_modules(app: AppConfig) -> set[str]:
@@ -101,7 +137,10 @@ def _name(call: ast.Call) -> str:
 
 
 def _is_on_self(call: ast.Call) -> bool:
-    sender: ast.expr = call.func.value  # type: ignore[attr-defined]
+    return isinstance(call.func, ast.Attribute) and _is_self(call.func.value)
+
+
+def _is_self(sender: ast.expr) -> bool:
     return isinstance(sender, ast.Name) and sender.id == "self"
 
 

@@ -1,5 +1,7 @@
 """A message without a row in its state table is found by a system check, before a worker meets it."""
 
+from typing import ClassVar
+
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
@@ -68,7 +70,25 @@ def test_each_message_that_a_planted_aggregate_sends_is_found() -> None:
         def _through_one(self, message: str) -> bool:
             return self.accepts(message)
 
-    assert messages_without_row(Lamp) == ["break", "switch"]
+        def burn(self, bright: bool) -> bool:
+            message = "glare" if bright else "glow"
+            return self.accepts(message)
+
+        def flash(self) -> bool:
+            return self.accepts(self._message())
+
+        def _message(self) -> str:
+            if self.pk:
+                return "flash"
+            return "blink"
+
+        def shine(self, color: str) -> bool:
+            return self.accepts(self.colors[color])
+
+        colors: ClassVar[dict[str, str]] = {"red": "shine_red"}
+
+    missing = ["blink", "break", "flash", "glare", "glow", "shine_red", "switch"]
+    assert messages_without_row(Lamp) == missing
 
 
 @isolate_apps("inventory")
