@@ -193,7 +193,7 @@ class TestOverTheApi:
         return client
 
     def body(self, address: Address, sku: str = "LEAFLET", **more: Any) -> dict[str, Any]:
-        parts = {name: getattr(address, name) for name in address.__struct_fields__}
+        parts = {name: part for name in address.__struct_fields__ if (part := getattr(address, name))}
         return {"lines": [{"sku": sku, "quantity": 1}], "shipping_address": parts, **more}
 
     def test_the_payment_method_is_optional(
