@@ -154,6 +154,8 @@ def test_any_partition_of_an_order_refunds_exactly_what_was_paid(
 def _is_worth_something(invoice: Invoice, units: dict[Sku, int]) -> bool:
     """Whether an operator can refund these units: they are left, and something was paid for them."""
     by_sku, totals = {Sku(line.sku): line for line in invoice.lines}, invoice.line_totals()
+    if any(count > by_sku[sku].quantity - by_sku[sku].units_refunded for sku, count in units.items()):
+        return False
     return invoice.refund_owed < invoice.paid and any(
         totals[sku].of_units(by_sku[sku].units_refunded, count, by_sku[sku].quantity)
         and by_sku[sku].credited < totals[sku]
