@@ -30,6 +30,7 @@ def window(browser: Browser, system: System) -> Iterator[BrowserContext]:
     """A new browser context; at the end it must have sent requests to the system only, and obeyed the pages' policy."""
     window = browser.new_context(base_url=f"http://127.0.0.1:{system.port}")
     window.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)  # for a busy machine, too
     requested: list[str] = []
     window.on("request", lambda request: requested.append(request.url))
     said: list[str] = []
