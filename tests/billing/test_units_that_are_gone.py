@@ -127,7 +127,7 @@ def orders(draw: st.DrawFn) -> tuple[Invoice, dict[Sku, int]]:
     return invoice, {sku: quantity for sku, (quantity, _) in lines.items()}
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=max(300, settings.default.max_examples), deadline=None)  # 2,000 in the profile chaos
 @given(orders(), st.data())
 def test_any_partition_of_an_order_refunds_exactly_what_was_paid(
     order: tuple[Invoice, dict[Sku, int]], data: st.DataObject
