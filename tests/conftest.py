@@ -76,6 +76,12 @@ def woken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 
 
 @pytest.fixture(autouse=True)
+def sandbox_carrier(settings: Settings) -> None:
+    """Let the tests on servers use the sandbox carrier, which only the embedded mode has by default."""
+    settings.CARRIERS = ["sandbox"]
+
+
+@pytest.fixture(autouse=True)
 def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one wake-up handle all due deliveries, and no time limit split a batch, however slow the machine is.
 

@@ -235,6 +235,7 @@ def prepare(options: argparse.Namespace) -> None:
             "WRITES_PER_MINUTE": "1000000",
             "SECRET_KEY": "not a secret, only a signing key for tests: 0123456789",
             "PAYMENT_PROVIDER": "sandbox",
+            "CARRIERS": "sandbox",
         }
     elif options.part == "embedded":
         mount_a_small_disk(options.folder)

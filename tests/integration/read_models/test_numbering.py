@@ -111,6 +111,7 @@ def test_what_has_read_wrong_numbers_is_built_anew(orders: list[OrderNumber]) ->
     catch_up_all()
     assert [each.read_model for each in lag() if each.build == before[each.read_model]] == [
         "billing.invoice-changes",
+        "fulfillment.return-changes",
         "fulfillment.shipment-changes",
         "inventory.stock-per-day",
     ]
