@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.db.models import F, QuerySet
-from django.db.models.expressions import RawSQL
 
 from fulfillment.events import ShipmentDelivered, ShipmentDispatched
 from fulfillment.models import History, Return, ReturnChange, Shipment, ShipmentStatus
@@ -11,8 +10,7 @@ from integration.domain import clock
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import OrderNumber, ReturnId
 from integration.read_models.batch import Batch, read_model
-from integration.read_models.catch_up import catch_up
-from integration.read_models.models import of_live
+from integration.read_models.polled import changed, note_changes
 
 BEGINS_WITH = {
     ShipmentStatus.DISPATCHED.value: ShipmentDispatched.wire_name,
@@ -65,14 +63,9 @@ def returns_to_lapse(limit: int) -> list[ReturnId]:
 
 def changed_returns() -> QuerySet[Return]:
     """All returns with `shown_at`, the moment of their last change in an order that misses none."""
-    catch_up(ReturnChange.read_model)
-    live = RawSQL(of_live("id", ReturnChange.read_model), ())  # noqa: S611 - names of the code only
-    return Return.objects.filter(changes__build=live).annotate(shown_at=F("changes__shown_at"))
+    return changed(Return.objects.all(), ReturnChange)
 
 
 @read_model(ReturnChange, stream=Return.stream)
 def keep_changes_of_returns(batch: Batch) -> None:
-    rows = batch.load({(entry.stream_id,) for entry in batch.entries})
-    for entry in batch.entries:
-        rows[entry.stream_id,].shown_at = batch.shown_at(entry)
-    batch.write(rows.values())
+    note_changes(batch)
