@@ -179,9 +179,9 @@ class Line(msgspec.Struct, frozen=True):
 '''
 
 
-@pytest.mark.parametrize("name", ["billing.payer_praised", "billing.payer-praised"])
+@pytest.mark.parametrize("name", ["inventory.payer_praised", "billing.payer-praised"])
 def test_an_event_may_have_fields_of_every_type(copy: Copy, name: str) -> None:
-    module = "billing/events.py" if "_" in name else "integration/contracts/billing.py"
+    module = "inventory/events.py" if "_" in name else "integration/contracts/billing.py"
     imports = "from enum import Enum, StrEnum\n\nimport msgspec\n\nfrom integration.domain.identifiers import Sku\n"
     docstring, _, code = copy.read(module).partition("\n\n")
     (copy.folder / module).write_text(f"{docstring}\n\n{imports}\n{code}{OWN_TYPES}")
@@ -191,7 +191,7 @@ def test_an_event_may_have_fields_of_every_type(copy: Copy, name: str) -> None:
     for command in CHECKS[3:]:
         copy.run(*command)
     copy.run(*CHECKS[0], "--ignore", "I001,F811")
-    schemas = "billing" if "_" in name else "integration/contracts"
+    schemas = "inventory" if "_" in name else "integration/contracts"
     schema = json.loads(copy.read(f"{schemas}/schemas/{name}.v1.json"))
     assert schema["properties"].keys() == ALL_TYPES.keys() == schema["examples"][0].keys()
     assert copy.run(sys.executable, "-c", READ_THE_EXAMPLE.format(name=name)) == "gold RED\n"

@@ -70,7 +70,7 @@ def test_without_the_commit_to_compare_with_one_sentence_says_so(git: Callable[.
 
 
 def test_only_lines_of_the_change_are_mutated() -> None:
-    among = {"ordering/models/order.py": range(60, 160), "billing/events.py": range(1)}
+    among = {"ordering/models/order.py": range(60, 160), "billing/events/refunds.py": range(1)}
     drawn = draw(20, 1, among)
     assert drawn
     assert {mutant.line in among[mutant.path] for mutant in drawn} == {True}

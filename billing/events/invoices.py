@@ -1,4 +1,4 @@
-"""Billing's domain events. They stay inside billing; `policies/saga.py` publishes contracts for other contexts."""
+"""What happened to invoices."""
 
 from typing import Any
 
@@ -38,9 +38,6 @@ class CreditedLine(Struct, frozen=True):
     sku: Sku
     quantity: int
     amount: Money
-
-
-# --- Invoice ---
 
 
 @domain_event("billing.invoice_issued", version=2, says="invoice {invoice} of {total} was issued for order {order}")
@@ -175,81 +172,3 @@ class InvoiceAnonymized(DomainEvent, kw_only=True):
 
     invoice: InvoiceNumber
     order: OrderNumber
-
-
-# --- Payment ---
-
-
-@domain_event("billing.payment_requested", says="a payment of {amount} was requested for order {order}")
-class PaymentRequested(DomainEvent, kw_only=True):
-    payment: PaymentId
-    invoice: InvoiceNumber
-    order: OrderNumber
-    amount: Money
-    method: PersonalPaymentMethod
-    key: str = ""
-
-
-@domain_event("billing.payment_succeeded", says="the payment of {amount} for order {order} succeeded")
-class PaymentSucceeded(DomainEvent, kw_only=True):
-    payment: PaymentId
-    invoice: InvoiceNumber
-    order: OrderNumber
-    amount: Money
-    reference: str
-
-
-@domain_event("billing.payment_failed", says="the payment for order {order} failed ({reason})")
-class PaymentFailed(DomainEvent, kw_only=True):
-    payment: PaymentId
-    order: OrderNumber
-    reason: str
-
-
-@domain_event(
-    "billing.payment_outcome_lost", says="the provider did not say whether it took the payment for order {order}"
-)
-class PaymentOutcomeLost(DomainEvent, kw_only=True):
-    """The provider did not respond to a charge: it may have taken the money or not, and must be asked."""
-
-    payment: PaymentId
-    order: OrderNumber
-
-
-@domain_event("billing.payment_abandoned", says="the payment for order {order} was abandoned")
-class PaymentAbandoned(DomainEvent, kw_only=True):
-    """The invoice was voided, and the provider never took the money."""
-
-    payment: PaymentId
-    order: OrderNumber
-
-
-@domain_event("billing.payment_anonymized", says="the payment for order {order} was anonymized", erases=True)
-class PaymentAnonymized(DomainEvent, kw_only=True):
-    """The payer was erased: the payment method is removed, the payment stays."""
-
-    payment: PaymentId
-    order: OrderNumber
-
-
-# --- Refund ---
-
-
-@domain_event("billing.refund_requested", says="a refund of {amount} was requested for order {order} ({reason})")
-class RefundRequested(DomainEvent, kw_only=True):
-    refund: RefundId
-    invoice: InvoiceNumber
-    payment: PaymentId
-    order: OrderNumber
-    amount: Money
-    reason: str
-    key: str = ""
-
-
-@domain_event("billing.refund_issued", says="the refund of {amount} for order {order} was issued")
-class RefundIssued(DomainEvent, kw_only=True):
-    refund: RefundId
-    invoice: InvoiceNumber
-    order: OrderNumber
-    amount: Money
-    reference: str
