@@ -14,7 +14,17 @@ from billing.commands.granting import refund_lines as refund_lines
 from billing.commands.payers import change_payer as change_payer
 from billing.commands.reducing import refund_units as refund_units
 from billing.events import InvoicedLine
-from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
+from billing.gateways import (
+    Booked,
+    CallBack,
+    Charged,
+    Declined,
+    OutcomeUnknown,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+    provider,
+)
 from billing.models import (
     Invoice,
     InvoiceStatus,
@@ -223,6 +233,10 @@ def settle_refund(id: RefundId, booked: Booked) -> None:
         match booked.outcome, contradiction(refund, booked):
             case Refunded(reference), "":
                 refund.settle(reference)
+            case RefundPending(), "":
+                pass  # a callback brings the outcome
+            case RefundFailed(code=code), "":
+                note_discrepancy(id, f"the provider could not refund: {code}")
             case _, finding:
                 note_discrepancy(id, finding)
 
@@ -245,6 +259,8 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         BooksDiffer: the callback is not about what was requested under this key. It is stored as a discrepancy.
     """
     booked = call_back.booked
+    if booked is None:
+        return
     with unit_of_work() as work:
         ours = _row_of(work, booked)
         finding = contradiction(ours, booked) or already_used(ours, booked)

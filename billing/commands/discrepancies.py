@@ -8,7 +8,7 @@ discrepancy, which an operator settles.
 from django.db import transaction
 from django.db.models import QuerySet
 
-from billing.gateways import Booked, Declined, Refunded
+from billing.gateways import Booked, Declined, RefundOutcome
 from billing.models import Discrepancy, Payment, Refund
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused
@@ -21,7 +21,7 @@ class BooksDiffer(Refused):
 
 def contradiction(row: Payment | Refund, booked: Booked) -> str:
     """Why the provider's entry is not the outcome of a payment or refund, for operators; empty if it may be."""
-    if isinstance(row, Refund) != isinstance(booked.outcome, Refunded):
+    if isinstance(row, Refund) != isinstance(booked.outcome, RefundOutcome):
         return f"the provider has it as {type(booked.outcome).__name__.lower()}"
     if booked.amount != row.amount:
         return f"we have {row.amount}, the provider {booked.amount}"

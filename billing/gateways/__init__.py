@@ -7,57 +7,33 @@ request: with another key, the provider would treat the retry as a second reques
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import Annotated, Protocol
+from typing import Literal, Protocol
 
 from django.conf import settings
-from msgspec import Meta, Struct
 
+from billing.gateways.outcomes import ActionRequired as ActionRequired
+from billing.gateways.outcomes import Authorized as Authorized
+from billing.gateways.outcomes import Booked as Booked
+from billing.gateways.outcomes import CallBack as CallBack
+from billing.gateways.outcomes import Captured as Captured
+from billing.gateways.outcomes import Charged as Charged
+from billing.gateways.outcomes import Declined as Declined
+from billing.gateways.outcomes import Disputed as Disputed
+from billing.gateways.outcomes import Expired as Expired
+from billing.gateways.outcomes import KnownMethod as KnownMethod
+from billing.gateways.outcomes import Outcome as Outcome
+from billing.gateways.outcomes import Pending as Pending
+from billing.gateways.outcomes import Refunded as Refunded
+from billing.gateways.outcomes import RefundFailed as RefundFailed
+from billing.gateways.outcomes import RefundOutcome as RefundOutcome
+from billing.gateways.outcomes import RefundPending as RefundPending
+from billing.gateways.outcomes import Voided as Voided
 from integration.domain.errors import OutcomeUnknown as OutcomeUnknown
 from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.money import Money
 from integration.gateways import signatures as signatures
 from integration.gateways.signatures import ForgedCallBack as ForgedCallBack
-
-_STORABLE = r"\A[^\x00\ud800-\udfff]+\Z"
-Short = Annotated[str, Meta(max_length=40, pattern=_STORABLE)]
-Reference = Annotated[str, Meta(max_length=80, pattern=_STORABLE)]
-Long = Annotated[str, Meta(max_length=120, pattern=_STORABLE)]
-"""Text that a provider may send: not empty, no longer than its column, without what a database cannot store."""
-
-
-class Charged(Struct, frozen=True, tag="charged"):
-    """The provider took the money; `reference` is the provider's identifier of the charge."""
-
-    reference: Reference
-
-
-class Declined(Struct, frozen=True, tag="declined"):
-    """The provider declined the charge; `code` is its reason, such as `insufficient_funds`."""
-
-    code: Long
-
-
-class Refunded(Struct, frozen=True, tag="refunded"):
-    """The provider refunded money; `reference` is the provider's identifier of the refund."""
-
-    reference: Reference
-
-
-class Booked(Struct, frozen=True):
-    """An entry in the provider's books: the outcome of the request with the idempotency key `key`."""
-
-    key: Reference
-    outcome: Charged | Declined | Refunded
-    amount: Money
-
-
-class CallBack(Struct, frozen=True):
-    """A notification that the provider sends. It may arrive any number of times and in any order."""
-
-    id: Long
-    kind: Short
-    booked: Booked
 
 
 class UnreadableCallBack(Unacceptable):
@@ -67,11 +43,51 @@ class UnreadableCallBack(Unacceptable):
 class PaymentProvider(Protocol):
     """What billing requires of a payment provider. Each call but `read_call_back` may raise `OutcomeUnknown`."""
 
-    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Booked:
-        """Charge a payment method, once for each idempotency key; returns the provider's entry."""
+    captures: Literal["once", "many"]
+    """How often a part of one authorization can be captured. After the only capture, the rest is released."""
+
+    def find_method(self, method: PaymentMethodId) -> KnownMethod | None:
+        """What may be shown of a payment method; None if the provider knows none of this name."""
+
+    def charge(self, key: str, method: PaymentMethodId, amount: Money, *, capture: bool = True) -> Booked:
+        """Charge a payment method, once for each idempotency key; returns the provider's entry.
+
+        Args:
+            key: the idempotency key of the payment.
+            method: the provider's name of the payment method.
+            amount: how much to charge.
+            capture: without it, a card is only authorized. Any other method is charged even so.
+        """
 
     def find_charge(self, key: str) -> Booked | None:
         """The provider's entry of the charge with this key; None if it has none."""
+
+    def cancel(self, key: str) -> Booked | None:
+        """Cancel the payment with this key, whose deadline has passed; returns the provider's entry.
+
+        From then on the provider takes no money under this key. What it took before stays: its entry is `Charged`, or
+        `Authorized`. None if the provider does not know the key.
+        """
+
+    def capture(self, key: str, charge: str, amount: Money) -> Booked:
+        """Take a part or all of an authorization, once for each key; returns the provider's entry of the capture.
+
+        The entry is `Declined` if the authorization has lapsed or was released.
+
+        Args:
+            key: the idempotency key of the capture.
+            charge: the provider's reference of the authorization.
+            amount: how much to take.
+        """
+
+    def find_capture(self, key: str, charge: str) -> Booked | None:
+        """The provider's entry of the capture of an authorization with this key; None if it has none."""
+
+    def void(self, key: str, charge: str) -> Booked:
+        """Release what is not captured of an authorization; returns the provider's entry of the authorization.
+
+        It is `Voided` if nothing was captured before, and otherwise still `Authorized`.
+        """
 
     def find_refund(self, key: str) -> Booked | None:
         """The provider's entry of the refund with this key; None if it has none."""
@@ -103,4 +119,5 @@ def provider(name: str | None = None) -> PaymentProvider:
     name = name or settings.PAYMENT_PROVIDER
     if name not in PROVIDERS:
         raise LookupError(f"there is no payment provider {name!r}")
-    return import_module(f"billing.gateways.{name}.adapter").adapter
+    adapter: PaymentProvider = import_module(f"billing.gateways.{name}.adapter").adapter
+    return adapter
