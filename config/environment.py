@@ -60,9 +60,12 @@ NAMES = {
     "SWEEP_EVERY_SECONDS",
     "TAX_ROUNDING",
     "WAYBILL_VAR",
-    "WRITES_PER_MINUTE",
+    "WEBHOOK_LOG_DAYS",
+    "WEBHOOK_SIGNING_KEY",
+    "WEBHOOK_TIMEOUT_SECONDS",
     "WEB_CONCURRENCY",
     "WEB_THREADS",
+    "WRITES_PER_MINUTE",
 }
 """The names of all settings; `.env.example` explains each."""
 MAY_BE_EMPTY = {

@@ -20,6 +20,7 @@ from config.logs import logging_settings
 from config.mail import MAILBOX, mail_settings
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.var import make_folder, require_writable, secret_key
+from config.webhooks import webhook_settings
 from integration.domain.money import NotMoney, decimal_places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -191,7 +192,6 @@ CELERY_WORKER_DISABLE_PREFETCH = CELERY_WORKER_POOL == "prefork" and not CELERY_
     ("amqp", "pyamqp")
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # RabbitMQ cannot do without
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Workers and beat live through every error reply of the broker, as through a connection that is lost.
@@ -200,7 +200,7 @@ CELERY_BROKER_HEARTBEAT = 4  # seconds; RabbitMQ only, where twice as long witho
 CELERY_BROKER_CONNECTION_TIMEOUT = CONSUME_TIMEOUT
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # concerns tasks that acknowledge late: none of ours
 CELERY_WORKER_CONSUMER = "config.worker:Consumer"
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
 if EMBEDDED:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.01}
     WAKEUP_TRANSPORT_OPTIONS: dict[str, object] = {}
@@ -253,8 +253,8 @@ SANDBOX_URL = env.text("SANDBOX_URL", "", "https?://[^/].*", "begin with http://
 """Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
 SANDBOX_TIMEOUT = 5.0
 """Seconds that one such way may take."""
-
 CARRIERS, SANDBOX_CARRIER_SECRETS, SANDBOX_CARRIER_STEP = carrier_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
+WEBHOOKS = webhook_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 
 EMAIL_URL = env.given("EMAIL_URL")
 vars().update(mail_settings(EMAIL_URL, VAR / "mail"))

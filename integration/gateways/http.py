@@ -84,7 +84,7 @@ def request(
         raise NoResponse(f"{type(error).__name__}: {error}") from error
     if 200 <= response.status < 300 or (400 <= response.status < 500 and response.status != TOO_MANY_REQUESTS):
         return response
-    wait = _retry_after(response)
+    wait = wait_asked_for(response)
     if wait is not None:
         raise AskedToWait(f"HTTP {response.status}, ask again in {wait.total_seconds():g} s", wait)
     raise NoResponse(f"HTTP {response.status}")
@@ -124,7 +124,7 @@ def _read(response: HTTPResponse, deadline: Deadline, largest: int) -> bytes:
     return bytes(body)
 
 
-def _retry_after(response: Response) -> timedelta | None:
+def wait_asked_for(response: Response) -> timedelta | None:
     """How long the peer asks to wait, in seconds or until a date; None if it does not say."""
     said = {name.lower(): value for name, value in response.headers.items()}.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
