@@ -1,9 +1,12 @@
 """An example request that succeeds for every route of the API; a new route without one fails the tests."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from django.core.cache import cache
+from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.gateways.sandbox.adapter import adapter
@@ -260,6 +263,15 @@ COMES_AFTER = {
     "POST returns/<number:id>/receive": "POST returns/<number:id>/approve",
 }
 """Routes that only succeed after another one, which may itself come after another one."""
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Roll back all changes of the block, and forget what its requests count for the throttle."""
+    cache.clear()
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def steps_before(route: str) -> list[str]:

@@ -1,14 +1,13 @@
 """A body that is sent in chunks, without its length, has the same effect as one with a Content-Length."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import pytest
-from api_calls import BASE, Call, System, examples, kind_of, routes, steps_before
-from django.db import transaction
+from api_calls import BASE, Call, System, examples, kind_of, rolled_back, routes, steps_before
 
 from ordering.models import Order
 
@@ -31,42 +30,47 @@ def send_in_chunks(client: Any, call: Call, **server: Any) -> Any:
     return client.generic(call.method, BASE + call.path, **json_type, **environ)
 
 
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-@pytest.mark.parametrize("route", WRITING)
 def test_every_route_takes_the_same_body_in_chunks_and_with_its_length(
-    route: str, system: System, anonymous: Any, buyer: Any, operator: Any, all_rows: Callable[[], dict[str, list[Any]]]
+    system: System,
+    anonymous: Any,
+    buyer: Any,
+    operator: Any,
+    all_rows: Callable[[], dict[str, list[Any]]],
+    subtests: pytest.Subtests,
 ) -> None:
     clients = {"anonymous": anonymous, "buyer": buyer, "operator": operator}
-    call = examples(system)[route]
-    client = clients[call.who]
-    for earlier in steps_before(route):
-        assert operator.call(examples(system)[earlier]).status_code < 300
-    before = all_rows()
-    effects = []
-    for send in (client.call, lambda call: send_in_chunks(client, call)):
-        with rolled_back():
-            response = send(call)
-            after = all_rows()
-            effects.append((response.status_code, {name: len(rows) for name, rows in after.items()}, after == before))
-
-    assert effects[0][0] < 300
-    assert effects[0] == effects[1]
+    for route in WRITING:
+        with subtests.test(route), rolled_back():
+            call = examples(system)[route]
+            client = clients[call.who]
+            for earlier in steps_before(route):
+                assert operator.call(examples(system)[earlier]).status_code < 300
+            before = all_rows()
+            assert _effect(client.call, call, all_rows, before) == _effect(
+                partial(send_in_chunks, client), call, all_rows, before
+            )
 
 
-@pytest.mark.parametrize("route", [route for route in WRITING if route.startswith("PATCH")])
-def test_a_change_in_chunks_is_made(route: str, system: System, buyer: Any, operator: Any) -> None:
-    call = examples(system)[route]
-    client = buyer if call.who == "buyer" else operator
-    before = client.call(Call("GET", call.path)).json()
-    assert send_in_chunks(client, call).status_code == 200
-    after = client.call(Call("GET", call.path)).json()
-    assert {name for name in call.body if after[name] != before[name]}
+def _effect(
+    send: Callable[[Call], Any], call: Call, all_rows: Callable[[], dict[str, list[Any]]], before: object
+) -> tuple[object, ...]:
+    """Send a request that succeeds; returns its status, how many rows each table has, and whether none changed."""
+    with rolled_back():
+        response = send(call)
+        after = all_rows()
+    assert response.status_code < 300
+    return response.status_code, {name: len(rows) for name, rows in after.items()}, after == before
+
+
+def test_a_change_in_chunks_is_made(system: System, buyer: Any, operator: Any, subtests: pytest.Subtests) -> None:
+    for route in (route for route in WRITING if route.startswith("PATCH")):
+        with subtests.test(route), rolled_back():
+            call = examples(system)[route]
+            client = buyer if call.who == "buyer" else operator
+            before = client.call(Call("GET", call.path)).json()
+            assert send_in_chunks(client, call).status_code == 200
+            after = client.call(Call("GET", call.path)).json()
+            assert {name for name in call.body if after[name] != before[name]}
 
 
 def test_a_request_repeated_in_chunks_has_the_same_fingerprint(

@@ -7,7 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ import httpx
 import pytest
 from api_calls import PASSWORD
 from django.core.management import call_command
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 
 from config.wsgi import application
 from integration.domain import clock
@@ -26,6 +24,8 @@ from ordering.commands import create_voucher
 from ordering.models import ShippingRate, TaxRate
 
 PACKAGE = "waybill_client"
+
+pytestmark = pytest.mark.usefixtures("requests_keep_the_connection")
 
 
 class Generated:
@@ -68,16 +68,6 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     assert Path(folder, PACKAGE, "api", "orders").is_dir()
     sys.path.insert(0, str(folder))
-
-
-@pytest.fixture(autouse=True)
-def requests_keep_the_connection() -> Iterator[None]:
-    """Let no request close the connection, whose transaction is the test's; Django's own test client does the same."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

@@ -7,7 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from api_calls import BASE, PASSWORD, Call, System, errors_of, examples, kind_of, problem_of, routes, steps_before
+from api_calls import (
+    BASE,
+    PASSWORD,
+    Call,
+    System,
+    errors_of,
+    examples,
+    kind_of,
+    problem_of,
+    rolled_back,
+    routes,
+    steps_before,
+)
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 
@@ -23,15 +35,19 @@ SURROGATE, NUL = "\ud800", "\0"
 # --- OPTIONS ---
 
 
-@pytest.mark.parametrize("path", sorted({route.path for route in routes()}))
-def test_every_path_responds_to_options(path: str, system: System, anonymous: Any, buyer: Any, operator: Any) -> None:
-    example = next(call for route, call in examples(system).items() if route.partition(" ")[2] == path)
-    for client in anonymous, buyer, operator:
-        response = client.options(BASE + example.path.partition("?")[0])
-        assert response.status_code in {200, 401, 403}, response.content
-        if response.status_code != 200:
-            problem_of(response)
-    assert response.status_code == 200
+def test_every_path_responds_to_options(
+    system: System, anonymous: Any, buyer: Any, operator: Any, subtests: pytest.Subtests
+) -> None:
+    calls = examples(system)
+    for path in sorted({route.path for route in routes()}):
+        example = next(call for route, call in calls.items() if route.partition(" ")[2] == path)
+        with subtests.test(path), rolled_back():
+            for client in anonymous, buyer, operator:
+                response = client.options(BASE + example.path.partition("?")[0])
+                assert response.status_code in {200, 401, 403}, response.content
+                if response.status_code != 200:
+                    problem_of(response)
+            assert response.status_code == 200
 
 
 # --- Keys that occur twice ---
@@ -67,11 +83,28 @@ def test_a_key_that_occurs_twice_is_refused(
     assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.partition(" ")[0] in ("POST", "PATCH")])
 def test_every_body_is_searched_for_keys_that_occur_twice(
-    route: str, system: System, anonymous: Any, buyer: Any, operator: Any, all_rows: Callable[[], object]
+    system: System,
+    anonymous: Any,
+    buyer: Any,
+    operator: Any,
+    all_rows: Callable[[], object],
+    subtests: pytest.Subtests,
 ) -> None:
-    call = examples(system)[route]
+    clients = {"anonymous": anonymous, "buyer": buyer, "operator": operator}
+    for route in (route for route in ROUTES if route.partition(" ")[0] in ("POST", "PATCH")):
+        with subtests.test(route), rolled_back():
+            for earlier in steps_before(route):
+                assert operator.call(examples(system)[earlier]).status_code < 300
+            call = _with_a_key_twice(route, examples(system)[route])
+            before = all_rows()
+            response = clients[call.who].call(call)
+
+            assert {code for _, code in errors_of(response)} == {"repeated_field"}
+            assert all_rows() == before
+
+
+def _with_a_key_twice(route: str, call: Call) -> Call:
     if "webhooks" in route:
         key, sign = (b'"status":', signed_by_carrier) if "carriers" in route else (b'"kind":', signed)
         body = call.body.replace(key, key + b'"twice",' + key)
@@ -80,29 +113,24 @@ def test_every_body_is_searched_for_keys_that_occur_twice(
     else:
         fields = json.dumps({**call.body, "x": 1})
         body, headers = f'{fields[:-1]}, "x": 1}}'.encode(), dict(call.headers)
-    for earlier in steps_before(route):
-        assert operator.call(examples(system)[earlier]).status_code < 300
-    before = all_rows()
-    client = {"anonymous": anonymous, "buyer": buyer, "operator": operator}[call.who]
-    response = client.call(call._replace(body=body, headers=headers))
-
-    assert {code for _, code in errors_of(response)} == {"repeated_field"}
-    assert all_rows() == before
+    return call._replace(body=body, headers=headers)
 
 
 # --- Query parameters ---
 
 
-@pytest.mark.parametrize("route", ROUTES)
 def test_no_route_passes_over_an_unknown_parameter(
-    route: str, system: System, anonymous: Any, buyer: Any, operator: Any
+    system: System, anonymous: Any, buyer: Any, operator: Any, subtests: pytest.Subtests
 ) -> None:
-    call = examples(system)[route]
-    client = {"anonymous": anonymous, "buyer": buyer, "operator": operator}[call.who]
-    path = call.path.partition("?")[0]
-
-    assert errors_of(client.call(call._replace(path=f"{path}?unheard=1"))) == {("#/unheard", "unknown_parameter")}
-    assert errors_of(client.call(call._replace(path=f"{path}?unheard="))) == {("#/unheard", "unknown_parameter")}
+    clients = {"anonymous": anonymous, "buyer": buyer, "operator": operator}
+    calls = examples(system)
+    for route in ROUTES:
+        call = calls[route]
+        path = call.path.partition("?")[0]
+        with subtests.test(route), rolled_back():
+            for parameter in "?unheard=1", "?unheard=":
+                response = clients[call.who].call(call._replace(path=path + parameter))
+                assert errors_of(response) == {("#/unheard", "unknown_parameter")}
 
 
 def known_parameters() -> list[tuple[str, str]]:
@@ -115,16 +143,16 @@ def known_parameters() -> list[tuple[str, str]]:
     return [*paged, ("stock/MUG", "as_of")]
 
 
-@pytest.mark.parametrize(("path", "name"), known_parameters())
 def test_a_parameter_that_is_empty_or_occurs_twice_is_refused(
-    path: str, name: str, operator: Any, shop: object
+    operator: Any, shop: object, subtests: pytest.Subtests
 ) -> None:
-    value = {"page_size": "10", "ordering": "-created_at"}.get(name, "true")
-
-    assert errors_of(operator.get(f"{BASE}{path}?{name}=")) == {(f"#/{name}", "invalid")}
-    assert errors_of(operator.get(f"{BASE}{path}?{name}")) == {(f"#/{name}", "invalid")}
-    twice = errors_of(operator.get(f"{BASE}{path}?{name}={value}&{name}={value}"))
-    assert twice == {(f"#/{name}", "repeated_parameter")}
+    for path, name in known_parameters():
+        value = {"page_size": "10", "ordering": "-created_at"}.get(name, "true")
+        with subtests.test(path, name=name), rolled_back():
+            assert errors_of(operator.get(f"{BASE}{path}?{name}=")) == {(f"#/{name}", "invalid")}
+            assert errors_of(operator.get(f"{BASE}{path}?{name}")) == {(f"#/{name}", "invalid")}
+            twice = errors_of(operator.get(f"{BASE}{path}?{name}={value}&{name}={value}"))
+            assert twice == {(f"#/{name}", "repeated_parameter")}
 
 
 def test_more_parameters_than_django_reads_are_refused(operator: Any, shop: object) -> None:
