@@ -29,6 +29,7 @@ DEFAULTS = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "synchronous_commit": "on",
+    "jit": "on",
     "default_transaction_isolation": "repeatable read",
 }
 """What each session of the server must still have at the end; the last is the database's own."""

@@ -57,7 +57,8 @@ class DatabaseWrapper(PostgreSQL):
     def _configure_connection(self, connection: LimitedConnection) -> bool:
         connection.adapt_to_server()
         synchronize_with(connection)
-        return bool(super()._configure_connection(connection))  # type: ignore[misc]  # not in the stubs
+        super()._configure_connection(connection)  # type: ignore[misc]  # not in the stubs
+        return True  # what was set is committed
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if not autocommit:  # a transaction begins

@@ -58,6 +58,23 @@ def run(sql: str, on: BaseDatabaseWrapper = connection) -> list[tuple[object, ..
         return cursor.fetchall() if cursor.description else []
 
 
+def test_no_plan_is_compiled_with_and_without_a_transaction() -> None:
+    assert run("SHOW jit") == [("off",)]
+    with transaction.atomic():
+        assert run("SHOW jit") == [("off",)]
+
+
+def test_behind_a_pooler_only_transactions_compile_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("SET jit = on")
+    monkeypatch.setattr(connection.connection, "prepare_threshold", None)  # as it is behind a pooler
+    try:
+        with transaction.atomic():
+            assert run("SHOW jit") == [("off",)]
+        assert run("SHOW jit") == [("on",)]
+    finally:
+        run("SET jit = off")
+
+
 def atomically(*statements: str) -> None:
     with transaction.atomic():
         for sql in statements:
