@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db.models import F
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.django_db
 
 Place = Callable[..., OrderNumber]
 
-SHUFFLES = 8
+SHUFFLES = 20 if hypothesis.settings.get_current_profile_name() == "chaos" else 3
 """How many shuffled sequences each saga is tried in, in addition to the sequence of publication."""
 
 NOTHING = Money.zero("USD")
