@@ -1,4 +1,4 @@
-"""The statuses of an order and its shipments in the words of the API, which are the names in their enumerations."""
+"""The statuses of an order, its payment and its shipments in the words of the API: names of their enumerations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from ordering.models import SHIPMENT_NAMES, OrderStatus
+from ordering.models import PAYMENT_NAMES, SHIPMENT_NAMES, OrderStatus
 
 NAMES = {status.value: status.name.lower() for status in OrderStatus}
 """Only one is stored in another word: `partially_shipped` does not fit into the column."""
@@ -36,6 +36,13 @@ class OrderStatusField(NamedStatusField):
         super().__init__(NAMES, **options)
 
 
+class PaymentStatusField(NamedStatusField):
+    """The status of an order's payment; output only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(PAYMENT_NAMES, **options)
+
+
 class ShipmentStatusField(NamedStatusField):
     """The status of an order's shipment; output only."""
 
@@ -59,6 +66,13 @@ class OrderStatusFilter(NamedStatusFilter):
 
     def __init__(self) -> None:
         super().__init__(NAMES)
+
+
+class PaymentStatusFilter(NamedStatusFilter):
+    """A filter by the status of the payment of orders."""
+
+    def __init__(self) -> None:
+        super().__init__(PAYMENT_NAMES)
 
 
 class ShipmentStatusFilter(NamedStatusFilter):

@@ -28,13 +28,19 @@ from ordering import commands, queries
 from ordering.api.caller import caller, own_orders
 from ordering.api.order_input import OrderByStaffInput, OrderInput
 from ordering.api.order_requests import HoldOutput, LinesCancellationOutput
-from ordering.api.order_status import OrderStatusField, OrderStatusFilter, ShipmentStatusField, ShipmentStatusFilter
+from ordering.api.order_status import (
+    OrderStatusField,
+    OrderStatusFilter,
+    PaymentStatusField,
+    PaymentStatusFilter,
+    ShipmentStatusField,
+    ShipmentStatusFilter,
+)
 from ordering.models import (
     CancellationReason,
     Order,
     OrderBoard,
     OrderStatus,
-    PaymentStatus,
 )
 
 
@@ -86,7 +92,7 @@ class ShippingOutput(serializers.Serializer):
 class PaymentOutput(serializers.Serializer):
     """The payment of an order."""
 
-    status = serializers.ChoiceField(choices=PaymentStatus.choices, source="payment_status")
+    status = PaymentStatusField(source="payment_status")
     method = serializers.CharField(source="payment_method")
     paid = MoneyField()
     refunded = MoneyField()
@@ -201,7 +207,7 @@ class OrderFilter(django_filters.FilterSet):
     """Filters of the order list."""
 
     status = OrderStatusFilter()
-    payment_status = django_filters.ChoiceFilter(choices=PaymentStatus.choices)
+    payment_status = PaymentStatusFilter()
     shipment_status = ShipmentStatusFilter()
     placed_after = MomentFilter(
         field_name="created_at", lookup_expr="gte", help_text="Orders placed at this moment or later."

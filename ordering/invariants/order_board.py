@@ -2,6 +2,7 @@
 
 from integration.invariants import Check, always, json_elements, json_number, json_text
 from integration.read_models.verify import own_build, shown
+from ordering.invariants.orders import CONFIRMED
 
 BOARD = "ordering.order-board"
 
@@ -22,9 +23,10 @@ def order_board_is_the_orders() -> Check:
         *("paid_minor", "refunded_minor", "payment_method", "shipping_address", "shipments", "replaces"),
         *("correlation_id", "created_at", "updated_at"),
     )
-    payment = """
-        CASE WHEN o.paid_minor > 0 THEN CASE WHEN o.refunded_minor = o.paid_minor THEN 'refunded' ELSE 'paid' END
-             WHEN o.total_minor = 0 AND o.status IN ('confirmed', 'shipped', 'delivered', 'returned') THEN 'paid'
+    payment = f"""
+        CASE WHEN o.paid_minor > 0 AND o.refunded_minor = o.paid_minor THEN 'refunded'
+             WHEN o.paid_minor > 0 AND o.refunded_minor > 0 THEN 'partly_refunded'
+             WHEN o.paid_minor > 0 OR o.total_minor = 0 AND o.status IN {CONFIRMED} THEN 'paid'
              WHEN o.status <> 'cancelled' THEN 'pending'
              WHEN o.cancellation_reason = 'payment_failed' THEN 'failed' ELSE 'cancelled' END
     """

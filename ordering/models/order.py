@@ -119,7 +119,7 @@ class Order(OrderPrices, OrderWithReturns):
 
     @property
     def payment_status(self) -> str:
-        """The state of the payment in the words of `PaymentStatus`; it is `paid` until all money is refunded."""
+        """The state of the payment in the words of `PaymentStatus`."""
         return payment_status_of(self).value
 
     def await_payment(self) -> None:

@@ -46,13 +46,18 @@ class AlreadyClaimed(Refused):
 
 
 class PaymentStatus(models.TextChoices):
-    """The state of an order's payment, as shown to buyers."""
+    """The state of an order's payment; `PAYMENT_NAMES` are the words of the API."""
 
     PENDING = "pending"
     PAID = "paid"
+    PARTIALLY_REFUNDED = "partly_refunded"  # the column has 16 characters
     FAILED = "failed"
     REFUNDED = "refunded"
     CANCELLED = "cancelled"
+
+
+PAYMENT_NAMES = {status.value: status.name.lower() for status in PaymentStatus}
+"""The words for the states of a payment in the API, by the words in which they are stored."""
 
 
 class ShipmentStatus(models.TextChoices):
@@ -129,7 +134,8 @@ ORDER_LIFE = StateTable(
 def payment_status_of(order: Any) -> PaymentStatus:
     """The payment status of an order, or of its row on the order board."""
     if order.paid:
-        return PaymentStatus.REFUNDED if order.refunded == order.paid else PaymentStatus.PAID
+        part = PaymentStatus.PARTIALLY_REFUNDED if order.refunded else PaymentStatus.PAID
+        return PaymentStatus.REFUNDED if order.refunded == order.paid else part
     if not order.total and order.status in CONFIRMED_STATES:
         return PaymentStatus.PAID
     if order.status != CANCELLED:

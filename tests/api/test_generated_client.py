@@ -116,6 +116,7 @@ def test_a_generated_client_takes_an_order_to_its_refund(
     drain()
     refunded = buyer("orders.orders_retrieve", placed.number)
     assert refunded.payment.refunded.amount == mugs.total.amount
+    assert refunded.payment.status == "partially_refunded"
 
 
 def test_a_generated_client_takes_a_guests_cart_to_a_refund_of_what_came_back(

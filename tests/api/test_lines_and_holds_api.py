@@ -37,8 +37,10 @@ def test_some_lines_are_cancelled(buyer: Any, order: OrderNumber, drain: Callabl
     assert shown["status"] == "confirmed"
     assert {line["sku"]: line["cancelled"] for line in shown["lines"]} == {"MUG": 1, "LAMP": 0}
     assert shown["payment"]["refunded"] == {"amount": "12.50", "currency": "USD"}
+    assert shown["payment"]["status"] == "partially_refunded"
     assert shown["shipments"][0]["lines"] == [{"sku": "MUG", "quantity": 1}, {"sku": "LAMP", "quantity": 1}]
-    [listed] = buyer.get(ORDERS).json()["results"]
+    assert buyer.get(f"{ORDERS}?payment_status=paid").json()["results"] == []
+    [listed] = buyer.get(f"{ORDERS}?payment_status=partially_refunded").json()["results"]
     assert listed["cancellations"] == shown["cancellations"]
 
 

@@ -482,6 +482,8 @@ def test_the_payment_status_of_an_order(order: Callable[[], Order], payment_stat
 def test_the_payment_status_after_a_declined_payment_and_after_a_refund() -> None:
     declined, refunded = _awaiting_payment(), _cancelled_after_payment()
     declined.cancel_for_declined_payment("insufficient_funds")
+    refunded.record_refund(Money("0.01", "USD"))
+    assert refunded.payment_status == "partly_refunded"
     refunded.record_refund(refunded.paid)
 
     assert (declined.payment_status, declined.note) == ("failed", "insufficient_funds")
