@@ -13,26 +13,17 @@ from billing.api.outputs import InvoicePaymentOutput, OwedRefundOutput, RefundOu
 from integration.domain.identifiers import InvoiceNumber, PaymentId, RefundId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import CHANGING, LOCATION, READING, etag, versions_expected
-from integration.rest.fields import Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.fields import Input, MoneyField, Text
 from integration.rest.idempotency import idempotent
+from integration.rest.lines import lines_of
 from integration.rest.views import View, staff_with
-
-MAX_LINES, MAX_QUANTITY = 2_000, 100_000
-"""The most lines of an order, and the most units of a line."""
-
-
-class UnitsInput(Input):
-    """Units of one line to refund."""
-
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
 
 
 class RefundInput(Input):
     """What to refund: an amount, or units of lines."""
 
     amount = MoneyField(required=False, help_text="An amount, which is shared out over what remains of the lines.")
-    lines = UnitsInput(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(required=False)
     reason = Text(max_length=500)
 
     def validate_lines(self, lines: list[dict[str, Any]]) -> dict[Sku, int]:

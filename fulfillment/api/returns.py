@@ -15,16 +15,17 @@ from rest_framework.reverse import reverse
 from fulfillment import commands, queries
 from fulfillment.events import ReceivedLine
 from fulfillment.gateways.orders import orders
-from fulfillment.models import MAX_LINES, MAX_QUANTITY, Disposition, Return, ReturnStatus
+from fulfillment.models import Disposition, Return, ReturnStatus
 from fulfillment.models.return_policy import ASKED_FOR, ReturnReason
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import OrderNumber, ReturnId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag, versions_expected
-from integration.rest.fields import Choice, Input, MoneyField, SkuField, Text, WholeNumber
+from integration.rest.fields import Choice, Input, MoneyField, Text
 from integration.rest.filters import UpdatedAfter
 from integration.rest.guests import FOR_GUESTS, guest_of
 from integration.rest.idempotency import idempotent
+from integration.rest.lines import MAX_LINES, LineInput, lines_of
 from integration.rest.views import View, is_staff_with, staff_with
 
 
@@ -74,11 +75,9 @@ class ReturnFilter(django_filters.FilterSet):
     updated_after = UpdatedAfter()
 
 
-class LineToReturnInput(Input):
+class LineToReturnInput(LineInput):
     """A quantity of one SKU, and why it is sent back."""
 
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     reason = Choice(choices=[reason.value for reason in ASKED_FOR])
 
 
@@ -86,7 +85,7 @@ class ReturnInput(Input):
     """The order, and which of its goods are to be sent back."""
 
     order = Text(max_length=20)
-    lines = LineToReturnInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(LineToReturnInput)
     note = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
@@ -199,11 +198,9 @@ class Refuse(View):
         return _represent(commands.refuse_return(ReturnId(id), reason, versions_expected(request)))
 
 
-class ReceivedLineInput(Input):
+class ReceivedLineInput(LineInput):
     """A quantity of one SKU that came back, or is missing, and what becomes of it."""
 
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
     disposition = Choice(choices=Disposition.values)
 
 
@@ -217,7 +214,7 @@ class ReductionInput(Input):
 class ReturnReceiptInput(Input):
     """What came back in one parcel of a return."""
 
-    lines = ReceivedLineInput(many=True, allow_empty=False, max_length=4 * MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(ReceivedLineInput, at_most=4 * MAX_LINES)
     fee = MoneyField(required=False)
     reduction = ReductionInput(required=False)
 

@@ -10,15 +10,16 @@ from rest_framework.response import Response
 from fulfillment import commands, queries
 from fulfillment.api.shipment_status import ShipmentStatusField, ShipmentStatusFilter
 from fulfillment.gateways.carriers import tracking_url
-from fulfillment.models import MAX_LINES, MAX_QUANTITY, RESOLUTIONS, SCANS, Shipment
+from fulfillment.models import RESOLUTIONS, SCANS, Shipment
 from integration.domain.errors import Unacceptable
 from integration.domain.identifiers import ShipmentId, Sku
 from integration.domain.metadata import join_story
 from integration.history.shown import PERSONAL
 from integration.rest.etags import CHANGING, READING, etag, versions_expected
-from integration.rest.fields import AddressField, Input, SkuField, Text, WholeNumber
+from integration.rest.fields import AddressField, Input, Text
 from integration.rest.filters import UpdatedAfter
 from integration.rest.idempotency import idempotent
+from integration.rest.lines import lines_of
 from integration.rest.views import View, is_staff_with, staff_with
 
 
@@ -120,13 +121,6 @@ class OneShipment(View):
         return represent(request, shipment)
 
 
-class DispatchedLine(Input):
-    """A quantity of one SKU that the carrier took."""
-
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
-
-
 class DispatchInput(Input):
     """The carrier, its tracking number for the shipment, and what it took: without `lines`, all.
 
@@ -136,7 +130,7 @@ class DispatchInput(Input):
     carrier = Text(max_length=80)
     tracking_number = Text(max_length=80, required=False)
     service = Text(max_length=40, required=False)
-    lines = DispatchedLine(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(required=False)
 
 
 class Dispatch(View):

@@ -15,8 +15,6 @@ from fulfillment.models.return_states import (
     ReturnStatus,
 )
 from fulfillment.models.shipment import (
-    MAX_LINES,
-    MAX_QUANTITY,
     NotInShipment,
     Shipment,
     ShipmentLine,
@@ -27,8 +25,6 @@ from fulfillment.models.tracking import REFUND, RESOLUTIONS, SEND_AGAIN, Already
 
 __all__ = [
     "GONE",
-    "MAX_LINES",
-    "MAX_QUANTITY",
     "NAMES",
     "REFUND",
     "RESOLUTIONS",

@@ -16,10 +16,6 @@ from integration.domain.address import Address
 from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import CancellationId, OrderNumber, ShipmentId, Sku
 
-MAX_LINES = 2_000
-MAX_QUANTITY = 100_000
-"""What a shipment can have at most: all of the largest order that ordering accepts."""
-
 
 class NotInShipment(Unacceptable):
     """The shipment has nothing of this SKU."""

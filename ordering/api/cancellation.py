@@ -12,19 +12,19 @@ from integration.rest.etags import CHANGING, etag, versions_expected
 from integration.rest.fields import Input, Text
 from integration.rest.guests import FOR_GUESTS
 from integration.rest.idempotency import idempotent
+from integration.rest.lines import lines_of
 from integration.rest.views import is_staff_with
 from ordering import commands
 from ordering.api.caller import caller
-from ordering.api.order_input import LineInput
 from ordering.api.orders import OrderOutput, OrderView, represent_orders
-from ordering.models import MAX_LINES, CancellationReason, Order
+from ordering.models import CancellationReason, Order
 
 
 class Cancellation(Input):
     """The reason for a cancellation, as free text, and what to cancel: without `lines`, the whole order."""
 
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
-    lines = LineInput(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(required=False)
 
 
 class MayCancel(BasePermission):

@@ -9,25 +9,16 @@ from integration.rest.fields import (
     CodeField,
     Input,
     MoneyField,
-    SkuField,
     Text,
-    WholeNumber,
 )
+from integration.rest.lines import lines_of
 from ordering import commands
-from ordering.models import MAX_LINES, MAX_QUANTITY
-
-
-class LineInput(Input):
-    """A quantity of one product to order."""
-
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
 
 
 class OrderInput(Input):
     """An order to place. It has no prices: the server uses the current prices of the products."""
 
-    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of()
     shipping_address = AddressField()
     payment_method = Text(
         max_length=80,

@@ -1,37 +1,25 @@
 """REST view with which a buyer withdraws from an order."""
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.rest.etags import CHANGING, etag, versions_expected
-from integration.rest.fields import Input, SkuField, Text, WholeNumber
+from integration.rest.fields import Email, Input, Text
 from integration.rest.guests import FOR_GUESTS
 from integration.rest.idempotency import idempotent
+from integration.rest.lines import lines_of
 from ordering import commands
 from ordering.api.cancellation import MayCancel
 from ordering.api.orders import OrderOutput, OrderView, represent_orders
-from ordering.models.order_line import MAX_LINES, MAX_QUANTITY
-
-
-class WithdrawnLine(Input):
-    """A quantity of one SKU that the buyer withdraws from."""
-
-    sku = SkuField()
-    quantity = WholeNumber(min_value=1, max_value=MAX_QUANTITY)
-
-
-class Email(serializers.EmailField):
-    """An e-mail address."""
 
 
 class WithdrawalInput(Input):
     """A declaration of withdrawal: no reason is asked. Without `lines` it is about the whole order."""
 
-    lines = WithdrawnLine(many=True, required=False, allow_empty=False, max_length=MAX_LINES)  # type: ignore[call-arg]  # options of many=True
+    lines = lines_of(required=False)
     name = Text(max_length=200, required=False, allow_blank=True, default="")
     email = Email(max_length=254, required=False, help_text="Where to send the acknowledgement.")
 
