@@ -408,7 +408,7 @@ class Walk:
         for shipment in self._shipments(last):
             self._command(resolve_shipment, shipment, "refund", called="fulfillment.resolve_shipment, by refund")
         self._react()
-        self._expect(last, "delivered")
+        self._expect(last, "returned")
 
     def _scan(self, shipment: ShipmentId, status: Any) -> CarrierScan:
         number = Shipment.objects.get(pk=shipment).tracking_number

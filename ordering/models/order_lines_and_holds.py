@@ -14,7 +14,7 @@ from ordering.models.order_requests import (
     requested_units,
     summed,
 )
-from ordering.models.order_shipments import delivered_status, returned_status, shipped_status, without_the_empty
+from ordering.models.order_shipments import delivered_status, resolved_status, shipped_status, without_the_empty
 from ordering.models.order_shipping import OrderInShipments
 from ordering.models.order_states import (
     CONFIRMED_STATES,
@@ -122,8 +122,10 @@ class OrderWithRequests(OrderInShipments):
             return "cancel_stopped_lines"
         if not any(line.shipped for line in self.lines):
             return "complete_cancellation"
-        is_delivered = delivered_status(SHIPPED, self.shipments) == DELIVERED
-        return "cancel_rest_of_delivered" if is_delivered else "cancel_rest_under_way"
+        if delivered_status(SHIPPED, self.shipments) != DELIVERED:
+            return "cancel_rest_under_way"
+        is_with_buyer = any(line.shipped > line.returned + line.lost for line in self.lines)
+        return "cancel_rest_of_delivered" if is_with_buyer else "cancel_rest_of_returned"
 
     def hold(self, reason: HoldReason, note: str = "") -> None:
         """Request that nothing is dispatched; raises `NotAllowed` once all is shipped or cancelled."""
@@ -169,7 +171,7 @@ class OrderWithRequests(OrderInShipments):
                 self.touch(line)
         self.shipments = without_the_empty(self.shipments, self.lines)
         if any(line.shipped for line in self.lines):
-            self.status = returned_status(delivered_status(shipped_status(self.lines), self.shipments), self.lines)
+            self.status = resolved_status(shipped_status(self.lines), self.shipments, self.lines)
 
     @applies(events.OrderLinesCancellationRefused)
     def _lines_cancellation_refused(self, event: events.OrderLinesCancellationRefused) -> None:

@@ -107,15 +107,21 @@ def delivered_status(status: str, shipments: Shipments) -> str:
     return OrderStatus.SHIPPED if is_on_its_way else OrderStatus.DELIVERED
 
 
+def resolved_status(status: str, shipments: Shipments, lines: Sequence[Line]) -> str:
+    """The status of an order when a person has decided about a shipment that is lost or came back."""
+    arrived = delivered_status(status, shipments)
+    return returned_status(arrived, lines) if arrived == OrderStatus.DELIVERED else arrived
+
+
 def is_unresolved(shipment: Mapping[str, Any]) -> bool:
     """Whether a shipment is lost or came back, and nobody has decided what becomes of its goods."""
     return shipment["status"] in GONE_WRONG and "resolution" not in shipment
 
 
 def returned_status(status: str, lines: Sequence[Line]) -> str:
-    """The status of an order of which goods came back: `returned` once nothing else is left of what was shipped."""
+    """The status of an order of which something was shipped: `returned` once all of it came back or is lost."""
     is_all = not any(line.open or line.shipped > line.returned + line.lost for line in lines)
-    return OrderStatus.RETURNED if is_all and any(line.returned for line in lines) else status
+    return OrderStatus.RETURNED if is_all else status
 
 
 def shipment_status_of(shipments: Shipments) -> ShipmentStatus:

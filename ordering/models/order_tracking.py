@@ -14,6 +14,7 @@ from ordering.models.order_shipments import (
     LEFT,
     delivered_status,
     is_unresolved,
+    resolved_status,
     with_facts,
     with_tracked,
 )
@@ -62,9 +63,7 @@ class OrderTracked(OrderWithRequests):
             NotYet: the shipment is not known to have that status.
             NotAllowed: the order is cancelled.
         """
-        others = [each for each in self.shipments if each["id"] != shipment]
-        is_last = delivered_status(self.status, others) == OrderStatus.DELIVERED
-        if not self.accepts("resolve_last_shipment" if is_last else "resolve_shipment"):
+        if not self.accepts(self._message_of_resolution(shipment, lost)):
             return
         known = self._left(shipment)
         if "resolution" in known:
@@ -73,6 +72,15 @@ class OrderTracked(OrderWithRequests):
         self.record(
             events.OrderShipmentResolved(order=self._number, shipment=shipment, resolution=resolution, lost=dict(lost))
         )
+
+    def _message_of_resolution(self, shipment: ShipmentId, lost: Mapping[Sku, int]) -> str:
+        """The message of the state table: it depends on what else there is in the order."""
+        others = [each for each in self.shipments if each["id"] != shipment]
+        if delivered_status(self.status, others) != OrderStatus.DELIVERED:
+            return "resolve_shipment"
+        has = {line.sku: line.shipped - line.returned - line.lost for line in self.lines}
+        is_all = all(lost.get(Sku(sku), 0) >= left for sku, left in has.items())
+        return "lose_last_shipment" if is_all else "resolve_last_shipment"
 
     def note_scanned_late(self, shipment: ShipmentId, is_open: bool, sequence: int) -> None:
         """Record that a shipment was scanned after it was resolved, or that a person has seen it; raises `NotYet`."""
@@ -113,7 +121,7 @@ class OrderTracked(OrderWithRequests):
             if units := event.lost.get(Sku(line.sku), 0):
                 line.lost += units
                 self.touch(line)
-        self.status = delivered_status(self.status, self.shipments)
+        self.status = resolved_status(self.status, self.shipments, self.lines)
 
     @applies(events.OrderReplaced)
     def _shipment_replaced(self, event: events.OrderReplaced) -> None:

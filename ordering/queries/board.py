@@ -15,6 +15,7 @@ from ordering.models.order_returns import show_withdrawn
 from ordering.models.order_shipments import (
     delivered_status,
     is_open,
+    resolved_status,
     returned_status,
     shipment_status_of,
     shipped_status,
@@ -130,7 +131,7 @@ def _(event: events.OrderLinesCancelled, row: OrderBoard) -> None:
             line["cancelled"] = line.get("cancelled", 0) + units
     row.shipments = without_the_empty(row.shipments, row.shown_lines)
     if any(line["shipped"] for line in row.line_facts):
-        row.status = returned_status(delivered_status(shipped_status(row.shown_lines), row.shipments), row.shown_lines)
+        row.status = resolved_status(shipped_status(row.shown_lines), row.shipments, row.shown_lines)
 
 
 @show.register
@@ -170,7 +171,7 @@ def _(event: events.OrderShipmentResolved, row: OrderBoard) -> None:
     for line in row.line_facts:
         if event.lost.get(line["sku"], 0):
             line["lost"] = line.get("lost", 0) + event.lost[line["sku"]]
-    row.status = delivered_status(row.status, row.shipments)
+    row.status = resolved_status(row.status, row.shipments, row.shown_lines)
 
 
 @show.register

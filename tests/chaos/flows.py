@@ -497,7 +497,7 @@ FLOWS = {
             *(*PAID, Step("cancel a unit", _cancel_a_unit), settle("settle the cancelled unit")),
             *(Step("dispatch what is left", _dispatch), settle("settle what is left")),
         ),
-        frozenset({"shipped paid"}),
+        frozenset({"shipped partly_refunded"}),
     ),
     "cancel_lines_with_a_part_gone": Flow(
         "The buyer cancels a unit and another line while the carrier takes a part; what left first is not cancelled.",
@@ -505,7 +505,7 @@ FLOWS = {
             *(*PAID, Step("cancel lines", _cancel_most)),
             *(Step("dispatch a mug all the same", _dispatch_a_mug_if_possible), settle()),
         ),
-        frozenset({"shipped paid"}),
+        frozenset({"shipped partly_refunded"}),
     ),
     "voucher": Flow(
         "A voucher is held with the order, redeemed with its confirmation, and released by its cancellation.",
@@ -523,7 +523,7 @@ FLOWS = {
             *(Step("receive a part", _receive("restock")), settle("settle a part")),
             *(Step("receive the rest", _receive("quarantine")), settle("settle the rest")),
         ),
-        frozenset({"delivered paid"}),
+        frozenset({"delivered partly_refunded"}),
     ),
     "withdraw": Flow(
         "The buyer withdraws after a part has left: the rest is stopped, and the part comes back.",
@@ -548,17 +548,17 @@ FLOWS = {
             *(*PAID, Step("dispatch", _dispatch), settle(), Step("lose", _lose), settle()),
             *(Step("refund what was lost", _refund_what_was_lost), settle("settle the refund of what was lost")),
         ),
-        frozenset({"delivered refunded"}),
+        frozenset({"returned refunded"}),
     ),
     "refund_in_part": Flow(
         "An operator gives some of the money back.",
         (*PAID, Step("refund", _refund), settle()),
-        frozenset({"confirmed paid"}),
+        frozenset({"confirmed partly_refunded"}),
     ),
     "refund_lines": Flow(
         "An operator refunds a unit of a line.",
         (*PAID, Step("refund lines", _refund_lines), settle("settle the refund")),
-        frozenset({"confirmed paid"}),
+        frozenset({"confirmed partly_refunded"}),
     ),
     "inspect_goods": Flow(
         "Goods go into quarantine, and leave it for sale and for good.",

@@ -82,6 +82,28 @@ def test_it_is_confirmed_shipped_and_delivered_without_a_payment(
     assert Buyer.objects.get().spend == Money("0", "USD")
 
 
+def test_its_units_are_cancelled_shipped_in_part_and_lost(
+    place: Callable[..., OrderNumber], drain: Callable[..., int]
+) -> None:
+    order = place(quantity=4)
+    drain()
+    commands.cancel_lines(order, [(Sku("LEAFLET"), 1)], CancellationReason.BY_BUYER)
+    drain()
+    assert states(order) == ("confirmed", "paid", "paid")
+    fulfillment.dispatch_shipment(ShipmentId(f"S{order[1:]}-1"), "DHL", "1", [(Sku("LEAFLET"), 1)])
+    drain()
+    assert states(order) == ("partly_shipped", "paid", "paid")
+    commands.cancel_lines(order, [(Sku("LEAFLET"), 2)], CancellationReason.BY_BUYER)
+    drain()
+    assert states(order) == ("shipped", "paid", "paid")
+    fulfillment.lose_shipment(ShipmentId(f"S{order[1:]}-1"))
+    fulfillment.resolve_shipment(ShipmentId(f"S{order[1:]}-1"), "refund")
+    drain()
+    assert states(order) == ("returned", "paid", "paid")
+    catch_up_all()
+    assert {name: found.complaints for name, found in verify().items() if found.complaints} == {}
+
+
 def test_its_story_says_that_it_cost_nothing(place: Callable[..., OrderNumber], drain: Callable[..., int]) -> None:
     order = place()
     drain()

@@ -122,7 +122,7 @@ def _returned() -> Order:
 
 def _take_back(order: Order, **units: int) -> None:
     """Take back these units, or all that were shipped."""
-    has = {Sku(line.sku): line.shipped - line.returned for line in order.lines}
+    has = {Sku(line.sku): line.shipped - line.returned - line.lost for line in order.lines}
     order.mark_returned(RETURN, RECEIPT, {Sku(sku): n for sku, n in units.items()} or has)
 
 
@@ -177,8 +177,10 @@ def _cancel_rest(order: Order, message: str) -> None:
     if order.status != "partly_shipped":
         order.accepts(message)
         return
-    if message == "cancel_rest_of_delivered":
+    if message != "cancel_rest_under_way":
         order.mark_delivered(SHIPMENT)
+    if message == "cancel_rest_of_returned":
+        _take_back(order, MUG=1)
     left = {line.sku: line.open for line in order.lines if line.open}
     _settle(order, **left)
 
@@ -210,6 +212,25 @@ def _resolve_last(order: Order) -> None:
     order.resolve_shipment(SECOND if order.status == "partly_shipped" else SHIPMENT, "lost", "refund", {})
 
 
+def _lose_last(order: Order) -> None:
+    """Lose both shipments, and decide about them."""
+    for shipment in (SHIPMENT, SECOND) if order.status == "shipped" else ():
+        order.track_shipment(shipment, "lost", 9)
+    if order.status == "shipped":
+        order.resolve_shipment(SECOND, "lost", "refund", _in(order, SECOND))
+    if order.status in ("confirmed", "partly_shipped"):
+        order.accepts("lose_last_shipment")
+    else:
+        order.resolve_shipment(SHIPMENT, "lost", "refund", _in(order, SHIPMENT))
+
+
+def _in(order: Order, shipment: ShipmentId) -> dict[Sku, int]:
+    """The units in a shipment of the order, as far as they did not come back."""
+    has = {line.sku: line.shipped - line.returned - line.lost for line in order.lines}
+    [lines] = [parcel["lines"] for parcel in order.parcels if parcel["id"] == shipment] or [[]]
+    return {Sku(line["sku"]): min(line["quantity"], has[line["sku"]]) for line in lines}
+
+
 SEND: dict[str, Callable[[Order], object]] = {
     "await_payment": lambda order: order.await_payment(),
     "cancel_for_shortage": lambda order: order.cancel_for_shortage(),
@@ -222,6 +243,7 @@ SEND: dict[str, Callable[[Order], object]] = {
     "cancel_lines": lambda order: order.cancel_lines([(Sku("MUG"), 1)], CancellationReason.BY_BUYER),
     "cancel_stopped_lines": lambda order: _settle(order, LAMP=1),
     "cancel_rest_under_way": lambda order: _cancel_rest(order, "cancel_rest_under_way"),
+    "cancel_rest_of_returned": lambda order: _cancel_rest(order, "cancel_rest_of_returned"),
     "cancel_rest_of_delivered": lambda order: _cancel_rest(order, "cancel_rest_of_delivered"),
     "reject_lines_cancellation": _settle,
     "hold": lambda order: order.hold(HoldReason.FRAUD_RISK, "strange"),
@@ -235,6 +257,7 @@ SEND: dict[str, Callable[[Order], object]] = {
     "track_shipment": lambda order: order.track_shipment(SHIPMENT, "delivery_failed", 1),
     "resolve_shipment": _resolve,
     "resolve_last_shipment": _resolve_last,
+    "lose_last_shipment": _lose_last,
     "note_return": lambda order: order.note_return(RETURN, "approved"),
     "mark_partly_returned": lambda order: _take_back(order, MUG=1),
     "mark_returned": _take_back_all,
@@ -317,10 +340,11 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
         assert (order.status == "partly_shipped") == (shipped > 0 and left > 0)
         assert all(order.delivered.get(line.sku, 0) <= line.shipped <= line.quantity for line in order.lines)
         assert all(line.open >= 0 for line in order.lines)
-        returned = sum(line.returned for line in order.lines)
-        assert (order.status == "returned") == (not left and returned == shipped > 0)
-        is_delivered = not left and sum(order.delivered.values()) == shipped > returned
-        assert (order.status == "delivered") == is_delivered
+        has = shipped - sum(line.returned + line.lost for line in order.lines)
+        assert (order.status == "returned") == (shipped > 0 and not left + has)
+        left_us = [each for each in order.shipments if each["status"] not in ("arranged", "cancelled")]
+        is_done = all(each["status"] == "delivered" or "resolution" in each for each in left_us)
+        assert (order.status == "delivered") == (has > 0 and not left and is_done)
         assert order.status not in CONFIRMED_STATES or order.paid == order.total
     assert order.version == len(order.recorded_events)
 
