@@ -63,8 +63,8 @@ class OrderBoard(InParcels, OrderPrices, Requests, WithReturns, PolledRow):
 class SalesOfDay(Row):
     """The sales of one product on one UTC day in one currency.
 
-    They count orders that were confirmed on that day and not cancelled since. Amounts are those of the order lines,
-    before the discount of the order.
+    They count units of orders that were confirmed on that day and not cancelled since; what came back counts, too.
+    Amounts are those of the order lines, before the discount of the order.
     """
 
     read_model = "ordering.sales-per-day"

@@ -1,14 +1,16 @@
-"""Read models of sales per day and lifetime spend: sums over confirmed orders, minus those cancelled afterwards.
+"""Read models of sales per day and lifetime spend: sums over confirmed orders, minus what was cancelled afterwards.
 
-Refunds lower the lifetime spend, but not the sales of a day.
+Refunds lower the lifetime spend. Cancelled units lower the sales of the day of their order, other refunds do not.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date
 from itertools import product
 
+from integration.domain.events import DomainEvent
 from integration.domain.money import Money
-from integration.history.entries import HistoryEntry
 from integration.history.personal_data import load_personal
 from integration.read_models.batch import Batch, read_model
 from integration.storage.reading import read
@@ -37,38 +39,58 @@ def keep_lifetime_spend(batch: Batch) -> None:
     totals.write()
 
 
-@read_model(SalesOfDay, stream=Order.stream, events=CONFIRMED_OR_CANCELLED)
+CHANGES = (events.OrderConfirmed, events.OrderLinesCancelled, events.OrderCancelled)
+
+
+@read_model(SalesOfDay, stream=Order.stream, events=CHANGES)
 def keep_sales_per_day(batch: Batch) -> None:
-    changes = [(entry.stream_id, sign) for entry in batch.entries if (sign := _sign(entry))]
-    lines, days = _lines_and_days({order for order, _ in changes})
+    changed = [entry for entry in batch.entries if getattr(entry.event, "was_confirmed", True)]
+    sold = _sold({entry.stream_id for entry in changed})
     totals = batch.totals()
-    for order, sign in changes:
-        for line in lines[order]:
-            key = (days[order], line.sku, line.unit_price.currency)
-            totals.add(*key, orders=sign, quantity=sign * line.quantity, amount_minor=sign * line.subtotal.minor)
+    for entry in changed:
+        order = sold[entry.stream_id]
+        for line in order.lines:
+            before, after = order.units(line, entry.version - 1), order.units(line, entry.version)
+            if before != after:
+                amount = line.unit_price * after - line.unit_price * before
+                sums = {"quantity": after - before, "amount_minor": amount.minor}
+                totals.add(order.day, line.sku, amount.currency, orders=(after > 0) - (before > 0), **sums)
     totals.write()
 
 
-def _sign(entry: HistoryEntry) -> int:
-    """1 if the event adds an order to the sums, -1 if it removes the order again, 0 if the order never counted."""
-    match entry.event:
-        case events.OrderConfirmed():
-            return 1
-        case events.OrderCancelled(was_confirmed=True):
-            return -1
-    return 0
+@dataclass
+class _Sold:
+    """What an order sold: its lines, the day of its confirmation, and by version what changed that."""
+
+    lines: Sequence[events.PlacedLine] = ()
+    day: date = date.min
+    changes: list[tuple[int, DomainEvent]] = field(default_factory=list)
+
+    def units(self, line: events.PlacedLine, version: int) -> int:
+        """The units of a line that were sold in a version of the order: none before its confirmation."""
+        sold = 0
+        for changed_in, event in self.changes:
+            if changed_in <= version:
+                match event:
+                    case events.OrderConfirmed():
+                        sold = line.quantity
+                    case events.OrderLinesCancelled(quantities=quantities):
+                        sold -= quantities.get(line.sku, 0)
+                    case events.OrderCancelled():
+                        sold = 0
+        return sold
 
 
-def _lines_and_days(
-    orders: Collection[str],
-) -> tuple[dict[str, tuple[events.PlacedLine, ...]], dict[str, date]]:
-    """By order, the lines and the day of confirmation; one query for the history, one for personal data."""
-    facts = [*product(orders, [events.OrderPlaced.wire_name, events.OrderConfirmed.wire_name])]
-    lines, days = {}, {}
+def _sold(orders: Collection[str]) -> dict[str, _Sold]:
+    """By order, what it sold; one query for the history, one for personal data."""
+    facts = [*product(orders, [event.wire_name for event in (events.OrderPlaced, *CHANGES)])]
+    found: dict[str, _Sold] = defaultdict(_Sold)
     for entry in load_personal(read(History, ("stream_id", "name"), facts, stream=Order.stream)):
-        match entry.event:
-            case events.OrderPlaced(lines=placed):
-                lines[entry.stream_id] = placed
-            case events.OrderConfirmed():
-                days[entry.stream_id] = entry.occurred_at.astimezone(UTC).date()
-    return lines, days
+        order, event = found[entry.stream_id], entry.event
+        if isinstance(event, events.OrderPlaced):
+            order.lines = event.lines
+        else:
+            order.changes.append((entry.version, event))
+        if isinstance(event, events.OrderConfirmed):
+            order.day = entry.occurred_at.astimezone(UTC).date()
+    return found

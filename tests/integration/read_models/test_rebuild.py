@@ -34,7 +34,7 @@ from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
 from integration.read_models.registry import read_models
 from inventory.models import StockOfDay
-from ordering.commands import cancel_order
+from ordering.commands import cancel_lines, cancel_order
 from ordering.models import Buyer, CancellationReason, History, LifetimeSpend, Order, OrderBoard, SalesOfDay
 
 Place = Callable[..., OrderNumber]
@@ -112,12 +112,19 @@ def test_sales_are_confirmed_lines_without_cancelled_ones(at_work: list[OrderNum
 def test_a_cancellation_reduces_the_sales_of_the_day_of_the_order(
     placed: Place, drain: Drain, later: Callable[[timedelta], None]
 ) -> None:
-    confirmed, cancelled = placed({"MUG": 1}), placed({"MUG": 5})
+    confirmed, cancelled, changed = placed({"MUG": 1}), placed({"MUG": 5}), placed({"MUG": 4})
     drain()
     catch_up_all()
-    assert SalesOfDay.objects.get().quantity == 6
+    assert SalesOfDay.objects.get().quantity == 10
     later(timedelta(days=3))
     cancel_order(cancelled, CancellationReason.BY_BUYER)
+    for units in (1, 2):
+        cancel_lines(changed, [(Sku("MUG"), units)], CancellationReason.BY_BUYER)
+    drain()
+    catch_up_all()
+    sale = SalesOfDay.objects.get()
+    assert (sale.quantity, sale.orders, sale.amount_minor) == (2, 2, 2_500)
+    cancel_lines(changed, [(Sku("MUG"), 1)], CancellationReason.BY_BUYER)
     drain()
     catch_up_all()
 
@@ -184,7 +191,7 @@ def test_a_failing_read_model_does_not_stop_the_others(
     placed()
     drain()
     with monkeypatch.context() as patch:
-        patch.setattr("ordering.queries.sales._sign", fail)
+        patch.setattr("ordering.queries.sales._sold", fail)
         catch_up_all()
         assert len(tried) == 2  # once together with the others, once alone
         catch_up_all()
