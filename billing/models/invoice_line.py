@@ -101,12 +101,14 @@ def credit_gone_units(
 ) -> list[CreditedLine]:
     """What is to be credited because the order no longer has these units. It refuses nothing.
 
-    Units that were refunded before, by an operator's decision, are not refunded again.
+    Each unit is refunded once. Units that an operator refunded while the buyer had them are the first to go: they are
+    not refunded again. So at least as many units are refunded as are gone.
     """
     credited = []
     for line in lines:
-        quantity = min(gone.get(Sku(line.sku), 0), line.quantity - line.units_refunded)
-        if quantity:
+        gone_by_now = min(line.units_gone + gone.get(Sku(line.sku), 0), line.quantity)
+        quantity = gone_by_now - line.units_refunded
+        if quantity > 0:
             credited.append(_credit(line, totals[Sku(line.sku)], quantity, left))
             left -= credited[-1].amount
     return credited

@@ -75,6 +75,38 @@ def test_units_that_an_operator_refunded_are_not_refunded_again() -> None:
     assert [(line.units_gone, line.units_refunded) for line in invoice.lines] == [(1, 2), (0, 0)]
 
 
+def test_a_unit_that_was_refunded_and_comes_back_is_not_refunded_again() -> None:
+    invoice = paid({MUG: (3, 1000)}, shipping=500)
+    invoice.refund_lines({MUG: 1}, "scratched")
+
+    returned = [invoice.refund_units(f"R-1-1-{n}", {MUG: 1}, "returned") for n in (1, 2)]
+    invoice.refund_lines({MUG: 1}, "the last one, too")
+    lost = invoice.refund_units("S-1-1", {MUG: 1}, "lost")
+
+    assert [amount.minor for amount in (*returned, lost) if amount is not None] == [0, 1000, 500]
+    assert refunds_of(invoice) == [1000, 1000, 1000, 500]
+    assert [(line.units_gone, line.units_refunded) for line in invoice.lines] == [(3, 3)]
+
+
+@given(st.integers(1, 9), st.integers(0, 999), st.lists(st.tuples(st.booleans(), st.integers(1, 4)), max_size=8))
+def test_each_unit_is_refunded_at_most_once(quantity: int, price: int, steps: list[tuple[bool, int]]) -> None:
+    invoice = paid({MUG: (quantity, price), LAMP: (1, 6000)}, discount=min(quantity * price, 7))
+    line, total = invoice.lines[0], invoice.line_totals()[MUG]
+    gone = refunded = 0
+    for n, (is_granted, units) in enumerate(steps):
+        if is_granted:
+            if units <= quantity - refunded and total.of_units(refunded, units, quantity):
+                invoice.refund_lines({MUG: units}, "scratched")
+                refunded += units
+        else:
+            units = min(units, quantity - gone)
+            invoice.refund_units(f"R-1-1-{n}", {MUG: units}, "returned")
+            gone += units
+            refunded = max(refunded, gone)
+        assert (line.units_gone, line.units_refunded) == (gone, refunded)
+        assert line.credited == invoice.refund_owed == total.of_units(0, refunded, quantity)
+
+
 def test_shipping_is_not_refunded_while_refunded_units_are_with_the_buyer() -> None:
     invoice = paid({MUG: (1, 1000), LAMP: (1, 6000)}, shipping=500)
     invoice.refund_lines({MUG: 1}, "scratched")
