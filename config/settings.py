@@ -258,8 +258,7 @@ WEBHOOKS = webhook_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 
 EMAIL_URL = env.given("EMAIL_URL")
 vars().update(mail_settings(EMAIL_URL, VAR / "mail"))
-EMAIL_TIMEOUT = 10
-"""Seconds for connecting to the mail server, and for each e-mail as a whole."""
+EMAIL_TIMEOUT = 10  # seconds for connecting to the mail server, and for each e-mail as a whole
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "orders@shop.example", MAILBOX, "be an e-mail address")
 
 if not EMBEDDED:
@@ -281,6 +280,7 @@ FOR_GUESTS = guest_settings(env)
 CART_EXPIRY: timedelta = FOR_GUESTS.cart_expiry
 ORDER_PAGE: str = FOR_GUESTS.order_page
 THROTTLES: dict[str, int] = FOR_GUESTS.throttles
+FEED_READERS = env.whole("FEED_READERS", 100, least=0, most=900)  # that may wait, in each web process
 # Beyond so many entries a third of them is deleted. An attack must not displace its own counts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 200_000}}}
 REST_FRAMEWORK = {

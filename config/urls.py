@@ -11,7 +11,7 @@ from billing.api import call_backs, invoices, refunds
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
-from integration.rest import consumers, deliveries, health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest import consumers, deliveries, feed, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
@@ -88,6 +88,8 @@ v1 = [
     path("consumers", consumers.Consumers.as_view(), name="consumers"),
     path("consumers/<wirename:name>/pause", consumers.Pause.as_view(), name="pause"),
     path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),
+    path("feed", feed.Feed.as_view(), name="feed"),
+    path("events/catalog", feed.Catalog.as_view(), name="catalog"),
     path("deliveries", deliveries.Deliveries.as_view(), name="deliveries"),
     path("deliveries/replay", deliveries.Replay.as_view(), name="replay"),
     path("deliveries/<int:id>", deliveries.OneDelivery.as_view(), name="delivery"),

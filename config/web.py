@@ -12,6 +12,7 @@ from socket import SHUT_WR
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from gunicorn.workers import base
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -21,6 +22,9 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestHeaderFieldsTooLarge
 
+from config.waiting import WaitingList
+from integration.messaging.feed import types_since
+from integration.rest.feed import SET_ASIDE, TooManyWaiting, Waits
 from integration.rest.problems import (
     CONTENT_TYPE,
     MAX_URL_LENGTH,
@@ -57,6 +61,7 @@ class Request(HTTPRequestParser):
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.began = time.monotonic()
+        self.waits_until: float | None = None
 
     def received(self, data: bytes) -> int:
         """Take in a part of the request; returns the number of bytes that belong to it."""
@@ -70,11 +75,43 @@ class Request(HTTPRequestParser):
 _OF_LENGTH = {413: too_large_problem, 414: url_too_long_problem}
 
 
+class SetAside(BaseException):
+    """The request waits. It is not an `Exception`, so waitress does not take it for a failure."""
+
+    def __init__(self, waits: Waits, until: float) -> None:
+        super().__init__()
+        self.waits, self.until = waits, until
+
+
 class Response(WSGITask):
     """A response. One to `HEAD` has the headers of the response to `GET`, and no body. Source: RFC 9110, 9.3.2."""
 
+    _set_aside: SetAside | None = None
+
+    def get_environment(self) -> dict[str, Any]:
+        """The WSGI environment, with a function by which a view lets its request wait."""
+        return {**super().get_environment(), SET_ASIDE: self._wait}
+
+    def _wait(self, waits: Waits) -> HttpResponse | None:
+        waiting_list, until, now = self.channel.server.waiting_list, self.request.waits_until, time.monotonic()
+        if not waiting_list.is_open() or (until is not None and (waits.is_ready or until <= now)):
+            return None
+        if until is None and not waiting_list.has_place():
+            raise TooManyWaiting
+        self.request.waits_until = until or now + waits.seconds
+        self._set_aside = SetAside(waits, self.request.waits_until)
+        return HttpResponse()
+
+    def finish(self) -> None:
+        """End the response; raises `SetAside` if there is none yet."""
+        if self._set_aside:
+            raise self._set_aside
+        super().finish()
+
     def write(self, data: bytes) -> None:
         """Send the headers if they are not sent yet, and the data unless the request is a `HEAD`."""
+        if self._set_aside:
+            return
         is_head = self.request.command == "HEAD"
         super().write(b"" if is_head else data)
         if is_head:
@@ -112,9 +149,23 @@ class Connection(HTTPChannel):
     close_when_flushed: bool
     closes_at: float | None = None
 
+    def service(self) -> None:
+        """Serve the next request, or set it aside."""
+        try:
+            super().service()
+        except SetAside as aside:
+            self.server.waiting_list.enter(self, aside.waits, aside.until)
+            self.server.pull_trigger()
+
+    def handle_close(self) -> None:
+        """Forget the connection, and a request that waits."""
+        self.server.waiting_list.leave(self)
+        super().handle_close()
+
     def readable(self) -> Any:
-        """Whether data from the client is awaited."""
-        return self.closes_at is not None or super().readable()
+        """Whether data from the client is awaited. A client whose request waits may leave."""
+        waits = len(self.requests) == 1 and self.server.waiting_list.holds(self) and not self.will_close
+        return self.closes_at is not None or waits or super().readable()
 
     def writable(self) -> Any:
         """Whether there is something to do that needs no data from the client."""
@@ -149,6 +200,14 @@ class Server(TcpWSGIServer):
     """All connections of a process."""
 
     channel_class = Connection
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.waiting_list = WaitingList(settings.FEED_READERS, types_since, self.add_task, self._has_idle_thread)
+
+    def _has_idle_thread(self) -> bool:
+        dispatcher = self.task_dispatcher
+        return not dispatcher.queue and dispatcher.active_count < len(dispatcher.threads)
 
     def add_task(self, task: Connection) -> None:
         """Have a thread serve the next request of a connection, unless the client has not read the last response."""
@@ -188,9 +247,11 @@ class Worker(base.Worker):
             sockinfo=(listener.FAMILY, listener.type, listener.proto, listener.getsockname()),
             bind_socket=False,
         )
+        server.waiting_list.start()
         while self.alive and self.ppid == os.getppid():
             self._serve(connections)
         server.accepting = False
+        server.waiting_list.close()
         began = time.monotonic()
         while (passed := time.monotonic() - began) < self.cfg.graceful_timeout - 2:
             if passed > LINGER and not server.is_busy:

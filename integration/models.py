@@ -2,12 +2,13 @@
 
 from integration.aggregates.snapshots import Snapshot
 from integration.history.personal_data import PersonalData
-from integration.messaging.models import Delivery, Message
+from integration.messaging.models import Delivery, FeedPosition, Message
 from integration.read_models.models import ReadModelBuild
 from integration.rest.models import IdempotencyKey, LoginCount, UsedToken
 
 __all__ = [
     "Delivery",
+    "FeedPosition",
     "IdempotencyKey",
     "LoginCount",
     "Message",

@@ -80,7 +80,7 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     settled = Q(status=Status.DONE, done_at__lt=moment) | Q(status=Status.SKIPPED, skipped_at__lt=moment)
     unsettled = Delivery.objects.filter(message=OuterRef("pk")).exclude(settled)
     # Filter on the primary key too. It is a UUIDv7, which begins with a timestamp, so `occurred_at` needs no index.
-    old = Message.objects.filter(occurred_at__lt=moment, pk__lt=_first_key_of(moment))
+    old = Message.objects.filter(occurred_at__lt=moment, pk__lt=first_key_of(moment))
     # A subquery, not EXISTS: PostgreSQL turns EXISTS into a join. With much to archive, each batch would then read all
     # settled deliveries. `< 1`, not `IS NULL`: the planner expects many rows to match `<` but very few to match
     # `IS NULL`. With so few it estimates a long search and JIT-compiles the query.
@@ -88,7 +88,7 @@ def _settled_before(moment: datetime) -> QuerySet[Message]:
     return old.alias(first_unsettled=first_unsettled).filter(first_unsettled__lt=1).order_by("pk")
 
 
-def _first_key_of(moment: datetime) -> UUID:
+def first_key_of(moment: datetime) -> UUID:
     """The smallest UUIDv7 of this moment; every key made earlier sorts before it. Source: RFC 9562, section 5.7."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 

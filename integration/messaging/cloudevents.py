@@ -25,7 +25,18 @@ def cloud_event(message: Published) -> dict[str, Any]:
         msgspec.ValidationError: the stored data does not fit the contract.
     """
     event = message.event
-    data = to_data(event)
+    return _structured(message, event.schema_version, to_data(event))
+
+
+def cloud_event_as_stored(message: Published) -> dict[str, Any]:
+    """The message's event in the version in which it was published, without personal values.
+
+    This code may know neither the contract nor the version.
+    """
+    return _structured(message, message.version, message.data)
+
+
+def _structured(message: Published, version: int, data: dict[str, Any]) -> dict[str, Any]:
     attributes = {
         "specversion": "1.0",
         "id": str(message.id),
@@ -34,7 +45,7 @@ def cloud_event(message: Published) -> dict[str, Any]:
         "subject": next((data[field] for field in SUBJECTS if field in data), None),
         "time": msgspec.to_builtins(message.occurred_at),
         "datacontenttype": "application/json",
-        "dataschema": schema_id(message.name, event.schema_version),
+        "dataschema": schema_id(message.name, version),
         "correlationid": str(message.correlation_id),
         "causationid": str(message.causation_id) if message.causation_id else None,
         "traceparent": message.traceparent,

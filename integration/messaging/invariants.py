@@ -1,9 +1,11 @@
 """Invariants of messages and deliveries, and of the personal data in everything that is published or recorded."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from integration.contracts.contract import contracts
+from integration.domain import clock
 from integration.domain.address import ERASED, LONGEST, LONGEST_OPTIONAL
 from integration.domain.events import domain_events
 from integration.domain.personal import personal_fields
@@ -59,6 +61,24 @@ def each_archived_message_is_whole() -> Check:
                 EXISTS (SELECT 1 FROM integration_message AS current WHERE current.id = message.id)
             """,
         },
+    )
+
+
+@always("events.each_message_is_in_the_feed")
+def each_message_is_in_the_feed() -> Check:
+    """Every message, archived or not, has a place in the feed; older code that publishes without one has an hour."""
+    hour_ago = f"'{(clock.now() - timedelta(hours=1)):%Y-%m-%d %H:%M:%S}'"
+    return Check(
+        rows="""
+            (
+                SELECT message.name, message.id, message.occurred_at, placed.number FROM (
+                    SELECT name, id, occurred_at FROM integration_message
+                    UNION ALL SELECT name, id, occurred_at FROM integration_archivedmessage
+                ) AS message LEFT JOIN integration_feedposition AS placed ON placed.message = message.id
+            ) AS message
+        """,
+        what="message.name || ' ' || CAST(message.id AS text) || ' has no place in the feed'",
+        never={"it is in no feed": f"message.number IS NULL AND message.occurred_at < {hour_ago}"},
     )
 
 

@@ -75,6 +75,24 @@ class ArchivedMessage(Published):
     archived_at = models.DateTimeField()
 
 
+class FeedPosition(models.Model):
+    """The place of an integration event in the feed that other programs read.
+
+    It is written with the message. It stays when the message moves to the archive and back, so `message` is no foreign
+    key. The database never gives a number twice.
+    """
+
+    number = models.BigAutoField(primary_key=True)
+    message = models.UUIDField(unique=True, editable=False)
+
+    class Meta:
+        default_permissions = ()
+        permissions: ClassVar = [("read_feed", "Can read the feed of integration events")]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.message}"
+
+
 class Status(models.TextChoices):
     """The state of a delivery; done and skipped are final."""
 

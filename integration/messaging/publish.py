@@ -10,12 +10,13 @@ from integration.domain.metadata import current_cause
 from integration.domain.personal import split_personal
 from integration.history.personal_data import PersonalData, personal_row
 from integration.messaging.consumers import Consumer, consumers_of
-from integration.messaging.models import Delivery, Message
+from integration.messaging.models import Delivery, FeedPosition, Message
 from integration.messaging.wakeups import DeliveryQueue, wake_or_reserve
 from integration.storage.rows import Row
 from integration.storage.writing import Insert
 
 NEW_DELIVERY = Insert(Delivery, ("message_id", "consumer", "context", "external", "due_at"))
+NEW_POSITION = Insert(FeedPosition, ("message",))
 
 
 def publish(event: IntegrationEvent) -> None:
@@ -40,6 +41,7 @@ def publish(event: IntegrationEvent) -> None:
         "addressed_to": len(consumers),
     }
     work.write(Insert(Message), [message])
+    work.write(NEW_POSITION, [{"message": id}])
     work.write(NEW_DELIVERY, [_delivery(message, consumer) for consumer in consumers])
     if personal:
         work.write(Insert(PersonalData), [personal_row(id, cause.causation_id or id, personal)])

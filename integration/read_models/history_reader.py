@@ -16,6 +16,7 @@ SQLite has a single writer, so its row ids have no gaps to wait for.
 from typing import NamedTuple, Self
 
 from django.db import connection
+from django.db.models import Model
 from msgspec import Struct
 
 from integration.history.entries import HistoryEntry
@@ -102,9 +103,8 @@ def _beyond(history: type[HistoryEntry], mark: int, limit: int) -> list[Numbered
     return [NumberedEntry(seq, entry) for entry, seq in select(sql, [mark, limit], history)]
 
 
-def writers(history: type[HistoryEntry]) -> set[str]:
-    """The virtual ids of the other open transactions that have written to a history or are about to; PostgreSQL
-    only."""
+def writers(table: type[Model]) -> set[str]:
+    """The virtual ids of the other open transactions that have written to a table or are about to; PostgreSQL only."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -113,7 +113,7 @@ def writers(history: type[HistoryEntry]) -> set[str]:
               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
               AND pid IS DISTINCT FROM pg_backend_pid()
             """,
-            [history._meta.db_table],
+            [table._meta.db_table],
         )
         return {transaction for (transaction,) in cursor.fetchall()}
 

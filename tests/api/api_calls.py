@@ -194,6 +194,8 @@ def examples(system: System) -> dict[str, Call]:
             "POST", "webhooks/carriers/sandbox", scanned, "anonymous", stamped
         ),
         "POST shipments/<number:id>/resolve": Call("POST", f"shipments/{shipment}/resolve", {"as": "send_again"}),
+        "GET feed": Call("GET", "feed?after=1&types=ordering.order-placed&wait=0"),
+        "GET events/catalog": Call("GET", "events/catalog"),
         "GET consumers": Call("GET", "consumers"),
         "POST consumers/<wirename:name>/pause": Call(
             "POST", "consumers/ordering.tell-buyer-of-dispatch/pause", {"reason": "the mail server moves"}

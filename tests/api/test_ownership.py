@@ -89,6 +89,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET consumers":                          ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/pause":  ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST consumers/<wirename:name>/resume": ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "GET feed":                               ("integration",  Statuses(401, 403, 403, 403, 200)),
+    "GET events/catalog":                     ("integration",  Statuses(401, 403, 403, 403, 200)),
     "GET deliveries":                         ("integration",  Statuses(401, 403, 403, 403, 200)),
     "GET deliveries/<int:id>":                ("integration",  Statuses(401, 403, 403, 403, 200)),
     "POST deliveries/replay":                 ("integration",  Statuses(401, 403, 403, 403, 202)),

@@ -66,7 +66,7 @@ def test_an_error_that_is_being_archived_is_erased(quoting: Message, monkeypatch
         return archived(message, deliveries)
 
     monkeypatch.setattr(archive, "_archived", slowly)
-    monkeypatch.setattr(archive, "_first_key_of", lambda moment: archive.UUID(int=2**128 - 1))
+    monkeypatch.setattr(archive, "first_key_of", lambda moment: archive.UUID(int=2**128 - 1))
     archiving = InThread(archive.archive_batch, 10)
     assert has_read.wait(10)
     forgetting = InThread(_forget, quoting)
@@ -84,7 +84,7 @@ def _forget(message: Message) -> None:
 
 
 def test_an_error_that_is_being_brought_back_is_erased(quoting: Message, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "_first_key_of", lambda moment: archive.UUID(int=2**128 - 1))
+    monkeypatch.setattr(archive, "first_key_of", lambda moment: archive.UUID(int=2**128 - 1))
     assert archive.archive_batch(10) == 1
     has_locked, may_go_on, bring_back = Event(), Event(), past.bring_back
 

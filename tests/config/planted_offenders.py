@@ -319,6 +319,12 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
             "integration_archivedmessage", "TRUE", into="integration_message"
         ),
     },
+    "events.each_message_is_in_the_feed": {
+        "it is in no feed": (
+            "DELETE FROM integration_feedposition",
+            "UPDATE integration_message SET occurred_at = '2020-01-01 00:00:00'",
+        ),
+    },
     "events.nothing_personal_is_told": {
         "it holds personal data": replaced("ordering_history", "data", "(erased)", "Ada"),
     },
