@@ -42,8 +42,6 @@ LOOK_BACK = timedelta(hours=1)
 class UnknownCursor(Unacceptable):
     """This cursor is beyond the end of the feed. If the database was restored, go on from an earlier cursor."""
 
-    pointer = "/after"
-
 
 class Batch(NamedTuple):
     """A part of the feed.
@@ -74,7 +72,7 @@ def read_feed(after: int, types: Collection[str] = (), limit: int = MOST_EVENTS)
     numbers = _numbers(after, scan)
     if not numbers:
         if after and after > newest():
-            raise UnknownCursor
+            raise UnknownCursor(pointer="/after")
         return Batch([], after, is_full=False)
     complete = _complete(after, numbers)
     if not complete:
