@@ -2,7 +2,7 @@
 
 A request that is set aside keeps its connection, which the process's loop watches with all others. So a client that
 leaves frees its place. One thread looks for what is new while anybody waits. It lets the waiting requests go one after
-the other, at most `PER_SECOND`, and only while no other request waits for a thread.
+the other, at most `PER_SECOND`, and for `LONGEST_DELAY` only while no other request waits for a thread.
 """
 
 import logging
@@ -21,6 +21,8 @@ LOOK_EVERY = 0.1
 """Seconds between two looks for what is new."""
 PER_SECOND = 20
 """The most waiting requests that are served again in a second, so that they leave the processor to others."""
+LONGEST_DELAY = 5.0
+"""Seconds after which a request is served again although others wait for a thread."""
 
 TypesSince = Callable[[int], dict[str, int]]
 """Takes a number of the feed, and returns the types of the events after it, and the highest number of each."""
@@ -45,7 +47,7 @@ class WaitingList:
     ) -> None:
         self._most, self._types_since, self._serve, self._is_free = most, types_since, serve, is_free
         self._waiting: dict[Any, tuple[float, Waits]] = {}
-        self._ready: dict[Any, None] = {}
+        self._ready: dict[Any, float] = {}
         self._seen: dict[str, int] = {}
         self._lock = threading.Condition()
         self._is_open = True
@@ -71,7 +73,7 @@ class WaitingList:
         """
         with self._lock:
             if waits.is_ready:
-                self._ready[connection] = None
+                self._ready[connection] = time.monotonic()
             else:
                 self._waiting[connection] = until, waits
             self._lock.notify()
@@ -133,14 +135,12 @@ class WaitingList:
                 numbers = (number for name, number in self._seen.items() if not waits.types or name in waits.types)
                 if until <= now or max(numbers, default=0) > waits.after:
                     del self._waiting[connection]
-                    self._ready[connection] = None
+                    self._ready[connection] = now
 
     def _let_one_go(self) -> None:
-        if not self._ready or not self._is_free():
-            return
         with self._lock:
-            connection = next(iter(self._ready), None)
-            if connection is not None:
-                del self._ready[connection]
-        if connection is not None:
-            self._serve(connection)
+            connection, since = next(iter(self._ready.items()), (None, 0.0))
+            if connection is None or not (self._is_free() or since + LONGEST_DELAY < time.monotonic()):
+                return
+            del self._ready[connection]
+        self._serve(connection)
