@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1
 """Seconds between two looks for what is new."""
-PER_SECOND = 20
+PER_SECOND = 10
 """The most waiting requests that are served again in a second, so that they leave the processor to others."""
 LONGEST_DELAY = 5.0
 """Seconds after which a request is served again although others wait for a thread."""
