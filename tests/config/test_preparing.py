@@ -10,7 +10,10 @@ from threading import Event, Thread
 from django.db import connections
 
 from config.var import alone
+from tests.once import embedded_only
 from tests.system.running_system import MANAGE, ROOT, eventually
+
+pytestmark = embedded_only
 
 KILL_AT = """
 import os, sys

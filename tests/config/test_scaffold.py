@@ -15,12 +15,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from tests.once import embedded_only
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 
-pytestmark = pytest.mark.skipif(
-    not settings.EMBEDDED, reason="the copy runs embedded, whatever the suite runs on: once is enough, and there"
-)
+pytestmark = embedded_only
 
 
 class Copy:

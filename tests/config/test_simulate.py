@@ -17,6 +17,7 @@ from config.simulation.run import simulate
 from integration.aggregates.unit_of_work import unit_of_work
 from inventory import commands as inventory
 from inventory.models import Reservation
+from tests.once import embedded_only
 
 WITHOUT_ROWS = {
     "erasing.an_ended_cart_holds_no_address",
@@ -58,16 +59,19 @@ def outcome(tmp_path: Path, seed: int, orders: int, **environment: str) -> dict[
     return json.loads(done.stdout)
 
 
+@embedded_only
 def test_the_same_seed_gives_the_same_history_under_any_settings(tmp_path: Path) -> None:
     first = outcome(tmp_path, 5, orders=4)
 
     assert outcome(tmp_path, 5, orders=4, SANDBOX_FAILURE_RATE="1", PAYMENT_DEADLINE_MINUTES="1") == first
 
 
+@embedded_only
 def test_another_seed_gives_another_history(tmp_path: Path) -> None:
     assert outcome(tmp_path, 5, orders=3)["history"] != outcome(tmp_path, 6, orders=3)["history"]
 
 
+@embedded_only
 def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) -> None:
     done = outcome(tmp_path, 7, orders=10)
 
@@ -81,6 +85,7 @@ def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) 
     assert {check for check, looked_at in done["checks"].items() if not looked_at} <= WITHOUT_ROWS
 
 
+@embedded_only
 def test_the_configured_database_is_not_touched(tmp_path: Path) -> None:
     done = run(tmp_path, "--orders", "2")
 
@@ -89,6 +94,7 @@ def test_the_configured_database_is_not_touched(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
+@embedded_only
 def test_a_simulation_without_orders_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "--orders", "0")
 
@@ -96,6 +102,7 @@ def test_a_simulation_without_orders_is_refused(tmp_path: Path) -> None:
     assert done.stderr == "CommandError: --orders must be 1 or more.\n"
 
 
+@embedded_only
 def test_a_database_that_is_not_in_memory_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, **{INSIDE: "1"})
 

@@ -15,7 +15,10 @@ from tests.mutants.in_place import ImportsInstead, functions_below, probe_with, 
 from tests.mutants.operators import OPERATORS, OwnOperator
 from tests.mutants.results import Verdict
 from tests.mutants.sample import ROOT, Mutant, draw, modules, mutants_of
+from tests.once import embedded_only
 from tests.quick import ALWAYS, select_tests
+
+pytestmark = embedded_only
 
 OWN = [operator for operator in OPERATORS.values() if isinstance(operator, OwnOperator)]
 
