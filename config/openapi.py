@@ -42,6 +42,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
     "ENUM_NAME_OVERRIDES": {
         "CartStatus": "ordering.models.CartStatus",
         "DeliveryStatus": "integration.messaging.models.Status",
+        "EndpointStatus": "integration.webhooks.models.EndpointStatus",
         "InvoiceStatus": "billing.models.InvoiceStatus",
         "OrderStatus": "ordering.api.order_status.CHOICES",
         "RefundStatus": "billing.models.RefundStatus",

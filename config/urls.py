@@ -12,6 +12,7 @@ from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
 from integration.rest import consumers, deliveries, feed, health, routes  # noqa: F401 - routes registers the path converters
+from integration.rest import webhooks as hooks
 from integration.rest.docs import Docs
 from integration.rest.schema import made_once
 from integration.rest.tokens import CurrentToken, Tokens
@@ -90,6 +91,12 @@ v1 = [
     path("consumers/<wirename:name>/resume", consumers.Resume.as_view(), name="resume"),
     path("feed", feed.Feed.as_view(), name="feed"),
     path("events/catalog", feed.Catalog.as_view(), name="catalog"),
+    path("webhook-endpoints", hooks.Endpoints.as_view(), name="webhook-endpoints"),
+    path("webhook-endpoints/<uuid:id>", hooks.OneEndpoint.as_view(), name="webhook-endpoint"),
+    path("webhook-endpoints/<uuid:id>/test", hooks.Test.as_view(), name="test-endpoint"),
+    path("webhook-endpoints/<uuid:id>/rotate-secret", hooks.RotateSecret.as_view(), name="rotate-secret"),
+    path("webhook-endpoints/<uuid:id>/replay", hooks.ReplayEvents.as_view(), name="replay-to-endpoint"),
+    path("webhook-endpoints/<uuid:id>/attempts", hooks.Attempts.as_view(), name="attempts"),
     path("deliveries", deliveries.Deliveries.as_view(), name="deliveries"),
     path("deliveries/replay", deliveries.Replay.as_view(), name="replay"),
     path("deliveries/<int:id>", deliveries.OneDelivery.as_view(), name="delivery"),

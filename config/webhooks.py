@@ -17,12 +17,14 @@ class WebhookSettings(NamedTuple):
         local: whether `http://localhost` is allowed.
         timeout: how long a receiver may take for one request.
         log_retention: how long an attempt is shown.
+        broker_url: the RabbitMQ that every event is published to; empty for none.
     """
 
     signing_key: str
     local: bool
     timeout: timedelta
     log_retention: timedelta
+    broker_url: str
 
 
 def webhook_settings(env: Environment, secret_key: str, *, is_embedded: bool) -> WebhookSettings:
@@ -41,4 +43,5 @@ def webhook_settings(env: Environment, secret_key: str, *, is_embedded: bool) ->
         is_embedded,
         timedelta(seconds=env.number("WEBHOOK_TIMEOUT_SECONDS", 15, "seconds", least=0.1, most=30)),
         timedelta(days=env.number("WEBHOOK_LOG_DAYS", 30, "days", least=0.01, most=3_650)),
+        env.text("EVENTS_BROKER_URL", "", "amqps?://[^/].*", "begin with amqp:// or amqps://"),
     )

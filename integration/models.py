@@ -5,15 +5,20 @@ from integration.history.personal_data import PersonalData
 from integration.messaging.models import Delivery, FeedPosition, Message
 from integration.read_models.models import ReadModelBuild
 from integration.rest.models import IdempotencyKey, LoginCount, UsedToken
+from integration.webhooks.models import EndpointAttempt, EndpointDelivery, SharedOut, WebhookEndpoint
 
 __all__ = [
     "Delivery",
+    "EndpointAttempt",
+    "EndpointDelivery",
     "FeedPosition",
     "IdempotencyKey",
     "LoginCount",
     "Message",
     "PersonalData",
     "ReadModelBuild",
+    "SharedOut",
     "Snapshot",
     "UsedToken",
+    "WebhookEndpoint",
 ]

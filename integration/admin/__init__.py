@@ -2,14 +2,20 @@
 
 The contexts build their own pages from `pages` and `columns`. `history` shows domain events, and `messaging` shows
 messages and deliveries. `story` shows both as a tree of causes. `life` shows one aggregate after each of its events.
-`catalogue` describes every event, `consumers` shows who reacts to them, and `read_models` shows projections. A
+`catalogue` describes every event, `consumers` shows who reacts to them, `webhooks` shows who else gets them, and
+`read_models` shows projections. A
 context's page imports its own context only. Links to other contexts are found by the shared story or by the shared
 identifier (`relatives`).
 """
 
 from django.contrib import admin
 
-from integration.admin import consumers, messaging, read_models  # noqa: F401 - importing them registers their pages
+from integration.admin import (  # noqa: F401 - importing them registers their pages
+    consumers,
+    messaging,
+    read_models,
+    webhooks,
+)
 
 admin.site.site_header = admin.site.site_title = "Waybill"
 admin.site.index_title = "From the cart to the doorstep"

@@ -83,6 +83,21 @@ def read_feed(after: int, types: Collection[str] = (), limit: int = MOST_EVENTS)
     return Batch(events, found[-1][0] if is_cut else complete[-1], is_cut or len(numbers) == scan)
 
 
+def read_messages(after: int, limit: int = MOST_EVENTS) -> tuple[list[tuple[int, Published]], int]:
+    """Read the next messages themselves.
+
+    Args:
+        after: everything up to this number was read.
+        limit: the most messages to read.
+
+    Returns:
+        The messages, each with its number, and the number up to which everything was read now.
+    """
+    numbers = _numbers(after, limit)
+    complete = _complete(after, numbers) if numbers else []
+    return (_messages(after, complete[-1], (), limit), complete[-1]) if complete else ([], after)
+
+
 def newest() -> int:
     """The highest number in the feed; 0 if it is empty."""
     return FeedPosition.objects.order_by("-number").values_list("number", flat=True).first() or 0

@@ -11,6 +11,7 @@ from integration.gateways.mail_files import forget_letters
 from integration.messaging.erasure import forget_errors
 from integration.rest.erasure import close_account, forget_responses
 from integration.rest.middleware import actor_of
+from integration.webhooks.erasure import forget_attempts
 from ordering.commands.carts import expire_cart
 from ordering.commands.vouchers import anonymize_claims
 from ordering.models import Buyer, Order
@@ -64,6 +65,7 @@ def _erase_profile(buyer: BuyerId) -> bool:
     with unit_of_work() as work:
         stories = stories_of_profile(buyer)
         forget_errors(stories)
+        forget_attempts(stories)
         found = _alone_with(buyer, work)
         before = found.version
         found.erase([])
@@ -99,6 +101,7 @@ def _anonymize_some_orders(buyer: BuyerId) -> int:
         orders: dict[str, Order] = {}
         if stories:
             forget_errors(stories)
+            forget_attempts(stories)
             orders = work.get_many(Order, numbers)
             found = _alone_with(buyer, work)
             for order in orders.values():

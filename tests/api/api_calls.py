@@ -34,6 +34,8 @@ class System(NamedTuple):
     """The buyer's open cart."""
     guests_cart: str
     guests_order: str
+    endpoint: str
+    """A webhook endpoint."""
 
 
 class Call(NamedTuple):
@@ -90,6 +92,7 @@ def examples(system: System) -> dict[str, Call]:
     call_back, signed = adapter.call_back(Payment.objects.get(order=number).idempotency_key)
     lost = CarrierScan(id="1", tracking_number="SB1", status="lost", at=clock.now() + timedelta(hours=1))
     scanned, stamped = carrier.call_back(lost)
+    hook = f"webhook-endpoints/{system.endpoint}"
     product = {"sku": "GLOBE", "name": "Globe", "price": PRICE}
     customer = {"username": "grace", "password": PASSWORD, "email": "grace@example.com", "name": "Grace Hopper"}
     return {
@@ -206,6 +209,19 @@ def examples(system: System) -> dict[str, Call]:
         "POST deliveries/<int:id>/replay": Call("POST", f"deliveries/{one}/replay", {}),
         "POST deliveries/<int:id>/skip": Call("POST", f"deliveries/{other}/skip", {"reason": "arranged by telephone"}),
         "POST deliveries/replay": Call("POST", "deliveries/replay", {"status": "dead"}),
+        "GET webhook-endpoints": Call("GET", "webhook-endpoints?status=enabled"),
+        "POST webhook-endpoints": Call(
+            "POST",
+            "webhook-endpoints",
+            {"url": "https://erp.example/waybill", "events": ["ordering.order-placed"], "description": "the ERP"},
+        ),
+        "GET webhook-endpoints/<uuid:id>": Call("GET", hook),
+        "PATCH webhook-endpoints/<uuid:id>": Call("PATCH", hook, {"ordered": True, "concurrency": 2}),
+        "POST webhook-endpoints/<uuid:id>/test": Call("POST", f"{hook}/test", {}),
+        "POST webhook-endpoints/<uuid:id>/rotate-secret": Call("POST", f"{hook}/rotate-secret", {}),
+        "POST webhook-endpoints/<uuid:id>/replay": Call("POST", f"{hook}/replay", {"since": "2026-01-01T00:00:00Z"}),
+        "GET webhook-endpoints/<uuid:id>/attempts": Call("GET", f"{hook}/attempts?test=false"),
+        "DELETE webhook-endpoints/<uuid:id>": Call("DELETE", hook),
         # Last, because their callers are logged out.
         "DELETE auth/tokens/current": Call("DELETE", "auth/tokens/current", who="buyer"),
         "DELETE auth/tokens": Call("DELETE", "auth/tokens"),

@@ -23,6 +23,7 @@ from fulfillment.models.return_policy import ReturnReason
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, Sku
 from integration.messaging.models import Delivery, Status
+from integration.webhooks.endpoints import register
 from inventory.commands import quarantine_stock
 from ordering import commands
 
@@ -149,7 +150,10 @@ def system(
         status=Status.DEAD, attempts=8, done_at=None, error="OSError: no connection"
     )
     shipment = shipment_of(OrderNumber(number))
-    return System(number, shipment, order_body, dead, requested.id, cart, guests_cart, ordered.number)
+    hook = register({"url": "https://hooks.example/waybill", "events": ["*"]}, None)
+    return System(
+        number, shipment, order_body, dead, requested.id, cart, guests_cart, ordered.number, endpoint=str(hook.pk)
+    )
 
 
 def _filled(buyer: BuyerId | None) -> CartId:

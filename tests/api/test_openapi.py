@@ -125,7 +125,8 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     items, vouchers = "carts/<uuid:id>/items/<sku:sku>", "carts/<uuid:id>/vouchers/<code:code>"
     changed |= {f"{method} {path}" for method in ("PUT", "DELETE") for path in (items, vouchers)}
     changed |= {f"PUT carts/<uuid:id>/shipping-{what}" for what in ("address", "option")}
-    read |= {"GET carts/<uuid:id>", "GET vouchers/<sku:code>"}
+    read |= {"GET carts/<uuid:id>", "GET vouchers/<sku:code>", "GET webhook-endpoints/<uuid:id>"}
+    changed |= {"PATCH webhook-endpoints/<uuid:id>"}
     changed |= {"PATCH vouchers/<sku:code>", "POST orders/<number:number>/holds"}
     changed |= {"DELETE orders/<number:number>/holds/<number:id>"}
     changed |= {"POST orders/<number:number>/withdraw"}

@@ -6,7 +6,7 @@ To add a flow, write its steps and a line in `FLOWS`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -27,12 +27,15 @@ from billing.models import Payment, PaymentStatus, Refund, invoice_of
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
+from integration.gateways.posts import Post, Posted
 from integration.messaging import routines as routines_module
 from integration.messaging.claim import CLOCKS_DIFFER, due_delivery_queues
 from integration.messaging.deliver import deliver_due
 from integration.messaging.models import Delivery, Status
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
+from integration.webhooks.models import EndpointDelivery
+from integration.webhooks.sending import send_due
 from inventory import commands as inventory
 from inventory.commands import stock_up
 from inventory.models import StockItem
@@ -408,6 +411,34 @@ def _receive_the_rest(world: World) -> None:
     assert world.post(f"/returns/{world.order}-1/receive", body, by="operator").status_code == 200
 
 
+class Receivers:
+    """Receivers of webhooks in memory: each accepts what it gets."""
+
+    def __init__(self) -> None:
+        self._ended: list[Posted] = []
+
+    def start(self, post: Post) -> None:
+        self._ended.append(Posted(post.key, 200, 1, "thanks"))
+
+    def ended(self, seconds: float) -> list[Posted]:
+        ended, self._ended = self._ended, []
+        return ended
+
+
+def _register_endpoint(world: World) -> None:
+    body = {"url": "https://hooks.example/waybill", "events": ["*"], "ordered": True}
+    assert world.post("/webhook-endpoints", body, by="operator").status_code == 201
+
+
+def _send_webhooks(world: World) -> None:
+    """Send all that is owed, as often as a killed sender makes necessary."""
+    for _ in range(5):
+        send_due(lambda: nullcontext(Receivers()))
+        clock.advance(timedelta(minutes=1))
+    left = EndpointDelivery.objects.exclude(status="done").count()
+    assert not left, f"{left} messages were not sent to the endpoint"
+
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -572,6 +603,15 @@ FLOWS = {
             *(Step("claim", _claim), settle("settle the claim")),
         ),
         frozenset({"confirmed paid"}),
+    ),
+    "notify_an_endpoint": Flow(
+        "An endpoint is registered, and every message of the rest of the order is sent to it.",
+        (
+            *(*PAID, Step("register an endpoint", _register_endpoint)),
+            *(Step("dispatch with an endpoint", _dispatch), settle("settle with an endpoint")),
+            Step("send webhooks", _send_webhooks),
+        ),
+        frozenset({"shipped paid"}),
     ),
     "refund_in_part_and_cancel": Flow(
         "An operator gives some of the money back, and then the buyer cancels and gets the rest.",

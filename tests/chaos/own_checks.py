@@ -28,6 +28,8 @@ from integration.domain.address import Address
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
+from integration.gateways import posts
+from integration.gateways.posts import Post
 from integration.messaging import consumer_states, outcomes, tasks
 from integration.messaging.claim import LEASE, claim
 from integration.messaging.dead_letters import replay
@@ -36,6 +38,10 @@ from integration.messaging.models import Delivery, Message
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
 from integration.read_models.registry import read_models
+from integration.webhooks.claim import claim as claim_rows
+from integration.webhooks.endpoints import register
+from integration.webhooks.fan_out import fan_out
+from integration.webhooks.requests import requests_of
 from inventory import commands as inventory
 from inventory.events import ReservedLine
 from inventory.models import Reservation, StockItem
@@ -52,6 +58,26 @@ def _placed(lines: dict[str, int] | None = None, tag: str = "own") -> OrderNumbe
     world = World(tag)
     world.place(lines or {"MUG": 2})
     return OrderNumber(world.order)
+
+
+def personal_data_reaches_only_endpoints_with_the_right() -> str | None:
+    """Send an order's messages to an endpoint without the right to personal data: the recipient is in none of them."""
+    register({"url": "https://hooks.example/", "events": ["*"]}, None)
+    _placed(tag="hook")
+    drain(timeout=TIMEOUT)
+    fan_out()
+    bodies = [post.body for _, post in requests_of(claim_rows(100)) if isinstance(post, Post)]
+    if not bodies:
+        return "nothing is sent"
+    return "the recipient is sent to an endpoint without the right" if any(b"Ada" in body for body in bodies) else None
+
+
+def webhooks_reach_public_addresses_only() -> str | None:
+    """Request a URL whose host resolves to this machine: no connection is opened."""
+    with mock.patch.object(posts, "resolve", return_value=["127.0.0.1"]), posts.Posts(2, local=False) as sender:
+        sender.start(Post(1, "https://rebinding.example:9/", b"{}", {}))
+        (result,) = sender.ended(5)
+    return None if "ForbiddenAddress" in result.error else f"a request to 127.0.0.1 was made: {result.error}"
 
 
 def a_cart_becomes_one_order() -> str | None:

@@ -311,6 +311,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "deliveries are missing": "DELETE FROM integration_delivery",
         "there are too many deliveries": "UPDATE integration_message SET addressed_to = 0",
     },
+    "webhooks.each_message_has_its_rows": {"it has no row": "DELETE FROM integration_endpointdelivery"},
     "events.each_archived_message_is_whole": {
         "deliveries are missing": "UPDATE integration_archivedmessage SET deliveries = '[]'",
         "there are too many deliveries": "UPDATE integration_archivedmessage SET addressed_to = 0",

@@ -28,6 +28,8 @@ from integration.invariants import Check, Finding, always, invariants
 from integration.messaging.archive import archive_batch
 from integration.read_models.catch_up import catch_up_all
 from integration.storage.sql import is_postgresql
+from integration.webhooks.endpoints import register
+from integration.webhooks.fan_out import fan_out
 from ordering.commands import (
     cancel_lines,
     check_out,
@@ -48,6 +50,7 @@ LONG = timedelta(days=200)
 def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings, tmp_path: Path) -> None:
     """Orders in states that last, one shipped in part, refunds, archived messages, a letter, and carts."""
     settings.EMAIL_FILE_PATH = tmp_path
+    register({"url": "https://hooks.example/", "events": ["*"]}, None)
     server = get_connection("integration.gateways.mail_files.EmailBackend")
     server.send_messages([Letter("Hello", "Ada", to=["ada@example.com"], person="B-1", is_wanted=lambda: True)])
     placed(method="pm_card_chargeDeclined", buyer="B-2")
@@ -76,6 +79,7 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
     catch_up_all()
+    fan_out()
 
 
 def leave_carts() -> None:

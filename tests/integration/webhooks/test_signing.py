@@ -1,6 +1,9 @@
 """Requests are signed as Standard Webhooks specifies: the public library verifies them, and published vectors agree."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from integration.domain import clock
 from integration.webhooks.signing import headers_of, secret_of, signature_of
 
+ROOT = Path(__file__).resolve().parents[3]
 ENDPOINT = UUID("0190f3b0-0000-7000-8000-000000000001")
 BODY = '{"type":"ordering.order-placed","data":{"order":"1001","name":"Käthe"}}'.encode()
 
@@ -34,6 +38,20 @@ def test_the_public_library_verifies_both_signatures_of_a_rotation() -> None:
     ):
         with pytest.raises(WebhookVerificationError):
             Webhook(old).verify(BODY.decode(), wrong)
+
+
+def test_the_receiver_of_the_docs_verifies_it() -> None:
+    (code,) = re.findall(r"```python verify\n(.*?)```", (ROOT / "docs/api.md").read_text(), re.DOTALL)
+    assert len(code.splitlines()) <= 20
+    receiver: dict[str, Any] = {}
+    exec(code, receiver)  # noqa: S102 - our own page
+    now, secret, old = int(clock.now().timestamp()), secret_of(ENDPOINT, 2), secret_of(ENDPOINT, 1)
+    headers = headers_of([secret, old], "0190-m", now, BODY)
+    assert receiver["verify"](secret, headers, BODY)
+    assert receiver["verify"](old, headers, BODY)
+    assert not receiver["verify"](secret_of(ENDPOINT, 3), headers, BODY)
+    assert not receiver["verify"](secret, headers, BODY + b" ")
+    assert not receiver["verify"](secret, headers_of([secret], "0190-m", now - 301, BODY), BODY)
 
 
 def test_each_secret_is_one_of_its_kind(settings: Settings) -> None:
