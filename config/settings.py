@@ -14,7 +14,7 @@ from config import secrets
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
-from config.gateways import carrier_settings, payment_provider
+from config.gateways import carrier_settings, payment_provider, payment_provider_apps
 from config.guests import guest_settings
 from config.logs import logging_settings
 from config.mail import MAILBOX, mail_settings
@@ -92,7 +92,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "integration.apps.IntegrationConfig",
     *(f"{context}.apps.{context.capitalize()}" for context in CONTEXTS),
-    "billing.gateways.sandbox.apps.Sandbox",
+    *payment_provider_apps(),
     "fulfillment.gateways.carriers.sandbox.apps.SandboxCarrier",
     "config.apps.Wiring",
     # Below config: if two apps have a command of one name, Django takes the upper app's, so `runserver` is config's.

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
 import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
-from billing.api import call_backs, invoices, refunds
+from billing.api import call_backs, invoices, payment_config, refunds
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
@@ -65,6 +65,7 @@ v1 = [
     path("stock/<sku:sku>/quarantine", inventory.Quarantine.as_view(), name="quarantine"),
     path("stock/<sku:sku>/movements", inventory.Movements.as_view(), name="movements"),
     path("webhooks/payments/<slug:provider_name>", call_backs.CallBacks.as_view(), name="call-backs"),
+    path("payment-config", payment_config.PaymentConfig.as_view(), name="payment-config"),
     path("invoices", invoices.Invoices.as_view(), name="invoices"),
     path("invoices/<number:number>", invoices.OneInvoice.as_view(), name="invoice"),
     path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),

@@ -14,17 +14,7 @@ from billing.commands.granting import refund_lines as refund_lines
 from billing.commands.payers import change_payer as change_payer
 from billing.commands.reducing import refund_units as refund_units
 from billing.events import InvoicedLine
-from billing.gateways import (
-    Booked,
-    CallBack,
-    Charged,
-    Declined,
-    OutcomeUnknown,
-    Refunded,
-    RefundFailed,
-    RefundPending,
-    provider,
-)
+from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (
     Invoice,
     InvoiceStatus,
@@ -233,11 +223,7 @@ def settle_refund(id: RefundId, booked: Booked) -> None:
         match booked.outcome, contradiction(refund, booked):
             case Refunded(reference), "":
                 refund.settle(reference)
-            case RefundPending(), "":
-                pass  # a callback brings the outcome
-            case RefundFailed(code=code), "":
-                note_discrepancy(id, f"the provider could not refund: {code}")
-            case _, finding:
+            case _, finding if finding:
                 note_discrepancy(id, finding)
 
 

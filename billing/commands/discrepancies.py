@@ -8,7 +8,7 @@ discrepancy, which an operator settles.
 from django.db import transaction
 from django.db.models import QuerySet
 
-from billing.gateways import Booked, Declined, RefundOutcome
+from billing.gateways import Booked, Declined, RefundFailed, RefundOutcome
 from billing.models import Discrepancy, Payment, Refund
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused
@@ -27,6 +27,8 @@ def contradiction(row: Payment | Refund, booked: Booked) -> str:
         return f"we have {row.amount}, the provider {booked.amount}"
     if isinstance(booked.outcome, Declined):
         return ""
+    if isinstance(booked.outcome, RefundFailed):
+        return f"the provider could not refund: {booked.outcome.code}"
     if not booked.outcome.reference:
         return "the provider gave no reference"
     if row.reference and row.reference != booked.outcome.reference:

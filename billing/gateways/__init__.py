@@ -4,9 +4,11 @@ Billing calls the provider only while no database transaction is open. A retry u
 request: with another key, the provider would treat the retry as a second request and charge twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Literal, Protocol
 
 from django.conf import settings
@@ -45,6 +47,12 @@ class PaymentProvider(Protocol):
 
     captures: Literal["once", "many"]
     """How often a part of one authorization can be captured. After the only capture, the rest is released."""
+
+    publishable_key: str
+    """What a buyer's browser needs to make a payment method at the provider; empty if it needs nothing."""
+
+    kinds: Sequence[str]
+    """The kinds of payment methods that buyers can use, such as `card`."""
 
     def find_method(self, method: PaymentMethodId) -> KnownMethod | None:
         """What may be shown of a payment method; None if the provider knows none of this name."""
@@ -111,13 +119,20 @@ class PaymentProvider(Protocol):
         """Check the signature of a callback and decode it; raises `ForgedCallBack`, `UnreadableCallBack`."""
 
 
-PROVIDERS = ("sandbox",)
+def providers() -> list[str]:
+    """The names of all payment providers: the folders next to this file that have an adapter."""
+    found = (module.name for module in iter_modules(__path__) if module.ispkg)
+    return sorted(name for name in found if find_spec(f"{__name__}.{name}.adapter"))
 
 
 def provider(name: str | None = None) -> PaymentProvider:
     """The adapter of the named provider, by default of `settings.PAYMENT_PROVIDER`; raises `LookupError`."""
     name = name or settings.PAYMENT_PROVIDER
-    if name not in PROVIDERS:
-        raise LookupError(f"there is no payment provider {name!r}")
-    adapter: PaymentProvider = import_module(f"billing.gateways.{name}.adapter").adapter
-    return adapter
+    if name not in _adapters:
+        if name not in providers():
+            raise LookupError(f"there is no payment provider {name!r}")
+        _adapters[name] = import_module(f"{__name__}.{name}.adapter").adapter
+    return _adapters[name]
+
+
+_adapters: dict[str, PaymentProvider] = {}

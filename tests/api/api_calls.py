@@ -145,6 +145,7 @@ def examples(system: System) -> dict[str, Call]:
         "POST webhooks/payments/<slug:provider_name>": Call(
             "POST", "webhooks/payments/sandbox", call_back, "anonymous", signed
         ),
+        "GET payment-config": Call("GET", "payment-config", who="anonymous"),
         "GET invoices": Call("GET", f"invoices?order={number}&status=paid", who="buyer"),
         "GET invoices/<number:number>": Call("GET", f"invoices/I{number[1:]}", who="buyer"),
         "POST invoices/<number:number>/refunds": Call(

@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST stock/<sku:sku>/adjustments":       ("inventory",    Statuses(401, 403, 403, 403, 201)),
     "POST stock/<sku:sku>/quarantine":        ("inventory",    Statuses(401, 403, 403, 403, 201)),
     "GET stock/<sku:sku>/movements":          ("inventory",    Statuses(401, 403, 403, 403, 200)),
+    "GET payment-config":                     ("billing",      Statuses(200, 200, 200, 200, 200)),
     "GET invoices":                           ("billing",      Statuses(401, 200, 200, 200, 200)),
     "GET invoices/<number:number>":           ("billing",      Statuses(401, 404, 404, 200, 200)),
     "POST invoices/<number:number>/refunds":  ("billing",      Statuses(401, 403, 403, 403, 202)),

@@ -641,8 +641,8 @@ def _connection_lost_after_charging(call_back: bool = False) -> Iterator[None]:
     """
     charge = SandboxProvider.charge
 
-    def charge_and_lose(self: SandboxProvider, key: str, *args: Any) -> Any:
-        outcome = charge(self, key, *args)
+    def charge_and_lose(self: SandboxProvider, key: str, *args: Any, **options: Any) -> Any:
+        outcome = charge(self, key, *args, **options)
         if call_back:
             body, headers = adapter.call_back(key)
             client = APIClient(HTTP_HOST="localhost")

@@ -7,25 +7,31 @@ Sources: Stripe's documentation of test payment methods, decline codes and idemp
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet
 
 from billing.gateways import (
     Booked,
     CallBack,
-    Charged,
     Declined,
+    Disputed,
+    Expired,
+    KnownMethod,
     OutcomeUnknown,
-    Refunded,
     UnreadableCallBack,
 )
-from billing.gateways.sandbox.models import Transaction
+from billing.gateways.sandbox import courses
+from billing.gateways.sandbox.courses import booked, fingerprint_of
+from billing.gateways.sandbox.methods import AUTHENTICATION, DISPUTED, METHODS, REFUND_FAILS, TRANSFER
+from billing.gateways.sandbox.methods import DECLINES as DECLINES
+from billing.gateways.sandbox.models import Course, Kind, Standing, Transaction
 from integration.domain import clock
 from integration.domain.identifiers import PaymentMethodId, new_event_id
 from integration.domain.money import Money
@@ -38,16 +44,6 @@ from integration.storage.writing import Insert, write
 
 SIGNATURE_HEADER = "Sandbox-Signature"
 
-DECLINES = {
-    "pm_card_chargeDeclined": "generic_decline",
-    "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
-    "pm_card_chargeDeclinedLostCard": "lost_card",
-    "pm_card_chargeDeclinedStolenCard": "stolen_card",
-    "pm_card_chargeDeclinedExpiredCard": "expired_card",
-    "pm_card_chargeDeclinedIncorrectCvc": "incorrect_cvc",
-    "pm_card_chargeDeclinedProcessingError": "processing_error",
-}
-
 
 class KeyReused(Exception):
     """An idempotency key was used again for a different request."""
@@ -57,30 +53,112 @@ class RefundTooHigh(Exception):
     """The refund is higher than what is left of the charge."""
 
 
+class CaptureTooHigh(Exception):
+    """The capture is higher than what is left of the authorization."""
+
+
 class SandboxProvider:
     """The sandbox as a `PaymentProvider`: it stores records, responds after a latency, and loses some responses."""
 
-    def charge(self, key: str, method: PaymentMethodId, amount: Money) -> Booked:
-        """Charge a payment method, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
+    captures: Literal["once", "many"] = "many"
+    publishable_key = ""
+    kinds: Sequence[str] = ("card", "bank_transfer")
+
+    def find_method(self, method: PaymentMethodId) -> KnownMethod | None:
+        """What may be shown of a test payment method; raises `OutcomeUnknown`."""
         self._travel()
-        fingerprint = f"charge {method} {amount}"
-        decline = DECLINES.get(method, "")
-        entry = self._enter(key, fingerprint, Transaction(reference=_reference("ch"), decline_code=decline), amount)
+        return METHODS.get(method)
+
+    def charge(self, key: str, method: PaymentMethodId, amount: Money, *, capture: bool = True) -> Booked:
+        """Charge or authorize a payment method, once for each key; raises `KeyReused`, `OutcomeUnknown`."""
         self._travel()
-        return _booked(entry)
+        what = "charge" if capture or method == TRANSFER else "authorize"
+        entry = Transaction(reference=_reference("ch"), decline_code=DECLINES.get(method, ""))
+        is_settled = what == "charge" and method not in (AUTHENTICATION, TRANSFER, DISPUTED)
+        with nullcontext() if is_settled or entry.decline_code else transaction.atomic():
+            stored = self._enter(key, fingerprint_of(what, method, amount), entry, amount)
+            if stored.kind == Kind.CANCELLED:
+                return Booked(key, Expired(stored.reference), amount)
+            if stored is entry:
+                courses.begin_charge(entry, method)
+        self._travel()
+        return booked(stored)
 
     def find_charge(self, key: str) -> Booked | None:
         """The entry of the charge with this key, if there is one; raises `OutcomeUnknown`."""
-        return self._find(key, is_refund=False)
+        return self._find(key, charge__isnull=True, kind="")
 
     def find_refund(self, key: str) -> Booked | None:
         """The entry of the refund with this key, if there is one; raises `OutcomeUnknown`."""
-        return self._find(key, is_refund=True)
+        return self._find(key, charge__isnull=False, kind="")
 
-    def _find(self, key: str, is_refund: bool) -> Booked | None:
+    def find_capture(self, key: str, charge: str) -> Booked | None:
+        """The entry of the capture with this key, if there is one; raises `OutcomeUnknown`."""
+        return self._find(key, charge__reference=charge, kind=Kind.CAPTURE)
+
+    def _find(self, key: str, **of: object) -> Booked | None:
         self._travel()
-        entry = Transaction.objects.filter(pk=key, charge__isnull=not is_refund).first()
-        return _booked(entry) if entry else None
+        entry = _rows().filter(pk=key, **of).first()
+        return booked(entry) if entry else None
+
+    def cancel(self, key: str) -> Booked | None:
+        """Let the charge with this key expire, or see to it that none is made under it; raises `OutcomeUnknown`."""
+        self._travel()
+        with transaction.atomic():
+            never = Transaction(reference=_reference("ch"), kind=Kind.CANCELLED)
+            entry = self._enter(key, Kind.CANCELLED, never, Money.of_minor(1, settings.SHOP_CURRENCY), of_any=True)
+            if entry.kind != Kind.CANCELLED:
+                entry = _locked(pk=key)
+                courses.cancel(entry)
+        self._travel()
+        return None if entry.kind == Kind.CANCELLED else booked(entry)
+
+    def capture(self, key: str, charge: str, amount: Money) -> Booked:
+        """Take a part or all of an authorization, once for each key; returns the entry of the capture.
+
+        Raises:
+            Transaction.DoesNotExist: no charge has this reference.
+            KeyReused: the key was used for a different request.
+            CaptureTooHigh: less than `amount` is left of the authorization.
+            OutcomeUnknown: the request or its response was lost.
+        """
+        self._travel()
+        with transaction.atomic():
+            charged = _locked(reference=charge)
+            if known := _rows().filter(pk=key, kind=Kind.CAPTURE).first():
+                entry = self._enter(key, f"capture {charge} {amount}", known, amount)
+            elif refusal := self._refusal(charged):
+                return Booked(key, Declined(refusal), amount)
+            else:
+                entry = Transaction(reference=_reference("ca"), charge=charged, kind=Kind.CAPTURE)
+                entry = self._enter(key, f"capture {charge} {amount}", entry, amount)
+                if courses.captured_of(charged) > charged.amount_minor:
+                    raise CaptureTooHigh(CaptureTooHigh.__doc__)
+        self._travel()
+        return booked(entry)
+
+    def _refusal(self, charged: Transaction) -> str:
+        """Why nothing can be captured of a charge; empty if something can."""
+        course = courses.course_of(charged)
+        if course is None or course.standing != Standing.AUTHORIZED:
+            return f"charge_is_{course.standing}" if course else "charge_is_charged"
+        if course.due_at and course.due_at <= clock.now():
+            return "authorization_expired"
+        return "already_captured" if self.captures == "once" and courses.captured_of(charged) else ""
+
+    def void(self, key: str, charge: str) -> Booked:
+        """Release what is not captured of an authorization; returns its entry.
+
+        Raises:
+            Transaction.DoesNotExist: no charge has this reference.
+            OutcomeUnknown: the request or its response was lost.
+        """
+        self._travel()
+        with transaction.atomic():
+            entry = _locked(reference=charge)
+            courses.void(entry)
+        self._travel()
+        return booked(entry)
 
     def refund(self, key: str, charge: str, amount: Money) -> Booked:
         """Refund a part or all of a charge, once for each key; returns the entry of the refund.
@@ -93,19 +171,46 @@ class SandboxProvider:
         """
         self._travel()
         with transaction.atomic():
-            charged = Transaction.objects.select_for_update().get(reference=charge, decline_code="")
+            charged = _locked(reference=charge, decline_code="")
             entry = Transaction(reference=_reference("re"), charge=charged)
-            entry = self._enter(key, f"refund {charge} {amount}", entry, amount)
-            if (charged.refunds.aggregate(Sum("amount_minor"))["amount_minor__sum"] or 0) > charged.amount_minor:
+            stored = self._enter(key, f"refund {charge} {amount}", entry, amount)
+            moved = courses.moved_of(charged)
+            if stored is entry and moved.disputed:
+                courses.begin(entry, Standing.REFUND_FAILED, timedelta(), "charge_disputed")
+            elif moved.refunded > (moved.captured if courses.is_authorization(charged) else charged.amount_minor):
                 raise RefundTooHigh(RefundTooHigh.__doc__)
+            elif stored is entry and courses.method_of(charged) == REFUND_FAILS:
+                courses.begin(entry, Standing.REFUNDED, courses.REFUND_FAILS_AFTER)
         self._travel()
-        return _booked(entry)
+        return booked(stored)
 
     def books(self, since: datetime) -> Iterator[Booked]:
         """The sandbox's records since a moment; raises `OutcomeUnknown`."""
         self._travel()
-        for page in pages(Transaction.objects.filter(created_at__gte=since)):
-            yield from map(_booked, page)
+        for page in pages(_rows().filter(created_at__gte=since).exclude(kind=Kind.CANCELLED)):
+            yield from map(booked, page)
+
+    def play(self, key: str, what: courses.Play) -> Booked:
+        """Do to the charge, or to the refund, with this key what in life the bank or the buyer does.
+
+        Returns:
+            The entry that changed. Its callback is to be sent.
+
+        Raises:
+            Transaction.DoesNotExist: there is no such charge or refund.
+            courses.CannotPlay: it cannot happen as things stand.
+        """
+        with transaction.atomic():
+            return booked(courses.play(_locked(pk=key, kind=""), what))
+
+    def due_call_backs(self, at_most: int) -> list[str]:
+        """The keys of entries that have changed by themselves and whose callback was not sent yet, oldest first."""
+        due = Course.objects.filter(is_played=False, due_at__lte=clock.now()).order_by("due_at")
+        return list(due.values_list("pk", flat=True)[:at_most])
+
+    def note_played(self, key: str) -> None:
+        """Record that the callback about an entry that has changed by itself was sent."""
+        Course.objects.filter(pk=key).update(is_played=True)
 
     def read_call_back(self, body: bytes, headers: Mapping[str, str]) -> CallBack:
         """Check the signature of a callback and decode it.
@@ -124,14 +229,18 @@ class SandboxProvider:
 
     def call_back(self, key: str) -> tuple[bytes, dict[str, str]]:
         """The body and the headers of a callback with the outcome of a key. The sandbox does not send it by itself."""
-        booked = _booked(Transaction.objects.get(pk=key))
-        kind = type(booked.outcome).__name__.lower()
-        body = msgspec.json.encode(CallBack(f"evt_{key}_{kind}", kind, booked))
+        entry = booked(_rows().get(pk=key))
+        kind = type(entry.outcome).__name__.lower()
+        if isinstance(entry.outcome, Disputed):
+            kind = f"{kind}_{entry.outcome.status}"
+        body = msgspec.json.encode(CallBack(f"evt_{key}_{kind}", kind, entry))
         moment = int(clock.now().timestamp())
         return body, {SIGNATURE_HEADER: signatures.sign(body, settings.SANDBOX_WEBHOOK_SECRETS[0], moment)}
 
-    def _enter(self, key: str, fingerprint: str, entry: Transaction, amount: Money) -> Transaction:
-        """Insert the entry under its key, or return the entry that the same request inserted before."""
+    def _enter(
+        self, key: str, fingerprint: str, entry: Transaction, amount: Money, *, of_any: bool = False
+    ) -> Transaction:
+        """Insert the entry under its key, or return the entry that the same request, or any, inserted before."""
         entry.key, entry.fingerprint = key, fingerprint
         entry.currency, entry.amount = amount.currency, amount
         try:
@@ -139,8 +248,8 @@ class SandboxProvider:
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
                 write({Insert(Transaction): [values_of(entry)]})
         except IntegrityError:
-            entry = Transaction.objects.get(pk=key)
-            if entry.fingerprint != fingerprint:
+            entry = _rows().get(pk=key)
+            if not of_any and entry.fingerprint != fingerprint and entry.kind != Kind.CANCELLED:
                 raise KeyReused(f"{key} was used for: {entry.fingerprint}") from None
         return entry
 
@@ -166,13 +275,14 @@ def _send_over_http() -> None:
         raise OutcomeUnknown(f"HTTP {response.status}")
 
 
-def _booked(entry: Transaction) -> Booked:
-    outcome = Refunded(entry.reference) if entry.charge_id else _outcome(entry)
-    return Booked(entry.key, outcome, entry.amount)
+def _rows() -> QuerySet[Transaction]:
+    """The transactions with what is needed to book them."""
+    return Transaction.objects.select_related("course", "charge")
 
 
-def _outcome(entry: Transaction) -> Charged | Declined:
-    return Declined(entry.decline_code) if entry.decline_code else Charged(entry.reference)
+def _locked(**of: object) -> Transaction:
+    """A transaction, locked until the database transaction ends; raises `Transaction.DoesNotExist`."""
+    return _rows().select_for_update(of=("self",)).get(**of)
 
 
 def _reference(kind: str) -> str:

@@ -56,11 +56,11 @@ def provider(switch: Path) -> None:
 
     charge = SandboxProvider.charge
 
-    def charge_and_lose_some(self: SandboxProvider, key: str, *args: Any) -> Any:
+    def charge_and_lose_some(self: SandboxProvider, key: str, *args: Any, **options: Any) -> Any:
         chance = random.random() if switch.exists() else 1.0
         if chance < 0.1:
             raise OutcomeUnknown("the connection broke before the provider received the request")
-        outcome = charge(self, key, *args)
+        outcome = charge(self, key, *args, **options)
         if chance < 0.4:
             raise OutcomeUnknown("the connection broke after the provider had charged")
         return outcome

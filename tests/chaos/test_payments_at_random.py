@@ -1,0 +1,16 @@
+"""A provider that loses four requests or responses in ten: its books and ours are equal, row by row."""
+
+from random import Random
+
+import pytest
+
+from tests.chaos.payments_at_random import play
+
+
+@pytest.mark.django_db
+def test_books_are_equal_whatever_is_lost() -> None:
+    tally = play(60, Random(17))
+    assert tally["requests lost"]
+    assert tally["responses lost"] > 10
+    assert tally["callbacks"] > 60
+    assert tally["charged"] + tally["refunded"] < tally["compared"]
