@@ -13,6 +13,8 @@ from integration.domain import dispatcher
 from integration.domain.events import DomainEvent
 from integration.messaging import consumers
 from integration.messaging import routines as routines_module
+from integration.messaging.limits import Flow
+from integration.messaging.limits import Rate as Rate
 from integration.messaging.retries import Retries
 
 H = TypeVar("H", bound=Callable[..., Callable[[], object] | None])
@@ -30,6 +32,10 @@ def whenever(
     retries: Retries | None = None,
     timeout: timedelta | None = None,
     until_known: bool = False,
+    rate: Rate | None = None,
+    at_once: int | None = None,
+    key: Callable[[Any], str] | None = None,
+    at_once_per_key: int | None = None,
 ) -> Callable[[H], H]:
     """Register the decorated function as a reaction to an event.
 
@@ -52,15 +58,23 @@ def whenever(
             abandoned. The gateway's own timeouts should be shorter.
         until_known: external reactions only: whether an attempt that ends in `OutcomeUnknown`, or takes too long, uses
             up no attempt of the schedule. The delivery is then tried until the external system responds.
+        rate: external reactions only: how often all workers together call, such as `Rate(10, timedelta(seconds=1))`.
+        at_once: external reactions only: how many calls all workers together have under way at a time.
+        key: external reactions only: what a call is about, such as the host that it goes to, from the event.
+        at_once_per_key: external reactions only: how many calls with the same `key` are under way at a time.
 
     Raises:
         TypeError: a reaction to a domain event has a name or an option, a reaction to a contract has no name, or
-            `read`, `timeout` or `until_known` is used without `external`.
+            `read`, `timeout`, `until_known` or a limit is used without `external`.
     """
+
+    limits = (rate, at_once, key, at_once_per_key)
+    flow = Flow(rate, at_once, key, at_once_per_key)
 
     def subscribe(handler: H) -> H:
         if issubclass(event, DomainEvent):
-            if name or formerly or external or prepare or read or retries or timeout or until_known:
+            options = (name, formerly, external, prepare, read, retries, timeout, until_known, *limits)
+            if any(options):
                 raise TypeError(
                     "a reaction to a domain event runs in the event's transaction and takes no name and no options"
                 )
@@ -68,11 +82,23 @@ def whenever(
         else:
             if not name:
                 raise TypeError(f"a reaction to the contract {event.wire_name} needs a wire name")
-            if (read or timeout or until_known) and not external:
-                option = "read" if read else "timeout" if timeout else "until_known"
+            if (read or timeout or until_known or any(limits)) and not external:
+                used = {"read": read, "timeout": timeout, "until_known": until_known, "rate": rate, "at_once": at_once}
+                option = next((option for option, value in used.items() if value), "at_once_per_key")
                 raise TypeError(f"{name} handles events in a transaction: `{option}` requires external=True")
             limit = timeout or consumers.CALL_TIMEOUT
-            consumer = consumers.Consumer(name, event, handler, external, prepare, read, retries, limit, until_known)
+            consumer = consumers.Consumer(
+                name,
+                event,
+                handler,
+                external,
+                prepare,
+                read,
+                retries,
+                limit,
+                until_known,
+                flow if any(limits) else None,
+            )
             consumers.register(consumer, formerly)
         return handler
 

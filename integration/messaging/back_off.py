@@ -11,6 +11,7 @@ from django.db.models import Q
 from integration.domain import clock
 from integration.messaging.claim import CLOCKS_DIFFER, LEASE
 from integration.messaging.consumers import consumers
+from integration.messaging.flow import is_asked_to_wait
 from integration.messaging.holding import held
 from integration.messaging.models import Delivery, Status
 from integration.messaging.retries import default_retries
@@ -27,7 +28,7 @@ def bring_forward() -> None:
     """
     # The index begins with these columns. So it finds what is far ahead without a scan of all that is parked.
     pending = Delivery.objects.filter(status=Status.PENDING, context__in=settings.CONTEXTS, external__in=[False, True])
-    ahead = [pending.filter(too_far, ~held()) for too_far in _too_far_ahead()]
+    ahead = [pending.filter(too_far, ~held(), ~is_asked_to_wait()) for too_far in _too_far_ahead()]
     if brought := sum(deliveries.update(due_at=clock.now()) for deliveries in ahead):
         log.warning("made %s deliveries due now: a wrong clock had set their due time too far ahead", brought)
 

@@ -42,8 +42,8 @@ CLOCKS_DIFFER = timedelta(milliseconds=100)
 ahead, so that a delivery published by one process is due at once for another."""
 
 
-PAUSED = -1
-"""Instead of the failures of a consumer: it is paused."""
+PAUSED, WAITS = -1, -2
+"""Instead of the failures of a consumer: it is paused; its external system asked to wait."""
 
 
 class Claim(NamedTuple):
@@ -59,7 +59,7 @@ class Claim(NamedTuple):
     more: bool = True
     """Whether the delivery queue may hold other deliveries to claim."""
     failures: int = 0
-    """How often its consumer has failed since it last succeeded, or `PAUSED`. A probe counts as a failure."""
+    """How often its consumer has failed since it last succeeded, `PAUSED` or `WAITS`. A probe counts as a failure."""
 
 
 def claim(delivery_queue: DeliveryQueue, limit: int, newest_first: bool = False) -> list[Claim]:
@@ -135,7 +135,8 @@ def _claiming(newest_first: bool) -> str:
         else "(SELECT due_at FROM together AS old WHERE old.id = integration_delivery.id)"
     )
     failures = f"""
-        SELECT CASE WHEN paused_at IS NULL THEN failures + deaths
+        SELECT CASE WHEN paused_at IS NULL AND waits_until > %(now)s THEN {WAITS}
+                    WHEN paused_at IS NULL THEN failures + deaths
                     WHEN probe = integration_delivery.id THEN 1 ELSE {PAUSED} END
         FROM integration_consumerstate AS state WHERE state.consumer = integration_delivery.consumer
         """  # noqa: S608 - a constant

@@ -5,6 +5,7 @@ reads along. Only a failure, and the first success after failures, write it.
 """
 
 import logging
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -111,6 +112,15 @@ def note_failed(name: str, error: Exception, *, died: bool) -> None:
         state.save()
     if pauses:
         log.error("%s has paused itself: its last %s deliveries all became dead letters", name, state.deaths)
+
+
+def note_wait(name: str, until: datetime) -> None:
+    """Let no worker call the external system of a consumer before this moment, because it asked for that."""
+    with transaction.atomic():
+        state = locked(name)
+        if state.waits_until is None or state.waits_until < until:
+            state.waits_until = until
+            state.save(update_fields=["waits_until"])
 
 
 def note_done(state: ConsumerState) -> None:

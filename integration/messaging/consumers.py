@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent
 from integration.domain.naming import WireNames
+from integration.messaging.limits import Flow
 from integration.messaging.retries import Retries, default_retries
 
 CALL_TIMEOUT = timedelta(seconds=30)
@@ -31,6 +32,7 @@ class Consumer(Struct, frozen=True):
         timeout: external only; the time after which a call that has not returned counts as failed.
         until_known: external only; whether an attempt whose outcome is unknown is not charged, so that the delivery is
             tried until the external system responds.
+        flow: external only; the limits of its calls, over all workers together.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Consumer(Struct, frozen=True):
     retries: Retries | None = None
     timeout: timedelta = CALL_TIMEOUT
     until_known: bool = False
+    flow: Flow | None = None
 
     @property
     def context(self) -> str:

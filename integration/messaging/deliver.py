@@ -24,9 +24,10 @@ from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
 from integration.messaging import external
 from integration.messaging.call_threads import call_threads, is_given_up
-from integration.messaging.claim import BATCH, PAUSED, Claim, claim
+from integration.messaging.claim import BATCH, PAUSED, WAITS, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.external import adapt_batch_size, claim_sizes, handle_external
+from integration.messaging.flow import wait_as_asked
 from integration.messaging.holding import hold, note_attempt
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import (
@@ -177,7 +178,9 @@ def _attempt_unless_paused(name: str, claims: Sequence[Claim], early: list[datet
     """
     if held := [claim for claim in claims if claim.failures == PAUSED]:
         hold(name, held)
-    tried = [claim for claim in claims if claim.failures != PAUSED]
+    if waiting := [claim for claim in claims if claim.failures == WAITS]:
+        wait_as_asked(name, waiting)
+    tried = [claim for claim in claims if claim.failures not in (PAUSED, WAITS)]
     left = _attempt(name, tried, early) if tried else []
     if tried and tried[0].failures:
         note_attempt(name, tried)

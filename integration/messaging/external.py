@@ -20,6 +20,7 @@ from integration.domain.errors import OutcomeUnknown
 from integration.domain.metadata import caused_by
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
+from integration.messaging.flow import admitted
 from integration.messaging.leases import Leases, leases_renewed
 from integration.messaging.models import Delivery
 from integration.messaging.outcomes import MARK_CALLED, claim_of, mark_done, note_failure, record_failure, take
@@ -62,15 +63,25 @@ def handle_external(consumer: Consumer, claims: Sequence[Claim]) -> list[Claim]:
     deliveries = readable(claims, take(claims))
     if not deliveries:
         return []
+    if consumer.flow is None:
+        return _call_and_write_down(consumer, claims, deliveries, [])
+    with admitted(consumer.name, consumer.flow, consumer.timeout, deliveries) as admission:
+        return _call_and_write_down(consumer, claims, *admission) if admission.deliveries else []
+
+
+def _call_and_write_down(
+    consumer: Consumer, claims: Sequence[Claim], deliveries: Sequence[Readable], pauses: Sequence[float]
+) -> list[Claim]:
     claim_by_id = {each.id: each for each in claims}
-    results, left = _call_each(consumer, deliveries, [claim_by_id[delivery.pk] for delivery, _ in deliveries])
+    ours = [claim_by_id[delivery.pk] for delivery, _ in deliveries]
+    results, left = _call_each(consumer, deliveries, ours, pauses)
     if results:
         _write_down(consumer, results)
     return left
 
 
 def _call_each(
-    consumer: Consumer, deliveries: Sequence[Readable], claims: list[Claim]
+    consumer: Consumer, deliveries: Sequence[Readable], claims: list[Claim], pauses: Sequence[float]
 ) -> tuple[list[CallResult], list[Claim]]:
     """Call the external system about one delivery after the other, for a short time.
 
@@ -78,6 +89,7 @@ def _call_each(
         consumer: the consumer.
         deliveries: its deliveries.
         claims: the claim of each delivery.
+        pauses: the seconds to wait before each call; none if the consumer has no rate.
 
     Returns:
         The results, and the claims left for lack of time. If a call took too long there are none of either: the thread
@@ -96,7 +108,7 @@ def _call_each(
         leases_renewed(delivery_queue, claims, consumer.timeout, settle_without_this_thread) as leases,
         _read(consumer, [event for _, event in deliveries]) as given,
     ):
-        left = _call_in_turn(consumer, deliveries, claims, leases, given, results)
+        left = _call_in_turn(consumer, deliveries, claims, pauses, leases, given, results)
     return ([], []) if leases.are_given_up else (results, left)
 
 
@@ -104,6 +116,7 @@ def _call_in_turn(
     consumer: Consumer,
     deliveries: Sequence[Readable],
     claims: list[Claim],
+    pauses: Sequence[float],
     leases: Leases,
     given: tuple[Any, ...],
     results: list[CallResult],
@@ -111,6 +124,8 @@ def _call_in_turn(
     """Make the calls and add their results to `results`; returns the claims left for lack of time."""
     began = clock.stopwatch()
     for n, (delivery, event) in enumerate(deliveries):
+        if pauses and pauses[n]:
+            clock.pause(pauses[n])
         is_late = n and clock.stopwatch() - began > LONGEST_CALLING
         if is_late or not leases.begin(n):
             return claims[n:]

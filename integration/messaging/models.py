@@ -199,6 +199,11 @@ class ConsumerState(models.Model):
     # The id of the one delivery that is tried although the consumer is paused.
     probe = models.BigIntegerField(null=True, editable=False)
     probed_at = models.DateTimeField(null=True)
+    # External only: its external system wants to be left alone until then.
+    waits_until = models.DateTimeField(null=True, editable=False)
+    # With a rate: when the next call may be made. With other limits: the batches whose calls are under way.
+    next_call_at = models.DateTimeField(null=True, editable=False)
+    calls = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     # Resumed, and some of its deliveries are still held.
     releasing = models.BooleanField(default=False, editable=False)
 

@@ -22,7 +22,7 @@ from integration.domain.errors import NotYet, OutcomeUnknown
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
-from integration.messaging.consumer_states import note_failed
+from integration.messaging.consumer_states import note_failed, note_wait
 from integration.messaging.consumers import Consumer, consumers
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
@@ -250,7 +250,8 @@ def record_failure(failed: Claim, error: Exception) -> None:
     """Record a failed attempt if the claim is still valid.
 
     A delivery that only came too early or lost a deadlock is retried soon and gets its attempt back. So does one whose
-    outcome is unknown, if its consumer is `until_known`. After the last attempt of its consumer's schedule a delivery
+    outcome is unknown, if its consumer is `until_known`, and one whose external system says when to ask again; then no
+    other delivery of its consumer is tried before. After the last attempt of its consumer's schedule a delivery
     becomes a dead letter. Any other is retried when the schedule says.
     """
     delivery = claimed([failed]).first()
@@ -258,12 +259,13 @@ def record_failure(failed: Claim, error: Exception) -> None:
         return
     consumer = consumers.get(failed.consumer)
     retries, is_unknown = consumer.retry_schedule, consumer.until_known and isinstance(error, OutcomeUnknown)
+    asks_to_wait = consumer.external and getattr(error, "retry_after", None) is not None
     if is_early(delivery, error):
         _try_again_soon(delivery)
     elif _lost_to_another(delivery, error):
         _try_again_soon(delivery)
         log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
-    elif is_unknown:
+    elif is_unknown or asks_to_wait:
         _try_again_until_known(delivery, consumer, error)
         log.warning("%s is retried until its outcome is known: %r", delivery, error)
     elif failed.attempt >= retries.attempts:
@@ -282,7 +284,9 @@ def record_failure(failed: Claim, error: Exception) -> None:
         error=delivery.error,
         traceback=delivery.traceback,
     )
-    if recorded and (is_unknown or delivery.attempts == failed.attempt):
+    if recorded and asks_to_wait:
+        note_wait(failed.consumer, delivery.due_at or clock.now())
+    elif recorded and (is_unknown or delivery.attempts == failed.attempt):
         note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
 
 
