@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -22,6 +23,9 @@ from rest_framework.serializers import Serializer
 from billing import commands as billing
 from billing import events as payment_events
 from billing.gateways import Booked, Refunded, signatures
+from billing.gateways.sandbox import courses
+from billing.gateways.stripe import requests as stripe_requests
+from billing.gateways.stripe.models import Request as StripeRequest
 from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
@@ -57,7 +61,7 @@ from ordering.commands import placing
 from ordering.events import OrderCancelled
 from ordering.models import Cart, Order, Voucher
 from ordering.pricing import tax
-from tests.chaos import money_checks, own_checks
+from tests.chaos import money_checks, own_checks, provider_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
 from tests.chaos.databases import Fresh
 from tests.chaos.flows import FLOWS, Flow, World, open_shop
@@ -103,6 +107,26 @@ def obey_every_scan(self: Shipment, scan: Scan, note: str) -> None:
     self.record(shipment_events.ShipmentScanned(**self._ids, scan=scan.id, status=scan.status, at=scan.at, note=note))
     if (status := STORED[latest(self.all_scans)]) != self.status:
         self._change_status(status)
+
+
+def confirm_before_the_id_is_known(row: StripeRequest, look: Any, create: Any) -> Any:
+    """Keep the id of a new object at Stripe in memory only."""
+    made = create(stripe_requests.idempotency_key(row))
+    row.object = made["id"]
+    return made
+
+
+def count_no_disputes(charge: Any) -> courses.Moved:
+    """Leave out what disputes have withdrawn."""
+    return _moved_of(charge)._replace(disputed=0)
+
+
+def count_no_captures(charge: Any) -> courses.Moved:
+    """Take an authorization for captured."""
+    return _moved_of(charge)._replace(captured=charge.amount_minor)
+
+
+_moved_of = courses.moved_of
 
 
 def publish_after_the_commit(self: UnitOfWork, to: writing.Write, given: Any) -> None:
@@ -757,6 +781,41 @@ BUGS = [
         "deadline ignores money on its way",
         replaced(queries, "on_the_way", lambda context: Q(pk__in=[])),
         check=money_checks.an_order_whose_money_is_on_its_way_is_not_cancelled,
+    ),
+    Bug(
+        "old key repeated at Stripe",
+        replaced(stripe_requests, "GOOD_FOR", timedelta(days=9)),
+        check=provider_checks.a_refund_is_issued_once_however_late_it_is_asked_for_again,
+    ),
+    Bug(
+        "cancelled payment charged at Stripe",
+        replaced(stripe_requests, "is_cancelled", lambda row: False),
+        check=provider_checks.nothing_is_charged_under_a_cancelled_key,
+    ),
+    Bug(
+        "intent confirmed before its id is committed",
+        replaced(stripe_requests, "make", confirm_before_the_id_is_known),
+        check=provider_checks.an_intent_is_known_before_it_is_confirmed,
+    ),
+    Bug(
+        "authorization refunded",
+        replaced(courses, "moved_of", count_no_captures),
+        check=provider_checks.a_refund_of_an_authorization_needs_its_capture,
+    ),
+    Bug(
+        "disputed money refunded",
+        replaced(courses, "moved_of", count_no_disputes),
+        check=provider_checks.disputed_money_is_not_refunded,
+    ),
+    Bug(
+        "transfer not cancelled at its deadline",
+        replaced(courses, "cancel", lambda entry: None),
+        check=provider_checks.a_cancelled_transfer_takes_no_money_by_itself,
+    ),
+    Bug(
+        "429 of the provider known to one worker only",
+        replaced(outcomes, "note_wait", lambda name, until: None),
+        check=provider_checks.no_worker_calls_who_asked_to_wait,
     ),
     Bug(
         "token of a form not used up",
