@@ -50,4 +50,4 @@ def test_a_folder_is_a_provider(
 def test_checkout_pages_learn_the_provider(db: None) -> None:
     response = APIClient().get("/api/v1/payment-config")
     assert response.json() == {"provider": "sandbox", "publishable_key": "", "kinds": ["card", "bank_transfer"]}
-    assert APIClient().get("/api/v1/payment-config?x=1").status_code == 400
+    assert APIClient().get("/api/v1/payment-config?x=1").status_code == 422

@@ -1,7 +1,8 @@
 """Thousands of payments and refunds at a provider whose connection breaks, and whose callbacks come in any order.
 
-`python -m tests.chaos.payments_at_random 10000` runs on the database of the settings, which must be empty, and prints
-what happened. `tests/chaos/test_payments_at_random.py` runs a short form.
+`python -m tests.chaos.payments_at_random 10000 --seconds 180` runs on the database of the settings, which holds nothing
+but such payments, prints what happened, and goes on where the last run stopped.
+`tests/chaos/test_payments_at_random.py` runs a short form.
 """
 
 import sys
@@ -22,18 +23,28 @@ class Offence(AssertionError):
     """The two books differ, or money was moved twice or not at all."""
 
 
-def play(payments: int, random: Random) -> Counter[str]:
-    """Collect so many payments, refund a part of them, and compare both books; returns what was counted.
+def play(payments: int, random: Random, already: int = 0, seconds: float = float("inf")) -> Counter[str]:
+    """Collect payments, refund a part of them, and compare both books; returns what was counted.
+
+    Args:
+        payments: how many there are at the end.
+        random: decides what is lost, and who is refunded.
+        already: how many there are at the beginning.
+        seconds: after which no further ones begin.
 
     Raises:
         Offence: what went wrong.
     """
+    from integration.domain import clock
+
     tally: Counter[str] = Counter()
+    began = clock.stopwatch()
     with _breaking(random, tally):
-        for first in range(0, payments, TOGETHER):
-            orders = [f"R-{n}" for n in range(first + 1, min(first + TOGETHER, payments) + 1)]
+        while already < payments and clock.stopwatch() - began < seconds:
+            orders = [f"R-{n}" for n in range(already + 1, min(already + TOGETHER, payments) + 1)]
             _run(orders, random, tally)
-    _check(payments, tally)
+            already += len(orders)
+    _check(already, tally)
     return tally
 
 
@@ -154,4 +165,8 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    print(dict(play(int(sys.argv[1]), Random(17))))
+    from billing.models import Payment
+
+    there = Payment.objects.count()
+    limit = float(sys.argv[3]) if sys.argv[2:3] == ["--seconds"] else float("inf")
+    print(there, dict(play(int(sys.argv[1]), Random(17 + there), there, limit)))

@@ -90,13 +90,13 @@ def test_at_once_and_per_key_count_what_other_workers_have_under_way(
     listen(lambda event: called.append((event.sku, 0)), external=True, at_once=2, key=of_sku, at_once_per_key=1)
     until = (clock.now() + timedelta(seconds=5)).timestamp()
     state = locked("inventory.reorder")
-    state.calls = {"1-1": {"until": until, "keys": [flow._hashed("MUG")]}}
+    state.calls = {"another-1": {"until": until, "keys": [flow._hashed("MUG")]}}
     state.save()
     run_out("MUG", "LAMP")
     deliver_due(QUEUE)
     assert [sku for sku, _ in called] == ["LAMP"]
-    assert [*ConsumerState.objects.get().calls] == ["1-1"]
-    state.calls |= {"2-1": {"until": until, "keys": []}}
+    assert [*ConsumerState.objects.get().calls] == ["another-1"]
+    state.calls |= {"another-2": {"until": until, "keys": []}}
     state.save()
     run_out("ATLAS")
     later(timedelta(seconds=1))
