@@ -48,8 +48,8 @@ class IntegrationConfig(AppConfig):
         from integration.rest import authentication, idempotency, login_attempts  # noqa: F401
         from integration.storage import folding  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
+        from integration.webhooks import broker, notices, retention, sending  # noqa: F401
         from integration.webhooks import invariants as webhooks  # noqa: F401
-        from integration.webhooks import notices, retention, sending  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)
         post_migrate.connect(drop_pattern_indexes)

@@ -8,7 +8,17 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from integration.admin.columns import NOTHING, facts, figure, linked, list_url, moment, preformatted, story_column
+from integration.admin.columns import (
+    NOTHING,
+    column,
+    facts,
+    figure,
+    linked,
+    list_url,
+    moment,
+    preformatted,
+    story_column,
+)
 from integration.admin.pages import Question, ReadOnlyAdmin
 from integration.domain import clock
 from integration.webhooks import endpoints as commands
@@ -97,19 +107,19 @@ class EndpointDeliveryAdmin(ReadOnlyAdmin):
         return [*super().tools(request, row), ("Attempts", list_url(EndpointAttempt, {"delivery__id__exact": row.pk}))]
 
 
-@admin.display(description="response")
+@column("response")
 def response(attempt: EndpointAttempt) -> Any:
     """The beginning of the response's body."""
     return preformatted(attempt.response)
 
 
-@admin.display(description="message")
+@column("message")
 def message(attempt: EndpointAttempt) -> str:
     """What was sent."""
     return f"{attempt.delivery.name} {attempt.delivery.message_id}"
 
 
-@admin.display(description="HTTP status")
+@column("HTTP status")
 def http_status(attempt: EndpointAttempt) -> str:
     """The status of the response, or a dash."""
     return str(attempt.status or NOTHING)

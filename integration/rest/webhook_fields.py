@@ -110,7 +110,7 @@ class TestOutput(serializers.Serializer):
     id = serializers.UUIDField(help_text="The test's webhook-id. The list of attempts shows its result.")
 
 
-class ReplayInput(Input):
+class EventsToReplayInput(Input):
     """A range of time."""
 
     since = MomentField(help_text="The first moment of the range.")

@@ -23,8 +23,8 @@ from integration.rest.webhook_fields import (
     EndpointInput,
     EndpointOutput,
     EndpointWithSecret,
+    EventsToReplayInput,
     ReplayedEvents,
-    ReplayInput,
     TestOutput,
 )
 from integration.webhooks import endpoints as commands
@@ -176,9 +176,11 @@ class RotateSecret(WithSecret, Changing):
 class ReplayEvents(Changing):
     """Replays a range to one endpoint."""
 
-    serializer_class = ReplayInput
+    serializer_class = EventsToReplayInput
 
-    @extend_schema(operation_id="webhook_endpoints_replay", request=ReplayInput, responses={202: ReplayedEvents})
+    @extend_schema(
+        operation_id="webhook_endpoints_replay", request=EventsToReplayInput, responses={202: ReplayedEvents}
+    )
     @idempotent
     def post(self, request: Request, id: UUID) -> Response:
         """Send the events of a range of time again (staff).

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 
 from integration.contracts.contract import contracts
@@ -39,7 +39,7 @@ class EndpointChanged(StaleVersion):
     """The webhook endpoint was changed in the meantime."""
 
 
-def register(values: dict[str, Any], owner: AbstractBaseUser | None) -> WebhookEndpoint:
+def register(values: dict[str, Any], owner: AbstractBaseUser | AnonymousUser | None) -> WebhookEndpoint:
     """Register an endpoint; it gets what is published from now on.
 
     Args:
