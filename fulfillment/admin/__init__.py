@@ -1,4 +1,4 @@
-"""The admin pages of fulfillment: operators see, dispatch and deliver shipments."""
+"""The admin pages of fulfillment: operators see, dispatch and deliver shipments, and receive returns."""
 
 from django import forms
 from django.contrib import admin
@@ -7,6 +7,7 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
+from fulfillment.admin.returns import ReturnAdmin as ReturnAdmin
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
 from fulfillment.models.shipment_states import GONE_WRONG
 from integration.admin.columns import NOTHING, address, figure, moment, story_column
@@ -74,6 +75,15 @@ class Resolve(Question):
         return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
 
 
+class Seen(Question):
+    """The form that asks what an operator did about a scan that came after the decision."""
+
+    note = forms.CharField(max_length=500, required=False, help_text="Stored with the shipment.")
+
+    def left(self, row: Shipment) -> str:
+        return f"{row.get_status_display()}, decided as {row.resolution}, and scanned since"
+
+
 class NeedsHuman(admin.SimpleListFilter):
     """A filter for the shipments about which a person has to decide."""
 
@@ -115,6 +125,7 @@ class ShipmentAdmin(StoryAdmin):
         "return_shipments",
         "lose_shipments",
         "resolve_shipments",
+        "close_tasks",
     )
     messages_by_action = {
         "dispatch_shipments": "dispatch",
@@ -177,6 +188,14 @@ class ShipmentAdmin(StoryAdmin):
         """Decide what becomes of the goods of the chosen shipments, which are lost or came back."""
         return self.ask(request, chosen, "resolve_shipments", Resolve, _resolve)
 
+    @admin.action(description="Close the task …", permissions=["act"])
+    def close_tasks(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Record that a person has seen what was scanned after the decision about the chosen shipments."""
+        return self.ask(request, chosen, "close_tasks", Seen, _close)
+
+    def makes_sense(self, action: str, row: Shipment) -> bool:
+        return row.scanned_too_late if action == "close_tasks" else super().makes_sense(action, row)
+
 
 @admin.register(FulfillmentOrder)
 class FulfillmentOrderAdmin(StoryAdmin):
@@ -227,3 +246,8 @@ def _resolve(shipment: Shipment, question: Resolve) -> str:
     resolution = question.cleaned_data["resolution"]
     commands.resolve_shipment(ShipmentId(shipment.id), resolution)
     return f"{shipment} is resolved: {resolution.replace('_', ' ')}"
+
+
+def _close(shipment: Shipment, question: Seen) -> str:
+    commands.close_task(ShipmentId(shipment.id), question.cleaned_data["note"])
+    return f"{shipment}: the task is closed"
