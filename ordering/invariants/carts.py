@@ -56,6 +56,24 @@ def an_ended_cart_holds_no_address() -> Check:
     )
 
 
+@always("erasing.an_erased_buyer_has_no_open_cart")
+def an_erased_buyer_has_no_open_cart() -> Check:
+    """An erased buyer has no open cart.
+
+    A request that began before the erasing may open one after it. Erase the buyer again, and it is ended.
+    """
+    return Check(
+        rows="""
+            ordering_cart AS cart LEFT JOIN ordering_buyer AS buyer ON buyer.id = cart.buyer
+            LEFT JOIN auth_user AS account ON account.id = buyer.user_id
+        """,
+        what="cart.id || ' of ' || cart.buyer || ' (' || coalesce(account.username, '') || ') is ' || cart.status",
+        never={
+            "it is open": "cart.status = 'open' AND coalesce(account.username = 'erased ' || account.id, FALSE)",
+        },
+    )
+
+
 @always("ordering.a_guest_has_one_order")
 def a_guest_has_one_order() -> Check:
     """A guest has no account, and one order until somebody claims it; then nothing personal of the guest is left."""

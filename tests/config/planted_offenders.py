@@ -197,6 +197,14 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         ),
         "the order is claimed, and the guest is known": "UPDATE ordering_order SET buyer_id = 'B-1'",
     },
+    "erasing.an_erased_buyer_has_no_open_cart": {
+        "it is open": (
+            "INSERT INTO auth_user (id, username, password, email, first_name, last_name, is_staff, is_superuser, "
+            "is_active, date_joined) "
+            "VALUES (78, 'erased 78', '', '', '', '', FALSE, FALSE, FALSE, '2026-01-01 00:00:00')",
+            "UPDATE ordering_buyer SET user_id = 78 WHERE id = 'B-1'",
+        ),
+    },
     "erasing.an_ended_cart_holds_no_address": {
         "its row has an address": "UPDATE ordering_cart SET shipping_address = '{}' WHERE status = 'checked_out'",
         "its history has personal values": (

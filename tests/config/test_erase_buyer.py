@@ -306,6 +306,22 @@ def test_a_later_profile_is_stored_and_can_be_erased_again(address: Address) -> 
     assert rows_are_their_histories().offenders == []
 
 
+@pytest.mark.django_db
+def test_verify_names_a_cart_that_a_request_in_flight_opened_after_the_erasing() -> None:
+    buyer, user = BuyerId("B-9"), User.objects.create_user("zeb")
+    commands.register_buyer_if_new(buyer, user=user.pk)
+    commands.open_cart(buyer)
+    erase_buyer(buyer)
+    check = "erasing.an_erased_buyer_has_no_open_cart"
+    assert verify([check])[check].offenders == []
+
+    left, _ = commands.open_cart(buyer)
+    assert verify([check])[check].offenders == [f"{left.id} of B-9 (erased {user.pk}) is open [it is open]"]
+
+    erase_buyer(buyer)
+    assert verify([check])[check].offenders == []
+
+
 @pytest.fixture
 def many(shop: object, address: Address, drain: Callable[..., int]) -> Callable[[str, int], None]:
     """Place orders of a buyer that are all cancelled, and deliver until nothing is due."""
