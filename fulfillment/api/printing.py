@@ -1,7 +1,8 @@
 """Pages of a shipment to print: the label on the parcel, and the packing slip in it. Their codes are inline SVG."""
 
 from io import BytesIO
-from typing import ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import segno
 from django.http import HttpResponse
@@ -27,22 +28,26 @@ class NoLabel(Refused):
 
 
 class Printed(View):
-    """A base view of a page about a shipment; its `template` shows it. The code is the text that `coded` returns."""
+    """A base view of a page about a shipment; its `template` shows it, with a code of the text that `coded` returns."""
 
     permission_classes = (staff_with("fulfillment.view_shipment"),)
     pagination_class = None
     template: ClassVar[str]
-
-    def coded(self, shipment: Shipment) -> str:
-        """The text of the page's code."""
-        raise NotImplementedError
+    coded: ClassVar[Any]
 
     def page(self, id: str) -> HttpResponse:
         """The page of a shipment; raises `NotFound`, and what `coded` raises."""
         shipment = queries.shipment(ShipmentId(id))
         join_story(shipment.correlation_id)
-        facts = {"shipment": shipment, "status": NAMES[shipment.status], "code": code_of(self.coded(shipment))}
+        facts = {"shipment": shipment, "status": NAMES[shipment.status], "code": code_of(type(self).coded(shipment))}
         return HttpResponse(render_to_string(self.template, facts), headers=etag(shipment))
+
+
+def tracking_number_of(shipment: Shipment) -> str:
+    """The tracking number of a shipment; raises `NoLabel`."""
+    if not shipment.tracking_number:
+        raise NoLabel
+    return shipment.tracking_number
 
 
 class LabelPage(Printed):
@@ -50,11 +55,7 @@ class LabelPage(Printed):
 
     template = "fulfillment/label.html"
     problems: ClassVar = {"GET": (409,)}
-
-    def coded(self, shipment: Shipment) -> str:
-        if not shipment.tracking_number:
-            raise NoLabel
-        return shipment.tracking_number
+    coded = staticmethod(tracking_number_of)
 
     @extend_schema(responses={(200, HTML): OpenApiTypes.STR}, parameters=READING)
     def get(self, request: Request, id: str) -> HttpResponse:
@@ -66,9 +67,7 @@ class PackingSlip(Printed):
     """The packing slip of a shipment."""
 
     template = "fulfillment/packing_slip.html"
-
-    def coded(self, shipment: Shipment) -> str:
-        return shipment.id
+    coded = attrgetter("id")
 
     @extend_schema(responses={(200, HTML): OpenApiTypes.STR}, parameters=READING)
     def get(self, request: Request, id: str) -> HttpResponse:

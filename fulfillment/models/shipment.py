@@ -72,11 +72,6 @@ class Shipment(InTransit):
         """The lines that have units; a line whose units all left in other parcels has none."""
         return [line for line in self.lines if line.quantity]
 
-    @property
-    def quantities(self) -> dict[Sku, int]:
-        """The units of each SKU in the shipment."""
-        return {Sku(line.sku): line.quantity for line in self.packed}
-
     def dispatch(
         self,
         carrier: str,
@@ -158,18 +153,6 @@ class Shipment(InTransit):
         if not self.is_anonymous:
             self.record(events.ShipmentAnonymized(**self._ids))
 
-    def _storable(self, note: str) -> str:
-        return "" if self.recipient == self._erased_recipient else note
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether the recipient was erased."""
-        return bool(self.recipient == self._erased_recipient)
-
-    @property
-    def _erased_recipient(self) -> dict[str, str]:
-        return msgspec.to_builtins(Address(**self.recipient).erased())
-
     @applies(events.ShipmentArranged)
     def _arranged(self, event: events.ShipmentArranged) -> None:
         self.id, self.order, self.recipient = event.shipment, event.order, msgspec.to_builtins(event.recipient)
@@ -206,7 +189,7 @@ class Shipment(InTransit):
 
     @applies(events.ShipmentAnonymized)
     def _anonymized(self, event: events.ShipmentAnonymized) -> None:
-        self.recipient = self._erased_recipient
+        self.recipient = msgspec.to_builtins(Address(**self.recipient).erased())
 
 
 class ShipmentLine(Part):

@@ -13,6 +13,7 @@ from fulfillment.models.labels import WithLabel
 from fulfillment.models.shipment_states import DELIVERED, GONE_WRONG, NAMES, SCANS, STORED, ShipmentStatus
 from integration.aggregates.aggregate import applies
 from integration.domain import clock
+from integration.domain.address import Address
 from integration.domain.errors import Refused
 from integration.domain.identifiers import Sku
 
@@ -64,6 +65,9 @@ class InTransit(WithLabel):
 
     scans = models.JSONField(null=True, editable=False)
     is_tracked = models.BooleanField(default=False, db_default=False, editable=False)
+    lines: Any
+    recipient: Any
+
     resolution = models.CharField(max_length=10, default="", db_default="", blank=True)
     scanned_too_late = models.BooleanField(default=False, db_default=False)
 
@@ -81,7 +85,12 @@ class InTransit(WithLabel):
     @property
     def quantities(self) -> dict[Sku, int]:
         """The units of each SKU in the shipment."""
-        raise NotImplementedError
+        return {Sku(line.sku): line.quantity for line in self.lines if line.quantity}
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the recipient was erased."""
+        return bool(self.recipient == msgspec.to_builtins(Address(**self.recipient).erased()))
 
     @property
     def all_scans(self) -> list[Scan]:
@@ -172,7 +181,7 @@ class InTransit(WithLabel):
 
     def _storable(self, note: str) -> str:
         """The note; nothing once the recipient is erased, because it may name them."""
-        raise NotImplementedError
+        return "" if self.is_anonymous else note
 
     def _change_status(self, status: str) -> None:
         ids = {**self._ids, "sequence": len(self.scans or [])}

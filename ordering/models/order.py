@@ -220,14 +220,6 @@ class Order(OrderPrices, OrderWithReturns):
         address = Address(**self.shipping_address)
         return address == address.erased() and not (self.payment_method or self.note)
 
-    def _cancel(self, reason: CancellationReason, note: str = "") -> None:
-        order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED
-        why, spend = reason.value, self.total - self.spend_refunded if confirmed else Money.zero(self.currency)
-        cancelled = events.OrderCancelled(
-            order=order, buyer=buyer, reason=why, note=note, total=self.total, was_confirmed=confirmed, spend=spend
-        )
-        self.record(cancelled)
-
     @applies(events.OrderPlaced)
     def _placed(self, event: events.OrderPlaced) -> None:
         self.number, self.buyer_id = event.order, event.buyer

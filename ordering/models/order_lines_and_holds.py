@@ -1,10 +1,12 @@
 """The part of an order that is about requests to fulfillment: cancel some lines, hold the goods."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from integration.aggregates.aggregate import applies
 from integration.domain.errors import NotFound, Refused, Unacceptable
 from integration.domain.identifiers import BuyerId, CancellationId, HoldId, Sku, sibling
+from integration.domain.money import Money
 from ordering import events
 from ordering.models.order_requests import (
     OPEN_HOLDS,
@@ -17,6 +19,7 @@ from ordering.models.order_requests import (
 from ordering.models.order_shipments import delivered_status, resolved_status, shipped_status, without_the_empty
 from ordering.models.order_shipping import OrderInShipments
 from ordering.models.order_states import (
+    CONFIRMED,
     CONFIRMED_STATES,
     DELIVERED,
     SHIPPED,
@@ -42,12 +45,20 @@ class OrderWithRequests(OrderInShipments):
 
     cancellation_requested: bool
     buyer_id: str
+    total: Any
+    spend_refunded: Any
+    currency: Any
 
     class Meta:
         abstract = True
 
     def _cancel(self, reason: CancellationReason, note: str = "") -> None:
-        raise NotImplementedError
+        order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED
+        why, spend = reason.value, self.total - self.spend_refunded if confirmed else Money.zero(self.currency)
+        cancelled = events.OrderCancelled(
+            order=order, buyer=buyer, reason=why, note=note, total=self.total, was_confirmed=confirmed, spend=spend
+        )
+        self.record(cancelled)
 
     def cancel_lines(
         self,
