@@ -149,6 +149,10 @@ class World:
         """Change the guest's cart, as `post` sends a request."""
         return self._send("put", path, body, "")
 
+    def delete(self, path: str, *, by: str) -> Any:
+        """Delete something, as `post` sends a request."""
+        return self._send("delete", path, {}, by)
+
     def _send(self, method: str, path: str, body: dict[str, Any], by: str) -> Any:
         client = _client()
         client.force_authenticate(get_user_model().objects.get(username=by) if by else None)
@@ -312,6 +316,23 @@ def _dispatch_and_deliver_if_possible(world: World) -> None:
     if world.dispatch().status_code == 200:
         drain(timeout=TIMEOUT)
         _deliver(world)
+
+
+def _hold(world: World) -> None:
+    response = world.post(f"/orders/{world.order}/holds", {"reason": "fraud_risk"}, by="operator")
+    assert response.status_code == 202, response.content
+
+
+def _hold_if_possible(world: World) -> None:
+    world.post(f"/orders/{world.order}/holds", {"reason": "fraud_risk"}, by="operator")
+
+
+def _dispatch_on_hold(world: World) -> None:
+    assert world.dispatch().status_code == 409
+
+
+def _lift(world: World) -> None:
+    assert world.delete(f"/orders/{world.order}/holds/H{world.order[1:]}-1", by="operator").status_code == 202
 
 
 def _settle_without_a_response(world: World) -> None:
@@ -537,6 +558,20 @@ FLOWS = {
             *(Step("dispatch a mug all the same", _dispatch_a_mug_if_possible), settle()),
         ),
         frozenset({"shipped partly_refunded"}),
+    ),
+    "hold": Flow(
+        "An operator holds the order back: nothing leaves until the hold is lifted.",
+        (
+            *(*PAID, Step("hold", _hold), settle("settle the hold"), Step("dispatch on hold", _dispatch_on_hold)),
+            *(Step("lift", _lift), settle("settle the lift"), Step("dispatch what was held", _dispatch)),
+            settle("settle what was held"),
+        ),
+        frozenset({"shipped paid"}),
+    ),
+    "hold_too_late": Flow(
+        "An operator holds the order back while the carrier takes the goods: the hold comes too late.",
+        (*PAID, Step("dispatch", _dispatch), Step("hold too late", _hold_if_possible), settle("settle a late hold")),
+        frozenset({"shipped paid"}),
     ),
     "voucher": Flow(
         "A voucher is held with the order, redeemed with its confirmation, and released by its cancellation.",

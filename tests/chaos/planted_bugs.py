@@ -30,7 +30,7 @@ from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
 from fulfillment import events as shipment_events
-from fulfillment.models import STORED, FulfillmentOrder, Shipment
+from fulfillment.models import STORED, FulfillmentLine, FulfillmentOrder, Shipment
 from fulfillment.models.tracking import Scan, latest
 from integration.admin.question import Question
 from integration.aggregates import unit_of_work as uow
@@ -61,7 +61,7 @@ from ordering.commands import placing
 from ordering.events import OrderCancelled
 from ordering.models import Cart, Order, Voucher
 from ordering.pricing import tax
-from tests.chaos import money_checks, own_checks, provider_checks
+from tests.chaos import goods_checks, money_checks, own_checks, provider_checks
 from tests.chaos.crash_matrix import finish, points, run_in_child
 from tests.chaos.databases import Fresh
 from tests.chaos.flows import FLOWS, Flow, World, open_shop
@@ -247,6 +247,11 @@ def ship_all_at_once(self: Reservation, shipment: Any, lines: Any) -> Any:
 def count_every_arrival(self: Reservation, shipment: Any, lines: Any) -> Any:
     """Count a shipment as often as it arrives."""
     return _ship(self, f"{shipment}-{uuid4()}"[:24], lines)  # type: ignore[arg-type]
+
+
+def take_back_every_arrival(self: Reservation, receipt: Any, lines: Any) -> Any:
+    """Count a receipt as often as its message arrives."""
+    return _take_back(self, f"{receipt}-{uuid4()}"[:28], lines)  # type: ignore[arg-type]
 
 
 def count_quarantined_as_available(self: StockItem) -> int:
@@ -473,6 +478,7 @@ def count_redeemed_as_held_too(self: Voucher, order: Any) -> None:
 
 
 _ship = Reservation.ship
+_take_back = Reservation.take_back
 _publish = billing_saga.publish
 _change_spend = ordering.change_spend
 _claim = claim.claim
@@ -538,6 +544,21 @@ BUGS = [
         "a late scan moves a resolved shipment",
         replaced(Shipment, "_add_scan", obey_every_scan),
         check=own_checks.a_late_scan_changes_nothing,
+    ),
+    Bug(
+        "returned goods restocked twice",
+        replaced(Reservation, "take_back", take_back_every_arrival),
+        check=goods_checks.a_receipt_of_a_return_counts_once,
+    ),
+    Bug(
+        "returned more than was shipped",
+        replaced(FulfillmentLine, "returnable", property(lambda line: line.dispatched)),
+        check=goods_checks.no_unit_is_returned_twice,
+    ),
+    Bug(
+        "hold ignored by the dispatch",
+        replaced(FulfillmentOrder, "require_no_hold", lambda self: None),
+        check=goods_checks.what_is_on_hold_is_not_dispatched,
     ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
