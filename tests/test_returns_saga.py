@@ -17,12 +17,14 @@ from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ReturnId, ShipmentId, Sku, sibling
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
+from integration.read_models.catch_up import catch_up_all
 from inventory.models import StockItem
 from ordering.commands import change_profile, withdraw
 from ordering.commands.erasing import OrdersUnderWay, erase_buyer
 from ordering.commands.products import change_product
 from ordering.commands.withdrawals import ExemptFromWithdrawal, WithdrawalOver
-from ordering.models import NothingToWithdraw, Order, WithdrawalTooEarly
+from ordering.models import NothingToWithdraw, Order, OrderBoard, WithdrawalTooEarly
+from ordering.policies.overdue_refunds import note_overdue_refunds
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +192,33 @@ def test_a_withdrawal_stops_what_has_not_left_and_expects_the_rest(placed: Place
     order = Order.objects.get(pk=number)
     assert (order.status, order.payment_status) == ("returned", "refunded")
     assert ([each["status"] for each in order.withdrawals], order.refund_due_at) == (["settled"], None)
+    assert_valid()
+
+
+def test_a_refund_that_is_due_before_the_goods_are_back_needs_a_person(
+    delivered: OrderNumber, drain: Drain, after: After
+) -> None:
+    withdraw(delivered, [(MUG, 1)])
+    drain()
+    after(timedelta(days=13))
+    note_overdue_refunds()
+    assert not Order.objects.get(pk=delivered).needs_human
+    after(timedelta(days=1, hours=3))
+    assert "a refund was due" in verify(["ordering.overdue"])["ordering.overdue_refunds_are_tasks"].complaints[0]
+    for _ in range(2):
+        note_overdue_refunds()
+    catch_up_all()
+
+    order = Order.objects.get(pk=delivered)
+    assert (order.needs_human, OrderBoard.objects.get(number=delivered).needs_human) == (True, True)
+    assert (order.refund_due_at, [each["status"] for each in order.withdrawals]) == (None, ["declared"])
+    assert_valid()
+
+    fulfillment.receive_return(the_return(delivered), [ReceivedLine(MUG, 1, "restock")])
+    drain()
+    catch_up_all()
+    assert not Order.objects.get(pk=delivered).needs_human
+    assert not OrderBoard.objects.get(number=delivered).needs_human
     assert_valid()
 
 

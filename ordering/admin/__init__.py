@@ -264,7 +264,7 @@ class OrderBoardAdmin(RowsAdmin):
         story_column(),
     )
     list_display_links = None
-    list_filter = ("status", "payment_status", "shipment_status", "on_hold", "cancellation_reason")
+    list_filter = ("status", "payment_status", "shipment_status", "on_hold", "needs_human", "cancellation_reason")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     search_fields = ("number__contains",)

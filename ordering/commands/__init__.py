@@ -71,7 +71,13 @@ from ordering.commands.products import (
     lock_products,
     show_availability,
 )
-from ordering.commands.returns import arrange_withdrawal, mark_returned, note_return, withdrawals_of
+from ordering.commands.returns import (
+    arrange_withdrawal,
+    mark_returned,
+    note_overdue_refund,
+    note_return,
+    withdrawals_of,
+)
 from ordering.commands.vouchers import (
     MAX_VOUCHERS,
     VoucherNotApplied,
@@ -139,6 +145,7 @@ __all__ = [
     "mark_returned",
     "mark_shipped",
     "name_voucher",
+    "note_overdue_refund",
     "note_return",
     "note_scanned_late",
     "open_cart",

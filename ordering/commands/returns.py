@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, Sku, WithdrawalId
 from ordering.models import Order
 
@@ -26,6 +27,12 @@ def arrange_withdrawal(number: OrderNumber, withdrawal: WithdrawalId, return_: R
     """Record that fulfillment stopped what it could of a withdrawal, and which return has the rest."""
     with unit_of_work() as work:
         work.get(Order, number).arrange_withdrawal(withdrawal, return_)
+
+
+def note_overdue_refund(number: OrderNumber) -> None:
+    """Make the refunds of an order's withdrawals that were due, and wait for goods, a person's task."""
+    with unit_of_work() as work:
+        work.get(Order, number).note_overdue_refund(clock.now())
 
 
 def withdrawals_of(number: OrderNumber) -> Collection[str]:

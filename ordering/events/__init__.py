@@ -58,6 +58,7 @@ from ordering.events.products import (
 )
 from ordering.events.returns import (
     OrderGoodsReturned,
+    OrderRefundOverdue,
     OrderReturnChanged,
     OrderWithdrawalArranged,
     OrderWithdrawalSettled,
@@ -110,6 +111,7 @@ __all__ = [
     "OrderLinesCancelled",
     "OrderPaidTooLate",
     "OrderPlaced",
+    "OrderRefundOverdue",
     "OrderRefunded",
     "OrderReplaced",
     "OrderReturnChanged",

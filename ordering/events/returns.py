@@ -60,3 +60,11 @@ class OrderWithdrawalSettled(DomainEvent, kw_only=True):
 
     order: OrderNumber
     withdrawal: WithdrawalId
+
+
+@domain_event("ordering.order_refund_overdue", says="the refund of withdrawal {withdrawal} of order {order} is overdue")
+class OrderRefundOverdue(DomainEvent, kw_only=True):
+    """The refund of a withdrawal was due, and goods are still expected. A person decides whether it goes on waiting."""
+
+    order: OrderNumber
+    withdrawal: WithdrawalId

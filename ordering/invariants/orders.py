@@ -1,5 +1,8 @@
 """What must always be true of an order by itself: its lines, amounts and shipped units, and that its buyer exists."""
 
+from datetime import timedelta
+
+from integration.domain import clock
 from integration.invariants import Check, always
 
 CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered', 'returned')"
@@ -90,6 +93,17 @@ def refunded_at_most_paid() -> Check:
             "more is refunded than paid": "o.refunded_minor > o.paid_minor",
             "it is confirmed and not paid in full": f"o.status IN {CONFIRMED} AND o.paid_minor <> o.total_minor",
         },
+    )
+
+
+@always("ordering.overdue_refunds_are_tasks")
+def overdue_refunds_are_tasks() -> Check:
+    """A refund of a withdrawal that is overdue by two hours is a person's task; its order has no due time then."""
+    two_hours_ago = f"'{(clock.now() - timedelta(hours=2)):%Y-%m-%d %H:%M:%S}'"
+    return Check(
+        rows="ordering_order AS o",
+        what="o.number || ': a refund was due at ' || o.refund_due_at",
+        never={"it is overdue and no task": f"coalesce(o.refund_due_at < {two_hours_ago}, FALSE)"},
     )
 
 

@@ -35,7 +35,8 @@ class WithReturns(models.Model):
     """What an order and its row on the order board know about returns and withdrawals, each by its identifier.
 
     * `return_facts`: the `status`, and the `receipts` that were counted.
-    * `withdrawal_facts`: the moment `at`, by SKU the `lines`, `refund_due_at`, the `return`, and if it is `settled`.
+    * `withdrawal_facts`: the moment `at`, by SKU the `lines`, `refund_due_at`, the `return`, if it is `settled`, and if
+      its refund is `overdue`.
     """
 
     return_facts = models.JSONField(null=True, editable=False)
@@ -62,6 +63,11 @@ class WithReturns(models.Model):
             }
             for id, facts in _sorted(self.withdrawal_facts)
         ]
+
+    @property
+    def has_overdue_refund(self) -> bool:
+        """Whether the refund of a withdrawal was due, and goods of it are still expected."""
+        return any(facts.get("overdue") and not facts["settled"] for facts in (self.withdrawal_facts or {}).values())
 
     def show_return(self, return_: ReturnId, *, status: str | None = None, receipt: ReceiptId | None = None) -> None:
         """Show the status of a return, or that a receipt of it is counted."""
@@ -193,6 +199,19 @@ class OrderWithReturns(WithReturns, OrderTracked):
             self.record(events.OrderWithdrawalArranged(order=self._number, withdrawal=withdrawal, return_=return_))
             self._settle_withdrawals()
 
+    @property
+    def needs_human(self) -> bool:
+        """Whether a person has to decide about a shipment, about goods to send again, or about an overdue refund."""
+        return super().needs_human or self.has_overdue_refund
+
+    def note_overdue_refund(self, moment: datetime) -> None:
+        """Record of each withdrawal, once, that its refund was due before this moment and is not settled."""
+        if self.accepts("note_overdue_refund"):
+            for id, facts in list((self.withdrawal_facts or {}).items()):
+                is_due = datetime.fromisoformat(facts["refund_due_at"]) <= moment
+                if is_due and not facts["settled"] and not facts.get("overdue"):
+                    self.record(events.OrderRefundOverdue(order=self._number, withdrawal=WithdrawalId(id)))
+
     def _settle_withdrawals(self) -> None:
         """Settle each withdrawal that is arranged, and whose return is closed or which has none."""
         for id, facts in list((self.withdrawal_facts or {}).items()):
@@ -236,8 +255,14 @@ class OrderWithReturns(WithReturns, OrderTracked):
         self.show_withdrawal(event.withdrawal, settled=True)
         self._set_refund_due_at()
 
+    @applies(events.OrderRefundOverdue)
+    def _refund_overdue(self, event: events.OrderRefundOverdue) -> None:
+        self.show_withdrawal(event.withdrawal, overdue=True)
+        self._set_refund_due_at()
+
     def _set_refund_due_at(self) -> None:
-        due = [facts["refund_due_at"] for facts in (self.withdrawal_facts or {}).values() if not facts["settled"]]
+        facts = [each for each in (self.withdrawal_facts or {}).values() if not each["settled"]]
+        due = [each["refund_due_at"] for each in facts if not each.get("overdue")]
         self.refund_due_at = datetime.fromisoformat(min(due)) if due else None
 
 

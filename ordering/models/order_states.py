@@ -126,6 +126,7 @@ ORDER_LIFE = StateTable(
         "mark_returned":               _row(NOT_YET,   NOT_YET,   NOT_YET,   NOT_YET,   RETURNED,  RETURNED,  IGNORE,   REFUSE),
         "withdraw":                    _row(CANCELLED, CANCELLED, STAY,      STAY,      STAY,      STAY,      REFUSE,   REFUSE),
         "arrange_withdrawal":          _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "note_overdue_refund":         _row(IGNORE,    IGNORE,    STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "record_refund":               _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "claim":                       _row(STAY,      STAY,      STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,    REFUSE,    STAY,      STAY,     STAY),

@@ -48,7 +48,7 @@ def _stamp(row: OrderBoard, entry: HistoryEntry) -> None:
     row.version, row.updated_at = entry.version, entry.occurred_at
     row.payment_status, row.shipment_status = payment_status_of(row), shipment_status_of(row.shipments)
     row.on_hold = bool(row.open_holds)
-    row.needs_human = needs_human(row.shipments, row.replaces, row.status)
+    row.needs_human = needs_human(row.shipments, row.replaces, row.status) or row.has_overdue_refund
 
 
 @singledispatch
@@ -212,6 +212,11 @@ def _(event: events.OrderWithdrawalArranged, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderWithdrawalSettled, row: OrderBoard) -> None:
     row.show_withdrawal(event.withdrawal, settled=True)
+
+
+@show.register
+def _(event: events.OrderRefundOverdue, row: OrderBoard) -> None:
+    row.show_withdrawal(event.withdrawal, overdue=True)
 
 
 @show.register

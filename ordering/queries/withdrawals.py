@@ -1,7 +1,8 @@
-"""When the period of withdrawal of an order begins, by its history."""
+"""When the period of withdrawal of an order begins, by its history; and which refunds of withdrawals are overdue."""
 
 from datetime import datetime
 
+from integration.domain import clock
 from integration.domain.identifiers import OrderNumber
 from ordering.events import OrderDelivered, OrderShipped
 from ordering.models import History, Order, ShipmentStatus
@@ -32,3 +33,9 @@ def withdrawal_begins(order: Order) -> datetime | None:
     moments = {(entry.data["shipment"], entry.name): entry.occurred_at for entry in entries}
     known = [moments[id, BEGINS_WITH[status]] for id, status in coming.items()]
     return max(known, default=None)
+
+
+def orders_with_overdue_refunds(limit: int) -> list[OrderNumber]:
+    """At most `limit` orders with a withdrawal whose refund is overdue and not noted, longest overdue first."""
+    overdue = Order.objects.filter(refund_due_at__lte=clock.now())
+    return [OrderNumber(number) for number in overdue.order_by("refund_due_at").values_list("pk", flat=True)[:limit]]

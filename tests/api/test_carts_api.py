@@ -8,17 +8,28 @@ import pytest
 from api_calls import errors_of, kind_of, problem_of
 from conftest import ADDRESS
 
-from integration.domain.identifiers import Sku
+from integration.domain.identifiers import CartId, Sku
 from integration.domain.money import Money
 from integration.messaging import routines
 from integration.rest.models import IdempotencyKey
 from ordering.commands import change_product
+from ordering.commands.carts import expire_cart
 from ordering.models import Buyer, Cart, Order, ShippingRate
 from ordering.models.cart import MAX_CODES
 
 CARTS = "/api/v1/carts"
 PAY = {"payment_method": "pm_card_visa", "shipping_address": ADDRESS}
 GUEST = {**PAY, "email": "guest@example.com"}
+
+
+CHANGES: list[tuple[str, str, Any]] = [
+    ("put", "/items/MUG", {"quantity": 1}),
+    ("delete", "/items/MUG", None),
+    ("put", "/shipping-address", ADDRESS),
+    ("put", "/shipping-option", {"id": None}),
+    ("put", "/vouchers/X", {}),
+    ("delete", "/vouchers/X", None),
+]
 
 
 class Shopper:
@@ -243,16 +254,8 @@ def test_nobody_else_opens_a_cart(
         (operator, shopper, {}),
     ]
     for client, theirs, headers in tries:
-        for method, path, body in [
-            ("get", "", None),
-            ("put", "/items/MUG", {"quantity": 1}),
-            ("delete", "/items/MUG", None),
-            ("put", "/shipping-address", ADDRESS),
-            ("put", "/shipping-option", {"id": None}),
-            ("put", "/vouchers/X", {}),
-            ("delete", "/vouchers/X", None),
-            ("post", "/checkout", GUEST if client is anonymous else PAY),
-        ]:
+        pay = GUEST if client is anonymous else PAY
+        for method, path, body in [("get", "", None), *CHANGES, ("post", "/checkout", pay)]:
             response = getattr(client, method)(theirs.path + path, body, headers=headers)
             assert kind_of(response) == "not_found", (method, path)
     assert all_rows() == before
@@ -400,6 +403,21 @@ def test_bad_input_is_a_422_and_changes_nothing(
     body, before = {name: value for name, value in body.items() if value is not ...}, all_rows()
     method = guest.client.post if what == "checkout" else guest.client.put
     assert errors_of(method(f"{guest.path}/{what}", body, headers=guest.headers)) == errors
+    assert all_rows() == before
+
+
+def test_a_cart_that_has_ended_refuses_every_change(
+    guest: Shopper, anonymous: Any, buyer: Any, all_rows: Callable[[], object]
+) -> None:
+    expired = Shopper(anonymous).fill(MUG=1)
+    expire_cart(CartId(expired.id))
+    assert guest.check_out().status_code == 201
+    before = all_rows()
+    for ended in (guest, expired):
+        for method, path, body in [*CHANGES, ("post", "/checkout", GUEST)]:
+            response = getattr(anonymous, method)(ended.path + path, body, headers=ended.headers)
+            assert kind_of(response) == "not_allowed", (method, path, ended.get().json()["status"])
+        assert kind_of(buyer.post(f"{ended.path}/claim", {}, headers=ended.headers)) == "not_allowed"
     assert all_rows() == before
 
 

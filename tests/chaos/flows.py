@@ -335,6 +335,11 @@ def _lift(world: World) -> None:
     assert world.delete(f"/orders/{world.order}/holds/H{world.order[1:]}-1", by="operator").status_code == 202
 
 
+def _wait_too_long(world: World) -> None:
+    with clock.moved(timedelta(days=15)):
+        routines_module.routines.get("ordering.note-overdue-refunds").run()
+
+
 def _settle_without_a_response(world: World) -> None:
     with _connection_lost_after_charging():
         drain(timeout=TIMEOUT)
@@ -599,6 +604,15 @@ FLOWS = {
             *(Step("receive what had left", _receive_the_rest), settle("settle what came back")),
         ),
         frozenset({"returned refunded"}),
+    ),
+    "wait_for_the_goods": Flow(
+        "The refund of a withdrawal is due, and the goods have not come: a person decides how long it waits.",
+        (
+            *(*PAID, Step("dispatch a part", _dispatch_a_part), settle()),
+            *(Step("withdraw", _withdraw), settle("settle the withdrawal")),
+            *(Step("wait too long", _wait_too_long), settle("settle what is overdue")),
+        ),
+        frozenset({"shipped partly_refunded"}),
     ),
     "lose_and_send_again": Flow(
         "The carrier loses the parcel, and its goods are sent again with an order that costs nothing.",

@@ -1,15 +1,20 @@
 """Checks for planted bugs about goods: what is held, what comes back, and how often it counts."""
 
+from datetime import timedelta
+
+from config.verification import verify
 from fulfillment import commands as fulfillment
 from fulfillment.commands.returns import NothingToReturn
 from fulfillment.models import OnHold
 from fulfillment.models.return_policy import ReturnReason
+from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ReceiptId, Sku
 from inventory import commands as inventory
 from inventory.events import ReturnedLine
 from inventory.models import StockItem
-from ordering.commands import hold_order
-from ordering.models import HoldReason
+from ordering.commands import hold_order, withdraw
+from ordering.models import HoldReason, Order
+from ordering.policies.overdue_refunds import note_overdue_refunds
 from tests.chaos.flows import TIMEOUT, drain
 from tests.chaos.own_checks import _placed
 
@@ -48,6 +53,17 @@ def what_is_on_hold_is_not_dispatched() -> str | None:
     except OnHold:
         return None
     return f"{sent} left on hold"
+
+
+def an_overdue_refund_is_a_task() -> str | None:
+    """The refund of a withdrawal is due, and the goods have not come."""
+    order = _sent()
+    withdraw(order)
+    drain(timeout=TIMEOUT)
+    with clock.moved(timedelta(days=15)):
+        note_overdue_refunds()
+        found = verify(["ordering.overdue"])["ordering.overdue_refunds_are_tasks"].complaints
+    return found[0] if found else None if Order.objects.get(pk=order).needs_human else f"{order} is no task"
 
 
 def _sent() -> OrderNumber:

@@ -560,6 +560,11 @@ BUGS = [
         replaced(FulfillmentOrder, "require_no_hold", lambda self: None),
         check=goods_checks.what_is_on_hold_is_not_dispatched,
     ),
+    Bug(
+        "overdue refund is no task",
+        replaced(Order, "note_overdue_refund", lambda self, moment: None),
+        check=goods_checks.an_overdue_refund_is_a_task,
+    ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
     Bug("done-mark in another transaction", done_in_a_transaction_of_its_own, ALL_THE_WAY),

@@ -186,6 +186,9 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         ),
         "the buyer of its order is another one": "UPDATE ordering_cart SET buyer = 'B-9' WHERE status = 'checked_out'",
     },
+    "ordering.overdue_refunds_are_tasks": {
+        "it is overdue and no task": "UPDATE ordering_order SET refund_due_at = '2026-01-01 00:00:00'"
+    },
     "ordering.a_guest_has_one_order": {
         "there is more than one order": (
             "UPDATE ordering_order SET buyer_id = (SELECT min(id) FROM ordering_buyer WHERE id LIKE 'G-%')"

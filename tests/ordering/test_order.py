@@ -146,6 +146,16 @@ def _arrange_withdrawal(order: Order) -> None:
     order.arrange_withdrawal(WITHDRAWAL, RETURN)
 
 
+def _note_overdue_refund(order: Order) -> None:
+    """Let the refund of a withdrawal become overdue; in this state it could perhaps not be declared."""
+    declared = {"at": "2030-01-01T00:00:00+00:00", "refund_due_at": "2030-01-15T00:00:00+00:00", "lines": {"MUG": 1}}
+    known = {WITHDRAWAL: {"return": RETURN, "settled": False, **declared}}
+    order.withdrawal_facts = {**known, **(order.withdrawal_facts or {})}
+    order.note_overdue_refund(datetime(2030, 1, 14, tzinfo=UTC))
+    assert not order.has_overdue_refund or "overdue" in order.withdrawal_facts[WITHDRAWAL]
+    order.note_overdue_refund(datetime(2030, 1, 15, tzinfo=UTC))
+
+
 IN_STATE: dict[str, Callable[[], Order]] = {
     "pending": _placed,
     "payment_pending": _awaiting_payment,
@@ -263,6 +273,7 @@ SEND: dict[str, Callable[[Order], object]] = {
     "mark_returned": _take_back_all,
     "withdraw": _withdraw,
     "arrange_withdrawal": _arrange_withdrawal,
+    "note_overdue_refund": _note_overdue_refund,
     "record_refund": lambda order: order.record_refund(order.paid),
     "claim": lambda order: order.claim(BuyerId("U-7")),
     "anonymize": lambda order: order.anonymize(),
