@@ -14,16 +14,17 @@ from fulfillment.events import ReceivedLine
 from fulfillment.models import Return
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, ReturnId, ShipmentId, Sku, sibling
+from integration.domain.address import Address
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, ReturnId, ShipmentId, Sku, sibling
 from integration.domain.money import Money
 from integration.domain.states import NotAllowed
 from integration.read_models.catch_up import catch_up_all
 from inventory.models import StockItem
-from ordering.commands import change_profile, withdraw
+from ordering.commands import change_profile, place_order, withdraw
 from ordering.commands.erasing import OrdersUnderWay, erase_buyer
 from ordering.commands.products import change_product
 from ordering.commands.withdrawals import ExemptFromWithdrawal, WithdrawalOver
-from ordering.models import NothingToWithdraw, Order, OrderBoard, WithdrawalTooEarly
+from ordering.models import NothingToWithdraw, Order, OrderBoard, ShippingRate, WithdrawalTooEarly
 from ordering.policies.overdue_refunds import note_overdue_refunds
 
 pytestmark = pytest.mark.django_db
@@ -307,6 +308,28 @@ def test_any_order_of_arrival_leads_to_the_same_state(delivered: OrderNumber, dr
     assert order.returns == [{"id": found.id, "status": "closed"}]
     assert units(delivered)[MUG] == (0, 2, 2)
     assert Invoice.objects.get(pk=invoice_of(delivered)).refunded == Money("25.00", "USD")
+    assert_valid()
+
+
+def test_a_withdrawal_before_the_dispatch_keeps_the_surcharge(shop: object, address: Address, drain: Drain) -> None:
+    for option, minor in (("post", 500), ("express", 1500)):
+        ShippingRate.objects.create(option=option, name=option, currency="USD", price_minor=minor)
+    what, how = [(MUG, 2), (LAMP, 1)], PaymentMethodId("pm_card_visa")
+    numbers = [
+        OrderNumber(place_order(BuyerId("B-1"), what, address, how, shipping_option="express").number) for _ in range(2)
+    ]
+    whole, partly = numbers
+    drain()
+    withdraw(whole)
+    withdraw(partly, [(LAMP, 1)])
+    drain()
+    withdraw(partly)
+    drain()
+
+    for number in numbers:
+        order = Order.objects.get(pk=number)
+        assert (order.status, order.paid - order.refunded) == ("cancelled", Money("10", "USD"))
+        assert order.payment_status == "partly_refunded"
     assert_valid()
 
 

@@ -176,14 +176,17 @@ def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> 
         work.get(Invoice, number).settle(payment, amount)
 
 
-def void_invoice(order: OrderNumber, reason: str) -> None:
+def void_invoice(order: OrderNumber, reason: str, shipping_withheld: Money | None = None) -> None:
     """Void the invoice of a cancelled order, or refund what was paid.
+
+    Args:
+        shipping_withheld: the part of shipping that is not refunded.
 
     Raises:
         NotYet: the invoice is not issued yet.
     """
     with unit_of_work() as work:
-        _invoice(work, order).void(reason)
+        _invoice(work, order).void(reason, shipping_withheld)
 
 
 def request_refund(

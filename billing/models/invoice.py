@@ -123,14 +123,21 @@ class Invoice(RefundableInvoice):
             self.record(events.VoidInvoicePaid(**self._ids, payment=payment, amount=amount))
             self.owe_refund(amount, payment, "paid after the order was cancelled")
 
-    def void(self, reason: str) -> None:
-        """Void an unpaid invoice because its order was cancelled; for a paid one, owe a refund of what is left."""
+    def void(self, reason: str, shipping_withheld: Money | None = None) -> None:
+        """Void an unpaid invoice because its order was cancelled; for a paid one, owe a refund of what is left.
+
+        Args:
+            shipping_withheld: what the shop keeps of what was paid for shipping.
+        """
         if not self.accepts("void"):
             return
         if self.status == OPEN:
             self.record(events.InvoiceVoided(**self._ids))
-        elif self.paid > self.refund_owed:
-            self.owe_refund(self.paid - self.refund_owed, payment_of(OrderNumber(self.order)), reason)
+            return
+        if shipping_withheld:
+            self.withhold_shipping(shipping_withheld, reason)
+        if left := self.paid - self.refund_owed - self.withheld:
+            self.owe_refund(left, payment_of(OrderNumber(self.order)), reason)
 
     def change_payer(self, payer: BuyerId) -> None:
         """Become the invoice of another buyer, who took over its order; do nothing if it is theirs."""

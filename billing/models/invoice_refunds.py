@@ -169,6 +169,18 @@ class RefundableInvoice(OfOneStory):
             self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
         return amount
 
+    def withhold_shipping(self, amount: Money, reason: str) -> None:
+        """Keep a part of what was paid for shipping, once, although nothing of the order is left."""
+        left = self.paid - self.refund_owed - self.withheld
+        withheld = min(amount, shipping_left(self.lines, self.line_totals(), left))
+        if withheld and self.order not in (self.causes or ()):
+            nothing = Money.zero(self.currency)
+            self.record(
+                events.InvoiceReduced(
+                    **self._ids, cause=self.order, units={}, amount=nothing, withheld=withheld, reason=reason
+                )
+            )
+
     def line_totals(self) -> dict[Sku, Money]:
         """What is due for each line, by SKU. With `shipping` they add up to `total`."""
         plain = plain_totals(self.discount, [line.subtotal for line in self.lines])

@@ -15,4 +15,6 @@ def lock_invoices(cancelled: Sequence[contracts.ordering.OrderLinesCancelled]) -
 @whenever(contracts.ordering.OrderLinesCancelled, name="billing.refund-cancelled-lines", prepare=lock_invoices)
 def refund_cancelled_lines(event: contracts.ordering.OrderLinesCancelled) -> None:
     units = {line.sku: line.quantity for line in event.lines}
-    commands.refund_units(event.order, event.cancellation, units, event.reason)
+    commands.refund_units(
+        event.order, event.cancellation, units, event.reason, shipping_withheld=event.shipping_withheld
+    )

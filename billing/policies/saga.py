@@ -99,7 +99,7 @@ def request_payment(event: contracts.inventory.StockReserved) -> None:
 
 @whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice", prepare=lock_invoices)
 def void_invoice(event: contracts.ordering.OrderCancelled) -> None:
-    commands.void_invoice(event.order, event.reason)
+    commands.void_invoice(event.order, event.reason, event.shipping_withheld)
 
 
 # --- Requests to the payment provider, made while no transaction is open ---

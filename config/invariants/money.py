@@ -7,10 +7,11 @@ from integration.invariants import Check, always
 
 @always("money.captured_less_refunded_is_what_orders_owe")
 def captured_less_refunded_is_what_orders_owe() -> Check:
-    """At rest, captured less refunded is what the order owes: its total less granted refunds, or nothing."""
+    """At rest, captured less refunded is what the order owes: its total less granted refunds, or what is withheld."""
     owed = f"""
         CASE WHEN o.status IN {CONFIRMED}
-             THEN o.total_minor - coalesce(i.granted_minor, 0) ELSE 0 END
+             THEN o.total_minor - coalesce(i.granted_minor, 0)
+             ELSE coalesce(i.withheld_minor, 0) END
     """
     return Check(
         rows=f"""

@@ -158,11 +158,16 @@ class OrderCancellationRequested(IntegrationEvent, kw_only=True):
 
 
 @contract("ordering.order-cancelled")
-class OrderCancelled(IntegrationEvent, kw_only=True):
-    """The order was cancelled before anything was shipped."""
+class OrderCancelled(IntegrationEvent, kw_only=True, omit_defaults=True):
+    """The order was cancelled before anything was shipped.
+
+    If the buyer withdrew from it, `shipping_withheld` is the surcharge for a costlier shipping option. It is not
+    refunded.
+    """
 
     order: OrderNumber
     reason: str
+    shipping_withheld: Money | None = None
 
 
 @contract("ordering.order-claimed")
@@ -202,16 +207,18 @@ class OrderLinesCancellationRequested(IntegrationEvent, kw_only=True):
 
 
 @contract("ordering.order-lines-cancelled")
-class OrderLinesCancelled(IntegrationEvent, kw_only=True):
+class OrderLinesCancelled(IntegrationEvent, kw_only=True, omit_defaults=True):
     """These units of an order were cancelled; other units of it are shipped, or still to be shipped.
 
-    If no other units are left, `OrderCancelled` is published instead.
+    If no other units are left, `OrderCancelled` is published instead. `shipping_withheld` is not refunded when the last
+    units of the order are gone.
     """
 
     order: OrderNumber
     cancellation: CancellationId
     lines: tuple[OrderedUnits, ...]
     reason: str
+    shipping_withheld: Money | None = None
 
 
 @contract("ordering.hold-requested")

@@ -2,6 +2,7 @@
 
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import BuyerId, CancellationId, HoldId, OrderNumber, Sku
+from integration.domain.money import Money
 from integration.domain.personal import PersonalText
 
 
@@ -23,7 +24,10 @@ class OrderLinesCancellationRequested(DomainEvent, kw_only=True):
     "ordering.order_lines_cancelled", says="{quantities} of order {order} were cancelled ({cancellation}, {reason})"
 )
 class OrderLinesCancelled(DomainEvent, kw_only=True):
-    """Some units of the order were cancelled; `is_all` if it has no others, so that the whole order is cancelled."""
+    """Some units of the order were cancelled; `is_all` if it has no others, so that the whole order is cancelled.
+
+    `shipping_withheld` is what of the shipping a withdrawal does not refund, should nothing else be left of the order.
+    """
 
     order: OrderNumber
     buyer: BuyerId
@@ -31,6 +35,7 @@ class OrderLinesCancelled(DomainEvent, kw_only=True):
     quantities: dict[Sku, int]
     reason: str
     is_all: bool = False
+    shipping_withheld: Money | None = None
 
 
 @domain_event(

@@ -105,7 +105,8 @@ class OrderCancelled(DomainEvent, kw_only=True):
     """The order ended before anything was shipped.
 
     `spend` is by how much it lowers the buyer's lifetime spend. Older code recorded none and means the total, if the
-    order was confirmed.
+    order was confirmed. `shipping_withheld` is the surcharge for a costlier shipping option: a withdrawal does not
+    refund it.
     """
 
     order: OrderNumber
@@ -115,6 +116,7 @@ class OrderCancelled(DomainEvent, kw_only=True):
     total: Money
     was_confirmed: bool
     spend: Money | None = None
+    shipping_withheld: Money | None = None
 
     @property
     def lowers_spend_by(self) -> Money:

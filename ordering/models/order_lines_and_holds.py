@@ -48,17 +48,26 @@ class OrderWithRequests(OrderInShipments):
     total: Any
     spend_refunded: Any
     currency: Any
+    withdrawal_facts: Any
 
     class Meta:
         abstract = True
 
-    def _cancel(self, reason: CancellationReason, note: str = "") -> None:
+    def _cancel(self, reason: CancellationReason, note: str = "", shipping_withheld: Money | None = None) -> None:
         order, buyer, confirmed = self._number, BuyerId(self.buyer_id), self.status == CONFIRMED
         why, spend = reason.value, self.total - self.spend_refunded if confirmed else Money.zero(self.currency)
-        cancelled = events.OrderCancelled(
-            order=order, buyer=buyer, reason=why, note=note, total=self.total, was_confirmed=confirmed, spend=spend
+        self.record(
+            events.OrderCancelled(
+                order=order,
+                buyer=buyer,
+                reason=why,
+                note=note,
+                total=self.total,
+                was_confirmed=confirmed,
+                spend=spend,
+                shipping_withheld=shipping_withheld,
+            )
         )
-        self.record(cancelled)
 
     def cancel_lines(
         self,
@@ -111,6 +120,7 @@ class OrderWithRequests(OrderInShipments):
         if not stopped:
             self.record(events.OrderLinesCancellationRefused(order=order, cancellation=cancellation))
             return
+        withheld = self.withheld_by(cancellation)
         is_all = all(line.quantity == line.cancelled + stopped.get(Sku(line.sku), 0) for line in self.lines)
         self.record(
             events.OrderLinesCancelled(
@@ -120,10 +130,16 @@ class OrderWithRequests(OrderInShipments):
                 quantities=dict(stopped),
                 reason=reason,
                 is_all=is_all,
+                shipping_withheld=withheld,
             )
         )
         if is_all:
-            self._cancel(CancellationReason(reason))
+            self._cancel(CancellationReason(reason), shipping_withheld=withheld)
+
+    def withheld_by(self, cancellation: CancellationId) -> Money | None:
+        """What of the shipping is not refunded, if the cancellation is the stopped part of a withdrawal."""
+        amount = (self.withdrawal_facts or {}).get(cancellation, {}).get("shipping_withheld")
+        return Money(**amount) if amount else None
 
     def _message_of(self, stopped: Mapping[Sku, int]) -> str:
         """The message of the state table: it depends on what else there is in the order."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.db import models
 
 from integration.aggregates.aggregate import applies
@@ -35,8 +36,8 @@ class WithReturns(models.Model):
     """What an order and its row on the order board know about returns and withdrawals, each by its identifier.
 
     * `return_facts`: the `status`, and the `receipts` that were counted.
-    * `withdrawal_facts`: the moment `at`, by SKU the `lines`, `refund_due_at`, the `return`, if it is `settled`, and if
-      its refund is `overdue`.
+    * `withdrawal_facts`: the moment `at`, by SKU the `lines`, `refund_due_at`, the `return`, if it is `settled`, if its
+      refund is `overdue`, and `shipping_withheld` if something is.
     """
 
     return_facts = models.JSONField(null=True, editable=False)
@@ -268,11 +269,13 @@ class OrderWithReturns(WithReturns, OrderTracked):
 
 def show_withdrawn(shown: WithReturns, event: events.OrderWithdrawn) -> None:
     """Show a withdrawal that was declared."""
+    withheld = {"shipping_withheld": msgspec.to_builtins(event.shipping_withheld)} if event.shipping_withheld else {}
     shown.show_withdrawal(
         event.withdrawal,
         at=event.declared_at.isoformat(),
         refund_due_at=event.refund_due_at.isoformat(),
         lines=dict(sorted(event.quantities.items())),  # as the history sorts them
+        **withheld,
     )
 
 

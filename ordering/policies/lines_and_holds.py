@@ -33,7 +33,11 @@ def publish_lines_cancelled(event: events.OrderLinesCancelled) -> None:
         lines = _units(event.quantities)
         publish(
             contracts.ordering.OrderLinesCancelled(
-                order=event.order, cancellation=event.cancellation, lines=lines, reason=event.reason
+                order=event.order,
+                cancellation=event.cancellation,
+                lines=lines,
+                reason=event.reason,
+                shipping_withheld=event.shipping_withheld,
             )
         )
 

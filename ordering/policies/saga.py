@@ -69,7 +69,11 @@ def publish_order_cancellation_requested(event: events.OrderCancellationRequeste
 
 @whenever(events.OrderCancelled)
 def publish_order_cancelled(event: events.OrderCancelled) -> None:
-    publish(contracts.ordering.OrderCancelled(order=event.order, reason=event.reason))
+    publish(
+        contracts.ordering.OrderCancelled(
+            order=event.order, reason=event.reason, shipping_withheld=event.shipping_withheld
+        )
+    )
 
 
 # --- Reactions to the contracts of other contexts ---

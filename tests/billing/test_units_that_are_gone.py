@@ -126,6 +126,18 @@ def test_nothing_is_refunded_after_all_was_refunded() -> None:
     assert [line.units_gone for line in invoice.lines] == [0, 1]
 
 
+def test_a_withdrawal_from_a_whole_order_keeps_the_surcharge_for_express_shipping() -> None:
+    invoice, poor = paid({MUG: (2, 1000)}, shipping=500), paid({MUG: (2, 1000)}, shipping=100)
+
+    for _ in range(2):
+        invoice.void("by_buyer", Money("3", "USD"))
+        poor.void("by_buyer", Money("3", "USD"))
+
+    assert (refunds_of(invoice), invoice.withheld) == ([2200], Money("3", "USD"))
+    assert (refunds_of(poor), poor.withheld) == ([2000], Money("1", "USD"))
+    assert_is_its_history(invoice)
+
+
 def test_an_order_that_cost_nothing_loses_units() -> None:
     invoice = paid({MUG: (2, 0)})
 
