@@ -48,12 +48,13 @@ def total_is_its_lines_less_discount() -> Check:
 def what_is_shipped_was_ordered() -> Check:
     """A shipped or delivered order has no open units, a partially shipped one has some and shipped some, others none.
 
-    Open are those that are neither shipped nor cancelled.
+    Open are those that are neither shipped nor cancelled. What was shipped of a returned order came back or is lost.
     """
     return Check(
         rows="""
             ordering_orderline AS line JOIN ordering_order AS o ON o.number = line.order_id
-            JOIN (SELECT order_id, sum(quantity) AS ordered, sum(shipped) AS shipped, sum(cancelled) AS cancelled
+            JOIN (SELECT order_id, sum(quantity) AS ordered, sum(shipped) AS shipped, sum(cancelled) AS cancelled,
+                         sum(returned + lost) AS gone
                   FROM ordering_orderline GROUP BY order_id) AS whole ON whole.order_id = o.number
         """,
         what="""
@@ -73,6 +74,8 @@ def what_is_shipped_was_ordered() -> Check:
             """,
             "more is shipped and cancelled than ordered": "line.shipped + line.cancelled > line.quantity",
             "more came back or is lost than was shipped": "line.returned + line.lost > line.shipped",
+            "it is returned, and the buyer has some of it": "o.status = 'returned' AND whole.shipped <> whole.gone",
+            "it is delivered, and the buyer has none of it": "o.status = 'delivered' AND whole.shipped = whole.gone",
             "all of it is cancelled, and the order goes on": """
                 o.status <> 'cancelled' AND whole.cancelled = whole.ordered
             """,

@@ -229,6 +229,10 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "all or nothing is shipped in part": "UPDATE ordering_orderline SET shipped = quantity",
         "more is shipped and cancelled than ordered": "UPDATE ordering_orderline SET cancelled = quantity + 1",
         "more came back or is lost than was shipped": "UPDATE ordering_orderline SET returned = shipped, lost = 1",
+        "it is returned, and the buyer has some of it": (
+            "UPDATE ordering_order SET status = 'returned' WHERE status = 'delivered'"
+        ),
+        "it is delivered, and the buyer has none of it": "UPDATE ordering_orderline SET returned = shipped",
         "all of it is cancelled, and the order goes on": "UPDATE ordering_orderline SET cancelled = quantity",
     },
     "ordering.refunded_at_most_paid": {
