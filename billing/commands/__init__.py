@@ -12,7 +12,9 @@ from billing.commands.discrepancies import settle_discrepancy as settle_discrepa
 from billing.commands.granting import refund_in_part as refund_in_part
 from billing.commands.granting import refund_lines as refund_lines
 from billing.commands.payers import change_payer as change_payer
+from billing.commands.reducing import known_invoice
 from billing.commands.reducing import refund_units as refund_units
+from billing.commands.reducing import void_invoice as void_invoice
 from billing.events import InvoicedLine
 from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
 from billing.models import (
@@ -29,7 +31,7 @@ from billing.models import (
 from integration.aggregates.erasure import forget
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain import clock
-from integration.domain.errors import NotFound, NotYet
+from integration.domain.errors import NotFound
 from integration.domain.identifiers import (
     BuyerId,
     InvoiceNumber,
@@ -104,7 +106,7 @@ def request_payment(order: OrderNumber) -> None:
         NotYet: the invoice is not issued yet.
     """
     with unit_of_work() as work:
-        invoice = _invoice(work, order)
+        invoice = known_invoice(work, order)
         if not invoice.total:
             invoice.settle_without_payment()
         elif invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
@@ -174,19 +176,6 @@ def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> 
     """Record that an invoice was paid; raises `NotFound`, `AmountMismatch`."""
     with unit_of_work() as work:
         work.get(Invoice, number).settle(payment, amount)
-
-
-def void_invoice(order: OrderNumber, reason: str, shipping_withheld: Money | None = None) -> None:
-    """Void the invoice of a cancelled order, or refund what was paid.
-
-    Args:
-        shipping_withheld: the part of shipping that is not refunded.
-
-    Raises:
-        NotYet: the invoice is not issued yet.
-    """
-    with unit_of_work() as work:
-        _invoice(work, order).void(reason, shipping_withheld)
 
 
 def request_refund(
@@ -287,10 +276,3 @@ def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
             invoice.anonymize()
         forget(Payment, payments)
         forget(Invoice, invoices)
-
-
-def _invoice(work: UnitOfWork, order: OrderNumber) -> Invoice:
-    invoice = work.find(Invoice, invoice_of(order))
-    if invoice is None:
-        raise NotYet(f"order {order} has no invoice yet")
-    return invoice

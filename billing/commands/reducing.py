@@ -1,9 +1,9 @@
-"""Refunds of units that an order no longer has: they were cancelled, came back or were lost."""
+"""Refunds because an order is cancelled, or has units no longer: they were cancelled, came back or were lost."""
 
 from collections.abc import Mapping
 
 from billing.models import Invoice, invoice_of
-from integration.aggregates.unit_of_work import unit_of_work
+from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.errors import NotYet
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
@@ -36,9 +36,27 @@ def refund_units(
         NotYet: the invoice is not issued or not paid yet.
     """
     with unit_of_work() as work:
-        invoice = work.find(Invoice, invoice_of(order))
-        if invoice is None:
-            raise NotYet(f"order {order} has no invoice yet")
-        return invoice.refund_units(
+        return known_invoice(work, order).refund_units(
             cause, lines, reason, less, shipping_too=shipping_too, shipping_withheld=shipping_withheld
         )
+
+
+def void_invoice(order: OrderNumber, reason: str, shipping_withheld: Money | None = None) -> None:
+    """Void the invoice of a cancelled order, or refund what was paid.
+
+    Args:
+        shipping_withheld: the part of shipping that is not refunded.
+
+    Raises:
+        NotYet: the invoice is not issued yet.
+    """
+    with unit_of_work() as work:
+        known_invoice(work, order).void(reason, shipping_withheld)
+
+
+def known_invoice(work: UnitOfWork, order: OrderNumber) -> Invoice:
+    """The invoice of an order; raises `NotYet` before it is issued."""
+    invoice = work.find(Invoice, invoice_of(order))
+    if invoice is None:
+        raise NotYet(f"order {order} has no invoice yet")
+    return invoice
