@@ -109,6 +109,9 @@ def contexts_agree_at_rest() -> Check:
             "delivered, and not in all contexts": never(
                 "delivered", "r.status = 'shipped' AND s.ended > 0 AND s.ended + s.cancelled = s.n"
             ),
+            "returned, and not in all contexts": never(
+                "returned", "r.status = 'shipped' AND s.arranged = 0 AND s.cancelled < s.n"
+            ),
             "shipped, and not in all contexts": never(
                 "shipped",
                 "r.status = 'shipped' AND s.under_way > 0 AND s.under_way + s.ended + s.cancelled = s.n",

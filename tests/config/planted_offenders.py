@@ -386,6 +386,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "process.contexts_agree_at_rest": {
         "cancelled, and not in all contexts": "UPDATE inventory_reservation SET status = 'held'",
         "delivered, and not in all contexts": NO_SHIPMENT,
+        "returned, and not in all contexts": "UPDATE ordering_order SET status = 'returned' WHERE status = 'confirmed'",
         "shipped, and not in all contexts": "UPDATE ordering_order SET status = 'shipped' WHERE status = 'delivered'",
         "shipped in part, and not in all contexts": NO_SHIPMENT,
         "confirmed, and not in all contexts": NO_SHIPMENT,
