@@ -181,7 +181,13 @@ class _Broker:
 
 @contextmanager
 def _broker(url: str) -> Iterator[_Broker]:
-    options = {"read_timeout": TIMEOUT, "write_timeout": TIMEOUT}
+    options = {
+        "read_timeout": TIMEOUT,
+        "write_timeout": TIMEOUT,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_max": 0,
+    }
     with Connection(url, connect_timeout=TIMEOUT, transport_options=options) as connection:
         yield _Broker(connection)
 

@@ -66,7 +66,7 @@ def record(results: Sequence[Result]) -> None:
         before = {pk: _state(endpoint) for pk, endpoint in endpoints.items()}
         for row, posted in valid:
             _settle(row, endpoints[row.endpoint_id], posted)
-        EndpointDelivery.objects.bulk_update([row for row, _ in valid], CHANGED_ROW)
+        _write([row for row, _ in valid])
         for row, _ in valid:
             _delay_later_ones(row, endpoints[row.endpoint_id])
         changed = [endpoint for pk, endpoint in endpoints.items() if _state(endpoint) != before[pk]]
@@ -130,6 +130,16 @@ def _settle(row: EndpointDelivery, endpoint: WebhookEndpoint, posted: Posted) ->
     if row.attempts >= ATTEMPTS:
         row.status, row.settled_at = DeliveryStatus.DEAD, now
         log.error("%s is not sent to the endpoint %s any more", row.message_id, endpoint.pk)
+
+
+def _write(rows: Sequence[EndpointDelivery]) -> None:
+    """Write settled rows in one statement, and those that failed, which are few, in another."""
+    done = [row for row in rows if row.status == DeliveryStatus.DONE]
+    if done:
+        EndpointDelivery.objects.filter(pk__in=[row.pk for row in done]).update(
+            status=DeliveryStatus.DONE, in_flight=False, settled_at=done[0].settled_at
+        )
+    EndpointDelivery.objects.bulk_update([row for row in rows if row.status != DeliveryStatus.DONE], CHANGED_ROW)
 
 
 def _delay_later_ones(row: EndpointDelivery, endpoint: WebhookEndpoint) -> None:

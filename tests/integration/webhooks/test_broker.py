@@ -50,7 +50,7 @@ def test_every_event_is_published_in_order(
     publish_all(*[example(LIFTED, order=f"R-{n % 3}", hold=f"H-{n:03}") for n in range(20)], example(LOW))
 
     settings.WEBHOOKS = settings.WEBHOOKS._replace(broker_url="amqp://guest:guest@127.0.0.1:9//")
-    for _ in range(20):
+    for _ in range(3):
         publish_to_broker()
     assert EndpointDelivery.objects.filter(status="pending").count() == 21, "the broker is away, and no row dies"
     settings.WEBHOOKS = settings.WEBHOOKS._replace(broker_url=os.environ["RABBITMQ_URL"])
