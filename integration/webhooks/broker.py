@@ -58,7 +58,8 @@ def publish_to_broker() -> None:
     url = settings.WEBHOOKS.broker_url
     if not url:
         enabled = WebhookEndpoint.objects.filter(kind=Kind.BROKER, status=EndpointStatus.ENABLED)
-        enabled.update(status=EndpointStatus.DISABLED, disabled_because=WITHOUT_URL, disabled_at=clock.now())
+        if enabled.exists():  # an UPDATE without rows would still wait for SQLite's write lock
+            enabled.update(status=EndpointStatus.DISABLED, disabled_because=WITHOUT_URL, disabled_at=clock.now())
         return
     _ensure_enabled()
     fan_out()

@@ -9,15 +9,19 @@ from django.core import mail
 from standardwebhooks.webhooks import Webhook
 
 from integration.domain import clock
-from integration.messaging.models import Message
+from integration.history.personal_data import PersonalData
+from integration.messaging import erasure
+from integration.messaging.models import Delivery, Message
 from integration.webhooks import claim as claim_module
 from integration.webhooks.claim import claim
 from integration.webhooks.endpoints import change, rotate_secret, send_test
+from integration.webhooks.erasure import forget_attempts
 from integration.webhooks.fan_out import fan_out
 from integration.webhooks.models import DeliveryStatus, EndpointAttempt, EndpointDelivery, WebhookEndpoint
 from integration.webhooks.notices import notify_owners
 from integration.webhooks.outcomes import record
 from integration.webhooks.replay import replay
+from integration.webhooks.retention import forget_old
 from integration.webhooks.retry_schedule import ATTEMPTS, LASTS, WAITS
 from integration.webhooks.sending import send_due
 from tests.integration.webhooks.conftest import OK, Receivers, example, failed, url
@@ -245,6 +249,44 @@ def test_personal_data_only_where_it_was_granted(
     assert [body["type"] for body in personal] == [SHIPPING, ERASED]
     assert recipient in json.dumps(personal[0])
     assert recipient not in json.dumps(plain[0])
+
+
+def test_erasing_covers_payloads_and_the_log(
+    endpoint: Endpoint, publish_all: Publish, receivers: Receivers, later: Callable[[timedelta], None]
+) -> None:
+    endpoint(events=[SHIPPING], personal_data=[SHIPPING])
+    responses = iter([failed(500)._replace(excerpt="no room for Ada Byron")])
+    receivers.responses[url("a")] = lambda post: next(responses, OK)
+    publish_all(example(SHIPPING))
+    send_due(receivers)
+    story = Message.objects.get().correlation_id
+    PersonalData.objects.all().delete()
+    forget_attempts([story])
+    later(timedelta(seconds=6))
+    send_due(receivers)
+
+    assert "Ada Byron" in json.dumps(receivers.got(url("a"))[0])
+    assert "Ada Byron" not in json.dumps(receivers.got(url("a"))[1]), "what was erased is not sent any more"
+    assert [*EndpointAttempt.objects.order_by("id").values_list("response", flat=True)] == [erasure.ERASED, "thanks"]
+
+
+def test_attempts_are_logged_for_a_while(
+    endpoint: Endpoint, publish_all: Publish, receivers: Receivers, later: Callable[[timedelta], None]
+) -> None:
+    endpoint()
+    publish_all(example(LOW))
+    send_due(receivers)
+    later(timedelta(days=29))
+    forget_old()
+    assert EndpointAttempt.objects.exists()
+    later(timedelta(days=2))
+    forget_old()
+    assert not EndpointAttempt.objects.exists()
+    assert EndpointDelivery.objects.exists(), "as long as its message is not archived"
+    Delivery.objects.all().delete()
+    Message.objects.all().delete()
+    forget_old()
+    assert not EndpointDelivery.objects.exists()
 
 
 def test_an_unknown_contract_is_sent_as_it_is_stored(
