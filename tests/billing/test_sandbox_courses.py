@@ -1,9 +1,11 @@
 """The sandbox plays what takes time: 3-D Secure, transfers, authorizations, disputes, and refunds that fail."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from billing.commands.sandbox import play_sandbox_provider
 from billing.gateways import (
     ActionRequired,
     Authorized,
@@ -21,10 +23,13 @@ from billing.gateways.sandbox.adapter import CaptureTooHigh, RefundTooHigh, Sand
 from billing.gateways.sandbox.courses import CannotPlay
 from billing.gateways.sandbox.methods import METHODS
 from billing.gateways.sandbox.models import Transaction
+from billing.models import Payment, ProviderEvent
 from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
-from integration.domain.identifiers import PaymentMethodId
+from integration.domain.identifiers import OrderNumber, PaymentMethodId
 from integration.domain.money import Money
+from integration.messaging.deliver import deliver_due
+from integration.messaging.wakeups import DeliveryQueue
 
 pytestmark = pytest.mark.django_db
 
@@ -181,3 +186,22 @@ def test_every_test_method_is_known(sandbox: SandboxProvider) -> None:
     assert transfer
     assert transfer.is_delayed
     assert sandbox.find_method(PaymentMethodId("pm_nobody")) is None
+
+
+def test_what_changes_by_itself_is_called_back_once(
+    sandbox: SandboxProvider, placed: Callable[..., OrderNumber], drain: Callable[..., int]
+) -> None:
+    placed()
+    drain("inventory")
+    while deliver_due(DeliveryQueue("billing", False)):
+        pass
+    payment = Payment.objects.get()
+    sandbox.charge(payment.idempotency_key, TRANSFER, payment.amount)
+    sandbox.charge("P-of-nobody", TRANSFER, TOTAL)
+    play_sandbox_provider(10)
+    assert not ProviderEvent.objects.exists()
+    with clock.moved(timedelta(days=3)):
+        for _ in range(2):
+            play_sandbox_provider(10)
+    assert ProviderEvent.objects.count() == 1
+    assert Payment.objects.get().status == "succeeded"
