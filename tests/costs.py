@@ -92,8 +92,10 @@ from ordering.commands import (
     set_shipping_option,
     withdraw,
 )
+from ordering.commands.withdrawals import REFUND_WITHIN
 from ordering.models import CancellationReason, HoldReason, Order
 from ordering.policies.guests import expire_carts
+from ordering.policies.overdue_refunds import note_overdue_refunds
 from ordering.policies.saga import cancel_overdue_orders
 
 ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
@@ -339,6 +341,8 @@ class Walk:
         for number in numbers:
             self._command(withdraw, number)
         self._react()
+        with clock.moved(REFUND_WITHIN + timedelta(days=1)):
+            self.reactions["ordering.note-overdue-refunds"] = self.meter.cost_of(note_overdue_refunds)
         for found in Return.objects.filter(order__in=numbers):
             lines = [ReceivedLine(Sku(line.sku), line.quantity, "restock") for line in found.line_rows.all()]
             receive_return(ReturnId(found.id), lines)
