@@ -32,5 +32,9 @@ class PaymentConfig(View):
     def get(self, request: Request) -> Response:
         """The payment provider, its publishable key, and the kinds of payment methods."""
         at = provider()
-        said = {"provider": settings.PAYMENT_PROVIDER, "publishable_key": at.publishable_key, "kinds": list(at.kinds)}
+        said: dict[str, object] = {
+            "provider": settings.PAYMENT_PROVIDER,
+            "publishable_key": at.publishable_key,
+            "kinds": list(at.kinds),
+        }
         return Response(PaymentConfigOutput(said).data)

@@ -247,6 +247,7 @@ class SandboxProvider:
             # Without an open transaction the INSERT commits itself: one round trip instead of three.
             with transaction.atomic() if connection.in_atomic_block else nullcontext():
                 write({Insert(Transaction): [values_of(entry)]})
+            entry._state.fields_cache.setdefault("course", None)  # a new row has none; this saves the query for it
         except IntegrityError:
             entry = _rows().get(pk=key)
             if not of_any and entry.fingerprint != fingerprint and entry.kind != Kind.CANCELLED:

@@ -33,11 +33,18 @@ class BoundedClient(stripe.HTTPClient):
     name = "waybill"
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Send a request once; raises `NoResponse`."""
         body = post_data.encode() if isinstance(post_data, str) else post_data or b""
         response = request(method.upper(), url, body, headers, timeout=TIMEOUT, largest_body=4_000_000)
-        return response.body, response.status, response.headers
+        return response.body.decode(errors="replace"), response.status, response.headers
 
     def close(self) -> None:
         """Nothing is open between two requests."""
