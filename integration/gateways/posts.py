@@ -21,7 +21,7 @@ from urllib.parse import SplitResult
 
 from integration.domain import clock
 from integration.gateways.http import Response, wait_asked_for
-from integration.gateways.public_addresses import UnusableUrl, allowed_addresses, checked_url, resolve
+from integration.gateways.public_addresses import allowed_addresses, checked_url, resolve
 
 LARGEST_HEAD = 32_768
 """Bytes of a response's status line and headers."""
@@ -116,34 +116,35 @@ class Posts:
         return results
 
     async def _run(self, post: Post) -> None:
-        began, response, error = clock.stopwatch(), None, ""
+        began, error, heads = clock.stopwatch(), "", list[Response]()
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._exchange(post)
+                await self._exchange(post, heads)
         except TimeoutError:
             error = f"no response within {self._timeout:g} s"
-        except (OSError, UnusableUrl, ValueError, EOFError, asyncio.LimitOverrunError) as problem:
+        except Exception as problem:  # whatever a receiver causes is its failure, and each POST has a result
             error = f"{type(problem).__name__}: {problem}"
         took = round((clock.stopwatch() - began) * 1_000)
-        if response is None:
+        if not heads:
             self._ended.put(Posted(post.key, None, took, error=error))
         else:
+            response = heads[-1]  # once the status is known, nothing else counts
             text = response.body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
             wait = wait_asked_for(response)
             self._ended.put(Posted(post.key, response.status, took, text, wait))
 
-    async def _exchange(self, post: Post) -> Response:
+    async def _exchange(self, post: Post, heads: list[Response]) -> None:
+        """Send the request. The response is appended to `heads` once its head has come, and again with its body."""
         parts = checked_url(post.url, local=self._local)
         reader, writer = await self._connect(parts)
         try:
             writer.write(_head(parts, post) + post.body)
             await writer.drain()
             status, headers = await _read_head(reader)
-            body = b""
+            heads.append(Response(status, dict(headers.items()), b""))
             with suppress(TimeoutError, OSError, EOFError, ValueError):
                 async with asyncio.timeout(EXCERPT_WITHIN):
-                    body = await _read_excerpt(reader, status, headers)
-            return Response(status, dict(headers.items()), body)
+                    heads.append(heads[0]._replace(body=await _read_excerpt(reader, status, headers)))
         finally:
             writer.transport.abort()
 

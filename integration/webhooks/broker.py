@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from amqp.exceptions import MessageNacked
 from django.conf import settings
@@ -143,11 +144,12 @@ class _Broker:
     """A channel on which the broker confirms what it has stored."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, channel = connection, connection.channel()
+        channel: Any = connection.channel()  # of py-amqp, which knows confirmations
         channel.confirm_select()
         channel.events["basic_ack"].add(self._ack)
         channel.events["basic_nack"].add(self._refuse)
         self._producer = Producer(channel, exchange=EXCHANGE, auto_declare=True)
+        self._connection = connection
         self._sent: dict[int, EndpointDelivery] = {}
         self._acked, self._number = list[EndpointDelivery](), 0
 

@@ -51,7 +51,8 @@ def register(values: dict[str, Any], owner: AbstractBaseUser | AnonymousUser | N
     """
     _refuse_wrong(values)
     with transaction.atomic():
-        return WebhookEndpoint.objects.create(**values, after=_from_now_on(), owner_id=owner.pk if owner else None)
+        _pause_sharing_out()
+        return WebhookEndpoint.objects.create(**values, after=newest(), owner_id=owner.pk if owner else None)
 
 
 def change(id: UUID, values: dict[str, Any], versions: Collection[int] | None = None) -> WebhookEndpoint:
@@ -71,10 +72,11 @@ def change(id: UUID, values: dict[str, Any], versions: Collection[int] | None = 
     """
     _refuse_wrong(values)
     with transaction.atomic():
+        _pause_sharing_out()
         endpoint = locked(id, versions)
         status = values.pop("status", None)
         if "events" in values and values["events"] != endpoint.events:
-            endpoint.after = _from_now_on()
+            endpoint.after = newest()
         for name, value in values.items():
             setattr(endpoint, name, value)
         if status == EndpointStatus.DISABLED:
@@ -112,6 +114,7 @@ def send_test(id: UUID) -> EndpointDelivery:
 def delete(id: UUID) -> None:
     """Delete an endpoint with its rows and its log; raises `NoSuchEndpoint`."""
     with transaction.atomic():
+        _pause_sharing_out()
         locked(id).delete()
 
 
@@ -125,17 +128,19 @@ def locked(id: UUID, versions: Collection[int] | None = None) -> WebhookEndpoint
     return found
 
 
-def _from_now_on() -> int:
-    """The end of the feed. Nothing is shared out until the transaction ends, and then with the endpoint."""
+def _pause_sharing_out() -> None:
+    """Let nothing be shared out until the transaction ends, and then by what it has changed.
+
+    So an endpoint misses nothing after the end of the feed that it saw, and gets no row while it is deleted.
+    """
     SharedOut.objects.bulk_create([SharedOut()], ignore_conflicts=True)
     SharedOut.objects.select_for_update().get()
-    return newest()
 
 
 def _enable(endpoint: WebhookEndpoint) -> None:
     endpoint.status, endpoint.disabled_because, endpoint.disabled_at = EndpointStatus.ENABLED, "", None
     endpoint.owner_is_due_notice, endpoint.failures, endpoint.failing_since = False, 0, None
-    endpoint.not_before, endpoint.after = None, _from_now_on()
+    endpoint.not_before, endpoint.after = None, newest()
 
 
 def _save(endpoint: WebhookEndpoint) -> None:

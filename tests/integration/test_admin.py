@@ -41,8 +41,11 @@ from integration.messaging.holding import hold_and_release
 from integration.messaging.models import ArchivedMessage, ConsumerState, Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
+from integration.webhooks.endpoints import register
+from integration.webhooks.sending import send_due
 from ordering.commands import cancel_order, create_voucher, open_cart, set_item
 from ordering.models import CancellationReason, Order, ShippingRate, TaxRate
+from tests.integration.webhooks.conftest import Receivers
 from tests.questions import submit
 
 OURS = ["integration", "sandbox", *settings.CONTEXTS]
@@ -101,6 +104,7 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
     """Creates orders of every kind: delivered, refunded, confirmed, declined, out of stock, just placed; and a cart."""
 
     def create() -> None:
+        register({"url": "https://hooks.example/", "events": ["ordering.order-confirmed"]}, None)
         delivered, refunded = placed(vouchers=[_voucher_and_cart()]), placed()
         for order in ({"MUG": 1}, {"RELIC": 1}):
             placed(order)
@@ -124,6 +128,7 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         placed()
         catch_up_all()
         hold_and_release()  # creates the rows of consumers
+        send_due(Receivers())
         first_day = date(2020 + TaxRate.objects.count(), 1, 1)
         TaxRate.objects.create(country="GB", tax_class="standard", percent_thousandths=0, valid_from=first_day)
         ShippingRate.objects.create(option="post", name="Post", currency="USD", price_minor=333)

@@ -255,7 +255,7 @@ def test_erasing_covers_payloads_and_the_log(
     endpoint: Endpoint, publish_all: Publish, receivers: Receivers, later: Callable[[timedelta], None]
 ) -> None:
     endpoint(events=[SHIPPING], personal_data=[SHIPPING])
-    responses = iter([failed(500)._replace(excerpt="no room for Ada Byron")])
+    responses = iter([failed(500)._replace(excerpt="cannot store Ada Byron")])
     receivers.responses[url("a")] = lambda post: next(responses, OK)
     publish_all(example(SHIPPING))
     send_due(receivers)
