@@ -4,7 +4,7 @@ import os
 import threading
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_ready
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import cannot_start
@@ -57,3 +57,14 @@ def say_where_e_mails_go(**kwargs: object) -> None:
     from config import checks
 
     checks.say_where_e_mails_go()
+
+
+@worker_ready.connect
+def serve_metrics(**kwargs: object) -> None:
+    """Serve the metrics of a worker's machine at an address of its own, if there is one."""
+    from django.conf import settings
+
+    from config.metrics.serving import serve_at_own_address
+
+    if not settings.EMBEDDED:
+        serve_at_own_address()

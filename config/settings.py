@@ -18,6 +18,8 @@ from config.gateways import carrier_settings, payment_provider, payment_provider
 from config.guests import guest_settings
 from config.logs import logging_settings
 from config.mail import MAILBOX, mail_settings
+from config.metrics.settings import metrics_settings
+from config.middleware import MIDDLEWARE  # noqa: F401 - a setting
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.var import make_folder, require_writable, secret_key
 from config.webhooks import webhook_settings
@@ -72,8 +74,8 @@ if BEHIND_TLS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-# Probes on the same machine or network call /healthz and /readyz without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Probes and scrapes on the same machine or network come without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 
 # --- What it is made of -------------------------------------------------------------------------------------------
 
@@ -97,27 +99,6 @@ INSTALLED_APPS = [
     "config.apps.Wiring",
     # Below config: if two apps have a command of one name, Django takes the upper app's, so `runserver` is config's.
     "django.contrib.staticfiles",
-]
-
-MIDDLEWARE = [
-    # First, so that every response has a correlation id, even a response of a middleware below.
-    "integration.rest.middleware.begin_story",
-    "integration.rest.middleware.restrict_pages",
-    "integration.rest.bodies.limit_url",
-    "integration.rest.database.limit_statements",
-    "integration.rest.bodies.read_whole",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.http.ConditionalGetMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "integration.admin.viewer.remember_viewer",
-    # Last, because it calls the view.
-    "integration.rest.database.repeat_after_alteration",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -261,6 +242,8 @@ vars().update(mail_settings(EMAIL_URL, VAR / "mail"))
 EMAIL_TIMEOUT = 10  # seconds for connecting to the mail server, and for each e-mail as a whole
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "orders@shop.example", MAILBOX, "be an e-mail address")
 
+METRICS = metrics_settings(env, VAR, is_embedded=EMBEDDED)
+
 if not EMBEDDED:
     secrets.refuse_shared(
         {
@@ -269,6 +252,7 @@ if not EMBEDDED:
             "DATABASE_URL": secrets.passwords_of(DATABASE_URL),
             "CELERY_BROKER_URL": secrets.passwords_of(CELERY_BROKER_URL),
             "EMAIL_URL": secrets.passwords_of(EMAIL_URL or ""),
+            "METRICS_TOKEN": [METRICS.token] if METRICS.token else [],
         }
     )
 

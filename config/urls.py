@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
 import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
 from billing.api import call_backs, invoices, payment_config, refunds
+from config.metrics import serving
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
@@ -109,6 +110,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", serving.metrics),
     path("admin/login/", login),
     path("admin/password_change/", password_change),
     path("admin/", admin.site.urls),

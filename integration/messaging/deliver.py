@@ -22,6 +22,7 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
+from integration.measuring import count_done
 from integration.messaging import external
 from integration.messaging.call_threads import call_threads, is_given_up
 from integration.messaging.claim import BATCH, PAUSED, WAITS, Claim, claim
@@ -248,6 +249,7 @@ def _handle_together(
     Returns:
         The claims left for the next transaction, and those whose rows another transaction has locked.
     """
+    started = clock.stopwatch()
     with unit_of_work() as work:
         taken = take(claims, locked=True)
         deliveries = readable(claims, taken)
@@ -269,6 +271,7 @@ def _handle_together(
                 break
         mark_done(handled)
         due_again = reschedule(claims, too_soon)
+    count_done(consumer.name, len(handled), clock.stopwatch() - started)
     early += due_again
     left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(too_soon) :]}
     return [claim for claim in claims if claim.id in left], still_valid(claims, taken)

@@ -18,6 +18,7 @@ from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.errors import OutcomeUnknown
 from integration.domain.metadata import caused_by
+from integration.measuring import count_done
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.flow import admitted
@@ -47,11 +48,12 @@ def adapt_batch_size(delivery_queue: DeliveryQueue, attempts: int, was_slow: boo
 
 
 class CallResult(NamedTuple):
-    """The result of calling the external system about a delivery, and the function that records it, if any."""
+    """The result of a call about a delivery: what records it, if anything, and how many seconds it took."""
 
     delivery: Delivery
     event: IntegrationEvent
     write_down: Callable[[], object] | None
+    seconds: float = 0.0
 
 
 class CallTimedOut(OutcomeUnknown, TimeoutError):
@@ -129,9 +131,11 @@ def _call_in_turn(
         is_late = n and clock.stopwatch() - began > LONGEST_CALLING
         if is_late or not leases.begin(n):
             return claims[n:]
+        called = clock.stopwatch()
         try:
             with caused_by(delivery.message.cause):
-                result = CallResult(delivery, event, consumer.handle(event, *given))
+                write_down = consumer.handle(event, *given)
+            result = CallResult(delivery, event, write_down, clock.stopwatch() - called)
         except Exception as error:  # the other deliveries are not affected
             note_failure(claims[n], error)
             leases.end(lambda: None)
@@ -163,7 +167,7 @@ def _write_down(consumer: Consumer, results: Sequence[CallResult]) -> None:
         with unit_of_work():
             if consumer.prepare and about:
                 consumer.prepare(about)
-            for delivery, _, write_down in results:
+            for delivery, _, write_down, _ in results:
                 if write_down:
                     with caused_by(delivery.message.cause):
                         write_down()
@@ -174,3 +178,6 @@ def _write_down(consumer: Consumer, results: Sequence[CallResult]) -> None:
         else:
             for result in results:
                 _write_down(consumer, [result])
+    else:
+        for result in results:
+            count_done(consumer.name, 1, result.seconds)

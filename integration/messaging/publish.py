@@ -9,6 +9,7 @@ from integration.domain.identifiers import new_event_id
 from integration.domain.metadata import current_cause
 from integration.domain.personal import split_personal
 from integration.history.personal_data import PersonalData, personal_row
+from integration.measuring import PUBLISHED
 from integration.messaging.consumers import Consumer, consumers_of
 from integration.messaging.models import Delivery, FeedPosition, Message
 from integration.messaging.wakeups import DeliveryQueue, wake_or_reserve
@@ -67,6 +68,8 @@ def _wake_after_commit(delivery_queues: list[DeliveryQueue]) -> None:
     """
 
     def wake_them() -> None:
+        for delivery_queue in delivery_queues:
+            PUBLISHED.labels(delivery_queue.context).inc()
         wake_or_reserve(dict.fromkeys(delivery_queues))
 
     # A named function, not a partial: Django logs the name of a callback that fails, and a partial has none.

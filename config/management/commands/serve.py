@@ -16,6 +16,7 @@ from gunicorn.app.base import BaseApplication
 
 from config.checkpoints import Checkpoints
 from config.embedded import Embedded
+from config.metrics.serving import serve_at_own_address
 from config.web import Worker
 from config.wsgi import application
 
@@ -87,6 +88,7 @@ class Server(BaseApplication):
         # A terminal sends SIGINT to every process of the group. Workers end when the master sends SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         synchronize_clock()
+        serve_at_own_address()
         if settings.EMBEDDED:
             self._embedded = Embedded()
             self._embedded.start()
