@@ -1,4 +1,4 @@
-"""What every request passes through, from the outside to the inside."""
+"""What every request passes through, from the first to the last."""
 
 MIDDLEWARE = [
     # First, so that every response has a correlation id, even a response of a middleware below.

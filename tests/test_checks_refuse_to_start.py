@@ -307,7 +307,7 @@ def test_behind_tls_sets_all_that_django_checks(tmp_path: Path, value: str) -> N
     settings = settings_of(tmp_path, BEHIND_TLS=value)
     assert {name: settings.get(name) for name in BY_TLS} == BY_TLS
     assert settings["REST_FRAMEWORK"]["NUM_PROXIES"] == 1
-    assert settings["SECURE_REDIRECT_EXEMPT"] == [r"^healthz$", r"^readyz$"]
+    assert settings["SECURE_REDIRECT_EXEMPT"] == [r"^healthz$", r"^readyz$", r"^metrics$"]
 
 
 @pytest.mark.parametrize("value", ["false", "False", "0", "no", "off", None])

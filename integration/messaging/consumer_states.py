@@ -12,6 +12,7 @@ from django.db import transaction
 
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused, Unacceptable
+from integration.measuring import count_failed
 from integration.messaging.consumers import consumers
 from integration.messaging.models import HELD, ConsumerState, Delivery, Status
 
@@ -100,6 +101,7 @@ def note_failed(name: str, error: Exception, *, died: bool) -> None:
         error: why it failed. An external system that says when to ask again is not away.
         died: whether the delivery is now a dead letter.
     """
+    count_failed(name, died=died)
     is_away = consumers.get(name).external and getattr(error, "retry_after", None) is None
     if not (died or is_away):
         return

@@ -21,7 +21,6 @@ from integration.domain import clock
 from integration.domain.errors import NotYet, OutcomeUnknown
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
-from integration.measuring import count_failed
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.consumer_states import note_failed, note_wait
 from integration.messaging.consumers import Consumer, consumers
@@ -288,7 +287,6 @@ def record_failure(failed: Claim, error: Exception) -> None:
     if recorded and asks_to_wait:
         note_wait(failed.consumer, delivery.due_at or clock.now())
     elif recorded and (is_unknown or delivery.attempts == failed.attempt):
-        count_failed(failed.consumer, died=delivery.status == Status.DEAD)
         note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
 
 
