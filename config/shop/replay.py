@@ -5,7 +5,7 @@ A replay can be stopped and repeated. Invoices that are orders are not placed ag
 carried on.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID, uuid5
@@ -14,7 +14,8 @@ from zlib import crc32
 from iso3166 import countries_by_alpha2
 
 from config.shop.carry import TIMEOUT, carry_on
-from config.shop.sales_export import Sale
+from config.shop.reversing import cancel, take_back
+from config.shop.sales import Reversal, Sale
 from config.shop.shipping import deliver, dispatch
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.address import Address
@@ -65,6 +66,7 @@ def goods_needed(sales: Iterable[Sale]) -> Counter[Sku]:
 
 def replay(
     sales: Sequence[Sale],
+    reversals: Sequence[Reversal] = (),
     *,
     ship: bool,
     timeout: timedelta = TIMEOUT,
@@ -74,20 +76,24 @@ def replay(
     """Place the sales that are not orders yet, and carry the orders of all sales on until they rest.
 
     Args:
-        ship: whether to dispatch and deliver them, too.
+        reversals: what of the sales is cancelled, or comes back after its delivery.
+        ship: whether to dispatch and deliver them, too. Otherwise all reversals are cancellations.
         on_placed, on_carried: called with how many more orders were placed, or came to rest.
 
     Raises:
         UnacceptableInput: the shop does not sell a product of a sale.
         NotCarriedThrough: as `carry_on` does.
     """
+    of_sale: defaultdict[Sale, list[Reversal]] = defaultdict(list)
+    for reversal in reversals:
+        of_sale[reversal.sale].append(reversal)
     for batch in _in_batches(sales):
         placed = orders_of(batch)
         for sale in batch:
             if story_of(sale) not in placed:
                 place(sale)
             on_placed(1)
-        _carry(batch, ship, timeout)
+        _carry(batch, [each for sale in batch for each in of_sale[sale]], ship, timeout)
         on_carried(len(batch))
 
 
@@ -103,15 +109,20 @@ def place(sale: Sale) -> None:
             place_order(BuyerId(f"C-{sale.customer}"), lines, address_of(sale), PAYS_ALWAYS)
 
 
-def _carry(batch: Sequence[Sale], ship: bool, timeout: timedelta) -> None:
-    stories = {story_of(sale): sale.invoice for sale in batch}
-    carry_on(stories, timeout)
+def _carry(batch: Sequence[Sale], reversals: Sequence[Reversal], ship: bool, timeout: timedelta) -> None:
+    sales = {story_of(sale): sale for sale in batch}
+    carry_on(sales, timeout)
+    orders = {sales[story]: number for story, number in orders_of(batch).items()}
+    cancel([each for each in reversals if each.is_same_day or not ship], orders)
+    carry_on(sales, timeout)
     if ship:
-        invoices = {number: stories[story][:80] for story, number in orders_of(batch).items()}
+        invoices = {number: sale.invoice[:80] for sale, number in orders.items()}
         dispatch(invoices, "sales-export")
-        carry_on(stories, timeout)
+        carry_on(sales, timeout)
         deliver(invoices, "sales-export")
-        carry_on(stories, timeout)
+        carry_on(sales, timeout)
+        take_back([each for each in reversals if not each.is_same_day], orders)
+        carry_on(sales, timeout)
 
 
 STREETS = (

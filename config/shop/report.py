@@ -1,5 +1,6 @@
 """Tables and trees that commands write to their standard output, a terminal or a file."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from config.shop.sales_export import UNREADABLE, Reason, SalesExport
+from config.shop.sales import UNREADABLE, Reason
+from config.shop.sales_export import SalesExport
 from integration.domain.identifiers import OrderNumber
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
@@ -117,7 +119,9 @@ def table_of_rows(export: SalesExport) -> Table:
     table = Table(title="Rows of the file")
     table.add_column("Rows", justify="right", no_wrap=True)
     table.add_column("Result")
-    table.add_row(f"{export.used:,}", f"used, in {len(export.sales):,} accepted invoices")
+    matched = len({reversal.invoice for reversal in export.reversals})
+    used = f"used, in {len(export.sales):,} accepted invoices"
+    table.add_row(f"{export.used:,}", f"{used} and {matched:,} that cancel goods of those" if matched else used)
     for reason in Reason:
         if export.left_out[reason]:
             table.add_row(f"{export.left_out[reason]:,}", f"left out: {reason.value}")
@@ -131,6 +135,17 @@ def lines_set_aside(export: SalesExport) -> list[str]:
     named = [f"line {each.line:,} is set aside: {each.reason}" for each in export.set_aside[:MOST_LINES]]
     more = sum(export.left_out[reason] for reason in UNREADABLE) - len(named)
     return [*named, f"{more:,} more rows are set aside."] if more else named
+
+
+def sentence_of_reversals(export: SalesExport, reversed_: Counter[str]) -> str:
+    """How many of the invoices that cancel goods match an order, and what became of the goods.
+
+    Args:
+        reversed_: how many reversals were cancelled, and how many returned.
+    """
+    matched = len({reversal.invoice for reversal in export.reversals})
+    became = f"{reversed_['cancelled']:,} cancellations and {reversed_['returned']:,} returns"
+    return f"{matched:,} of {export.cancellations:,} invoices that cancel goods match an order: {became}."
 
 
 def sum_of_rows(export: SalesExport) -> str:

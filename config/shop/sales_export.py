@@ -5,7 +5,7 @@ A file that is no sales export raises `sales_rows.UnreadableExport`; a bad row n
 order, and the first check that fails is the reason:
 
 1. Can the row be read (CSV, columns, values, numbers, date)? If not, it is set aside with its line.
-2. Is it a sale of goods (no cancellation, no adjustment, no fee)?
+2. Is it a sale of goods (no adjustment, no fee), or a cancellation of goods that an accepted sale has?
 3. Can the sale be repeated (quantity, price, customer, country)?
 4. Does it fit its invoice (one customer, not too many units or lines)?
 5. Is the invoice within the limit?
@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from enum import Enum
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -27,16 +26,22 @@ from sys import intern
 from typing import NamedTuple
 
 from config.shop.country_codes import country_code
+from config.shop.reversals import CancelledRow, matched
+from config.shop.sales import (
+    HIGHEST_PRICE_MINOR,
+    LONGEST_CUSTOMER,
+    MOST_LINES_PER_INVOICE,
+    MOST_UNITS_PER_LINE,
+    UNREADABLE,
+    Reason,
+    Reversal,
+    Sale,
+    SaleLine,
+)
 from config.shop.sales_goods import Goods, goods_of
 from config.shop.sales_rows import Row, rows_of
 from integration.domain.identifiers import SKU_PATTERN
 from integration.domain.money import Money, decimal_places
-
-LONGEST_CUSTOMER = 38
-HIGHEST_PRICE_MINOR = 10**9
-"""The highest price in the currency's smallest unit: 10,000,000.00 for GBP."""
-MOST_UNITS_PER_LINE = 100_000
-MOST_LINES_PER_INVOICE = 2_000
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 PLAIN_PRICE = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
@@ -50,49 +55,6 @@ NO_GOODS = frozenset({"POST", "DOT", "C2", "BANK CHARGES", "AMAZONFEE", "CRUK", 
 NO_GOODS_SHAPE = re.compile(r"[A-Z]|GIFT_.*")
 
 
-class Reason(Enum):
-    """Why a row is left out, in the order of the checks."""
-
-    NOT_CSV = "it is not well-formed CSV, or holds a NUL character"
-    WRONG_NUMBER_OF_COLUMNS = "it has more or fewer columns than the heading"
-    VALUE_MISSING = "it lacks the invoice number, stock code, quantity, date or price"
-    NO_NUMBER = "its quantity or price is not a plain number"
-    NO_DATE = "its date is not written as 2011-12-09 12:50:00"
-    CANCELLATION = "it cancels an earlier sale (the invoice number begins with C)"
-    BAD_DEBT = "it adjusts a bad debt (the invoice number begins with A)"
-    NO_GOODS = "its stock code stands for postage, a fee, a voucher or an adjustment, not for goods"
-    NO_SKU = "its stock code is not made of letters, digits, dots, hyphens and underscores, 40 at most"
-    NOTHING_SOLD = "its quantity is zero or negative"
-    NO_PRICE = "its price is zero, negative or less than half of the currency's smallest unit"
-    PRICE_TOO_HIGH = f"its price is higher than {HIGHEST_PRICE_MINOR:,} of the currency's smallest unit"
-    NO_CUSTOMER = "it names no customer"
-    CUSTOMER_TOO_LONG = f"its customer has a number of more than {LONGEST_CUSTOMER} characters"
-    NO_COUNTRY = "its country names no single country"
-    OTHER_CUSTOMER = "it names another customer or country than the first row of its invoice"
-    TOO_MANY_UNITS = f"its invoice has more than {MOST_UNITS_PER_LINE:,} units of this product"
-    TOO_MANY_LINES = f"its invoice has more than {MOST_LINES_PER_INVOICE:,} different products"
-    BEYOND_LIMIT = "its invoice is beyond the limit asked for"
-
-
-@dataclass(frozen=True, slots=True)
-class SaleLine:
-    """The units of one product in a sale."""
-
-    sku: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """One invoice of a customer; each sku is in one line only."""
-
-    invoice: str
-    customer: str
-    placed_at: datetime
-    country: str
-    lines: tuple[SaleLine, ...]
-
-
 class SetAside(NamedTuple):
     """A row that cannot be read."""
 
@@ -100,17 +62,18 @@ class SetAside(NamedTuple):
     reason: str
 
 
-UNREADABLE = frozenset(
-    {Reason.NOT_CSV, Reason.WRONG_NUMBER_OF_COLUMNS, Reason.VALUE_MISSING, Reason.NO_NUMBER, Reason.NO_DATE}
-)
-"""The reasons of rows that cannot be read, rather than are no sale."""
 MOST_SET_ASIDE = 1_000
 """How many of those are named by their lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class SalesExport:
-    """The contents of an export; raises `ValueError` unless every row is accounted for."""
+    """The contents of an export; raises `ValueError` unless every row is accounted for.
+
+    Args:
+        reversals: what of the sales other invoices cancel.
+        cancellations: how many invoices cancel goods, whether a sale has them or not.
+    """
 
     sales: tuple[Sale, ...]
     goods: tuple[Goods, ...]
@@ -118,6 +81,8 @@ class SalesExport:
     used: int
     left_out: Counter[Reason]
     set_aside: tuple[SetAside, ...] = ()
+    reversals: tuple[Reversal, ...] = ()
+    cancellations: int = 0
 
     def __post_init__(self) -> None:
         if not self.adds_up:
@@ -165,7 +130,6 @@ class _Row(NamedTuple):
 _Refusal = tuple[Reason, Callable[[_Row], object]]
 
 REFUSALS_IN_ORDER: tuple[_Refusal, ...] = (
-    (Reason.CANCELLATION, lambda row: row.invoice.startswith("C")),
     (Reason.BAD_DEBT, lambda row: row.invoice.startswith("A")),
     (Reason.NO_GOODS, lambda row: row.sku in NO_GOODS or NO_GOODS_SHAPE.fullmatch(row.sku)),
     (Reason.NO_SKU, lambda row: not SKU.fullmatch(row.sku)),
@@ -191,6 +155,7 @@ class _Reading:
     left_out: Counter[Reason] = field(default_factory=Counter)
     set_aside: list[SetAside] = field(default_factory=list)
     invoices: defaultdict[str, list[_Row]] = field(default_factory=lambda: defaultdict(list))
+    cancelled: list[CancelledRow] = field(default_factory=list)
 
     def add(self, read: Row) -> None:
         self.rows += 1
@@ -199,6 +164,8 @@ class _Reading:
             self.left_out[row] += 1
             if row in UNREADABLE and len(self.set_aside) < MOST_SET_ASIDE:
                 self.set_aside.append(SetAside(read.line, read.problem or row.value))
+        elif row.invoice.startswith("C"):
+            self.cancelled.append(CancelledRow(row.invoice, row.customer, row.placed_at, row.sku, -row.quantity))
         else:
             self.invoices[row.invoice].append(row)
 
@@ -206,13 +173,18 @@ class _Reading:
         sold = [rows for rows in map(self._rows_of_one_sale, self.invoices.values()) if rows]
         accepted = sold[:limit]
         self._leave_out(Reason.BEYOND_LIMIT, sum(map(len, sold[len(accepted) :])))
+        sales = tuple(_sale(rows) for rows in accepted)
+        reversals, unmatched = matched(sales, self.cancelled)
+        self._leave_out(Reason.CANCELLATION, unmatched)
         return SalesExport(
-            sales=tuple(_sale(rows) for rows in accepted),
+            sales=sales,
             goods=goods_of((row.sku, row.description, row.price.amount) for rows in accepted for row in rows),
             rows=self.rows,
-            used=sum(map(len, accepted)),
+            used=sum(map(len, accepted)) + len(self.cancelled) - unmatched,
             left_out=self.left_out,
             set_aside=tuple(self.set_aside),
+            reversals=reversals,
+            cancellations=len({row.invoice for row in self.cancelled}),
         )
 
     def _rows_of_one_sale(self, rows: list[_Row]) -> list[_Row]:
@@ -239,7 +211,15 @@ def _judged(cells: tuple[str, ...] | None, nothing: Money) -> _Row | Reason:
     return row if isinstance(row, Reason) else _refusal(row) or row
 
 
+def _cancels_goods(row: _Row) -> bool:
+    """Whether a row of a cancelling invoice is about goods of a known customer, not about fees or corrections."""
+    is_of_goods = bool(SKU.fullmatch(row.sku)) and row.sku not in NO_GOODS and not NO_GOODS_SHAPE.fullmatch(row.sku)
+    return is_of_goods and row.quantity < 0 and bool(row.customer)
+
+
 def _refusal(row: _Row) -> Reason | None:
+    if row.invoice.startswith("C"):
+        return None if _cancels_goods(row) else Reason.CANCELLATION
     for reason, applies in REFUSALS_IN_ORDER:
         if applies(row):
             return reason

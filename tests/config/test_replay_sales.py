@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 
 from config.shop import replay as replaying
 from config.shop.replay import address_of, place, story_of
-from config.shop.sales_export import Sale, read_sales
+from config.shop.sales import Sale
+from config.shop.sales_export import read_sales
 from config.shop.sales_rows import COLUMNS
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
@@ -119,6 +120,38 @@ class TestOrders:
         assert Order.objects.get().total == Money(total, currency)
 
 
+class TestCancelledGoods:
+    def test_come_back_after_the_delivery_or_are_cancelled_on_the_day_of_the_sale(
+        self, export: Callable[..., Path]
+    ) -> None:
+        later = CANCELLED | {"InvoiceNo": "C2", "InvoiceDate": "2010-12-05 10:00:00", "Quantity": "-2"}
+        whole = OF_ANOTHER | {"InvoiceNo": "C3", "Quantity": "-6"}
+        foreign = CANCELLED | {"InvoiceNo": "C4", "CustomerID": "1"}
+        path = export(*TWO_SALES, CANCELLED, later, whole, foreign)
+
+        for _ in range(2):  # the second run finds what the first has done
+            output = replay(path, ship=True)
+
+            assert ends() == {("delivered", ""): 1, ("cancelled", "by_buyer"): 1}
+            order = Order.objects.get(buyer="C-17850")
+            Order.load_parts([order])
+            assert {line.sku: (line.cancelled, line.returned) for line in order.lines} == {
+                "85123A": (1, 2),
+                "71053": (0, 0),
+            }
+            assert order.refunded == Money("7.65", "GBP")
+            sentence = "3 of 4 invoices that cancel goods match an order: 2 cancellations and 1 returns."
+            assert sentence in output.splitlines()
+        assert StockItem.objects.get(pk="85123A").on_hand == 9  # six of the other order, a cancelled one, two returned
+
+    def test_are_cancelled_if_nothing_is_shipped(self, export: Callable[..., Path]) -> None:
+        later = CANCELLED | {"InvoiceDate": "2010-12-05 10:00:00"}
+        output = replay(export(*TWO_SALES, later))
+
+        assert ends() == {("confirmed", ""): 2}
+        assert "1 of 1 invoices that cancel goods match an order: 1 cancellations and 0 returns." in output
+
+
 class TestStock:
     def test_is_what_all_sales_take(self, export: Callable[..., Path]) -> None:
         replay(export(*TWO_SALES), ship=True)
@@ -217,17 +250,17 @@ class TestReport:
     def test_accounts_for_every_row(self, export: Callable[..., Path]) -> None:
         output = replay(export(*DIRTY))
 
-        assert "6 rows = 3 used + 3 left out" in output.splitlines()
+        assert "6 rows = 4 used + 2 left out" in output.splitlines()
         rows = {reason.strip(): int(count) for count, reason in re.findall(r"│ +(\d+) │ ([^│]+)", output)}
-        assert rows["used, in 2 accepted invoices"] == 3
+        assert rows["used, in 2 accepted invoices and 1 that cancel goods of those"] == 4
         assert rows["left out: it names no customer"] == 1
-        assert sum(count for what, count in rows.items() if what.startswith("left out")) == 3
+        assert sum(count for what, count in rows.items() if what.startswith("left out")) == 2
         assert rows["in all"] == 6
 
     def test_separates_thousands(self, export: Callable[..., Path]) -> None:
         rows = [CANCELLED] * 1_234
 
-        assert "1,235 rows = 1 used + 1,234 left out" in replay(export(MUG, *rows)).splitlines()
+        assert "1,235 rows = 7 used + 1,228 left out" in replay(export(MUG, *rows)).splitlines()
 
     def test_a_limit_is_a_reason_too(self, export: Callable[..., Path]) -> None:
         output = replay(export(*TWO_SALES), limit=1)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from config.shop import sales_export, sales_goods
 from config.shop.report import lines_set_aside
-from config.shop.sales_export import Reason, Sale, SaleLine, SalesExport, read_sales
+from config.shop.sales import Reason, Sale, SaleLine
+from config.shop.sales_export import SalesExport, read_sales
 from config.shop.sales_goods import Goods
 from config.shop.sales_rows import COLUMNS, UnreadableExport
 from integration.domain.money import NotMoney
@@ -362,7 +363,7 @@ DIRTY_ROWS = [
     (row(InvoiceDate="2011-02-30 10:00:00"), Reason.NO_DATE),
     (row(InvoiceDate="12/1/2010 8:26"), Reason.NO_DATE),
     (row(InvoiceDate="0001-01-01 00:00:00+05:00"), Reason.NO_DATE),
-    (row(InvoiceNo="C536379", Quantity="-1"), Reason.CANCELLATION),
+    (row(InvoiceNo="C536379", Quantity="-1", CustomerID="1"), Reason.CANCELLATION),
     (row(InvoiceNo="c536379"), Reason.CANCELLATION),
     (row(InvoiceNo="A563186", StockCode="B"), Reason.BAD_DEBT),
     *[
@@ -449,6 +450,44 @@ class TestWhatIsLeftOut:
 
     def test_every_reason_says_why_in_words_of_its_own(self) -> None:
         assert len({reason.value for reason in Reason}) == len(Reason)
+
+
+class TestCancelledGoods:
+    """A row of an invoice that begins with C matches the customer's latest earlier sale that has all its units."""
+
+    def test_are_of_the_latest_earlier_sale_that_has_them(self, read: Reader) -> None:
+        second = {"InvoiceNo": "2", "InvoiceDate": "2010-12-02 08:00:00"}
+        late = {"InvoiceDate": "2010-12-03 09:00:00"}
+        export = read(
+            row(InvoiceNo="C9", Quantity="-4", **late),
+            row(InvoiceNo="C9", Quantity="-6", **late),
+            row(InvoiceNo="1"),
+            row(**second, Quantity="5"),
+            row(**second, StockCode="71053"),
+            row(InvoiceNo="C8", StockCode="71053", Quantity="-6", InvoiceDate="2010-12-02 23:59:00"),
+            row(InvoiceNo="3", InvoiceDate="2010-12-04 08:00:00", Quantity="100"),
+        )
+
+        found = {(each.invoice, each.sale.invoice): (each.lines, each.is_same_day) for each in export.reversals}
+        assert found == {
+            ("C9", "2"): ((SaleLine("85123A", 4),), False),
+            ("C9", "1"): ((SaleLine("85123A", 6),), False),
+            ("C8", "2"): ((SaleLine("71053", 6),), True),
+        }
+        assert (export.used, export.cancellations, export.left_out) == (7, 2, Counter())
+
+    def test_are_cancelled_only_once_and_only_by_their_customer(self, read: Reader) -> None:
+        export = read(
+            row(),
+            row(InvoiceNo="C1", Quantity="-6"),
+            row(InvoiceNo="C2", Quantity="-1"),
+            row(InvoiceNo="C3", Quantity="-1", CustomerID="1"),
+            row(InvoiceNo="C4", Quantity="-1", InvoiceDate="2010-11-30 08:26:00"),
+        )
+
+        assert [each.invoice for each in export.reversals] == ["C1"]
+        assert (export.used, export.cancellations) == (2, 4)
+        assert export.left_out == Counter({Reason.CANCELLATION: 3})
 
 
 class TestLimit:

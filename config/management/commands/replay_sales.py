@@ -16,18 +16,23 @@ from config.shop.report import (
     ends_of,
     lines_set_aside,
     order_bars,
+    sentence_of_reversals,
     sum_of_rows,
     table_of_ends,
     table_of_rows,
 )
-from config.shop.sales_export import Sale, SalesExport, read_sales
+from config.shop.reversing import reversed_so_far
+from config.shop.sales import Sale
+from config.shop.sales_export import SalesExport, read_sales
 from config.shop.sales_goods import Goods
 from config.shop.sales_rows import UnreadableExport
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
 from inventory.models import MAX_QUANTITY
-from ordering.models import OrderStatus
+from ordering.models import CancellationReason, OrderStatus
+
+CUSTOMERS_WISH = CancellationReason.BY_BUYER.replace("_", " ")
 
 
 class Command(BaseCommand):
@@ -39,8 +44,10 @@ class Command(BaseCommand):
         "InvoiceDate, UnitPrice, CustomerID, Country), offers its products, and places each usable invoice as an "
         "order of the buyer C-<CustomerID>, paid at once, at the shop's own prices. A shop places each invoice only "
         "once: a second run, after a stop or with another file that has the invoice, finds the order and goes on "
-        "with it. With --ship the command fails unless every accepted invoice is delivered; with --stock as well, "
-        "shortages are expected."
+        "with it. An invoice whose number begins with C cancels goods: of the customer's latest earlier invoice that "
+        "has them. With --ship they come back after the delivery, unless they are cancelled on the day of the sale. "
+        "With --ship the command fails unless every accepted invoice is delivered, or cancelled by the customer; with "
+        "--stock as well, shortages are expected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -86,18 +93,22 @@ class Command(BaseCommand):
             placed_before = len(orders_of(export.sales))
             _prepare(export, currency, stock, wait)
             with order_bars(console, len(export.sales)) as bars:
-                replay(export.sales, ship=ship, timeout=wait, on_placed=bars.placed, on_carried=bars.ended)
+                bars_of = {"on_placed": bars.placed, "on_carried": bars.ended}
+                replay(export.sales, export.reversals, ship=ship, timeout=wait, **bars_of)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("Stopped. Run it again to go on from here.", returncode=130) from None
-        ends = ends_of(orders_of(export.sales).values())
+        orders = [*orders_of(export.sales).values()]
+        ends = ends_of(orders)
         console.print(table_of_ends(ends))
         if placed_before:
             console.print(f"{placed_before:,} of {len(export.sales):,} invoices were orders before this run.")
         for sentence in lines_set_aside(export):
             console.print(sentence, markup=False)
         console.print(table_of_rows(export))
+        if export.cancellations:
+            console.print(sentence_of_reversals(export, reversed_so_far(export.reversals, orders)))
         console.print(sum_of_rows(export))
         if ship and stock is None:
             _expect_all_delivered(export.sales, ends)
@@ -128,7 +139,8 @@ def _ware(goods: Goods, currency: str, needed: Counter[Sku], stock: int | None) 
 
 
 def _expect_all_delivered(sales: Sequence[Sale], ends: Sequence[End]) -> None:
-    delivered = sum(end.orders for end in ends if end.status == OrderStatus.DELIVERED)
+    ended = (OrderStatus.DELIVERED, OrderStatus.RETURNED)
+    delivered = sum(end.orders for end in ends if end.status in ended or end.reason == CUSTOMERS_WISH)
     if delivered != len(sales):
         raise CommandError(
             f"{len(sales) - delivered:,} of {len(sales):,} accepted invoices were not delivered. "
