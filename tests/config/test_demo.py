@@ -16,14 +16,14 @@ from billing.reconciliation import open_discrepancies
 from config.shop.carry import NotCarriedThrough, carry_on
 from config.shop.demo_orders import Kind, wishes
 from config.shop.demo_shop import fill_demo_shop
-from fulfillment.models import Shipment
+from fulfillment.models import Return, Shipment
 from integration.aggregates.direct_writes import bypassing_history
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.messaging.models import Delivery, Status
 from integration.messaging.retries import Retries
 from inventory.models import StockItem
 from ordering.commands import change_product
-from ordering.models import Order, Product
+from ordering.models import Cart, Order, Product, VoucherClaim
 
 pytestmark = pytest.mark.django_db
 
@@ -135,7 +135,13 @@ class TestWork:
     def test_is_left_for_an_operator(self) -> None:
         output = demo(orders=1, work=True)
 
-        assert Shipment.objects.filter(status="arranged").count() == 2
+        held = Order.objects.get(order_holds__isnull=False)
+        (guests,) = Cart.objects.filter(status="checked_out").values_list("became", flat=True)
+        assert Shipment.objects.filter(status="arranged").exclude(order__in=[held.pk, guests]).count() == 2
+        assert Cart.objects.filter(status="open").count() == 1
+        assert [claim.order for claim in VoucherClaim.objects.filter(status="redeemed")] == [guests]
+        assert [each.status for each in Return.objects.all()] == ["approved"]
+        assert Shipment.objects.filter(status="lost").count() == 1
         assert Delivery.objects.filter(status=Status.DEAD).exists()
         assert open_discrepancies().count() == 1
         assert [item for item in StockItem.objects.all() if item.level == "low"]
@@ -149,6 +155,7 @@ class TestWork:
         demo(orders=1, work=True)
 
         assert Delivery.objects.filter(status=Status.DEAD).count() == dead
+        assert (Return.objects.count(), Cart.objects.count()) == (1, 2)
         assert open_discrepancies().count() == 1
 
     def test_is_left_unless_it_is_declined(self) -> None:

@@ -10,6 +10,7 @@ from config.shop.carry import TIMEOUT
 from config.shop.demo_orders import NothingToSell, live_through, wishes
 from config.shop.demo_shop import fill_demo_shop, offer_shipping
 from config.shop.report import console_on, ends_of, order_bars, table_of_ends, tree_of_causes
+from config.shop.special_work import leave_special_work
 from config.shop.work import leave_work
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber
@@ -21,9 +22,10 @@ class Command(BaseCommand):
 
     help = (
         "Places orders in the demo shop, which is filled first if it is empty: paid ones, declined ones, orders for "
-        "more than is in stock, and some that are cancelled before or after their payment. Carries all of them to "
-        "their ends, with or without workers running, and shows the results. Then leaves work for an operator: parcels "
-        "to send, a dead letter, a discrepancy and low stock."
+        "more than is in stock, some in two parcels, and some that are cancelled before or after their payment. "
+        "Carries all of them to their ends, with or without workers running, and shows the results. Then leaves work "
+        "for an operator: parcels to send, a dead letter, a discrepancy, low stock, a guest's order with a voucher, a "
+        "held order, a lost parcel and a return to receive."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -59,7 +61,9 @@ class Command(BaseCommand):
         console.print(table_of_ends(ends_of(numbers)))
         console.print(tree_of_causes(_one_to_show(numbers)))
         if work:
-            console.print(f"Left for an operator, at /admin/: {', '.join(leave_work(Random(seed), wait))}.")  # noqa: S311
+            random = Random(seed)  # noqa: S311
+            left = [*leave_work(random, wait), *leave_special_work(random, wait)]
+            console.print(f"Left for an operator, at /admin/: {', '.join(left)}.")
 
 
 def _one_to_show(numbers: list[OrderNumber]) -> Order:
