@@ -20,6 +20,8 @@ MACHINES = {
     "stock": "tests/inventory/test_stock_machine.py",
     "order": "tests/ordering/test_order_machine.py",
     "invoice": "tests/billing/test_invoice_machine.py",
+    "carts and vouchers": "tests/ordering/test_cart_machine.py",
+    "parcels and returns": "tests/fulfillment/test_goods_machine.py",
 }
 """The file of each subject, the one that takes longest first."""
 
