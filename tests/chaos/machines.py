@@ -16,6 +16,7 @@ from tests.system.running_system import ROOT
 
 MACHINES = {
     "all three together": "tests/chaos/test_system_machine.py",
+    "what becomes of orders": "tests/chaos/test_aftercare_machine.py",
     "mutated messages": "tests/integration/messaging/test_mutated_messages.py",
     "stock": "tests/inventory/test_stock_machine.py",
     "order": "tests/ordering/test_order_machine.py",
