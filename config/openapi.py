@@ -2,6 +2,30 @@
 
 from typing import Any
 
+TAGS = {
+    "auth": "Tokens, to log in and out.",
+    "carts": "Carts of buyers and guests, priced at each change.",
+    "consumers": "Who consumes integration events, and how each one stands. For staff.",
+    "customers": "Accounts of buyers.",
+    "deliveries": "Deliveries of integration events: what failed, and replaying it. For staff.",
+    "events": "The catalogue of integration events. For staff.",
+    "feed": "Integration events for other programs. For staff.",
+    "invoices": "What orders cost, what was paid, and what was refunded.",
+    "me": "The caller's own profile and data.",
+    "orders": "Orders from placing to their end.",
+    "payment-config": "What a page needs to know to take a payment.",
+    "payments": "Payments. For staff.",
+    "products": "What is for sale.",
+    "refunds": "Refunds. For staff.",
+    "returns": "What buyers send back.",
+    "shipments": "Parcels. For staff.",
+    "stock": "Units in the warehouse. For staff.",
+    "vouchers": "Vouchers. For staff.",
+    "webhook-endpoints": "Where integration events are sent to. For staff.",
+    "webhooks": "Call-backs of payment providers and carriers.",
+}
+"""What the operations are about, by the first part of their path."""
+
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Waybill",
     "DESCRIPTION": """Orders from the cart to the doorstep.
@@ -15,6 +39,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
   is a 422 with one entry in `errors` for each mistake. A mistake is also: a field that is unknown or occurs twice in
   an object, and a query parameter that is unknown, empty or occurs twice.
 * **Doing it once**: a POST repeated under the same `Idempotency-Key` gets its first response again.
+  A 405 names the methods of a path in `Allow`. `x-problem-types` in this document lists the types of problems.
 * **Lists** come in pages: request `next` until it is null.
 * **What is new**: ask orders and shipments with `updated_after`, the `updated_at` of the last result you have seen.
   Results come in the order in which they became visible, so nothing is missed, although a change may be committed after
@@ -30,6 +55,12 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVERS": [{"url": "/", "description": "The server that this document comes from."}],
+    "TAGS": [{"name": name, "description": text} for name, text in TAGS.items()],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "integration.rest.document.complete",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

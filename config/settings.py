@@ -67,6 +67,7 @@ CSRF_TRUSTED_ORIGINS = env.listed(
     rf"https?://(\*\.)?{HOST}(\.{HOST})*(:[0-9]+)?",
     "name origins as https://shop.example.com",
 )
+CORS_ORIGINS = env.listed("CORS_ORIGINS", [], rf"https?://{HOST}(\.{HOST})*(:[0-9]+)?", "name origins with scheme")
 BEHIND_TLS = env.flag("BEHIND_TLS")
 if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -120,8 +121,7 @@ TEMPLATES = [
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 make_folder(STATIC_ROOT)
-# Static files are served from the packages themselves, so `make run` needs no collectstatic.
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # static files come from the packages themselves: `make run` needs no collectstatic
 
 AUTHENTICATION_BACKENDS = ["integration.rest.credentials.NormalizingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -198,16 +198,14 @@ CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = TIME_ZONE
 
-BROKER_QUIET_SECONDS = 5.0
-"""Seconds after a failure during which wake-ups are not sent, so that requests do not wait for the broker."""
+BROKER_QUIET_SECONDS = 5.0  # after a failure, no wake-ups are sent, so that requests do not wait for the broker
 SWEEP_EVERY = timedelta(seconds=env.number("SWEEP_EVERY_SECONDS", 1.0, "seconds", least=0.05, most=3_600))
 DELIVERY_MAX_ATTEMPTS = env.whole("DELIVERY_MAX_ATTEMPTS", 8, least=1, most=1_000)
 EXTERNAL_MAX_ATTEMPTS = env.whole("EXTERNAL_MAX_ATTEMPTS", 24, least=1, most=1_000)
 """Attempts before a dead letter: about two minutes in the database, two days if an external system is called."""
 PAUSE_AFTER_DEATHS = env.whole("PAUSE_AFTER_DEATHS", 10, least=1, most=1_000_000)
 """A consumer pauses itself when this many of its deliveries in a row have become dead letters."""
-NOT_YET_TIMEOUT = timedelta(minutes=5)
-"""How long a reaction may raise `NotYet` before its attempts are counted."""
+NOT_YET_TIMEOUT = timedelta(minutes=5)  # how long a reaction may raise `NotYet` before its attempts are counted
 ARCHIVE_AFTER = timedelta(days=env.number("ARCHIVE_AFTER_DAYS", 90, "days", least=0, most=36_500))
 """How long after its last delivery was settled a message moves to the archive."""
 
@@ -232,8 +230,7 @@ SANDBOX_FAILURE_RATE = env.number("SANDBOX_FAILURE_RATE", 0.0, "failures per cal
 """The share of calls to the sandbox that fail like a broken connection, before or after the charge."""
 SANDBOX_URL = env.text("SANDBOX_URL", "", "https?://[^/].*", "begin with http:// or https://")
 """Where each way to and from the sandbox leads over HTTP. What responds there plays the network and its faults."""
-SANDBOX_TIMEOUT = 5.0
-"""Seconds that one such way may take."""
+SANDBOX_TIMEOUT = 5.0  # seconds that one such way may take
 CARRIERS, SANDBOX_CARRIER_SECRETS, SANDBOX_CARRIER_STEP = carrier_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 WEBHOOKS = webhook_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 

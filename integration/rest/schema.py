@@ -53,7 +53,7 @@ def _header(name: str, description: str, on: bool | list[int]) -> OpenApiParamet
 RESPONSE_HEADERS = [
     _header("X-Correlation-Id", "The id of the story the request belongs to. Quote it in support requests.", on=True),
     _header("WWW-Authenticate", "`Bearer`", on=[401]),
-    _header("Retry-After", "The number of seconds to wait before the next request.", on=[429]),
+    _header("Retry-After", "The number of seconds to wait before the next request.", on=[429, 503]),
 ]
 
 
@@ -136,6 +136,8 @@ class Schema(AutoSchema):
             415: takes_body,
             422: True,  # for an unknown query parameter
             429: self.view.get_throttles(),
+            500: True,
+            503: True,  # the database cannot be reached
         }
         more = getattr(self.view, "problems", {}).get(self.method, ())
         return {status for status, possible in statuses.items() if possible} | set(more)

@@ -69,6 +69,13 @@ class View(GenericAPIView):
         if request.query_params:
             _refuse_odd(request.query_params, self._parameters(request))
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let no cache store what a caller gets who shows a token: it may be personal."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if {"Authorization", "Cart-Token"} & request.headers.keys() or request.method not in SAFE_METHODS:
+            final.headers.setdefault("Cache-Control", "no-store")
+        return final
+
     def kind_of_request(self) -> str:
         """The kind of the request, a key of the setting `THROTTLES`: its limit applies."""
         return "read" if self.request.method in SAFE_METHODS else "write"

@@ -281,3 +281,28 @@ def test_the_document_is_made_once_for_many_requests(monkeypatch: pytest.MonkeyP
     assert {response.status_code for response in responses} == {200}
     assert len({response.content for response in responses}) == 1
     assert len(made) == 1
+
+
+def test_the_document_is_complete(document: dict[str, Any], operations: dict[str, Any]) -> None:
+    """Every field has a description, every operation valid examples, every tag a text, every problem its type."""
+    schemas = document["components"]["schemas"]
+    assert [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description")
+    ] == [], "add a help_text, or a line to integration/rest/field_descriptions.py"
+    for route, operation in operations.items():
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for media, content in (body for each in bodies for body in each.get("content", {}).items()):
+            if media in (JSON, PROBLEM):
+                resolvable = {**content["schema"], "components": document["components"]}
+                wrong = [error.message for error in Draft202012Validator(resolvable).iter_errors(content["example"])]
+                assert wrong == [], (route, media)
+        assert {"500", "503"} <= set(operation["responses"]), route
+    used = {tag for operation in operations.values() for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert document["servers"][0]["url"] == "/"
+    types = {each["type"].rpartition(":")[2]: each["status"] for each in document["x-problem-types"]}
+    assert types["sku_taken"] == types["not_allowed"] == 409
+    assert (types["method_not_allowed"], types["throttled"], types["unknown_cursor"]) == (405, 429, 422)
