@@ -30,13 +30,18 @@ def send_email(
     subject: str,
     body: str,
     key: str,
+    html: str = "",
 ) -> None:
     """Send an e-mail.
 
     Args:
         buyer: whose e-mail it is. A backend that keeps e-mails as files keeps it under this identifier.
         is_wanted: whether the buyer is still to get it; such a backend asks once more, because they may be erased.
+        to: the address.
+        subject: the subject.
+        body: the text.
         key: identifies the e-mail across retries. It becomes the Message-ID, by which mail programs drop a second copy.
+        html: the same as HTML, for mail programs that show it.
 
     Raises:
         OSError: the mail server is unreachable or rejected the e-mail; retry with the same key.
@@ -44,6 +49,8 @@ def send_email(
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     headers = {"Message-ID": f"<{key}@{domain}>"}
     email = Letter(subject, body, to=[to], headers=headers, connection=server, person=buyer, is_wanted=is_wanted)
+    if html:
+        email.attach_alternative(html, "text/html")
     try:
         server.open()  # an explicit open() leaves the connection open for the next e-mail
         email.send()

@@ -36,7 +36,7 @@ MODULES = {
     "policies",
     "schemas",
 }
-OPTIONAL_MODULES = {"gateways", "pricing", "queries", "reconciliation"}
+OPTIONAL_MODULES = {"gateways", "letters", "pricing", "queries", "reconciliation"}
 
 
 # --- Imports ---

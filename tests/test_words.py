@@ -77,6 +77,8 @@ STORED = [
     "outside=True",
     "NOT_YET_PATIENCE",
     "DOORBELL_TRANSPORT_OPTIONS",
+    # The words of the model withdrawal form. Source: Directive 2011/83/EU, annex I, part B.
+    "sale of the following goods",
     # Goods and streets of the demo shop.
     "HOUSE-BIRD-WREN",
     "Wren House",

@@ -17,14 +17,14 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 
 SUFFIX = ".letters"
 """The end of the name of a person's folder. It also keeps an identifier such as `..` from being a path."""
 
 
-class Letter(EmailMessage):
+class Letter(EmailMultiAlternatives):
     """An e-mail to a person whom the system knows.
 
     Args:

@@ -32,6 +32,7 @@ from ordering import commands
 from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
 from ordering.admin.holds import HoldActions
+from ordering.admin.letters import ShowsLetters
 from ordering.admin.vouchers import VoucherAdmin, VoucherClaimAdmin
 from ordering.models import (
     Buyer,
@@ -180,7 +181,7 @@ class LineInline(PartInline):
 
 
 @admin.register(Order)
-class OrderAdmin(HoldActions, StoryAdmin):
+class OrderAdmin(HoldActions, ShowsLetters, StoryAdmin):
     """Orders, with their lines, payment and shipments."""
 
     list_display = (

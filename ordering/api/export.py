@@ -19,7 +19,7 @@ from ordering.api.caller import caller
 from ordering.api.customers import ProfileOutput
 from ordering.api.orders import represent_orders
 from ordering.api.timeline import TimelineEntry
-from ordering.models import Cart, Order
+from ordering.models import Cart, Order, SentLetter
 
 AT_ONCE = 200
 """How many orders are read at a time, with the events of their stories."""
@@ -93,3 +93,8 @@ def consents(buyer: BuyerId, orders: Sequence[OrderNumber]) -> Any:
 @exports("letters")
 def letters(buyer: BuyerId, orders: Sequence[OrderNumber]) -> Any:
     return letters_of(buyer)
+
+
+@exports("letters_sent")
+def letters_sent(buyer: BuyerId, orders: Sequence[OrderNumber]) -> Any:
+    return list(SentLetter.objects.filter(order__in=orders).values("order", "kind", "language", "sent_at"))

@@ -25,7 +25,7 @@ from ordering.commands.carts import (
     set_item,
     set_shipping_option,
 )
-from ordering.commands.emails import EmailBatch, acknowledge_withdrawal, email_batch, write_to_buyer
+from ordering.commands.emails import EmailBatch, NoteSent, acknowledge_withdrawal, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
 from ordering.commands.guests import (
     LinkBatch,
@@ -96,6 +96,7 @@ __all__ = [
     "Erased",
     "LinkBatch",
     "NotOnSale",
+    "NoteSent",
     "OrdersUnderWay",
     "PaymentMethodMissing",
     "SkuTaken",

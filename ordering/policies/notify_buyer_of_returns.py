@@ -1,10 +1,11 @@
-"""Sends buyers e-mails about what they send back, and acknowledges withdrawals."""
+"""Writes to buyers about what they send back, and acknowledges withdrawals."""
+
+from functools import partial
 
 from integration import contracts
-from integration.domain.identifiers import OrderNumber
 from integration.policies import whenever
-from ordering import commands
-from ordering.commands import EmailBatch
+from ordering import commands, letters
+from ordering.commands import EmailBatch, NoteSent
 from ordering.policies.notify_buyer import email_batch
 
 
@@ -14,21 +15,20 @@ from ordering.policies.notify_buyer import email_batch
     external=True,
     read=email_batch,
 )
-def notify_buyer_of_approved_return(event: contracts.fulfillment.ReturnApproved, emails: EmailBatch) -> None:
-    goods = ", ".join(f"{line.quantity} × {line.sku}" for line in event.lines)
-    postage = "We pay the postage." if event.shop_pays_postage else "The postage is yours to pay."
-    how = (
-        f"Please send {goods} until {event.send_by:%d %B %Y}, and put a note with the number {event.return_} into the "
-        f"parcel. {postage}"
-    )
-    _notify(emails, event.order, f"Your return {event.return_} is approved", how)
+def notify_buyer_of_approved_return(event: contracts.fulfillment.ReturnApproved, emails: EmailBatch) -> NoteSent | None:
+    goods = [(line.quantity, line.sku) for line in event.lines]
+    write = partial(letters.returns.approved, event.order, event.return_, goods, event.send_by, event.shop_pays_postage)
+    key = f"Your return {event.return_} is approved (order {event.order})"
+    return commands.write_to_buyer(emails, event.order, key, write)
 
 
 @whenever(
     contracts.fulfillment.ReturnRefused, name="ordering.notify-buyer-of-refused-return", external=True, read=email_batch
 )
-def notify_buyer_of_refused_return(event: contracts.fulfillment.ReturnRefused, emails: EmailBatch) -> None:
-    _notify(emails, event.order, f"Your return {event.return_} is refused", f"The reason: {event.reason}")
+def notify_buyer_of_refused_return(event: contracts.fulfillment.ReturnRefused, emails: EmailBatch) -> NoteSent | None:
+    key = f"Your return {event.return_} is refused (order {event.order})"
+    write = partial(letters.returns.refused, event.order, event.return_, event.reason)
+    return commands.write_to_buyer(emails, event.order, key, write)
 
 
 @whenever(
@@ -37,30 +37,20 @@ def notify_buyer_of_refused_return(event: contracts.fulfillment.ReturnRefused, e
     external=True,
     read=email_batch,
 )
-def notify_buyer_of_received_return(event: contracts.fulfillment.ReturnReceived, emails: EmailBatch) -> None:
-    sentences = []
-    for title, is_missing in (("We have received", False), ("Missing in your parcel:", True)):
-        lines = [line for line in event.lines if (line.disposition == "missing") == is_missing]
-        if lines:
-            sentences.append(f"{title} {', '.join(f'{line.quantity} × {line.sku}' for line in lines)}.")
-    if event.fee:
-        sentences.append(f"The fee is {event.fee}.")
-    if event.reduction:
-        sentences.append(f"We refund {event.reduction} less: {event.reduction_reason}.")
-    _notify(emails, event.order, f"Your return {event.return_} has arrived ({event.receipt})", " ".join(sentences))
+def notify_buyer_of_received_return(event: contracts.fulfillment.ReturnReceived, emails: EmailBatch) -> NoteSent | None:
+    came, missing = (
+        [(line.quantity, line.sku) for line in event.lines if (line.disposition == "missing") == is_missing]
+        for is_missing in (False, True)
+    )
+    reduction = (event.reduction, event.reduction_reason) if event.reduction else None
+    names = (event.order, event.return_, event.receipt)
+    write = partial(letters.returns.received, *names, came, missing, event.fee, reduction)
+    key = f"Your return {event.return_} has arrived ({event.receipt}) (order {event.order})"
+    return commands.write_to_buyer(emails, event.order, key, write)
 
 
 @whenever(contracts.ordering.OrderWithdrawn, name="ordering.acknowledge-withdrawal", external=True)
-def acknowledge_withdrawal(event: contracts.ordering.OrderWithdrawn) -> None:
-    goods = ", ".join(f"{line.quantity} × {line.sku}" for line in event.lines)
-    body = (
-        f"We received your withdrawal {event.withdrawal} from order {event.order} on "
-        f"{event.declared_at:%d %B %Y at %H:%M:%S} UTC. It is about {goods}. What has not left our warehouse is "
-        "cancelled. If something has, another e-mail says how to send it. We refund you within 14 days, and may wait "
-        "for the goods or for a proof that you have sent them."
-    )
-    commands.acknowledge_withdrawal(event.order, event.withdrawal, f"Your withdrawal from order {event.order}", body)
-
-
-def _notify(emails: EmailBatch, order: OrderNumber, subject: str, body: str) -> None:
-    commands.write_to_buyer(emails, order, f"{subject} (order {order})", body)
+def acknowledge_withdrawal(event: contracts.ordering.OrderWithdrawn) -> NoteSent | None:
+    goods = [(line.quantity, line.sku) for line in event.lines]
+    write = partial(letters.returns.withdrawn, event.order, event.withdrawal, goods, event.declared_at)
+    return commands.acknowledge_withdrawal(event.order, event.withdrawal, write)

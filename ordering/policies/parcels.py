@@ -4,12 +4,7 @@ from integration import contracts
 from integration.messaging.publish import publish
 from integration.policies import whenever
 from ordering import commands, events
-from ordering.commands import EmailBatch
-from ordering.models import OrderStatus
-from ordering.policies.notify_buyer import email_batch, notify_buyer
 from ordering.policies.saga import lock_orders
-
-DELIVERED, CANCELLED = OrderStatus.DELIVERED, OrderStatus.CANCELLED
 
 LOST = "lost"
 
@@ -54,34 +49,3 @@ def resolve_shipment(event: contracts.fulfillment.ShipmentResolved) -> None:
 @whenever(contracts.fulfillment.ShipmentScannedLate, name="ordering.note-late-scan", prepare=lock_orders)
 def note_late_scan(event: contracts.fulfillment.ShipmentScannedLate) -> None:
     commands.note_scanned_late(event.order, event.shipment, event.is_open, event.sequence)
-
-
-# --- Letters to the buyer ---
-
-
-@whenever(
-    contracts.fulfillment.ShipmentTracked,
-    name="ordering.notify-buyer-of-failed-delivery",
-    external=True,
-    read=email_batch,
-)
-def notify_buyer_of_failed_delivery(event: contracts.fulfillment.ShipmentTracked, emails: EmailBatch) -> None:
-    if event.status == "delivery_failed":
-        what = f"not delivered yet ({event.shipment}, {event.sequence})"
-        sentence = "The carrier tried to deliver it and could not. It will usually try again."
-        notify_buyer(emails, event.order, what, sentence, unless=(DELIVERED, CANCELLED))
-
-
-@whenever(contracts.fulfillment.ShipmentLost, name="ordering.notify-buyer-of-loss", external=True, read=email_batch)
-def notify_buyer_of_loss(event: contracts.fulfillment.ShipmentLost, emails: EmailBatch) -> None:
-    what = f"lost on its way ({event.shipment})"
-    sentence = "The carrier has lost it. We will send the goods again or refund you, and write to you about it."
-    notify_buyer(emails, event.order, what, sentence, unless=(DELIVERED, CANCELLED))
-
-
-@whenever(
-    contracts.ordering.OrderReplaced, name="ordering.notify-buyer-of-replacement", external=True, read=email_batch
-)
-def notify_buyer_of_replacement(event: contracts.ordering.OrderReplaced, emails: EmailBatch) -> None:
-    sentence = f"We send its goods again as order {event.replacement}, which costs you nothing."
-    notify_buyer(emails, event.order, f"sent again ({event.shipment})", sentence)

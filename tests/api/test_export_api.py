@@ -33,7 +33,8 @@ def test_the_copy_has_all_of_the_callers_data(life: System, buyer: Any) -> None:
     assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
     copy = response.json()
     assert set(copy) == {
-        *("account", "profile", "consents", "carts", "orders", "invoices", "shipments", "returns", "letters")
+        *("account", "profile", "consents", "carts", "orders", "invoices", "shipments", "returns", "letters"),
+        "letters_sent",
     }
     assert copy["account"]["username"] == "ada"
     assert copy["profile"]["email"] == "ada@example.com"
@@ -51,7 +52,10 @@ def test_the_copy_has_all_of_the_callers_data(life: System, buyer: Any) -> None:
     assert invoice["payments"]
     assert [shipment["recipient"] for shipment in copy["shipments"]] == [ADDRESS]
     assert [letter["to"] for letter in copy["letters"]] == ["ada@example.com"] * len(copy["letters"])
-    assert any("cancelled" in letter["subject"] for letter in copy["letters"])
+    assert any("storniert" in letter["subject"] for letter in copy["letters"])
+    sent = [(each["order"], each["kind"], each["language"]) for each in copy["letters_sent"]]
+    assert (life.order, "cancelled", "de") in sent
+    assert len(sent) == len(copy["letters"])
 
 
 def test_the_copy_has_nothing_of_others_and_of_staff(life: System, buyer: Any, stranger: Any) -> None:

@@ -87,7 +87,7 @@ def test_many_emails_take_as_many_statements_as_one(
             assert deliver_due(DELIVERY_QUEUE) == number
         counts.append(len(seen))
 
-    # The four statements: claim, read the deliveries, read the addresses, mark done.
+    # The four statements: claim, read the deliveries, read the addresses, mark done and note what was sent.
     assert counts == [4, 4]
     assert len(mail.outbox) == 21
 
@@ -127,4 +127,5 @@ def test_two_orders_of_one_buyer_get_two_emails(placed: Placed, publish_all: Pub
 
     deliver_due(DELIVERY_QUEUE)
 
-    assert [email.subject for email in mail.outbox] == [f"Your order {order} is cancelled" for order in orders]
+    about = [email.subject for email in mail.outbox if "cancelled" in email.subject]
+    assert about == [f"Your order {order} is cancelled" for order in orders]

@@ -1,0 +1,79 @@
+"""The admin pages of letters: which were sent, and what each kind looks like in each language."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html, format_html_join
+
+from integration.admin.columns import NOTHING, linked, moment
+from integration.admin.pages import ReadOnlyAdmin
+from ordering.letters import EXAMPLES, LANGUAGES, in_language_of, render
+from ordering.models import Order, SentLetter
+
+
+@admin.register(SentLetter)
+class SentLetterAdmin(ReadOnlyAdmin):
+    """Letters that were sent. They hold no text: the preview shows an example of the same kind."""
+
+    list_display = ("kind", linked(Order, "order", "order"), "language", moment("sent_at", "sent"))
+    list_filter = ("kind", "language")
+    date_hierarchy = "sent_at"
+    ordering = ("-sent_at",)
+    search_fields = ("order__contains",)
+    search_help_text = "An order number."
+    identifiers = ("order", "id")
+    fieldsets = (
+        (None, {"fields": (("kind", "language"), (linked(Order, "order", "order"), moment("sent_at", "sent")), "id")}),
+    )
+
+    def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
+        return [("Preview", _url(row.kind, row.language)), *super().tools(request, row)]
+
+    def get_urls(self) -> list[Any]:
+        previews = [
+            path("preview/", self.admin_site.admin_view(self.previews), name="letters"),
+            path("preview/<slug:kind>/<slug:language>/", self.admin_site.admin_view(self.preview), name="letter"),
+        ]
+        return previews + super().get_urls()
+
+    def previews(self, request: HttpRequest) -> HttpResponse:
+        """A page with links to all kinds of letters in all languages."""
+        self._require_view(request)
+        links = [(_url(kind, language), kind, language) for kind in EXAMPLES for language in LANGUAGES]
+        items = format_html_join("", '<li><a href="{}">{} ({})</a></li>', links)
+        return HttpResponse(format_html("<!doctype html><title>Letters</title><h1>Letters</h1><ul>{}</ul>", items))
+
+    def preview(self, request: HttpRequest, kind: str, language: str) -> HttpResponse:
+        """An example of a letter, as HTML or, with `?text`, as the text that is sent along."""
+        self._require_view(request)
+        if kind not in EXAMPLES or language not in LANGUAGES:
+            raise Http404
+        with in_language_of(language):
+            rendered = render(EXAMPLES[kind](), "Ada Byron")
+        if "text" in request.GET:
+            return HttpResponse(f"{rendered.subject}\n\n{rendered.text}", content_type="text/plain; charset=utf-8")
+        return HttpResponse(rendered.html)
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise Http404
+
+
+def _url(kind: str, language: str) -> str:
+    return reverse("admin:letter", args=[kind, language])
+
+
+class ShowsLetters:
+    """Shows on an order's page which letters were sent about it."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = [*super().get_fieldsets(request, obj)]  # type: ignore[misc]  # of the admin that this is mixed into
+        return [*fieldsets, ("Letters", {"fields": ("letters_sent",)})] if obj else fieldsets
+
+    @admin.display(description="letters")
+    def letters_sent(self, order: Order) -> str:
+        """The letters that were sent about an order, one a line, in UTC."""
+        sent = SentLetter.objects.filter(order=order.number)
+        return "\n".join(f"{each.sent_at:%Y-%m-%d %H:%M:%S}  {each.kind} ({each.language})" for each in sent) or NOTHING
