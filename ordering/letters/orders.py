@@ -1,12 +1,13 @@
 """Letters about an order and its money."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from integration.domain.identifiers import CancellationId, OrderNumber, RefundId, ShipmentId
 from integration.domain.money import Money
-from ordering.letters.language import goods, money
+from ordering.letters.language import exact, goods, money
 from ordering.letters.letter import Letter
 from ordering.letters.withdrawal import information
 
@@ -34,6 +35,22 @@ def received(order: OrderNumber, lines: Sequence[tuple[int, str, Money]], total:
             (_("Total, with tax and shipping"), money(total)),
         ),
         small_print=information(),
+    )
+
+
+def action_required(order: OrderNumber, expires_at: datetime) -> Letter:
+    """The buyer must do something, such as confirm the payment to their bank; otherwise the order is cancelled."""
+    return Letter(
+        "action_required",
+        _("Your order %(order)s needs you") % {"order": order},
+        (
+            _(
+                "Your bank asks you to confirm the payment. "
+                "Please open the order in our shop and do so until %(moment)s."
+            )
+            % {"moment": exact(expires_at)},
+            _("Without it, the order is cancelled and nothing is charged."),
+        ),
     )
 
 
