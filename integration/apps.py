@@ -49,6 +49,7 @@ class IntegrationConfig(AppConfig):
         from integration.storage import folding  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
         from integration.webhooks import broker, notices, retention, sending  # noqa: F401
+        from integration.webhooks import checks as wanted_events  # noqa: F401
         from integration.webhooks import invariants as webhooks  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)

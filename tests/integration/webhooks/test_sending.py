@@ -13,6 +13,7 @@ from integration.history.personal_data import PersonalData
 from integration.messaging import erasure
 from integration.messaging.models import Delivery, Message
 from integration.webhooks import claim as claim_module
+from integration.webhooks.checks import endpoints_want_events_that_exist
 from integration.webhooks.claim import claim
 from integration.webhooks.endpoints import change, rotate_secret, send_test
 from integration.webhooks.erasure import forget_attempts
@@ -287,6 +288,15 @@ def test_attempts_are_logged_for_a_while(
     Message.objects.all().delete()
     forget_old()
     assert not EndpointDelivery.objects.exists()
+
+
+def test_an_endpoint_that_waits_in_vain_is_named(endpoint: Endpoint) -> None:
+    hook = endpoint(events=[LOW])
+    assert endpoints_want_events_that_exist(None, ["default"]) == []
+    WebhookEndpoint.objects.update(events=[LOW, "inventory.stock-flew-away"])
+    (warning,) = endpoints_want_events_that_exist(None, ["default"])
+    assert warning.id == "waybill.W030"
+    assert warning.msg == f"the webhook endpoint {hook.pk} wants inventory.stock-flew-away, which is no event"
 
 
 def test_an_unknown_contract_is_sent_as_it_is_stored(
