@@ -169,6 +169,8 @@ EXAMPLES: dict[str, str] = {
     "phone": "+442079460123",
     "pointer": "#/lines/0/quantity",
     "postal_code": "W1A 1AA",
+    "provider": "sandbox",
+    "publishable_key": "pk_test_0123456789",
     "publisher": "ordering",
     "rate": "19.00",
     "reason": "The box was damaged",
