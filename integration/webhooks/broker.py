@@ -184,14 +184,9 @@ class _Broker:
 
 @contextmanager
 def _broker(url: str) -> Iterator[_Broker]:
-    options = {
-        "read_timeout": TIMEOUT,
-        "write_timeout": TIMEOUT,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_max": 0,
-    }
+    options = {"read_timeout": TIMEOUT, "write_timeout": TIMEOUT}
     with Connection(url, connect_timeout=TIMEOUT, transport_options=options) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
         yield _Broker(connection)
 
 
