@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db.models import QuerySet, prefetch_related_objects
 
-from billing.models import Invoice, InvoiceChange, Payment, Refund
+from billing.models import Dispute, Document, DocumentKind, Invoice, InvoiceChange, Payer, Payment, Refund
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import BuyerId, InvoiceNumber, PaymentId, RefundId
 from integration.read_models.batch import Batch, read_model
@@ -30,15 +30,36 @@ def invoice(number: InvoiceNumber, invoices: QuerySet[Invoice]) -> Invoice:
 
 
 def with_details(invoices: Sequence[Invoice]) -> Sequence[Invoice]:
-    """Load the lines, payments and refunds of invoices, the oldest first; three queries for any number of invoices."""
+    """Load the lines, payments, refunds, documents and payers of invoices, the oldest first; a query for each kind."""
     Invoice.load_parts(invoices)
-    prefetch_related_objects(invoices, "payments", "refunds")
+    prefetch_related_objects(invoices, "payments", "refunds", "documents")
+    payers = Payer.objects.in_bulk([invoice.order for invoice in invoices])
     for invoice in invoices:
         vars(invoice).update(
             shown_payments=sorted(invoice.payments.all(), key=lambda payment: (payment.created_at, payment.id)),
             shown_refunds=sorted(invoice.refunds.all(), key=lambda refund: (refund.created_at, refund.id)),
+            shown_payer=payers.get(invoice.order),
+            shown_documents=sorted(invoice.documents.all(), key=lambda document: (document.created_at, document.id)),
         )
     return invoices
+
+
+def payer_of(invoice: Invoice) -> Payer | None:
+    """Who paid for an invoice that `with_details` loaded; None if nobody said so, or if it is forgotten."""
+    payer: Payer | None = vars(invoice)["shown_payer"]
+    return payer
+
+
+def invoice_document(invoice: Invoice) -> Document | None:
+    """The document of an invoice that `with_details` loaded; None if it has none."""
+    documents: list[Document] = vars(invoice)["shown_documents"]
+    return next((document for document in documents if document.kind == DocumentKind.INVOICE), None)
+
+
+def credit_notes(invoice: Invoice) -> list[Document]:
+    """The credit notes of an invoice that `with_details` loaded, the oldest first."""
+    documents: list[Document] = vars(invoice)["shown_documents"]
+    return [document for document in documents if document.kind == DocumentKind.CREDIT_NOTE]
 
 
 def payment(id: PaymentId) -> Payment:
@@ -46,6 +67,14 @@ def payment(id: PaymentId) -> Payment:
     found = Payment.objects.filter(pk=id).first()
     if found is None:
         raise NotFound(f"there is no payment {id}")
+    return found
+
+
+def dispute(id: str) -> Dispute:
+    """The dispute with this reference of the provider; raises `NotFound`."""
+    found = Dispute.objects.select_related("invoice").filter(pk=id).first()
+    if found is None:
+        raise NotFound(f"there is no dispute {id}")
     return found
 
 

@@ -5,7 +5,7 @@ other difference becomes a discrepancy for an operator, such as a charge that no
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -22,8 +22,18 @@ from billing.commands.discrepancies import (
     open_discrepancies,
     settle_discrepancy,
 )
-from billing.gateways import Booked, Charged, Declined, Refunded, provider
-from billing.models import Discrepancy, InvoiceStatus, Payment, PaymentStatus, Refund, RefundStatus, id_of_key
+from billing.gateways import Booked, Charged, Declined, Disputed, Refunded, RefundFailed, RefundPending, provider
+from billing.models import (
+    Discrepancy,
+    Dispute,
+    DisputeStatus,
+    InvoiceStatus,
+    Payment,
+    PaymentStatus,
+    Refund,
+    RefundStatus,
+    id_of_key,
+)
 from integration.domain import clock
 from integration.domain.identifiers import PaymentId, RefundId
 
@@ -60,7 +70,7 @@ class Difference(Struct, frozen=True):
     """A difference between the two books: a sentence for operators, and the repair if it is safe."""
 
     finding: str
-    repair: Callable[[], None] | None = None
+    repair: Callable[[], object] | None = None
 
 
 class Comparison(Struct, frozen=True):
@@ -123,8 +133,9 @@ def compare(since: datetime) -> tuple[int, dict[str, Difference]]:
 def _compare_books(since: datetime) -> Comparison:
     # Read our books first. What happens between the two reads is then at least in the provider's books.
     ours = {row.idempotency_key: row for row in _our_books(since, clock.now() - SETTLING)}
-    theirs = {booked.key: booked for booked in provider().books(since - CLOCKS_DIFFER)}
-    differences = {}
+    books = {booked.key: booked for booked in provider().books(since - CLOCKS_DIFFER)}
+    theirs = {key: booked for key, booked in books.items() if not isinstance(booked.outcome, Disputed)}
+    differences = _compare_disputes([it.outcome for it in books.values() if isinstance(it.outcome, Disputed)])
     for key, row in ours.items():
         if row.created_at < since and key not in theirs and (booked := _find(row)):
             theirs[key] = booked
@@ -141,7 +152,7 @@ def _our_books(since: datetime, until: datetime) -> Iterable[Payment | Refund]:
     """Payments and refunds that were requested in this time, or earlier and are not settled yet."""
     recent = Q(created_at__gte=since)
     payments = Payment.objects.filter(recent | Q(status__in=_UNSETTLED), created_at__lt=until)
-    refunds = Refund.objects.filter(recent | Q(status=RefundStatus.REQUESTED), created_at__lt=until)
+    refunds = Refund.objects.filter(recent | Q(status__in=_UNSETTLED_REFUNDS), created_at__lt=until)
     return chain(payments.exclude(amount_minor=0).select_related("invoice"), refunds)
 
 
@@ -153,13 +164,16 @@ def _find(row: Payment | Refund) -> Booked | None:
 
 def _known_elsewhere(keys: set[str]) -> set[str]:
     """The keys that we know, but whose rows are too young or too old to be compared now."""
-    return {row.idempotency_key for row in _rows_of(keys)}
+    rows = list(_rows_of(keys))
+    return {row.idempotency_key for row in rows} | {
+        key for row in rows if isinstance(row, Refund) for key in row.earlier_keys or ()
+    }
 
 
 def _rows_of(keys: set[str]) -> Iterator[Payment | Refund]:
     ids = keys | {id_of_key(key) for key in keys}
     for model in (Payment, Refund):
-        yield from model.objects.filter(pk__in=ids).only("id", "key")
+        yield from model.objects.filter(pk__in=ids).all()
 
 
 def _without_settled(differences: dict[str, Difference]) -> dict[str, Difference]:
@@ -188,6 +202,7 @@ def _compare(row: Payment | Refund, booked: Booked | None) -> Difference | None:
     return difference
 
 
+_UNSETTLED_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.BLOCKED)
 _UNSETTLED = (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN)
 
 
@@ -197,7 +212,7 @@ def _compare_missing(row: Payment | Refund) -> Difference | None:
     missing = f"{NOT_THERE} {'charge' if is_payment else 'refund'} under this key"
     if row.status in (PaymentStatus.SUCCEEDED, RefundStatus.ISSUED):
         return Difference(f"we have it as {'paid' if is_payment else 'issued'}, {missing}")
-    if row.status not in (*_UNSETTLED, RefundStatus.REQUESTED):
+    if row.status not in (*_UNSETTLED, *_UNSETTLED_REFUNDS) or row.status == RefundStatus.BLOCKED:
         return None
     if isinstance(row, Payment) and row.invoice.status == InvoiceStatus.VOID:
         abandon = partial(commands.settle_payment, PaymentId(row.id), None)
@@ -219,8 +234,35 @@ def _compare_payment(payment: Payment, booked: Booked) -> Difference | None:
     return None
 
 
+_DISPUTES = {
+    "warning": DisputeStatus.OPENED,
+    "needs_response": DisputeStatus.FUNDS_WITHDRAWN,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
+
+
+def _compare_disputes(theirs: Sequence[Disputed]) -> dict[str, Difference]:
+    """The differences about disputes by reference. What the provider says of a dispute is always safe to record."""
+    ours = Dispute.objects.in_bulk([disputed.reference for disputed in theirs])
+    differences = {}
+    for disputed in theirs:
+        dispute, status = ours.get(disputed.reference), _DISPUTES[disputed.status]
+        if dispute is None or dispute.status != status:
+            finding = f"we have it as {dispute.status if dispute else 'unknown'}, the provider as {disputed.status}"
+            differences[disputed.reference] = Difference(finding, partial(commands.note_dispute, disputed))
+    return differences
+
+
 def _compare_refund(refund: Refund, booked: Booked) -> Difference | None:
-    if isinstance(booked.outcome, Refunded) and refund.status != RefundStatus.ISSUED:
-        settle = partial(commands.settle_refund, RefundId(refund.id), booked)
-        return Difference(f"we have it as {refund.status}, the provider refunded", settle)
+    settle = partial(commands.settle_refund, RefundId(refund.id), booked)
+    match booked.outcome:
+        case Refunded() if refund.status in _UNSETTLED_REFUNDS:
+            return Difference(f"we have it as {refund.status}, the provider refunded", settle)
+        case RefundFailed() if refund.status != RefundStatus.FAILED:
+            return Difference(f"we have it as {refund.status}, the refund failed at the provider", settle)
+        case RefundPending() if refund.status == RefundStatus.REQUESTED:
+            return Difference("we have it as requested, the provider accepted it", settle)
+        case Refunded() if refund.status != RefundStatus.ISSUED:
+            return Difference(f"we have it as {refund.status}, the provider refunded")
     return None

@@ -38,6 +38,7 @@ NAMES = {
     "EVENTS_BROKER_URL",
     "EXTERNAL_MAX_ATTEMPTS",
     "FEED_READERS",
+    "INVOICE_RETENTION_DAYS",
     "LOGINS_PER_MINUTE",
     "LOGIN_FAILURES_PER_ACCOUNT",
     "LOGIN_FAILURES_PER_ADDRESS",
@@ -62,6 +63,9 @@ NAMES = {
     "SANDBOX_URL",
     "SANDBOX_WEBHOOK_SECRETS",
     "SECRET_KEY",
+    "SELLER_ADDRESS",
+    "SELLER_NAME",
+    "SELLER_VAT_ID",
     "SHOP_CURRENCY",
     "STRIPE_API",
     "STRIPE_MODE",
@@ -87,6 +91,9 @@ MAY_BE_EMPTY = {
     "SANDBOX_URL",
     "SANDBOX_WEBHOOK_SECRETS",
     "SECRET_KEY",
+    "SELLER_ADDRESS",
+    "SELLER_NAME",
+    "SELLER_VAT_ID",
 }
 """Settings for which an empty value means the default. Any other setting is set, or left out."""
 ALIKE = 0.75

@@ -10,6 +10,7 @@ TAGS = {
     "deliveries": "Deliveries of integration events: what failed, and replaying it. For staff.",
     "events": "The catalogue of integration events. For staff.",
     "feed": "Integration events for other programs. For staff.",
+    "disputes": "Buyers who ask their banks for the money of payments. For staff.",
     "invoices": "What orders cost, what was paid, and what was refunded.",
     "me": "The caller's own profile and data.",
     "orders": "Orders from placing to their end.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from config import secrets
+from config.books import book_settings, shop_currency
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
@@ -23,7 +24,6 @@ from config.middleware import MIDDLEWARE  # noqa: F401 - a setting
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.var import make_folder, require_writable, secret_key
 from config.webhooks import webhook_settings
-from integration.domain.money import NotMoney, decimal_places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")
@@ -211,14 +211,11 @@ ARCHIVE_AFTER = timedelta(days=env.number("ARCHIVE_AFTER_DAYS", 90, "days", leas
 
 # --- The shop -----------------------------------------------------------------------------------------------------
 
-SHOP_CURRENCY = env.text("SHOP_CURRENCY", "USD")
-try:
-    decimal_places(SHOP_CURRENCY)
-except NotMoney as error:
-    raise ImproperlyConfigured(f"SHOP_CURRENCY must be a currency, such as USD: {error}") from error
+SHOP_CURRENCY = shop_currency(env)
 PRICES_INCLUDE_TAX = env.flag("PRICES_INCLUDE_TAX")
 TAX_ROUNDING = env.one_of("TAX_ROUNDING", ["half_up", "half_even"], "half_up")
 """How half of the smallest unit of a currency is rounded in the tax of a line."""
+SELLER, INVOICE_RETENTION = book_settings(env)
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
 PAYMENT_PROVIDER = payment_provider(os.environ.get("PAYMENT_PROVIDER"), is_embedded=EMBEDDED)
 SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [secrets.derived(SECRET_KEY, secrets.CALL_BACKS)])

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
 import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
-from billing.api import call_backs, invoices, payment_config, refunds
+from billing.api import call_backs, disputes, evidence, invoices, payment_config, refunds
 from config.metrics import serving
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
@@ -70,6 +70,8 @@ v1 = [
     path("invoices", invoices.Invoices.as_view(), name="invoices"),
     path("invoices/<number:number>", invoices.OneInvoice.as_view(), name="invoice"),
     path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),
+    path("disputes", disputes.Disputes.as_view(), name="disputes"),
+    path("disputes/<slug:id>/evidence", evidence.Evidence.as_view(), name="evidence"),
     path("refunds/<number:id>", refunds.OneRefund.as_view(), name="refund"),
     path("payments/<number:id>", refunds.OnePayment.as_view(), name="payment"),
     path("shipments", shipments.Shipments.as_view(), name="shipments"),

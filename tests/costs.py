@@ -21,9 +21,18 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 
-from billing.commands import note_call_back, refund_in_part, refund_lines, settle_discrepancy
-from billing.gateways import Booked, CallBack, Charged
-from billing.models import Discrepancy, Invoice, Payment
+from billing.commands import (
+    note_call_back,
+    note_dispute,
+    number_documents,
+    refund_in_part,
+    refund_lines,
+    retry_refund,
+    settle_discrepancy,
+    settle_refund,
+)
+from billing.gateways import Booked, CallBack, Charged, Disputed, RefundFailed
+from billing.models import Discrepancy, Invoice, Payment, Refund
 from fulfillment.commands import (
     approve_return,
     close_task,
@@ -53,6 +62,7 @@ from integration.domain.identifiers import (
     InvoiceNumber,
     OrderNumber,
     PaymentMethodId,
+    RefundId,
     ReturnId,
     ShipmentId,
     Sku,
@@ -212,6 +222,7 @@ class Walk:
         self.go_wrong()
         self.cancel_orders()
         self.cancel_lines_and_hold()
+        self.dispute()
         self.use_vouchers()
         self.check_out_carts()
         self.fail_orders()
@@ -268,6 +279,26 @@ class Walk:
             sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
             self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
         self._react()
+        self.reactions["billing.number-documents"] = self.meter.cost_of(number_documents)
+        failing = Refund.objects.filter(order__in=numbers, amount_minor=100).order_by("pk")
+        for refund in failing:
+            failed = RefundFailed(refund.reference, "lost_or_stolen_card")
+            settle_refund(RefundId(refund.id), Booked(refund.idempotency_key, failed, refund.amount))
+        self._react()
+        for refund in failing:
+            self._command(retry_refund, RefundId(refund.id))
+        self._react()
+
+    def dispute(self) -> None:
+        """Buyers dispute payments of orders that have not left; the disputes are lost."""
+        numbers = self._placed()
+        self._react()
+        for status in "needs_response", "lost":
+            for payment in Payment.objects.filter(order__in=numbers).order_by("pk"):
+                about = (f"dp_{payment.id}", payment.reference, payment.amount)
+                note_dispute(Disputed(*about, "chargeback", status))  # type: ignore[arg-type]
+            self._react()
+        self._expect(numbers, "cancelled")
 
     def check_out_carts(self) -> None:
         """Fill carts of guests: a buyer claims some, one expires, and one becomes an order, which a buyer claims."""

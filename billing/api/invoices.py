@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import django_filters
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -76,8 +77,20 @@ class OneInvoice(InvoiceView):
         join_story(invoice.correlation_id)
         headers = {**etag(invoice), "Vary": "Accept"}
         if request._request.get_preferred_type([JSON, HTML]) == HTML:
-            totals = invoice.line_totals()
-            lines = [(line, totals[Sku(line.sku)]) for line in invoice.lines]
-            page = render_to_string("billing/invoice.html", {"invoice": invoice, "lines": lines})
-            return HttpResponse(page, headers=headers)
+            return HttpResponse(render_to_string("billing/invoice.html", _shown(invoice)), headers=headers)
         return Response(InvoiceOutput(invoice).data, headers=headers)
+
+
+def _shown(invoice: Invoice) -> dict[str, Any]:
+    """What the page of an invoice shows: all details of article 226 of Directive 2006/112/EC that billing knows."""
+    totals, document = invoice.line_totals(), queries.invoice_document(invoice)
+    return {
+        "invoice": invoice,
+        "number": (document and document.number) or invoice.number,
+        "issued_at": document and document.issued_at,
+        "seller": settings.SELLER,
+        "payer": queries.payer_of(invoice),
+        "lines": [(line, totals[Sku(line.sku)]) for line in invoice.lines],
+        "taxes": invoice.taxes_by_rate(),
+        "credit_notes": queries.credit_notes(invoice),
+    }

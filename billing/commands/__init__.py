@@ -6,17 +6,41 @@ is open; they return a function that records the outcome in a second unit of wor
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from billing.commands.discrepancies import BooksDiffer, already_used, contradiction, note_discrepancy
 from billing.commands.discrepancies import settle_discrepancy as settle_discrepancy
+from billing.commands.disputes import close_dispute as close_dispute
+from billing.commands.disputes import note_dispute as note_dispute
+from billing.commands.disputes import withdraw_funds as withdraw_funds
+from billing.commands.documents import draft_document as draft_document
+from billing.commands.documents import number_documents as number_documents
 from billing.commands.granting import refund_in_part as refund_in_part
 from billing.commands.granting import refund_lines as refund_lines
 from billing.commands.payers import change_payer as change_payer
+from billing.commands.payers import forget_payers as forget_payers
+from billing.commands.payers import record_payer as record_payer
 from billing.commands.reducing import known_invoice
 from billing.commands.reducing import refund_units as refund_units
 from billing.commands.reducing import void_invoice as void_invoice
-from billing.events import InvoicedLine
-from billing.gateways import Booked, CallBack, Charged, Declined, OutcomeUnknown, Refunded, provider
+from billing.commands.refunding import issue_refund as issue_refund
+from billing.commands.refunding import lock_refunds_and_invoices as lock_refunds_and_invoices
+from billing.commands.refunding import record_refund as record_refund
+from billing.commands.refunding import refunds_to_issue as refunds_to_issue
+from billing.commands.refunding import request_refund as request_refund
+from billing.commands.refunding import retry_refund as retry_refund
+from billing.commands.refunding import settle_refund as settle_refund
+from billing.commands.refunding import take_back_refund as take_back_refund
+from billing.events import InvoicedLine, InvoicedTax
+from billing.gateways import (
+    Booked,
+    CallBack,
+    Charged,
+    Declined,
+    Disputed,
+    OutcomeUnknown,
+    provider,
+)
 from billing.models import (
     Invoice,
     InvoiceStatus,
@@ -53,17 +77,22 @@ def issue_invoice(
     discount: Money,
     shipping: Money,
     total: Money,
+    taxes: Sequence[InvoicedTax] = (),
+    prices_include_tax: bool | None = None,
 ) -> None:
     """Issue the invoice of an order; do nothing if it was issued before.
 
     Args:
         shipping: what is due for shipping, with its tax.
         total: what is due for the lines and for shipping, after `discount`.
+        taxes: the tax in `total`, by rate.
+        prices_include_tax: whether unit prices contain it; None if the taxes are not known.
     """
-    amounts = {"discount": discount, "shipping": shipping, "total": total}
+    facts: dict[str, Any] = {"discount": discount, "shipping": shipping, "total": total}
+    facts |= {"taxes": taxes, "prices_include_tax": prices_include_tax}
     with unit_of_work() as work:
         if work.find(Invoice, invoice_of(order)) is None:
-            work.add(Invoice.issue(order, payer=payer, payment_method=payment_method, lines=lines, **amounts))
+            work.add(Invoice.issue(order, payer=payer, payment_method=payment_method, lines=lines, **facts))
 
 
 def lock_invoices(orders: Collection[OrderNumber]) -> None:
@@ -87,16 +116,6 @@ def lock_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
     with unit_of_work() as work:
         work.prefetch(Payment, [payment_of(order) for order in orders])
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
-
-
-def lock_refunds_and_invoices(refunds: Mapping[RefundId, OrderNumber]) -> None:
-    """Lock several refunds, and then the invoices of their orders.
-
-    `settle_refund` locks in the same order, so that the two cannot deadlock.
-    """
-    with unit_of_work() as work:
-        work.prefetch(Refund, refunds)
-        work.prefetch(Invoice, {invoice_of(order) for order in refunds.values()})
 
 
 def request_payment(order: OrderNumber) -> None:
@@ -178,53 +197,6 @@ def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> 
         work.get(Invoice, number).settle(payment, amount)
 
 
-def request_refund(
-    refund: RefundId, invoice: InvoiceNumber, payment: PaymentId, order: OrderNumber, amount: Money, reason: str
-) -> None:
-    """Create a refund that the provider is still to be asked for."""
-    with unit_of_work() as work:
-        work.add(Refund.request(refund, invoice, payment, order, amount, reason))
-
-
-def refunds_to_issue(ids: Collection[RefundId]) -> Mapping[RefundId, Refund]:
-    """Read refunds together with their payments in one query; returns them by identifier."""
-    return {RefundId(refund.id): refund for refund in read(Refund, "id", ids, along="payment")}
-
-
-def issue_refund(refund: Refund) -> Callable[[], None]:
-    """Have the provider issue a refund.
-
-    Returns:
-        A function that records the refund in a unit of work.
-
-    Raises:
-        OutcomeUnknown: the provider did not respond; try again with the same key.
-    """
-    booked = provider().refund(refund.idempotency_key, refund.payment.reference, refund.amount)
-    return partial(settle_refund, RefundId(refund.id), booked)
-
-
-def settle_refund(id: RefundId, booked: Booked) -> None:
-    """Record that the provider issued a refund; raises `NotFound`.
-
-    The entry may come from our own request, from a callback or from reconciliation, and more than once. An entry that
-    is not what was requested changes nothing and becomes a discrepancy.
-    """
-    with unit_of_work() as work:
-        refund = work.get(Refund, id)
-        match booked.outcome, contradiction(refund, booked):
-            case Refunded(reference), "":
-                refund.settle(reference)
-            case _, finding if finding:
-                note_discrepancy(id, finding)
-
-
-def record_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
-    """Record an issued refund on its invoice; raises `NotFound`."""
-    with unit_of_work() as work:
-        work.get(Invoice, invoice).record_refund(refund, amount)
-
-
 def note_call_back(provider_name: str, call_back: CallBack) -> None:
     """Process a callback of the provider, once for each event id.
 
@@ -233,34 +205,47 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         call_back: the callback, whose signature was checked.
 
     Raises:
-        NotFound: no payment or refund has the callback's key.
+        NotFound: no payment or refund has the callback's key, or no payment has the disputed charge.
         BooksDiffer: the callback is not about what was requested under this key. It is stored as a discrepancy.
     """
     booked = call_back.booked
     if booked is None:
         return
+    ours: Payment | Refund | str
     with unit_of_work() as work:
-        ours = _row_of(work, booked)
-        finding = contradiction(ours, booked) or already_used(ours, booked)
-        if finding:
-            note_discrepancy(ours.pk, finding)
-        elif ProviderEvent.objects.get_or_create(
-            pk=call_back.id,
-            defaults={"provider": provider_name, "kind": call_back.kind, "received_at": clock.now()},
-        )[1]:
-            if isinstance(ours, Refund):
-                settle_refund(RefundId(ours.id), booked)
-            else:
-                settle_payment(PaymentId(ours.id), booked)
+        if isinstance(booked.outcome, Disputed):
+            ours, finding = booked.outcome.reference, ""
+            if _is_new(provider_name, call_back):
+                finding = note_dispute(booked.outcome)
+        else:
+            ours = _row_of(work, booked)
+            finding = contradiction(ours, booked) or already_used(ours, booked)
+            if finding:
+                note_discrepancy(ours.pk, finding)
+            elif _is_new(provider_name, call_back):
+                _settle(ours, booked)
     if finding:
         raise BooksDiffer(f"{ours}: {finding}")
+
+
+def _is_new(provider_name: str, call_back: CallBack) -> bool:
+    """Store that a callback is processed; returns False for one that was stored before."""
+    facts = {"provider": provider_name, "kind": call_back.kind, "received_at": clock.now()}
+    return ProviderEvent.objects.get_or_create(pk=call_back.id, defaults=facts)[1]
+
+
+def _settle(ours: Payment | Refund, booked: Booked) -> None:
+    if isinstance(ours, Refund):
+        settle_refund(RefundId(ours.id), booked)
+    else:
+        settle_payment(PaymentId(ours.id), booked)
 
 
 def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund:
     """The payment or refund with the key of the provider's entry; raises `NotFound`."""
     for id in (id_of_key(booked.key), booked.key):
         row = work.find(Payment, id) or work.find(Refund, id)
-        if row and row.idempotency_key == booked.key:
+        if row and (row.has_key(booked.key) if isinstance(row, Refund) else row.idempotency_key == booked.key):
             return row
     raise NotFound(f"there is nothing with the key {booked.key}")
 

@@ -23,12 +23,12 @@ def contradiction(row: Payment | Refund, booked: Booked) -> str:
     """Why the provider's entry is not the outcome of a payment or refund, for operators; empty if it may be."""
     if isinstance(row, Refund) != isinstance(booked.outcome, RefundOutcome):
         return f"the provider has it as {type(booked.outcome).__name__.lower()}"
+    if isinstance(row, Refund) and booked.key in (row.earlier_keys or ()):
+        return ""  # an attempt that failed, with a reference of its own
     if booked.amount != row.amount:
         return f"we have {row.amount}, the provider {booked.amount}"
     if isinstance(booked.outcome, Declined):
         return ""
-    if isinstance(booked.outcome, RefundFailed):
-        return f"the provider could not refund: {booked.outcome.code}"
     if not booked.outcome.reference:
         return "the provider gave no reference"
     if row.reference and row.reference != booked.outcome.reference:
@@ -41,7 +41,7 @@ def already_used(row: Payment | Refund, booked: Booked) -> str:
 
     The database refuses a second one, too. Call this where a query more does no harm.
     """
-    if row.reference or isinstance(booked.outcome, Declined):
+    if row.reference or isinstance(booked.outcome, Declined | RefundFailed):
         return ""
     same: QuerySet[Payment | Refund] = type(row)._default_manager.filter(reference=booked.outcome.reference)
     other = same.exclude(reference="").exclude(pk=row.pk).values_list("pk", flat=True).first()

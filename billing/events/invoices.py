@@ -1,5 +1,6 @@
 """What happened to invoices."""
 
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -7,6 +8,7 @@ from msgspec import Struct
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import (
     BuyerId,
+    DocumentId,
     InvoiceNumber,
     OrderNumber,
     PaymentId,
@@ -22,7 +24,10 @@ from integration.domain.versions import upcast
 class InvoicedLine(Struct, frozen=True):
     """One line of an invoice: a quantity of one SKU, at a unit price.
 
-    `total` is what is due for the line, after discounts and with tax.
+    Args:
+        total: what is due for the line, after discounts and with tax.
+        tax: the tax in `total`; None if it is not known.
+        tax_rate: in percent; None if it is not known.
     """
 
     sku: Sku
@@ -30,6 +35,15 @@ class InvoicedLine(Struct, frozen=True):
     quantity: int
     unit_price: Money
     total: Money
+    tax: Money | None = None
+    tax_rate: Decimal | None = None
+
+
+class InvoicedTax(Struct, frozen=True):
+    """The tax at one rate, in percent."""
+
+    rate: Decimal
+    amount: Money
 
 
 class CreditedLine(Struct, frozen=True):
@@ -40,9 +54,33 @@ class CreditedLine(Struct, frozen=True):
     amount: Money
 
 
+class CreditNoteLine(Struct, frozen=True):
+    """What a credit note takes back of one line; `tax` is the tax in `amount`, None if it is not known."""
+
+    sku: Sku
+    quantity: int
+    amount: Money
+    tax: Money | None
+    tax_rate: Decimal | None
+
+
+class CreditNoteContent(Struct, frozen=True):
+    """What a credit note takes back of lines, and of shipping; `taxes` is the tax in both, by rate."""
+
+    lines: tuple[CreditNoteLine, ...]
+    shipping: Money
+    taxes: tuple[InvoicedTax, ...]
+    reason: str
+
+
 @domain_event("billing.invoice_issued", version=2, says="invoice {invoice} of {total} was issued for order {order}")
 class InvoiceIssued(DomainEvent, kw_only=True):
-    """An invoice was issued; the totals of its lines and `shipping` add up to `total`."""
+    """An invoice was issued; the totals of its lines and `shipping` add up to `total`.
+
+    Args:
+        taxes: the tax of lines and shipping by rate, without rates of zero.
+        prices_include_tax: whether the unit prices contain the tax; None if the taxes are not known.
+    """
 
     invoice: InvoiceNumber
     order: OrderNumber
@@ -52,6 +90,8 @@ class InvoiceIssued(DomainEvent, kw_only=True):
     discount: Money
     shipping: Money
     total: Money
+    taxes: tuple[InvoicedTax, ...] = ()
+    prices_include_tax: bool | None = None
 
 
 @upcast(InvoiceIssued, from_version=1)
@@ -63,10 +103,13 @@ def one_discount_for_the_whole_invoice(data: dict[str, Any]) -> dict[str, Any]:
 
 @domain_event("billing.invoice_paid", says="invoice {invoice} was paid with {amount}")
 class InvoicePaid(DomainEvent, kw_only=True):
+    """An invoice was paid. `document` states that under a number of its own; empty if older code recorded it."""
+
     invoice: InvoiceNumber
     order: OrderNumber
     payment: PaymentId
     amount: Money
+    document: DocumentId = DocumentId("")
 
 
 @domain_event("billing.invoice_settled_without_payment", says="nothing was to be paid for invoice {invoice}")
@@ -146,15 +189,65 @@ class InvoiceReduced(DomainEvent, kw_only=True):
     reason: str
 
 
+@domain_event(
+    "billing.invoice_credit_note_owed", says="a credit note of {amount} became due for invoice {invoice} ({document})"
+)
+class InvoiceCreditNoteOwed(DomainEvent, kw_only=True):
+    """A confirmed invoice was reduced, whether money is refunded for it or not."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    document: DocumentId
+    amount: Money
+    content: CreditNoteContent
+
+
 @domain_event("billing.invoice_refunded", says="{amount} of invoice {invoice} were refunded, {refunded} so far")
 class InvoiceRefunded(DomainEvent, kw_only=True):
-    """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far."""
+    """A refund was issued; `amount` is this refund, `refunded` the total of the invoice's refunds so far.
+
+    `sequence` is higher with each change of `refunded`. Older code recorded none.
+    """
 
     invoice: InvoiceNumber
     order: OrderNumber
     refund: RefundId
     amount: Money
     refunded: Money
+    sequence: int = 0
+
+
+@domain_event(
+    "billing.invoice_refund_failed", says="{amount} of the refunds of invoice {invoice} came back, {refunded} are left"
+)
+class InvoiceRefundFailed(DomainEvent, kw_only=True):
+    """A refund that was issued failed later; `refunded` is the total of the refunds that are issued now."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    refund: RefundId
+    amount: Money
+    refunded: Money
+    sequence: int
+
+
+@domain_event("billing.invoice_funds_withdrawn", says="{amount} of invoice {invoice} were withdrawn ({dispute})")
+class InvoiceFundsWithdrawn(DomainEvent, kw_only=True):
+    invoice: InvoiceNumber
+    order: OrderNumber
+    dispute: str
+    amount: Money
+
+
+@domain_event("billing.invoice_dispute_closed", says="{returned} of invoice {invoice} came back ({dispute})")
+class InvoiceDisputeClosed(DomainEvent, kw_only=True):
+    """A dispute that had withdrawn `amount` ended, and gave `returned` back: all of it, or nothing."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    dispute: str
+    amount: Money
+    returned: Money
 
 
 @domain_event("billing.invoice_payer_changed", says="invoice {invoice} became that of payer {payer}")

@@ -1,5 +1,7 @@
 """Billing's aggregates and their rules: no amount is collected twice, and no amount is refunded twice."""
 
+from billing.models.dispute import DISPUTE_LIFE, Dispute, DisputeStatus
+from billing.models.document import DOCUMENT_LIFE, SERIES, Document, DocumentKind, DocumentSeries, DocumentStatus
 from billing.models.history import History
 from billing.models.invoice import (
     INVOICE_LIFE,
@@ -8,18 +10,28 @@ from billing.models.invoice import (
     InvoiceStatus,
 )
 from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, NotInvoiced
-from billing.models.numbers import invoice_of, payment_of
+from billing.models.numbers import credit_note_of, document_of, invoice_of, payment_of
+from billing.models.payer import Payer
 from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
 from billing.models.read_models import InvoiceChange
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
 
 __all__ = [
+    "DISPUTE_LIFE",
+    "DOCUMENT_LIFE",
     "INVOICE_LIFE",
     "PAYMENT_LIFE",
     "REFUND_LIFE",
+    "SERIES",
     "AmountMismatch",
     "Discrepancy",
+    "Dispute",
+    "DisputeStatus",
+    "Document",
+    "DocumentKind",
+    "DocumentSeries",
+    "DocumentStatus",
     "History",
     "Invoice",
     "InvoiceChange",
@@ -27,11 +39,14 @@ __all__ = [
     "InvoiceStatus",
     "MoreThanIsLeft",
     "NotInvoiced",
+    "Payer",
     "Payment",
     "PaymentStatus",
     "ProviderEvent",
     "Refund",
     "RefundStatus",
+    "credit_note_of",
+    "document_of",
     "id_of_key",
     "invoice_of",
     "payment_of",

@@ -7,14 +7,16 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing import events
-from billing.events import InvoicedLine
-from billing.models.invoice_line import InvoiceLine
-from billing.models.invoice_refunds import InvoiceStatus, RefundableInvoice
-from billing.models.numbers import invoice_of, payment_of
+from billing.events import InvoicedLine, InvoicedTax
+from billing.models.invoice_disputes import DisputableInvoice
+from billing.models.invoice_line import THOUSANDTHS, InvoiceLine
+from billing.models.invoice_refunds import InvoiceStatus
+from billing.models.numbers import document_of, invoice_of, payment_of
 from integration.aggregates.aggregate import applies
 from integration.domain.errors import Refused
 from integration.domain.identifiers import (
     BuyerId,
+    DocumentId,
     OrderNumber,
     PaymentId,
     PaymentMethodId,
@@ -42,11 +44,12 @@ INVOICE_LIFE = StateTable(
         "refund_in_part":         _row(REFUSE,  STAY,     REFUSE,  REFUSE),
         "refund_units":           _row(NOT_YET, STAY,     STAY,    IGNORE),
         "record_refund":          _row(REFUSE,  REFUNDED, REFUSE,  STAY),
+        "take_back_refund":       _row(REFUSE,  STAY,     PAID,    STAY),
     },
 )  # fmt: skip
 
 
-class Invoice(RefundableInvoice):
+class Invoice(DisputableInvoice):
     """What the payer owes for one order."""
 
     stream = "invoice"
@@ -75,6 +78,14 @@ class Invoice(RefundableInvoice):
             models.CheckConstraint(condition=Q(paid_minor__in=[0, F("total_minor")]), name="paid_in_full_or_not"),
         ]
 
+        indexes: ClassVar = [
+            models.Index(
+                fields=["number"],
+                name="invoices_lacking_credit_notes",
+                condition=Q(documented=True) & ~Q(noted_minor=F("refund_owed_minor")),
+            )
+        ]
+
     def __str__(self) -> str:
         return f"invoice {self.number}"
 
@@ -89,8 +100,10 @@ class Invoice(RefundableInvoice):
         discount: Money,
         shipping: Money,
         total: Money,
+        taxes: Sequence[InvoicedTax] = (),
+        prices_include_tax: bool | None = None,
     ) -> Self:
-        """A new, open invoice for an order."""
+        """A new, open invoice for an order; its taxes are not known if `prices_include_tax` is None."""
         invoice = cls()
         invoice.record(
             events.InvoiceIssued(
@@ -102,6 +115,8 @@ class Invoice(RefundableInvoice):
                 discount=discount,
                 shipping=shipping,
                 total=total,
+                taxes=tuple(taxes),
+                prices_include_tax=prices_include_tax,
             )
         )
         return invoice
@@ -118,7 +133,7 @@ class Invoice(RefundableInvoice):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status == OPEN:
-            self.record(events.InvoicePaid(**self._ids, payment=payment, amount=amount))
+            self.record(events.InvoicePaid(**self._ids, document=self._document, payment=payment, amount=amount))
         else:
             self.record(events.VoidInvoicePaid(**self._ids, payment=payment, amount=amount))
             self.owe_refund(amount, payment, "paid after the order was cancelled")
@@ -137,7 +152,12 @@ class Invoice(RefundableInvoice):
         if shipping_withheld:
             self.withhold_shipping(shipping_withheld, reason)
         if left := self.paid - self.refund_owed - self.withheld:
+            self.credit_the_rest(left, reason)
             self.owe_refund(left, payment_of(OrderNumber(self.order)), reason)
+
+    @property
+    def _document(self) -> DocumentId:
+        return document_of(OrderNumber(self.order))
 
     def change_payer(self, payer: BuyerId) -> None:
         """Become the invoice of another buyer, who took over its order; do nothing if it is theirs."""
@@ -154,6 +174,9 @@ class Invoice(RefundableInvoice):
         self.number, self.order, self.payer = event.invoice, event.order, event.payer
         self.payment_method, self.currency = event.payment_method, event.total.currency
         self.discount, self.shipping, self.total = event.discount, event.shipping, event.total
+        if event.prices_include_tax is not None:
+            self.prices_include_tax = event.prices_include_tax
+            self.taxes = {str(tax.rate): tax.amount.minor for tax in event.taxes}
         plain = plain_totals(event.discount, [line.unit_price * line.quantity for line in event.lines])
         is_plain = plain == [line.total for line in event.lines]
         self.lines = [
@@ -165,6 +188,8 @@ class Invoice(RefundableInvoice):
                 currency=line.unit_price.currency,
                 unit_price_minor=line.unit_price.minor,
                 total_minor=None if is_plain else line.total.minor,
+                tax_minor=line.tax.minor if line.tax else None,
+                tax_rate_thousandths=int(line.tax_rate * THOUSANDTHS) if line.tax and line.tax_rate else None,
             )
             for line in event.lines
         ]
@@ -172,6 +197,7 @@ class Invoice(RefundableInvoice):
     @applies(events.InvoicePaid)
     def _paid(self, event: events.InvoicePaid) -> None:
         self.status, self.paid = InvoiceStatus.PAID, event.amount
+        self.documented = bool(event.document)
 
     @applies(events.InvoiceSettledWithoutPayment)
     def _settled_without_payment(self, event: events.InvoiceSettledWithoutPayment) -> None:

@@ -5,6 +5,7 @@ the smallest unit of the currency.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -16,6 +17,9 @@ from integration.domain.errors import Refused, Unacceptable
 from integration.domain.identifiers import Sku
 from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
+
+THOUSANDTHS = 1_000
+"""Rates are stored in thousandths of a percent."""
 
 
 class MoreThanIsLeft(Refused):
@@ -32,6 +36,7 @@ class InvoiceLine(Part):
     `total_minor` is empty if the total is the subtotal less a share of the invoice's discount, as it is in all rows of
     older code. `Invoice.line_totals` knows it.
     `units_refunded` counts the units that were refunded, `credited` their money and the line's part of other refunds.
+    `tax_minor` and `tax_rate_thousandths`, of a percent, are empty if there is no tax, or if the taxes are not known.
     `units_gone` counts the units that the order no longer has: they were cancelled, came back or were lost.
     """
 
@@ -45,6 +50,8 @@ class InvoiceLine(Part):
     credited_minor = MinorUnitsField(default=0, db_default=0)
     units_gone = models.IntegerField(default=0, db_default=0)
     total_minor = MinorUnitsField(null=True)
+    tax_minor = MinorUnitsField(null=True)
+    tax_rate_thousandths = models.IntegerField(null=True)
     unit_price, credited, total = money("unit_price_minor"), money("credited_minor"), money("total_minor")
 
     class Meta:
@@ -67,6 +74,16 @@ class InvoiceLine(Part):
     def subtotal(self) -> Money:
         """The price of the line before any discount."""
         return self.unit_price * self.quantity
+
+    @property
+    def tax(self) -> Money:
+        """The tax in what is due for the line; zero, too, if it is not known."""
+        return Money.of_minor(self.tax_minor or 0, self.currency)
+
+    @property
+    def tax_rate(self) -> Decimal:
+        """The rate of the tax in percent; zero, too, if it is not known."""
+        return Decimal(self.tax_rate_thousandths or 0) / THOUSANDTHS
 
 
 def credit_units(

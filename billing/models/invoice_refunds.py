@@ -4,25 +4,25 @@ Every refund is on the lines, so that refunding everything refunds what was paid
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import starmap
 
-from django.db import models
 from msgspec.structs import replace
 
 from billing import events
-from billing.events import CreditedLine
+from billing.events import CreditedLine, CreditNoteContent, InvoicedTax
+from billing.models.credit_notes import content_of, tax_between, taxes_of_shipping
+from billing.models.invoice_amounts import InvoiceAmounts
+from billing.models.invoice_amounts import InvoiceStatus as InvoiceStatus
 from billing.models.invoice_line import (
-    InvoiceLine,
     MoreThanIsLeft,
     credit_gone_units,
     credit_units,
     shipping_left,
     spread,
 )
-from billing.models.numbers import payment_of
-from integration.aggregates.aggregate import OfOneStory, applies
+from billing.models.numbers import credit_note_of, payment_of
+from integration.aggregates.aggregate import applies
 from integration.domain.identifiers import (
-    InvoiceNumber,
     OrderNumber,
     PaymentId,
     RefundId,
@@ -30,62 +30,16 @@ from integration.domain.identifiers import (
     sibling,
 )
 from integration.domain.money import Money
-from integration.domain.plain_prices import plain_totals
-from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
-class InvoiceStatus(models.TextChoices):
-    """The states of an invoice."""
+class RefundableInvoice(InvoiceAmounts):
+    """An invoice of which units and amounts can be refunded."""
 
-    OPEN = "open"
-    PAID = "paid"
-    REFUNDED = "refunded"
-    VOID = "void"
-
-
-class RefundableInvoice(OfOneStory):
-    """The amounts of an invoice, and all that is refunded of them.
-
-    Each amount is stored in minor units of `currency`:
-
-    * `shipping`: what is due for shipping, with its tax.
-    * `total`: what is due for the lines and for shipping, after `discount`.
-    * `paid`: what the payment brought, zero or `total`.
-    * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
-    * `granted`: the part of `refund_owed` by which the order owes less, although it is not cancelled: operators granted
-      it, or some units were cancelled, came back or were lost.
-    * `refunded`: the sum of the issued refunds.
-    * `withheld`: what the shop keeps of what returned units cost.
-    """
-
-    lines: "list[InvoiceLine]"
     last_owed: events.InvoiceRefundOwed
     """The refund that this object, since it was loaded, came to owe last."""
 
-    number = models.CharField(max_length=20, primary_key=True)
-    order = models.CharField(max_length=20, unique=True)
-    currency = CurrencyField()
-    discount_minor = MinorUnitsField()
-    shipping_minor = MinorUnitsField(default=0, db_default=0)
-    total_minor = MinorUnitsField()
-    paid_minor = MinorUnitsField(default=0)
-    granted_minor = MinorUnitsField(default=0)
-    refund_owed_minor = MinorUnitsField(default=0)
-    refunded_minor = MinorUnitsField(default=0)
-    withheld_minor = MinorUnitsField(default=0, db_default=0)
-    refund_count = models.PositiveSmallIntegerField(default=0)
-    causes = models.JSONField(null=True, editable=False)  # the identifiers of what reduced the invoice, if anything did
-    discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
-    paid = money("paid_minor")
-    granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
-    withheld = money("withheld_minor")
-
     class Meta:
         abstract = True
-
-    @property
-    def _ids(self) -> dict[str, Any]:
-        return {"invoice": InvoiceNumber(self.number), "order": OrderNumber(self.order)}
 
     def refund_in_part(self, amount: Money, reason: str) -> None:
         """Grant a refund of a part of what was paid, by an operator's decision and without a cancellation.
@@ -159,12 +113,14 @@ class RefundableInvoice(OfOneStory):
             shipping = shipping_left(self.lines, totals, left)
             surcharge = min(shipping_withheld or Money.zero(self.currency), shipping)
             amount, withheld = amount + shipping - surcharge, withheld + surcharge
+        note = self._credit_note(credited, amount, reason)
         if credited:
             self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
         reduced = events.InvoiceReduced(
             **self._ids, cause=cause, units=dict(gone), amount=amount, withheld=withheld, reason=reason
         )
         self.record(reduced)
+        self._owe(note)
         if amount:
             self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
         return amount
@@ -181,15 +137,54 @@ class RefundableInvoice(OfOneStory):
                 )
             )
 
-    def line_totals(self) -> dict[Sku, Money]:
-        """What is due for each line, by SKU. With `shipping` they add up to `total`."""
-        plain = plain_totals(self.discount, [line.subtotal for line in self.lines])
-        pairs = zip(self.lines, plain, strict=True)
-        return {Sku(line.sku): total if line.total_minor is None else line.total for line, total in pairs}
+    def credit_the_rest(self, amount: Money, reason: str) -> None:
+        """Owe a credit note of all that is left, because the order was cancelled."""
+        totals, left = self.line_totals(), amount
+        credited = []
+        for line in self.lines:
+            rest = min(totals[Sku(line.sku)] - line.credited, left)
+            if rest:
+                credited.append(CreditedLine(Sku(line.sku), line.quantity - line.units_refunded, rest))
+                left -= rest
+        self._owe(self._credit_note(credited, amount, reason))
+
+    def note_the_difference(self) -> None:
+        """Owe the credit note of what code that knew no credit notes reduced, without its lines."""
+        amount = self.refund_owed - self.noted
+        if self.documented and amount:
+            taxes = [
+                (tax.rate, tax_between(tax.amount, self.total, self.noted, amount))
+                for tax in self.taxes_by_rate() or ()
+            ]
+            content = CreditNoteContent((), Money.zero(self.currency), tuple(starmap(InvoicedTax, taxes)), "")
+            self._owe(self._note(amount, content))
+
+    def _credit_note(
+        self, credited: Sequence[CreditedLine], amount: Money, reason: str
+    ) -> events.InvoiceCreditNoteOwed | None:
+        """The credit note of a reduction; None if nothing is reduced, or the invoice is of the older series."""
+        if not (self.documented and amount):
+            return None
+        totals, known = self.line_totals(), self.taxes_by_rate()
+        before = self.shipping - shipping_left(self.lines, totals, self.paid - self.refund_owed)
+        shipping = (self.shipping, before, amount - Money.sum((line.amount for line in credited), self.currency))
+        taxes = None if known is None else taxes_of_shipping(self.lines, known)
+        content = content_of(self.lines, totals, credited, shipping, taxes, reason)
+        return self._note(amount, content)
+
+    def _note(self, amount: Money, content: CreditNoteContent) -> events.InvoiceCreditNoteOwed:
+        document = credit_note_of(OrderNumber(self.order), self.note_count + 1)
+        return events.InvoiceCreditNoteOwed(**self._ids, document=document, amount=amount, content=content)
+
+    def _owe(self, note: events.InvoiceCreditNoteOwed | None) -> None:
+        if note:
+            self.record(note)
 
     def _grant(self, credited: Sequence[CreditedLine], amount: Money, reason: str) -> None:
+        note = self._credit_note(credited, amount, reason)
         self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
         self.record(events.InvoiceRefundGranted(**self._ids, amount=amount, reason=reason))
+        self._owe(note)
         self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
 
     def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
@@ -204,7 +199,23 @@ class RefundableInvoice(OfOneStory):
         """Record an issued refund; once all that was paid is refunded, the invoice becomes `refunded`."""
         if self.accepts("record_refund"):
             self.record(
-                events.InvoiceRefunded(**self._ids, refund=refund, amount=amount, refunded=self.refunded + amount)
+                events.InvoiceRefunded(
+                    **self._ids,
+                    refund=refund,
+                    amount=amount,
+                    refunded=self.refunded + amount,
+                    sequence=self.version + 1,
+                )
+            )
+
+    def take_back_refund(self, refund: RefundId, amount: Money) -> None:
+        """Record that an issued refund failed: its money is with us again, and still owed."""
+        if self.accepts("take_back_refund"):
+            left = self.refunded - amount
+            self.record(
+                events.InvoiceRefundFailed(
+                    **self._ids, refund=refund, amount=amount, refunded=left, sequence=self.version + 1
+                )
             )
 
     def _require_left(self, amount: Money) -> None:
@@ -233,6 +244,11 @@ class RefundableInvoice(OfOneStory):
                 line.units_gone = min(line.units_gone + units, line.quantity)
                 self.touch(line)
 
+    @applies(events.InvoiceCreditNoteOwed)
+    def _credit_note_owed(self, event: events.InvoiceCreditNoteOwed) -> None:
+        self.noted += event.amount
+        self.note_count += 1
+
     @applies(events.InvoiceRefundOwed)
     def _refund_owed(self, event: events.InvoiceRefundOwed) -> None:
         self.refund_owed += event.amount
@@ -243,3 +259,9 @@ class RefundableInvoice(OfOneStory):
         self.refunded = event.refunded
         if self.status == InvoiceStatus.PAID and self.refunded == self.paid:
             self.status = InvoiceStatus.REFUNDED
+
+    @applies(events.InvoiceRefundFailed)
+    def _refund_failed(self, event: events.InvoiceRefundFailed) -> None:
+        self.refunded = event.refunded
+        if self.status == InvoiceStatus.REFUNDED:
+            self.status = InvoiceStatus.PAID

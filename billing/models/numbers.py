@@ -1,6 +1,6 @@
-"""The numbers of an order's invoice and payment, made from the order's."""
+"""The identifiers of an order's invoice, payment and documents, made from the order's."""
 
-from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, sibling
+from integration.domain.identifiers import DocumentId, InvoiceNumber, OrderNumber, PaymentId, sibling
 
 
 def invoice_of(order: OrderNumber) -> InvoiceNumber:
@@ -11,3 +11,13 @@ def invoice_of(order: OrderNumber) -> InvoiceNumber:
 def payment_of(order: OrderNumber) -> PaymentId:
     """The identifier of an order's one payment."""
     return PaymentId(sibling("P", order, 1))
+
+
+def document_of(order: OrderNumber) -> DocumentId:
+    """The identifier of the document that is an order's one invoice."""
+    return DocumentId(sibling("D", order))
+
+
+def credit_note_of(order: OrderNumber, ordinal: int) -> DocumentId:
+    """The identifier of an order's n-th credit note, from 1."""
+    return DocumentId(sibling("N", order, ordinal))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from billing import commands, events
-from billing.events import InvoicedLine
+from billing.events import InvoicedLine, InvoicedTax
 from billing.models import Payment, Refund
 from integration import contracts
 from integration.domain.identifiers import PaymentId, RefundId
@@ -27,6 +27,11 @@ def request_refund(event: events.InvoiceRefundOwed) -> None:
 @whenever(events.RefundIssued)
 def record_refund(event: events.RefundIssued) -> None:
     commands.record_refund(event.invoice, event.refund, event.amount)
+
+
+@whenever(events.RefundFailed)
+def take_back_refund(event: events.RefundFailed) -> None:
+    commands.take_back_refund(event.invoice, event.refund, event.amount, event.reason, was_issued=event.was_issued)
 
 
 # --- Contracts that billing publishes ---
@@ -61,9 +66,31 @@ def publish_refund_requested(event: events.RefundRequested) -> None:
 def publish_refund_issued(event: events.InvoiceRefunded) -> None:
     publish(
         contracts.billing.RefundIssued(
-            order=event.order, refund=event.refund, amount=event.amount, refunded=event.refunded
+            order=event.order,
+            refund=event.refund,
+            amount=event.amount,
+            refunded=event.refunded,
+            sequence=event.sequence,
         )
     )
+
+
+@whenever(events.InvoiceRefundFailed)
+def publish_refund_failed(event: events.InvoiceRefundFailed) -> None:
+    publish(
+        contracts.billing.RefundFailed(
+            order=event.order,
+            refund=event.refund,
+            amount=event.amount,
+            refunded=event.refunded,
+            sequence=event.sequence,
+        )
+    )
+
+
+@whenever(events.RefundRetried)
+def publish_refund_requested_again(event: events.RefundRetried) -> None:
+    publish(contracts.billing.RefundRequested(order=event.order, refund=event.refund, amount=event.amount))
 
 
 # --- Reactions to the contracts of other contexts ---
@@ -85,10 +112,15 @@ def issue_invoice(event: contracts.ordering.OrderPlaced) -> None:
         event.order,
         payer=event.buyer,
         payment_method=event.payment_method,
-        lines=[InvoicedLine(line.sku, line.name, line.quantity, line.unit_price, line.total) for line in event.lines],
+        lines=[
+            InvoicedLine(line.sku, line.name, line.quantity, line.unit_price, line.total, line.tax, line.tax_rate)
+            for line in event.lines
+        ],
         discount=event.discount,
         shipping=event.shipping.total if event.shipping else Money.zero(event.total.currency),
         total=event.total,
+        taxes=[InvoicedTax(tax.rate, tax.amount) for tax in event.taxes or ()],
+        prices_include_tax=None if event.taxes is None else event.prices_include_tax,
     )
 
 

@@ -7,7 +7,10 @@ from integration.invariants import Check, always
 
 @always("money.captured_less_refunded_is_what_orders_owe")
 def captured_less_refunded_is_what_orders_owe() -> Check:
-    """At rest, captured less refunded is what the order owes: its total less granted refunds, or what is withheld."""
+    """At rest, captured less what is refunded, or is still to be, is what the order owes.
+
+    It owes its total less all reductions, or what is withheld. Money of a pending or failed refund is still with us.
+    """
     owed = f"""
         CASE WHEN o.status IN {CONFIRMED}
              THEN o.total_minor - coalesce(i.granted_minor, 0)
@@ -23,7 +26,7 @@ def captured_less_refunded_is_what_orders_owe() -> Check:
               || coalesce(i.refunded_minor, 0) || ', owes ' || {owed}
         """,
         never={
-            "captured less refunded is not what it owes": f"coalesce(i.paid_minor - i.refunded_minor, 0) <> {owed}",
+            "captured less refunded is not what it owes": f"coalesce(i.paid_minor - i.refund_owed_minor, 0) <> {owed}",
             "the invoice is missing": "i.number IS NULL",
             "the invoice has another total": "coalesce(i.total_minor <> o.total_minor, FALSE)",
             "the invoice has another amount paid": "coalesce(i.paid_minor, 0) <> o.paid_minor",

@@ -12,7 +12,7 @@ MOVES_NO_ORDER = (
     *("ordering.notify-buyer-of-refused-cancellation", "ordering.notify-buyer-of-cancelled-lines"),
     *("ordering.notify-buyer-of-failed-delivery", "ordering.notify-buyer-of-loss"),
     *("ordering.notify-buyer-of-replacement", "ordering.note-late-scan", "fulfillment.cancel-label"),
-    *("billing.forget-payment-method", "fulfillment.forget-recipient"),
+    *("billing.forget-payment-method", "billing.record-payer", "fulfillment.forget-recipient"),
     *("ordering.notify-buyer-of-approved-return", "ordering.notify-buyer-of-refused-return"),
     *("ordering.notify-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
 )

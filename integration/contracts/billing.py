@@ -87,12 +87,27 @@ upcast(RefundRequested, from_version=1)(_same_fields)
 
 @contract("billing.refund-issued")
 class RefundIssued(IntegrationEvent, kw_only=True):
-    """A refund was issued for the order: `amount` this time, `refunded` in total so far."""
+    """A refund was issued for the order: `amount` this time, `refunded` in total so far.
+
+    The highest `sequence` of an order has the total of now. Older code published none: then the highest total counts.
+    """
 
     order: OrderNumber
     refund: RefundId
     amount: Money
     refunded: Money
+    sequence: int = 0
+
+
+@contract("billing.refund-failed")
+class RefundFailed(IntegrationEvent, kw_only=True):
+    """A refund that was issued failed later: `refunded` is the total that is refunded now; `sequence` as there."""
+
+    order: OrderNumber
+    refund: RefundId
+    amount: Money
+    refunded: Money
+    sequence: int
 
 
 @contract("billing.return-settled")
@@ -103,3 +118,27 @@ class ReturnSettled(IntegrationEvent, kw_only=True):
     return_: ReturnId
     receipt: ReceiptId
     amount: Money
+
+
+@contract("billing.dispute-opened")
+class DisputeOpened(IntegrationEvent, kw_only=True):
+    """The buyer asked their bank for the money of a payment; `kind` is `chargeback` or `inquiry`."""
+
+    order: OrderNumber
+    dispute: str
+    payment: PaymentId
+    amount: Money
+    kind: str
+
+
+@contract("billing.dispute-closed")
+class DisputeClosed(IntegrationEvent, kw_only=True):
+    """The bank decided about a dispute. It may arrive before its DisputeOpened.
+
+    `amount` is what was disputed if we won, and what the buyer keeps if we lost.
+    """
+
+    order: OrderNumber
+    dispute: str
+    amount: Money
+    is_won: bool

@@ -60,6 +60,13 @@ class OrderedShipping(Struct, frozen=True):
     total: Money
 
 
+class OrderedTax(Struct, frozen=True):
+    """The tax of an order at one rate, in percent."""
+
+    rate: Decimal
+    amount: Money
+
+
 class GivenDiscount(Struct, frozen=True):
     """A discount of an order by its code and the name that buyers read."""
 
@@ -88,7 +95,8 @@ class ProductListed(IntegrationEvent, kw_only=True):
 class OrderPlaced(IntegrationEvent, kw_only=True):
     """A buyer placed an order at these prices and chose a payment method.
 
-    The totals of the lines and of shipping add up to `total`.
+    The totals of the lines and of shipping add up to `total`. `taxes` has the tax of lines and shipping by rate; it is
+    None if older code published the order.
     """
 
     order: OrderNumber
@@ -101,6 +109,7 @@ class OrderPlaced(IntegrationEvent, kw_only=True):
     tax: Money
     prices_include_tax: bool
     total: Money
+    taxes: tuple[OrderedTax, ...] | None = None
 
 
 @upcast(OrderPlaced, from_version=1)
@@ -134,7 +143,7 @@ class OpenHold(Struct, frozen=True):
 class ShippingRequested(IntegrationEvent, kw_only=True, omit_defaults=True):
     """A confirmed order is to be shipped. While one of its `holds` is open, nothing of it may be dispatched.
 
-    This is the only contract that carries an address; fulfillment consumes it. Code that knows only version 1 would
+    Only this contract and `PayerNamed` carry an address; fulfillment consumes it. Code that knows only version 1 would
     ignore the holds.
     """
 
@@ -147,6 +156,17 @@ class ShippingRequested(IntegrationEvent, kw_only=True, omit_defaults=True):
 @upcast(ShippingRequested, from_version=1)
 def without_holds(data: dict[str, Any]) -> dict[str, Any]:
     return data
+
+
+@contract("ordering.payer-named")
+class PayerNamed(IntegrationEvent, kw_only=True):
+    """Who pays for a confirmed order. Billing consumes it, because an invoice must name the customer.
+
+    Source: Directive 2006/112/EC, article 226 (5). Besides `ShippingRequested` no other contract carries an address.
+    """
+
+    order: OrderNumber
+    payer: PersonalAddress
 
 
 @contract("ordering.order-cancellation-requested")

@@ -36,6 +36,8 @@ WithdrawalId = NewType("WithdrawalId", str)
 """Such as `W-1001-1`, the first withdrawal from order `R-1001`."""
 CartId = NewType("CartId", str)
 """A random UUID as text, so that nobody can guess another's cart."""
+DocumentId = NewType("DocumentId", str)
+"""Such as `D-1001`, the invoice as a document, or `N-1001-1`, its first credit note."""
 CancellationId = NewType("CancellationId", str)
 """Such as `C-1001-1`, the first cancellation of lines of order `R-1001`."""
 HoldId = NewType("HoldId", str)

@@ -25,6 +25,7 @@ from ordering.commands.carts import (
     set_item,
     set_shipping_option,
 )
+from ordering.commands.disputes import hold_disputed_order, settle_dispute
 from ordering.commands.emails import EmailBatch, NoteSent, acknowledge_withdrawal, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
 from ordering.commands.guests import (
@@ -51,6 +52,7 @@ from ordering.commands.orders import (
     mark_arranged,
     mark_delivered,
     mark_shipped,
+    named_payer,
     record_refund,
     reject_cancellation,
     shipping_request,
@@ -132,6 +134,7 @@ __all__ = [
     "expire_order",
     "forget_guest",
     "grant_discount",
+    "hold_disputed_order",
     "hold_order",
     "lift_hold",
     "link_batch",
@@ -146,6 +149,7 @@ __all__ = [
     "mark_returned",
     "mark_shipped",
     "name_voucher",
+    "named_payer",
     "note_overdue_refund",
     "note_return",
     "note_scanned_late",
@@ -166,6 +170,7 @@ __all__ = [
     "set_address",
     "set_item",
     "set_shipping_option",
+    "settle_dispute",
     "settle_hold",
     "settle_lines_cancellation",
     "shipping_request",

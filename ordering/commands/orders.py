@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import PaymentRequested
-from integration.contracts.ordering import LineToShip, OpenHold, ShippingRequested
+from integration.contracts.ordering import LineToShip, OpenHold, PayerNamed, ShippingRequested
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, HoldId, OrderNumber, PaymentId, ShipmentId, Sku
 from integration.domain.money import Money
@@ -64,7 +64,7 @@ def confirm_free_order(number: OrderNumber) -> None:
 
 
 def shipping_request(number: OrderNumber) -> ShippingRequested:
-    """The contract that asks fulfillment to ship an order. Only here does an address leave ordering."""
+    """The contract that asks fulfillment to ship an order. Only it and `named_payer` let an address leave ordering."""
     with unit_of_work() as work:
         order = work.get(Order, number)
     return ShippingRequested(
@@ -73,6 +73,13 @@ def shipping_request(number: OrderNumber) -> ShippingRequested:
         lines=tuple(LineToShip(Sku(line.sku), line.name, line.quantity) for line in order.lines),
         holds=tuple(OpenHold(HoldId(hold["id"]), hold["reason"]) for hold in order.open_holds),
     )
+
+
+def named_payer(number: OrderNumber) -> PayerNamed:
+    """The contract that names who pays for an order. The address of the invoice is that of the order."""
+    with unit_of_work() as work:
+        order = work.get(Order, number)
+    return PayerNamed(order=number, payer=Address(**order.shipping_address))
 
 
 def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
@@ -163,7 +170,7 @@ def mark_delivered(number: OrderNumber, shipment: ShipmentId, sequence: int = 0)
         work.get(Order, number).mark_delivered(shipment, sequence)
 
 
-def record_refund(number: OrderNumber, refunded: Money) -> None:
-    """Record the total refunded so far; a total that is not higher than the recorded one is ignored."""
+def record_refund(number: OrderNumber, refunded: Money, sequence: int = 0) -> None:
+    """Record the total refunded so far, unless a later one is recorded; `sequence` as in `Order.record_refund`."""
     with unit_of_work() as work:
-        work.get(Order, number).record_refund(refunded)
+        work.get(Order, number).record_refund(refunded, sequence)

@@ -51,9 +51,9 @@ class OrderLinesCancellationRefused(DomainEvent, kw_only=True):
 
 @domain_event("ordering.order_held", says="hold {hold} was placed on order {order} ({reason})")
 class OrderHeld(DomainEvent, kw_only=True):
-    """An operator placed a hold on the order; `is_asked` if fulfillment is asked at once, because it may ship already.
+    """A hold was placed on the order; `is_asked` if fulfillment is asked at once, because it may ship already.
 
-    Otherwise the request to ship carries the hold.
+    Otherwise the request to ship carries the hold. `dispute` is the dispute because of which it was placed, if any.
     """
 
     order: OrderNumber
@@ -61,6 +61,7 @@ class OrderHeld(DomainEvent, kw_only=True):
     reason: str
     note: PersonalText
     is_asked: bool
+    dispute: str = ""
 
 
 @domain_event("ordering.order_hold_active", says="hold {hold} of order {order} is active: nothing of it leaves")

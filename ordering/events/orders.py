@@ -162,13 +162,15 @@ class OrderRefunded(DomainEvent, kw_only=True):
     """Money was refunded to the buyer; `refunded` is the total so far.
 
     `spend` is by how much it lowers the buyer's lifetime spend: nothing once the order is cancelled. Older code
-    recorded neither buyer nor spend, and refunds did not lower the spend.
+    recorded neither buyer nor spend, and refunds did not lower the spend. If a refund failed after it was issued,
+    `refunded` is lower than before, and `spend` negative. `sequence` is billing's.
     """
 
     order: OrderNumber
     refunded: Money
     buyer: BuyerId | None = None
     spend: Money | None = None
+    sequence: int = 0
 
 
 @domain_event("ordering.order_claimed", says="order {order} of a guest became that of buyer {buyer} ({spend})")

@@ -51,6 +51,7 @@ class Order(OrderPrices, OrderWithReturns):
     currency = CurrencyField()
     paid_minor = MinorUnitsField(default=0)
     refunded_minor = MinorUnitsField(default=0)
+    refund_sequence = models.IntegerField(default=0, db_default=0, editable=False)  # the one that `refunded` has
     paid, refunded = money("paid_minor"), money("refunded_minor")
     spend_refunded_minor = MinorUnitsField(default=0, db_default=0)
     spend_refunded = money("spend_refunded_minor")  # the part of `refunded` that lowered the buyer's lifetime spend
@@ -183,16 +184,20 @@ class Order(OrderPrices, OrderWithReturns):
         if self.accepts("reject_cancellation") and self.cancellation_requested:
             self.record(events.OrderCancellationRefused(order=self._number))
 
-    def record_refund(self, refunded: Money) -> None:
-        """Record that `refunded` is the total refunded so far.
+    def record_refund(self, refunded: Money, sequence: int = 0) -> None:
+        """Record that `refunded` is the total refunded so far; it is lower than before if a refund has failed.
 
-        Totals may arrive in any order: one that is not higher is ignored. Raises `NotYet` before the payment.
+        Totals may arrive in any order: the one with the highest `sequence` counts. Without one, as from older code,
+        one that is not higher is ignored. Raises `NotYet` before the payment.
         """
-        if self.accepts("record_refund") and refunded > self.refunded:
+        is_news = sequence > self.refund_sequence if sequence else refunded > self.refunded
+        if self.accepts("record_refund") and is_news:
             self.require(refunded <= self.paid, NotYet("the refund arrived before its payment"))
             order, buyer, counts = self._number, BuyerId(self.buyer_id), self.status in CONFIRMED_STATES
             spend = refunded - self.refunded if counts else Money.zero(self.currency)
-            self.record(events.OrderRefunded(order=order, refunded=refunded, buyer=buyer, spend=spend))
+            self.record(
+                events.OrderRefunded(order=order, refunded=refunded, buyer=buyer, spend=spend, sequence=sequence)
+            )
 
     def claim(self, buyer: BuyerId) -> None:
         """Become the order of a buyer, who was a guest when they placed it; raises `AlreadyClaimed`."""
@@ -258,7 +263,7 @@ class Order(OrderPrices, OrderWithReturns):
 
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:
-        self.refunded = event.refunded
+        self.refunded, self.refund_sequence = event.refunded, max(event.sequence, self.refund_sequence)
         self.spend_refunded += event.spend or Money.zero(self.currency)
 
     @applies(events.OrderClaimed)

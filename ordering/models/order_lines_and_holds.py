@@ -22,6 +22,9 @@ from ordering.models.order_states import (
     CONFIRMED,
     CONFIRMED_STATES,
     DELIVERED,
+    PARTIALLY_SHIPPED,
+    PAYMENT_PENDING,
+    PENDING,
     SHIPPED,
     CancellationReason,
     CancellationUnderWay,
@@ -154,14 +157,46 @@ class OrderWithRequests(OrderInShipments):
         is_with_buyer = any(line.shipped > line.returned + line.lost for line in self.lines)
         return "cancel_rest_of_delivered" if is_with_buyer else "cancel_rest_of_returned"
 
-    def hold(self, reason: HoldReason, note: str = "") -> None:
-        """Request that nothing is dispatched; raises `NotAllowed` once all is shipped or cancelled."""
+    def hold(self, reason: HoldReason, note: str = "", dispute: str = "") -> None:
+        """Request that nothing is dispatched, perhaps because of a dispute.
+
+        Raises:
+            NotAllowed: all is shipped or cancelled.
+        """
         if self.accepts("hold"):
             hold = HoldId(sibling("H", self._number, len(self.order_holds or ()) + 1))
             is_asked = self.status in CONFIRMED_STATES
             self.record(
-                events.OrderHeld(order=self._number, hold=hold, reason=reason.value, note=note, is_asked=is_asked)
+                events.OrderHeld(
+                    order=self._number, hold=hold, reason=reason.value, note=note, is_asked=is_asked, dispute=dispute
+                )
             )
+
+    def hold_for_dispute(self, dispute: str) -> None:
+        """Request a hold until a dispute ends; do nothing if it has one, if it has ended, or if nothing is left."""
+        if self._can_be_held and self._hold_of(dispute) is None:
+            self.hold(HoldReason.OTHER, f"dispute {dispute}", dispute)
+
+    def end_dispute(self, dispute: str) -> None:
+        """End the hold of a dispute that was won. If it has none yet, one that has ended remembers the dispute."""
+        self.hold_for_dispute(dispute)
+        hold = self._hold_of(dispute)
+        if hold and (self.order_holds or {})[hold]["status"] in OPEN_HOLDS:
+            self.lift_hold(hold)
+
+    def units_to_cancel(self) -> list[tuple[Sku, int]]:
+        """The units of which nothing has left and no cancellation is requested."""
+        asked = requested_units(self.line_cancellations)
+        left = [(Sku(line.sku), line.open - asked.get(Sku(line.sku), 0)) for line in self.lines]
+        return [(sku, quantity) for sku, quantity in left if quantity]
+
+    @property
+    def _can_be_held(self) -> bool:
+        return self.status in (PENDING, PAYMENT_PENDING, CONFIRMED, PARTIALLY_SHIPPED)
+
+    def _hold_of(self, dispute: str) -> HoldId | None:
+        holds = (self.order_holds or {}).items()
+        return next((HoldId(id) for id, hold in holds if hold.get("dispute") == dispute), None)
 
     def lift_hold(self, hold: HoldId) -> None:
         """End a hold; do nothing if it was lifted before.
@@ -206,7 +241,8 @@ class OrderWithRequests(OrderInShipments):
 
     @applies(events.OrderHeld)
     def _held(self, event: events.OrderHeld) -> None:
-        self.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason)
+        about = {"dispute": event.dispute} if event.dispute else {}
+        self.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason, **about)
 
     @applies(events.OrderHoldActive)
     def _hold_active(self, event: events.OrderHoldActive) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from django.db import DatabaseError
 
 from integration import contracts
-from integration.contracts.ordering import GivenDiscount, OrderedLine, OrderedShipping
+from integration.contracts.ordering import GivenDiscount, OrderedLine, OrderedShipping, OrderedTax
 from integration.domain.identifiers import OrderNumber
 from integration.messaging.publish import publish
 from integration.policies import every, whenever
@@ -48,6 +48,7 @@ def publish_order_placed(event: events.OrderPlaced) -> None:
             tax=event.tax,
             prices_include_tax=event.prices_include_tax,
             total=event.total,
+            taxes=tuple(OrderedTax(tax.rate, tax.amount) for tax in event.taxes),
         )
     )
 
@@ -60,6 +61,11 @@ def publish_order_confirmed(event: events.OrderConfirmed) -> None:
 @whenever(events.OrderConfirmed)
 def publish_shipping_requested(event: events.OrderConfirmed) -> None:
     publish(commands.shipping_request(event.order))
+
+
+@whenever(events.OrderConfirmed)
+def publish_payer_named(event: events.OrderConfirmed) -> None:
+    publish(commands.named_payer(event.order))
 
 
 @whenever(events.OrderCancellationRequested)
@@ -139,7 +145,12 @@ def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
 
 @whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders_and_buyers)
 def record_refund(event: contracts.billing.RefundIssued) -> None:
-    commands.record_refund(event.order, event.refunded)
+    commands.record_refund(event.order, event.refunded, event.sequence)
+
+
+@whenever(contracts.billing.RefundFailed, name="ordering.note-failed-refund", prepare=lock_orders_and_buyers)
+def record_failed_refund(event: contracts.billing.RefundFailed) -> None:
+    commands.record_refund(event.order, event.refunded, event.sequence)
 
 
 @whenever(contracts.fulfillment.ShipmentArranged, name="ordering.note-shipment", prepare=lock_orders)

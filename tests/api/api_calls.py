@@ -153,6 +153,8 @@ def examples(system: System) -> dict[str, Call]:
             f"invoices/I{number[1:]}/refunds",
             {"amount": {"amount": "1.00", "currency": "USD"}, "reason": "scratched"},
         ),
+        "GET disputes": Call("GET", "disputes?status=opened"),
+        "GET disputes/<slug:id>/evidence": Call("GET", "disputes/dp_1/evidence"),
         "GET refunds/<number:id>": Call("GET", f"refunds/F{number[1:]}-1"),
         "GET payments/<number:id>": Call("GET", f"payments/P{number[1:]}-1"),
         "GET shipments": Call("GET", f"shipments?status=arranged&order={number}"),

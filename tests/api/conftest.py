@@ -18,6 +18,9 @@ from django.http import HttpResponse
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
+from billing.commands import note_dispute
+from billing.gateways import Disputed
+from billing.models import Payment
 from fulfillment.commands import dispatch_shipment, request_return, shipment_of
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain.address import Address
@@ -126,7 +129,7 @@ def system(
 ) -> System:
     """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters.
 
-    Another buyer has an order that was shipped, and wants to return a part of it.
+    Another buyer has an order that was shipped, wants to return a part of it, and asked their bank about it.
     A guest has ordered, too. There are two open carts: the buyer's, and a guest's.
     """
     quarantine_stock(Sku("LAMP"), 1, "box damaged")
@@ -135,6 +138,8 @@ def system(
     returned = placed({"LAMP": 1}, buyer="B-1")
     drain()
     dispatch_shipment(shipment_of(returned), "DHL", "JD1")
+    payment = Payment.objects.get(order=returned)
+    note_dispute(Disputed("dp_1", payment.reference, payment.amount, "inquiry", "warning"))
     requested = request_return(returned, [(Sku("LAMP"), 1, ReturnReason.DAMAGED)])
     cart, guests_cart = _filled(commands.buyer_of_user(buyer.user.pk)), _filled(None)
     ordered = commands.check_out(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from api_calls import System, errors_of, kind_of
 
+from billing.commands import number_documents
 from billing.models import Invoice, Refund
+from config.books import Seller
 
 BASE = "/api/v1"
 
@@ -33,7 +35,8 @@ def test_an_invoice_has_these_fields(buyer: Any, operator: Any, system: System) 
     assert invoice["total"] == invoice["paid"] == {"amount": str(total.amount), "currency": total.currency}
     assert sum(Decimal(line["total"]["amount"]) for line in invoice["lines"]) == total.amount
     assert set(invoice["lines"][0]) == {
-        *("sku", "name", "quantity", "unit_price", "subtotal", "total", "units_refunded", "credited")
+        *("sku", "name", "quantity", "unit_price", "subtotal", "tax", "tax_rate", "total", "units_refunded"),
+        "credited",
     }
     assert "pm_card" not in str(invoice)
     assert operator.get(f"{BASE}/invoices/{number_of(system)}").json() == invoice
@@ -73,6 +76,33 @@ def test_an_invoice_is_a_page_for_those_who_prefer_html(buyer: Any, system: Syst
         page = response.content.decode()
         assert f"Invoice {number_of(system)}" in page
         assert str(invoice_of(system).total) in page
+
+
+def test_an_invoice_shows_the_seller_its_numbers_and_its_credit_notes(
+    buyer: Any, operator: Any, system: System, settings: Any
+) -> None:
+    settings.SELLER = Seller("Mugs & Co", ["1 Kiln Road", "Stoke"], "GB123")
+    path = f"{BASE}/invoices/{number_of(system)}"
+    before = buyer.get(path).json()
+    body = {"lines": [{"sku": before["lines"][0]["sku"], "quantity": 1}], "reason": "broken"}
+    assert operator.post(f"{path}/refunds", body).status_code == 202
+    number_documents()
+
+    shown = buyer.get(path).json()
+
+    assert before["document_number"] is None
+    assert shown["document_number"].startswith("INV-0")
+    assert shown["seller"] == {"name": "Mugs & Co", "address": ["1 Kiln Road", "Stoke"], "vat_id": "GB123"}
+    assert len(shown["payer"]) == 4
+    assert shown["payer"][0] in buyer.get(path, headers={"Accept": "text/html"}).content.decode()
+    assert (shown["prices_include_tax"], shown["taxes"], shown["issued_at"] is None) == (False, [], False)
+    (note,) = shown["credit_notes"]
+    assert (note["number"][:4], note["reason"], note["amount"]) == ("CN-0", "broken", shown["credited"])
+    assert [(line["sku"], line["quantity"]) for line in note["lines"]] == [(body["lines"][0]["sku"], 1)]  # type: ignore[index]
+    page = buyer.get(path, headers={"Accept": "text/html"}).content.decode()
+    for text in ("Mugs &amp; Co", "VAT GB123", shown["document_number"], note["number"], "Stoke"):
+        assert text in page
+    assert "http" not in page
 
 
 def test_the_page_of_an_invoice_escapes_what_others_wrote(buyer: Any, operator: Any, system: System) -> None:

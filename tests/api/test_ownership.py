@@ -70,6 +70,8 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET invoices/<number:number>":           ("billing",      Statuses(401, 404, 404, 200, 200)),
     "POST invoices/<number:number>/refunds":  ("billing",      Statuses(401, 403, 403, 403, 202)),
     "GET refunds/<number:id>":                ("billing",      Statuses(401, 403, 403, 403, 200)),
+    "GET disputes":                           ("billing",      Statuses(401, 403, 403, 403, 200)),
+    "GET disputes/<slug:id>/evidence":         ("billing",      Statuses(401, 403, 403, 403, 200)),
     "GET payments/<number:id>":               ("billing",      Statuses(401, 403, 403, 403, 200)),
     "GET shipments":                          ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),

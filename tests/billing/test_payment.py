@@ -1,4 +1,4 @@
-"""The state tables of payments and refunds: the provider decides, and each ends once."""
+"""The state table of payments: the provider decides, and each ends once."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import events
-from billing.models import PAYMENT_LIFE, REFUND_LIFE, Invoice, Payment, Refund
+from billing.models import PAYMENT_LIFE, Invoice, Payment
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.identifiers import (
     BuyerId,
@@ -57,13 +57,6 @@ IN_STATE: dict[str, Callable[[], Payment]] = {
     "failed": _after("fail"),
     "abandoned": _after("abandon"),
 }
-
-
-def _refund(issued: bool = False) -> Refund:
-    refund = Refund.request(REFUND, INVOICE, PAYMENT, ORDER, TOTAL, "by_buyer")
-    if issued:
-        refund.settle("re_1")
-    return refund
 
 
 # --- Payment ---
@@ -119,27 +112,3 @@ def test_a_payment_that_succeeds_after_it_was_abandoned_stores_the_first_referen
     payment.succeed("ch_3")
 
     assert (payment.status, payment.reference) == ("succeeded", "ch_2")
-
-
-# --- Refund ---
-
-
-@pytest.mark.parametrize("issued", [False, True])
-def test_a_refund_does_what_its_table_says(issued: bool, judge_by_table: Judge) -> None:
-    refund = _refund(issued)
-    assert refund.status == REFUND_LIFE.states[issued]
-
-    judge_by_table(refund, "settle", lambda: refund.settle("re_1"))
-
-
-def test_the_refund_tests_cover_the_whole_state_table() -> None:
-    assert (REFUND_LIFE.states, set(REFUND_LIFE.messages)) == (["requested", "issued"], {"settle"})
-
-
-def test_a_refund_is_issued_once() -> None:
-    refund = _refund(issued=True)
-
-    refund.settle("re_2")
-
-    assert (refund.reference, refund.amount, refund.reason) == ("re_1", TOTAL, "by_buyer")
-    assert refund.version == 2

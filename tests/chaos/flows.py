@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from unittest import mock
 
 from django.contrib.auth import get_user_model
@@ -22,11 +22,11 @@ from django.db.models import Min
 from rest_framework.test import APIClient
 
 from billing import commands as billing
-from billing.gateways import OutcomeUnknown
+from billing.gateways import Booked, Disputed, OutcomeUnknown, RefundFailed
 from billing.gateways.sandbox.adapter import SandboxProvider, adapter
 from billing.models import Payment, PaymentStatus, Refund, invoice_of
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, Sku
+from integration.domain.identifiers import OrderNumber, RefundId, Sku
 from integration.domain.money import Money
 from integration.gateways.posts import Post, Posted
 from integration.messaging import routines as routines_module
@@ -388,6 +388,33 @@ def _dispatch_a_mug_if_possible(world: World) -> None:
     assert world.dispatch(lines={"MUG": 1}).status_code in (200, 409)
 
 
+def _number(world: World) -> None:
+    billing.number_documents()
+
+
+def _fail_the_refund(world: World) -> None:
+    """The buyer's bank sends the money of the refund back, unless a run before the crash recorded it."""
+    refund = Refund.objects.get(order=world.order)
+    failed = RefundFailed(refund.reference or "re_lost", "lost_or_stolen_card")
+    if not refund.earlier_keys:
+        billing.settle_refund(RefundId(refund.id), Booked(refund.idempotency_key, failed, refund.amount))
+
+
+def _request_the_refund_again(world: World) -> None:
+    refund = Refund.objects.get(order=world.order)
+    if not refund.earlier_keys:
+        billing.retry_refund(RefundId(refund.id))
+
+
+def _dispute(status: Literal["needs_response", "won", "lost"]) -> Callable[[World], None]:
+    def report(world: World) -> None:
+        payment = Payment.objects.get(order=world.order)
+        about = (f"dp_{world.order}", payment.reference, payment.amount)
+        billing.note_dispute(Disputed(*about, "chargeback", status))
+
+    return report
+
+
 def _refund_lines(world: World) -> None:
     body = {"lines": [{"sku": "MUG", "quantity": 1}], "reason": "broken"}
     assert world.post(f"/invoices/I{world.order[1:]}/refunds", body, by="operator").status_code == 202
@@ -641,6 +668,37 @@ FLOWS = {
         "An operator refunds a unit of a line.",
         (*PAID, Step("refund lines", _refund_lines), settle("settle the refund")),
         frozenset({"confirmed partly_refunded"}),
+    ),
+    "number_documents": Flow(
+        "Money is refunded, and the invoice and its credit note get their numbers.",
+        (*PAID, Step("refund", _refund), settle(), Step("number documents", _number)),
+        frozenset({"confirmed partly_refunded"}),
+    ),
+    "refund_fails": Flow(
+        "The buyer's bank sends a refund back after it was issued, and an operator requests it again.",
+        (
+            *(*PAID, Step("refund", _refund), settle()),
+            *(Step("fail the refund", _fail_the_refund), settle("settle the failure")),
+            *(Step("request it again", _request_the_refund_again), settle("settle the second attempt")),
+        ),
+        frozenset({"confirmed partly_refunded"}),
+    ),
+    "win_a_dispute": Flow(
+        "The buyer disputes the payment, and an operator refunds a part; then we win, and the refund is issued.",
+        (
+            *(*PAID, Step("dispute", _dispute("needs_response")), settle("settle the dispute")),
+            *(Step("refund disputed money", _refund), settle("settle the blocked refund")),
+            *(Step("win the dispute", _dispute("won")), settle("settle the won dispute")),
+        ),
+        frozenset({"confirmed partly_refunded"}),
+    ),
+    "lose_a_dispute": Flow(
+        "The buyer disputes the payment, and we lose: what has not left is cancelled without a refund.",
+        (
+            *(*PAID, Step("dispute", _dispute("needs_response")), settle("settle the dispute")),
+            *(Step("lose the dispute", _dispute("lost")), settle("settle the lost dispute")),
+        ),
+        frozenset({"cancelled by_operator paid"}),
     ),
     "inspect_goods": Flow(
         "Goods go into quarantine, and leave it for sale and for good.",

@@ -22,6 +22,7 @@ from rest_framework.serializers import Serializer
 
 from billing import commands as billing
 from billing import events as payment_events
+from billing.commands import documents
 from billing.gateways import Booked, Refunded, signatures
 from billing.gateways.sandbox import courses
 from billing.gateways.stripe import requests as stripe_requests
@@ -96,6 +97,15 @@ def replaced(target: Any, name: str, by: Any) -> Patch:
 
 
 # --- What each bug does wrong ---
+
+
+def note_nothing(self: Invoice, *args: Any) -> None:
+    """Refund a part of an invoice, and write no credit note."""
+
+
+def skip_a_number(series: str) -> int:
+    """Go on after the number that a failed transaction took, as a sequence of the database would."""
+    return _last(series) + 1
 
 
 def decide_again(self: Shipment) -> None:
@@ -486,6 +496,7 @@ _arrange = Shipment.arrange
 _mark_shipped = Order.mark_shipped
 _get_many = UnitOfWork.get_many
 _write = UnitOfWork.write
+_last = documents._last
 _entry_of = uow.entry_of
 
 
@@ -564,6 +575,18 @@ BUGS = [
         "overdue refund is no task",
         replaced(Order, "note_overdue_refund", lambda self, moment: None),
         check=goods_checks.an_overdue_refund_is_a_task,
+    ),
+    Bug(
+        "reduction without a credit note",
+        replaced(Invoice, "_credit_note", note_nothing),
+        (FLOWS["refund_in_part"],),
+        True,
+    ),
+    Bug(
+        "number of a transaction that failed is lost",
+        replaced(documents, "_last", skip_a_number),
+        (FLOWS["number_documents"],),
+        True,
     ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),

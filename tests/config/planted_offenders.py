@@ -94,6 +94,23 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "more is refunded than owed": "UPDATE billing_invoiceline SET credited_minor = 1",
         "all units are refunded, and not all that was paid": "UPDATE billing_invoiceline SET units_refunded = quantity",
     },
+    "billing.document_numbers_have_no_gap": {
+        "a number is missing": "UPDATE billing_document SET position = position + 1000",
+        "a number is assigned twice": "UPDATE billing_document SET number = 'INV-1'",
+        "it has documents of two kinds": "UPDATE billing_document SET kind = 'invoice' WHERE number = 'CN-000001'",
+    },
+    "billing.confirmed_invoices_and_reductions_are_documented": {
+        "it is not one document": "UPDATE billing_invoice SET documented = FALSE",
+        "the document has another total": "UPDATE billing_document SET amount_minor = amount_minor + 1",
+        "credit notes are missing": "DELETE FROM billing_document WHERE kind = 'credit_note'",
+        "a reduction has no credit note": "UPDATE billing_invoice SET noted_minor = noted_minor + 1",
+        "a document is in another currency": "UPDATE billing_document SET currency = 'EUR'",
+    },
+    "billing.documents_get_their_numbers": {
+        "it waits for its number": "UPDATE billing_document SET created_at = '2020-01-01 00:00:00'",
+        "the status is not what happened": "UPDATE billing_document SET number = '' WHERE status = 'numbered'",
+        "its invoice has no number": "UPDATE billing_document SET number = '' WHERE kind = 'invoice'",
+    },
     "billing.a_payment_is_of_its_invoice": {
         "there is no such invoice": "UPDATE billing_payment SET invoice_id = 'I-0' WHERE status = 'failed'",
         "the orders differ": "UPDATE billing_payment SET \"order\" = 'R-0'",
@@ -111,6 +128,24 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "billing.a_payment_is_settled_once": {
         "succeeded more than once": happened_again("billing_history", "billing.payment_succeeded"),
         "the status is not what happened": "UPDATE billing_payment SET status = 'failed'",
+    },
+    "billing.withdrawn_is_its_disputes": {
+        "withdrawn is not its disputes": "UPDATE billing_invoice SET withdrawn_minor = withdrawn_minor + 1",
+        "disputed is not its open disputes": "UPDATE billing_invoice SET disputed_minor = disputed_minor + 1",
+        "a refund waits for no dispute": "UPDATE billing_refund SET status = 'blocked'",
+        "more refunds are settled than disputes took": "UPDATE billing_refund SET status = 'settled'",
+    },
+    "billing.a_dispute_takes_what_it_is_about": {
+        "there is no such payment": "UPDATE billing_dispute SET payment_id = 'P-0'",
+        "the orders differ": "UPDATE billing_dispute SET \"order\" = 'R-0'",
+        "the currencies differ": "UPDATE billing_dispute SET currency = 'EUR'",
+        "it is about more than was paid": "UPDATE billing_dispute SET amount_minor = amount_minor + 100000",
+        "it took something else": "UPDATE billing_dispute SET withdrawn_minor = 1",
+        "it was won, and took something": "UPDATE billing_dispute SET status = 'won'",
+    },
+    "billing.a_failed_refund_is_a_task": {
+        "it failed, and is nobody's task": "UPDATE billing_refund SET status = 'failed'",
+        "the status is not what happened": "UPDATE billing_refund SET failure = 'declined'",
     },
     "billing.a_refund_is_issued_once": {
         "issued more than once": happened_again("billing_history", "billing.refund_issued"),

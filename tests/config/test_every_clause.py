@@ -12,8 +12,9 @@ from django.core.mail import get_connection
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from billing.commands import refund_in_part
-from billing.models import invoice_of
+from billing.commands import note_dispute, number_documents, refund_in_part
+from billing.gateways import Disputed
+from billing.models import Payment, invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
 from fulfillment.events import ReceivedLine
@@ -78,6 +79,11 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     fulfillment.receive_return(returned, [restock, quarantine, ReceivedLine(Sku("LAMP"), 1, "missing")])
     drain()
     refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
+    charge = Payment.objects.get(order=in_parts)
+    note_dispute(Disputed("dp_1", charge.reference, charge.amount, "chargeback", "needs_response"))
+    drain()
+    number_documents()
+    refund_in_part(invoice_of(refunding), Money("1", "USD"), "scratched")  # its credit note has no number yet
     catch_up_all()
     fan_out()
 

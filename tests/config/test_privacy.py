@@ -23,8 +23,8 @@ PERSONAL_DATA = "integration_personaldata: values"
 """The personal data store: no history and no message contains personal values."""
 OWN = {"ordering_buyer", PERSONAL_DATA, "auth_user", "integration_idempotencykey: body"}
 """Where a buyer's data is: in ordering, in the user for the login, and in responses stored for a week."""
-ADDRESSED = {"ordering_order", PERSONAL_DATA, "fulfillment_shipment"}
-"""Where a recipient's address is as well: in the order, and in fulfillment, by the contract for shipping."""
+ADDRESSED = {"ordering_order", PERSONAL_DATA, "fulfillment_shipment", "billing_payer"}
+"""Where a recipient's address is as well: in the order, in fulfillment and in billing, by one contract each."""
 WHERE = {
     NAME: OWN | ADDRESSED,
     STREET: OWN - {"auth_user"} | ADDRESSED,

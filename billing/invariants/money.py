@@ -1,4 +1,4 @@
-"""Billing's invariants: rules about invoices, payments and refunds, each checked by one SQL query."""
+"""Invariants of invoices, payments and refunds."""
 
 from integration.invariants import Check, always
 
@@ -161,16 +161,34 @@ def a_payment_is_settled_once() -> Check:
 
 @always("billing.a_refund_is_issued_once")
 def a_refund_is_issued_once() -> Check:
-    """A refund is issued at most once, however often the provider reports it."""
-    return _happened_once("refund", "issued", "billing.refund_issued")
+    """A refund is issued at most once, and again only after it has failed."""
+    failed = """replace(CAST(data AS text), ' ', '') LIKE '%"was_issued":true%'"""
+    return _happened_once("refund", "issued", "billing.refund_issued", f"name = 'billing.refund_failed' AND {failed}")
 
 
-def _happened_once(kind: str, status: str, event: str) -> Check:
+@always("billing.a_failed_refund_is_a_task")
+def a_failed_refund_is_a_task() -> Check:
+    """A failed refund names its reason, and an operator has the task to request it again or to pay it otherwise."""
+    return Check(
+        rows="""
+            billing_refund AS refund LEFT JOIN billing_discrepancy AS task ON task.subject = refund.id
+        """,
+        what="refund.id || ' (' || refund.status || '): ' || refund.failure",
+        never={
+            "it failed, and is nobody's task": "refund.status = 'failed' AND task.subject IS NULL",
+            "the status is not what happened": "(refund.status = 'failed') <> (refund.failure <> '')",
+        },
+    )
+
+
+def _happened_once(kind: str, status: str, event: str, unless: str = "FALSE") -> Check:
+    """The check that an event happened at most once, and decides the status; events that meet `unless` undo it."""
     return Check(
         rows=f"""
             billing_{kind} AS it LEFT JOIN (
-                SELECT stream_id, count(*) AS times FROM billing_history
-                WHERE stream = '{kind}' AND name = '{event}' GROUP BY stream_id
+                SELECT stream_id,
+                       sum(CASE WHEN name = '{event}' THEN 1 WHEN {unless} THEN -1 ELSE 0 END) AS times
+                FROM billing_history WHERE stream = '{kind}' GROUP BY stream_id
             ) AS settled ON settled.stream_id = it.id
         """,  # noqa: S608 - made of constants in the code only
         what=f"it.id || ' (' || it.status || '): {status} ' || coalesce(settled.times, 0) || ' times'",
