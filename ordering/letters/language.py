@@ -6,10 +6,10 @@ Source of the formats: Unicode CLDR, by way of Babel.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date as Date
-from datetime import datetime
+from datetime import UTC, datetime
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_currency
 from django.utils import translation
@@ -48,8 +48,8 @@ def day(moment: Date | datetime) -> str:
 
 
 def exact(moment: datetime) -> str:
-    """A moment to the second, in UTC."""
-    return f"{format_datetime(moment, format='medium', locale=_locale())} UTC"
+    """A moment to the second, in UTC, on a clock of 24 hours."""
+    return f"{day(moment.astimezone(UTC))}, {moment.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def goods(lines: Sequence[tuple[int, str]]) -> str:
