@@ -5,8 +5,8 @@ Source of the formats: Unicode CLDR, by way of Babel.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date as Date
 from datetime import UTC, datetime
+from datetime import date as Date
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
