@@ -160,7 +160,7 @@ EXAMPLES: dict[str, str] = {
     "invoice": "I-1001",
     "locale": "en-GB",
     "name": "Robin Blue",
-    "note": "Please ring twice",
+    "note": "Please knock twice",
     "number": "R-1001",
     "order": "R-1001",
     "password": "correct horse battery staple",
