@@ -1,11 +1,13 @@
 """The domain events of orders about goods that come back, and withdrawals."""
 
 from datetime import datetime
+from typing import Any
 
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import OrderNumber, ReceiptId, ReturnId, Sku, WithdrawalId
 from integration.domain.money import Money
 from integration.domain.personal import PersonalText
+from integration.domain.versions import upcast
 
 
 @domain_event("ordering.order_return_changed", says="return {return_} of order {order} became {status}")
@@ -27,7 +29,11 @@ class OrderGoodsReturned(DomainEvent, kw_only=True):
     quantities: dict[Sku, int]
 
 
-@domain_event("ordering.order_withdrawn", says="the buyer withdrew from order {order} with {withdrawal}: {quantities}")
+@domain_event(
+    "ordering.order_withdrawn",
+    version=2,
+    says="the buyer withdrew from order {order} with {withdrawal}: {quantities}",
+)
 class OrderWithdrawn(DomainEvent, kw_only=True):
     """The buyer withdrew from these units. Nothing undoes it. A part of them may have left if the order `is_confirmed`.
 
@@ -43,6 +49,12 @@ class OrderWithdrawn(DomainEvent, kw_only=True):
     refund_due_at: datetime
     shipping_withheld: Money | None
     is_confirmed: bool
+
+
+@upcast(OrderWithdrawn, from_version=1)
+def orders_did_not_store_what_is_withheld(data: dict[str, Any]) -> dict[str, Any]:
+    """Before version 2 only the return knew what of the shipping is not refunded, and the row of the order did not."""
+    return {**data, "shipping_withheld": None}
 
 
 @domain_event("ordering.order_withdrawal_arranged", says="withdrawal {withdrawal} of order {order} was arranged")
