@@ -7,7 +7,8 @@ embedded mode, and PostgreSQL with web, beat and a Celery worker for each contex
 at once, workers are stopped and killed, and the payment provider fails (`life.py`). The database must then contain
 every state of an order, a payment and a delivery (`states.py`). Otherwise no file is written.
 
-Code from before read models has another life and fewer states (`early_life.py`). `--then COMMIT` migrates its database
+Code with carts and returns has more chapters and states (`later_life.py`), and code from before read models fewer
+(`early_life.py`). `--then COMMIT` migrates its database
 with the code of a later commit, as somebody did who upgraded step by step:
 
     python -m tests.upgrades.make --commit 5876f7d
@@ -40,12 +41,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.system.running_system import ROOT
-from tests.upgrades import early_life
+from tests.upgrades import early_life, later_life
 from tests.upgrades.early_life import EarlyLife
 from tests.upgrades.files import FOLDER, path_of, save_postgresql, save_sqlite
+from tests.upgrades.later_life import LaterLife
 from tests.upgrades.life import Life
 from tests.upgrades.old_code import Embedded, Installation, Server, check_out
-from tests.upgrades.states import counted
+from tests.upgrades.states import LIVE_READ_MODELS, counted
 
 CATCH_UP = "from integration.read_models.follow import follow_all; follow_all()"
 """Lets the read models of the code of `--then` catch up, as its workers do."""
@@ -120,10 +122,10 @@ def make(shop: Installation, orders: int, then: Path | None, folder: Path, name:
     """
     began = time.monotonic()
     try:
-        (Life if has_read_models(shop) else EarlyLife)(shop, orders).live()
+        life_of(shop)(shop, orders).live()
     finally:
         shop.kill()
-    seen = counted(shop.count) if has_read_models(shop) else early_life.counted(shop.count, shop.vendor)
+    seen = states_of(shop)
     for state, count in seen.items():
         print(f"{count:7,} {state}")
     if missing := [state for state, count in seen.items() if not count]:
@@ -148,6 +150,29 @@ def make(shop: Installation, orders: int, then: Path | None, folder: Path, name:
         target.unlink()
         raise SystemExit(f"{target.name} would have {size:,} bytes; at most {LARGEST:,} may be committed.")
     print(f"{target.name}: {size:,} bytes, in {time.monotonic() - began:.0f} s")
+
+
+def life_of(shop: Installation) -> type[Life]:
+    """Return the life that the old code can live."""
+    if has_carts(shop):
+        return LaterLife
+    return Life if has_read_models(shop) else EarlyLife
+
+
+def states_of(shop: Installation) -> dict[str, int]:
+    """Count the rows in each state that the old code knows."""
+    if not has_read_models(shop):
+        return early_life.counted(shop.count, shop.vendor)
+    seen = counted(shop.count)
+    if has_carts(shop):
+        del seen[LIVE_READ_MODELS]
+        seen |= later_life.counted(shop.count)
+    return seen
+
+
+def has_carts(shop: Installation) -> bool:
+    """Return whether the old code has carts, vouchers, several parcels and returns."""
+    return (shop.code / "ordering" / "models" / "cart.py").exists()
 
 
 def has_read_models(shop: Installation) -> bool:

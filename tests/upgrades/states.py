@@ -32,6 +32,8 @@ STATES = {
 }
 """The column to count, and the values that must occur, by what the rows are."""
 
+LIVE_READ_MODELS = "live read models"
+"""Later code marks the builds of its read models otherwise."""
 PENDING = "integration_delivery WHERE status = 'pending'"
 OTHERS = {
     "pending for ordering": f"{PENDING} AND context = 'ordering'",
@@ -53,7 +55,7 @@ OTHERS = {
     "snapshots": "integration_snapshot",
     "personal values": "integration_personaldata",
     "call-backs": "billing_providerevent",
-    "live read models": "integration_readmodelbuild WHERE live AND error = ''",
+    LIVE_READ_MODELS: "integration_readmodelbuild WHERE live AND error = ''",
 }
 """A table and a condition that must match some of its rows, by what the rows are."""
 
