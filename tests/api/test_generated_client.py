@@ -22,6 +22,7 @@ from config.wsgi import application
 from integration.domain import clock
 from ordering.commands import create_voucher
 from ordering.models import ShippingRate, TaxRate
+from tests.guest_walk import walk_from_cart_to_refund
 
 PACKAGE = "waybill_client"
 
@@ -133,58 +134,16 @@ def test_a_generated_client_takes_a_guests_cart_to_a_refund_of_what_came_back(
     )
     ShippingRate.objects.create(option="standard", name="Standard", currency="USD", price_minor=500)
     create_voucher("WELCOME", {"kind": "percent", "value": Decimal(10)})
-    before = operator_client("stock.stock_retrieve", "MUG")
-    guest = Generated()
-    cart = guest("carts.carts_create", status=201)
-    token = {"cart_token": cart.token}
-    key = UUID(str(cart.id))
-    for sku, quantity in (("MUG", 3), ("LAMP", 1)):
-        guest("carts.carts_items_update", key, sku, body={"quantity": quantity}, **token)
-    guest("carts.carts_shipping_address_update", key, body=order_body["shipping_address"], **token)
-    guest("carts.carts_shipping_option_update", key, body={"id": "standard"}, **token)
-    priced = guest("carts.carts_vouchers_update", key, "WELCOME", **token)
-    assert [(each.code, each.applied) for each in priced.vouchers] == [("WELCOME", True)]
-
-    paid_by = {"payment_method": "pm_card_visa", "email": "guest@example.com", "expected_total": priced.total.to_dict()}
-    order = guest("carts.carts_checkout_create", key, body=paid_by, status=201, **token)
-    drain()
-    assert order.total == priced.total
-    owner = Generated(order.access_token)
-    number = order.number
-    part = {"carrier": "Royal Mail", "tracking_number": "RM1", "lines": [{"sku": "MUG", "quantity": 3}]}
-    operator_client("shipments.shipments_dispatch_create", f"S{number[1:]}-1", body=part)
-    rest = {"carrier": "Royal Mail", "tracking_number": "RM2"}
-    operator_client("shipments.shipments_dispatch_create", f"S{number[1:]}-2", body=rest)
-    for ordinal in (1, 2):
-        operator_client("shipments.shipments_deliver_create", f"S{number[1:]}-{ordinal}")
-    drain()
-    assert owner("orders.orders_retrieve", number).status == "delivered"
-
-    wanted = {"order": number, "lines": [{"sku": "MUG", "quantity": 3, "reason": "damaged"}]}
-    asked = owner("returns.returns_create", body=wanted, status=201)
-    if asked.status == "requested":
-        operator_client("returns.returns_approve_create", asked.id)
-    received = [
-        {"sku": "MUG", "quantity": 2, "disposition": "restock"},
-        {"sku": "MUG", "quantity": 1, "disposition": "quarantine"},
-    ]
-    operator_client("returns.returns_receive_create", asked.id, body={"lines": received})
-    drain()
-
-    ended = owner("orders.orders_retrieve", number)
-    mugs = next(line for line in ended.lines if line.sku == "MUG")
-    assert (mugs.returned, mugs.delivered) == (3, 3)
-    assert ended.payment.refunded == mugs.total
-    invoice = operator_client("invoices.invoices_retrieve", f"I{number[1:]}")
-    assert [refund.amount for refund in invoice.refunds] == [mugs.total]
-    stock = operator_client("stock.stock_retrieve", "MUG")
-    assert (stock.on_hand, stock.quarantined) == (before.on_hand - 1, 1)
-    moved = {each.kind: each for each in operator_client("stock.stock_movements_list", "MUG").results}
-    assert [(kind, moved[kind].quantity) for kind in ("shipped", "came_back", "came_back_to_quarantine")] == [
-        ("shipped", 3),
-        ("came_back", 2),
-        ("came_back_to_quarantine", 1),
-    ]
+    walk_from_cart_to_refund(
+        Generated(),
+        operator_client,
+        Generated,
+        lambda look, is_it, what: (drain(), look())[1],
+        skus=("MUG", "LAMP"),
+        address=order_body["shipping_address"],
+        voucher="WELCOME",
+        cart_key=lambda id: UUID(str(id)),
+    )
 
 
 def _customer() -> dict[str, str]:
