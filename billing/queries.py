@@ -1,12 +1,28 @@
 """Billing's queries: functions that read and change nothing, and the read model of what has changed."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
+from django.conf import settings
 from django.db.models import QuerySet, prefetch_related_objects
 
-from billing.models import Dispute, Document, DocumentKind, Invoice, InvoiceChange, Payer, Payment, Refund
+from billing.models import (
+    WAITING,
+    Dispute,
+    Document,
+    DocumentKind,
+    Invoice,
+    InvoiceChange,
+    Payer,
+    Payment,
+    PaymentMethod,
+    PaymentMethodStatus,
+    Refund,
+    is_own,
+)
+from integration.contracts.billing import TEST_METHODS
 from integration.domain.errors import NotFound
-from integration.domain.identifiers import BuyerId, InvoiceNumber, PaymentId, RefundId
+from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, RefundId
 from integration.read_models.batch import Batch, read_model
 from integration.read_models.polled import changed, note_changes
 
@@ -76,6 +92,41 @@ def dispute(id: str) -> Dispute:
     if found is None:
         raise NotFound(f"there is no dispute {id}")
     return found
+
+
+def waiting_payments(orders: Collection[OrderNumber]) -> QuerySet[Payment]:
+    """The payments of these orders that wait for the buyer or their bank."""
+    return Payment.objects.filter(order__in=orders, status__in=WAITING)
+
+
+def payment_methods_of(buyer: BuyerId) -> QuerySet[PaymentMethod]:
+    """The payment methods that a buyer keeps."""
+    return PaymentMethod.objects.filter(buyer=buyer, status=PaymentMethodStatus.ACTIVE)
+
+
+def payment_method(id: PaymentMethodId, buyer: BuyerId) -> PaymentMethod:
+    """A buyer's payment method; raises `NotFound`."""
+    found = payment_methods_of(buyer).filter(pk=id).first()
+    if found is None:
+        raise NotFound(f"there is no payment method {id}")
+    return found
+
+
+TOKEN = re.compile(r"(pm|card|src)_[A-Za-z0-9]{8,70}")
+"""What a provider's token looks like. Source: the identifiers in the API reference of Stripe."""
+
+
+def can_pay_with(method: PaymentMethodId, buyer: BuyerId) -> bool:
+    """Whether an order of a buyer may name this payment method: one that they keep, or a provider's token.
+
+    The sandbox's tokens are known by name. Another provider is not asked here, because a transaction is open: it
+    declines a token that it does not know.
+    """
+    if is_own(method):
+        return payment_methods_of(buyer).filter(pk=method).exists()
+    if settings.PAYMENT_PROVIDER == "sandbox":
+        return method in TEST_METHODS
+    return TOKEN.fullmatch(method) is not None
 
 
 def refund(id: RefundId) -> Refund:

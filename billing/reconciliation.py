@@ -22,8 +22,21 @@ from billing.commands.discrepancies import (
     open_discrepancies,
     settle_discrepancy,
 )
-from billing.gateways import Booked, Charged, Declined, Disputed, Refunded, RefundFailed, RefundPending, provider
+from billing.gateways import (
+    ActionRequired,
+    Booked,
+    Charged,
+    Declined,
+    Disputed,
+    Expired,
+    Pending,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+    provider,
+)
 from billing.models import (
+    UNSETTLED,
     Discrepancy,
     Dispute,
     DisputeStatus,
@@ -151,7 +164,7 @@ def _compare_books(since: datetime) -> Comparison:
 def _our_books(since: datetime, until: datetime) -> Iterable[Payment | Refund]:
     """Payments and refunds that were requested in this time, or earlier and are not settled yet."""
     recent = Q(created_at__gte=since)
-    payments = Payment.objects.filter(recent | Q(status__in=_UNSETTLED), created_at__lt=until)
+    payments = Payment.objects.filter(recent | Q(status__in=UNSETTLED), created_at__lt=until)
     refunds = Refund.objects.filter(recent | Q(status__in=_UNSETTLED_REFUNDS), created_at__lt=until)
     return chain(payments.exclude(amount_minor=0).select_related("invoice"), refunds)
 
@@ -203,7 +216,6 @@ def _compare(row: Payment | Refund, booked: Booked | None) -> Difference | None:
 
 
 _UNSETTLED_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.BLOCKED)
-_UNSETTLED = (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN)
 
 
 def _compare_missing(row: Payment | Refund) -> Difference | None:
@@ -212,7 +224,7 @@ def _compare_missing(row: Payment | Refund) -> Difference | None:
     missing = f"{NOT_THERE} {'charge' if is_payment else 'refund'} under this key"
     if row.status in (PaymentStatus.SUCCEEDED, RefundStatus.ISSUED):
         return Difference(f"we have it as {'paid' if is_payment else 'issued'}, {missing}")
-    if row.status not in (*_UNSETTLED, *_UNSETTLED_REFUNDS) or row.status == RefundStatus.BLOCKED:
+    if row.status not in (*UNSETTLED, *_UNSETTLED_REFUNDS) or row.status == RefundStatus.BLOCKED:
         return None
     if isinstance(row, Payment) and row.invoice.status == InvoiceStatus.VOID:
         abandon = partial(commands.settle_payment, PaymentId(row.id), None)
@@ -227,10 +239,14 @@ def _compare_payment(payment: Payment, booked: Booked) -> Difference | None:
     match booked.outcome:
         case Charged() if payment.status != PaymentStatus.SUCCEEDED:
             return Difference(f"we have it as {payment.status}, the provider charged", settle)
-        case Declined() if payment.status in _UNSETTLED:
+        case Declined() if payment.status in UNSETTLED:
             return Difference(f"we have it as {payment.status}, the provider declined", settle)
-        case Declined() if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we have it as paid, the provider declined it")
+        case Expired() if payment.status in UNSETTLED:
+            return Difference(f"we have it as {payment.status}, the provider's time ran out", settle)
+        case ActionRequired() | Pending() if payment.status in (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN):
+            return Difference(f"we have it as {payment.status}, the provider waits for the buyer or the money", settle)
+        case Declined() | Expired() if payment.status == PaymentStatus.SUCCEEDED:
+            return Difference("we have it as paid, the provider took nothing")
     return None
 
 

@@ -1,11 +1,14 @@
 """Connects the ports of the contexts: what one of them asks another, without knowing which."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
+from billing.queries import can_pay_with, waiting_payments
 from fulfillment.gateways import orders
 from fulfillment.gateways.orders import OrderFacts
-from integration.domain.identifiers import OrderNumber, Sku, buyer_of_user
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku, buyer_of_user
+from ordering.gateways import payments
+from ordering.gateways.payments import NextAction
 from ordering.models import Order
 from ordering.queries import orders_of
 from ordering.queries.terms import exempt_products
@@ -30,6 +33,21 @@ class OrdersOfOrdering:
         return cast(Iterable[OrderNumber], own)
 
 
+class PaymentsOfBilling:
+    """Billing, as ordering asks it."""
+
+    def next_actions(self, orders: Collection[OrderNumber]) -> Mapping[OrderNumber, NextAction]:
+        return {
+            OrderNumber(payment.order): NextAction(**payment.next_action, expires_at=payment.expires_at)
+            for payment in waiting_payments(orders)
+            if payment.next_action and payment.expires_at
+        }
+
+    def can_pay_with(self, method: PaymentMethodId, buyer: BuyerId) -> bool:
+        return can_pay_with(method, buyer)
+
+
 def connect_ports() -> None:
     """Connect all ports; `Wiring` does so once all contexts are loaded."""
+    payments.connect(PaymentsOfBilling())
     orders.connect(OrdersOfOrdering())

@@ -7,7 +7,16 @@ from drf_spectacular.views import SpectacularAPIView
 
 import billing.api.export  # noqa: F401 - registers what billing holds on a buyer
 import fulfillment.api.export  # noqa: F401 - registers what fulfillment holds on a buyer
-from billing.api import call_backs, disputes, evidence, invoices, payment_config, refunds
+from billing.api import (
+    call_backs,
+    disputes,
+    evidence,
+    invoices,
+    payment_config,
+    payment_methods,
+    refunds,
+    sandbox,
+)
 from config.metrics import serving
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
@@ -67,6 +76,8 @@ v1 = [
     path("stock/<sku:sku>/movements", inventory.Movements.as_view(), name="movements"),
     path("webhooks/payments/<slug:provider_name>", call_backs.CallBacks.as_view(), name="call-backs"),
     path("payment-config", payment_config.PaymentConfig.as_view(), name="payment-config"),
+    path("payment-methods", payment_methods.PaymentMethods.as_view(), name="payment-methods"),
+    path("payment-methods/<code:id>", payment_methods.OnePaymentMethod.as_view(), name="payment-method"),
     path("invoices", invoices.Invoices.as_view(), name="invoices"),
     path("invoices/<number:number>", invoices.OneInvoice.as_view(), name="invoice"),
     path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),
@@ -74,6 +85,7 @@ v1 = [
     path("disputes/<slug:id>/evidence", evidence.Evidence.as_view(), name="evidence"),
     path("refunds/<number:id>", refunds.OneRefund.as_view(), name="refund"),
     path("payments/<number:id>", refunds.OnePayment.as_view(), name="payment"),
+    path("sandbox/payments/<number:id>/<slug:what>", sandbox.SandboxPayment.as_view(), name="sandbox-payment"),
     path("shipments", shipments.Shipments.as_view(), name="shipments"),
     path("shipments/<number:id>", shipments.OneShipment.as_view(), name="shipment"),
     path("shipments/<number:id>/dispatch", shipments.Dispatch.as_view(), name="dispatch"),

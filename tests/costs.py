@@ -22,16 +22,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 
 from billing.commands import (
+    add_payment_method,
     note_call_back,
     note_dispute,
     number_documents,
     refund_in_part,
     refund_lines,
+    remove_payment_method,
     retry_refund,
     settle_discrepancy,
     settle_refund,
 )
-from billing.gateways import Booked, CallBack, Charged, Disputed, RefundFailed
+from billing.gateways import Booked, CallBack, Charged, Disputed, KnownMethod, RefundFailed
 from billing.models import Discrepancy, Invoice, Payment, Refund
 from fulfillment.commands import (
     approve_return,
@@ -110,6 +112,7 @@ from ordering.policies.saga import cancel_overdue_orders
 
 ADDRESS = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
 GOOD, DECLINED = PaymentMethodId("pm_card_visa"), PaymentMethodId("pm_card_chargeDeclined")
+AUTHENTICATION, TRANSFER = PaymentMethodId("pm_card_authenticationRequired"), PaymentMethodId("pm_bank_transfer")
 PLENTY = 1_000
 ALL_ROUNDS = 9
 """An upper bound for the length of a chain of reactions."""
@@ -226,6 +229,7 @@ class Walk:
         self.use_vouchers()
         self.check_out_carts()
         self.fail_orders()
+        self.wait_for_payments()
         self.settle_callbacks_and_discrepancies()
         self.order_for_nothing()
         self.erase()
@@ -522,6 +526,26 @@ class Walk:
             self.reactions["ordering.cancel-overdue-orders"] = self.meter.cost_of(cancel_overdue_orders)
             self._react()
         self._expect([*short, *declined, *overdue], "cancelled")
+
+    def wait_for_payments(self) -> None:
+        """Payments for which the buyer does nothing at their bank, and transfers of orders that are cancelled."""
+        plain = self.reactions["billing.collect-payment"]  # a payment that does not wait takes fewer statements
+        abandoned = self._placed(method=AUTHENTICATION)
+        self._react()
+        with clock.moved(timedelta(hours=2)):
+            cancel_overdue_orders()
+            self._react()
+        for i in range(self.orders):
+            added = self._command(add_payment_method, self._buyer(i), GOOD, KnownMethod("card"))
+            self._command(remove_payment_method, PaymentMethodId(added.id), self._buyer(i))
+            add_payment_method(self._buyer(i), GOOD, KnownMethod("card"))
+        called_off = self._placed(method=TRANSFER)
+        self._react()
+        for number in called_off:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        self._react()
+        self._expect([*abandoned, *called_off], "cancelled")
+        self.reactions["billing.collect-payment"] = plain
 
     def settle_callbacks_and_discrepancies(self) -> None:
         payment = Payment.objects.filter(status="succeeded").order_by("pk")[0]

@@ -31,7 +31,10 @@ from ordering.models import Order, Product
 from tests import costs
 from tests.costs import BATCH, Cost, Meter, Walk, only
 
-READS = {"ordering.buyer_of_user", "ordering.cart_token", "ordering.opens_cart", "ordering.register_buyer_if_new"}
+READS = {
+    *("ordering.buyer_of_user", "ordering.cart_token", "ordering.opens_cart", "ordering.register_buyer_if_new"),
+    *("billing.find_method", "billing.payment_now"),
+}
 """Functions of the `commands` modules that screens call, but that are not commands: they only read."""
 
 REACTIONS = [

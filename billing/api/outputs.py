@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing import queries
-from billing.models import Invoice, InvoiceStatus, PaymentStatus, RefundStatus
+from billing.models import PAYMENT_NAMES, Invoice, InvoiceStatus, RefundStatus
 from integration.domain.identifiers import Sku
 from integration.rest.fields import MoneyField
 
@@ -39,13 +39,23 @@ class OwedRefundOutput(serializers.Serializer):
     reason = serializers.CharField()
 
 
+class PaymentStatusField(serializers.ChoiceField):
+    """The status of a payment in the words of the API; output only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[*PAYMENT_NAMES.values()], **options)
+
+    def to_representation(self, value: Any) -> str:
+        return PAYMENT_NAMES[value]
+
+
 class InvoicePaymentOutput(serializers.Serializer):
     """A payment of an invoice."""
 
     id = serializers.CharField()
     invoice = serializers.CharField(source="invoice_id")
     order = serializers.CharField()
-    status = serializers.ChoiceField(choices=PaymentStatus.choices)
+    status = PaymentStatusField()
     amount = MoneyField()
     failure = serializers.CharField(help_text="The provider's decline code; empty unless the payment failed.")
     created_at = serializers.DateTimeField()

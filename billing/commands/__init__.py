@@ -1,11 +1,10 @@
 """Billing's commands: one function for each use case.
 
-Most commands are one unit of work. `collect_payment` and `issue_refund` call the payment provider while no transaction
-is open; they return a function that records the outcome in a second unit of work.
+Most commands are one unit of work. `issue_refund`, like `collect_payment`, calls the payment provider while no
+transaction is open; it returns a function that records the outcome in a second unit of work.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from billing.commands.discrepancies import BooksDiffer, already_used, contradiction, note_discrepancy
@@ -17,10 +16,22 @@ from billing.commands.documents import draft_document as draft_document
 from billing.commands.documents import number_documents as number_documents
 from billing.commands.granting import refund_in_part as refund_in_part
 from billing.commands.granting import refund_lines as refund_lines
+from billing.commands.methods import add_payment_method as add_payment_method
+from billing.commands.methods import find_method as find_method
+from billing.commands.methods import forget_payment_methods as forget_payment_methods
+from billing.commands.methods import remove_payment_method as remove_payment_method
 from billing.commands.payers import change_payer as change_payer
 from billing.commands.payers import forget_payers as forget_payers
 from billing.commands.payers import record_payer as record_payer
-from billing.commands.reducing import known_invoice
+from billing.commands.payments import collect_payment as collect_payment
+from billing.commands.payments import end_payment as end_payment
+from billing.commands.payments import is_called_off as is_called_off
+from billing.commands.payments import payment_now as payment_now
+from billing.commands.payments import payments_to_collect as payments_to_collect
+from billing.commands.payments import request_payment as request_payment
+from billing.commands.payments import settle_payment as settle_payment
+from billing.commands.payments import unsettled_payments as unsettled_payments
+from billing.commands.payments import waits_for_payment as waits_for_payment
 from billing.commands.reducing import refund_units as refund_units
 from billing.commands.reducing import void_invoice as void_invoice
 from billing.commands.refunding import issue_refund as issue_refund
@@ -32,20 +43,11 @@ from billing.commands.refunding import retry_refund as retry_refund
 from billing.commands.refunding import settle_refund as settle_refund
 from billing.commands.refunding import take_back_refund as take_back_refund
 from billing.events import InvoicedLine, InvoicedTax
-from billing.gateways import (
-    Booked,
-    CallBack,
-    Charged,
-    Declined,
-    Disputed,
-    OutcomeUnknown,
-    provider,
-)
+from billing.gateways import Booked, CallBack, Disputed
+from billing.gateways import provider as provider
 from billing.models import (
     Invoice,
-    InvoiceStatus,
     Payment,
-    PaymentStatus,
     ProviderEvent,
     Refund,
     id_of_key,
@@ -65,7 +67,6 @@ from integration.domain.identifiers import (
     RefundId,
 )
 from integration.domain.money import Money
-from integration.storage.reading import read
 
 
 def issue_invoice(
@@ -101,6 +102,13 @@ def lock_invoices(orders: Collection[OrderNumber]) -> None:
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
 
 
+def lock_invoices_to_void(orders: Collection[OrderNumber]) -> None:
+    """Lock the invoices of several orders, and then look at their payments without a lock."""
+    with unit_of_work() as work:
+        work.prefetch(Invoice, [invoice_of(order) for order in orders])
+        work.look_ahead({Payment: [payment_of(order) for order in orders]})
+
+
 def lock_invoices_and_payments(orders: Collection[OrderNumber]) -> None:
     """Lock the invoices of several orders, and then their payments."""
     with unit_of_work() as work:
@@ -116,79 +124,6 @@ def lock_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
     with unit_of_work() as work:
         work.prefetch(Payment, [payment_of(order) for order in orders])
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
-
-
-def request_payment(order: OrderNumber) -> None:
-    """Request the payment of an order, once, because its stock is reserved; settle an invoice of zero at once.
-
-    Raises:
-        NotYet: the invoice is not issued yet.
-    """
-    with unit_of_work() as work:
-        invoice = known_invoice(work, order)
-        if not invoice.total:
-            invoice.settle_without_payment()
-        elif invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
-            work.add(Payment.request(invoice))
-
-
-def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
-    """Read payments together with their invoices in one query; returns them by identifier."""
-    return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}
-
-
-def collect_payment(payment: Payment) -> Callable[[], None]:
-    """Charge a payment at the provider.
-
-    If an earlier outcome is unknown, or the invoice is no longer open, the provider is first asked whether it took the
-    money already.
-
-    Returns:
-        A function that records the outcome in a unit of work.
-
-    Raises:
-        OutcomeUnknown: the provider did not respond. The payment is recorded as unknown; try again with the same key.
-    """
-    id = PaymentId(payment.id)
-    try:
-        return partial(settle_payment, id, _ask_for_money(payment))
-    except OutcomeUnknown:
-        with unit_of_work() as work:
-            work.get(Payment, id).lose_outcome()
-        raise
-
-
-def _ask_for_money(payment: Payment) -> Booked | None:
-    """The provider's entry; None if it never took the money and the invoice is no longer open."""
-    wanted = payment.invoice.status == InvoiceStatus.OPEN
-    if payment.status == PaymentStatus.UNKNOWN or not wanted:
-        booked = provider().find_charge(payment.idempotency_key)
-        if booked or not wanted:
-            return booked
-    return provider().charge(payment.idempotency_key, PaymentMethodId(payment.method), payment.amount)
-
-
-def settle_payment(id: PaymentId, booked: Booked | None) -> None:
-    """Record what the provider has about a payment; None abandons it. Raises `NotFound`.
-
-    The entry may come from our own request, from a callback or from reconciliation, and more than once. An entry that
-    is not what was requested changes nothing and becomes a discrepancy.
-    """
-    with unit_of_work() as work:
-        payment = work.get(Payment, id)
-        if booked is None:
-            payment.abandon()
-            return
-        finding = contradiction(payment, booked)
-        if not finding and payment.status == PaymentStatus.UNKNOWN:
-            finding = already_used(payment, booked)
-        match booked.outcome:
-            case _ if finding:
-                note_discrepancy(id, finding)
-            case Charged(reference):
-                payment.succeed(reference)
-            case Declined(code):
-                payment.fail(code)
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:

@@ -25,11 +25,15 @@ from billing.events.invoices import (
     InvoiceVoided,
     VoidInvoicePaid,
 )
+from billing.events.payment_methods import PaymentMethodAdded, PaymentMethodRemoved
 from billing.events.payments import (
     PaymentAbandoned,
+    PaymentActionRequired,
     PaymentAnonymized,
+    PaymentExpired,
     PaymentFailed,
     PaymentOutcomeLost,
+    PaymentPending,
     PaymentRequested,
     PaymentSucceeded,
 )
@@ -72,9 +76,14 @@ __all__ = [
     "InvoicedLine",
     "InvoicedTax",
     "PaymentAbandoned",
+    "PaymentActionRequired",
     "PaymentAnonymized",
+    "PaymentExpired",
     "PaymentFailed",
+    "PaymentMethodAdded",
+    "PaymentMethodRemoved",
     "PaymentOutcomeLost",
+    "PaymentPending",
     "PaymentRequested",
     "PaymentSucceeded",
     "RefundBlocked",

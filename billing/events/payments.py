@@ -1,5 +1,7 @@
 """What happened to payments."""
 
+from datetime import datetime
+
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import (
     InvoiceNumber,
@@ -7,7 +9,7 @@ from integration.domain.identifiers import (
     PaymentId,
 )
 from integration.domain.money import Money
-from integration.domain.personal import PersonalPaymentMethod
+from integration.domain.personal import PersonalDetails, PersonalPaymentMethod, PersonalText
 
 
 @domain_event("billing.payment_requested", says="a payment of {amount} was requested for order {order}")
@@ -41,6 +43,51 @@ class PaymentFailed(DomainEvent, kw_only=True):
 )
 class PaymentOutcomeLost(DomainEvent, kw_only=True):
     """The provider did not respond to a charge: it may have taken the money or not, and must be asked."""
+
+    payment: PaymentId
+    order: OrderNumber
+
+
+@domain_event(
+    "billing.payment_action_required", says="the buyer is to act until {expires_at}, to pay for order {order} ({kind})"
+)
+class PaymentActionRequired(DomainEvent, kw_only=True):
+    """The provider takes the money once the buyer did something.
+
+    Args:
+        reference: the provider's identifier of the charge.
+        kind: `redirect`, and the buyer opens `url`; or `display_details`, and the buyer sends the money to the account
+            in `details`.
+        expires_at: until when the provider waits.
+        sequence: numbers the news of one payment; the highest counts.
+    """
+
+    payment: PaymentId
+    order: OrderNumber
+    reference: str
+    kind: str
+    expires_at: datetime
+    url: PersonalText
+    details: PersonalDetails
+    sequence: int
+
+
+@domain_event(
+    "billing.payment_pending", says="the money for order {order} is on its way, and arrives or fails by {expires_at}"
+)
+class PaymentPending(DomainEvent, kw_only=True):
+    """The buyer did all that is to be done. The money takes hours or days to arrive."""
+
+    payment: PaymentId
+    order: OrderNumber
+    reference: str
+    expires_at: datetime
+    sequence: int
+
+
+@domain_event("billing.payment_expired", says="no money arrived for order {order} in time")
+class PaymentExpired(DomainEvent, kw_only=True):
+    """The provider took no money, and will not take any under the key of this payment."""
 
     payment: PaymentId
     order: OrderNumber

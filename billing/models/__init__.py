@@ -12,7 +12,9 @@ from billing.models.invoice import (
 from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, NotInvoiced
 from billing.models.numbers import credit_note_of, document_of, invoice_of, payment_of
 from billing.models.payer import Payer
-from billing.models.payment import PAYMENT_LIFE, Payment, PaymentStatus
+from billing.models.payment import Payment
+from billing.models.payment_method import PAYMENT_METHOD_LIFE, PaymentMethod, PaymentMethodStatus, is_own
+from billing.models.payment_states import PAYMENT_LIFE, PAYMENT_NAMES, UNSETTLED, WAITING, PaymentStatus
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
 from billing.models.read_models import InvoiceChange
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
@@ -22,8 +24,12 @@ __all__ = [
     "DOCUMENT_LIFE",
     "INVOICE_LIFE",
     "PAYMENT_LIFE",
+    "PAYMENT_METHOD_LIFE",
+    "PAYMENT_NAMES",
     "REFUND_LIFE",
     "SERIES",
+    "UNSETTLED",
+    "WAITING",
     "AmountMismatch",
     "Discrepancy",
     "Dispute",
@@ -41,6 +47,8 @@ __all__ = [
     "NotInvoiced",
     "Payer",
     "Payment",
+    "PaymentMethod",
+    "PaymentMethodStatus",
     "PaymentStatus",
     "ProviderEvent",
     "Refund",
@@ -49,5 +57,6 @@ __all__ = [
     "document_of",
     "id_of_key",
     "invoice_of",
+    "is_own",
     "payment_of",
 ]

@@ -1,6 +1,8 @@
 """A payment is one attempt to collect the money for an invoice; the provider decides whether it succeeded."""
 
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +10,7 @@ from django.db.models import Q
 from billing import events
 from billing.models.invoice import Invoice
 from billing.models.numbers import payment_of
+from billing.models.payment_states import PAYMENT_LIFE, PaymentStatus
 from billing.models.provider import key_at_the_provider, one_row_a_reference
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import (
@@ -16,38 +19,15 @@ from integration.domain.identifiers import (
     PaymentId,
     PaymentMethodId,
 )
-from integration.domain.states import IGNORE, StateTable, by_state
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
-class PaymentStatus(models.TextChoices):
-    """The states of a payment."""
-
-    REQUESTED = "requested"
-    UNKNOWN = "unknown"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    ABANDONED = "abandoned"
-
-
-REQUESTED, UNKNOWN, SUCCEEDED, FAILED, ABANDONED = (status.value for status in PaymentStatus)
-_row = by_state(PaymentStatus)
-
-PAYMENT_LIFE = StateTable(
-    PaymentStatus,
-    {
-        # message             requested  unknown    succeeded  failed     abandoned
-        # The provider decides: if it reports a charge, the payment succeeded, even after another outcome was recorded.
-        "succeed":      _row(SUCCEEDED,  SUCCEEDED, IGNORE,    SUCCEEDED, SUCCEEDED),
-        "fail":         _row(FAILED,     FAILED,    IGNORE,    IGNORE,    IGNORE),
-        "lose_outcome": _row(UNKNOWN,    IGNORE,    IGNORE,    IGNORE,    IGNORE),
-        "abandon":      _row(ABANDONED,  ABANDONED, IGNORE,    IGNORE,    IGNORE),
-    },
-)  # fmt: skip
-
-
 class Payment(OfOneStory):
-    """One attempt to collect the money for an invoice."""
+    """One attempt to collect the money for an invoice.
+
+    `expires_at` is until when the provider waits for the buyer or for the money. `next_action` is what the buyer is to
+    do: its `type`, and an `url` or `details`. Both are empty unless the payment waits.
+    """
 
     stream = "payment"
     life = PAYMENT_LIFE
@@ -61,6 +41,8 @@ class Payment(OfOneStory):
     amount_minor = MinorUnitsField()
     amount = money("amount_minor")
     reference = models.CharField("the provider's reference", max_length=80, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    next_action = models.JSONField(null=True, blank=True)
     failure = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=80, default="", db_default="", blank=True, editable=False)
 
@@ -94,6 +76,10 @@ class Payment(OfOneStory):
         return payment
 
     @property
+    def _ids(self) -> dict[str, Any]:
+        return {"payment": PaymentId(self.id), "order": OrderNumber(self.order)}
+
+    @property
     def idempotency_key(self) -> str:
         """The provider's key. A payment that older code requested goes on with its identifier as the key."""
         return self.key or self.id
@@ -103,33 +89,66 @@ class Payment(OfOneStory):
         if self.accepts("succeed"):
             self.record(
                 events.PaymentSucceeded(
-                    payment=PaymentId(self.id),
-                    invoice=InvoiceNumber(self.invoice_id),
-                    order=OrderNumber(self.order),
-                    amount=self.amount,
-                    reference=reference,
+                    **self._ids, invoice=InvoiceNumber(self.invoice_id), amount=self.amount, reference=reference
                 )
             )
 
     def fail(self, reason: str) -> None:
         """Record that the provider declined the charge; `reason` is its decline code."""
         if self.accepts("fail"):
-            self.record(events.PaymentFailed(payment=PaymentId(self.id), order=OrderNumber(self.order), reason=reason))
+            self.record(events.PaymentFailed(**self._ids, reason=reason))
 
     def lose_outcome(self) -> None:
         """Record that the provider did not respond, so that the outcome is unknown."""
         if self.accepts("lose_outcome"):
-            self.record(events.PaymentOutcomeLost(payment=PaymentId(self.id), order=OrderNumber(self.order)))
+            self.record(events.PaymentOutcomeLost(**self._ids))
+
+    def require_action(
+        self, reference: str, kind: str, expires_at: datetime, url: str = "", details: Mapping[str, str] | None = None
+    ) -> None:
+        """Record what the buyer must do before the provider takes the money.
+
+        Args:
+            reference: the provider's identifier of the charge.
+            kind: `redirect` or `display_details`.
+            expires_at: until when the provider waits.
+            url: where the buyer goes.
+            details: what to show to the buyer, by name.
+        """
+        known = {"type": kind, "url": url, "details": dict(details or {})}
+        if self.accepts("require_action") and (self.next_action, self.expires_at) != (known, expires_at):
+            self.record(
+                events.PaymentActionRequired(
+                    **self._ids,
+                    reference=reference,
+                    kind=kind,
+                    expires_at=expires_at,
+                    url=url,
+                    details=dict(details or {}),
+                    sequence=self.version + 1,
+                )
+            )
+
+    def await_money(self, reference: str, expires_at: datetime) -> None:
+        """Record that the money is on its way, and arrives or fails by `expires_at`; an earlier moment is ignored."""
+        if self.accepts("await_money") and (self.status != PaymentStatus.PENDING or _is_later(expires_at, self)):
+            news: dict[str, Any] = {"reference": reference, "expires_at": expires_at, "sequence": self.version + 1}
+            self.record(events.PaymentPending(**self._ids, **news))
+
+    def expire(self) -> None:
+        """Record that the provider took no money and will not take any."""
+        if self.accepts("expire"):
+            self.record(events.PaymentExpired(**self._ids))
 
     def abandon(self) -> None:
         """Abandon the payment: its invoice is void, and the provider never took the money."""
         if self.accepts("abandon"):
-            self.record(events.PaymentAbandoned(payment=PaymentId(self.id), order=OrderNumber(self.order)))
+            self.record(events.PaymentAbandoned(**self._ids))
 
     def anonymize(self) -> None:
         """Remove the payment method, because the payer was erased."""
         if self.method:
-            self.record(events.PaymentAnonymized(payment=PaymentId(self.id), order=OrderNumber(self.order)))
+            self.record(events.PaymentAnonymized(**self._ids))
 
     @applies(events.PaymentRequested)
     def _requested(self, event: events.PaymentRequested) -> None:
@@ -139,20 +158,45 @@ class Payment(OfOneStory):
 
     @applies(events.PaymentSucceeded)
     def _succeeded(self, event: events.PaymentSucceeded) -> None:
-        self.status, self.reference = PaymentStatus.SUCCEEDED, event.reference
+        self._end(PaymentStatus.SUCCEEDED)
+        self.reference = event.reference
 
     @applies(events.PaymentFailed)
     def _failed(self, event: events.PaymentFailed) -> None:
-        self.status, self.failure = PaymentStatus.FAILED, event.reason
+        self._end(PaymentStatus.FAILED)
+        self.failure = event.reason
 
     @applies(events.PaymentOutcomeLost)
     def _outcome_lost(self, event: events.PaymentOutcomeLost) -> None:
         self.status = PaymentStatus.UNKNOWN
 
+    @applies(events.PaymentActionRequired)
+    def _action_required(self, event: events.PaymentActionRequired) -> None:
+        self.status, self.reference = PaymentStatus.ACTION_REQUIRED, event.reference
+        self.expires_at = event.expires_at
+        self.next_action = {"type": event.kind, "url": event.url, "details": event.details}
+
+    @applies(events.PaymentPending)
+    def _pending(self, event: events.PaymentPending) -> None:
+        self._end(PaymentStatus.PENDING)
+        self.reference, self.expires_at = event.reference, event.expires_at
+
+    @applies(events.PaymentExpired)
+    def _expired(self, event: events.PaymentExpired) -> None:
+        self._end(PaymentStatus.EXPIRED)
+
     @applies(events.PaymentAbandoned)
     def _abandoned(self, event: events.PaymentAbandoned) -> None:
-        self.status = PaymentStatus.ABANDONED
+        self._end(PaymentStatus.ABANDONED)
 
     @applies(events.PaymentAnonymized)
     def _anonymized(self, event: events.PaymentAnonymized) -> None:
         self.method = ""
+
+    def _end(self, status: PaymentStatus) -> None:
+        """Enter a state in which the buyer has nothing to do."""
+        self.status, self.expires_at, self.next_action = status, None, None
+
+
+def _is_later(moment: datetime, payment: Payment) -> bool:
+    return payment.expires_at is None or moment > payment.expires_at

@@ -1,4 +1,4 @@
-"""When a buyer is erased, billing removes the payment methods of their orders.
+"""When a buyer is erased, billing removes their payment methods, and those of their orders.
 
 Amounts stay, because the books must stay complete.
 """
@@ -18,3 +18,4 @@ def lock_payments_and_invoices(erased: Sequence[contracts.ordering.BuyerErased])
 @whenever(contracts.ordering.BuyerErased, name="billing.forget-payment-method", prepare=lock_payments_and_invoices)
 def forget_payment_method(event: contracts.ordering.BuyerErased) -> None:
     commands.anonymize_invoices(event.orders)
+    commands.forget_payment_methods(event.buyer)

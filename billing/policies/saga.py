@@ -96,9 +96,14 @@ def publish_refund_requested_again(event: events.RefundRetried) -> None:
 # --- Reactions to the contracts of other contexts ---
 
 
-def lock_invoices(about: Sequence[contracts.ordering.OrderPlaced | contracts.ordering.OrderCancelled]) -> None:
+def lock_invoices(about: Sequence[contracts.ordering.OrderPlaced]) -> None:
     """Lock the invoices of a batch of events, before the first of them is handled."""
     commands.lock_invoices([event.order for event in about])
+
+
+def lock_invoices_to_void(cancelled: Sequence[contracts.ordering.OrderCancelled]) -> None:
+    """Lock the invoices of a batch of events, and look at their payments, before the first of them is handled."""
+    commands.lock_invoices_to_void([event.order for event in cancelled])
 
 
 def lock_invoices_and_payments(reserved: Sequence[contracts.inventory.StockReserved]) -> None:
@@ -129,7 +134,7 @@ def request_payment(event: contracts.inventory.StockReserved) -> None:
     commands.request_payment(event.order)
 
 
-@whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice", prepare=lock_invoices)
+@whenever(contracts.ordering.OrderCancelled, name="billing.call-off-invoice", prepare=lock_invoices_to_void)
 def void_invoice(event: contracts.ordering.OrderCancelled) -> None:
     commands.void_invoice(event.order, event.reason, event.shipping_withheld)
 

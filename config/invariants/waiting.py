@@ -15,6 +15,7 @@ MOVES_NO_ORDER = (
     *("billing.forget-payment-method", "billing.record-payer", "fulfillment.forget-recipient"),
     *("ordering.notify-buyer-of-approved-return", "ordering.notify-buyer-of-refused-return"),
     *("ordering.notify-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
+    "ordering.notify-buyer-of-required-action",
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
 
@@ -32,6 +33,13 @@ WAITS_FOR_A_DELIVERY = f"""
 """The order's story has a pending delivery that can move it, or such a dead letter, which waits for an operator."""
 
 
+WAITS_FOR_A_PERSON = """
+    EXISTS (SELECT 1 FROM billing_discrepancy AS task JOIN billing_payment AS differs ON differs.id = task.subject
+            WHERE differs."order" = o.number)
+"""
+"""What the provider has of the order's payment is not what was requested: an operator has a task that names it."""
+
+
 @always("process.every_order_ended_or_waits_for_something")
 def every_order_ended_or_waits() -> Check:
     """Every order has ended, or waits for a delivery, for a deadline, or for a person to handle its shipment."""
@@ -46,6 +54,7 @@ def every_order_ended_or_waits() -> Check:
                       WHERE s."order" = o.number AND s.status = 'arranged'))
                   OR (o.status = 'shipped' AND EXISTS (SELECT 1 FROM fulfillment_shipment AS s
                       WHERE s."order" = o.number AND {UNDER_WAY}))
+                  OR (o.status = 'payment_pending' AND {WAITS_FOR_A_PERSON})
                   OR {WAITS_FOR_A_DELIVERY})
             """,  # noqa: S608 - made of constants in the code and a time of our own clock
             "its requested cancellation waits for nothing": f"o.cancellation_requested AND NOT {WAITS_FOR_A_DELIVERY}",
@@ -92,6 +101,26 @@ def every_request_waits() -> Check:
                 request.kind = '{kind}' AND waiting.id IS NULL AND task.subject IS NULL
             """
             for kind in asking
+        },
+    )
+
+
+@always("process.every_waiting_payment_ends")
+def every_waiting_payment_ends() -> Check:
+    """A payment that waits for the buyer or their bank is of an order that waits as long, or a delivery ends it."""
+    unpaid = "o.status IN ('pending', 'payment_pending')"
+    return Check(
+        rows=f"""
+            billing_payment AS payment JOIN ordering_order AS o ON o.number = payment."order"
+            WHERE payment.status IN ('action', 'pending') AND NOT {WAITS_FOR_A_DELIVERY} AND NOT {WAITS_FOR_A_PERSON}
+        """,
+        what="""
+            payment.id || ' (' || payment.status || ' until ' || coalesce(CAST(payment.expires_at AS text), '?')
+              || '): its order is ' || o.status || ', and waits until ' || o.payment_due_at
+        """,
+        never={
+            "nobody ends it": f"NOT ({unpaid})",
+            "its order does not wait as long": f"{unpaid} AND coalesce(o.payment_due_at < payment.expires_at, TRUE)",
         },
     )
 

@@ -1,5 +1,6 @@
 """The contracts that billing publishes."""
 
+from datetime import datetime
 from typing import Any
 
 from integration.contracts.contract import IntegrationEvent, contract
@@ -19,12 +20,17 @@ TEST_METHODS = frozenset(
         "pm_card_chargeDeclinedExpiredCard",
         "pm_card_chargeDeclinedIncorrectCvc",
         "pm_card_chargeDeclinedProcessingError",
+        "pm_card_authenticationRequired",
+        "pm_bank_transfer",
     }
 )
 """The payment methods that an order may name directly while the sandbox is the provider.
 
 Source: Stripe's test names.
 """
+
+WAITING_METHODS = frozenset({"pm_card_authenticationRequired", "pm_bank_transfer"})
+"""Those of `TEST_METHODS` whose payment waits for the buyer or their bank."""
 
 
 @contract("billing.payment-requested", version=2)
@@ -68,6 +74,50 @@ class PaymentFailed(IntegrationEvent, kw_only=True):
     order: OrderNumber
     payment: PaymentId
     reason: str
+
+
+@contract("billing.payment-action-required")
+class PaymentActionRequired(IntegrationEvent, kw_only=True):
+    """The buyer must do something until `expires_at`; then the order's payment is collected, or on its way.
+
+    What they must do is theirs alone to see, so it is not in here. `sequence` numbers the news of one payment: the
+    highest counts.
+    """
+
+    order: OrderNumber
+    payment: PaymentId
+    kind: str
+    expires_at: datetime
+    sequence: int
+
+
+@contract("billing.payment-pending")
+class PaymentPending(IntegrationEvent, kw_only=True):
+    """The order's payment is on its way, and arrives or fails by `expires_at`.
+
+    `sequence` is as in PaymentActionRequired.
+    """
+
+    order: OrderNumber
+    payment: PaymentId
+    expires_at: datetime
+    sequence: int
+
+
+@contract("billing.payment-expired")
+class PaymentExpired(IntegrationEvent, kw_only=True):
+    """The order's payment was not collected in time, and will not be."""
+
+    order: OrderNumber
+    payment: PaymentId
+
+
+@contract("billing.payment-cancellation-requested")
+class PaymentCancellationRequested(IntegrationEvent, kw_only=True):
+    """The order was cancelled while its payment waited for the buyer or their bank: the payment is to be cancelled."""
+
+    order: OrderNumber
+    payment: PaymentId
 
 
 @contract("billing.refund-requested", version=2)

@@ -258,6 +258,16 @@ class HoldLifted(IntegrationEvent, kw_only=True):
     hold: HoldId
 
 
+@contract("ordering.payment-overdue")
+class PaymentOverdue(IntegrationEvent, kw_only=True):
+    """The time for the payment of an order that waits for the buyer or their bank is over: is the money coming?
+
+    Billing ends the payment, and says whether it expired or succeeded. Only that cancels the order.
+    """
+
+    order: OrderNumber
+
+
 @contract("ordering.buyer-erased")
 class BuyerErased(IntegrationEvent, kw_only=True):
     """A buyer's personal data is to be erased.

@@ -18,7 +18,11 @@ from integration.domain.address import Address
 from integration.domain.identifiers import PaymentMethodId
 from integration.domain.versions import Facts, Versioned, to_data
 
-LEFT: Mapping[str, Callable[[Any], Any]] = {"nothing": lambda value: "", "country": Address.erased}
+LEFT: Mapping[str, Callable[[Any], Any]] = {
+    "nothing": lambda value: "",
+    "no entries": lambda value: {},
+    "country": Address.erased,
+}
 """Functions that reduce a personal value to what the log may store, by the name in the field's mark."""
 
 
@@ -32,6 +36,8 @@ PersonalText = Annotated[str, _marked("nothing")]
 """Free text, which may contain personal data. The log stores an empty text."""
 PersonalPaymentMethod = Annotated[PaymentMethodId, _marked("nothing")]
 """The provider's identifier of a person's payment method. The log stores an empty text."""
+PersonalDetails = Annotated[dict[str, str], _marked("no entries")]
+"""Details by name, which only the person they are about may see. The log stores none of them."""
 PersonalAddress = Annotated[Address, _marked("country")]
 """A person's address. The log stores its country."""
 PersonalAddressIfAny = Annotated[Address | None, _marked("country")]

@@ -148,6 +148,10 @@ class Input(serializers.Serializer):
         return value
 
 
+class EmptyInput(Input):
+    """An empty body."""
+
+
 class MoneyField(Input):
     """An amount of money: a decimal string and an ISO 4217 currency code."""
 

@@ -16,7 +16,7 @@ from integration.domain.identifiers import BuyerId, CartId, PaymentMethodId, Sku
 from integration.domain.metadata import current_cause
 from integration.rest.addresses import scope_of_address
 from integration.rest.etags import CHANGING, ETAG, LOCATION, READING, etag
-from integration.rest.fields import AddressField, Email, Input, MoneyField, Text, WholeNumber
+from integration.rest.fields import AddressField, Email, EmptyInput, Input, MoneyField, Text, WholeNumber
 from integration.rest.guests import access_token
 from integration.rest.idempotency import idempotent
 from integration.rest.middleware import actor_of
@@ -35,10 +35,6 @@ TOKEN = OpenApiParameter(
 )
 OPENING = [TOKEN, *READING]
 MAKING = [TOKEN, *CHANGING]
-
-
-class EmptyInput(Input):
-    """An empty body."""
 
 
 class QuantityInput(Input):

@@ -27,20 +27,22 @@ from integration.rest.views import View, is_staff_with, represent
 from ordering import commands, queries
 from ordering.api.caller import caller, own_orders
 from ordering.api.order_input import OrderByStaffInput, OrderInput
+from ordering.api.order_payment import PaymentOutput
 from ordering.api.order_requests import HoldOutput, LinesCancellationOutput
 from ordering.api.order_status import (
     OrderStatusField,
     OrderStatusFilter,
-    PaymentStatusField,
     PaymentStatusFilter,
     ShipmentStatusField,
     ShipmentStatusFilter,
 )
+from ordering.gateways.payments import payments
 from ordering.models import (
     CancellationReason,
     Order,
     OrderBoard,
     OrderStatus,
+    PaymentStatus,
 )
 
 
@@ -87,15 +89,6 @@ class ShippingOutput(serializers.Serializer):
     discount = MoneyField()
     tax = MoneyField()
     total = MoneyField()
-
-
-class PaymentOutput(serializers.Serializer):
-    """The payment of an order."""
-
-    status = PaymentStatusField(source="payment_status")
-    method = serializers.CharField(source="payment_method")
-    paid = MoneyField()
-    refunded = MoneyField()
 
 
 class OrderShipmentLine(serializers.Serializer):
@@ -194,9 +187,15 @@ class OrderOutput(serializers.Serializer):
 
 
 def represent_orders(orders: Sequence[Order | OrderBoard]) -> list[dict[str, Any]]:
-    """Serialize orders, with the refusals of their cancellations, which take one query for all orders."""
+    """Serialize orders, with the refusals of their cancellations, which take one query for all orders.
+
+    If payments need something of the buyer, that takes another one.
+    """
     refusals = queries.refused_cancellations(orders)
+    acting = [OrderNumber(order.number) for order in orders if order.payment_status == PaymentStatus.ACTION_REQUIRED]
+    actions = payments().next_actions(acting) if acting else {}
     for order in orders:
+        vars(order)["next_action"] = actions.get(OrderNumber(order.number))
         if order.number in refusals:
             refusal = {"reason": "already_shipped", "refused_at": refusals[order.number]}
             vars(order)["cancellation_refusal"] = refusal

@@ -4,6 +4,7 @@ Those that send a message raise `NotFound` for an unknown order, and the errors 
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import PaymentRequested
@@ -88,13 +89,31 @@ def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
         work.get(Order, number).cancel_for_declined_payment(reason)
 
 
-def expire_order(number: OrderNumber) -> None:
-    """Cancel an order because it was not paid before its deadline; do nothing if it is past that stage.
+def await_payment_until(
+    number: OrderNumber, payment: PaymentId, status: str, expires_at: datetime, sequence: int
+) -> None:
+    """Record that the payment of an order waits for the buyer or their bank, and until when."""
+    with unit_of_work() as work:
+        work.get(Order, number).await_payment_until(payment, status, expires_at, sequence)
 
-    The reason is another one if nobody asked for the payment.
+
+def end_unpaid_order(number: OrderNumber) -> None:
+    """Cancel an order because billing says that its payment expired; do nothing if it is past that stage."""
+    with unit_of_work() as work:
+        work.get(Order, number).expire()
+
+
+def expire_order(number: OrderNumber) -> None:
+    """Act upon the payment deadline of an order; do nothing if it is past that stage.
+
+    If the payment waits for the buyer or their bank, billing is asked for it, and only what billing says cancels the
+    order. Otherwise the order is cancelled at once; the reason is another one if nobody asked for the payment.
     """
     with unit_of_work() as work:
         order = work.get(Order, number)
+        if order.payment_progress:
+            order.ask_for_payment()
+            return
         order.expire(payment_was_requested=was_published(PaymentRequested, order.correlation_id))
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from django.conf import settings
 
 from integration.aggregates.unit_of_work import unit_of_work
-from integration.contracts.billing import TEST_METHODS
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.address_rules import region_code
@@ -14,6 +13,7 @@ from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku
 from integration.domain.money import Money
 from integration.storage.order_numbers import next_order_number
 from ordering.commands.vouchers import hold_vouchers, lock_terms_of, require_vouchers
+from ordering.gateways.payments import payments
 from ordering.models import MAX_QUANTITY, Buyer, Order, Product, QuantityOutOfBounds, TooManyLines, Voucher
 from ordering.models.order_line import subtotal_of
 from ordering.models.order_requests import HoldReason
@@ -67,7 +67,7 @@ def place_order(
 
     Args:
         lines: SKUs and quantities; the quantities of a SKU that is named twice are added up.
-        payment_method: None is accepted only if the total is zero.
+        payment_method: one that the buyer keeps, or a provider's token. None is accepted only if the total is zero.
         shipping_option: the identifier of a shipping option; None chooses the cheapest.
         vouchers: the codes of vouchers, in capitals. Each must apply.
         expected_total: what the buyer was shown. None accepts any total.
@@ -92,7 +92,7 @@ def place_order(
     skus = {sku for sku, _ in lines}
     with unit_of_work() as work:
         work.look_ahead({Product: skus, Buyer: [buyer], Voucher: vouchers}, key_shared=Buyer)
-        items = _items(work.look_at(Product, skus), lines, payment_method)
+        items = _items(work.look_at(Product, skus), lines, payment_method, buyer)
         # `FOR KEY SHARE` lets many orders of one buyer, such as a marketplace, run concurrently. But a buyer cannot be
         # erased while an order is placed.
         known_buyer = work.look_at(Buyer, [buyer]).get(buyer)
@@ -137,7 +137,10 @@ def _require_shipping(priced: PricedOrder, option: str | None) -> None:
 
 
 def _items(
-    products: Mapping[str, Product], lines: Sequence[tuple[Sku, int]], payment_method: PaymentMethodId | None
+    products: Mapping[str, Product],
+    lines: Sequence[tuple[Sku, int]],
+    payment_method: PaymentMethodId | None,
+    buyer: BuyerId,
 ) -> list[Item]:
     """The lines at current prices: one per SKU, in the order in which the SKUs were first named."""
     quantities: dict[Sku, int] = {}
@@ -150,7 +153,7 @@ def _items(
             errors.append(UnknownSku(f"there is no product {sku!r}", pointer=f"/lines/{i}/sku"))
         elif not products[sku].on_sale:
             errors.append(NotOnSale(f"product {sku} is not on sale", pointer=f"/lines/{i}/sku"))
-    if payment_method is not None and payment_method not in TEST_METHODS:
+    if payment_method is not None and not payments().can_pay_with(payment_method, buyer):
         errors.append(UnknownPaymentMethod(f"there is no payment method {payment_method!r}", pointer="/payment_method"))
     if errors:
         raise UnacceptableInput(errors)

@@ -50,6 +50,7 @@ from ordering.events.parcels import (
     OrderShipmentScannedLate,
     OrderShipmentTracked,
 )
+from ordering.events.payments import OrderPaymentAwaited, OrderPaymentOverdue
 from ordering.events.products import (
     ProductAvailabilityChanged,
     ProductChanged,
@@ -110,6 +111,8 @@ __all__ = [
     "OrderLinesCancellationRequested",
     "OrderLinesCancelled",
     "OrderPaidTooLate",
+    "OrderPaymentAwaited",
+    "OrderPaymentOverdue",
     "OrderPlaced",
     "OrderRefundOverdue",
     "OrderRefunded",

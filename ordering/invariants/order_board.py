@@ -6,7 +6,7 @@ from ordering.invariants.orders import CONFIRMED
 
 BOARD = "ordering.order-board"
 
-REQUESTS = ("line_cancellations", "order_holds")
+REQUESTS = ("line_cancellations", "order_holds", "payment_progress")
 """Columns with JSON that is empty in most orders."""
 
 SHIPMENTS = ("arranged", "dispatched", "in_transit", "failed", "lost", "returned", "delivered", "cancelled")
@@ -27,6 +27,7 @@ def order_board_is_the_orders() -> Check:
         CASE WHEN o.paid_minor > 0 AND o.refunded_minor = o.paid_minor THEN 'refunded'
              WHEN o.paid_minor > 0 AND o.refunded_minor > 0 THEN 'partly_refunded'
              WHEN o.paid_minor > 0 OR o.total_minor = 0 AND o.status IN {CONFIRMED} THEN 'paid'
+             WHEN o.status <> 'cancelled' AND {_needs_action()} THEN 'action_required'
              WHEN o.status <> 'cancelled' THEN 'pending'
              WHEN o.cancellation_reason = 'payment_failed' THEN 'failed' ELSE 'cancelled' END
     """
@@ -62,6 +63,12 @@ def _is_held() -> str:
     """SQL for whether an order has an open hold; databases put the spaces of JSON differently."""
     holds = "coalesce(replace(CAST(o.order_holds AS text), ' ', ''), '')"
     return f"""({holds} LIKE '%"status":"requested"%' OR {holds} LIKE '%"status":"active"%')"""
+
+
+def _needs_action() -> str:
+    """SQL for whether the buyer must do something, so that an order can be paid."""
+    progress = "coalesce(replace(CAST(o.payment_progress AS text), ' ', ''), '')"
+    return f"""{progress} LIKE '%"status":"action_required"%'"""
 
 
 def _has_shipment(status: str) -> str:

@@ -5,11 +5,12 @@ from typing import ClassVar
 
 from django.db import models
 
-from integration.aggregates.aggregate import OfOneStory, applies
+from integration.aggregates.aggregate import applies
 from integration.domain.errors import NotYet, Refused
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
 from ordering import events
 from ordering.models.order_line import OrderLine
+from ordering.models.order_payment import OrderWithPayment
 from ordering.models.order_requests import Requests
 from ordering.models.order_shipments import (
     ARRIVED,
@@ -30,7 +31,7 @@ class ShippedTooMuch(Refused):
     """More units are shipped than the order has left to ship."""
 
 
-class OrderInShipments(InParcels, Requests, OfOneStory):
+class OrderInShipments(InParcels, Requests, OrderWithPayment):
     """The part of an order that is about its shipments."""
 
     parts: ClassVar = {"lines": "line_rows"}

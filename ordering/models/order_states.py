@@ -49,6 +49,7 @@ class PaymentStatus(models.TextChoices):
     """The state of an order's payment; `PAYMENT_NAMES` are the words of the API."""
 
     PENDING = "pending"
+    ACTION_REQUIRED = "action_required"
     PAID = "paid"
     PARTIALLY_REFUNDED = "partly_refunded"  # the column has 16 characters
     FAILED = "failed"
@@ -100,6 +101,8 @@ ORDER_LIFE = StateTable(
         "confirm":                     _row(NOT_YET,   CONFIRMED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   STAY),
         "cancel_for_declined_payment": _row(NOT_YET,   CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
         "expire":                      _row(CANCELLED, CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "await_payment_until":         _row(STAY,      STAY,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "ask_for_payment":             _row(STAY,      STAY,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
         "cancel":                      _row(CANCELLED, CANCELLED, STAY,      REFUSE,    REFUSE,    REFUSE,    REFUSE,   REFUSE),
         "complete_cancellation":       _row(NOT_YET,   NOT_YET,   CANCELLED, REFUSE,    REFUSE,    REFUSE,    REFUSE,   IGNORE),
         "reject_cancellation":         _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     IGNORE),
@@ -142,6 +145,6 @@ def payment_status_of(order: Any) -> PaymentStatus:
     if not order.total and order.status in CONFIRMED_STATES:
         return PaymentStatus.PAID
     if order.status != CANCELLED:
-        return PaymentStatus.PENDING
+        return PaymentStatus.ACTION_REQUIRED if order.needs_action else PaymentStatus.PENDING
     failed = order.cancellation_reason == CancellationReason.PAYMENT_FAILED
     return PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED

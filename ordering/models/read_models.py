@@ -6,6 +6,7 @@ from django.db import models
 
 from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
+from ordering.models.order_payment import WithPayment
 from ordering.models.order_prices import OrderPrices, ShownLine, shown_lines
 from ordering.models.order_requests import Requests
 from ordering.models.order_returns import WithReturns
@@ -13,7 +14,7 @@ from ordering.models.order_shipments import InParcels
 from ordering.models.order_states import CancellationReason, OrderStatus, PaymentStatus, ShipmentStatus
 
 
-class OrderBoard(InParcels, OrderPrices, Requests, WithReturns, PolledRow):
+class OrderBoard(InParcels, OrderPrices, Requests, WithReturns, WithPayment, PolledRow):
     """A row of the order board: an order with its lines, payment and shipments, as of `version` of the order."""
 
     read_model = "ordering.order-board"

@@ -56,12 +56,14 @@ def order_board() -> QuerySet[OrderBoard]:
 def orders_past_payment_deadline(limit: int) -> list[OrderNumber]:
     """At most `limit` unpaid orders whose payment deadline has passed, longest overdue first.
 
-    An order is passed over while a message about it is on its way to ordering: it may say that the money was taken.
+    An order is passed over while billing is asked for its payment, or while a message about it is on its way to
+    ordering: it may say that the money was taken.
     """
     overdue = Order.objects.filter(
         ~on_the_way("ordering"),
         status__in=[OrderStatus.PENDING, OrderStatus.PAYMENT_PENDING],
         payment_due_at__lte=clock.now(),
+        payment_asked=False,
     )
     return [OrderNumber(number) for number in overdue.order_by("payment_due_at").values_list("pk", flat=True)[:limit]]
 

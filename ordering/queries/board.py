@@ -80,6 +80,11 @@ def _(event: events.OrderGoodsReserved, row: OrderBoard) -> None:
 
 
 @show.register
+def _(event: events.OrderPaymentAwaited, row: OrderBoard) -> None:
+    row.show_awaited(event)
+
+
+@show.register
 def _(event: events.OrderConfirmed, row: OrderBoard) -> None:
     row.status, row.paid = OrderStatus.CONFIRMED, event.paid
 

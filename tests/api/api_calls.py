@@ -36,6 +36,10 @@ class System(NamedTuple):
     guests_order: str
     endpoint: str
     """A webhook endpoint."""
+    waiting_order: str
+    """An order whose payment is on its way."""
+    payment_method: str
+    """The buyer's own."""
 
 
 class Call(NamedTuple):
@@ -146,6 +150,10 @@ def examples(system: System) -> dict[str, Call]:
             "POST", "webhooks/payments/sandbox", call_back, "anonymous", signed
         ),
         "GET payment-config": Call("GET", "payment-config", who="anonymous"),
+        "GET payment-methods": Call("GET", "payment-methods", who="buyer"),
+        "POST payment-methods": Call("POST", "payment-methods", {"provider_token": "pm_card_visa"}, "buyer"),
+        "GET payment-methods/<code:id>": Call("GET", f"payment-methods/{system.payment_method}", who="buyer"),
+        "DELETE payment-methods/<code:id>": Call("DELETE", f"payment-methods/{system.payment_method}", who="buyer"),
         "GET invoices": Call("GET", f"invoices?order={number}&status=paid", who="buyer"),
         "GET invoices/<number:number>": Call("GET", f"invoices/I{number[1:]}", who="buyer"),
         "POST invoices/<number:number>/refunds": Call(
@@ -157,6 +165,9 @@ def examples(system: System) -> dict[str, Call]:
         "GET disputes/<slug:id>/evidence": Call("GET", "disputes/dp_1/evidence"),
         "GET refunds/<number:id>": Call("GET", f"refunds/F{number[1:]}-1"),
         "GET payments/<number:id>": Call("GET", f"payments/P{number[1:]}-1"),
+        "POST sandbox/payments/<number:id>/<slug:what>": Call(
+            "POST", f"sandbox/payments/P{system.waiting_order[1:]}-1/settle", {}
+        ),
         "GET shipments": Call("GET", f"shipments?status=arranged&order={number}"),
         "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
         "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),

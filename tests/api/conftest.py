@@ -130,7 +130,8 @@ def system(
     """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters.
 
     Another buyer has an order that was shipped, wants to return a part of it, and asked their bank about it.
-    A guest has ordered, too. There are two open carts: the buyer's, and a guest's.
+    A guest has ordered, too, and the bank transfer for another order is on its way. There are two open carts: the
+    buyer's, and a guest's. The buyer keeps a payment method.
     """
     quarantine_stock(Sku("LAMP"), 1, "box damaged")
     commands.create_voucher("WELCOME", {"kind": "percent", "value": Decimal(5)})
@@ -156,9 +157,11 @@ def system(
     )
     shipment = shipment_of(OrderNumber(number))
     hook = register({"url": "https://hooks.example/waybill", "events": ["*"]}, None)
-    return System(
-        number, shipment, order_body, dead, requested.id, cart, guests_cart, ordered.number, endpoint=str(hook.pk)
-    )
+    waiting = placed({"ATLAS": 1}, buyer="B-1", method="pm_bank_transfer")
+    drain()
+    method = buyer.post("/api/v1/payment-methods", {"provider_token": "pm_card_visa"}).json()["id"]
+    orders = (ordered.number, str(hook.pk), waiting)
+    return System(number, shipment, order_body, dead, requested.id, cart, guests_cart, *orders, method)
 
 
 def _filled(buyer: BuyerId | None) -> CartId:

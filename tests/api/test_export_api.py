@@ -34,7 +34,7 @@ def test_the_copy_has_all_of_the_callers_data(life: System, buyer: Any) -> None:
     copy = response.json()
     assert set(copy) == {
         *("account", "profile", "consents", "carts", "orders", "invoices", "shipments", "returns", "letters"),
-        "letters_sent",
+        *("letters_sent", "payment_methods"),
     }
     assert copy["account"]["username"] == "ada"
     assert copy["profile"]["email"] == "ada@example.com"

@@ -66,6 +66,10 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "POST stock/<sku:sku>/quarantine":        ("inventory",    Statuses(401, 403, 403, 403, 201)),
     "GET stock/<sku:sku>/movements":          ("inventory",    Statuses(401, 403, 403, 403, 200)),
     "GET payment-config":                     ("billing",      Statuses(200, 200, 200, 200, 200)),
+    "GET payment-methods":                    ("billing",      Statuses(401, 200, 200, 200, 200)),
+    "POST payment-methods":                   ("billing",      Statuses(401, 201, 201, 201, 201)),
+    "GET payment-methods/<code:id>":        ("billing",      Statuses(401, 404, 404, 200, 404)),
+    "DELETE payment-methods/<code:id>":     ("billing",      Statuses(401, 404, 404, 204, 404)),
     "GET invoices":                           ("billing",      Statuses(401, 200, 200, 200, 200)),
     "GET invoices/<number:number>":           ("billing",      Statuses(401, 404, 404, 200, 200)),
     "POST invoices/<number:number>/refunds":  ("billing",      Statuses(401, 403, 403, 403, 202)),
@@ -73,6 +77,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET disputes":                           ("billing",      Statuses(401, 403, 403, 403, 200)),
     "GET disputes/<slug:id>/evidence":         ("billing",      Statuses(401, 403, 403, 403, 200)),
     "GET payments/<number:id>":               ("billing",      Statuses(401, 403, 403, 403, 200)),
+    "POST sandbox/payments/<number:id>/<slug:what>": ("billing", Statuses(401, 403, 403, 403, 200)),
     "GET shipments":                          ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "GET shipments/<number:id>":              ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
     "POST shipments/<number:id>/dispatch":    ("fulfillment",  Statuses(401, 403, 403, 403, 200)),
@@ -196,7 +201,7 @@ def test_a_buyer_sees_only_their_own_orders_in_a_list(
     assert numbers(buyer) == [system.order]
     assert numbers(stranger) == [theirs]
     assert {system.order, theirs} < {*numbers(operator)}
-    others = [system.requested_return.rpartition("-")[0], system.guests_order]
+    others = [system.requested_return.rpartition("-")[0], system.guests_order, system.waiting_order]
     assert numbers(operator) == sorted([system.order, *others, theirs])
 
 

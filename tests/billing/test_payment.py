@@ -1,6 +1,9 @@
 """The state table of payments: the provider decides, and each ends once."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -21,6 +24,10 @@ from integration.domain.money import Money
 
 ORDER, INVOICE, PAYMENT, REFUND = OrderNumber("R-1"), InvoiceNumber("I-1"), PaymentId("P-1-1"), RefundId("F-1-1")
 TOTAL = Money("94.50", "USD")
+
+_moments = (datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in count())
+NEXT = partial(next, _moments)
+"""A later moment each time."""
 
 Judge = Callable[[Aggregate, str, Callable[[], object]], None]
 
@@ -49,6 +56,9 @@ SEND: dict[str, Callable[[Payment], None]] = {
     "fail": lambda payment: payment.fail("generic_decline"),
     "lose_outcome": lambda payment: payment.lose_outcome(),
     "abandon": lambda payment: payment.abandon(),
+    "require_action": lambda payment: payment.require_action("ch_1", "redirect", NEXT(), "https://bank.example/1"),
+    "await_money": lambda payment: payment.await_money("ch_1", NEXT()),
+    "expire": lambda payment: payment.expire(),
 }
 IN_STATE: dict[str, Callable[[], Payment]] = {
     "requested": _after(),
@@ -56,6 +66,9 @@ IN_STATE: dict[str, Callable[[], Payment]] = {
     "succeeded": _after("succeed"),
     "failed": _after("fail"),
     "abandoned": _after("abandon"),
+    "action": _after("require_action"),
+    "pending": _after("require_action", "await_money"),
+    "expired": _after("await_money", "expire"),
 }
 
 
@@ -112,3 +125,24 @@ def test_a_payment_that_succeeds_after_it_was_abandoned_stores_the_first_referen
     payment.succeed("ch_3")
 
     assert (payment.status, payment.reference) == ("succeeded", "ch_2")
+
+
+def test_what_a_payment_waits_for_is_over_when_it_ends() -> None:
+    payment = IN_STATE["action"]()
+    assert payment.next_action == {"type": "redirect", "url": "https://bank.example/1", "details": {}}
+    assert (payment.reference, payment.expires_at is None) == ("ch_1", False)
+    for end in ("await_money", "expire"):
+        SEND[end](payment)
+        assert (payment.next_action, payment.expires_at is None) == (None, end == "expire")
+
+
+def test_the_same_news_is_recorded_once_and_the_deadline_of_money_never_moves_back() -> None:
+    payment = IN_STATE["requested"]()
+    first, later = NEXT(), NEXT()
+    for _ in range(2):
+        payment.require_action("ch_1", "redirect", first, "https://bank.example/1")
+    for moment in (later, first, later):
+        payment.await_money("ch_1", moment)
+    assert (payment.version, payment.expires_at) == (3, later)
+    news = [recorded.event for recorded in payment.recorded_events[1:]]
+    assert [event.sequence for event in news] == [2, 3]

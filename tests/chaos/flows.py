@@ -490,6 +490,37 @@ def _send_webhooks(world: World) -> None:
     assert not left, f"{left} messages were not sent to the endpoint"
 
 
+def _play(what: str, after: timedelta = timedelta(0)) -> Callable[[World], None]:
+    """Let the sandbox do what the buyer or their bank does; a second time, after a crash, it refuses."""
+
+    def play(world: World) -> None:
+        with clock.moved(after):
+            response = world.post(f"/sandbox/payments/P{world.order[1:]}-1/{what}", {}, by="operator")
+            assert response.status_code in (200, 409), response.content
+            drain(timeout=TIMEOUT)
+
+    return play
+
+
+def _overdue(after: timedelta) -> Callable[[World], None]:
+    """Let the deadline of a payment that waits pass."""
+
+    def run(world: World) -> None:
+        with clock.moved(after):
+            routines_module.routines.get("ordering.cancel-overdue-orders").run()
+            drain(timeout=TIMEOUT)
+
+    return run
+
+
+def _waiting(method: str) -> tuple[Step, ...]:
+    """The payment waits for the buyer or their bank."""
+    placed = Step(f"place with {method}", place({"MUG": 2, "LAMP": 1}, method).run)
+    return (placed, settle(f"settle {method}"))
+
+
+TRANSFER, AUTHENTICATION = "pm_bank_transfer", "pm_card_authenticationRequired"
+
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
 RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
@@ -541,6 +572,40 @@ FLOWS = {
             for reason in ("not_processed", "payment_timeout")
             for payment in ("cancelled", "refunded")
         ),
+    ),
+    "complete_an_action": Flow(
+        "The buyer's bank asks them, and they agree.",
+        (*_waiting(AUTHENTICATION), Step("complete action", _play("complete_action"))),
+        frozenset({"confirmed paid"}),
+    ),
+    "abandon_an_action": Flow(
+        "The buyer's bank asks them, and they never reply.",
+        (*_waiting(AUTHENTICATION), Step("be overdue", _overdue(timedelta(hours=2)))),
+        frozenset({"cancelled payment_timeout cancelled"}),
+    ),
+    "settle_a_transfer": Flow(
+        "A transfer settles after the deadline of cards.",
+        (
+            *_waiting(TRANSFER),
+            Step("pass the deadline of cards", _overdue(timedelta(hours=1))),
+            Step("settle transfer", _play("settle", timedelta(days=1))),
+        ),
+        frozenset({"confirmed paid"}),
+    ),
+    "find_a_transfer": Flow(
+        "A transfer settled, and its call-back was lost; billing asks at the deadline.",
+        (*_waiting(TRANSFER), Step("be overdue", _overdue(timedelta(days=8)))),
+        frozenset({"confirmed paid"}),
+    ),
+    "cancel_a_transfer": Flow(
+        "The buyer cancels while their transfer is on its way.",
+        (*_waiting(TRANSFER), Step("cancel unpaid", _cancel_unpaid), settle()),
+        frozenset({"cancelled by_buyer cancelled"}),
+    ),
+    "settle_a_transfer_too_late": Flow(
+        "A transfer settles after its order was cancelled.",
+        (*_waiting(TRANSFER), Step("cancel unpaid", _cancel_unpaid), settle(), Step("settle late", _play("settle"))),
+        frozenset({"cancelled by_buyer refunded"}),
     ),
     "cancel_before_payment": Flow(
         "The buyer cancels while the order waits for its money.",

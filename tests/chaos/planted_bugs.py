@@ -23,6 +23,7 @@ from rest_framework.serializers import Serializer
 from billing import commands as billing
 from billing import events as payment_events
 from billing.commands import documents
+from billing.commands import payments as payment_commands
 from billing.gateways import Booked, Refunded, signatures
 from billing.gateways.sandbox import courses
 from billing.gateways.stripe import requests as stripe_requests
@@ -30,6 +31,7 @@ from billing.gateways.stripe.models import Request as StripeRequest
 from billing.models import Invoice, Payment, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
+from billing.policies import waiting_payments
 from fulfillment import events as shipment_events
 from fulfillment.models import STORED, FulfillmentLine, FulfillmentOrder, Shipment
 from fulfillment.models.tracking import Scan, latest
@@ -200,6 +202,11 @@ def share_after_moving_on() -> int:
 def swallow_errors(failed: Any, error: Exception) -> None:
     """Mark a delivery as done although its handler raised."""
     Delivery.objects.filter(pk=failed.id).update(status="done", done_at="2026-01-01T00:00:00Z")
+
+
+def keep_the_deadline(self: Order, payment: Any, status: str, expires_at: Any, sequence: int) -> None:
+    """Show what a payment waits for, and ask for it at the deadline of cards."""
+    _await_payment_until(self, payment, status, self.payment_due_at, sequence)
 
 
 def ask_under_a_new_key(payment: Payment) -> Any:
@@ -493,6 +500,7 @@ _publish = billing_saga.publish
 _change_spend = ordering.change_spend
 _claim = claim.claim
 _arrange = Shipment.arrange
+_await_payment_until = Order.await_payment_until
 _mark_shipped = Order.mark_shipped
 _get_many = UnitOfWork.get_many
 _write = UnitOfWork.write
@@ -598,7 +606,10 @@ BUGS = [
         True,
     ),
     Bug(
-        "new provider key on each attempt", replaced(billing, "_ask_for_money", ask_under_a_new_key), ALL_THE_WAY, True
+        "new provider key on each attempt",
+        replaced(payment_commands, "_ask_for_money", ask_under_a_new_key),
+        ALL_THE_WAY,
+        True,
     ),
     Bug("idempotency key not stored", replaced(idempotency, "_store", forget_the_key), ALL_THE_WAY),
     Bug("idempotency key stored after the commit", store_the_key_after_the_commit, ALL_THE_WAY),
@@ -818,8 +829,26 @@ BUGS = [
     ),
     Bug(
         "amount of a charge not compared",
-        replaced(billing, "contradiction", lambda row, booked: ""),
+        replaced(payment_commands, "contradiction", lambda row, booked: ""),
         check=money_checks.a_charge_of_another_amount_pays_nothing,
+    ),
+    Bug(
+        "order with a transfer cancelled at its deadline",
+        replaced(Order, "ask_for_payment", Order.expire),
+        (FLOWS["find_a_transfer"],),
+        True,
+    ),
+    Bug(
+        "deadline of cards used for a transfer",
+        replaced(Order, "await_payment_until", keep_the_deadline),
+        (FLOWS["settle_a_transfer"],),
+        True,
+    ),
+    Bug(
+        "payment of a cancelled order not cancelled",
+        replaced(waiting_payments, "_request_cancellation", lambda order: None),
+        (FLOWS["cancel_a_transfer"],),
+        True,
     ),
     Bug(
         "key of a payment without its story",

@@ -33,7 +33,7 @@ def logged() -> Iterator[StringIO]:
 @pytest.fixture
 def buyer(shop: object, monkeypatch: pytest.MonkeyPatch) -> APIClient:
     """An API client of a customer whose personal data are markers."""
-    monkeypatch.setattr("ordering.commands.placing.TEST_METHODS", {*TEST_METHODS, TOKEN})
+    monkeypatch.setattr("billing.queries.TEST_METHODS", {*TEST_METHODS, TOKEN})
     client = APIClient()
     client.default_format = "json"
     person = {"username": "zeb", "password": PASSWORD, "email": MAIL, "name": NAME}

@@ -57,6 +57,7 @@ BOARD: Mapping[str, str] = {
     "shipments": "'[{}]'",
     "line_cancellations": "'{\"C-0\": {}}'",
     "order_holds": "'{\"H-0\": {}}'",
+    "payment_progress": "'{}'",
     "on_hold": "NOT on_hold",
     "replaces": "'R-0'",
     "correlation_id": NO_ID,
@@ -397,6 +398,13 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "process.every_request_waits_for_something": {
         "a payment waits for nothing": "UPDATE billing_payment SET status = 'unknown'",
         "a refund waits for nothing": "DELETE FROM integration_delivery WHERE consumer = 'billing.issue-refund'",
+    },
+    "process.every_waiting_payment_ends": {
+        "nobody ends it": "UPDATE billing_payment SET status = 'pending' WHERE status = 'failed'",
+        "its order does not wait as long": (
+            "UPDATE billing_payment SET status = 'pending', expires_at = '2040-01-01 00:00:00' WHERE status = 'failed'",
+            "UPDATE ordering_order SET status = 'payment_pending' WHERE status = 'cancelled'",
+        ),
     },
     "process.nothing_is_confirmed_without_goods_and_money": {
         "there are no goods": "UPDATE inventory_reservation SET status = 'released'",

@@ -1,7 +1,8 @@
 """An order obeys its state table and its other rules in every state, for every message."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -195,6 +196,9 @@ def _cancel_rest(order: Order, message: str) -> None:
     _settle(order, **left)
 
 
+LATE = datetime(2035, 1, 1, tzinfo=UTC)
+
+
 def _held(order: Order) -> Order:
     order.order_holds = {HOLD: {"reason": "other", "status": "requested"}, **(order.order_holds or {})}
     return order
@@ -247,6 +251,8 @@ SEND: dict[str, Callable[[Order], object]] = {
     "confirm": lambda order: order.confirm(PAYMENT, order.total),
     "cancel_for_declined_payment": lambda order: order.cancel_for_declined_payment("generic_decline"),
     "expire": lambda order: order.expire(),
+    "await_payment_until": lambda order: order.await_payment_until(PAYMENT, "pending", LATE, 1),
+    "ask_for_payment": lambda order: order.ask_for_payment(),
     "cancel": lambda order: order.cancel(CancellationReason.BY_BUYER, "changed my mind"),
     "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
     "reject_cancellation": lambda order: order.reject_cancellation(),
@@ -379,6 +385,27 @@ def test_a_message_sent_twice_takes_effect_once(state: str) -> None:
         except (NotAllowed, AlreadyClaimed):
             assert message in ("cancel", "claim")  # repeated by a person, who gets an error
         assert (order.status, order.version) == after_once, message
+
+
+def test_the_deadline_of_a_payment_that_waits_never_moves_back_whatever_comes_first() -> None:
+    news = [("action_required", LATE, 1), ("pending", LATE - timedelta(days=1), 2), ("pending", LATE, 2)]
+    for order_of_arrival in permutations(news):
+        order = _placed()
+        due = order.payment_due_at
+        for status, moment, sequence in order_of_arrival:
+            order.await_payment_until(PAYMENT, status, moment, sequence)
+            assert order.payment_due_at >= due
+            due = order.payment_due_at
+        assert (order.payment_status, order.payment_progress["sequence"]) == ("pending", 2)
+
+
+def test_billing_is_asked_once_for_each_deadline() -> None:
+    order = _placed()
+    for sequence, moment in ((1, LATE), (2, LATE), (3, LATE + timedelta(days=1))):
+        order.await_payment_until(PAYMENT, "pending", moment, sequence)
+        for _ in range(2):
+            order.ask_for_payment()
+    assert _recorded(order).count(events.OrderPaymentOverdue) == 2
 
 
 # --- Placing ---

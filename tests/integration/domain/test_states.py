@@ -4,7 +4,7 @@ from enum import Enum
 
 import pytest
 
-from billing.models import INVOICE_LIFE, PAYMENT_LIFE, REFUND_LIFE
+from billing.models import INVOICE_LIFE, PAYMENT_LIFE, PAYMENT_METHOD_LIFE, REFUND_LIFE
 from fulfillment.models import RETURN_LIFE, SHIPMENT_LIFE
 from integration.domain.errors import NotYet
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, NotAllowed, StateTable
@@ -31,6 +31,7 @@ LIVES = {
     "reservation": (RESERVATION_LIFE, {"shipped", "released", "expired", "refused"}),
     "invoice": (INVOICE_LIFE, {"refunded", "void"}),
     "payment": (PAYMENT_LIFE, {"succeeded"}),
+    "payment method": (PAYMENT_METHOD_LIFE, {"removed"}),
     "refund": (REFUND_LIFE, {"issued"}),
     "return": (RETURN_LIFE, {"refused", "closed"}),
     "shipment": (SHIPMENT_LIFE, {"cancelled"}),

@@ -1,0 +1,168 @@
+"""The commands that collect the payment of an order.
+
+`collect_payment` calls the payment provider while no transaction is open; it returns a function that records the
+outcome in a second unit of work.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+
+from billing.commands.discrepancies import already_used, contradiction, note_discrepancy
+from billing.commands.reducing import known_invoice
+from billing.gateways import ActionRequired, Booked, Charged, Declined, Expired, OutcomeUnknown, Pending, provider
+from billing.models import (
+    UNSETTLED,
+    WAITING,
+    InvoiceStatus,
+    Payment,
+    PaymentMethod,
+    PaymentMethodStatus,
+    PaymentStatus,
+    is_own,
+    payment_of,
+)
+from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain.identifiers import OrderNumber, PaymentId, PaymentMethodId
+from integration.storage.reading import read
+
+
+def request_payment(order: OrderNumber) -> None:
+    """Request the payment of an order, once, because its stock is reserved; settle an invoice of zero at once.
+
+    Raises:
+        NotYet: the invoice is not issued yet.
+    """
+    with unit_of_work() as work:
+        invoice = known_invoice(work, order)
+        if not invoice.total:
+            invoice.settle_without_payment()
+        elif invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
+            work.add(Payment.request(invoice))
+
+
+def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
+    """Read payments together with their invoices in one query; returns them by identifier."""
+    return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}
+
+
+def collect_payment(payment: Payment) -> Callable[[], None]:
+    """Charge a payment at the provider.
+
+    If an earlier outcome is unknown, or the invoice is no longer open, the provider is first asked whether it took the
+    money already.
+
+    Returns:
+        A function that records the outcome in a unit of work.
+
+    Raises:
+        OutcomeUnknown: the provider did not respond. The payment is recorded as unknown; try again with the same key.
+    """
+    id = PaymentId(payment.id)
+    try:
+        return partial(settle_payment, id, _ask_for_money(payment))
+    except OutcomeUnknown:
+        with unit_of_work() as work:
+            work.get(Payment, id).lose_outcome()
+        raise
+
+
+def _ask_for_money(payment: Payment) -> Booked | None:
+    """The provider's entry; None if it never took the money and the invoice is no longer open."""
+    may_charge = payment.status in (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN)
+    wanted = may_charge and payment.invoice.status == InvoiceStatus.OPEN
+    if payment.status == PaymentStatus.UNKNOWN or not wanted:
+        booked = provider().find_charge(payment.idempotency_key)
+        if booked or not wanted:
+            return booked
+    token = _token_of(PaymentMethodId(payment.method))
+    if token is None:
+        removed = Booked(payment.idempotency_key, Declined("payment_method_removed"), payment.amount)
+        return provider().find_charge(payment.idempotency_key) or removed
+    return provider().charge(payment.idempotency_key, token, payment.amount)
+
+
+def _token_of(method: PaymentMethodId) -> PaymentMethodId | None:
+    """The provider's name of a payment method; None if its buyer has removed it."""
+    if not is_own(method):
+        return method
+    known = PaymentMethod.objects.filter(pk=method, status=PaymentMethodStatus.ACTIVE)
+    token = known.values_list("token", flat=True).first()
+    return PaymentMethodId(token) if token else None
+
+
+def settle_payment(id: PaymentId, booked: Booked | None) -> None:
+    """Record what the provider has about a payment; None abandons it. Raises `NotFound`.
+
+    The entry may come from our own request, from a callback or from reconciliation, and more than once. An entry that
+    is not what was requested changes nothing and becomes a discrepancy.
+    """
+    with unit_of_work() as work:
+        payment = work.get(Payment, id)
+        if booked is None:
+            payment.abandon()
+            return
+        finding = contradiction(payment, booked)
+        if not finding and payment.status == PaymentStatus.UNKNOWN:
+            finding = already_used(payment, booked)
+        match booked.outcome:
+            case _ if finding:
+                note_discrepancy(id, finding)
+            case Charged(reference):
+                payment.succeed(reference)
+            case Declined(code):
+                payment.fail(code)
+            case ActionRequired(reference, kind, expires_at, url, details):
+                payment.require_action(reference, kind, expires_at, url, details)
+            case Pending(reference, expires_at):
+                payment.await_money(reference, expires_at)
+            case Expired():
+                payment.expire()
+
+
+def unsettled_payments(orders: Collection[OrderNumber]) -> Mapping[OrderNumber, Payment]:
+    """Read the payments of these orders of which nobody knows yet whether the money comes, in one query; by order."""
+    payments = read(Payment, "id", [payment_of(order) for order in orders], along="invoice")
+    return {OrderNumber(payment.order): payment for payment in payments if payment.status in UNSETTLED}
+
+
+def end_payment(payment: Payment) -> Callable[[], None]:
+    """Have the provider cancel a payment, because its time is over or its order was cancelled.
+
+    Returns:
+        A function that records in a unit of work what became of it: it expired, or the money came.
+
+    Raises:
+        OutcomeUnknown: the provider did not respond, or cannot cancel because the money is on its way; try again.
+    """
+    id = PaymentId(payment.id)
+    booked = provider().cancel(payment.idempotency_key)
+    if booked is None:
+        return partial(expire_payment, id)
+    if isinstance(booked.outcome, ActionRequired | Pending):
+        raise OutcomeUnknown(f"the provider cannot cancel {id} yet")
+    return partial(settle_payment, id, booked)
+
+
+def expire_payment(id: PaymentId) -> None:
+    """Record that the provider does not know a payment, and that it will not be charged any more."""
+    with unit_of_work() as work:
+        work.get(Payment, id).expire()
+
+
+def payment_now(id: PaymentId) -> Payment:
+    """A payment with the changes of this unit of work, which are written at its end; raises `NotFound`."""
+    with unit_of_work() as work:
+        return work.get(Payment, id)
+
+
+def is_called_off(order: OrderNumber) -> bool:
+    """Whether the invoice of an order is void. It is locked, so that it does not become void at the same time."""
+    with unit_of_work() as work:
+        return known_invoice(work, order).status == InvoiceStatus.VOID
+
+
+def waits_for_payment(order: OrderNumber) -> bool:
+    """Whether the payment of an order waits for the buyer or their bank. Call it while the invoice is locked."""
+    with unit_of_work() as work:
+        payment = work.look_at(Payment, [payment_of(order)]).get(payment_of(order))
+    return payment is not None and payment.status in WAITING

@@ -1,0 +1,30 @@
+"""How the API shows the payment of an order."""
+
+from rest_framework import serializers
+
+from integration.rest.fields import MoneyField
+from ordering.api.order_status import PaymentStatusField
+
+
+class NextActionOutput(serializers.Serializer):
+    """What the buyer must do before the money can be taken.
+
+    With the type `redirect` they open `url`; with `display_details` they send the money to the account in `details`.
+    """
+
+    type = serializers.ChoiceField(choices=["redirect", "display_details"], help_text="What the buyer must do.")
+    url = serializers.CharField(help_text="Where the buyer goes; empty unless the type is redirect.")
+    details = serializers.DictField(child=serializers.CharField(), help_text="What to show to the buyer, by name.")
+    expires_at = serializers.DateTimeField(help_text="Until when the provider waits.")
+
+
+class PaymentOutput(serializers.Serializer):
+    """The payment of an order."""
+
+    status = PaymentStatusField(source="payment_status")
+    method = serializers.CharField(source="payment_method")
+    paid = MoneyField()
+    refunded = MoneyField()
+    next_action = NextActionOutput(
+        default=None, allow_null=True, help_text="What the buyer must do; null if nothing is to be done."
+    )
