@@ -21,6 +21,7 @@ from integration.invariants import TookTooLong, no_statement_longer_than
 from integration.messaging.heartbeat import SWEEP, last_heartbeat
 from integration.messaging.standing import standings
 from integration.read_models.lag import lag
+from integration.webhooks.models import DeliveryStatus, EndpointDelivery, EndpointStatus, Kind, WebhookEndpoint
 from ordering.models import Order
 from ordering.models.order_states import OrderStatus
 
@@ -113,6 +114,27 @@ def _payments() -> Families:
     yield GaugeMetricFamily("waybill_payments_unknown_oldest_seconds", "Age of the oldest of them.", value=age)
 
 
+def _webhooks() -> Families:
+    pending = GaugeMetricFamily(
+        "waybill_webhook_pending", "Messages that an enabled endpoint has not had yet.", labels=["kind"]
+    )
+    oldest = GaugeMetricFamily(
+        "waybill_webhook_oldest_seconds", "Time since the first of them has been due.", labels=["kind"]
+    )
+    endpoints = GaugeMetricFamily("waybill_webhook_endpoints", "Endpoints by status.", labels=["status"])
+    waiting = EndpointDelivery.objects.filter(status=DeliveryStatus.PENDING, endpoint__status=EndpointStatus.ENABLED)
+    found = waiting.order_by().values_list("endpoint__kind").annotate(Count("pk"), Min("due_at"))
+    by_kind = {kind: (number, due_at) for kind, number, due_at in found}
+    for kind in Kind.values:
+        number, due_at = by_kind.get(kind, (0, clock.now()))
+        pending.add_metric([kind], number)
+        oldest.add_metric([kind], max((clock.now() - due_at).total_seconds(), 0.0))
+    statuses = dict(WebhookEndpoint.objects.order_by().values_list("status").annotate(Count("pk")))
+    for status in EndpointStatus.values:
+        endpoints.add_metric([status], statuses.get(status, 0))
+    yield from (pending, oldest, endpoints)
+
+
 def _orders() -> Families:
     orders = GaugeMetricFamily("waybill_orders", "Orders by state.", labels=["state"])
     found = dict(Order.objects.order_by().values_list("status").annotate(Count("pk")))
@@ -126,6 +148,7 @@ PARTS: dict[str, Callable[[], Families]] = {
     "consumers": _consumers,
     "read_models": _read_models,
     "payments": _payments,
+    "webhooks": _webhooks,
     "orders": _orders,
 }
 """What is read, by name. The one that grows with the number of orders is last."""

@@ -18,6 +18,7 @@ from config.metrics import depths, processes, serving
 from config.metrics.settings import FOLDER_OF_THE_LIBRARY, MetricsSettings, metrics_settings
 from integration.messaging.consumer_states import pause
 from integration.messaging.heartbeat import SWEEP, note_heartbeat
+from integration.webhooks.endpoints import register, send_test
 
 TOKEN = "vA3kq9_Zt7LmX2wR5yHc8dNf4bJs6gPe1uQo0iTa"
 
@@ -53,11 +54,14 @@ def test_metrics_count_an_order_and_its_deliveries(
         placed()
     pause("billing.collect-payment", "a secret of the shop", "user:1")
     note_heartbeat(SWEEP)
+    send_test(register({"url": "https://hooks.example/", "events": ["*"]}, None).pk)
     shown = _shown(client)
     assert shown["waybill_orders", frozenset(["pending"])] == 1
     assert shown["waybill_consumer_paused", frozenset(["billing.collect-payment"])] == 1
     assert shown["waybill_sweep_seconds_ago", frozenset()] < 5
     assert shown["waybill_payments_unknown", frozenset()] == 0
+    assert shown["waybill_webhook_pending", frozenset(["webhook"])] == 1
+    assert shown["waybill_webhook_endpoints", frozenset(["enabled"])] == 1
     assert {value for (name, _), value in shown.items() if name == "waybill_part_read"} == {1}
     assert sum(value for (name, _), value in shown.items() if name == "waybill_consumer_due") > 0
     assert _value("waybill_order_changes_total", change="placed", reason="") == placed_before + 1
