@@ -12,12 +12,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
-from rest_framework.test import APIClient
 
 from billing.gateways.sandbox.adapter import DECLINES, adapter
 from billing.gateways.sandbox.models import Transaction
-from config.simulation.world import Died, World
-from fulfillment.models import Shipment, ShipmentLine
+from config.simulation.aftercare import ASKED_FOR_RETURN, Aftercare
+from config.simulation.carts import Shoppers
+from config.simulation.clients import Caller, Client
+from config.simulation.world import World
+from fulfillment.models import Shipment, ShipmentLine, ShipmentStatus
 from integration.contracts.billing import TEST_METHODS, WAITING_METHODS
 from integration.domain.identifiers import OrderNumber, Sku, sibling
 from integration.domain.money import Money
@@ -30,12 +32,10 @@ PLENTY, SCARCE, NONE, FREE = ["MUG", "LAMP", "ATLAS", "ROPE"], ["CANOE", "STOVE"
 PRICES = {"MUG": "12.50", "LAMP": "80.00", "ATLAS": "1000.00", "ROPE": "0.99", "CANOE": "980.00", "STOVE": "95.00"}
 PRICES[FREE] = "0.00"
 
-SCARCE_GOODS, NO_GOODS, BAD_CARD, CHANGED_MIND, ASKED_AGAIN, CUT_OFF = 0.2, 0.03, 0.12, 0.2, 0.15, 0.25
+SCARCE_GOODS, NO_GOODS, BAD_CARD, CHANGED_MIND, ASKED_AGAIN, FROM_CART = 0.2, 0.03, 0.12, 0.2, 0.15, 0.5
 IN_PARTS = 0.3
 FREE_EVERY = 20
 """One of so many orders costs nothing and names no payment method."""
-LONGEST_REQUEST = 40
-"""A request that is cut off ends within this many statements."""
 BETWEEN_ORDERS = 15.0
 """Seconds from one order to the next, on average."""
 USUAL_FAILURES, OUTAGE = 0.3, 2.0
@@ -54,33 +54,6 @@ def furnish(orders: int) -> None:
     stock_up([(Sku(sku), quantity) for sku, quantity in stock.items()], "opening stock")
 
 
-class Client:
-    """Sends requests, and repeats under the same key those that were cut off."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        # One client for all requests, because a client builds the middleware chain at its first request.
-        self.api = APIClient(raise_request_exception=False)
-
-    def post(self, path: str, body: Any, *, user: AbstractBaseUser, key: str) -> Any:
-        """Send a request until there is a response; returns the response."""
-        self.api.force_authenticate(user)
-        return self.send(path, body, format="json", headers={"Idempotency-Key": key})
-
-    def send(self, path: str, body: Any, **options: Any) -> Any:
-        """Send a request until there is a response; returns it. A status of 500 or more is an offender."""
-        while True:
-            self.world.tally["requests"] += 1
-            try:
-                with self.world.mortal(CUT_OFF, LONGEST_REQUEST):
-                    response = self.api.post(path, body, secure=True, **options)
-            except Died:
-                continue
-            if response.status_code >= 500:
-                self.world.offenders.append(f"{path} returned {response.status_code}")
-            return response
-
-
 class Buyers(Client):
     """Place orders, repeat requests, and cancel."""
 
@@ -92,6 +65,8 @@ class Buyers(Client):
             for n in range(1, orders // 5 + 2)
         ]
         self.carrier = Carrier(world)
+        self.shoppers = Shoppers(world)
+        self.shoppers.create_vouchers(self.carrier.operator)
         self.numbers: dict[str, str] = {}
         for n in range(orders):
             world.after(world.random.uniform(0, BETWEEN_ORDERS * orders), self._order, f"order-{n}", self._wish(n))
@@ -121,6 +96,9 @@ class Buyers(Client):
 
     def _order(self, key: str, wish: Mapping[str, Any]) -> None:
         world, user = self.world, self.users[int(key.partition("-")[2]) % len(self.users)]
+        if key not in self.numbers and world.chances(FROM_CART):
+            self.shoppers.shop(key, wish, user, self._go_on)
+            return
         response = self.post("/api/v1/orders", wish, user=user, key=key)
         number = response.data.get("number", "")
         if response.status_code != 201 or self.numbers.setdefault(key, number) != number:
@@ -132,11 +110,17 @@ class Buyers(Client):
             world.tally["orders asked for again"] += 1
             world.after(world.soon(20), self._order, key, wish)
         if "Idempotent-Replayed" not in response.headers:
-            world.after(world.soon(120), self.carrier.dispatch, OrderNumber(number), 1)
-            if world.chances(CHANGED_MIND):
-                world.after(world.soon(60), self._cancel, number, user)
+            self._go_on(number, user)
 
-    def _cancel(self, number: str, user: AbstractBaseUser) -> None:
+    def _go_on(self, number: str, owner: Caller) -> None:
+        """Schedule what happens to a new order of this owner."""
+        world = self.world
+        world.after(world.soon(120), self.carrier.dispatch, OrderNumber(number), 1)
+        self.carrier.aftercare.begin(OrderNumber(number), owner)
+        if world.chances(CHANGED_MIND):
+            world.after(world.soon(60), self._cancel, number, owner)
+
+    def _cancel(self, number: str, user: Caller) -> None:
         body, again = {"reason": "changed my mind"}, self.world.chances(ASKED_AGAIN)
         for _ in range(1 + again):
             response = self.post(f"/api/v1/orders/{number}/cancel", body, user=user, key=f"cancel-{number}")
@@ -150,6 +134,7 @@ class Carrier(Client):
         super().__init__(world)
         self.operator = get_user_model().objects.create_user("operator", is_staff=True)
         self.operator.groups.set(Group.objects.all())
+        self.aftercare = Aftercare(world, self.operator, self.dispatch)
 
     def dispatch(self, order: OrderNumber, attempt: int, parcel: int = 1) -> None:
         """Dispatch a shipment of an order, or a part of it; try again until that succeeds or the order has ended."""
@@ -162,28 +147,38 @@ class Carrier(Client):
             if Shipment.objects.filter(pk=sibling("S", order, parcel + 1)).exists():
                 self.world.tally["shipments split"] += 1
                 self.world.after(self.world.soon(600), self.dispatch, order, 1, parcel + 1)
-        elif not Order.objects.filter(pk=order, status__in=[OrderStatus.CANCELLED, OrderStatus.DELIVERED]).exists():
+        elif self._may_leave_later(order, parcel):
             self.world.after(120, self.dispatch, order, attempt + 1, parcel)
 
+    def _may_leave_later(self, order: OrderNumber, parcel: int) -> bool:
+        """Whether a shipment is arranged, or may still be."""
+        if found := Shipment.objects.filter(pk=sibling("S", order, parcel)).first():
+            return found.status == ShipmentStatus.ARRANGED
+        return not Order.objects.filter(pk=order, status=OrderStatus.CANCELLED).exists()
+
     def deliver(self, order: OrderNumber, parcel: int) -> None:
-        """Deliver a shipment of an order."""
+        """Deliver a shipment of an order, unless it is lost or comes back."""
+        if self.aftercare.goes_wrong(order, parcel):
+            return
         if not self._act("deliver", order, parcel, {}, 1):
             self.world.offenders.append(f"parcel {parcel} of {order} was dispatched and could not be delivered")
+        elif self.world.chances(ASKED_FOR_RETURN):
+            self.world.after(self.world.soon(600), self.aftercare.ask_for_return, order)
         elif self.world.chances(BROKEN):
             self.world.after(self.world.soon(600), self.refund, order)
 
     def refund(self, order: OrderNumber) -> None:
         """Refund a unit of each line of a delivered order, twice; the second time may ask for more than is left.
 
-        Of an order that cost nothing, nothing is left from the beginning.
+        Of an order that cost nothing, nothing is left from the beginning; of one with returns, perhaps nothing.
         """
         lines = [{"sku": line.sku, "quantity": 1} for line in OrderLine.objects.filter(order=order).order_by("pk")]
         path = f"/api/v1/invoices/{sibling('I', order)}/refunds"
-        cost_nothing = not Order.objects.get(pk=order).total
+        may_be_refused = order in self.aftercare.touched or not Order.objects.get(pk=order).total
         for n in range(2):
             body = {"lines": lines, "reason": "broken"}
             response = self.post(path, body, user=self.operator, key=f"refund-{order}-{n}")
-            if response.status_code not in ((202, 409) if n or cost_nothing else (202,)):
+            if response.status_code not in ((202, 409) if n or may_be_refused else (202,)):
                 self.world.offenders.append(f"a refund of {order} returned {response.status_code}")
             self.world.tally["refunds of lines"] += response.status_code == 202
 
