@@ -8,8 +8,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from billing.commands import settle_refund
+from billing.gateways import Booked, RefundFailed
 from billing.models import Invoice, Payment, Refund
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, RefundId
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason
 from tests.questions import submit
@@ -138,7 +140,23 @@ def test_only_a_paid_invoice_offers_a_refund(refunded: Invoice, admin_client: Cl
     assert offered == {"paid": [("refund_in_part", "Refund in part …")], "refunded": [], "void": []}
 
 
-def test_payments_and_refunds_offer_no_action(refunded: Invoice, admin_client: Client) -> None:
+def test_payments_and_issued_refunds_offer_no_action(refunded: Invoice, admin_client: Client) -> None:
     for kind, row in (("payment", refunded.payments.get()), ("refund", refunded.refunds.get())):
-        assert admin_client.get(f"{BILLING}{kind}/").context["action_form"] is None
         assert admin_client.get(f"{BILLING}{kind}/{row.pk}/change/").context["row_actions"] == []
+    assert admin_client.get(f"{BILLING}payment/").context["action_form"] is None
+
+
+def test_an_operator_requests_a_failed_refund_again(
+    refunded: Invoice, admin_client: Client, drain: Callable[..., int]
+) -> None:
+    refund = refunded.refunds.get()
+    failed = RefundFailed(refund.reference, "lost_or_stolen_card")
+    settle_refund(RefundId(refund.id), Booked(refund.idempotency_key, failed, refund.amount))
+    page = f"{BILLING}refund/{refund.pk}/change/"
+    assert admin_client.get(page).context["row_actions"] == [("retry", "Request again …")]
+
+    submit(admin_client, f"{BILLING}refund/", {"action": "retry", "_selected_action": refund.pk})
+
+    assert Refund.objects.get().status == "requested"
+    drain()
+    assert Refund.objects.get().status == "issued"

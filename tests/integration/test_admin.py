@@ -21,7 +21,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape, strip_tags
 
-from billing.commands import note_call_back
+from billing.commands import note_call_back, note_dispute
+from billing.gateways import Disputed
 from billing.gateways.sandbox.adapter import adapter as sandbox
 from billing.models import Payment
 from billing.reconciliation import reconcile
@@ -119,6 +120,8 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         deliver_shipment(first)
         deliver_shipment(next_shipment(first))
         drain()
+        paid = Payment.objects.get(order=delivered)
+        note_dispute(Disputed(f"dp_{delivered}", paid.reference, paid.amount, "inquiry", "warning"))
         body, headers = sandbox.call_back(Payment.objects.get(order=delivered).idempotency_key)
         note_call_back("sandbox", sandbox.read_call_back(body, headers))
         sandbox.charge(f"P-{uuid4().hex}", PaymentMethodId("pm_card_visa"), Money("5", "USD"))
