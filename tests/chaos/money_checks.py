@@ -8,7 +8,7 @@ from django.test import Client
 
 from billing import commands as billing
 from billing.events import InvoicedLine
-from billing.gateways import Booked, Charged
+from billing.gateways import Booked, Charged, Disputed
 from billing.gateways.sandbox.adapter import adapter
 from billing.models import Invoice, Payment, Refund
 from integration.domain import clock
@@ -122,3 +122,18 @@ def units_refunded_one_by_one_add_up() -> str | None:
     for number in (1, 2, 3):
         invoice.refund_units(f"C-1-{number}", {MUG: 1}, "by_buyer")
     return None if invoice.refund_owed == invoice.paid else f"{invoice.refund_owed} of {invoice.paid} is refunded"
+
+
+def money_that_a_dispute_took_is_not_refunded() -> str | None:
+    """The buyer disputes a payment, an operator refunds a part of it, and we lose."""
+    order = _placed()
+    drain(timeout=TIMEOUT)
+    payment = Payment.objects.get(order=order)
+    about = (f"dp_{order}", payment.reference, payment.amount)
+    billing.note_dispute(Disputed(*about, "chargeback", "needs_response"))
+    billing.refund_in_part(InvoiceNumber(payment.invoice_id), Money("1.00", "USD"), "scratched")
+    drain(timeout=TIMEOUT)
+    billing.note_dispute(Disputed(*about, "chargeback", "lost"))
+    drain(timeout=TIMEOUT)
+    issued = Refund.objects.filter(status="issued").count()
+    return f"{issued} refunds of disputed money were issued" if issued else None

@@ -22,7 +22,7 @@ from rest_framework.serializers import Serializer
 
 from billing import commands as billing
 from billing import events as payment_events
-from billing.commands import documents
+from billing.commands import documents, refunding
 from billing.commands import payments as payment_commands
 from billing.gateways import Booked, Refunded, signatures
 from billing.gateways.sandbox import courses
@@ -595,6 +595,17 @@ BUGS = [
         replaced(documents, "_last", skip_a_number),
         (FLOWS["number_documents"],),
         True,
+    ),
+    Bug(
+        "failed refund still counts as refunded",
+        replaced(Invoice, "take_back_refund", lambda self, refund, amount: None),
+        (FLOWS["refund_fails"],),
+        True,
+    ),
+    Bug(
+        "disputed money refunded",
+        replaced(refunding, "judge_by_disputes", lambda refund, invoice: None),
+        check=money_checks.money_that_a_dispute_took_is_not_refunded,
     ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),
