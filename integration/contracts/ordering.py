@@ -153,17 +153,12 @@ class ShippingRequested(IntegrationEvent, kw_only=True, omit_defaults=True):
     holds: tuple[OpenHold, ...] = ()
 
 
-@upcast(ShippingRequested, from_version=1)
-def without_holds(data: dict[str, Any]) -> dict[str, Any]:
-    return data
+upcast(ShippingRequested, from_version=1)(lambda data: data)
 
 
 @contract("ordering.payer-named")
 class PayerNamed(IntegrationEvent, kw_only=True):
-    """Who pays for a confirmed order. Billing consumes it, because an invoice must name the customer.
-
-    Source: Directive 2006/112/EC, article 226 (5). Besides `ShippingRequested` no other contract carries an address.
-    """
+    """Who pays for a confirmed order: an invoice must name the customer (Directive 2006/112/EC, article 226 (5))."""
 
     order: OrderNumber
     payer: PersonalAddress
