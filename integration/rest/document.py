@@ -119,7 +119,7 @@ def example(
         return example(schemas[schema["$ref"].rpartition("/")[2]], schemas, name, is_request=is_request, deep=deep)
     for choice in ("allOf", "oneOf", "anyOf"):
         if choice in schema:
-            one = next((each for each in schema[choice] if each.get("type") != "null"), {})
+            one: dict[str, Any] = next((each for each in schema[choice] if each.get("type") != "null"), {})
             return example(one, schemas, name, is_request=is_request, deep=deep)
     if "example" in schema:
         return schema["example"]
