@@ -31,7 +31,7 @@ from fulfillment.models import FulfillmentOrder
 from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
-from integration.domain.identifiers import CartId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.history.story import story
@@ -44,7 +44,7 @@ from integration.messaging.wakeups import DeliveryQueue
 from integration.read_models.catch_up import catch_up_all
 from integration.webhooks.endpoints import register
 from integration.webhooks.sending import send_due
-from ordering.commands import cancel_order, create_voucher, open_cart, set_item
+from ordering.commands import cancel_order, change_profile, create_voucher, open_cart, set_item
 from ordering.models import CancellationReason, Order, ShippingRate, TaxRate
 from tests.integration.webhooks.conftest import Receivers
 from tests.questions import submit
@@ -110,6 +110,7 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         for order in ({"MUG": 1}, {"RELIC": 1}):
             placed(order)
         placed(method="pm_card_chargeDeclined")
+        change_profile(BuyerId("B-1"), {"email": "ada@example.com"})  # who gets letters
         drain()
         cancel_order(refunded, CancellationReason.BY_BUYER, "changed my mind")
         drain()
