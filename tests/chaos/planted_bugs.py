@@ -638,7 +638,7 @@ BUGS = [
         True,
     ),
     Bug(
-        "split shipment loses a line",
+        "first shipment takes the whole reservation",
         replaced(Reservation, "ship", ship_all_at_once),
         check=own_checks.two_shipments_take_what_they_have,
     ),
@@ -797,7 +797,7 @@ BUGS = [
         needs_postgresql=True,
     ),
     Bug(
-        "odd cent lost",
+        "odd cent of a discount lost",
         replaced(Money, "allocate", lose_the_odd_cent),
         check=own_checks.the_lines_of_an_order_add_up_to_it,
     ),
