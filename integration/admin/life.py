@@ -107,6 +107,8 @@ def _shown(field: Any, state: dict[str, Any]) -> Shown:
     if value is None or value == "":
         return NOTHING
     if isinstance(field, MinorUnitsField):
+        if not state["currency"]:
+            return NOTHING
         return str(Money.of_minor(value, state["currency"]))
     if isinstance(field, models.DateTimeField):
         return exact_moment(field.to_python(value))
