@@ -103,8 +103,10 @@ def uncommitted(publish: Callable[[], None]) -> Iterator[Callable[[bool], None]]
         may_end.set()
         thread.join()
 
-    yield end
-    end(does_commit=False)
+    try:
+        yield end
+    finally:
+        end(does_commit=False)
 
 
 @only_postgres
