@@ -58,7 +58,13 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
         "returns": [],
         "withdrawals": [],
         "replaces": None,
-        "payment": {"status": "pending", "method": "pm_card_visa", "paid": usd("0.00"), "refunded": usd("0.00")},
+        "payment": {
+            "status": "pending",
+            "method": "pm_card_visa",
+            "paid": usd("0.00"),
+            "refunded": usd("0.00"),
+            "next_action": None,
+        },
         "shipments": [],
     }
 
@@ -176,6 +182,7 @@ def test_a_buyer_can_watch_an_order_until_it_is_delivered(
         "method": "pm_card_visa",
         "paid": usd("105.00"),
         "refunded": usd("0.00"),
+        "next_action": None,
     }
     lines = [{"sku": "MUG", "quantity": 2}, {"sku": "LAMP", "quantity": 1}]
     nothing = dict.fromkeys(("tracking_url", "resolution", "replaced_by"))
