@@ -9,8 +9,8 @@ from tests.chaos.payments_at_random import play
 
 @pytest.mark.django_db
 def test_books_are_equal_whatever_is_lost() -> None:
-    tally = play(60, Random(17))
+    tally = play(30, Random(17))
     assert tally["requests lost"]
-    assert tally["responses lost"] > 10
-    assert tally["callbacks"] > 60
-    assert tally["charged"] + tally["refunded"] < tally["compared"]
+    assert tally["responses lost"] > 5
+    assert tally["callbacks"] > 30
+    assert tally["charged"] + tally["refunded"] <= tally["compared"]
