@@ -14,7 +14,7 @@ from config.shop.catalogue import CATALOGUE, CURRENCY
 from config.shop.opening import receive_missing
 from config.shop.people import demo_buyer
 from config.shop.shipping import deliver, dispatch
-from integration.contracts.billing import TEST_METHODS, WAITING_METHODS
+from integration.contracts.billing import TEST_METHODS, TROUBLED_METHODS, WAITING_METHODS
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku
 from integration.domain.metadata import new_story
@@ -41,7 +41,7 @@ OF_TEN = (*ONE_OF_EACH, Kind.GOOD, Kind.GOOD, Kind.GOOD, Kind.DECLINED)
 AT_ONCE = 10
 ACTOR = "demo"
 DECLINING = tuple(sorted(method for method in TEST_METHODS if "Declined" in method))
-PAYING = tuple(sorted(TEST_METHODS - WAITING_METHODS - set(DECLINING)))
+PAYING = tuple(sorted(TEST_METHODS - WAITING_METHODS - TROUBLED_METHODS - set(DECLINING)))
 PEOPLE = (
     Address("Ada Lindqvist", "14 Strandvägen", "Stockholm", "114 56", "SE"),
     Address("Tomás Herrera", "Calle de la Luna 7", "Madrid", "28004", "ES"),

@@ -20,14 +20,14 @@ from config.simulation.carts import Shoppers
 from config.simulation.clients import Caller, Client
 from config.simulation.world import World
 from fulfillment.models import Shipment, ShipmentLine, ShipmentStatus
-from integration.contracts.billing import TEST_METHODS, WAITING_METHODS
+from integration.contracts.billing import TEST_METHODS, TROUBLED_METHODS, WAITING_METHODS
 from integration.domain.identifiers import OrderNumber, Sku, sibling
 from integration.domain.money import Money
 from inventory.commands import quarantine_stock, stock_up
 from ordering.commands import list_products
 from ordering.models import Order, OrderLine, OrderStatus
 
-PAYING, DECLINED = sorted(TEST_METHODS - WAITING_METHODS - DECLINES.keys()), sorted(DECLINES)
+PAYING, DECLINED = sorted(TEST_METHODS - WAITING_METHODS - TROUBLED_METHODS - DECLINES.keys()), sorted(DECLINES)
 PLENTY, SCARCE, NONE, FREE = ["MUG", "LAMP", "ATLAS", "ROPE"], ["CANOE", "STOVE"], "RELIC", "LEAFLET"
 PRICES = {"MUG": "12.50", "LAMP": "80.00", "ATLAS": "1000.00", "ROPE": "0.99", "CANOE": "980.00", "STOVE": "95.00"}
 PRICES[FREE] = "0.00"

@@ -22,6 +22,8 @@ TEST_METHODS = frozenset(
         "pm_card_chargeDeclinedProcessingError",
         "pm_card_authenticationRequired",
         "pm_bank_transfer",
+        "pm_card_createDispute",
+        "pm_card_refundFail",
     }
 )
 """The payment methods that an order may name directly while the sandbox is the provider.
@@ -31,6 +33,9 @@ Source: Stripe's test names.
 
 WAITING_METHODS = frozenset({"pm_card_authenticationRequired", "pm_bank_transfer"})
 """Those of `TEST_METHODS` whose payment waits for the buyer or their bank."""
+
+TROUBLED_METHODS = frozenset({"pm_card_createDispute", "pm_card_refundFail"})
+"""Those of `TEST_METHODS` that are charged, and make trouble later: a dispute, a refund that fails."""
 
 
 @contract("billing.payment-requested", version=2)
