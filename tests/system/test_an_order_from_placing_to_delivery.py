@@ -74,6 +74,7 @@ class TestGoodOrder:
             "method": "pm_card_visa",
             "paid": dollars("92.50"),
             "refunded": dollars("0.00"),
+            "next_action": None,
         }
         assert order["shipping_address"] == ADDRESS
 
