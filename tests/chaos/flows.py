@@ -738,7 +738,7 @@ FLOWS = {
     "refund_fails": Flow(
         "The buyer's bank sends a refund back after it was issued, and an operator requests it again.",
         (
-            *(*PAID, Step("refund", _refund), settle()),
+            *(*PAID, Step("refund lines", _refund_lines), settle("settle the refund")),
             *(Step("fail the refund", _fail_the_refund), settle("settle the failure")),
             *(Step("request it again", _request_the_refund_again), settle("settle the second attempt")),
         ),
