@@ -241,8 +241,7 @@ class OrderWithRequests(OrderInShipments):
 
     @applies(events.OrderHeld)
     def _held(self, event: events.OrderHeld) -> None:
-        about = {"dispute": event.dispute} if event.dispute else {}
-        self.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason, **about)
+        self.show_held(event)
 
     @applies(events.OrderHoldActive)
     def _hold_active(self, event: events.OrderHoldActive) -> None:

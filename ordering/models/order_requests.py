@@ -105,6 +105,11 @@ class Requests(models.Model):
         refused = {**facts, "status": RequestStatus.REFUSED.value}
         self.line_cancellations = {**(self.line_cancellations or {}), event.cancellation: refused}
 
+    def show_held(self, event: events.OrderHeld) -> None:
+        """Show a requested hold."""
+        about = {"dispute": event.dispute} if event.dispute else {}
+        self.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason, **about)
+
     def show_hold(self, hold: str, status: HoldStatus, **facts: str) -> None:
         """Show the status of a hold."""
         holds = self.order_holds or {}

@@ -146,7 +146,7 @@ def _(event: events.OrderLinesCancellationRefused, row: OrderBoard) -> None:
 
 @show.register
 def _(event: events.OrderHeld, row: OrderBoard) -> None:
-    row.show_hold(event.hold, HoldStatus.REQUESTED, reason=event.reason)
+    row.show_held(event)
 
 
 @show.register

@@ -305,7 +305,7 @@ def test_an_order_cancelled_after_it_was_paid_gets_its_money_back_once(
     assert Invoice.objects.get().refunded == TOTAL
     assert published(contracts.RefundRequested, contracts.RefundIssued) == [
         contracts.RefundRequested(order=ORDER, refund=REFUND, amount=TOTAL),
-        contracts.RefundIssued(order=ORDER, refund=REFUND, amount=TOTAL, refunded=TOTAL),
+        contracts.RefundIssued(order=ORDER, refund=REFUND, amount=TOTAL, refunded=TOTAL, sequence=5),
     ]
     assert _moved() == [("charge", TOTAL), ("refund", TOTAL)]
     assert _all_handled()
@@ -418,10 +418,10 @@ def test_each_refund_in_part_has_its_own_key_and_is_published(
     assert [refund.id for refund in Refund.objects.order_by("id")] == ["F-1-1", "F-1-2"]
     assert published(contracts.RefundIssued) == [
         contracts.RefundIssued(
-            order=ORDER, refund=RefundId("F-1-1"), amount=Money("5", "USD"), refunded=Money("5", "USD")
+            order=ORDER, refund=RefundId("F-1-1"), amount=Money("5", "USD"), refunded=Money("5", "USD"), sequence=7
         ),
         contracts.RefundIssued(
-            order=ORDER, refund=RefundId("F-1-2"), amount=Money("7", "USD"), refunded=Money("12", "USD")
+            order=ORDER, refund=RefundId("F-1-2"), amount=Money("7", "USD"), refunded=Money("12", "USD"), sequence=12
         ),
     ]
     assert Invoice.objects.get().status == "paid"

@@ -325,7 +325,9 @@ def test_an_error_in_the_response_is_charged(requested: Payment) -> None:
 
 def test_only_consumers_that_ask_again_are_not_charged(placed: Placed, drain: Drain) -> None:
     until_known = {name for name, each in consumers.items() if each.until_known and name.startswith("billing.")}
-    assert until_known == {"billing.collect-payment", "billing.issue-refund"}
+    assert until_known == {
+        f"billing.{what}" for what in ("cancel-payment", "collect-payment", "expire-payment", "issue-refund")
+    }
 
 
 def test_a_refund_that_is_not_issued_becomes_a_task_until_it_is(to_refund: Refund, drain: Drain, later: Later) -> None:

@@ -100,7 +100,7 @@ def test_a_refund_that_never_reached_us_is_recorded(
         (lambda: Transaction.objects.all().delete(), "the provider has no charge under this key"),
         (lambda: Transaction.objects.update(amount_minor=1), "the provider 0.01 USD"),
         (lambda: Transaction.objects.update(reference="ch_other"), "the provider's is ch_other"),
-        (lambda: Transaction.objects.update(decline_code="lost_card"), "the provider declined it"),
+        (lambda: Transaction.objects.update(decline_code="lost_card"), "the provider took nothing"),
     ],
     ids=["missing there", "another amount", "another reference", "declined there"],
 )
