@@ -26,8 +26,9 @@ from billing.gateways import Disputed
 from billing.gateways.sandbox.adapter import adapter as sandbox
 from billing.models import Payment
 from billing.reconciliation import reconcile
-from fulfillment.commands import deliver_shipment, dispatch_shipment, next_shipment, shipment_of
-from fulfillment.models import FulfillmentOrder
+from fulfillment.commands import deliver_shipment, dispatch_shipment, next_shipment, request_return, shipment_of
+from fulfillment.models import FulfillmentOrder, Return
+from fulfillment.models.return_policy import ReturnReason
 from integration.admin.pages import ReadOnlyAdmin
 from integration.admin.story import by_cause
 from integration.domain import clock
@@ -120,6 +121,8 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         drain()
         deliver_shipment(first)
         deliver_shipment(next_shipment(first))
+        drain()
+        request_return(delivered, [(Sku("MUG"), 1, ReturnReason.DAMAGED)])
         drain()
         paid = Payment.objects.get(order=delivered)
         note_dispute(Disputed(f"dp_{delivered}", paid.reference, paid.amount, "inquiry", "warning"))
@@ -327,7 +330,8 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_lines(
         assert all(sku in shown for sku in skus)
         return len(seen)
 
-    with_lines = [model for model in PAGES if getattr(model, "parts", None) and model is not FulfillmentOrder]
+    made_later = (FulfillmentOrder, Return)
+    with_lines = [model for model in PAGES if getattr(model, "parts", None) and model not in made_later]
     assert len(with_lines) == 4
     placed({"MUG": 1})
     drain()

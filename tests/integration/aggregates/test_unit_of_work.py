@@ -363,6 +363,7 @@ def test_a_command_on_an_aggregate_of_one_story_joins_that_story(mugs: None) -> 
 
 KINDS = {
     "product", "buyer", "order", "stock_item", "reservation", "invoice", "payment", "refund", "shipment",
+    "document",
 }  # fmt: skip
 
 
