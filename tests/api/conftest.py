@@ -1,7 +1,7 @@
 """Fixtures for tests of the API: clients of every kind, a shop with a confirmed order, and the rows of all tables."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,8 +12,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, models
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpResponse
 from knox.models import get_token_model
 from rest_framework.test import APIClient
@@ -62,13 +62,9 @@ def reset_throttles(settings: Any) -> None:
 
 
 @pytest.fixture
-def requests_keep_the_connection() -> Iterator[None]:
+def requests_keep_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no request close the connection, whose transaction is the test's; Django's own test client does the same."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)
 
 
 @pytest.fixture

@@ -224,7 +224,13 @@ class TestOverTheApi:
         response = client.post("/api/v1/orders", self.body(address))
         assert response.status_code == 201
         nothing = {"amount": "0.00", "currency": "USD"}
-        assert response.data["payment"] == {"status": "pending", "method": "", "paid": nothing, "refunded": nothing}
+        assert response.data["payment"] == {
+            "status": "pending",
+            "method": "",
+            "paid": nothing,
+            "refunded": nothing,
+            "next_action": None,
+        }
         drain()
         shown = client.get(f"/api/v1/orders/{response.data['number']}").data
         assert (shown["status"], shown["payment"]["status"]) == ("confirmed", "paid")

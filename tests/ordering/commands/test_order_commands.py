@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 from pytest_django import Settings
 
@@ -53,12 +54,11 @@ def test_a_placed_order_is_published_with_its_lines_and_total(
 ) -> None:
     order = place()
 
-    assert published(ordering_contracts.OrderPlaced) == [
-        order_placed(
-            OrderNumber(order.number),
-            [(MUG, "Mug", 2, Money("12.50", "USD")), (LAMP, "Lamp", 1, Money("80.00", "USD"))],
-        )
-    ]
+    plain = order_placed(
+        OrderNumber(order.number),
+        [(MUG, "Mug", 2, Money("12.50", "USD")), (LAMP, "Lamp", 1, Money("80.00", "USD"))],
+    )
+    assert published(ordering_contracts.OrderPlaced) == [msgspec.structs.replace(plain, taxes=())]
 
 
 def test_a_placed_order_is_published_without_postal_and_email_address(
