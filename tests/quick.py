@@ -36,6 +36,7 @@ RULES = [
     (r"integration/(apps|invariants|models|policies)\.py", "tests/test_checks_refuse_to_start.py"),
     (r"integration/policies\.py", "tests/integration/messaging/test_policies.py"),
     (r"integration/invariants\.py", "tests/config/test_verify.py"),
+    (r"integration/measuring\.py", "tests/config/test_metrics.py"),
     (r"integration/management/listing\.py", "tests/integration/messaging"),
     (r"integration/management/commands/contracts\.py", "tests/integration/contracts"),
     (r"integration/management/commands/(consumers|deliveries|replay)\.py", "tests/integration/messaging"),

@@ -36,7 +36,7 @@ def add_payment_method(buyer: BuyerId, token: PaymentMethodId, known: KnownMetho
     """
     if known is None:
         raise UnknownToken(f"the payment provider does not know {token!r}", pointer="/provider_token")
-    shown = {"brand": known.brand, "last4": known.last4, "expires": known.expires}
+    shown = {name: getattr(known, name) for name in ("brand", "last4", "expires")}
     id = PaymentMethodId(f"{PREFIX}{new_event_id().hex.upper()}")
     added = PaymentMethod.add(id, buyer, settings.PAYMENT_PROVIDER, token, known.kind, **shown)
     with unit_of_work() as work:

@@ -183,10 +183,11 @@ def test_the_migration_moves_values_out_of_the_log_and_is_reversible(
     change_profile(BuyerId("B-1"), {"name": "Ada", "default_shipping_address": address})
     stored_before = {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()}
     log_before = _log_rows()
+    newer = {*Message.objects.filter(name="ordering.payer-named").values_list("pk", flat=True)}
     assert len(stored_before) > 8
     _migrate_back()
     try:
-        assert PersonalData.objects.count() == 0
+        assert {*PersonalData.objects.values_list("pk", flat=True)} == newer
         profile = History.objects.values_list("data", flat=True).get(name=BuyerProfileChanged.wire_name)
         assert profile["default_shipping_address"]["street"] == address.street
         assert Message.objects.get(name="ordering.shipping-requested").data["recipient"]["street"] == address.street
@@ -196,7 +197,8 @@ def test_the_migration_moves_values_out_of_the_log_and_is_reversible(
     assert {each.pk: (each.event_id, each.values) for each in PersonalData.objects.all()} == stored_before
     assert _log_rows() == log_before
     offenders = rows_are_their_histories().offenders
-    assert [each for each in offenders if ": key is ''" not in each] == []  # going back drops the column of keys
+    dropped = (": key is ''", ": taxes is None")  # going back drops these columns
+    assert [each for each in offenders if not any(column in each for column in dropped)] == []
     assert invariants.get("events.history_is_append_only").check().complaints == []
 
 
