@@ -118,10 +118,11 @@ ARGUMENTS = {
     "reconcile_payments": [],
     "replay": ["--consumer", "billing.collect-payment", "--since", "2026-01-01", "--dry-run"],
     "replay_sales": ["sales.csv"],
+    "status": [],
     "verify": [],
 }
 """Arguments with which each command of ours asks the database."""
-WITHOUT_DATABASE = {"contracts", "document", "runserver", "serve", "simulate"}
+WITHOUT_DATABASE = {"backup", "contracts", "document", "letters", "runserver", "serve", "simulate"}
 SALES = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 SALE = "536365,85123A,HOLDER,6,2010-12-01 08:26:00,2.55,17850,United Kingdom\n"
 
