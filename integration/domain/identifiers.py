@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NewType
-from uuid import UUID, SafeUUID
+from uuid import UUID, SafeUUID, uuid4
 
 from uuid_utils import _uuid7_int  # type: ignore[attr-defined]  # as its own `compat` does
 
@@ -78,6 +78,11 @@ _UNKNOWN = SafeUUID.unknown
 def new_event_id() -> UUID:
     """Return a UUIDv7: it is unique everywhere, and UUIDs sort by the time they were made."""
     return uuid_of(_uuid7_int()) if _make_event_id is None else _make_event_id()
+
+
+def new_cart_id() -> CartId:
+    """Return the identifier of a new cart; it says nothing about when the cart was opened."""
+    return CartId(str(uuid4() if _make_event_id is None else _make_event_id()))
 
 
 def uuid_of(number: int) -> UUID:

@@ -5,7 +5,6 @@ that does not exist or is somebody else's.
 """
 
 from collections.abc import Collection
-from uuid import uuid4
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -13,7 +12,15 @@ from integration.aggregates.erasure import forget
 from integration.aggregates.unit_of_work import UnitOfWork, unit_of_work
 from integration.domain.address import Address
 from integration.domain.errors import NotFound, Refused, Unacceptable
-from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, Sku, guest_of_cart
+from integration.domain.identifiers import (
+    BuyerId,
+    CartId,
+    OrderNumber,
+    PaymentMethodId,
+    Sku,
+    guest_of_cart,
+    new_cart_id,
+)
 from integration.domain.money import Money
 from ordering.commands.cart_prices import offers, priced_cart, require_one_currency
 from ordering.commands.placing import NotOnSale, UnknownShippingOption, UnknownSku, place_order
@@ -51,7 +58,7 @@ def open_cart(by: BuyerId | None) -> tuple[Cart, bool]:
         known = queries.open_cart_of(by) if by else None
         if known:
             return work.get(Cart, known), False
-        cart = Cart.open(CartId(str(uuid4())), by)
+        cart = Cart.open(new_cart_id(), by)
         work.add(cart)
     return cart, True
 

@@ -117,6 +117,7 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     read = {"GET me", "GET products/<sku:sku>", "GET orders/<number:number>", "GET orders/<number:number>/timeline"}
     read |= {"GET stock/<sku:sku>", "GET shipments/<number:id>", "GET returns/<number:id>"}
     read |= {"GET shipments/<number:id>/label", "GET shipments/<number:id>/packing-slip"}
+    read |= {"GET disputes/<slug:id>/evidence"}
     read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}

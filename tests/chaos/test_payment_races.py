@@ -13,6 +13,7 @@ from billing.gateways.sandbox.adapter import adapter
 from billing.models import Payment
 from config.verification import verify
 from integration.domain.identifiers import OrderNumber
+from integration.read_models.catch_up import catch_up_all
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order, OrderStatus
 from ordering.policies.saga import cancel_overdue_orders
@@ -56,6 +57,7 @@ def test_a_settlement_and_the_end_of_its_order_lead_to_one_state(
         assert found <= {confirmed, refunded}
     else:
         assert found == {confirmed if first == "settlement" and given_up == "at the deadline" else refunded}
+    catch_up_all()
     assert [what for finding in verify(provider=240 * HOUR).values() for what in finding.complaints] == []
 
 

@@ -6,7 +6,7 @@ import types
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import pytest
@@ -52,6 +52,8 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
     kind = getattr(kind, "__supertype__", kind)
     if kind in BY_TYPE:
         return BY_TYPE[kind]
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
     if get_origin(kind) in (Union, types.UnionType):
         return st.one_of(*map(_values, get_args(kind)))
     if get_origin(kind) is tuple:
@@ -177,12 +179,13 @@ def test_sentences_carry_amount_sku_and_reason(name: str, event: type[DomainEven
     fields = {*event.__struct_fields__} - {*personal_fields(event)}
 
     assert said, "not only the words of the class name"
-    assert said & {"key", "order", "invoice", "shipment", "buyer", "sku"}, "what it is about"
+    about = {"key", "order", "invoice", "payment", "document", "method", "shipment", "buyer", "sku"}
+    assert said & about, "what it is about"
     assert {"reason", "carrier", "tracking_number", "quantities", "shortages"} & fields <= said
     assert "sku" not in fields or "sku" in said
     if {"quantity", "delta"} & fields:
         assert "key" in said, "which sku"
-    money = {"amount", "total", "paid", "price", "refunded", "spend"} & fields
+    money = {"amount", "total", "paid", "price", "refunded", "returned", "spend"} & fields
     assert not money or money & said
 
 
