@@ -100,6 +100,12 @@ def no_time_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are cores: the tests of whole systems wait for them most of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Let one worker run all tests of the whole system: two systems at a time would only slow each other down."""
     from xdist.scheduler import LoadScopeScheduling
