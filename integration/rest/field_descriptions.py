@@ -4,7 +4,7 @@ A field's own `help_text` comes first. A name means the same in each object, or 
 """
 
 DESCRIPTIONS: dict[str, str] = {
-    "access_token": "The token that opens one order of a guest.",
+    "access_token": "The token that opens one order of a guest.",  # nosec B105
     "amount": "An amount of money.",
     "applied": "Whether the voucher lowers the price now.",
     "as": "What is to become of the goods: refund them, or send them again.",
@@ -63,7 +63,7 @@ DESCRIPTIONS: dict[str, str] = {
     "option": "The id of the shipping option.",
     "order": "The number of the order.",
     "paid": "What was paid.",
-    "password": "The password.",
+    "password": "The password.",  # nosec B105
     "paused": "Who paused it, when and why; null if it is not paused.",
     "payload": "The data of the message, without personal values.",
     "payment": "The payment.",
@@ -119,7 +119,7 @@ DESCRIPTIONS: dict[str, str] = {
     "tax_class": "The class that decides its tax rate.",
     "tax_rate": "The tax rate, in percent.",
     "taxes": "The tax by rate.",
-    "token": "The API token. It is shown only this once.",
+    "token": "The API token. It is shown only this once.",  # nosec B105
     "total": "What is paid in all.",
     "traceback": "Where in the code the last error occurred; empty if there was none.",
     "tracking_number": "The number by which the carrier finds the parcel.",
@@ -142,7 +142,7 @@ DESCRIPTIONS: dict[str, str] = {
 """By the name of the field, or by object and name, such as `Order.status`."""
 
 EXAMPLES: dict[str, str] = {
-    "access_token": "g1.R-1001.dGhpcyBpcyBub3QgYSB0b2tlbg",
+    "access_token": "g1.R-1001.dGhpcyBpcyBub3QgYSB0b2tlbg",  # nosec B105
     "actor": "user:12",
     "amount": "19.90",
     "brand": "visa",
@@ -163,7 +163,7 @@ EXAMPLES: dict[str, str] = {
     "note": "Please knock twice",
     "number": "R-1001",
     "order": "R-1001",
-    "password": "correct horse battery staple",
+    "password": "correct horse battery staple",  # nosec B105
     "payment": "P-1001-1",
     "payment_method": "pm_card_visa",
     "phone": "+442079460123",
