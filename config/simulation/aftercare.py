@@ -12,6 +12,7 @@ from config.simulation.clients import Caller, Client
 from config.simulation.world import World
 from fulfillment.models import Return, ReturnStatus
 from integration.domain.identifiers import OrderNumber, sibling
+from integration.rest.guests import access_token
 from ordering.models import HoldReason, Order, OrderLine
 
 HELD, LINES_CANCELLED, WITHDRAWN = 0.15, 0.2, 0.12
@@ -127,7 +128,9 @@ class Aftercare(Client):
         shown = {each["id"]: each for each in Order.objects.get(pk=order).shipments}
         number = shown.get(shipment, {}).get("replaced_by")
         if number:
-            self.owners[number] = self.owners[order]
+            owner, replacement = self.owners[order], Order.objects.get(pk=number)
+            # A guest's token opens one order; that of the replacement comes with the letter about it.
+            self.owners[number] = access_token(number, replacement.correlation_id) if isinstance(owner, str) else owner
             self.touched.add(number)
             self.world.tally["parcels sent again"] += 1
             self.dispatch(OrderNumber(number), 1)

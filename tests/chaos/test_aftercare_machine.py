@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import multiple, rule, run_state_machine_as_test
@@ -104,10 +105,8 @@ class AftercareMachine(SystemMachine):
             assert (books.repaired, books.discrepancies) == ([], {})
 
 
-def test_all_contexts_agree_whatever_becomes_of_orders(
-    shop: None,  # noqa: F811
-    record_property: Callable[[str, object], None],
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_all_contexts_agree_whatever_becomes_of_orders(record_property: Callable[[str, object], None]) -> None:
     before = SystemMachine.examples
     run_state_machine_as_test(
         AftercareMachine,
