@@ -36,7 +36,8 @@ def start_consumer(
     if request.param == "python":
         command = [sys.executable, "-c", code]
     elif node := shutil.which("node"):
-        command = [node, "-e", code, "--"]
+        (tmp_path / "consumer.js").write_text(code)
+        command = [node, "consumer.js"]
     else:
         warnings.warn("node is not installed: the consumer in JavaScript was NOT run", stacklevel=1)
         pytest.skip("node is not installed: the consumer in JavaScript was not run")
