@@ -29,10 +29,10 @@ LIGHT = StateTable(
 LIVES = {
     "order": (ORDER_LIFE, {"returned", "cancelled"}),
     "reservation": (RESERVATION_LIFE, {"shipped", "released", "expired", "refused"}),
-    "invoice": (INVOICE_LIFE, {"refunded", "void"}),
+    "invoice": (INVOICE_LIFE, {"void"}),
     "payment": (PAYMENT_LIFE, {"succeeded"}),
     "payment method": (PAYMENT_METHOD_LIFE, {"removed"}),
-    "refund": (REFUND_LIFE, {"issued"}),
+    "refund": (REFUND_LIFE, {"settled"}),
     "return": (RETURN_LIFE, {"refused", "closed"}),
     "shipment": (SHIPMENT_LIFE, {"cancelled"}),
 }
