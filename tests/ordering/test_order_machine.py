@@ -151,8 +151,6 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(shipment=st.sampled_from(SHIPMENTS))
     def goods_are_delivered(self, shipment: ShipmentId) -> None:
         refusal = NotAllowed if self.stage == CANCELLED else None if shipment in self.sent else NotYet
-        if self.stage == DELIVERED:
-            refusal = None
         self.send(lambda: self.order.mark_delivered(shipment), refusal)
         if not refusal and shipment in self.sent:
             self.arrived.add(shipment)
