@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -229,3 +230,9 @@ def test_every_consumed_contract_is_published() -> None:
     consumed = {consumer.listens_to for _, consumer in consumers.items() if package_of(consumer.listens_to) in PACKAGES}
     assert consumed
     assert {f"{contract.__module__}.{contract.__name__}" for contract in consumed} - published == set()
+
+
+def test_every_test_module_has_a_name_of_its_own() -> None:
+    """Two modules of one name without a package are one module for pytest, which then leaves one of them out."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {name: count for name, count in names.items() if count > 1} == {}
