@@ -42,8 +42,9 @@ def count_done(consumer: str, number: int, seconds: float) -> None:
     """
     if number:
         ATTEMPTS.labels(consumer, DONE).inc(number)
+        handling = HANDLING_SECONDS.labels(consumer)
         for _ in range(number):
-            HANDLING_SECONDS.labels(consumer).observe(seconds / number)
+            handling.observe(seconds / number)
 
 
 def count_failed(consumer: str, *, died: bool) -> None:

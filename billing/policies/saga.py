@@ -1,12 +1,13 @@
 """Billing's part of the order process: issue invoices, collect payments, refund cancelled orders."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from billing import commands, events
 from billing.events import InvoicedLine, InvoicedTax
 from billing.models import Payment, Refund
 from integration import contracts
-from integration.domain.identifiers import PaymentId, RefundId
+from integration.domain.identifiers import OrderNumber, PaymentId, RefundId
 from integration.domain.money import Money
 from integration.messaging.publish import publish
 from integration.policies import whenever
@@ -147,9 +148,16 @@ def payments_to_collect(requested: Sequence[contracts.billing.PaymentRequested])
     return commands.payments_to_collect([event.payment for event in requested])
 
 
-def lock_payments_and_invoices(requested: Sequence[contracts.billing.PaymentRequested]) -> None:
+class AboutAnOrder(Protocol):
+    """A contract that has the number of an order."""
+
+    @property
+    def order(self) -> OrderNumber: ...
+
+
+def lock_payments_and_invoices(batch: Sequence[AboutAnOrder]) -> None:
     """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
-    commands.lock_payments_and_invoices([event.order for event in requested])
+    commands.lock_payments_and_invoices([event.order for event in batch])
 
 
 @whenever(

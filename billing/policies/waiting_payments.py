@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from billing import commands, events
 from billing.models import Payment, payment_of
+from billing.policies.saga import lock_payments_and_invoices
 from integration import contracts
 from integration.domain.identifiers import OrderNumber
 from integration.messaging.publish import publish
@@ -64,11 +65,6 @@ Ending = contracts.ordering.PaymentOverdue | contracts.billing.PaymentCancellati
 def payments_to_end(batch: Sequence[Ending]) -> Mapping[OrderNumber, Payment]:
     """Read the payments of a batch of events in one query."""
     return commands.unsettled_payments([event.order for event in batch])
-
-
-def lock_payments_and_invoices(batch: Sequence[Ending]) -> None:
-    """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
-    commands.lock_payments_and_invoices([event.order for event in batch])
 
 
 @whenever(

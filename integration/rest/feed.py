@@ -63,7 +63,7 @@ class EventOutput(serializers.Serializer):
 
     specversion = serializers.CharField(help_text="The version of the CloudEvents specification.")
     id = serializers.UUIDField(help_text="The id of the event. It never changes: recognize by it what came twice.")
-    source = serializers.CharField(help_text="The publisher, such as /waybill/ordering.")  # type: ignore[assignment]
+    source = serializers.CharField(help_text="The publisher, such as /waybill/ordering.")  # type: ignore[assignment]  # CloudEvents names it so
     type = serializers.CharField(help_text="The wire name of the contract, such as ordering.order-placed.")
     subject = serializers.CharField(required=False, help_text="What it is about: an order, a SKU or a buyer.")
     time = serializers.DateTimeField(help_text="When it was published.")
@@ -72,7 +72,7 @@ class EventOutput(serializers.Serializer):
     correlationid = serializers.UUIDField(help_text="The story that it belongs to.")
     causationid = serializers.UUIDField(required=False, help_text="The event that caused it.")
     traceparent = serializers.CharField(required=False, help_text="Its place in a distributed trace (W3C).")
-    data = serializers.DictField(help_text="The facts, without personal data.")  # type: ignore[assignment]
+    data = serializers.DictField(help_text="The facts, without personal data.")  # type: ignore[assignment]  # CloudEvents names it so
 
 
 class FeedOutput(serializers.Serializer):

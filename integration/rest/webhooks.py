@@ -224,5 +224,5 @@ def _endpoint(id: UUID) -> WebhookEndpoint:
 
 
 def _shown(endpoint: WebhookEndpoint) -> WebhookEndpoint:
-    endpoint.disabled_because = endpoint.disabled_because or None  # type: ignore[assignment]
+    endpoint.disabled_because = endpoint.disabled_because or None  # type: ignore[assignment]  # null if it is enabled
     return endpoint

@@ -126,16 +126,18 @@ def _publish(url: str, rows: Sequence[EndpointDelivery]) -> bool:
 def windows(rows: Sequence[EndpointDelivery]) -> Iterator[list[EndpointDelivery]]:
     """Rows in portions that are sent without waiting for each other. No key occurs twice in a portion.
 
-    So the events of an order wait for each other: one that the broker refuses is published before the next.
+    So the events of an order wait for each other: one that the broker refuses is published before the next. Rows
+    without a key wait for none.
     """
     window: list[EndpointDelivery] = []
-    keys: set[str | None] = set()
+    keys: set[str] = set()
     for row in rows:
         if row.key in keys:
             yield window
             window, keys = [], set()
         window.append(row)
-        keys.add(row.key)
+        if row.key is not None:
+            keys.add(row.key)
     if window:
         yield window
 

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         console.print(table_of_ends(ends_of(numbers)))
         console.print(tree_of_causes(_one_to_show(numbers)))
         if work:
-            random = Random(seed)  # noqa: S311
+            random = Random(seed)  # noqa: S311 - not for secrets
             left = [*leave_work(random, wait), *leave_special_work(random, wait)]
             console.print(f"Left for an operator, at /admin/: {', '.join(left)}.")
 

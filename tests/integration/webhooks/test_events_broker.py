@@ -94,9 +94,9 @@ def test_what_was_not_confirmed_is_published_again(
 
 
 def test_the_events_of_an_order_wait_for_each_other() -> None:
-    rows = [EndpointDelivery(key=key) for key in ("R-1", "R-2", "R-1", "R-1", "R-3", "R-2")]
+    rows = [EndpointDelivery(key=key) for key in (None, "R-1", None, "R-2", "R-1", "R-1", "R-3", "R-2")]
     assert [[row.key for row in window] for window in broker.windows(rows)] == [
-        ["R-1", "R-2"],
+        [None, "R-1", None, "R-2"],
         ["R-1"],
         ["R-1", "R-3", "R-2"],
     ]
