@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection, models
+from django.db.migrations.executor import MigrationExecutor
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -132,6 +133,22 @@ def flush_of_append_only_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def whole_schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that migrates back and leaves migrations unapplied: the tests after it would have fewer columns."""
+    migrate, left = MigrationExecutor.migrate, []
+
+    def migrate_and_look(self: MigrationExecutor, *args: Any, **options: Any) -> Any:
+        after = migrate(self, *args, **options)
+        now = MigrationExecutor(self.connection)
+        left[:] = now.migration_plan(now.loader.graph.leaf_nodes())
+        return after
+
+    monkeypatch.setattr(MigrationExecutor, "migrate", migrate_and_look)
+    yield
+    assert left == []
 
 
 @pytest.fixture

@@ -113,5 +113,5 @@ def test_the_migration_is_reversible() -> None:
     try:
         assert History.objects.update(actor="nobody") == 1
     finally:
-        call_command("migrate", "ordering", verbosity=0)
+        call_command("migrate", verbosity=0)
     refused("UPDATE ordering_history SET actor = 'nobody'")
