@@ -4,29 +4,21 @@ Each is left only if the shop has none of its kind yet.
 """
 
 from datetime import timedelta
-from decimal import Decimal
 from random import Random
 
 from config.shop.carry import carry_on
 from config.shop.demo_orders import ACTOR, Kind, Wish, place, wishes
+from config.shop.demo_shop import VOUCHER, offer_voucher
 from config.shop.shipping import deliver, dispatch
 from fulfillment.commands import approve_return, lose_shipment, request_return
 from fulfillment.models import Return, ReturnStatus, Shipment, ShipmentStatus
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain.identifiers import CartId, OrderNumber, ReturnId, ShipmentId
 from integration.domain.metadata import new_story
-from ordering.commands import check_out, create_voucher, hold_order, name_voucher, open_cart, set_address, set_item
-from ordering.models import Cart, CartStatus, HoldReason, Order, Voucher
+from ordering.commands import check_out, hold_order, name_voucher, open_cart, set_address, set_item
+from ordering.models import Cart, CartStatus, HoldReason, Order
 
-VOUCHER = "WELCOME10"
 GUEST = "guest@example.com"
-
-
-def offer_voucher() -> None:
-    """Create the demo's voucher, unless there is one with its code."""
-    if not Voucher.objects.filter(pk=VOUCHER).exists():
-        with new_story(actor=ACTOR):
-            create_voucher(VOUCHER, {"name": "Welcome", "kind": "percent", "value": Decimal(10), "limit": 1_000})
 
 
 def leave_special_work(random: Random, timeout: timedelta) -> list[str]:

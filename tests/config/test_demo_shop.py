@@ -85,7 +85,9 @@ class TestRunAgain:
         second = fill()
 
         assert row_counts() == before
-        assert "42 new products" in first
+        assert "New products in the demo shop: 42" in first
+        assert "New shipping options in the demo shop: 2" in first
+        assert "New vouchers in the demo shop: WELCOME10" in first
         assert "buyer, operator" in first
         assert "nothing was changed" in second
 
@@ -107,7 +109,7 @@ class TestRunAgain:
         fill()
         monkeypatch.undo()
 
-        assert f"{len(CATALOGUE) - 5} new products" in fill()
+        assert f"New products in the demo shop: {len(CATALOGUE) - 5}" in fill()
         assert StockItem.objects.get(pk=CATALOGUE[0].sku).on_hand == CATALOGUE[0].opening_stock
 
 

@@ -1,4 +1,4 @@
-"""A guest's way from a cart to a refund over REST, on real processes."""
+"""A guest's way from a cart to a refund over REST, on real processes, in the demo shop."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,32 +18,28 @@ DUBLIN = {
     "postal_code": "D02 AX01",
     "country": "IE",
 }
-OFFER = """
+TAX = """
 from datetime import date
-from ordering.models import ShippingRate, TaxRate
-ShippingRate.objects.create(option="standard", name="Standard", countries="IE", currency="USD", price_minor=490)
+from ordering.models import TaxRate
 TaxRate.objects.create(country="IE", tax_class="standard", percent_thousandths=23_000, valid_from=date(2026, 1, 1))
 """
-WITHDRAW_THE_OFFER = """
-from ordering.models import ShippingRate, TaxRate
-ShippingRate.objects.filter(countries="IE").delete()
+NO_TAX = """
+from ordering.models import TaxRate
 TaxRate.objects.filter(country="IE", tax_class="standard", valid_from="2026-01-01").delete()
 """
 
 
 @pytest.fixture
-def shipping_to_ireland(system: System) -> Iterator[None]:
-    """Shipping and its tax for one country. A shop that ships sends nowhere else, so they are removed afterwards."""
-    system.run(ROOT, "shell", "-c", OFFER)
+def irish_tax(system: System) -> Iterator[None]:
+    """The tax of one country, which is removed afterwards."""
+    system.run(ROOT, "shell", "-c", TAX)
     yield
-    system.run(ROOT, "shell", "-c", WITHDRAW_THE_OFFER)
+    system.run(ROOT, "shell", "-c", NO_TAX)
 
 
-@pytest.mark.usefixtures("shipping_to_ireland")
+@pytest.mark.usefixtures("irish_tax")
 def test_a_guest_orders_from_a_cart_and_sends_a_part_back(system: System) -> None:
     staff = system.visitor.log_in("operator", "operator")
-    voucher = {"code": "GUESTS", "kind": "percent", "value": "10", "limit": 5}
-    assert staff.post("/vouchers", voucher).status == 201
 
     walk_from_cart_to_refund(
         Plain(system.visitor),
@@ -52,7 +48,7 @@ def test_a_guest_orders_from_a_cart_and_sends_a_part_back(system: System) -> Non
         waiting,
         skus=("MUG-ENAMEL-CREAM", "TROWEL-ASH"),
         address=DUBLIN,
-        voucher="GUESTS",
+        voucher="WELCOME10",
     )
 
-    assert staff.get("/vouchers/GUESTS").body["redeemed"] == 1
+    assert staff.get("/vouchers/WELCOME10").body["redeemed"] == 1

@@ -31,7 +31,7 @@ def assert_all_end_once(system: System, placed: dict[str, str]) -> None:
     buyer, operator = (system.visitor.log_in(name, name) for name in ("buyer", "operator"))
     for number, end in placed.items():
         order = buyer.order_once(number, end)
-        assert order["payment"]["paid"]["amount"] == ("28.00" if end == "confirmed" else "0.00")
+        assert order["payment"]["paid"]["amount"] == ("32.90" if end == "confirmed" else "0.00")
         assert order["payment"]["status"] == ("paid" if end == "confirmed" else "failed")
     eventually(system.count_pending, lambda pending: pending == 0, "no delivery pending")
     good = [number for number, end in placed.items() if end == "confirmed"]

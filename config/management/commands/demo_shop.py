@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.preparing import prepare_alone
-from config.shop.demo_shop import fill_demo_shop
+from config.shop.demo_shop import VOUCHER, fill_demo_shop, offer_shipping, offer_voucher
 from config.shop.people import let_people_in, missing_people
 from config.shop.report import console_on
 
@@ -15,8 +15,8 @@ class Command(BaseCommand):
     """Fills the demo shop."""
 
     help = (
-        "Fills the shop with the demo's products and their opening stock, and makes the users operator (staff) and "
-        "buyer, whose passwords are their names. Existing products and users are not changed."
+        "Fills the shop with the demo's products and their opening stock, two shipping options and a voucher, and "
+        "makes the users operator (staff) and buyer, whose passwords are their names. What exists is not changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,12 +33,15 @@ class Command(BaseCommand):
                 "Use --force if only you can reach it."
             )
         with prepare_alone():
-            products = fill_demo_shop()
-            people = let_people_in()
+            new = {
+                "products": str(fill_demo_shop() or ""),
+                "shipping options": str(offer_shipping() or ""),
+                "vouchers": VOUCHER if offer_voucher() else "",
+                "users": ", ".join(sorted(let_people_in())),
+            }
         console = console_on(self.stdout, no_color=options["no_color"])
-        if products or people:
-            console.print(
-                f"The demo shop has {products} new products and the new users: {', '.join(sorted(people)) or 'none'}."
-            )
-        else:
+        if not any(new.values()):
             console.print("The demo shop exists already; nothing was changed.")
+        for kind, which in new.items():
+            if which:
+                console.print(f"New {kind} in the demo shop: {which}")
