@@ -17,3 +17,8 @@ def submit(client: Client, path: str, form: Mapping[str, Any]) -> Any:
     asked = client.post(path, {name: form[name] for name in ("action", "_selected_action")}, follow=True)
     shown = asked.context.get("form") if asked.context else None
     return client.post(path, {**form, "submitted": "yes", "token": shown.token if shown else ""}, follow=True)
+
+
+def offered(client: Client, path: str) -> list[str]:
+    """The names of the actions that the page of a row offers, because the row's state allows them."""
+    return [act.name for act in client.get(path).context["acts"] if not act.why_not]

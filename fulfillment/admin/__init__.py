@@ -193,8 +193,10 @@ class ShipmentAdmin(StoryAdmin):
         """Record that a person has seen what was scanned after the decision about the chosen shipments."""
         return self.ask(request, chosen, "close_tasks", Seen, _close)
 
-    def makes_sense(self, action: str, row: Shipment) -> bool:
-        return row.scanned_too_late if action == "close_tasks" else super().makes_sense(action, row)
+    def why_not(self, action: str, row: Shipment) -> str:
+        if action == "close_tasks":
+            return "" if row.scanned_too_late else "nothing was scanned after a decision"
+        return super().why_not(action, row)
 
 
 @admin.register(FulfillmentOrder)

@@ -82,8 +82,8 @@ class ConsumerStateAdmin(ReadOnlyAdmin):
     def prepare(self, rows: Iterable[ConsumerState]) -> None:
         name_users(actor for state in rows for actor in (state.paused_by, state.resumed_by))
 
-    def makes_sense(self, action: str, row: ConsumerState) -> bool:
-        return action == "pause_consumers" or row.is_paused
+    def why_not(self, action: str, row: ConsumerState) -> str:
+        return "it is not paused" if action == "resume_consumers" and not row.is_paused else ""
 
     def tools(self, request: HttpRequest, row: ConsumerState) -> list[tuple[str, str]]:
         return [("Deliveries", list_url(Delivery, {"consumer": row.consumer}))]

@@ -266,10 +266,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
             delivery.message.shown_facts = shown_facts_of_message(delivery.message, may_see_personal)
         return delivery
 
-    def makes_sense(self, action: str, row: Delivery) -> bool:
+    def why_not(self, action: str, row: Delivery) -> str:
         if action == "skip_for_good":
-            return Delivery.objects.filter(SKIPPABLE, pk=row.pk).exists()
-        return row.status in (Status.DEAD, Status.PENDING)
+            return "" if Delivery.objects.filter(SKIPPABLE, pk=row.pk).exists() else "it has not failed"
+        return "" if row.status in (Status.DEAD, Status.PENDING) else f"it is {row.status}"
 
     @admin.display(description="contract")
     def contract(self, delivery: Delivery) -> str:

@@ -4,7 +4,7 @@ Rows cannot be added, edited or deleted. A list takes the same number of databas
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -27,7 +27,6 @@ from integration.admin.viewer import came_from, may_open
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
-from integration.domain.states import STAY, Response
 
 LONGEST_SEARCH = 100
 """The number of characters of a search that are used. Longer searches nest too deeply for the database's parser."""
@@ -39,6 +38,16 @@ MOST_AT_ONCE = 100
 
 FOLDED = {"classes": ("collapse",)}
 """The options of a fieldset that is folded up until somebody opens it."""
+
+
+class Act(NamedTuple):
+    """An action of the list as a button for one row; `why_not` says why the row's state does not allow it."""
+
+    name: str
+    label: str
+    url: str
+    key: Any
+    why_not: str
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -119,21 +128,25 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         row = context["original"]
         context["tools"] = [(label, url) for label, url in self.tools(request, row) if may_open(url)]
-        actions = self.get_actions(request)
-        context["row_actions"] = [
-            (name, getattr(self, name).short_description) for name in actions if self.makes_sense(name, row)
-        ]
-        context["row_actions_url"] = list_url(self.model, {self.opts.pk.name: row.pk})
+        context["acts"] = self.acts_on(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def makes_sense(self, action: str, row: Any) -> bool:
-        """Whether to offer the action on the row's page: whether the row's state accepts the action's message.
+    def acts_on(self, request: HttpRequest, row: Any) -> list[Act]:
+        """The actions that the user may run on a row, and why the row's state does not allow some of them."""
+        url = list_url(self.model, {self.opts.pk.name: row.pk})
+        return [
+            Act(name, getattr(self, name).short_description, url, row.pk, self.why_not(name, row))
+            for name in self.get_actions(request)
+        ]
 
-        This only hides buttons without effect. The command itself decides.
+    def why_not(self, action: str, row: Any) -> str:
+        """Why the row's page does not offer an action, as the end of a sentence; empty if it does.
+
+        The state table answers for the action's message. This only disables buttons without effect: the command itself
+        decides.
         """
         message = self.messages_by_action.get(action)
-        response = row.life.messages[message][row.status] if message else STAY
-        return response is STAY or not isinstance(response, Response)
+        return row.life.why_not(message, row.status) if message else ""
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         response = super().response_action(request, *args, **kwargs)

@@ -51,9 +51,9 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         ("Failing", {"fields": ((moment("failing_since", "failing since"), moment("not_before", "not before")),)}),
     )
 
-    def makes_sense(self, action: str, row: WebhookEndpoint) -> bool:
-        is_enabled = row.is_enabled
-        return {"enable_endpoints": not is_enabled, "disable_endpoints": is_enabled}.get(action, True)
+    def why_not(self, action: str, row: WebhookEndpoint) -> str:
+        has_effect = {"enable_endpoints": not row.is_enabled, "disable_endpoints": row.is_enabled}.get(action, True)
+        return "" if has_effect else f"it is {row.status}"
 
     def tools(self, request: HttpRequest, row: WebhookEndpoint) -> list[tuple[str, str]]:
         kinds = (("Messages", EndpointDelivery), ("Attempts", EndpointAttempt))

@@ -4,7 +4,7 @@ Aggregate methods consult the table before they record an event. Tests walk thro
 diagrams in the documentation are drawn from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
 from integration.domain.errors import NotYet, Refused
@@ -84,6 +84,21 @@ class StateTable:
             raise NotYet(f"{what} is still {state.replace('_', ' ')}: too early to {message.replace('_', ' ')}")
         return response is not IGNORE
 
+    def why_not(self, message: str, state: str) -> str:
+        """Return why `state` does not act upon `message`, as the end of a sentence for people; empty if it does.
+
+        It also names the states that do, such as `it is shipped, and only possible while pending or confirmed`.
+        """
+        if self._acts(self.messages[message][state]):
+            return ""
+        able = [each for each, response in self.messages[message].items() if self._acts(response)]
+        words = [each.replace("_", " ") for each in (state, *able)]
+        return f"it is {words[0]}" + (f", and only possible while {_one_of(words[1:])}" if able else "")
+
+    @staticmethod
+    def _acts(response: str | Response) -> bool:
+        return response is STAY or not isinstance(response, Response)
+
     def transitions(self) -> Iterator[tuple[str, str, str]]:
         """Yield (state, message, next state) for every accepted message; for `STAY` both states are the same."""
         for message, responses in self.messages.items():
@@ -100,3 +115,9 @@ class StateTable:
     def final_states(self) -> set[str]:
         """Return the states without a transition to another state."""
         return set(self.states) - {state for state, _, target in self.transitions() if target != state}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    """The words as a choice: `pending, paid or shipped`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

@@ -13,7 +13,7 @@ from fulfillment.events import LineToPack
 from fulfillment.models import History, Shipment
 from integration.domain.address import Address
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku
-from tests.questions import submit
+from tests.questions import offered, submit
 
 SHIPMENTS = "/admin/fulfillment/shipment/"
 
@@ -108,9 +108,7 @@ def test_a_user_who_may_only_view_cannot_act(shipments: list[str]) -> None:
 
 
 def test_a_page_offers_only_the_actions_that_the_state_allows(shipments: list[str], admin_client: Client) -> None:
-    offers = [
-        [name for name, _ in admin_client.get(f"{SHIPMENTS}{id}/change/").context["row_actions"]] for id in shipments
-    ]
+    offers = [offered(admin_client, f"{SHIPMENTS}{id}/change/") for id in shipments]
     on_its_way = ["deliver_shipments", "fail_shipments", "return_shipments", "lose_shipments"]
     assert offers == [["dispatch_shipments"], ["dispatch_shipments"], on_its_way, []]
 

@@ -14,7 +14,7 @@ from fulfillment.models import Return
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, Sku
-from tests.questions import submit
+from tests.questions import offered, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -41,16 +41,16 @@ def act(client: Client, action: str, id: str, **form: str) -> list[str]:
     return [message.message for message in post.context.get("messages", ())]
 
 
-def offered(client: Client, id: str) -> list[str]:
-    return [name for name, _ in client.get(f"{RETURNS}{id}/change/").context["row_actions"]]
+def offered_for(client: Client, id: str) -> list[str]:
+    return offered(client, f"{RETURNS}{id}/change/")
 
 
 def test_a_return_is_approved_and_received_in_parts(
     asked: str, admin_client: Client, drain: Callable[..., int]
 ) -> None:
-    assert offered(admin_client, asked) == ["approve_returns", "refuse_returns"]
+    assert offered_for(admin_client, asked) == ["approve_returns", "refuse_returns"]
     assert "is approved; its goods are expected until" in act(admin_client, "approve_returns", asked)[0]
-    assert offered(admin_client, asked) == ["receive_returns"]
+    assert offered_for(admin_client, asked) == ["receive_returns"]
     form = admin_client.post(RETURNS, {"action": "receive_returns", "_selected_action": asked}).content.decode()
     assert "MUG 2 restock\nLAMP 1 restock" in form
     assert "expected: 2 × MUG, 1 × LAMP" in form
@@ -72,7 +72,7 @@ def test_a_return_is_approved_and_received_in_parts(
         f"Return {asked} is received; still expected: nothing"
     ]
     drain()
-    assert offered(admin_client, asked) == []
+    assert offered_for(admin_client, asked) == []
     shown = admin_client.get(f"{RETURNS}{asked}/change/").content.decode()
     for text in ("the box was wet", "scratched", f"{asked}-1: 19.50 USD refunded", f"{asked}-2: 0.00 USD refunded"):
         assert text in shown
@@ -105,7 +105,7 @@ def test_the_task_of_a_scan_after_the_decision_is_closed(
     commands.resolve_shipment(parcel, "refund")
 
     def offers() -> list[Any]:
-        return [name for name, _ in admin_client.get(f"{SHIPMENTS}{parcel}/change/").context["row_actions"]]
+        return offered(admin_client, f"{SHIPMENTS}{parcel}/change/")
 
     assert "close_tasks" not in offers()
     commands.note_scan("sandbox", CarrierScan(id="e1", tracking_number="SB1", status="delivered", at=clock.now()))
