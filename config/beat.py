@@ -9,6 +9,7 @@ from typing import Any
 from celery import beat
 
 from integration.domain import clock
+from integration.logs import log_task
 from integration.messaging.wakeups import TaskCall, send_tasks
 
 
@@ -34,3 +35,4 @@ class Scheduler(beat.Scheduler):
         """Send the task of an entry, unless the broker is unreachable; the next time is soon enough."""
         entry = self.reserve(entry) if advance else entry
         send_tasks([TaskCall(entry.task, entry.args, entry.options)])
+        log_task(entry.task, routine=str(entry.args[0]) if entry.args else "")

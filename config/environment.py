@@ -16,6 +16,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 NAMES = {
+    "ACCESS_LOG",
     "ALLOWED_HOSTS",
     "ARCHIVE_AFTER_DAYS",
     "BEHIND_TLS",
@@ -42,7 +43,9 @@ NAMES = {
     "LOGINS_PER_MINUTE",
     "LOGIN_FAILURES_PER_ACCOUNT",
     "LOGIN_FAILURES_PER_ADDRESS",
+    "LOG_FORMAT",
     "LOG_LEVEL",
+    "LOG_SEARCH_URL",
     "LOOKUPS_PER_MINUTE",
     "METRICS_ADDRESS",
     "METRICS_DIR",

@@ -17,7 +17,7 @@ from config.database import database
 from config.environment import Environment, read_env_file
 from config.gateways import carrier_settings, payment_provider, payment_provider_apps
 from config.guests import guest_settings
-from config.logs import logging_settings
+from config.logs import log_settings, logging_settings
 from config.mail import MAILBOX, mail_settings
 from config.metrics.settings import metrics_settings
 from config.middleware import MIDDLEWARE  # noqa: F401 - a setting
@@ -275,4 +275,5 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": env.whole("NUM_PROXIES", 1 if BEHIND_TLS else 0, least=0, most=10),
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
-LOGGING = logging_settings(env.one_of("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], "INFO"))
+LOGS = log_settings(env, is_embedded=EMBEDDED)
+LOGGING = logging_settings(LOGS)

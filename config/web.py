@@ -23,7 +23,9 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, RequestHeaderFieldsTooLarge
 
 from config.waiting import WaitingList
+from integration.logs import log_request
 from integration.messaging.feed import types_since
+from integration.rest.access import NO_ROUTE, method_of
 from integration.rest.feed import SET_ASIDE, TooManyWaiting, Waits
 from integration.rest.problems import (
     CONTENT_TYPE,
@@ -133,6 +135,8 @@ class Refusal(ErrorTask):
         self.content_length = len(body)
         is_head = getattr(self.request, "command", "") == "HEAD"  # a request that cannot be read has no command
         self.write(b"" if is_head else body)
+        seconds = time.monotonic() - self.request.began
+        log_request(method_of(getattr(self.request, "command", "")), NO_ROUTE, error.code, seconds)
 
 
 class Connection(HTTPChannel):

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from integration.admin.causes import by, look_up_causes
@@ -30,6 +31,7 @@ def page_of_story(correlation_id: UUID) -> dict[str, Any]:
     return {
         "title": "The whole story",
         "subtitle": correlation_id,
+        "log_url": settings.LOGS.search_url.replace("{correlation_id}", str(correlation_id)),
         "aggregates": [
             (link(type(row), row.pk, str(row)), getattr(row, "status", "")) for row in of_story(correlation_id)
         ],

@@ -22,8 +22,8 @@ from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
 from integration.domain.metadata import caused_by
-from integration.measuring import count_done
 from integration.messaging import external
+from integration.messaging.attempts import note_done
 from integration.messaging.call_threads import call_threads, is_given_up
 from integration.messaging.claim import BATCH, PAUSED, WAITS, Claim, claim
 from integration.messaging.consumers import Consumer, consumers
@@ -40,7 +40,7 @@ from integration.messaging.outcomes import (
     still_valid,
     take,
 )
-from integration.messaging.parking import is_obstructed, park, park_in_front, readable
+from integration.messaging.parking import Readable, is_obstructed, park, park_in_front, readable
 from integration.messaging.wakeups import DeliveryQueue, reserving_one, wake, wake_for_reserved
 
 log = logging.getLogger(__name__)
@@ -256,22 +256,22 @@ def _handle_together(
         if consumer.prepare and deliveries:
             consumer.prepare([event for _, event in deliveries])
         began = clock.stopwatch()
-        handled: list[Delivery] = []
+        handled: list[Readable] = []
         too_soon: list[tuple[Delivery, NotYet]] = []
         for delivery, event in deliveries:
             with caused_by(delivery.message.cause):
                 too_early = work.came_too_early(partial(consumer.handle, event))
             if too_early is None:
-                handled.append(delivery)
+                handled.append((delivery, event))
             elif is_early(delivery, too_early):
                 too_soon.append((delivery, too_early))
             else:
                 raise too_early
             if clock.stopwatch() - began > LONGEST_HANDLING:
                 break
-        mark_done(handled)
+        mark_done([delivery for delivery, _ in handled])
         due_again = reschedule(claims, too_soon)
-    count_done(consumer.name, len(handled), clock.stopwatch() - started)
+    note_done(consumer.name, handled, clock.stopwatch() - started)
     early += due_again
     left = {delivery.pk for delivery, _ in deliveries[len(handled) + len(too_soon) :]}
     return [claim for claim in claims if claim.id in left], still_valid(claims, taken)

@@ -18,13 +18,20 @@ from integration.contracts.contract import IntegrationEvent
 from integration.domain import clock
 from integration.domain.errors import OutcomeUnknown
 from integration.domain.metadata import caused_by
-from integration.measuring import count_done
+from integration.messaging.attempts import note_done
 from integration.messaging.claim import BATCH, Claim
 from integration.messaging.consumers import Consumer
 from integration.messaging.flow import admitted
 from integration.messaging.leases import Leases, leases_renewed
 from integration.messaging.models import Delivery
-from integration.messaging.outcomes import MARK_CALLED, claim_of, mark_done, note_failure, record_failure, take
+from integration.messaging.outcomes import (
+    MARK_CALLED,
+    claim_of,
+    mark_done,
+    note_failure,
+    record_failure,
+    take,
+)
 from integration.messaging.parking import Readable, readable
 from integration.messaging.wakeups import DeliveryQueue
 
@@ -180,4 +187,4 @@ def _write_down(consumer: Consumer, results: Sequence[CallResult]) -> None:
                 _write_down(consumer, [result])
     else:
         for result in results:
-            count_done(consumer.name, 1, result.seconds)
+            note_done(consumer.name, [(result.delivery, result.event)], result.seconds)

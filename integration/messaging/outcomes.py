@@ -21,6 +21,7 @@ from integration.domain import clock
 from integration.domain.errors import NotYet, OutcomeUnknown
 from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
+from integration.messaging.attempts import log_failure
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.consumer_states import note_failed, note_wait
 from integration.messaging.consumers import Consumer, consumers
@@ -254,8 +255,7 @@ def record_failure(failed: Claim, error: Exception) -> None:
     other delivery of its consumer is tried before. After the last attempt of its consumer's schedule a delivery
     becomes a dead letter. Any other is retried when the schedule says.
     """
-    delivery = claimed([failed]).first()
-    if delivery is None:
+    if (delivery := claimed([failed]).first()) is None:
         return
     consumer = consumers.get(failed.consumer)
     retries, is_unknown = consumer.retry_schedule, consumer.until_known and isinstance(error, OutcomeUnknown)
@@ -264,16 +264,16 @@ def record_failure(failed: Claim, error: Exception) -> None:
         _try_again_soon(delivery)
     elif _lost_to_another(delivery, error):
         _try_again_soon(delivery)
-        log.warning("%s is retried, because it lost to another transaction: %r", delivery, error)
+        log_failure(delivery, "%s is retried, because it lost to another transaction: %r", delivery, error)
     elif is_unknown or asks_to_wait:
         _try_again_until_known(delivery, consumer, error)
-        log.warning("%s is retried until its outcome is known: %r", delivery, error)
+        log_failure(delivery, "%s is retried until its outcome is known: %r", delivery, error)
     elif failed.attempt >= retries.attempts:
         delivery.status = Status.DEAD
-        log.error("%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
+        log_failure(delivery, "%s is a dead letter after %s attempts: %r", delivery, failed.attempt, error)
     else:
         delivery.due_at = clock.now() + retries.wait(failed.attempt, error)
-        log.warning("%s failed at attempt %s: %r", delivery, failed.attempt, error)
+        log_failure(delivery, "%s failed at attempt %s: %r", delivery, failed.attempt, error)
     _set_error(delivery, error)
     recorded = claimed([failed]).update(
         status=delivery.status,

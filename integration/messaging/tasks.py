@@ -9,6 +9,8 @@ from celery import shared_task
 from celery.signals import task_prerun
 from django.db import close_old_connections
 
+from integration.domain import clock
+from integration.logs import log_task
 from integration.messaging import deliver as deliver_module
 from integration.messaging import routines as routines_module
 from integration.messaging.call_threads import call_threads
@@ -38,10 +40,12 @@ def sweep() -> None:
     The sweep finds retries, and deliveries whose wake-up was lost: in a crash, in a flush of Redis, or because the
     broker was unreachable.
     """
+    began = clock.stopwatch()
     note_heartbeat(SWEEP)
     delivery_queues = due_delivery_queues()
     clear_wakeups(delivery_queues)  # a worker would do this, but its wake-up may have been lost
     wake(delivery_queues)
+    log_task("waybill.sweep", clock.stopwatch() - began)
 
 
 @shared_task(name="waybill.run", ignore_result=True)
@@ -49,10 +53,12 @@ def sweep() -> None:
 def run(routine: str) -> None:
     """Run a routine by its wire name; raises `UnknownName`."""
     found = routines_module.routines.get(routine)
+    began = clock.stopwatch()
     if found.external and deliver_module.CALLS_HAVE_THREADS:
         call_threads.run(found.name, found.run, most=1)  # while it hangs, it does not begin again
     else:
         found.run()
+    log_task("waybill.run", clock.stopwatch() - began, routine=found.name)
 
 
 # At an interval, not by wake-up: a batch of events costs little more than a single event.

@@ -12,22 +12,35 @@ from markers import ADDRESS, API, MAIL, NAME, PASSWORD, TOKEN
 from rest_framework.test import APIClient
 
 from integration.contracts.billing import TEST_METHODS
+from integration.logs import JsonFormatter
 from ordering.models import Order
+
+
+def _logged(formatter: logging.Formatter) -> Iterator[StringIO]:
+    handler = logging.StreamHandler(StringIO())
+    handler.setFormatter(formatter)
+    root, access = logging.getLogger(), logging.getLogger("waybill.access")
+    levels = root.level, access.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    access.setLevel(logging.NOTSET)
+    yield handler.stream
+    root.removeHandler(handler)
+    root.setLevel(levels[0])
+    access.setLevel(levels[1])
 
 
 @pytest.fixture
 def logged() -> Iterator[StringIO]:
-    """Everything that is logged, formatted as on a server."""
+    """Everything that is logged, formatted as on a server, with access lines."""
     form = configured.LOGGING["formatters"]["line"]
-    handler = logging.StreamHandler(StringIO())
-    handler.setFormatter(import_string(form["class"])(form["format"], style=form["style"]))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler.stream
-    root.removeHandler(handler)
-    root.setLevel(level)
+    yield from _logged(import_string(form["class"])(form["format"], style=form["style"]))
+
+
+@pytest.fixture
+def logged_json() -> Iterator[StringIO]:
+    """Everything that is logged, as JSON, with access lines."""
+    yield from _logged(JsonFormatter())
 
 
 @pytest.fixture

@@ -122,6 +122,10 @@ def test_a_marker_is_stored_only_where_it_is_needed(
         ("null value\nDETAIL:  Failing row contains (1, Ada).", "null value"),
         ("IntegrityError('null value\\nDETAIL:  Failing row contains (Ada).')", "IntegrityError('null value"),
         ("null value\nDETAIL:  (a\nb).\n\nThe above exception", "null value\n\nThe above exception"),
+        ('invalid input syntax for type uuid: "Ada"\nLINE 1', "invalid input syntax for type uuid: …\nLINE 1"),
+        ('date/time field value out of range: "Ada"', "date/time field value out of range: …"),
+        ("syntax\nCONTEXT:  unnamed portal parameter $1 = 'Ada'", "syntax"),
+        ("deadlock\nCONTEXT:  while locking tuple (1,2)", "deadlock\nCONTEXT:  while locking tuple (1,2)"),
         ("nothing of the kind", "nothing of the kind"),
     ],
 )

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from config.checkpoints import Checkpoints
 from config.embedded import Embedded
@@ -45,6 +46,16 @@ TAKE_OVER = ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS")
 """Variables by which gunicorn takes over the sockets of another process. Here the command gives it one."""
 
 
+class OurFormat(Logger):
+    """Gunicorn's logger, whose lines have the format of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the lines to Django's handler."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class Server(BaseApplication):
     """Gunicorn, configured by Django's settings instead of a file of its own."""
 
@@ -68,6 +79,7 @@ class Server(BaseApplication):
         self.cfg.set("workers", settings.WEB_CONCURRENCY)
         self.cfg.set("threads", settings.WEB_THREADS)
         self.cfg.set("loglevel", "warning")
+        self.cfg.set("logger_class", OurFormat)
         self.cfg.set("graceful_timeout", 10)
         # Gunicorn's control socket has one path for all servers of a user.
         self.cfg.set("control_socket_disable", True)
