@@ -20,6 +20,7 @@ from integration.domain.metadata import join_story
 from integration.rest.etags import READING, etag
 from integration.rest.filters import UpdatedAfter
 from integration.rest.guests import FOR_GUESTS, guest_of
+from integration.rest.middleware import PRINTED
 from integration.rest.views import View, is_staff_with
 
 JSON, HTML = "application/json", "text/html"
@@ -77,7 +78,8 @@ class OneInvoice(InvoiceView):
         join_story(invoice.correlation_id)
         headers = {**etag(invoice), "Vary": "Accept"}
         if request._request.get_preferred_type([JSON, HTML]) == HTML:
-            return HttpResponse(render_to_string("billing/invoice.html", _shown(invoice)), headers=headers)
+            page = render_to_string("billing/invoice.html", _shown(invoice))
+            return HttpResponse(page, headers={**headers, **PRINTED})
         return Response(InvoiceOutput(invoice).data, headers=headers)
 
 

@@ -18,6 +18,7 @@ from integration.domain.errors import Refused
 from integration.domain.identifiers import ShipmentId
 from integration.domain.metadata import join_story
 from integration.rest.etags import READING, etag
+from integration.rest.middleware import PRINTED
 from integration.rest.views import View, staff_with
 
 HTML = "text/html"
@@ -40,7 +41,7 @@ class Printed(View):
         shipment = queries.shipment(ShipmentId(id))
         join_story(shipment.correlation_id)
         facts = {"shipment": shipment, "status": NAMES[shipment.status], "code": code_of(type(self).coded(shipment))}
-        return HttpResponse(render_to_string(self.template, facts), headers=etag(shipment))
+        return HttpResponse(render_to_string(self.template, facts), headers={**etag(shipment), **PRINTED})
 
 
 def tracking_number_of(shipment: Shipment) -> str:

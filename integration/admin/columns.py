@@ -76,8 +76,7 @@ def exact_moment(at: datetime | None, timespec: str = "seconds") -> Shown:
 
 def preformatted(text: str) -> Shown:
     """Text with its line breaks and spaces preserved, or a dash."""
-    style = "margin: 0; white-space: pre-wrap; overflow-wrap: anywhere"
-    return format_html('<pre style="{}">{}</pre>', style, text) if text else NOTHING
+    return format_html("<pre>{}</pre>", text) if text else NOTHING
 
 
 def moment(field: str, label: str = "") -> Column:
@@ -95,7 +94,7 @@ def figure(name: str, label: str = "", ordering: Any = None) -> Column:
 
     @column(label or name.replace("_", " "), ordering or name)
     def shown(row: Any) -> Shown:
-        return format_html('<div class="nowrap" style="text-align: right">{}</div>', getattr(row, name))
+        return format_html('<div class="figure">{}</div>', getattr(row, name))
 
     return shown
 

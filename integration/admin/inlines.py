@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from integration.admin.badges import with_badges
+
 
 class RowInline(admin.TabularInline):
     """A table of dependent rows on their parent's page, for users who may view these rows on their own page."""
@@ -21,8 +23,11 @@ class RowInline(admin.TabularInline):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return with_badges(self.model, super().get_fields(request, obj))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields
+        return self.get_fields(request, obj)
 
 
 class PartInline(RowInline):

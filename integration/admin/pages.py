@@ -5,7 +5,6 @@ Rows cannot be added, edited or deleted. A list takes the same number of databas
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
-from uuid import UUID
 
 import msgspec
 from django.apps import apps
@@ -13,13 +12,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html_join
 
+from integration.admin.badges import BadgedAdmin
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
+from integration.admin.exact_search import ExactSearch
 from integration.admin.life import page_of_life
 from integration.admin.question import Question, without_token
 from integration.admin.relatives import namesakes, of_story
@@ -28,8 +29,6 @@ from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
 from integration.domain.naming import UnknownName
 
-LONGEST_SEARCH = 100
-"""The number of characters of a search that are used. Longer searches nest too deeply for the database's parser."""
 ACTS_ONCE = "This form was sent before. It changed nothing now."
 OUTDATED = "This form is out of date, so nothing was changed. Check it and send it again."
 MOST_AT_ONCE = 100
@@ -50,7 +49,7 @@ class Act(NamedTuple):
     why_not: str
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
     """A list of rows and a page for each row.
 
     Subclasses set `fieldsets` and, if they apply:
@@ -60,8 +59,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     * `messages_by_action`: for each action the message in the aggregate's state table.
     """
 
-    identifiers: ClassVar[Sequence[str]] = ()
-    uuids: ClassVar[Sequence[str]] = ()
     story_path: ClassVar[str] = ""
     messages_by_action: ClassVar[Mapping[str, str]] = {}
 
@@ -94,27 +91,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def prepare(self, rows: Sequence[Any]) -> None:
         """Look up at once what the columns of a list show of other tables."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()[:LONGEST_SEARCH]
-        matches = self.exact_matches(term) if term else []
-        if matches:
-            # A UNION lets each part use its own index. With an OR across tables the database scans every row.
-            first, *others = (self.model._base_manager.filter(match).order_by().values("pk") for match in matches)
-            exact = queryset.filter(pk__in=first.union(*others))
-            if exact.exists():
-                return exact, False
-        return super().get_search_results(request, queryset, term)
-
-    def exact_matches(self, term: str) -> list[Q]:
-        """The exact conditions that a search term may stand for; each one uses an index."""
-        matches = [Q(**{f"{lookup}__in": {term, term.upper()}}) for lookup in self.identifiers]
-        try:
-            return matches + [Q(**{lookup: UUID(term)}) for lookup in self.uuids]
-        except ValueError:
-            return matches
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         """The buttons at the top of a row's page: labels and URLs."""

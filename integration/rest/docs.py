@@ -9,7 +9,7 @@ from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integration.rest.middleware import POLICY, content_security_policy
+from integration.rest.middleware import POLICY, STYLES_WITHIN, content_security_policy
 
 
 class Docs(SpectacularSwaggerView):
@@ -22,7 +22,7 @@ class Docs(SpectacularSwaggerView):
         response = super().get(request, *args, **kwargs)
         nonce = secrets.token_urlsafe(16)
         response.data["nonce"] = nonce
-        response[POLICY] = content_security_policy(f"'nonce-{nonce}'")
+        response[POLICY] = content_security_policy(f"'nonce-{nonce}'", styles=STYLES_WITHIN)
         return response
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]

@@ -11,6 +11,8 @@ from integration.domain.metadata import act_as, current_cause, new_story
 from integration.rest.guests import Guest
 
 POLICY = "Content-Security-Policy"
+STYLES_WITHIN = "'unsafe-inline'"
+"""The source of styles for a page that has its styles within it, so that it looks the same when it is saved."""
 TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 """Source: W3C Trace Context, level 1."""
 
@@ -22,20 +24,25 @@ def actor_of(user: AbstractBaseUser | AnonymousUser) -> str:
     return f"user:{user.pk}" if user.is_authenticated else "anonymous"
 
 
-def content_security_policy(*scripts: str) -> str:
-    """What a page may load: only what this server serves. Styles may be within the page, scripts may not.
+def content_security_policy(*scripts: str, styles: str = "") -> str:
+    """What a page may load: only files that this server serves. Neither scripts nor styles may be within the page.
 
     Args:
         scripts: other sources of scripts, such as `'nonce-…'`.
+        styles: other sources of styles, such as `STYLES_WITHIN`.
 
     Source: W3C Content Security Policy, level 3.
     """
-    sources = " ".join(["'self'", *scripts])
+    sources, styles = " ".join(["'self'", *scripts]), f"'self' {styles}".strip()
     return (
-        f"default-src 'none'; script-src {sources}; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'none'; script-src {sources}; style-src {styles}; "
         "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+
+
+PRINTED: dict[str, str] = {POLICY: content_security_policy(styles=STYLES_WITHIN)}
+"""The headers of a page to print, such as an invoice: its styles are within it."""
 
 
 def restrict_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
