@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import QuerySet, prefetch_related_objects
@@ -66,10 +67,14 @@ def payer_of(invoice: Invoice) -> Payer | None:
     return payer
 
 
-def invoice_document(invoice: Invoice) -> Document | None:
-    """The document of an invoice that `with_details` loaded; None if it has none."""
+def document_number(invoice: Invoice) -> tuple[str | None, datetime | None]:
+    """The number without gaps of an invoice that `with_details` loaded, and its date of issue; None before it has one.
+
+    Older code put both into a document.
+    """
     documents: list[Document] = vars(invoice)["shown_documents"]
-    return next((document for document in documents if document.kind == DocumentKind.INVOICE), None)
+    older = next((document for document in documents if document.kind == DocumentKind.INVOICE), None)
+    return (older.number_or_none, older.issued_at) if older else (invoice.printed_number or None, invoice.issued_at)
 
 
 def credit_notes(invoice: Invoice) -> list[Document]:

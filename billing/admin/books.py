@@ -54,7 +54,7 @@ class RefundInline(RowInline):
 
 
 class DocumentInline(RowInline):
-    """The invoice as a document, and its credit notes."""
+    """The credit notes of an invoice, and the document that older code made of it."""
 
     model = Document
     fields = (linked(Document, "pk", "document"), "kind", "status", "number", amount("amount"), moment("updated_at"))
@@ -100,7 +100,7 @@ class InvoiceAdmin(StoryAdmin):
     messages_by_action = {"refund_in_part": "refund_in_part"}
     inlines = (LineInline, PaymentInline, RefundInline, DocumentInline)
     fieldsets = (
-        (None, {"fields": (("number", "order", "status"), ("payer", "payment_method"))}),
+        (None, {"fields": (("number", "order", "status"), ("printed_number", "payer", "payment_method"))}),
         (
             "Money",
             {"fields": (("discount", "shipping", "total", "paid"), ("granted", "refund_owed", "refunded", "noted"))},

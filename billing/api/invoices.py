@@ -85,11 +85,11 @@ class OneInvoice(InvoiceView):
 
 def _shown(invoice: Invoice) -> dict[str, Any]:
     """What the page of an invoice shows: all details of article 226 of Directive 2006/112/EC that billing knows."""
-    totals, document = invoice.line_totals(), queries.invoice_document(invoice)
+    totals, (number, issued_at) = invoice.line_totals(), queries.document_number(invoice)
     return {
         "invoice": invoice,
-        "number": (document and document.number) or invoice.number,
-        "issued_at": document and document.issued_at,
+        "number": number or invoice.number,
+        "issued_at": issued_at,
         "seller": settings.SELLER,
         "payer": queries.payer_of(invoice),
         "lines": [(line, totals[Sku(line.sku)]) for line in invoice.lines],

@@ -155,12 +155,10 @@ class InvoiceOutput(serializers.Serializer):
         return [dict(InvoiceLineOutput(line).data) for line in invoice.lines]
 
     def get_document_number(self, invoice: Invoice) -> str | None:
-        document = queries.invoice_document(invoice)
-        return document.number_or_none if document else None
+        return queries.document_number(invoice)[0]
 
     def get_issued_at(self, invoice: Invoice) -> datetime | None:
-        document = queries.invoice_document(invoice)
-        return document.issued_at if document else None
+        return queries.document_number(invoice)[1]
 
     @extend_schema_field(SellerOutput)
     def get_seller(self, invoice: Invoice) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The documents of the books: how invoices and credit notes come into being, and how they get their numbers."""
+"""The documents of the books: how credit notes come into being, and how they and the invoices get their numbers."""
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from billing.events import CreditNoteContent
-from billing.models import SERIES, Document, DocumentKind, DocumentSeries, DocumentStatus, Invoice
+from billing.models import INVOICES, SERIES, Document, DocumentKind, DocumentSeries, DocumentStatus, Invoice
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain.identifiers import DocumentId, InvoiceNumber, OrderNumber
 from integration.domain.metadata import join_story
@@ -41,16 +41,37 @@ def note_older_reductions() -> None:
 
 
 def number_documents() -> int:
-    """Assign the next numbers to all drafts, invoices first; returns how many got one.
+    """Assign the next numbers to all that waits for one, invoices first; returns how many got one.
 
     A credit note gets its number after the invoice that it refers to.
     """
     note_older_reductions()
-    numbered = 0
+    number = 0
+    while some := _number_invoices():
+        number += some
     for kind in DocumentKind:
         while some := _number(kind):
-            numbered += some
-    return numbered
+            number += some
+    return number
+
+
+def _number_invoices() -> int:
+    """Assign numbers to a batch of paid invoices, and return how many there were.
+
+    As in `_number`, only the lock of the series lets a transaction assign numbers. The invoices are locked, too, in key
+    order, so a transaction that refunds one of them waits for the commit.
+    """
+    waiting = Invoice.objects.filter(position=0)
+    if not waiting.exists():
+        return 0
+    with unit_of_work() as work:
+        _lock(INVOICES)
+        ids = list(waiting.order_by("updated_at", "number").values_list("number", flat=True)[:AT_ONCE])
+        invoices = work.get_many(Invoice, ids)
+        for position, id in enumerate(ids, _last_invoice() + 1):
+            join_story(invoices[id].correlation_id)
+            invoices[id].assign_number(position)
+    return len(ids)
 
 
 def _number(kind: DocumentKind) -> int:
@@ -78,7 +99,7 @@ def _drafts(kind: DocumentKind) -> QuerySet[Document]:
     if kind == DocumentKind.INVOICE:
         return drafts.filter(kind=kind)
     unnumbered = drafts.filter(kind=DocumentKind.INVOICE, invoice=OuterRef("invoice"))
-    return drafts.filter(~Exists(unnumbered), kind=kind)
+    return drafts.filter(~Exists(unnumbered), kind=kind).exclude(invoice__position=0)
 
 
 def _lock(series: str) -> None:
@@ -86,6 +107,10 @@ def _lock(series: str) -> None:
     if not list(rows.all()):
         DocumentSeries.objects.bulk_create([DocumentSeries(name=series)], ignore_conflicts=True)
         list(rows.all())
+
+
+def _last_invoice() -> int:
+    return Invoice.objects.filter(position__gte=1).aggregate(last=Max("position"))["last"] or 0
 
 
 def _last(series: str) -> int:

@@ -1,5 +1,6 @@
 """What happened to invoices."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -103,13 +104,30 @@ def one_discount_for_the_whole_invoice(data: dict[str, Any]) -> dict[str, Any]:
 
 @domain_event("billing.invoice_paid", says="invoice {invoice} was paid with {amount}")
 class InvoicePaid(DomainEvent, kw_only=True):
-    """An invoice was paid. `document` states that under a number of its own; empty if older code recorded it."""
+    """An invoice was paid.
+
+    Args:
+        document: the row of its own that states it, as older code recorded it.
+        documented: whether the invoice itself waits for the next number of its series.
+    """
 
     invoice: InvoiceNumber
     order: OrderNumber
     payment: PaymentId
     amount: Money
     document: DocumentId = DocumentId("")
+    documented: bool = False
+
+
+@domain_event("billing.invoice_numbered", says="invoice {invoice} became {number}")
+class InvoiceNumbered(DomainEvent, kw_only=True):
+    """A paid invoice got the next number of its series; `issued_at` is its date of issue."""
+
+    invoice: InvoiceNumber
+    order: OrderNumber
+    number: str
+    position: int
+    issued_at: datetime
 
 
 @domain_event("billing.invoice_settled_without_payment", says="nothing was to be paid for invoice {invoice}")

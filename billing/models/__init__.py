@@ -10,7 +10,7 @@ from billing.models.invoice import (
     InvoiceStatus,
 )
 from billing.models.invoice_line import InvoiceLine, MoreThanIsLeft, NotInvoiced
-from billing.models.numbers import credit_note_of, document_of, invoice_of, payment_of
+from billing.models.numbers import INVOICES, credit_note_of, invoice_of, payment_of
 from billing.models.payer import Payer
 from billing.models.payment import Payment
 from billing.models.payment_method import PAYMENT_METHOD_LIFE, PaymentMethod, PaymentMethodStatus, is_own
@@ -22,6 +22,7 @@ from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
 __all__ = [
     "DISPUTE_LIFE",
     "DOCUMENT_LIFE",
+    "INVOICES",
     "INVOICE_LIFE",
     "PAYMENT_LIFE",
     "PAYMENT_METHOD_LIFE",
@@ -54,7 +55,6 @@ __all__ = [
     "Refund",
     "RefundStatus",
     "credit_note_of",
-    "document_of",
     "id_of_key",
     "invoice_of",
     "is_own",

@@ -1,4 +1,7 @@
-"""The documents that an auditor reads: an invoice for each confirmed order, and a credit note for each reduction.
+"""The documents that an auditor reads with the invoices: a credit note for each reduction of one.
+
+Older code made a document of each confirmed invoice, too. Those keep their numbers, in the series `INV`; the number of
+any other invoice is a column of the invoice itself.
 
 A document exists without a number until the next number of its series is assigned. So a transaction that confirms or
 reduces an invoice waits for no other, and one that fails leaves no gap.
@@ -18,6 +21,7 @@ from msgspec import convert, to_builtins
 from billing import events
 from billing.events import CreditNoteContent
 from billing.models.invoice import Invoice
+from billing.models.numbers import numbered
 from integration.aggregates.aggregate import OfOneStory, applies
 from integration.domain.identifiers import DocumentId, InvoiceNumber, OrderNumber
 from integration.domain.money import Money
@@ -54,7 +58,7 @@ DOCUMENT_LIFE = StateTable(
 
 
 class Document(OfOneStory):
-    """The invoice of an order, or a credit note that refers to it."""
+    """A credit note that refers to the invoice of an order; or that invoice, as older code documented it."""
 
     stream = "document"
     life = DOCUMENT_LIFE
@@ -125,7 +129,7 @@ class Document(OfOneStory):
     def assign_number(self, series: str, position: int) -> None:
         """Give the document its place in a series, once."""
         if self.accepts("assign_number"):
-            number = f"{series}-{position:06}"
+            number = numbered(series, position)
             self.record(
                 events.DocumentNumbered(document=DocumentId(self.id), number=number, series=series, position=position)
             )

@@ -11,12 +11,12 @@ from billing.events import InvoicedLine, InvoicedTax
 from billing.models.invoice_disputes import DisputableInvoice
 from billing.models.invoice_line import THOUSANDTHS, InvoiceLine
 from billing.models.invoice_refunds import InvoiceStatus
-from billing.models.numbers import document_of, invoice_of, payment_of
+from billing.models.numbers import INVOICES, invoice_of, numbered, payment_of
 from integration.aggregates.aggregate import applies
+from integration.domain import clock
 from integration.domain.errors import Refused
 from integration.domain.identifiers import (
     BuyerId,
-    DocumentId,
     OrderNumber,
     PaymentId,
     PaymentMethodId,
@@ -45,6 +45,7 @@ INVOICE_LIFE = StateTable(
         "refund_units":           _row(NOT_YET, STAY,     STAY,    IGNORE),
         "record_refund":          _row(REFUSE,  REFUNDED, REFUSE,  STAY),
         "take_back_refund":       _row(REFUSE,  STAY,     PAID,    STAY),
+        "assign_number":          _row(IGNORE,  STAY,     STAY,    IGNORE),
     },
 )  # fmt: skip
 
@@ -76,6 +77,7 @@ class Invoice(DisputableInvoice):
                 name="granted_at_most_owed_back",
             ),
             models.CheckConstraint(condition=Q(paid_minor__in=[0, F("total_minor")]), name="paid_in_full_or_not"),
+            models.UniqueConstraint(fields=["position"], name="one_invoice_a_number", condition=Q(position__gte=1)),
         ]
 
         indexes: ClassVar = [
@@ -83,7 +85,8 @@ class Invoice(DisputableInvoice):
                 fields=["number"],
                 name="invoices_lacking_credit_notes",
                 condition=Q(documented=True) & ~Q(noted_minor=F("refund_owed_minor")),
-            )
+            ),
+            models.Index(fields=["updated_at"], name="invoices_to_number", condition=Q(position=0)),
         ]
 
     def __str__(self) -> str:
@@ -133,7 +136,7 @@ class Invoice(DisputableInvoice):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status == OPEN:
-            self.record(events.InvoicePaid(**self._ids, document=self._document, payment=payment, amount=amount))
+            self.record(events.InvoicePaid(**self._ids, payment=payment, amount=amount, documented=True))
         else:
             self.record(events.VoidInvoicePaid(**self._ids, payment=payment, amount=amount))
             self.owe_refund(amount, payment, "paid after the order was cancelled")
@@ -155,9 +158,11 @@ class Invoice(DisputableInvoice):
             self.credit_the_rest(left, reason)
             self.owe_refund(left, payment_of(OrderNumber(self.order)), reason)
 
-    @property
-    def _document(self) -> DocumentId:
-        return document_of(OrderNumber(self.order))
+    def assign_number(self, position: int) -> None:
+        """Give the invoice its place in its series, once; this is its date of issue."""
+        if self.accepts("assign_number") and self.position == 0:
+            number = numbered(INVOICES, position)
+            self.record(events.InvoiceNumbered(**self._ids, number=number, position=position, issued_at=clock.now()))
 
     def change_payer(self, payer: BuyerId) -> None:
         """Become the invoice of another buyer, who took over its order; do nothing if it is theirs."""
@@ -197,7 +202,12 @@ class Invoice(DisputableInvoice):
     @applies(events.InvoicePaid)
     def _paid(self, event: events.InvoicePaid) -> None:
         self.status, self.paid = InvoiceStatus.PAID, event.amount
-        self.documented = bool(event.document)
+        self.documented = event.documented or bool(event.document)
+        self.position = 0 if event.documented else None
+
+    @applies(events.InvoiceNumbered)
+    def _numbered(self, event: events.InvoiceNumbered) -> None:
+        self.position, self.issued_at = event.position, event.issued_at
 
     @applies(events.InvoiceSettledWithoutPayment)
     def _settled_without_payment(self, event: events.InvoiceSettledWithoutPayment) -> None:

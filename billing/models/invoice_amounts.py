@@ -7,6 +7,7 @@ from django.db import models
 
 from billing.events import InvoicedTax
 from billing.models.invoice_line import InvoiceLine
+from billing.models.numbers import INVOICES, numbered
 from integration.aggregates.aggregate import OfOneStory
 from integration.domain.identifiers import InvoiceNumber, OrderNumber, Sku
 from integration.domain.money import Money
@@ -38,6 +39,9 @@ class InvoiceAmounts(OfOneStory):
     * `noted`: the sum of all credit notes, whether they have a number yet or not.
     * `withdrawn`: what disputes took away and did not return; `disputed` is the part of those that are open.
     * `withheld`: what the shop keeps of what returned units cost.
+
+    `documented` says whether its documents have numbers without gaps. If so, `position` is its place in the series
+    `SI`: 0 until it gets one, and empty if a `Document` of older code has its number. `issued_at` is the date of issue.
     """
 
     lines: "list[InvoiceLine]"
@@ -55,7 +59,9 @@ class InvoiceAmounts(OfOneStory):
     withheld_minor = MinorUnitsField(default=0, db_default=0)
     noted_minor = MinorUnitsField(default=0, db_default=0)
     note_count = models.IntegerField(default=0, db_default=0)
-    documented = models.BooleanField(default=False, db_default=False)  # whether it has documents with numbers
+    documented = models.BooleanField(default=False, db_default=False)
+    position = models.IntegerField(null=True)
+    issued_at = models.DateTimeField(null=True)
     taxes = models.JSONField(null=True, editable=False)  # by rate, in minor units; null if they are not known
     prices_include_tax = models.BooleanField(null=True)  # null if the taxes are not known
     withdrawn_minor = MinorUnitsField(default=0, db_default=0)
@@ -70,6 +76,11 @@ class InvoiceAmounts(OfOneStory):
 
     class Meta:
         abstract = True
+
+    @property
+    def printed_number(self) -> str:
+        """The number without gaps in its own series; empty before it has one, and if a `Document` has it."""
+        return numbered(INVOICES, self.position) if self.position else ""
 
     @property
     def _ids(self) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from integration.domain.identifiers import DocumentId, InvoiceNumber, OrderNumber, PaymentId, sibling
 
+INVOICES = "SI"
+"""The name of the series of invoices. It is stored: another name begins another series at 1."""
+
 
 def invoice_of(order: OrderNumber) -> InvoiceNumber:
     """The number of an order's one invoice."""
@@ -13,11 +16,11 @@ def payment_of(order: OrderNumber) -> PaymentId:
     return PaymentId(sibling("P", order, 1))
 
 
-def document_of(order: OrderNumber) -> DocumentId:
-    """The identifier of the document that is an order's one invoice."""
-    return DocumentId(sibling("D", order))
-
-
 def credit_note_of(order: OrderNumber, ordinal: int) -> DocumentId:
     """The identifier of an order's n-th credit note, from 1."""
     return DocumentId(sibling("N", order, ordinal))
+
+
+def numbered(series: str, position: int) -> str:
+    """The printed number of a place in a series, from 1."""
+    return f"{series}-{position:06}"

@@ -1,7 +1,7 @@
-"""A confirmed invoice, and each reduction of one, is a document of its own, which soon gets a number.
+"""A confirmed invoice, and the credit note of each reduction, soon gets a number.
 
 Numbers are assigned here and nowhere else, a batch at a time. A transaction that confirms or reduces an invoice only
-leaves a draft, so it waits for no other.
+leaves what waits for one, so it waits for no other.
 """
 
 from datetime import timedelta
@@ -9,12 +9,6 @@ from datetime import timedelta
 from billing import commands, events
 from billing.models import DocumentKind
 from integration.policies import every, whenever
-
-
-@whenever(events.InvoicePaid)
-def draft_invoice(event: events.InvoicePaid) -> None:
-    if event.document:
-        commands.draft_document(event.document, DocumentKind.INVOICE, event.invoice, event.order, event.amount)
 
 
 @whenever(events.InvoiceCreditNoteOwed)

@@ -91,7 +91,7 @@ def test_an_invoice_shows_the_seller_its_numbers_and_its_credit_notes(
     shown = buyer.get(path).json()
 
     assert before["document_number"] is None
-    assert shown["document_number"].startswith("INV-0")
+    assert shown["document_number"].startswith("SI-0")
     assert shown["seller"] == {"name": "Mugs & Co", "address": ["1 Kiln Road", "Stoke"], "vat_id": "GB123"}
     assert len(shown["payer"]) == 4
     assert shown["payer"][0] in buyer.get(path, headers={"Accept": "text/html"}).content.decode()

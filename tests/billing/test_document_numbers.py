@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from billing import commands, events
+from billing import commands, events, queries
 from billing.events import CreditNoteContent, InvoicedLine, InvoicedTax
 from billing.gateways import Booked, Charged
 from billing.models import (
@@ -24,14 +24,13 @@ from billing.models import (
     DocumentKind,
     Invoice,
     Payment,
-    document_of,
     invoice_of,
     payment_of,
 )
 from config.verification import verify
 from integration.aggregates.aggregate import Aggregate
 from integration.domain import clock
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, Sku
+from integration.domain.identifiers import BuyerId, DocumentId, OrderNumber, PaymentId, PaymentMethodId, Sku
 from integration.domain.money import Money
 
 ORDER = OrderNumber("R-1")
@@ -40,6 +39,7 @@ CHECKED = [
     "billing.document_numbers_have_no_gap",
     "billing.confirmed_invoices_and_reductions_are_documented",
     "billing.documents_get_their_numbers",
+    "billing.invoices_get_their_numbers",
     "billing.refunded_is_its_refunds",
 ]
 
@@ -76,9 +76,17 @@ def notes_of(invoice: Invoice) -> list[CreditNoteContent]:
     return [event.content for event in recorded if isinstance(event, events.InvoiceCreditNoteOwed)]
 
 
+def test_an_invoice_is_numbered_once() -> None:
+    invoice = paid()
+    assert (invoice.position, invoice.printed_number, invoice.issued_at) == (0, "", None)
+    invoice.assign_number(7)
+    invoice.assign_number(8)
+    assert (invoice.printed_number, invoice.issued_at is None) == ("SI-000007", False)
+
+
 def test_a_document_is_numbered_once(judge_by_table: Callable[[Aggregate, str, Callable[[], object]], None]) -> None:
     def drafted() -> Document:
-        return Document.draft(document_of(ORDER), DocumentKind.INVOICE, invoice_of(ORDER), ORDER, usd(1))
+        return Document.draft(DocumentId("D-1"), DocumentKind.INVOICE, invoice_of(ORDER), ORDER, usd(1))
 
     def numbered() -> Document:
         document = drafted()
@@ -151,8 +159,26 @@ def test_what_older_code_reduces_gets_a_credit_note() -> None:
         confirm(ORDER)
     assert not Invoice.objects.get().note_count
     commands.number_documents()
-    assert {*Document.objects.values_list("number", "amount_minor")} == {("INV-000001", 9420), ("CN-000001", 100)}
+    assert Invoice.objects.get().printed_number == "SI-000001"
+    assert {*Document.objects.values_list("number", "amount_minor")} == {("CN-000001", 100)}
     assert commands.number_documents() == 0
+
+
+@pytest.mark.django_db
+def test_what_older_code_drafted_gets_a_number_of_its_own_series() -> None:
+    older = events.InvoicePaid(
+        invoice=invoice_of(ORDER), order=ORDER, payment=payment_of(ORDER), amount=usd(9420), document=DocumentId("D-1")
+    )
+    with mock.patch.object(Invoice, "settle", lambda invoice, payment, amount: invoice.record(older)):
+        confirm(ORDER)
+    commands.draft_document(DocumentId("D-1"), DocumentKind.INVOICE, invoice_of(ORDER), ORDER, usd(9420))
+    confirm(OrderNumber("R-2"))
+    assert commands.number_documents() == 4
+    assert {*Document.objects.values_list("number", flat=True)} == {"INV-000001", "CN-000001", "CN-000002"}
+    (invoice,) = queries.with_details([Invoice.objects.get(order=ORDER)])
+    assert (queries.document_number(invoice)[0], invoice.printed_number) == ("INV-000001", "")
+    numbers = [name for name in CHECKED if "refunded" not in name]
+    assert [complaint for name in numbers for complaint in verify([name])[name].complaints] == []
 
 
 @pytest.mark.postgres
@@ -177,7 +203,8 @@ def test_workers_that_are_killed_leave_no_gap() -> None:
             running[_worker(share)] = share
     commands.number_documents()
     assert [complaint for name in CHECKED for complaint in verify([name])[name].complaints] == []
-    assert Document.objects.filter(status="numbered").count() == 2 * orders
+    assert Document.objects.filter(status="numbered").count() == orders
+    assert Invoice.objects.filter(position__gte=1).count() == orders
 
 
 def _worker(orders: list[OrderNumber]) -> int:

@@ -91,6 +91,7 @@ SEND: dict[str, Callable[[Invoice], object]] = {
     "refund_units": lambda invoice: invoice.refund_units("C-1-1", {Sku("MUG"): 1}, "by_buyer"),
     "record_refund": lambda invoice: invoice.record_refund(REFUND, TOTAL),
     "take_back_refund": lambda invoice: invoice.take_back_refund(REFUND, invoice.refunded),
+    "assign_number": lambda invoice: invoice.assign_number(7),
 }
 
 

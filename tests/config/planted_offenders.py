@@ -96,13 +96,13 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "all units are refunded, and not all that was paid": "UPDATE billing_invoiceline SET units_refunded = quantity",
     },
     "billing.document_numbers_have_no_gap": {
-        "a number is missing": "UPDATE billing_document SET position = position + 1000",
-        "a number is assigned twice": "UPDATE billing_document SET number = 'INV-1'",
+        "a number is missing": "UPDATE billing_invoice SET position = position + 1000 WHERE position > 0",
+        "a number is assigned twice": "UPDATE billing_document SET number = 'CN-1'",
         "it has documents of two kinds": "UPDATE billing_document SET kind = 'invoice' WHERE number = 'CN-000001'",
     },
     "billing.confirmed_invoices_and_reductions_are_documented": {
         "it is not one document": "UPDATE billing_invoice SET documented = FALSE",
-        "the document has another total": "UPDATE billing_document SET amount_minor = amount_minor + 1",
+        "the document has another total": "UPDATE billing_document SET kind = 'invoice', amount_minor = 1",
         "credit notes are missing": "DELETE FROM billing_document WHERE kind = 'credit_note'",
         "a reduction has no credit note": "UPDATE billing_invoice SET noted_minor = noted_minor + 1",
         "a document is in another currency": "UPDATE billing_document SET currency = 'EUR'",
@@ -110,7 +110,12 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "billing.documents_get_their_numbers": {
         "it waits for its number": "UPDATE billing_document SET created_at = '2020-01-01 00:00:00'",
         "the status is not what happened": "UPDATE billing_document SET number = '' WHERE status = 'numbered'",
-        "its invoice has no number": "UPDATE billing_document SET number = '' WHERE kind = 'invoice'",
+        "its invoice has no number": "UPDATE billing_invoice SET position = 0",
+    },
+    "billing.invoices_get_their_numbers": {
+        "it waits for its number": "UPDATE billing_invoice SET position = 0, updated_at = '2020-01-01 00:00:00'",
+        "it has no date of issue": "UPDATE billing_invoice SET issued_at = NULL",
+        "it was never confirmed": "UPDATE billing_invoice SET status = 'void' WHERE position > 0",
     },
     "billing.a_payment_is_of_its_invoice": {
         "there is no such invoice": "UPDATE billing_payment SET invoice_id = 'I-0' WHERE status = 'failed'",
