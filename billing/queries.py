@@ -19,6 +19,7 @@ from billing.models import (
     PaymentMethod,
     PaymentMethodStatus,
     Refund,
+    RefundProposal,
     is_own,
 )
 from integration.contracts.billing import TEST_METHODS
@@ -96,6 +97,14 @@ def dispute(id: str) -> Dispute:
     found = Dispute.objects.select_related("invoice").filter(pk=id).first()
     if found is None:
         raise NotFound(f"there is no dispute {id}")
+    return found
+
+
+def refund_proposal(id: str) -> RefundProposal:
+    """The proposed refund with this identifier; raises `NotFound`."""
+    found = RefundProposal.objects.filter(pk=id).first()
+    if found is None:
+        raise NotFound(f"there is no refund proposal {id}")
     return found
 
 

@@ -80,6 +80,7 @@ JSON only, in UTF-8; times in RFC 3339, in UTC; money as `{"amount": "19.90", "c
         "EndpointStatus": "integration.webhooks.models.EndpointStatus",
         "InvoiceStatus": "billing.models.InvoiceStatus",
         "OrderStatus": "ordering.api.order_status.CHOICES",
+        "RefundProposalStatus": "billing.models.RefundProposalStatus",
         "RefundStatus": "billing.models.RefundStatus",
         "Resolution": "fulfillment.models.RESOLUTIONS",
         "ShipmentStatus": "fulfillment.models.ShipmentStatus",

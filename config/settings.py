@@ -11,7 +11,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from config import secrets
-from config.books import book_settings, shop_currency
+from config.books import book_settings, refund_approval_limit, shop_currency
 from config.broker import CONSUME_TIMEOUT, broker_settings
 from config.database import database
 from config.environment import Environment, read_env_file
@@ -216,6 +216,7 @@ PRICES_INCLUDE_TAX = env.flag("PRICES_INCLUDE_TAX")
 TAX_ROUNDING = env.one_of("TAX_ROUNDING", ["half_up", "half_even"], "half_up")
 """How half of the smallest unit of a currency is rounded in the tax of a line."""
 SELLER, INVOICE_RETENTION = book_settings(env)
+REFUND_APPROVAL_LIMIT = refund_approval_limit(env, SHOP_CURRENCY)
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
 PAYMENT_PROVIDER = payment_provider(os.environ.get("PAYMENT_PROVIDER"), is_embedded=EMBEDDED)
 SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [secrets.derived(SECRET_KEY, secrets.CALL_BACKS)])

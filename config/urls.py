@@ -14,6 +14,7 @@ from billing.api import (
     invoices,
     payment_config,
     payment_methods,
+    refund_proposals,
     refunds,
     sandbox,
 )
@@ -83,6 +84,10 @@ v1 = [
     path("invoices/<number:number>/refunds", refunds.Refunds.as_view(), name="refunds"),
     path("disputes", disputes.Disputes.as_view(), name="disputes"),
     path("disputes/<slug:id>/evidence", evidence.Evidence.as_view(), name="evidence"),
+    path("refund-proposals", refund_proposals.RefundProposals.as_view(), name="refund-proposals"),
+    path("refund-proposals/<number:id>", refund_proposals.OneRefundProposal.as_view(), name="refund-proposal"),
+    path("refund-proposals/<number:id>/approve", refund_proposals.ApproveRefund.as_view(), name="approve-refund"),
+    path("refund-proposals/<number:id>/refuse", refund_proposals.RefuseRefund.as_view(), name="refuse-refund"),
     path("refunds/<number:id>", refunds.OneRefund.as_view(), name="refund"),
     path("payments/<number:id>", refunds.OnePayment.as_view(), name="payment"),
     path("sandbox/payments/<number:id>/<slug:what>", sandbox.SandboxPayment.as_view(), name="sandbox-payment"),

@@ -20,21 +20,23 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
+from django.test import override_settings
 
 from billing.commands import (
     add_payment_method,
+    approve_refund,
+    ask_for_refund,
     note_call_back,
     note_dispute,
     number_documents,
-    refund_in_part,
-    refund_lines,
+    refuse_refund,
     remove_payment_method,
     retry_refund,
     settle_discrepancy,
     settle_refund,
 )
 from billing.gateways import Booked, CallBack, Charged, Disputed, KnownMethod, RefundFailed
-from billing.models import Discrepancy, Invoice, Payment, Refund
+from billing.models import Discrepancy, Invoice, Payment, Refund, invoice_of
 from fulfillment.commands import (
     approve_return,
     close_task,
@@ -70,6 +72,7 @@ from integration.domain.identifiers import (
     Sku,
     guest_of_cart,
 )
+from integration.domain.metadata import new_story
 from integration.domain.money import Money
 from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due, deliver_onward
@@ -279,9 +282,20 @@ class Walk:
         self._expect(numbers, "delivered")
         self._ship_in_parts()
         for invoice in Invoice.objects.filter(order__in=numbers).order_by("number"):
-            self._command(refund_in_part, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
+            self._command(ask_for_refund, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
             sku = self._skus_of(numbers.index(OrderNumber(invoice.order)))[0]
-            self._command(refund_lines, InvoiceNumber(invoice.number), {sku: 1}, "broken")
+            called = "billing.ask_for_refund, of lines"
+            self._command(ask_for_refund, InvoiceNumber(invoice.number), {sku: 1}, "broken", called=called)
+        with override_settings(REFUND_APPROVAL_LIMIT=Decimal(0)):
+            for order in numbers:
+                asked, called = Money("2", "USD"), "billing.ask_for_refund, above the limit"
+                ids = [
+                    self._command(ask_for_refund, invoice_of(order), asked, "a scratch", called=called).id
+                    for _ in range(2)
+                ]
+                with new_story("user:0"):
+                    self._command(refuse_refund, ids[0], "not a scratch")
+                    self._command(approve_refund, ids[1])
         self._react()
         self.reactions["billing.number-documents"] = self.meter.cost_of(number_documents)
         failing = Refund.objects.filter(order__in=numbers, amount_minor=100).order_by("pk")

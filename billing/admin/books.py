@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from billing import commands
 from billing.gateways.sandbox.models import Transaction
-from billing.models import Dispute, Document, Invoice, InvoiceLine, Payment, Refund
+from billing.models import Dispute, Document, Invoice, InvoiceLine, Payment, Refund, RefundProposal
 from integration.admin.columns import (
     Shown,
     amount,
@@ -51,6 +51,13 @@ class RefundInline(RowInline):
 
     model = Refund
     fields = (linked(Refund, "pk", "refund"), "status", amount("amount"), "reason", "reference", moment("updated_at"))
+
+
+class ProposalInline(RowInline):
+    """The refunds of an invoice that a second person approves or refuses."""
+
+    model = RefundProposal
+    fields = (linked(RefundProposal, "pk", "proposal"), "status", amount("amount"), "reason", moment("updated_at"))
 
 
 class DocumentInline(RowInline):
@@ -98,7 +105,7 @@ class InvoiceAdmin(StoryAdmin):
     identifiers = ("number", "order", "payer")
     actions = ("refund_in_part",)
     messages_by_action = {"refund_in_part": "refund_in_part"}
-    inlines = (LineInline, PaymentInline, RefundInline, DocumentInline)
+    inlines = (LineInline, PaymentInline, RefundInline, ProposalInline, DocumentInline)
     fieldsets = (
         (None, {"fields": (("number", "order", "status"), ("printed_number", "payer", "payment_method"))}),
         (
@@ -115,7 +122,9 @@ class InvoiceAdmin(StoryAdmin):
 
 def _refund_in_part(invoice: Invoice, question: Goodwill) -> str:
     amount = Money(question.value_for(invoice), invoice.currency)
-    commands.refund_in_part(InvoiceNumber(invoice.number), amount, question.cleaned_data["reason"])
+    asked = commands.ask_for_refund(InvoiceNumber(invoice.number), amount, question.cleaned_data["reason"])
+    if isinstance(asked, RefundProposal):
+        return f"{invoice}: {amount} is above the limit, so {asked} waits for a second person"
     return f"{invoice}: {amount} will be refunded"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +10,8 @@ from rest_framework.reverse import reverse
 
 from billing import commands, queries
 from billing.api.outputs import InvoicePaymentOutput, OwedRefundOutput, RefundOutput
+from billing.api.refund_proposals import RefundProposalOutput
+from billing.models import RefundProposal
 from integration.domain.identifiers import InvoiceNumber, PaymentId, RefundId, Sku
 from integration.domain.metadata import join_story
 from integration.rest.etags import CHANGING, LOCATION, READING, etag, versions_expected
@@ -38,21 +40,30 @@ class RefundInput(Input):
         return attrs
 
 
+ASKED = PolymorphicProxySerializer(
+    "AskedRefund", serializers=[OwedRefundOutput, RefundProposalOutput], resource_type_field_name=None
+)
+
+
 class Refunds(View):
     """The refunds of an invoice."""
 
     permission_classes = (staff_with("billing.change_invoice"),)
     serializer_class = RefundInput
 
-    @extend_schema(request=RefundInput, responses={202: OwedRefundOutput}, parameters=[*CHANGING, LOCATION])
+    @extend_schema(request=RefundInput, responses={202: ASKED}, parameters=[*CHANGING, LOCATION])
     @idempotent
     def post(self, request: Request, number: str) -> Response:
-        """Refund an amount or units of an invoice's lines. The provider is asked in the background."""
-        wanted, expected = self.valid(request), versions_expected(request)
-        if "lines" in wanted:
-            invoice = commands.refund_lines(InvoiceNumber(number), wanted["lines"], wanted["reason"], expected)
-        else:
-            invoice = commands.refund_in_part(InvoiceNumber(number), wanted["amount"], wanted["reason"], expected)
+        """Refund an amount or units of an invoice's lines. The provider is asked in the background.
+
+        Above the shop's limit the response is a proposal, with a `status`, which a second person approves or refuses.
+        """
+        asked, expected = self.valid(request), versions_expected(request)
+        wanted = asked["lines"] if "lines" in asked else asked["amount"]
+        invoice = commands.ask_for_refund(InvoiceNumber(number), wanted, asked["reason"], expected)
+        if isinstance(invoice, RefundProposal):
+            headers = {**etag(invoice), "Location": reverse("refund-proposal", [invoice.id], request=request)}
+            return Response(RefundProposalOutput(invoice).data, status=202, headers=headers)
         owed = invoice.last_owed
         headers = {**etag(invoice), "Location": reverse("refund", [owed.refund], request=request)}
         return Response(OwedRefundOutput(owed).data, status=202, headers=headers)

@@ -32,6 +32,9 @@ from billing.commands.payments import request_payment as request_payment
 from billing.commands.payments import settle_payment as settle_payment
 from billing.commands.payments import unsettled_payments as unsettled_payments
 from billing.commands.payments import waits_for_payment as waits_for_payment
+from billing.commands.proposing import approve_refund as approve_refund
+from billing.commands.proposing import ask_for_refund as ask_for_refund
+from billing.commands.proposing import refuse_refund as refuse_refund
 from billing.commands.reducing import refund_units as refund_units
 from billing.commands.reducing import void_invoice as void_invoice
 from billing.commands.refunding import issue_refund as issue_refund

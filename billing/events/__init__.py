@@ -38,6 +38,7 @@ from billing.events.payments import (
     PaymentRequested,
     PaymentSucceeded,
 )
+from billing.events.refund_proposals import RefundProposalApproved, RefundProposalRefused, RefundProposed
 from billing.events.refunds import (
     RefundBlocked,
     RefundFailed,
@@ -92,6 +93,9 @@ __all__ = [
     "RefundFailed",
     "RefundIssued",
     "RefundPended",
+    "RefundProposalApproved",
+    "RefundProposalRefused",
+    "RefundProposed",
     "RefundReleased",
     "RefundRequested",
     "RefundRetried",

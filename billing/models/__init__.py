@@ -18,6 +18,7 @@ from billing.models.payment_states import PAYMENT_LIFE, PAYMENT_NAMES, UNSETTLED
 from billing.models.provider import Discrepancy, ProviderEvent, id_of_key
 from billing.models.read_models import InvoiceChange
 from billing.models.refund import REFUND_LIFE, Refund, RefundStatus
+from billing.models.refund_proposal import REFUND_PROPOSAL_LIFE, RefundProposal, RefundProposalStatus, SamePerson
 
 __all__ = [
     "DISPUTE_LIFE",
@@ -28,6 +29,7 @@ __all__ = [
     "PAYMENT_METHOD_LIFE",
     "PAYMENT_NAMES",
     "REFUND_LIFE",
+    "REFUND_PROPOSAL_LIFE",
     "SERIES",
     "UNSETTLED",
     "WAITING",
@@ -53,7 +55,10 @@ __all__ = [
     "PaymentStatus",
     "ProviderEvent",
     "Refund",
+    "RefundProposal",
+    "RefundProposalStatus",
     "RefundStatus",
+    "SamePerson",
     "credit_note_of",
     "id_of_key",
     "invoice_of",

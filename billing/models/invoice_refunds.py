@@ -70,6 +70,21 @@ class RefundableInvoice(InvoiceAmounts):
             self._require_left(amount)
             self._grant(credited, amount, reason)
 
+    def worth_of(self, wanted: Money | Mapping[Sku, int]) -> Money:
+        """What an operator's refund of an amount, or of units of lines, pays. It changes nothing.
+
+        Raises:
+            MoreThanIsLeft, NotInvoiced, NotAllowed, CurrencyMismatch: as the refund itself does.
+        """
+        self.accepts("refund_in_part")
+        if isinstance(wanted, Money):
+            amount = wanted
+        else:
+            credited = credit_units(self.lines, self.line_totals(), wanted, self.paid - self.refund_owed)
+            amount = Money.sum((line.amount for line in credited), self.currency)
+        self._require_left(amount)
+        return amount
+
     def refund_units(
         self,
         cause: str,
@@ -190,10 +205,16 @@ class RefundableInvoice(InvoiceAmounts):
     def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Owe a refund of a part or all of what was paid; raises `MoreThanIsLeft`."""
         self._require_left(amount)
-        refund = RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
-        owed = events.InvoiceRefundOwed(**self._ids, refund=refund, payment=payment, amount=amount, reason=reason)
+        owed = events.InvoiceRefundOwed(
+            **self._ids, refund=self.next_refund, payment=payment, amount=amount, reason=reason
+        )
         self.record(owed)
         self.last_owed = owed
+
+    @property
+    def next_refund(self) -> RefundId:
+        """The identifier of the refund that is owed next."""
+        return RefundId(sibling("F", OrderNumber(self.order), self.refund_count + 1))
 
     def record_refund(self, refund: RefundId, amount: Money) -> None:
         """Record an issued refund; once all that was paid is refunded, the invoice becomes `refunded`."""

@@ -40,6 +40,8 @@ class System(NamedTuple):
     """An order whose payment is on its way."""
     payment_method: str
     """The buyer's own."""
+    proposed: str
+    """What the identifiers of two refunds that wait for a second person begin with."""
 
 
 class Call(NamedTuple):
@@ -163,6 +165,14 @@ def examples(system: System) -> dict[str, Call]:
         ),
         "GET disputes": Call("GET", "disputes?status=opened"),
         "GET disputes/<slug:id>/evidence": Call("GET", "disputes/dp_1/evidence"),
+        "GET refund-proposals": Call("GET", "refund-proposals?status=proposed"),
+        "GET refund-proposals/<number:id>": Call("GET", f"refund-proposals/{system.proposed}-1"),
+        "POST refund-proposals/<number:id>/approve": Call(
+            "POST", f"refund-proposals/{system.proposed}-1/approve", {"note": "seen"}
+        ),
+        "POST refund-proposals/<number:id>/refuse": Call(
+            "POST", f"refund-proposals/{system.proposed}-2/refuse", {"reason": "not a scratch"}
+        ),
         "GET refunds/<number:id>": Call("GET", f"refunds/F{number[1:]}-1"),
         "GET payments/<number:id>": Call("GET", f"payments/P{number[1:]}-1"),
         "POST sandbox/payments/<number:id>/<slug:what>": Call(

@@ -15,16 +15,19 @@ from django.core.cache import cache
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpResponse
+from django.test import override_settings
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
-from billing.commands import note_dispute
+from billing.commands import ask_for_refund, note_dispute
 from billing.gateways import Disputed
-from billing.models import Payment
+from billing.models import Payment, invoice_of
 from fulfillment.commands import dispatch_shipment, request_return, shipment_of
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, Sku
+from integration.domain.metadata import new_story
+from integration.domain.money import Money
 from integration.messaging.models import Delivery, Status
 from integration.webhooks.endpoints import register
 from inventory.commands import quarantine_stock
@@ -125,7 +128,8 @@ def system(
 ) -> System:
     """A shop with a confirmed order, its shipment to be dispatched, a lamp in quarantine, a voucher, and dead letters.
 
-    Another buyer has an order that was shipped, wants to return a part of it, and asked their bank about it.
+    Another buyer has an order that was shipped, wants to return a part of it, and asked their bank about it. Two
+    refunds of it wait for a second person.
     A guest has ordered, too, and the bank transfer for another order is on its way. There are two open carts: the
     buyer's, and a guest's. The buyer keeps a payment method.
     """
@@ -156,8 +160,13 @@ def system(
     waiting = placed({"ATLAS": 1}, buyer="B-1", method="pm_bank_transfer")
     drain()
     method = buyer.post("/api/v1/payment-methods", {"provider_token": "pm_card_visa"}).json()["id"]
+    with override_settings(REFUND_APPROVAL_LIMIT=Decimal(0)), new_story("user:0"):
+        for _ in range(2):
+            ask_for_refund(invoice_of(returned), Money("1", "USD"), "scratched")
     orders = (ordered.number, str(hook.pk), waiting)
-    return System(number, shipment, order_body, dead, requested.id, cart, guests_cart, *orders, method)
+    return System(
+        number, shipment, order_body, dead, requested.id, cart, guests_cart, *orders, method, f"Q{returned[1:]}"
+    )
 
 
 def _filled(buyer: BuyerId | None) -> CartId:

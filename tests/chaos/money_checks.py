@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.test import Client, override_settings
 
 from billing import commands as billing
 from billing.events import InvoicedLine
@@ -14,6 +15,7 @@ from billing.models import Invoice, Payment, Refund
 from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import BuyerId, InvoiceNumber, OrderNumber, PaymentId, PaymentMethodId, Sku
+from integration.domain.metadata import new_story
 from integration.domain.money import Money
 from integration.messaging.deliver import deliver_due
 from integration.messaging.wakeups import DeliveryQueue
@@ -137,3 +139,23 @@ def money_that_a_dispute_took_is_not_refunded() -> str | None:
     drain(timeout=TIMEOUT)
     issued = Refund.objects.filter(status="issued").count()
     return f"{issued} refunds of disputed money were issued" if issued else None
+
+
+@override_settings(REFUND_APPROVAL_LIMIT=Decimal(1))
+def nobody_approves_their_own_refund() -> str | None:
+    """Who proposed a refund above the limit approves it."""
+    invoice = _paid_with_an_odd_discount()
+    with new_story("user:1"), suppress(DomainError):
+        billing.approve_refund(billing.ask_for_refund(invoice, Money("50", "USD"), "scratched").pk)
+    owed = Invoice.objects.get(pk=invoice).refund_owed
+    return f"one person refunded {owed}" if owed else None
+
+
+@override_settings(REFUND_APPROVAL_LIMIT=Decimal(10))
+def small_refunds_do_not_pass_the_limit() -> str | None:
+    """An operator refunds twice what is below the limit, and both together are above it."""
+    invoice = _paid_with_an_odd_discount()
+    for _ in range(2):
+        billing.ask_for_refund(invoice, Money("6", "USD"), "scratched")
+    owed = Invoice.objects.get(pk=invoice).refund_owed
+    return f"one person refunded {owed}" if owed != Money("6", "USD") else None

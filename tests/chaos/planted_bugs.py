@@ -22,13 +22,13 @@ from rest_framework.serializers import Serializer
 
 from billing import commands as billing
 from billing import events as payment_events
-from billing.commands import documents, refunding
+from billing.commands import documents, proposing, refunding
 from billing.commands import payments as payment_commands
 from billing.gateways import Booked, Refunded, signatures
 from billing.gateways.sandbox import courses
 from billing.gateways.stripe import requests as stripe_requests
 from billing.gateways.stripe.models import Request as StripeRequest
-from billing.models import Invoice, Payment, invoice_of
+from billing.models import Invoice, Payment, RefundProposal, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
 from billing.policies import waiting_payments
@@ -365,6 +365,12 @@ def refund_without_the_lock(number: Any, amount: Any, reason: str) -> None:
         invoice.refund_in_part(amount, reason)
 
 
+def approve_for_anybody(self: RefundProposal, refund: Any, note: str, by: str) -> None:
+    """Approve a refund for the person who proposed it, and say that it was the system."""
+    facts = {"proposal": self.id, "order": self.order, "amount": self.amount}
+    self.record(payment_events.RefundProposalApproved(**facts, refund=refund, note=note, by="system"))
+
+
 def refund_under_a_new_key(refund: Any) -> Callable[[], None]:
     """Refund under a new idempotency key at each attempt."""
     key = f"{refund.id}-{uuid4()}"
@@ -606,6 +612,16 @@ BUGS = [
         "disputed money refunded",
         replaced(refunding, "judge_by_disputes", lambda refund, invoice: None),
         check=money_checks.money_that_a_dispute_took_is_not_refunded,
+    ),
+    Bug(
+        "one person refunds any amount",
+        replaced(RefundProposal, "approve", approve_for_anybody),
+        check=money_checks.nobody_approves_their_own_refund,
+    ),
+    Bug(
+        "small refunds pass the limit",
+        replaced(proposing, "_granted_for", lambda invoice: Money.zero(invoice.currency)),
+        check=money_checks.small_refunds_do_not_pass_the_limit,
     ),
     Bug("publish only after the commit", replaced(UnitOfWork, "write", publish_after_the_commit), ALL_THE_WAY),
     Bug("acknowledge before handling", replaced(deliver, "claim", claim_as_done), ALL_THE_WAY),

@@ -141,6 +141,16 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "a refund waits for no dispute": "UPDATE billing_refund SET status = 'blocked'",
         "more refunds are settled than disputes took": "UPDATE billing_refund SET status = 'settled'",
     },
+    "billing.a_second_person_approves": {
+        "the same person decided": "UPDATE billing_refundproposal SET decided_by = proposed_by",
+        "it is decided, and nobody did so": "UPDATE billing_refundproposal SET decided_by = ''",
+        "it is not decided, and somebody did so": "UPDATE billing_refundproposal SET status = 'proposed'",
+        "it is approved, and nothing is refunded": "UPDATE billing_refundproposal SET refund = 'F-0'",
+        "it is not approved, and refunded": "UPDATE billing_refundproposal SET status = 'refused'",
+        "the refund is of another invoice": "UPDATE billing_refundproposal SET invoice_id = 'I-0'",
+        "the refund is of another amount": "UPDATE billing_refundproposal SET amount_minor = amount_minor + 1",
+        "two approvals share a refund": copied("billing_refundproposal", "refund <> ''", id="id || '0'"),
+    },
     "billing.a_dispute_takes_what_it_is_about": {
         "there is no such payment": "UPDATE billing_dispute SET payment_id = 'P-0'",
         "the orders differ": "UPDATE billing_dispute SET \"order\" = 'R-0'",

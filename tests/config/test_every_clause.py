@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.core.mail import get_connection
 from django.db import connection, transaction
+from django.test import override_settings
 from pytest_django import Settings
 
-from billing.commands import note_dispute, number_documents, refund_in_part
+from billing.commands import approve_refund, ask_for_refund, note_dispute, number_documents, refund_in_part
 from billing.gateways import Disputed
 from billing.models import Payment, invoice_of
 from config.verification import verify
@@ -22,6 +23,7 @@ from fulfillment.models.return_policy import ReturnReason
 from integration.domain import clock
 from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, CartId, OrderNumber, PaymentMethodId, ReturnId, ShipmentId, Sku
+from integration.domain.metadata import new_story
 from integration.domain.money import Money
 from integration.gateways.mail_files import Letter
 from integration.history.append_only import histories, unprotect
@@ -81,6 +83,10 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     refund_in_part(invoice_of(refunding), Money("5", "USD"), "scratched")  # the provider is not asked yet
     charge = Payment.objects.get(order=in_parts)
     note_dispute(Disputed("dp_1", charge.reference, charge.amount, "chargeback", "needs_response"))
+    with override_settings(REFUND_APPROVAL_LIMIT=Decimal(0)):
+        proposal = ask_for_refund(invoice_of(refunding), Money("2", "USD"), "scratched").pk
+    with new_story("user:1"):
+        approve_refund(proposal)
     drain()
     number_documents()
     refund_in_part(invoice_of(refunding), Money("1", "USD"), "scratched")  # its credit note has no number yet
