@@ -13,7 +13,7 @@ from django.core.management import get_commands, load_command_class
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHELL = {"cd", "export", "git", "psql"}
+SHELL = {"cd", "docker", "export", "git", "kubectl", "pg_basebackup", "pg_dump", "pg_restore", "psql"}
 """Programs that are no part of the project."""
 
 
