@@ -19,6 +19,7 @@ from config.gateways import carrier_settings, payment_provider, payment_provider
 from config.guests import guest_settings
 from config.logs import log_settings, logging_settings
 from config.mail import MAILBOX, mail_settings
+from config.mail import TIMEOUT as MAIL_TIMEOUT
 from config.metrics.settings import metrics_settings
 from config.middleware import MIDDLEWARE  # noqa: F401 - a setting
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -233,8 +234,8 @@ CARRIERS, SANDBOX_CARRIER_SECRETS, SANDBOX_CARRIER_STEP = carrier_settings(env, 
 WEBHOOKS = webhook_settings(env, SECRET_KEY, is_embedded=EMBEDDED)
 
 EMAIL_URL = env.given("EMAIL_URL")
-vars().update(mail_settings(EMAIL_URL, VAR / "mail"))
-EMAIL_TIMEOUT = 10  # seconds for connecting to the mail server, and for each e-mail as a whole
+vars().update(mail_settings(EMAIL_URL, VAR / "mail", os.environ))
+EMAIL_TIMEOUT = MAIL_TIMEOUT
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "orders@shop.example", MAILBOX, "be an e-mail address")
 
 METRICS = metrics_settings(env, VAR, is_embedded=EMBEDDED)

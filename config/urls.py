@@ -1,5 +1,6 @@
 """Every URL of Waybill."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -137,6 +138,9 @@ urlpatterns = [
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),
     path("api/docs", Docs.as_view(url_name="schema"), name="docs"),
 ]
+
+if settings.EMAIL_BACKEND.startswith("anymail."):
+    urlpatterns.append(path("mail/", include("anymail.urls")))  # reports of bounces
 
 handler400 = "integration.rest.problems.bad_request"
 handler404 = "integration.rest.problems.not_found"

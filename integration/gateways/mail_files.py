@@ -35,6 +35,7 @@ class Letter(EmailMultiAlternatives):
     def __init__(self, *args: Any, person: str, is_wanted: Callable[[], bool], **options: Any) -> None:
         super().__init__(*args, **options)
         self.person, self.is_wanted = person, is_wanted
+        self.metadata: dict[str, str] = {}
 
 
 class EmailBackend(BaseEmailBackend):

@@ -1,16 +1,19 @@
-"""The admin pages of letters: which were sent, and what each kind looks like in each language."""
+"""The admin pages of letters: which were sent, which did not arrive, and what each kind looks like in each language."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
-from integration.admin.columns import NOTHING, linked, moment
-from integration.admin.pages import ReadOnlyAdmin
+from integration.admin.columns import NOTHING, linked, moment, story_column
+from integration.admin.pages import Question, ReadOnlyAdmin, StoryAdmin
+from ordering.commands import close_bounce
 from ordering.letters import EXAMPLES, LANGUAGES, in_language_of, render
-from ordering.models import Order, SentLetter
+from ordering.models import BounceOutcome, LetterBounce, Order, SentLetter
 
 
 @admin.register(SentLetter)
@@ -63,6 +66,44 @@ class SentLetterAdmin(ReadOnlyAdmin):
 
 def _url(kind: str, language: str) -> str:
     return reverse("admin:letter", args=[kind, language])
+
+
+class DealtWith(Question):
+    """The form that asks what an operator did about a letter that did not arrive."""
+
+    outcome = forms.ChoiceField(choices=BounceOutcome.choices)
+
+
+@admin.register(LetterBounce)
+class LetterBounceAdmin(StoryAdmin):
+    """Letters that did not arrive: each is open until a person has dealt with it."""
+
+    list_display = (
+        story_column(text="kind"),
+        linked(Order, "order", "order"),
+        "reason",
+        "status",
+        moment("created_at", "reported"),
+    )
+    list_display_links = None
+    list_filter = ("status", "reason", "kind")
+    date_hierarchy = "created_at"
+    search_fields = ("order__contains",)
+    search_help_text = "An order's number, or the ID of a letter or of a story."
+    identifiers = ("order", "id")
+    actions = ("close_bounces",)
+    messages_by_action = {"close_bounces": "close"}
+    fieldsets = ((None, {"fields": (("kind", "status"), (linked(Order, "order", "order"), "reason"), "id")}),)
+
+    @admin.action(description="Close …", permissions=["act"])
+    def close_bounces(self, request: HttpRequest, chosen: QuerySet[LetterBounce]) -> HttpResponse | None:
+        """Record that a person dealt with the chosen letters."""
+        return self.ask(request, chosen, "close_bounces", DealtWith, _close)
+
+
+def _close(bounce: LetterBounce, question: DealtWith) -> str:
+    close_bounce(bounce.id, BounceOutcome(question.cleaned_data["outcome"]))
+    return f"{bounce} is closed"
 
 
 class ShowsLetters:

@@ -1,5 +1,6 @@
 """Ordering's commands: one function for each use case, each one unit of work."""
 
+from ordering.commands.bounces import close_bounce, note_bounce
 from ordering.commands.buyers import (
     UsernameTaken,
     WeakPassword,
@@ -126,6 +127,7 @@ __all__ = [
     "check_out",
     "claim_cart",
     "claim_order",
+    "close_bounce",
     "complete_cancellation",
     "confirm_free_order",
     "confirm_order",
@@ -154,6 +156,7 @@ __all__ = [
     "mark_shipped",
     "name_voucher",
     "named_payer",
+    "note_bounce",
     "note_overdue_refund",
     "note_return",
     "note_scanned_late",

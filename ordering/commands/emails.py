@@ -155,6 +155,7 @@ def _send(
         body=rendered.text,
         key=key,
         html=rendered.html,
+        about={"order": number, "kind": letter.kind},
     )
     return partial(_note_sent, key, number, letter.kind, language)
 

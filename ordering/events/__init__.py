@@ -20,6 +20,7 @@ from ordering.events.carts import (
     CartTakenIn,
     CartVouchersChanged,
 )
+from ordering.events.letters import LetterBounceClosed, LetterBounced
 from ordering.events.lines_and_holds import (
     OrderHeld,
     OrderHoldActive,
@@ -94,6 +95,8 @@ __all__ = [
     "CartShippingOptionSet",
     "CartTakenIn",
     "CartVouchersChanged",
+    "LetterBounceClosed",
+    "LetterBounced",
     "OrderAnonymized",
     "OrderCancellationRefused",
     "OrderCancellationRequested",

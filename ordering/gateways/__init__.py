@@ -1,6 +1,6 @@
 """Gateway to the mail server. A retry may send an e-mail twice, but always with the same Message-ID."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from django.conf import settings
@@ -9,6 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from integration.domain.identifiers import BuyerId
 from integration.gateways.mail_files import Letter
+from ordering.gateways.mail_service import plainly
 
 
 @contextmanager
@@ -31,6 +32,7 @@ def send_email(
     body: str,
     key: str,
     html: str = "",
+    about: Mapping[str, str] | None = None,
 ) -> None:
     """Send an e-mail.
 
@@ -42,6 +44,7 @@ def send_email(
         body: the text.
         key: identifies the e-mail across retries. It becomes the Message-ID, by which mail programs drop a second copy.
         html: the same as HTML, for mail programs that show it.
+        about: what a mail service is to return with each of its reports, such as the order's number; nothing personal.
 
     Raises:
         OSError: the mail server is unreachable or rejected the e-mail; retry with the same key.
@@ -49,13 +52,16 @@ def send_email(
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     headers = {"Message-ID": f"<{key}@{domain}>"}
     email = Letter(subject, body, to=[to], headers=headers, connection=server, person=buyer, is_wanted=is_wanted)
+    email.metadata = {"letter": key, **(about or {})}  # sent by Anymail's backends only
     if html:
         email.attach_alternative(html, "text/html")
     try:
         server.open()  # an explicit open() leaves the connection open for the next e-mail
         email.send()
-    except OSError:
+    except Exception as error:
         _close(server)  # the next e-mail must not use a connection that failed in the middle of this one
+        if (ours := plainly(error)) is not error:
+            raise ours from None
         raise
 
 

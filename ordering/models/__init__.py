@@ -3,6 +3,7 @@
 from ordering.models.buyer import Buyer
 from ordering.models.cart import CART_LIFE, MAX_CODES, Cart, CartStatus
 from ordering.models.history import History
+from ordering.models.letter_bounce import BOUNCE_LIFE, BounceOutcome, BounceStatus, LetterBounce
 from ordering.models.order import AmountMismatch, Order
 from ordering.models.order_line import (
     MAX_LINES,
@@ -37,6 +38,7 @@ from ordering.models.voucher import MAX_CLAIMS, LimitBelowUse, LimitStays, Vouch
 from ordering.models.voucher_claim import CLAIM_LIFE, ClaimStatus, VoucherClaim, claim_id
 
 __all__ = [
+    "BOUNCE_LIFE",
     "CART_LIFE",
     "CLAIM_LIFE",
     "CONFIRMED_STATES",
@@ -53,6 +55,8 @@ __all__ = [
     "SHIPMENT_NAMES",
     "AmountMismatch",
     "Availability",
+    "BounceOutcome",
+    "BounceStatus",
     "Buyer",
     "CancellationReason",
     "Cart",
@@ -61,6 +65,7 @@ __all__ = [
     "History",
     "HoldReason",
     "HoldStatus",
+    "LetterBounce",
     "LifetimeSpend",
     "LimitBelowUse",
     "LimitStays",
