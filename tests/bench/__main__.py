@@ -33,7 +33,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="only check that it runs; store no figures")
     parser.add_argument("--rounds", type=_whole, help="how many rounds to measure each side")
-    parser.add_argument("--orders", type=_whole, help="orders in a round of rows a, f, g, h and j")
+    parser.add_argument("--orders", type=_whole, help="orders in a round of rows a, f, g, h, j and l")
     parser.add_argument("--history", type=_whole, help="orders in the history of row f (default: 2 million)")
     parser.add_argument(
         "--memory", type=_pair, metavar="N,M", help="orders after which row k reads memory (default: 5000,50000)"

@@ -49,6 +49,7 @@ HOW_TO_READ = """
   default settings, with 128 MB of shared buffers.
 * h: the unit is lines per second.
 * k: the proportional set size of the web's and the worker's processes.
+* l: the bytes of PostgreSQL's log, and those by which all tables and indexes grow. Growth includes free space in pages.
 """
 
 

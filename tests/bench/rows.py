@@ -13,6 +13,7 @@ from tests.bench.over_http import memory, requests
 from tests.bench.pairing import Goal, Measurement
 from tests.bench.peers import oscar
 from tests.bench.stage import Stage
+from tests.bench.weight import weight
 
 
 @dataclass(frozen=True)
@@ -105,4 +106,5 @@ ROWS: dict[str, Row] = {
     ),
     "j": Row("the whole flow", "django-oscar's `place_order`, 2 processes", "orders/s", Goal(5.0), oscar),
     "k": Row("memory after many orders", "after a tenth of them", "MiB", Goal(1.1, at_most=True), memory),
+    "l": Row("what an order writes", "the bare ORM chain", "KiB", Goal(9.0, at_most=True), weight),
 }

@@ -16,7 +16,7 @@ from tests.bench.rows import SECTIONS
 from tests.bench.stage import SHORT
 
 ROOT = Path(__file__).parents[2]
-ON_SERVERS = {"a": 1, "b": 1, "c": 1, "d": 2, "f": 2, "g": 1, "h": 1, "k": 2}
+ON_SERVERS = {"a": 1, "b": 1, "c": 1, "d": 2, "f": 2, "g": 1, "h": 1, "k": 2, "l": 2}
 """The rows that need servers, and the number of figures of each."""
 IN_ONE_PROCESS = {"e": 2, "i": 1}
 
@@ -86,7 +86,7 @@ def test_the_page_shows_each_ratio_with_its_spread_its_goal_and_whether_it_is_me
     assert "| a | the flow | a chain | ≥ 0.7 | **2.00** (1.80–2.20) | met | 200 (180–220) | 100 (100–100) |" in page
     assert "| i | the flow | a chain | ≥ 0.7 | **0.50** (0.40–0.60) | **not met** | 5.0 (4.0–6.0) |" in page
     assert "| a | 9 orders | 3 | today | abc | a machine | 0.1 |" in page
-    assert "Not measured: b, c, d, e, f, g, h, j, k." in page
+    assert "Not measured: b, c, d, e, f, g, h, j, k, l." in page
     assert page.endswith("## Growth\n\nMeasured today at abc: 3 sizes. a machine, load 0.1.\n")
     assert "never" not in page
 
