@@ -10,6 +10,7 @@ import pytest
 from api_calls import BASE, Call, System, examples, kind_of, rolled_back, routes, steps_before
 
 from ordering.models import Order
+from tests.once import one_database
 
 WRITING = [str(route) for route in routes() if route.method != "GET"]
 KEY = {"Idempotency-Key": "k"}
@@ -30,6 +31,7 @@ def send_in_chunks(client: Any, call: Call, **server: Any) -> Any:
     return client.generic(call.method, BASE + call.path, **json_type, **environ)
 
 
+@one_database
 def test_every_route_takes_the_same_body_in_chunks_and_with_its_length(
     system: System,
     anonymous: Any,

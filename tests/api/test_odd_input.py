@@ -27,6 +27,7 @@ from django.contrib.auth import authenticate, get_user_model
 from billing.gateways import signatures
 from fulfillment.gateways.carriers.sandbox.adapter import SIGNATURE_HEADER
 from integration.domain import clock
+from tests.once import one_database
 
 ROUTES = [str(route) for route in routes()]
 LISTS = [str(route) for route in routes() if route.method == "GET" and hasattr(route.view, "filterset_class")]
@@ -84,6 +85,7 @@ def test_a_key_that_occurs_twice_is_refused(
     assert all_rows() == before
 
 
+@one_database
 def test_every_body_is_searched_for_keys_that_occur_twice(
     system: System,
     anonymous: Any,
@@ -120,6 +122,7 @@ def _with_a_key_twice(route: str, call: Call) -> Call:
 # --- Query parameters ---
 
 
+@one_database
 def test_no_route_passes_over_an_unknown_parameter(
     system: System, anonymous: Any, buyer: Any, operator: Any, subtests: pytest.Subtests
 ) -> None:

@@ -8,6 +8,8 @@ from api_calls import System, examples, kind_of, rolled_back, routes, steps_befo
 from django.conf import settings
 from django.contrib.auth.models import Permission
 
+from tests.once import one_database
+
 
 class Statuses(NamedTuple):
     """The status that each caller gets for a valid request."""
@@ -137,6 +139,7 @@ def test_every_route_has_an_example_that_succeeds(system: System) -> None:
     assert ROUTES - set(examples(system)) == set(), "add an example to api_calls.py"
 
 
+@one_database
 def test_every_caller_gets_the_status_in_the_table(
     system: System,
     callers: Callable[[str], dict[str, Any]],

@@ -19,6 +19,7 @@ from django.urls import reverse
 from integration.read_models.models import ReadModelBuild
 from integration.read_models.registry import read_models
 from ordering.models import Buyer
+from tests.once import one_database
 
 READING = ("GET", "HEAD", "OPTIONS")
 WRITES = re.compile(r'(?:\bINSERT INTO|(?<!FOR )(?<!KEY )\bUPDATE|\bDELETE FROM)\s+"?(?!SET\b)(\w+)', re.IGNORECASE)
@@ -96,6 +97,7 @@ def test_no_other_page_writes_when_it_is_read(path: str, readers: dict[str, Any]
             assert response.status_code < 500, (who, method, response.content)
 
 
+@one_database
 def test_no_page_of_the_admin_writes_when_it_is_read(system: System, readers: dict[str, Any]) -> None:
     urls = [reverse("admin:index"), reverse("admin:integration_events"), *map(reverse, ["admin:password_change"])]
     for model, page in admin.site._registry.items():

@@ -12,6 +12,7 @@ from inventory import commands as inventory
 from tests.chaos import planted_bugs
 from tests.chaos.flows import FLOWS, Flow, open_shop
 from tests.chaos.scenario import Scenario
+from tests.once import one_database
 
 MANY = settings.get_current_profile_name() == "chaos"
 SEEDS = 30 if MANY else 1
@@ -22,6 +23,7 @@ CRASHES = 1_000 if MANY else 1
 pytestmark = pytest.mark.django_db
 
 
+@one_database
 @pytest.mark.parametrize(("number", "flow"), [*enumerate(FLOWS.values())], ids=FLOWS)
 def test_a_flow_ends_the_same_in_every_scenario(number: int, flow: Flow) -> None:
     open_shop()

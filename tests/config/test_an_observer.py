@@ -1,7 +1,7 @@
 """The past that `past.as_of` computes equals copies of the tables made at the time, for every aggregate.
 
 A shop's sales are replayed on a test clock, with cancellations and stock corrections in between. The observer knows
-nothing of events or snapshots: it copies rows by SELECT. In the suite it observes a hundred generated orders;
+nothing of events or snapshots: it copies rows by SELECT. In the suite it observes sixty generated orders;
 `OBSERVED_ORDERS=2000 OBSERVED_SALES=export.csv.gz` takes that many of a real export.
 """
 
@@ -36,7 +36,7 @@ from inventory.models import StockItem
 from ordering.commands import cancel_order
 from ordering.models import CancellationReason, Order
 
-ORDERS = int(os.environ.get("OBSERVED_ORDERS", "100"))
+ORDERS = int(os.environ.get("OBSERVED_ORDERS", "60"))
 SALES = os.environ.get("OBSERVED_SALES")
 LOOKS = 20
 STOCK = 500 if SALES else 200

@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSi
 from running_system import Client, System
 
 from tests.browser import launch
+from tests.once import one_database
 
-pytestmark = [pytest.mark.system, pytest.mark.browser]
+pytestmark = [pytest.mark.system, pytest.mark.browser, one_database]
 
 HTTP_VERBS = {"get", "put", "post", "patch", "delete"}
 MUG = "MUG-ENAMEL-BLUE"
