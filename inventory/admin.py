@@ -12,6 +12,7 @@ from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
+from integration.admin.sections import InStory
 from integration.domain.identifiers import Sku
 from inventory import commands
 from inventory.models import (
@@ -193,6 +194,7 @@ class ReservationAdmin(StoryAdmin):
     list_display = ("order", "status", moment("created_at"), moment("updated_at"), story_column())
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory("Reservation", ("order", "status", moment("updated_at")), 80)
     search_fields = ("order__contains",)
     search_help_text = "An order number, a SKU, or the ID of a story."
     identifiers = ("order", "line_rows__sku")

@@ -20,6 +20,7 @@ from integration.admin.columns import (
 )
 from integration.admin.inlines import PartInline, RowInline
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.sections import InStory
 from integration.domain.identifiers import InvoiceNumber, RefundId
 from integration.domain.money import Money
 
@@ -100,6 +101,7 @@ class InvoiceAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory("Invoice", ("number", "status", amount("total"), amount("paid"), amount("refunded")), 30)
     search_fields = ("number__contains",)
     search_help_text = "A number, an order's number, a payer's identifier, or the id of a story."
     identifiers = ("number", "order", "payer")
@@ -154,6 +156,9 @@ class PaymentAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory(
+        "Payments", ("id", "status", amount("amount"), "method", "failure", moment("updated_at", "changed")), 40
+    )
     search_fields = ("reference__contains", "id__contains")
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "order")
@@ -180,6 +185,9 @@ class RefundAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory(
+        "Refunds", ("id", "status", amount("amount"), "reason", "failure", moment("updated_at", "changed")), 50
+    )
     search_fields = ("reference__contains", "id__contains")
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "payment_id", "order")
@@ -227,6 +235,7 @@ class DisputeAdmin(StoryAdmin):
     )
     list_filter = ("status", "kind")
     date_hierarchy = "created_at"
+    in_story = InStory("Disputes", ("id", "kind", "status", amount("amount"), moment("evidence_due")), 60)
     search_fields = ("id__contains",)
     search_help_text = "The provider's reference, an invoice's, a payment's or an order's number, or the id of a story."
     identifiers = ("id", "invoice_id", "payment_id", "order")
@@ -260,6 +269,7 @@ class DocumentAdmin(StoryAdmin):
     )
     list_filter = ("kind", "status")
     date_hierarchy = "created_at"
+    in_story = InStory("Documents", ("id", "kind", "number", "status", amount("amount")), 70)
     search_fields = ("number__contains", "id__contains")
     search_help_text = "A number, an identifier, an invoice's number, or the id of a story."
     identifiers = ("id", "invoice_id")

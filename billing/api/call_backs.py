@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from billing import commands
 from billing.gateways import ForgedCallBack, provider
+from integration.domain.metadata import act_as
 from integration.rest.call_backs import NotSigned
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View
@@ -33,5 +34,6 @@ class CallBacks(View):
             call_back = gateway.read_call_back(request._request.body, request.headers)
         except ForgedCallBack as error:
             raise NotSigned(str(error)) from None
+        act_as("payment provider")
         commands.note_call_back(provider_name, call_back)
         return Response(status=204)

@@ -10,10 +10,11 @@ from fulfillment import commands
 from fulfillment.admin.returns import ReturnAdmin as ReturnAdmin
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
 from fulfillment.models.shipment_states import GONE_WRONG
-from integration.admin.columns import NOTHING, address, figure, moment, story_column
+from integration.admin.columns import NOTHING, address, column, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.sections import InStory
 from integration.domain.identifiers import ShipmentId
 
 admin.site.register(History, HistoryAdmin)
@@ -39,6 +40,12 @@ class GoodsInline(PartInline):
 def recipient_of(shipment: Shipment) -> str:
     """The recipient's name, city and country, as far as the address has them."""
     return ", ".join(filter(None, (shipment.recipient.get(part) for part in ("recipient", "city", "country"))))
+
+
+@column("goods")
+def packed(shipment: Shipment) -> str:
+    """The units in a shipment, one SKU a line."""
+    return "\n".join(str(line) for line in shipment.packed) or NOTHING
 
 
 def goods_of(shipment: Shipment) -> str:
@@ -115,6 +122,12 @@ class ShipmentAdmin(StoryAdmin):
     )
     list_filter = ("status", NeedsHuman)
     date_hierarchy = "created_at"
+    in_story = InStory(
+        "Shipments",
+        ("id", "status", packed, "carrier", "tracking_number", moment("updated_at", "changed")),
+        10,
+        parts=True,
+    )
     search_fields = ("tracking_number__folded__contains", "id__contains", "recipient_name__folded")
     search_help_text = "An identifier, an order's number, a tracking number, a recipient, or the id of a story."
     identifiers = ("id", "order")

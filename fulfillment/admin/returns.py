@@ -12,9 +12,10 @@ from fulfillment import commands
 from fulfillment.commands.returns import facts_of
 from fulfillment.events import ReceivedLine
 from fulfillment.models import Disposition, Return, ReturnLine
-from integration.admin.columns import NOTHING, figure, moment, story_column
+from integration.admin.columns import NOTHING, column, figure, moment, story_column
 from integration.admin.inlines import PartInline
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.sections import InStory
 from integration.domain.identifiers import OrderNumber, ReturnId, Sku
 from integration.domain.money import Money
 
@@ -30,6 +31,12 @@ class ReturnLineInline(PartInline):
         *("sku", "name", "reason", "by_right", figure("quantity"), figure("restocked"), figure("quarantined")),
         *(figure("written_off"), figure("missing"), figure("lapsed")),
     )
+
+
+@column("goods")
+def units(found: Return) -> str:
+    """The units of a return with the reason, one SKU a line."""
+    return "\n".join(f"{line} ({line.reason.replace('_', ' ')})" for line in found.lines) or NOTHING
 
 
 class Refusal(Question):
@@ -104,6 +111,7 @@ class ReturnAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory("Returns", ("id", "status", units, moment("send_by", "to be sent by"), "refund"), 20, parts=True)
     search_fields = ("id__contains",)
     search_help_text = "An identifier, an order's number, a withdrawal's identifier, or the id of a story."
     identifiers = ("id", "order", "withdrawal")

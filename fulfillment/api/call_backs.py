@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from fulfillment import commands
 from fulfillment.gateways.carriers import ForgedCallBack, UnknownCarrier, carrier
+from integration.domain.metadata import act_as
 from integration.rest.call_backs import NotSigned
 from integration.rest.idempotency import idempotent
 from integration.rest.views import View
@@ -31,5 +32,6 @@ class CarrierCallBacks(View):
             raise NotFound from None
         except ForgedCallBack as error:
             raise NotSigned(str(error)) from None
+        act_as("carrier")
         commands.note_scan(carrier_name, scan)
         return Response(status=204)

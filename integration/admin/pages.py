@@ -24,6 +24,7 @@ from integration.admin.exact_search import ExactSearch
 from integration.admin.life import page_of_life
 from integration.admin.question import Question, without_token
 from integration.admin.relatives import namesakes, of_story
+from integration.admin.sections import InStory
 from integration.admin.viewer import came_from, may_open
 from integration.aggregates.aggregate import Aggregate, OfOneStory
 from integration.domain.errors import DomainError
@@ -263,7 +264,12 @@ class AggregateAdmin(ReadOnlyAdmin):
 
 
 class StoryAdmin(AggregateAdmin):
-    """The pages of an aggregate whose events all belong to one story."""
+    """The pages of an aggregate whose events all belong to one story.
+
+    `in_story` shows it on the page of its order, too.
+    """
+
+    in_story: ClassVar[InStory | None] = None
 
     story_path = "correlation_id"
     uuids = ("correlation_id",)

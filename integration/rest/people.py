@@ -8,7 +8,13 @@ from django.contrib.auth import get_user_model
 from integration.history.entries import HistoryEntry
 from integration.rest.middleware import actor_of
 
-NAMES = {"anonymous": "somebody who is not logged in", "system": "automatically", "": ""}
+NAMES = {
+    "anonymous": "somebody who is not logged in",
+    "system": "automatically",
+    "payment provider": "the payment provider",
+    "carrier": "the carrier",
+    "": "",
+}
 """The names of actors that are no users of this shop."""
 SHOP = "the shop"
 """What stands for a member of staff in what a buyer reads."""

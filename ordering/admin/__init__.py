@@ -11,20 +11,15 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 
 from integration.admin.columns import (
-    NOTHING,
-    Shown,
     address,
     amount,
-    column,
     figure,
-    link,
     linked,
     list_url,
     moment,
     story_column,
 )
 from integration.admin.history import HistoryAdmin
-from integration.admin.inlines import PartInline
 from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import BuyerId
@@ -32,7 +27,8 @@ from ordering import commands
 from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
 from ordering.admin.holds import HoldActions
-from ordering.admin.letters import ShowsLetters
+from ordering.admin.letters import SentLetterAdmin as SentLetterAdmin
+from ordering.admin.order_page import OrderPage
 from ordering.admin.vouchers import VoucherAdmin, VoucherClaimAdmin
 from ordering.models import (
     Buyer,
@@ -41,7 +37,6 @@ from ordering.models import (
     LifetimeSpend,
     Order,
     OrderBoard,
-    OrderLine,
     Product,
     SalesOfDay,
     ShippingRate,
@@ -151,38 +146,9 @@ class BuyerAdmin(AggregateAdmin):
         return self.ask(request, chosen, "erase_for_good", Erasure, _erase)
 
 
-@column("sku", "sku")
-def product(line: OrderLine) -> Shown:
-    """A link to the product of an order line."""
-    return link(Product, line.sku)
-
-
-CANCELLED_UNITS = figure("cancelled")
-
-
-class LineInline(PartInline):
-    """The lines of an order, at the prices of the moment it was placed."""
-
-    model = OrderLine
-    fields = (
-        product,
-        "name",
-        figure("quantity"),
-        figure("shipped"),
-        CANCELLED_UNITS,
-        amount("unit_price"),
-        figure("subtotal"),
-    )
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = super().get_fields(request, obj)
-        is_whole = obj is not None and not obj.line_cancellations
-        return [each for each in fields if each is not CANCELLED_UNITS] if is_whole else fields
-
-
 @admin.register(Order)
-class OrderAdmin(HoldActions, ShowsLetters, StoryAdmin):
-    """Orders, with their lines, payment and shipments."""
+class OrderAdmin(OrderPage, HoldActions, StoryAdmin):
+    """Orders, with all that was done for them in all contexts."""
 
     list_display = (
         "number",
@@ -207,38 +173,11 @@ class OrderAdmin(HoldActions, ShowsLetters, StoryAdmin):
     identifiers = ("number", "buyer_id", "line_rows__sku")
     actions = ("cancel_as_operator", "hold_orders", "lift_holds")
     messages_by_action = {"cancel_as_operator": "cancel", "hold_orders": "hold", "lift_holds": "lift_hold"}
-    inlines = (LineInline,)
-    fieldsets = (
-        (None, {"fields": (("number", linked(Buyer, "buyer_id", "buyer"), "status"),)}),
-        ("Cancellation", {"fields": (("cancellation_reason", "cancellation_requested", "note"),)}),
-        ("Money", {"fields": (("subtotal", "discount", "total"), ("paid", "refunded", "payment_status"))}),
-        ("Payment", {"fields": (("payment_method", moment("payment_due_at", "payment due")),)}),
-        ("Shipping", {"fields": ((address("shipping_address"), "sent"),)}),
-    )
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = [*super().get_fieldsets(request, obj)]
-        if obj and (obj.line_cancellations or obj.order_holds):
-            fieldsets.append(("Requests", {"fields": (("shown_cancellations", "shown_holds"),)}))
-        if obj and (obj.price_details or obj.discount_minor):
-            price = ("shipping_price", "tax", "prices_include_tax", "discount_names")
-            fieldsets.append(("Price", {"fields": (price,)}))
-        return fieldsets
+    fieldsets = ((None, {"fields": ("number",)}),)  # the page has a template of its own
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         texts = {"recipient_name": KT("shipping_address__recipient"), "sent_as": Cast("shipments", TextField())}
         return super().get_queryset(request).alias(**texts)
-
-    @admin.display(description="discounts")
-    def discount_names(self, order: Order) -> str:
-        """The discounts of an order by name, one a line."""
-        return "\n".join(f"{discount.name}: {discount.amount}" for discount in order.discounts) or NOTHING
-
-    @admin.display(description="shipments")
-    def sent(self, order: Order) -> str:
-        """The shipments of an order, one a line, with carrier and tracking number."""
-        text = "{id}: {status} {carrier} {tracking_number}"
-        return "\n".join(text.format(**shipment).strip() for shipment in order.shipments) or NOTHING
 
     @admin.action(description="Cancel (as operator) …", permissions=["act"])
     def cancel_as_operator(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:

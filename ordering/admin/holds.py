@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from integration.admin.columns import NOTHING
 from integration.admin.pages import Question
 from integration.domain.identifiers import HoldId, OrderNumber
 from ordering import commands
@@ -22,21 +21,11 @@ class Holding(Question):
 
 
 class HoldActions:
-    """What the page of orders shows and does about holds and cancelled lines."""
+    """What the page of orders does about holds."""
 
     ask: Any
     perform: Any
     not_too_many: Any
-
-    @admin.display(description="holds")
-    def shown_holds(self, order: Order) -> str:
-        """The holds of an order, one a line, with status and reason."""
-        return "\n".join("{id}: {status} ({reason})".format(**hold) for hold in order.holds) or NOTHING
-
-    @admin.display(description="cancelled lines")
-    def shown_cancellations(self, order: Order) -> str:
-        """The cancellations of lines, one a line: what was asked for, and what became of it."""
-        return "\n".join(f"{each['id']}: {each['status']}, {_units(each)}" for each in order.cancellations) or NOTHING
 
     @admin.action(description="Hold …", permissions=["act"])
     def hold_orders(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
@@ -47,10 +36,6 @@ class HoldActions:
     def lift_holds(self, request: HttpRequest, chosen: QuerySet[Order]) -> None:
         """Lift every open hold of the chosen orders."""
         self.perform(request, self.not_too_many(request, chosen), _lift)
-
-
-def _units(cancellation: dict[str, Any]) -> str:
-    return ", ".join("{cancelled} of {quantity} × {sku}".format(**line) for line in cancellation["lines"])
 
 
 def _hold(order: Order, question: Holding) -> str:

@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
-from integration.admin.columns import NOTHING, linked, moment, story_column
+from integration.admin.columns import linked, moment, story_column
 from integration.admin.pages import Question, ReadOnlyAdmin, StoryAdmin
+from integration.admin.sections import InStory
 from ordering.commands import close_bounce
 from ordering.letters import EXAMPLES, LANGUAGES, in_language_of, render
 from ordering.models import BounceOutcome, LetterBounce, Order, SentLetter
@@ -91,6 +92,7 @@ class LetterBounceAdmin(StoryAdmin):
     search_fields = ("order__contains",)
     search_help_text = "An order's number, or the ID of a letter or of a story."
     identifiers = ("order", "id")
+    in_story = InStory("Letters that did not arrive", ("kind", "status", "reason", moment("created_at", "reported")), 90)
     actions = ("close_bounces",)
     messages_by_action = {"close_bounces": "close"}
     fieldsets = ((None, {"fields": (("kind", "status"), (linked(Order, "order", "order"), "reason"), "id")}),)
@@ -104,17 +106,3 @@ class LetterBounceAdmin(StoryAdmin):
 def _close(bounce: LetterBounce, question: DealtWith) -> str:
     close_bounce(bounce.id, BounceOutcome(question.cleaned_data["outcome"]))
     return f"{bounce} is closed"
-
-
-class ShowsLetters:
-    """Shows on an order's page which letters were sent about it."""
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = [*super().get_fieldsets(request, obj)]  # type: ignore[misc]  # of the admin that this is mixed into
-        return [*fieldsets, ("Letters", {"fields": ("letters_sent",)})] if obj else fieldsets
-
-    @admin.display(description="letters")
-    def letters_sent(self, order: Order) -> str:
-        """The letters that were sent about an order, one a line, in UTC."""
-        sent = SentLetter.objects.filter(order=order.number)
-        return "\n".join(f"{each.sent_at:%Y-%m-%d %H:%M:%S}  {each.kind} ({each.language})" for each in sent) or NOTHING
