@@ -21,6 +21,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 from django.test import override_settings
+from msgspec.structs import replace
 
 from billing.commands import (
     add_payment_method,
@@ -80,6 +81,7 @@ from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
 from inventory.commands import adjust_stock, clear_stock, quarantine_stock, receive_stock, stock_up, write_off_stock
 from ordering.commands import (
+    add_note,
     cancel_lines,
     cancel_order,
     change_product,
@@ -88,6 +90,7 @@ from ordering.commands import (
     check_out,
     claim_cart,
     claim_order,
+    correct_address,
     create_voucher,
     drop_voucher,
     erase_buyer,
@@ -497,6 +500,10 @@ class Walk:
         self._react()
         for number in numbers:
             self._command(lift_hold, number, HoldId(f"H{number[1:]}-1"))
+        self._react()
+        for number in numbers:
+            self._command(add_note, number, "asked by phone")
+            self._command(correct_address, number, replace(ADDRESS, street="14 St James's Square"), "a wrong number")
         self._react()
         for shipment in self._shipments(numbers):
             dispatch_shipment(shipment, "DHL", "1")

@@ -77,12 +77,18 @@ class Goodwill(Question):
     def left(self, row: Invoice) -> str:
         return f"{row.paid - row.refund_owed} of {row.paid} can still be refunded"
 
+    def happens(self, row: Invoice) -> str:
+        return f"The amount goes back the way it was paid, {row.paid} in all. The order stays as it is."
+
 
 class Again(Question):
     """The form that asks whether to request failed refunds again."""
 
     def left(self, row: Refund) -> str:
         return f"{row.amount}: {row.failure or row.status}"
+
+    def happens(self, row: Refund) -> str:
+        return f"The payment provider is asked again for {row.amount}, as a new refund."
 
 
 @admin.register(Invoice)

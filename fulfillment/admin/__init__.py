@@ -63,6 +63,9 @@ class Dispatch(Question):
     def left(self, row: Shipment) -> str:
         return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
 
+    def happens(self, row: Shipment) -> str:
+        return "The carrier has these goods from now on, they leave the stock, and the buyer gets a letter."
+
 
 class Reason(Question):
     """The form that asks for a reason, which may be empty."""
@@ -80,6 +83,12 @@ class Resolve(Question):
 
     def left(self, row: Shipment) -> str:
         return f"{row.get_status_display()}, {goods_of(row)}, for {recipient_of(row)}"
+
+    def happens(self, row: Shipment) -> str:
+        return (
+            "Refund: the buyer gets the money of these goods back. Send again: a new order of these goods, "
+            "for which nothing is paid. The first decision counts."
+        )
 
 
 class Seen(Question):

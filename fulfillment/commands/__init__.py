@@ -3,6 +3,7 @@
 `goods.py` says in which order they lock.
 """
 
+from fulfillment.commands.corrections import correct_recipient
 from fulfillment.commands.erasing import anonymize_shipments
 from fulfillment.commands.goods import goods_of, lock_goods, lock_shipments, next_shipment, shipment_of
 from fulfillment.commands.labels import (
@@ -54,6 +55,7 @@ __all__ = [
     "buy_label",
     "cancel_label",
     "close_task",
+    "correct_recipient",
     "deliver_shipment",
     "dispatch_shipment",
     "fail_shipment",

@@ -3,6 +3,7 @@
 They stay inside fulfillment; `policies/` publishes contracts for other contexts.
 """
 
+from fulfillment.events.corrections import RecipientCorrectionRefused, ShipmentRecipientCorrected
 from fulfillment.events.goods import (
     CancellationRefused,
     FulfillmentOrderOpened,
@@ -72,6 +73,7 @@ __all__ = [
     "LineToPack",
     "LineToReturn",
     "ReceivedLine",
+    "RecipientCorrectionRefused",
     "ReturnAnonymized",
     "ReturnApproved",
     "ReturnClosed",
@@ -87,6 +89,7 @@ __all__ = [
     "ShipmentDispatched",
     "ShipmentLinesStopped",
     "ShipmentLost",
+    "ShipmentRecipientCorrected",
     "ShipmentResolved",
     "ShipmentReturnedToSender",
     "ShipmentScanned",

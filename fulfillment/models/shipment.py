@@ -42,6 +42,7 @@ class Shipment(InTransit):
     recipient = models.JSONField()
     carrier = models.CharField(max_length=80, blank=True)
     tracking_number = models.CharField(max_length=80, blank=True)
+    correction = models.IntegerField(default=0, db_default=0, editable=False)  # the last one of the address
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
@@ -116,6 +117,19 @@ class Shipment(InTransit):
         else:
             self.record(events.CancellationRefused(**self._ids))
 
+    def correct_recipient(self, correction: int, recipient: Address) -> None:
+        """Go to another address, or record a refusal if the shipment is not `arranged` any more.
+
+        A label that is being bought has the earlier address, so it is not wanted any more.
+        """
+        if not self.accepts("correct_recipient"):
+            return
+        if self.status == ARRANGED:
+            self.record(events.ShipmentRecipientCorrected(**self._ids, correction=correction, recipient=recipient))
+            self.drop_label()
+        else:
+            self.record(events.RecipientCorrectionRefused(**self._ids, correction=correction))
+
     def take_out(self, cancellation: CancellationId, quantities: dict[Sku, int]) -> None:
         """Take goods that were stopped out of the shipment, which is cancelled if nothing is left in it.
 
@@ -186,6 +200,14 @@ class Shipment(InTransit):
     @applies(events.CancellationRefused)
     def _cancellation_refused(self, event: events.CancellationRefused) -> None:
         """A refusal changes nothing in the shipment."""
+
+    @applies(events.ShipmentRecipientCorrected)
+    def _recipient_corrected(self, event: events.ShipmentRecipientCorrected) -> None:
+        self.correction, self.recipient = event.correction, msgspec.to_builtins(event.recipient)
+
+    @applies(events.RecipientCorrectionRefused)
+    def _recipient_correction_refused(self, event: events.RecipientCorrectionRefused) -> None:
+        self.correction = event.correction
 
     @applies(events.ShipmentAnonymized)
     def _anonymized(self, event: events.ShipmentAnonymized) -> None:

@@ -56,6 +56,7 @@ SHIPMENT_LIFE = StateTable(
         "scan_lost":               _row(REFUSE,  LOST,    LOST,    LOST,    LOST,    STAY,    LOST,    REFUSE),
         "scan_delivered":          _row(REFUSE,  _DONE,   _DONE,   _DONE,   _DONE,   _DONE,   STAY,    REFUSE),
         "stop":                    _row(_OFF,    STAY,    STAY,    STAY,    STAY,    STAY,    STAY,    IGNORE),
+        "correct_recipient":       _row(STAY,    STAY,    STAY,    STAY,    STAY,    STAY,    STAY,    STAY),
         "take_out":                _row(STAY,    REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE),
         "take_out_all":            _row(_OFF,    REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE,  REFUSE),
     },

@@ -37,6 +37,8 @@ class Question(forms.Form):
         purpose: who is asked for what. A token of another purpose is not accepted.
     """
 
+    rows: Sequence[Any]
+
     def __init__(self, rows: Sequence[Model], data: Any = None, purpose: str = "") -> None:
         super().__init__(data)
         self._salt = f"waybill.question.{purpose}"
@@ -77,13 +79,20 @@ class Question(forms.Form):
         """The fields that apply to all rows."""
         return [self[name] for name in self._once]
 
-    def by_row(self) -> list[tuple[Shown, str, forms.BoundField | None]]:
-        """Each row as a link, with what is left to do, and with its own field or None."""
-        return [(link(type(row), row.pk, str(row)), self.left(row), self._own_field(row)) for row in self.rows]
+    def by_row(self) -> list[tuple[Shown, str, str, forms.BoundField | None]]:
+        """Each row as a link, with what is left to do, what will happen, and its own field or None."""
+        return [
+            (link(type(row), row.pk, str(row)), self.left(row), self.happens(row), self._own_field(row))
+            for row in self.rows
+        ]
 
     def left(self, row: Any) -> str:
         """What the user must know of the row, such as how much can still be refunded; its status by default."""
         return str(getattr(row, "status", ""))
+
+    def happens(self, row: Any) -> str:
+        """What will happen to the row, in sentences that name the money; empty if the form's title says all."""
+        return ""
 
     def value_for(self, row: Model) -> Any:
         """The cleaned value of the row's own field."""

@@ -34,9 +34,13 @@ Erasures = dict[tuple[str, str, str], int]
 
 
 class Steps(NamedTuple):
-    """The steps that a reader may see, each after its cause, and of each other context how many there are."""
+    """The steps that a reader may see, each after its cause, and of each other context how many there are.
+
+    `known` has all of them, for what a page shows of its own context in another place.
+    """
 
     entries: list[HistoryEntry]
+    known: list[HistoryEntry]
     hidden: dict[str, int]
     left_out: int
 
@@ -48,7 +52,7 @@ def steps_of(request: HttpRequest, correlation_id: UUID) -> Steps:
     shown = [entry for entry in entries if entry.context in seen]
     look_up_causes(shown[:MOST_STEPS], entries)
     hidden = Counter(entry.context for entry in entries if entry.context not in seen)
-    return Steps(shown[:MOST_STEPS], dict(sorted(hidden.items())), max(0, len(shown) - MOST_STEPS))
+    return Steps(shown[:MOST_STEPS], entries, dict(sorted(hidden.items())), max(0, len(shown) - MOST_STEPS))
 
 
 def _may_see(request: HttpRequest, context: str) -> bool:

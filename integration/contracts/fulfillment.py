@@ -185,6 +185,15 @@ class HoldActive(IntegrationEvent, kw_only=True):
     hold: HoldId
 
 
+@contract("fulfillment.address-correction-decided")
+class AddressCorrectionDecided(IntegrationEvent, kw_only=True):
+    """What had not left of the order goes to the corrected address, or the correction came too late."""
+
+    order: OrderNumber
+    correction: int
+    is_corrected: bool
+
+
 @contract("fulfillment.hold-too-late")
 class HoldTooLate(IntegrationEvent, kw_only=True):
     """The hold came too late: nothing of the order was left in the warehouse."""

@@ -1,12 +1,17 @@
 """The contracts that ordering publishes."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
 from integration.contracts.contract import IntegrationEvent, contract
+from integration.contracts.order_parts import GivenDiscount as GivenDiscount
+from integration.contracts.order_parts import LineToShip as LineToShip
+from integration.contracts.order_parts import OrderedLine as OrderedLine
+from integration.contracts.order_parts import OrderedShipping as OrderedShipping
+from integration.contracts.order_parts import OrderedTax as OrderedTax
+from integration.contracts.order_parts import OrderedUnits as OrderedUnits
 from integration.domain.identifiers import (
     BuyerId,
     CancellationId,
@@ -20,67 +25,6 @@ from integration.domain.money import Money
 from integration.domain.personal import PersonalAddress, PersonalPaymentMethod
 from integration.domain.plain_prices import plain_discounts, plain_lines
 from integration.domain.versions import upcast
-
-
-class OrderedLine(Struct, frozen=True):
-    """A quantity of one SKU, with the agreed amounts.
-
-    Args:
-        discount: the line's part of all discounts.
-        tax: on top of the price, or inside if the order's prices include it.
-        tax_rate: in percent.
-        total: what the buyer pays for the line.
-    """
-
-    sku: Sku
-    name: str
-    quantity: int
-    unit_price: Money
-    discount: Money
-    tax: Money
-    tax_rate: Decimal
-    total: Money
-
-
-class OrderedUnits(Struct, frozen=True):
-    """A quantity of one SKU of an order."""
-
-    sku: Sku
-    quantity: int
-
-
-class OrderedShipping(Struct, frozen=True):
-    """Shipping as a line of an order; `total` is what the buyer pays for it."""
-
-    option: str
-    name: str
-    price: Money
-    discount: Money
-    tax: Money
-    total: Money
-
-
-class OrderedTax(Struct, frozen=True):
-    """The tax of an order at one rate, in percent."""
-
-    rate: Decimal
-    amount: Money
-
-
-class GivenDiscount(Struct, frozen=True):
-    """A discount of an order by its code and the name that buyers read."""
-
-    code: str
-    name: str
-    amount: Money
-
-
-class LineToShip(Struct, frozen=True):
-    """A quantity of one SKU to pack."""
-
-    sku: Sku
-    name: str
-    quantity: int
 
 
 @contract("ordering.product-listed")
@@ -143,8 +87,8 @@ class OpenHold(Struct, frozen=True):
 class ShippingRequested(IntegrationEvent, kw_only=True, omit_defaults=True):
     """A confirmed order is to be shipped. While one of its `holds` is open, nothing of it may be dispatched.
 
-    Only this contract and `PayerNamed` carry an address; fulfillment consumes it. Code that knows only version 1 would
-    ignore the holds.
+    Only this contract, `AddressCorrectionRequested` and `PayerNamed` carry an address; fulfillment consumes the first
+    two. Code that knows only version 1 would ignore the holds.
     """
 
     order: OrderNumber
@@ -234,6 +178,18 @@ class OrderLinesCancelled(IntegrationEvent, kw_only=True, omit_defaults=True):
     lines: tuple[OrderedUnits, ...]
     reason: str
     shipping_withheld: Money | None = None
+
+
+@contract("ordering.address-correction-requested")
+class AddressCorrectionRequested(IntegrationEvent, kw_only=True):
+    """What has not left of a confirmed order is to go to another address. Fulfillment says whether that came too late.
+
+    `correction` counts the corrections of the order: a lower one than before is out of date.
+    """
+
+    order: OrderNumber
+    correction: int
+    recipient: PersonalAddress
 
 
 @contract("ordering.hold-requested")

@@ -26,6 +26,7 @@ from integration.domain.identifiers import BuyerId
 from ordering import commands
 from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
+from ordering.admin.corrections import CorrectionActions
 from ordering.admin.holds import HoldActions
 from ordering.admin.letters import SentLetterAdmin as SentLetterAdmin
 from ordering.admin.order_page import OrderPage
@@ -147,7 +148,7 @@ class BuyerAdmin(AggregateAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(OrderPage, HoldActions, StoryAdmin):
+class OrderAdmin(OrderPage, HoldActions, CorrectionActions, StoryAdmin):
     """Orders, with all that was done for them in all contexts."""
 
     list_display = (
@@ -171,8 +172,14 @@ class OrderAdmin(OrderPage, HoldActions, StoryAdmin):
     )
     search_help_text = "A number, a buyer's ID, name or e-mail address, a recipient, a tracking number, a SKU, a story."
     identifiers = ("number", "buyer_id", "line_rows__sku")
-    actions = ("cancel_as_operator", "hold_orders", "lift_holds")
-    messages_by_action = {"cancel_as_operator": "cancel", "hold_orders": "hold", "lift_holds": "lift_hold"}
+    actions = ("note_on_orders", "correct_addresses", "hold_orders", "lift_holds", "cancel_as_operator")
+    messages_by_action = {
+        "note_on_orders": "add_note",
+        "correct_addresses": "correct_address",
+        "hold_orders": "hold",
+        "lift_holds": "lift_hold",
+        "cancel_as_operator": "cancel",
+    }
     fieldsets = ((None, {"fields": ("number",)}),)  # the page has a template of its own
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:

@@ -16,6 +16,14 @@ class Cancellation(Question):
     def left(self, row: Order) -> str:
         return f"{row.get_status_display()}, {row.total}, of which {row.paid - row.refunded} are paid and not refunded"
 
+    def happens(self, row: Order) -> str:
+        if row.status != OrderStatus.CONFIRMED:
+            return "It is cancelled at once, and its goods are free again. Money that still arrives is refunded."
+        return (
+            "Fulfillment is asked to stop the shipment. If it has not left, the order is cancelled and "
+            f"{row.paid - row.refunded} are refunded. If it has left, nothing changes."
+        )
+
 
 def cancel(order: Order, question: Cancellation) -> str:
     """Cancel an order, or ask fulfillment to."""

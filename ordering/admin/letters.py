@@ -92,7 +92,9 @@ class LetterBounceAdmin(StoryAdmin):
     search_fields = ("order__contains",)
     search_help_text = "An order's number, or the ID of a letter or of a story."
     identifiers = ("order", "id")
-    in_story = InStory("Letters that did not arrive", ("kind", "status", "reason", moment("created_at", "reported")), 90)
+    in_story = InStory(
+        "Letters that did not arrive", ("kind", "status", "reason", moment("created_at", "reported")), 90
+    )
     actions = ("close_bounces",)
     messages_by_action = {"close_bounces": "close"}
     fieldsets = ((None, {"fields": (("kind", "status"), (linked(Order, "order", "order"), "reason"), "id")}),)

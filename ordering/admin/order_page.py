@@ -4,7 +4,7 @@ It says what the order is, what it waits for, what is in it, what it cost, what 
 it came to this. The rows and the story come from `integration.admin`, so this file knows ordering alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -15,10 +15,13 @@ from integration.admin.badges import badge, tone_of
 from integration.admin.columns import Shown, exact_moment, link
 from integration.admin.sections import sections
 from integration.admin.sequence import sequence
-from integration.admin.steps import listed, steps_of
-from integration.admin.viewer import may_view
+from integration.admin.steps import Steps, listed, steps_of
+from integration.admin.viewer import may_view, name_of, name_users
 from integration.admin.waterfall import waterfall
+from integration.domain.address import ERASED
 from integration.domain.money import Money
+from integration.history.entries import HistoryEntry
+from ordering.events import OrderNoteAdded
 from ordering.models import Buyer, Order, Product, SentLetter, ShipmentStatus
 from ordering.models.order_prices import ShownLine
 from ordering.models.order_shipments import shipment_status_of
@@ -31,7 +34,7 @@ MOST_LINES = 100
 class OrderPage:
     """What the page of an order shows. It takes the same number of statements whatever the size of the order."""
 
-    change_form_template = "admin/waybill/order.html"
+    change_form_template: Any = "admin/waybill/order.html"
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         order: Order = context["original"]
@@ -40,7 +43,9 @@ class OrderPage:
         context["waiting"] = [wait._replace(until=_shown(wait.until)) for wait in waiting_for(order)]
         context["sections"] = [*sections(request, order.correlation_id)]
         context["letters"] = [*letters(order)]
-        context |= story_of(request, order)
+        steps = steps_of(request, order.correlation_id)
+        context["notes"] = [*notes(steps.known)]
+        context |= story_of(request, order, steps)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
         return response
 
@@ -123,6 +128,8 @@ def _address(parts: dict[str, Any]) -> Iterator[str]:
 def asked_for(order: Order) -> dict[str, Any]:
     """What was asked for and is, or was, for somebody to decide: holds, cancellations, withdrawals."""
     rows = [(hold["id"], "hold", hold["status"], hold["reason"].replace("_", " ")) for hold in order.holds]
+    if correction := order.address_correction:
+        rows.append((f"{correction['correction']}", "address correction", correction["status"], ""))
     for each in order.cancellations:
         units = ", ".join("{cancelled} of {quantity} × {sku}".format(**line) for line in each["lines"])
         rows.append((each["id"], "cancellation", each["status"], units))
@@ -140,9 +147,16 @@ def letters(order: Order) -> Iterator[tuple[Shown, str]]:
         yield exact_moment(letter.sent_at), link(SentLetter, letter.pk, text)
 
 
-def story_of(request: HttpRequest, order: Order) -> dict[str, Any]:
+def notes(entries: Sequence[HistoryEntry]) -> Iterator[tuple[Shown, Shown, str]]:
+    """When each note was written, by whom, and its text; `(erased)` for one whose text was erased."""
+    found = [entry for entry in entries if entry.name == OrderNoteAdded.wire_name]
+    name_users(entry.actor for entry in found)
+    for entry in found:
+        yield exact_moment(entry.occurred_at), name_of(entry.actor), entry.facts["text"] or ERASED
+
+
+def story_of(request: HttpRequest, order: Order, steps: Steps) -> dict[str, Any]:
     """The story in the view that the reader chose: a waterfall with its steps, or a sequence of messages."""
-    steps = steps_of(request, order.correlation_id)
     may_see_messages = request.user.has_perm("integration.view_message")
     as_sequence = may_see_messages and request.GET.get("story") == "sequence"
     may_see_history = request.user.has_perm("ordering.view_history")

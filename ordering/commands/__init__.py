@@ -26,6 +26,7 @@ from ordering.commands.carts import (
     set_item,
     set_shipping_option,
 )
+from ordering.commands.corrections import add_note, correct_address, settle_address_correction
 from ordering.commands.disputes import hold_disputed_order, settle_dispute
 from ordering.commands.emails import EmailBatch, NoteSent, acknowledge_withdrawal, email_batch, write_to_buyer
 from ordering.commands.erasing import Erased, OrdersUnderWay, erase_buyer
@@ -111,6 +112,7 @@ __all__ = [
     "VoucherNotApplied",
     "WeakPassword",
     "acknowledge_withdrawal",
+    "add_note",
     "arrange_withdrawal",
     "await_payment",
     "await_payment_until",
@@ -131,6 +133,7 @@ __all__ = [
     "complete_cancellation",
     "confirm_free_order",
     "confirm_order",
+    "correct_address",
     "create_voucher",
     "drop_voucher",
     "email_batch",
@@ -177,6 +180,7 @@ __all__ = [
     "set_address",
     "set_item",
     "set_shipping_option",
+    "settle_address_correction",
     "settle_dispute",
     "settle_hold",
     "settle_lines_cancellation",

@@ -65,7 +65,10 @@ def confirm_free_order(number: OrderNumber) -> None:
 
 
 def shipping_request(number: OrderNumber) -> ShippingRequested:
-    """The contract that asks fulfillment to ship an order. Only it and `named_payer` let an address leave ordering."""
+    """The contract that asks fulfillment to ship an order.
+
+    Only it, `named_payer` and the request to correct an address let an address leave ordering.
+    """
     with unit_of_work() as work:
         order = work.get(Order, number)
     return ShippingRequested(

@@ -20,6 +20,12 @@ from ordering.events.carts import (
     CartTakenIn,
     CartVouchersChanged,
 )
+from ordering.events.corrections import (
+    OrderAddressCorrected,
+    OrderAddressCorrectionRefused,
+    OrderAddressCorrectionRequested,
+    OrderNoteAdded,
+)
 from ordering.events.letters import LetterBounceClosed, LetterBounced
 from ordering.events.lines_and_holds import (
     OrderHeld,
@@ -97,6 +103,9 @@ __all__ = [
     "CartVouchersChanged",
     "LetterBounceClosed",
     "LetterBounced",
+    "OrderAddressCorrected",
+    "OrderAddressCorrectionRefused",
+    "OrderAddressCorrectionRequested",
     "OrderAnonymized",
     "OrderCancellationRefused",
     "OrderCancellationRequested",
@@ -113,6 +122,7 @@ __all__ = [
     "OrderLinesCancellationRefused",
     "OrderLinesCancellationRequested",
     "OrderLinesCancelled",
+    "OrderNoteAdded",
     "OrderPaidTooLate",
     "OrderPaymentAwaited",
     "OrderPaymentOverdue",

@@ -16,9 +16,9 @@ from integration.domain.money import Money
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 from ordering import events
 from ordering.models.buyer import Buyer
+from ordering.models.order_corrections import OrderWithCorrections
 from ordering.models.order_line import MAX_TOTAL_MINOR, OrderLine, TooExpensive
 from ordering.models.order_prices import OrderPrices, ShownLine, adds_up, placed_prices, shown_lines
-from ordering.models.order_returns import OrderWithReturns
 from ordering.models.order_shipments import with_status
 from ordering.models.order_states import (
     CANCELLED,
@@ -36,7 +36,7 @@ from ordering.models.order_states import (
 from ordering.pricing import PricedOrder
 
 
-class Order(OrderPrices, OrderWithReturns):
+class Order(OrderPrices, OrderWithCorrections):
     """The goods a buyer ordered, where to ship them, and the prices of the moment it was placed."""
 
     stream = "order"
@@ -260,6 +260,7 @@ class Order(OrderPrices, OrderWithReturns):
         self.cancellation_requested = False
         self.shipments = with_status(self.shipments, ShipmentStatus.CANCELLED)
         self.end_requests()
+        self.forget_correction()
 
     @applies(events.OrderRefunded)
     def _refunded(self, event: events.OrderRefunded) -> None:
@@ -274,3 +275,4 @@ class Order(OrderPrices, OrderWithReturns):
     def _anonymized(self, event: events.OrderAnonymized) -> None:
         self.shipping_address = msgspec.to_builtins(Address(**self.shipping_address).erased())
         self.payment_method = self.note = ""
+        self.forget_correction()

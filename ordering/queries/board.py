@@ -230,6 +230,11 @@ def _(event: events.OrderRefunded, row: OrderBoard) -> None:
 
 
 @show.register
+def _(event: events.OrderAddressCorrected, row: OrderBoard) -> None:
+    row.shipping_address = msgspec.to_builtins(event.shipping_address)
+
+
+@show.register
 def _(event: events.OrderClaimed, row: OrderBoard) -> None:
     row.buyer = event.buyer
 

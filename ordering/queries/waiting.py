@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ordering.models import CONFIRMED_STATES, HoldStatus, OrderStatus, RequestStatus, ShipmentStatus
+from ordering.models.order_corrections import REQUESTED
 from ordering.models.order_shipments import UNDER_WAY, is_unresolved
 
 
@@ -45,6 +46,8 @@ def _payment(order: Any) -> Iterator[Waiting]:
 def _requests(order: Any) -> Iterator[Waiting]:
     if getattr(order, "cancellation_requested", False):
         yield Waiting("fulfillment to say whether the shipment can be stopped")
+    if getattr(order, "correction_status", "") == REQUESTED:
+        yield Waiting("fulfillment to say whether the corrected address came in time")
     for cancellation in order.cancellations:
         if cancellation["status"] == RequestStatus.REQUESTED:
             yield Waiting(f"fulfillment to stop the lines of {cancellation['id']}")

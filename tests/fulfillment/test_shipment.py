@@ -20,6 +20,7 @@ from integration.domain.states import NotAllowed
 
 ORDER, ID, CANCELLATION = OrderNumber("R-1"), ShipmentId("S-1-1"), CancellationId("C-1-1")
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+NEXT_DOOR = Address("Ada Lovelace", "14 St James's Square", "London", "SW1Y 4JH", "GB")
 LINES = [LineToPack(Sku("MUG"), "Mug", 2), LineToPack(Sku("LAMP"), "Lamp", 1)]
 
 
@@ -48,6 +49,7 @@ SEND: dict[str, Callable[[Shipment], None]] = {
     "resolve": lambda shipment: shipment.resolve("refund"),
     **{f"scan_{status}": partial(_scan, status) for status in SCANS},
     "stop": lambda shipment: shipment.stop("by_buyer"),
+    "correct_recipient": lambda shipment: shipment.correct_recipient(1, NEXT_DOOR),
     "take_out": lambda shipment: shipment.take_out(CANCELLATION, {Sku("MUG"): 1}),
     "take_out_all": lambda shipment: shipment.take_out(CANCELLATION, {Sku("MUG"): 2, Sku("LAMP"): 1}),
 }

@@ -439,9 +439,12 @@ def test_an_aggregate_links_to_its_history_in_order(order: Order, admin_client: 
 def test_an_aggregate_links_to_the_others_of_its_story(order: Order, admin_client: Client) -> None:
     shown = admin_client.get(page_of(order)).content.decode()
     digits = order.number.partition("-")[2]
-    for text in (f"reservation for {order.number}", f"invoice I-{digits}", f"payment P-{digits}-1", f"S-{digits}-1"):
-        assert text in shown
+    rows = [f"inventory/reservation/{order.number}", f"billing/invoice/I-{digits}", f"billing/payment/P-{digits}-1"]
+    for row in [*rows, f"fulfillment/shipment/S-{digits}-1"]:
+        assert f'href="/admin/{row}/change/"' in shown
     assert _story_of(order) in shown
+    invoice = admin_client.get(f"/admin/billing/invoice/I-{digits}/change/").content.decode()
+    assert f"reservation for {order.number}" in invoice
 
 
 def test_a_product_and_its_stock_item_link_to_each_other(order: Order, admin_client: Client) -> None:

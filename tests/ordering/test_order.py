@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.address import Address
@@ -58,6 +59,7 @@ CANCELLATION, HOLD = CancellationId("C-1-1"), HoldId("H-1-1")
 RETURN, RECEIPT, WITHDRAWAL = ReturnId("R-1-1"), ReceiptId("R-1-1-1"), WithdrawalId("W-1-1")
 SOON = datetime(2030, 1, 1, tzinfo=UTC)
 LONDON = Address("Ada Lovelace", "12 St James's Square", "London", "SW1Y 4JH", "GB")
+NEXT_DOOR = Address("Ada Lovelace", "14 St James's Square", "London", "SW1Y 4JH", "GB")
 MUGS = Item(Sku("MUG"), "Mug", 2, Money("12.50", "USD"))
 LAMP = Item(Sku("LAMP"), "Lamp", 1, Money("80.00", "USD"))
 
@@ -205,6 +207,12 @@ def _held(order: Order) -> Order:
     return order
 
 
+def _asked_for(order: Order) -> Order:
+    asked = {"correction": 1, "status": "requested", "address": to_builtins(NEXT_DOOR), "reason": "a wrong number"}
+    order.address_correction = order.address_correction or asked
+    return order
+
+
 def _deliver_all(order: Order) -> None:
     """Deliver the first shipment if the second left, too, and then the last one."""
     if order.status == "shipped" and len(order.shipments) == 2:
@@ -282,6 +290,9 @@ SEND: dict[str, Callable[[Order], object]] = {
     "arrange_withdrawal": _arrange_withdrawal,
     "note_overdue_refund": _note_overdue_refund,
     "record_refund": lambda order: order.record_refund(order.paid),
+    "add_note": lambda order: order.add_note("asked by phone"),
+    "correct_address": lambda order: order.correct_address(NEXT_DOOR, "a wrong number"),
+    "settle_address_correction": lambda order: _asked_for(order).settle_address_correction(1, is_corrected=True),
     "claim": lambda order: order.claim(BuyerId("U-7")),
     "anonymize": lambda order: order.anonymize(),
 }
@@ -367,8 +378,8 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
     assert order.version == len(order.recorded_events)
 
 
-REPEATED_BY_PERSONS = ("cancel_lines", "hold", "withdraw")
-"""The messages that persons send again on purpose: for more units, or for another hold."""
+REPEATED_BY_PERSONS = ("cancel_lines", "hold", "withdraw", "add_note", "correct_address")
+"""The messages that persons send again on purpose: for more units, for another hold, or with other words."""
 
 
 @pytest.mark.parametrize("state", IN_STATE)
