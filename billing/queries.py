@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import QuerySet, prefetch_related_objects
 
+from billing.gateways import provider
 from billing.models import (
     WAITING,
     Dispute,
@@ -141,6 +142,16 @@ def can_pay_with(method: PaymentMethodId, buyer: BuyerId) -> bool:
     if settings.PAYMENT_PROVIDER == "sandbox":
         return method in TEST_METHODS
     return TOKEN.fullmatch(method) is not None
+
+
+def ways_to_pay(buyer: BuyerId | None) -> dict[PaymentMethodId, str]:
+    """The payment methods that an order by phone may name, with a label for each.
+
+    They are those that the buyer keeps, and the provider's `remote` ones, for which nobody says a card number.
+    """
+    kept = payment_methods_of(buyer) if buyer else ()
+    own = {PaymentMethodId(each.id): f"{each.brand or each.kind} {each.last4}".strip() for each in kept}
+    return own | dict(getattr(provider(), "remote", {}))
 
 
 def refund(id: RefundId) -> Refund:

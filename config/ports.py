@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
-from billing.queries import can_pay_with, waiting_payments
+from billing.queries import can_pay_with, waiting_payments, ways_to_pay
 from fulfillment.gateways import orders
 from fulfillment.gateways.orders import OrderFacts
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentMethodId, Sku, buyer_of_user
@@ -45,6 +45,9 @@ class PaymentsOfBilling:
 
     def can_pay_with(self, method: PaymentMethodId, buyer: BuyerId) -> bool:
         return can_pay_with(method, buyer)
+
+    def ways_to_pay(self, buyer: BuyerId | None) -> Mapping[PaymentMethodId, str]:
+        return ways_to_pay(buyer)
 
 
 def connect_ports() -> None:

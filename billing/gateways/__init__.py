@@ -52,7 +52,11 @@ class PaymentProvider(Protocol):
     """What a buyer's browser needs to make a payment method at the provider; empty if it needs nothing."""
 
     kinds: Sequence[str]
-    """The kinds of payment methods that buyers can use, such as `card`."""
+    """The kinds of payment methods that buyers can use, such as `card`.
+
+    An adapter may also have `remote`: by token, the label of a method with which the buyer of an order by phone pays
+    later, such as a transfer.
+    """
 
     def find_method(self, method: PaymentMethodId) -> KnownMethod | None:
         """What may be shown of a payment method; None if the provider knows none of this name."""

@@ -9,6 +9,7 @@ from django.db.models import QuerySet, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from integration.admin.columns import (
     address,
@@ -139,7 +140,10 @@ class BuyerAdmin(AggregateAdmin):
     )
 
     def tools(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
-        return [("Orders", list_url(Order, {"buyer": row.pk})), *super().tools(request, row)]
+        tools = [("Orders", list_url(Order, {"buyer": row.pk})), *super().tools(request, row)]
+        if request.user.has_perm("ordering.change_cart"):
+            tools.append(("Order by phone", reverse("admin:ordering_cart_phone", query={"buyer": row.pk})))
+        return tools
 
     @admin.action(description="Erase permanently …", permissions=["act"])
     def erase_for_good(self, request: HttpRequest, chosen: QuerySet[Buyer]) -> HttpResponse | None:

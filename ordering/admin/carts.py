@@ -10,6 +10,7 @@ from integration.admin.columns import NOTHING, Shown, address, column, link, mom
 from integration.admin.pages import AggregateAdmin, Question
 from integration.domain.identifiers import CartId
 from ordering import commands
+from ordering.admin.phone_orders import PhoneOrders
 from ordering.models import Buyer, Cart, CartStatus, Order
 
 
@@ -48,7 +49,7 @@ def vouchers(cart: Cart) -> str:
     return ", ".join(cart.codes) or NOTHING
 
 
-class CartAdmin(AggregateAdmin):
+class CartAdmin(PhoneOrders, AggregateAdmin):
     """Carts of buyers and of guests, with what became of them."""
 
     list_display = ("id", buyer, "status", became, moment("created_at", "opened"), moment("updated_at", "changed"))
@@ -57,8 +58,15 @@ class CartAdmin(AggregateAdmin):
     search_help_text = "A cart's ID, a buyer's ID, or the order that it became."
     identifiers = ("id", "buyer")
     ordering = ("-created_at",)
-    actions = ("expire_now",)
-    messages_by_action = {"expire_now": "expire"}
+    actions = ("put_in", "ship_to", "ship_with", "use_voucher", "order_draft", "expire_now")
+    messages_by_action = {
+        "put_in": "change",
+        "ship_to": "change",
+        "ship_with": "change",
+        "use_voucher": "change",
+        "order_draft": "check_out",
+        "expire_now": "expire",
+    }
     fieldsets = (
         (None, {"fields": (("id", buyer, "status", became),)}),
         ("Goods", {"fields": ((products, vouchers),)}),

@@ -38,6 +38,9 @@ class Payments(Protocol):
     def can_pay_with(self, method: PaymentMethodId, buyer: BuyerId) -> bool:
         """Whether an order of a buyer may name this payment method: their own, or a provider's token."""
 
+    def ways_to_pay(self, buyer: BuyerId | None) -> Mapping[PaymentMethodId, str]:
+        """The payment methods that an order by phone may name, with a label; None stands for a guest."""
+
 
 class NotConnected(RuntimeError):
     """No one has connected ordering with billing; `config/ports.py` does."""

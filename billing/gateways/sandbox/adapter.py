@@ -63,6 +63,10 @@ class SandboxProvider:
     captures: Literal["once", "many"] = "many"
     publishable_key = ""
     kinds: Sequence[str] = ("card", "bank_transfer")
+    remote: Mapping[PaymentMethodId, str] = {
+        PaymentMethodId(TRANSFER): "bank transfer: the buyer sends the money",
+        PaymentMethodId(AUTHENTICATION): "payment link: the buyer opens the provider's page",
+    }
 
     def find_method(self, method: PaymentMethodId) -> KnownMethod | None:
         """What may be shown of a test payment method; raises `OutcomeUnknown`."""
