@@ -57,7 +57,7 @@ def test_an_order_by_phone_is_a_cart_that_an_operator_fills_and_orders_under_the
 
     [said] = act(admin_client, draft, "order_draft", told="25.00", pays_with="pm_bank_transfer")
     order = Order.objects.latest("created_at")
-    assert said == f"Order {order.number} is placed for 25.00 USD"
+    assert said == f"Cart {draft}: order {order.number} is placed for 25.00 USD"
     drain()
     order.refresh_from_db()
     assert (order.buyer_id, order.status, order.payment_status) == (known_buyer, "payment_pending", "pending")
