@@ -149,8 +149,8 @@ def ways_to_pay(buyer: BuyerId | None) -> dict[PaymentMethodId, str]:
 
     They are those that the buyer keeps, and the provider's `remote` ones, for which nobody says a card number.
     """
-    kept = payment_methods_of(buyer) if buyer else ()
-    own = {PaymentMethodId(each.id): f"{each.brand or each.kind} {each.last4}".strip() for each in kept}
+    methods = payment_methods_of(buyer) if buyer else ()
+    own = {PaymentMethodId(each.id): f"{each.brand or each.kind} {each.last4}".strip() for each in methods}
     return own | dict(getattr(provider(), "remote", {}))
 
 

@@ -119,7 +119,7 @@ class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
     def why_not(self, action: str, row: Any) -> str:
         """Why the row's page does not offer an action, as the end of a sentence; empty if it does.
 
-        The state table answers for the action's message. This only disables buttons without effect: the command itself
+        The state table decides for the action's message. This only disables buttons without effect: the command itself
         decides.
         """
         message = self.messages_by_action.get(action)

@@ -1,4 +1,4 @@
-"""A story as a sequence diagram: who told whom, message by message, with everybody else as "outside"."""
+"""A story as a sequence diagram: who sent what to whom, with everybody else as "external"."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from integration.admin.viewer import name_of
 from integration.history.entries import HistoryEntry
 from integration.messaging.models import ArchivedMessage, Delivery, Message, Status
 
-OUTSIDE = "outside"
+EXTERNAL = "external"
 MOST_ARROWS = 500
 """The number of arrows, and of messages, that a page shows."""
 ONE_COMMAND = timedelta(milliseconds=200)
@@ -35,12 +35,12 @@ def sequence(correlation_id: UUID, entries: Sequence[HistoryEntry]) -> dict[str,
     """The participants and the arrows between them, oldest first; three queries.
 
     Args:
-        entries: the steps of the story that the reader may see. Those without a cause came from outside.
+        entries: the steps of the story that the reader may see. Those without a cause came from external parties.
     """
-    arrows = [*_from_outside(entries), *_messages(correlation_id)]
+    arrows = [*_from_external(entries), *_messages(correlation_id)]
     arrows.sort(key=lambda arrow: arrow.at)
     named = {name for arrow in arrows for name in (arrow.start, arrow.end)}
-    columns = [name for name in (OUTSIDE, *settings.CONTEXTS, "integration") if name in named]
+    columns = [name for name in (EXTERNAL, *settings.CONTEXTS, "integration") if name in named]
     return {
         "columns": columns,
         "arrows": [_cells(arrow, columns) for arrow in arrows[:MOST_ARROWS]],
@@ -48,14 +48,14 @@ def sequence(correlation_id: UUID, entries: Sequence[HistoryEntry]) -> dict[str,
     }
 
 
-def _from_outside(entries: Sequence[HistoryEntry]) -> Iterator[_Arrow]:
+def _from_external(entries: Sequence[HistoryEntry]) -> Iterator[_Arrow]:
     """The first step of each command that came from a person, a provider or a carrier."""
     last: tuple[str, str, datetime] | None = None
     for entry in entries:
         if not entry.causation_id and entry.actor != "system":
             if last is None or last[:2] != (entry.actor, entry.context) or entry.occurred_at - last[2] > ONE_COMMAND:
                 text = f"{name_of(entry.actor)}: {sentence_of(entry)}"
-                yield _Arrow(entry.occurred_at, OUTSIDE, entry.context, text, "")
+                yield _Arrow(entry.occurred_at, EXTERNAL, entry.context, text, "")
             last = (entry.actor, entry.context, entry.occurred_at)
 
 
@@ -81,7 +81,7 @@ def _arrows(message: Message | ArchivedMessage, deliveries: Sequence[tuple[str, 
         yield _Arrow(message.occurred_at, message.name.partition(".")[0], context, text, worst)
     for consumer, status, external in deliveries:
         if external:
-            yield _Arrow(message.occurred_at, consumer.partition(".")[0], OUTSIDE, consumer, status)
+            yield _Arrow(message.occurred_at, consumer.partition(".")[0], EXTERNAL, consumer, status)
 
 
 def _cells(arrow: _Arrow, columns: Sequence[str]) -> dict[str, Any]:

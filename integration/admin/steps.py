@@ -1,6 +1,6 @@
 """The steps of a story for a reader: one sentence each, who or what caused it, and the data that the reader may see.
 
-A reader sees the steps of the contexts whose history they may view, and is told how many others there are.
+A reader sees the steps of the contexts whose history they may view, and reads how many others there are.
 """
 
 import json

@@ -17,20 +17,20 @@ from integration.messaging.retries import duration_words
 
 PAUSE_WIDTH = 3
 """The width of a pause, where the width of a moment is 1."""
-MOST_LANES = 40
+MOST_TRACKS = 40
 """The number of aggregates that are shown. An order of 2,000 SKUs has a stock item for each."""
 NARROWEST_WITH_TEXT = 6.0
 """The width of a pause in percent from which its duration fits in."""
 
 
 def waterfall(entries: Sequence[HistoryEntry]) -> dict[str, Any]:
-    """The lanes of the waterfall, one for each aggregate in the order of their first steps, and its pauses."""
+    """The tracks of the waterfall, one for each aggregate in the order of their first steps, and its pauses."""
     places = _places({entry.occurred_at for entry in entries})
-    lanes: dict[tuple[str, str, str], list[HistoryEntry]] = {}
+    tracks: dict[tuple[str, str, str], list[HistoryEntry]] = {}
     for entry in entries:
-        lanes.setdefault((entry.context, entry.stream, entry.stream_id), []).append(entry)
-    shown = [_lane(steps, places) for steps in [*lanes.values()][:MOST_LANES]]
-    return {"lanes": shown, "pauses": _pauses(places), "left_out": max(0, len(lanes) - MOST_LANES)}
+        tracks.setdefault((entry.context, entry.stream, entry.stream_id), []).append(entry)
+    shown = [_track(steps, places) for steps in [*tracks.values()][:MOST_TRACKS]]
+    return {"tracks": shown, "pauses": _pauses(places), "left_out": max(0, len(tracks) - MOST_TRACKS)}
 
 
 def _places(moments: set[datetime]) -> Mapping[datetime, float]:
@@ -50,7 +50,7 @@ def _pauses(places: Mapping[datetime, float]) -> list[dict[str, Any]]:
     ]
 
 
-def _lane(steps: Sequence[HistoryEntry], places: Mapping[datetime, float]) -> dict[str, Any]:
+def _track(steps: Sequence[HistoryEntry], places: Mapping[datetime, float]) -> dict[str, Any]:
     in_order = sorted(steps, key=lambda step: step.occurred_at)
     moments = [step.occurred_at for step in in_order]
     spans = [(places[earlier], places[later], later - earlier) for earlier, later in pairwise(moments)]

@@ -87,13 +87,13 @@ class StateTable:
     def why_not(self, message: str, state: str) -> str:
         """Return why `state` does not act upon `message`, as the end of a sentence for people; empty if it does.
 
-        It also names the states that do, such as `it is shipped, and only possible while pending or confirmed`.
+        It also names the states that do, such as `it is shipped; possible only while pending or confirmed`.
         """
         if self._acts(self.messages[message][state]):
             return ""
         able = [each for each, response in self.messages[message].items() if self._acts(response)]
         words = [each.replace("_", " ") for each in (state, *able)]
-        return f"it is {words[0]}" + (f", and only possible while {_one_of(words[1:])}" if able else "")
+        return f"it is {words[0]}" + (f"; possible only while {_one_of(words[1:])}" if able else "")
 
     @staticmethod
     def _acts(response: str | Response) -> bool:

@@ -11,8 +11,9 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from integration.admin.badges import badge, tone_of
+from integration.admin.badges import Tone, badge, tone_of
 from integration.admin.columns import Shown, exact_moment, link
+from integration.admin.failures import failures
 from integration.admin.sections import sections
 from integration.admin.sequence import sequence
 from integration.admin.steps import Steps, listed, steps_of
@@ -41,6 +42,7 @@ class OrderPage:
         Order.load_parts([order])
         context |= headline(order) | goods(order, all_lines="all_lines" in request.GET) | asked_for(order)
         context["waiting"] = [wait._replace(until=_shown(wait.until)) for wait in waiting_for(order)]
+        context["failures"] = failures(request, order.correlation_id)
         context["sections"] = [*sections(request, order.correlation_id)]
         context["letters"] = [*letters(order)]
         steps = steps_of(request, order.correlation_id)
@@ -66,9 +68,13 @@ def headline(order: Order) -> dict[str, Any]:
     badges += [("withdrawal", each["status"]) for each in order.withdrawals[-1:]]
     return {
         "buyer": link(Buyer, order.buyer_id, (order.buyer.name if sees_buyer else "") or order.buyer_id),
-        "badges": [(label, badge(text, tone_of(text.lower().replace(" ", "_")))) for label, text in badges],
+        "badges": [(label, badge(text, _tone(label, text))) for label, text in badges],
         "placed_at": exact_moment(order.created_at),
     }
+
+
+def _tone(label: str, text: str) -> Tone:
+    return "warn" if label == "hold" else tone_of(text.lower().replace(" ", "_"))
 
 
 def goods(order: Order, *, all_lines: bool) -> dict[str, Any]:

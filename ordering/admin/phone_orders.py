@@ -1,7 +1,7 @@
 """Orders taken by phone. The draft is a cart of the buyer, or of a guest: an operator fills it, and orders it.
 
 Every event has the operator's name. The cart is priced as the shop prices it, and ordered at the total that the buyer
-was told, or not at all.
+agreed to, or not at all.
 """
 
 from typing import Any
@@ -92,9 +92,9 @@ class UseVoucher(_AboutDraft):
 
 
 class OrderIt(_AboutDraft):
-    """The form that orders the draft: how it is paid, and what the buyer was told that it costs."""
+    """The form that orders the draft: how it is paid, and which total was agreed."""
 
-    told = forms.DecimalField(label="Total told to the buyer", max_digits=19, min_value=0)
+    agreed = forms.DecimalField(label="Total agreed with the buyer", max_digits=19, min_value=0)
     pays_with = forms.ChoiceField(
         required=False,
         help_text="Needed unless it costs nothing. A card number is never asked for on the phone.",
@@ -106,7 +106,7 @@ class OrderIt(_AboutDraft):
     def __init__(self, rows: Any, data: Any = None, purpose: str = "") -> None:
         super().__init__(rows, data, purpose)
         cart = rows[0]
-        self.fields["told"].initial = priced_cart(cart).priced.total.amount
+        self.fields["agreed"].initial = priced_cart(cart).priced.total.amount
         ways = payments().ways_to_pay(BuyerId(cart.buyer) if cart.buyer else None)
         choices = [("", NOTHING), *ways.items()]
         self.fields["pays_with"] = forms.ChoiceField(
@@ -235,6 +235,6 @@ def _order(cart: Cart, question: OrderIt) -> str:
         *_key(cart),
         PaymentMethodId(said["pays_with"]) if said["pays_with"] else None,
         email=said["email"],
-        expected_total=Money(said["told"], currency),
+        expected_total=Money(said["agreed"], currency),
     )
     return f"{order} is placed for {order.total}"

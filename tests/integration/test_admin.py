@@ -2,14 +2,13 @@
 rows, and stories can be found by id. The actions of a context are tested with that context."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 import pytest
 from django.conf import settings
 from django.contrib import admin
@@ -37,7 +36,6 @@ from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.history.story import story
 from integration.messaging.archive import archive_batch
-from integration.messaging.consumers import consumers
 from integration.messaging.dead_letters import replay
 from integration.messaging.holding import hold_and_release
 from integration.messaging.models import ArchivedMessage, ConsumerState, Delivery, Message, Status
@@ -47,6 +45,7 @@ from integration.webhooks.endpoints import register
 from integration.webhooks.sending import send_due
 from ordering.commands import cancel_order, change_profile, create_voucher, open_cart, set_item
 from ordering.models import CancellationReason, Order, ShippingRate, TaxRate
+from tests.broken import broken
 from tests.integration.webhooks.conftest import Receivers
 from tests.questions import submit
 
@@ -141,22 +140,6 @@ def sample_orders(placed: Callable[..., OrderNumber], drain: Callable[..., int])
         ShippingRate.objects.create(option="post", name="Post", currency="USD", price_minor=333)
 
     return create
-
-
-@contextmanager
-def broken(name: str) -> Iterator[None]:
-    """Make a consumer fail for every message."""
-
-    def fail(event: object) -> None:
-        raise RuntimeError("the shelf fell over")
-
-    consumer = consumers.get(name)
-    original = consumer.handle
-    try:
-        msgspec.structs.force_setattr(consumer, "handle", fail)
-        yield
-    finally:
-        msgspec.structs.force_setattr(consumer, "handle", original)
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from fulfillment.models.return_policy import ReturnReason
 from integration.domain.identifiers import BuyerId, OrderNumber, Sku
 from integration.domain.metadata import new_story
 from ordering.commands import cancel_order, change_profile, erase_buyer, hold_order
-from ordering.models import CancellationReason, HoldReason
+from ordering.models import CancellationReason, HoldReason, Order
+from tests.broken import broken
 
 MOST_STATEMENTS = 30
 
@@ -82,7 +83,7 @@ def test_the_rows_of_all_contexts_have_their_own_actions_and_the_reasons_against
     acts = {act.name: act.why_not for act in shipment["acts"]}
     assert acts["dispatch_shipments"] == ""
     assert acts["deliver_shipments"] == (
-        "it is arranged, and only possible while dispatched, in transit, failed, returned or lost"
+        "it is arranged; possible only while dispatched, in transit, failed, returned or lost"
     )
     [invoice] = sections["Invoice"]["rows"]
     assert [(act.name, act.why_not) for act in invoice["acts"]] == [("refund_in_part", "")]
@@ -105,27 +106,27 @@ def test_each_step_says_what_happened_to_how_much_and_who_did_it(
         hold_order(order, HoldReason.FRAUD_RISK)
     drain()
     steps = admin_client.get(path_of(order)).context["steps"]
-    told = " ".join(strip_tags(f"{each['sentence']} by {each['by']}") for each in steps if "pause" not in each)
-    assert f"Order {order} was placed for 105.00 USD: 2 × MUG, 1 × LAMP" in told
+    said = " ".join(strip_tags(f"{each['sentence']} by {each['by']}") for each in steps if "pause" not in each)
+    assert f"Order {order} was placed for 105.00 USD: 2 × MUG, 1 × LAMP" in said
     hold = f"H-{order.removeprefix('R-')}-1"
-    assert f"Hold {hold} was placed on order {order} (fraud risk) by admin" in told
-    assert "by automatically, because" in told
+    assert f"Hold {hold} was placed on order {order} (fraud risk) by admin" in said
+    assert "by automatically, because" in said
     [pause] = [each for each in steps if "pause" in each]
     assert pause == {"pause": "2 days", "until": "for admin"}
-    lanes = admin_client.get(path_of(order)).context["waterfall"]["lanes"]
-    of_order = next(lane for lane in lanes if f"order {order}" in strip_tags(lane["about"]))
+    tracks = admin_client.get(path_of(order)).context["waterfall"]["tracks"]
+    of_order = next(track for track in tracks if f"order {order}" in strip_tags(track["about"]))
     assert of_order["waited"] == "2 days"
     assert {span["kind"] for span in of_order["spans"]} == {"waits", "works"}
 
 
-def test_who_told_whom_is_the_second_view(order: OrderNumber, admin_client: Client) -> None:
+def test_who_sent_what_to_whom_is_the_second_view(order: OrderNumber, admin_client: Client) -> None:
     page = admin_client.get(path_of(order, "?story=sequence"))
     shown = page.context["sequence"]
-    assert shown["columns"] == ["outside", "ordering", "inventory", "billing", "fulfillment"]
-    told = [(each["start"], each["end"], strip_tags(str(each["text"]))) for each in shown["arrows"]]
-    assert ("ordering", "inventory", "ordering.order-placed") in told
-    assert ("billing", "ordering", "billing.payment-succeeded") in told
-    assert ("billing", "outside", "billing.charge-invoice") in told or any(end == "outside" for _, end, _ in told)
+    assert shown["columns"] == ["external", "ordering", "inventory", "billing", "fulfillment"]
+    said = [(each["start"], each["end"], strip_tags(str(each["text"]))) for each in shown["arrows"]]
+    assert ("ordering", "inventory", "ordering.order-placed") in said
+    assert ("billing", "ordering", "billing.payment-succeeded") in said
+    assert ("billing", "external", "billing.charge-invoice") in said or any(end == "external" for _, end, _ in said)
     assert page.context["steps"] == []
 
 
@@ -133,13 +134,13 @@ def test_personal_data_of_steps_is_for_those_who_may_see_it_and_erased_data_for_
     order: OrderNumber, admin_client: Client, clerk: Callable[..., Client], drain: Callable[..., int]
 ) -> None:
     assert "St James" in words_of(admin_client, order)
-    cancel_order(order, CancellationReason.BY_BUYER, "moved house")
+    cancel_order(order, CancellationReason.BY_BUYER, "moved away")
     drain()
-    assert "moved house" in words_of(admin_client, order)
+    assert "moved away" in words_of(admin_client, order)
     erase_buyer(BuyerId("B-1"))
     drain()
     words = words_of(admin_client, order)
-    assert [secret for secret in ("St James", "moved house", "Ada") if secret in words] == []
+    assert [secret for secret in ("St James", "moved away", "Ada") if secret in words] == []
 
 
 def test_the_page_shows_only_what_the_viewer_may_view(order: OrderNumber, clerk: Callable[..., Client]) -> None:
@@ -155,6 +156,24 @@ def test_the_page_shows_only_what_the_viewer_may_view(order: OrderNumber, clerk:
     page = reader.get(path_of(order))
     assert [section["title"] for section in page.context["sections"]] == ["Shipments"]
     assert {step["context"] for step in page.context["steps"]} == {"ordering"}
+
+
+def test_a_dead_letter_is_on_the_page_with_its_error_and_is_tried_again_from_there(
+    placed: Callable[..., OrderNumber], drain: Callable[..., int], admin_client: Client, settings: Any
+) -> None:
+    settings.DELIVERY_MAX_ATTEMPTS = 1
+    with broken("inventory.reserve-stock"):
+        number = placed()
+        drain()
+    [failure] = admin_client.get(path_of(number)).context["failures"]
+    assert (failure["is_dead"], failure["error"]) == (True, "RuntimeError: the shelf fell over")
+    assert "This order is stuck" in words_of(admin_client, number)
+    again = next(act for act in failure["acts"] if act.name == "try_again_now")
+    data = {"action": again.name, "_selected_action": again.key, "came_from": path_of(number)}
+    assert admin_client.post(again.url, data)["Location"] == path_of(number)
+    drain()
+    assert admin_client.get(path_of(number)).context["failures"] == []
+    assert Order.objects.get(pk=number).status == "confirmed"
 
 
 def test_an_order_that_is_over_waits_for_nothing(

@@ -1,4 +1,4 @@
-"""Orders taken by phone: an operator fills a cart on behalf of a buyer, and orders it at the total that was told."""
+"""Orders taken by phone: an operator fills a cart on behalf of a buyer, and orders it at the agreed total."""
 
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +55,7 @@ def test_an_order_by_phone_is_a_cart_that_an_operator_fills_and_orders_under_the
     assert shown.context["draft_money"][-1] == ("Total", "25.00 USD")
     assert "order_draft" in offered(admin_client, page)
 
-    [said] = act(admin_client, draft, "order_draft", told="25.00", pays_with="pm_bank_transfer")
+    [said] = act(admin_client, draft, "order_draft", agreed="25.00", pays_with="pm_bank_transfer")
     order = Order.objects.latest("created_at")
     assert said == f"Cart {draft}: order {order.number} is placed for 25.00 USD"
     drain()
@@ -66,12 +66,12 @@ def test_an_order_by_phone_is_a_cart_that_an_operator_fills_and_orders_under_the
     assert Cart.objects.get(pk=draft).became == order.number
 
 
-def test_a_total_that_was_told_is_kept_or_nothing_is_ordered(known_buyer: str, admin_client: Client) -> None:
+def test_a_agreed_total_is_charged_or_nothing_is_ordered(known_buyer: str, admin_client: Client) -> None:
     before = Order.objects.count()
     draft = begin(admin_client, known_buyer)
     act(admin_client, draft, "put_in", sku="MUG", quantity="2")
     act(admin_client, draft, "ship_to", **ADDRESS)
-    said = act(admin_client, draft, "order_draft", told="20.00", pays_with="pm_bank_transfer")
+    said = act(admin_client, draft, "order_draft", agreed="20.00", pays_with="pm_bank_transfer")
     assert said == [f"Cart {draft}: the order costs 25.00 USD, not 20.00 USD"]
     assert Order.objects.count() == before
 
@@ -84,7 +84,7 @@ def test_somebody_without_an_account_orders_by_phone_with_an_e_mail_address(
     act(admin_client, draft, "put_in", sku="MUG", quantity="3")
     act(admin_client, draft, "put_in", sku="MUG", quantity="0")
     act(admin_client, draft, "ship_to", **ADDRESS)
-    values = {"told": "80.00", "pays_with": "pm_card_authenticationRequired"}
+    values = {"agreed": "80.00", "pays_with": "pm_card_authenticationRequired"}
     form = submit(admin_client, CARTS, {"action": "order_draft", "_selected_action": draft, **values})
     assert "needs an e-mail address" in form.content.decode()
     act(admin_client, draft, "order_draft", **values, email="grace@example.com")

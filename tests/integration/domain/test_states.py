@@ -63,10 +63,10 @@ def test_a_message_that_is_too_early_raises_not_yet() -> None:
 
 def test_the_table_says_why_a_state_does_not_act_upon_a_message_and_which_states_do() -> None:
     assert [LIGHT.why_not("turn_on", "red"), LIGHT.why_not("shine", "green")] == ["", ""]
-    assert LIGHT.why_not("turn_on", "warming_up") == "it is warming up, and only possible while red"
-    assert LIGHT.why_not("shine", "red") == "it is red, and only possible while warming up or green"
+    assert LIGHT.why_not("turn_on", "warming_up") == "it is warming up; possible only while red"
+    assert LIGHT.why_not("shine", "red") == "it is red; possible only while warming up or green"
     assert ORDER_LIFE.why_not("cancel", "shipped") == (
-        "it is shipped, and only possible while pending, payment pending or confirmed"
+        "it is shipped; possible only while pending, payment pending or confirmed"
     )
 
 
