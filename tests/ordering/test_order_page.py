@@ -93,8 +93,8 @@ def test_an_action_returns_to_the_page_of_the_order(order: OrderNumber, admin_cl
     data = {"action": "dispatch_shipments", "_selected_action": shipment_of(order), "came_from": path_of(order)}
     form = admin_client.post("/admin/fulfillment/shipment/", data)
     assert form.status_code == 200
-    answers = {"submitted": "yes", "token": form.context["form"].token, "carrier": "DHL"}
-    done = admin_client.post("/admin/fulfillment/shipment/", {**data, **answers, f"each:{shipment_of(order)}": "JD1"})
+    values = {"submitted": "yes", "token": form.context["form"].token, "carrier": "DHL"}
+    done = admin_client.post("/admin/fulfillment/shipment/", {**data, **values, f"each:{shipment_of(order)}": "JD1"})
     assert (done.status_code, done["Location"]) == (302, path_of(order))
 
 
