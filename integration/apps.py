@@ -16,7 +16,7 @@ class Context(AppConfig):
     """A bounded context: at start, its events and every module in its `policies` folder are imported.
 
     So a new rule is a new file, and every stored wire name of the context finds its class. Its invariants are imported
-    too, and so are its queries, which register its read models.
+    too, and so are its queries, which register its read models, and its roles.
     """
 
     default_auto_field = "django.db.models.BigAutoField"
@@ -27,8 +27,9 @@ class Context(AppConfig):
         for module in sorted(iter_modules(policies.__path__), key=lambda module: module.name):
             import_module(f"{policies.__name__}.{module.name}")
         import_module(f"{self.name}.invariants")
-        if find_spec(f"{self.name}.queries"):
-            import_module(f"{self.name}.queries")
+        for optional in ("queries", "roles"):
+            if find_spec(f"{self.name}.{optional}"):
+                import_module(f"{self.name}.{optional}")
         post_migrate.connect(_ensure_group, sender=self)
 
 
@@ -46,6 +47,7 @@ class IntegrationConfig(AppConfig):
         from integration.messaging import archive, back_off, checks, deliver, invariants, tasks  # noqa: F401
         from integration.messaging.renaming import rename_stored
         from integration.rest import authentication, idempotency, login_attempts  # noqa: F401
+        from integration.roles import fill_groups
         from integration.storage import folding  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
         from integration.webhooks import broker, notices, retention, sending  # noqa: F401
@@ -53,6 +55,7 @@ class IntegrationConfig(AppConfig):
         from integration.webhooks import invariants as webhooks  # noqa: F401
 
         post_migrate.connect(_ensure_group, sender=self)
+        post_migrate.connect(fill_groups)
         post_migrate.connect(drop_pattern_indexes)
         post_migrate.connect(rename_stored, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)

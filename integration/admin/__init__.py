@@ -2,15 +2,15 @@
 
 The contexts build their own pages from `pages` and `columns`. `history` shows domain events, and `messaging` shows
 messages and deliveries. `story` shows both as a tree of causes. `life` shows one aggregate after each of its events.
-`catalogue` describes every event, `consumers` shows who reacts to them, `webhooks` shows who else gets them, and
-`read_models` shows projections. A
-context's page imports its own context only. Links to other contexts are found by the shared story or by the shared
-identifier (`relatives`).
+`catalogue` describes every event, `consumers` shows who reacts to them, `webhooks` shows who else gets them,
+`read_models` shows projections, and `acts` shows what operators did. A context's page imports its own context only.
+Links to other contexts are found by the shared story or by the shared identifier (`relatives`).
 """
 
 from django.contrib import admin
 
 from integration.admin import (  # noqa: F401 - importing them registers their pages
+    acts,
     consumers,
     messaging,
     read_models,

@@ -133,6 +133,8 @@ class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
     def perform(self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str]) -> list[Any]:
         """Run an action on each row in turn, each in a unit of work of its own, and show the user each result.
 
+        What was done is on the page of acts, with the user's name.
+
         A `DomainError` becomes a warning for its row, and the other rows are still processed.
 
         Args:
@@ -145,6 +147,7 @@ class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
         for row in rows:
             try:
                 what_happened, level = act(row), messages.SUCCESS
+                self.log_change(request, row, what_happened)
             except DomainError as refusal:
                 what_happened, level = refusal.detail, messages.WARNING
                 refused.append(row)

@@ -11,6 +11,7 @@ from integration.documents import context_map, order_journey, state_diagram
 from integration.documents.asyncapi import asyncapi
 from integration.documents.costs_page import costs_page
 from integration.documents.events_page import events_page
+from integration.documents.roles_page import roles_page
 from integration.messaging.consumers import consumers_of
 
 
@@ -19,6 +20,7 @@ def documents() -> dict[str, str]:
     return {
         "docs/events.md": events_page(),
         "docs/costs.md": costs_page(),
+        "docs/roles.md": roles_page(),
         "docs/asyncapi.json": json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n",
         **{f"docs/pictures/{name}.svg": picture for name, picture in pictures().items()},
     }

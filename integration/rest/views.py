@@ -147,6 +147,7 @@ def staff_with(permission: str) -> type[BasePermission]:
     """
 
     class StaffWith(BasePermission):
+        requires = permission
         message = f"This requires a staff user with the permission {permission}."
 
         def has_permission(self, request: Request, view: Any) -> bool:
