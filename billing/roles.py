@@ -12,5 +12,6 @@ allows(
     "billing.change_refund",
     "billing.change_dispute",
     "billing.change_discrepancy",
+    "billing.change_refundproposal",
 )
 allows(ENGINEER, "billing.view_history")

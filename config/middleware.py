@@ -18,6 +18,7 @@ MIDDLEWARE = [
     "integration.rest.clients.Compress",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "integration.admin.second_factor.require_second_factor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "integration.admin.viewer.remember_viewer",

@@ -92,6 +92,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "knox",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "integration.apps.IntegrationConfig",
@@ -254,6 +257,10 @@ if not EMBEDDED:
 
 # --- The API ------------------------------------------------------------------------------------------------------
 
+SECOND_FACTOR = env.flag("SECOND_FACTOR")
+"""Whether staff log in with a code of their authenticator app besides their password."""
+OTP_TOTP_ISSUER = "Waybill"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 LOGIN_FAILURES_PER_ACCOUNT = env.whole("LOGIN_FAILURES_PER_ACCOUNT", 10, least=1, most=1_000_000)
 LOGIN_FAILURES_PER_ADDRESS = env.whole("LOGIN_FAILURES_PER_ADDRESS", 50, least=1, most=1_000_000)
 FOR_GUESTS = guest_settings(env)

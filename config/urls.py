@@ -23,6 +23,7 @@ from config.metrics import serving
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.login import login, password_change
+from integration.admin.second_factor import second_factor
 from integration.rest import consumers, deliveries, feed, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest import webhooks as hooks
 from integration.rest.docs import Docs
@@ -133,6 +134,7 @@ urlpatterns = [
     path("metrics", serving.metrics),
     path("admin/login/", login),
     path("admin/password_change/", password_change),
+    path("admin/second-factor/", second_factor, name="second-factor"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),

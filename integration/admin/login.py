@@ -12,7 +12,7 @@ def login(request: HttpRequest) -> HttpResponse:
     try:
         return admin.site.login(request)
     except Throttled as error:
-        return _refused(error)
+        return refused(error)
 
 
 def password_change(request: HttpRequest) -> HttpResponse:
@@ -23,7 +23,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     try:
         attempt.begin()
     except Throttled as error:
-        return _refused(error)
+        return refused(error)
     response = admin.site.password_change(request)
     form = (getattr(response, "context_data", None) or {}).get("form")
     if form is None or "old_password" not in form.errors:
@@ -31,6 +31,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _refused(error: Throttled) -> HttpResponse:
+def refused(error: Throttled) -> HttpResponse:
+    """The response to an attempt that comes too early, with the time after which the next one is allowed."""
     headers = {"Retry-After": str(getattr(error, "wait", 1)), "Cache-Control": "no-store"}
     return HttpResponse(str(error.detail), "text/plain; charset=utf-8", 429, headers=headers)

@@ -16,13 +16,15 @@ from rest_framework.response import Response
 from integration.domain.text import normalized
 from integration.rest.credentials import MAX_PASSWORD_LENGTH
 from integration.rest.fields import Input, NormalizedText, Text
+from integration.rest.second_factor import is_required, verified_device
 from integration.rest.views import View
 
 
 class Credentials(Input):
-    """A username and a password."""
+    """A username and a password, and of staff a code where a second factor is required."""
 
     username = NormalizedText(max_length=150)
+    code = Text(max_length=16, required=False, help_text="Staff only, where a second factor is required.")
     # As typed: passwords stored before normalization are compared as they were typed then.
     password = Text(max_length=4 * MAX_PASSWORD_LENGTH, trim_whitespace=False)
 
@@ -68,11 +70,16 @@ class Tokens(View):
         """Create a token.
 
         Exchanges a username and a password for a token. An `Idempotency-Key` has no effect on this operation: a token
-        is a secret, so the response is not stored.
+        is a secret, so the response is not stored. Where staff need a second factor, they send its code as well; they
+        set it up in the admin.
         """
-        user = authenticate(request, **self.valid(request))
+        credentials = self.valid(request)
+        code = credentials.pop("code", "")
+        user = authenticate(request, **credentials)
         if user is None:
             raise AuthenticationFailed("There is no user with this username and password.")
+        if is_required(user) and not (code and verified_device(request, user, code)):
+            raise AuthenticationFailed("Staff log in with a second factor: send its code as `code`, each only once.")
         _, token = get_token_model().objects.create(user)
         return Response({"token": token}, status=201, headers={"Cache-Control": "no-store"})
 
