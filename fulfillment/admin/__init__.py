@@ -67,6 +67,16 @@ class Dispatch(Question):
         return "The carrier has these goods from now on, they leave the stock, and the buyer gets a letter."
 
 
+class Delivery(Question):
+    """The form that asks whether the recipients have the chosen shipments. It asks nothing more."""
+
+    def left(self, row: Shipment) -> str:
+        return f"{row.get_status_display()}, with {row.carrier} as {row.tracking_number}, for {recipient_of(row)}"
+
+    def happens(self, row: Shipment) -> str:
+        return "The shipment is delivered. From now on the buyer's time to withdraw or to complain runs."
+
+
 class Reason(Question):
     """The form that asks for a reason, which may be empty."""
 
@@ -185,10 +195,10 @@ class ShipmentAdmin(StoryAdmin):
         """Record that a carrier took the chosen shipments."""
         return self.ask(request, chosen, "dispatch_shipments", Dispatch, _dispatch)
 
-    @admin.action(description="Deliver", permissions=["act"])
-    def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> None:
-        """Record that the recipients received the chosen shipments."""
-        self.perform(request, self.not_too_many(request, chosen), _deliver)
+    @admin.action(description="Deliver …", permissions=["act"])
+    def deliver_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
+        """Ask for a confirmation, then record that the recipients received the chosen shipments."""
+        return self.ask(request, chosen, "deliver_shipments", Delivery, _deliver)
 
     @admin.action(description="Delivery failed …", permissions=["act"])
     def fail_shipments(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse | None:
@@ -246,7 +256,7 @@ def _dispatch(shipment: Shipment, question: Dispatch) -> str:
     return f"{shipment} is dispatched with {carrier}"
 
 
-def _deliver(shipment: Shipment) -> str:
+def _deliver(shipment: Shipment, question: Delivery) -> str:
     commands.deliver_shipment(ShipmentId(shipment.id))
     return f"{shipment} is delivered"
 

@@ -39,6 +39,16 @@ def units(found: Return) -> str:
     return "\n".join(f"{line} ({line.reason.replace('_', ' ')})" for line in found.lines) or NOTHING
 
 
+class Approval(Question):
+    """The form that asks whether the goods of the chosen returns may come back. It asks nothing more."""
+
+    def left(self, row: Return) -> str:
+        return f"{row.get_status_display()}, of order {row.order}; {_expected(row)}"
+
+    def happens(self, row: Return) -> str:
+        return "The buyer gets a letter, and may send these goods. Money is refunded once they are received."
+
+
 class Refusal(Question):
     """The form that asks why returns are refused."""
 
@@ -46,6 +56,9 @@ class Refusal(Question):
 
     def left(self, row: Return) -> str:
         return f"{row.get_status_display()}, of order {row.order}"
+
+    def happens(self, row: Return) -> str:
+        return "The buyer gets a letter with the reason. Nothing comes back, and nothing is refunded."
 
 
 class ParcelField(forms.CharField):
@@ -93,8 +106,10 @@ class Receipt(Question):
         return values
 
     def left(self, row: Return) -> str:
-        expected = ", ".join(f"{units} × {sku}" for sku, units in row.expected.items())
-        return f"{row.get_status_display()}, of order {row.order}; expected: {expected or NOTHING}"
+        return f"{row.get_status_display()}, of order {row.order}; {_expected(row)}"
+
+    def happens(self, row: Return) -> str:
+        return "What came is refunded, less the fee and the reduction. Restocked units are sold again."
 
 
 @admin.register(Return)
@@ -133,10 +148,10 @@ class ReturnAdmin(StoryAdmin):
         }
         return "\n".join(f"{receipt}: {refund}" for receipt, refund in refunds.items()) or NOTHING
 
-    @admin.action(description="Approve", permissions=["act"])
-    def approve_returns(self, request: HttpRequest, chosen: QuerySet[Return]) -> None:
-        """Let the buyers send the goods of the chosen returns."""
-        self.perform(request, self.not_too_many(request, chosen), _approve)
+    @admin.action(description="Approve …", permissions=["act"])
+    def approve_returns(self, request: HttpRequest, chosen: QuerySet[Return]) -> HttpResponse | None:
+        """Ask for a confirmation, then let the buyers send the goods of the chosen returns."""
+        return self.ask(request, chosen, "approve_returns", Approval, _approve)
 
     @admin.action(description="Refuse …", permissions=["act"])
     def refuse_returns(self, request: HttpRequest, chosen: QuerySet[Return]) -> HttpResponse | None:
@@ -149,7 +164,12 @@ class ReturnAdmin(StoryAdmin):
         return self.ask(request, chosen, "receive_returns", Receipt, _receive)
 
 
-def _approve(found: Return) -> str:
+def _expected(found: Return) -> str:
+    expected = ", ".join(f"{quantity} × {sku}" for sku, quantity in found.expected.items())
+    return f"expected: {expected or NOTHING}"
+
+
+def _approve(found: Return, question: Approval) -> str:
     approved = commands.approve_return(ReturnId(found.id))
     return f"{found} is approved; its goods are expected until {approved.send_by:%Y-%m-%d}"
 

@@ -30,10 +30,7 @@ def shipments(db: None, address: Address) -> list[str]:
 
 
 def act(client: Client, action: str, ids: Sequence[str], form: dict[str, str] | None = None) -> Any:
-    chosen = {"action": action, "_selected_action": ids}
-    if form:
-        return submit(client, SHIPMENTS, {**chosen, **form})
-    return client.post(SHIPMENTS, chosen, follow=True)
+    return submit(client, SHIPMENTS, {"action": action, "_selected_action": ids, **(form or {})})
 
 
 def dispatch_form(ids: Sequence[str]) -> dict[str, str]:

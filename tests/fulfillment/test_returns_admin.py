@@ -36,8 +36,7 @@ def asked(placed: Callable[..., OrderNumber], drain: Callable[..., int]) -> str:
 
 def act(client: Client, action: str, id: str, **form: str) -> list[str]:
     """Run an action on a return; returns the messages."""
-    chosen = {"action": action, "_selected_action": id}
-    post = submit(client, RETURNS, {**chosen, **form}) if form else client.post(RETURNS, chosen, follow=True)
+    post = submit(client, RETURNS, {"action": action, "_selected_action": id, **form})
     return [message.message for message in post.context.get("messages", ())]
 
 
