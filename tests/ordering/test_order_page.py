@@ -26,6 +26,9 @@ from integration.domain.metadata import new_story
 from ordering.commands import cancel_order, change_profile, erase_buyer, hold_order
 from ordering.models import CancellationReason, HoldReason, Order
 from tests.broken import broken
+from tests.once import one_database
+
+pytestmark = one_database
 
 MOST_STATEMENTS = 30
 

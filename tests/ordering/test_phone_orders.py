@@ -11,7 +11,10 @@ from django.utils.html import strip_tags
 
 from integration.domain.identifiers import OrderNumber
 from ordering.models import Buyer, Cart, CartStatus, History, Order
+from tests.once import one_database
 from tests.questions import offered, submit
+
+pytestmark = one_database
 
 CARTS = "/admin/ordering/cart/"
 ADDRESS = {
