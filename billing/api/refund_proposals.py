@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,9 +43,9 @@ class RefundProposalOutput(serializers.Serializer):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
-    def get_lines(self, proposal: RefundProposal) -> list[ProposedUnitsOutput]:
-        lines = [{"sku": sku, "quantity": units} for sku, units in (proposal.units or {}).items()]
-        return ProposedUnitsOutput(lines, many=True).data  # type: ignore[return-value]
+    @extend_schema_field(ProposedUnitsOutput(many=True))
+    def get_lines(self, proposal: RefundProposal) -> list[dict[str, Any]]:
+        return [{"sku": sku, "quantity": units} for sku, units in (proposal.units or {}).items()]
 
     def get_proposed_by(self, proposal: RefundProposal) -> str:
         return name_of(proposal.proposed_by)
@@ -57,13 +57,13 @@ class RefundProposalOutput(serializers.Serializer):
         return proposal.refund or None
 
 
-class ApprovalInput(Input):
+class RefundApprovalInput(Input):
     """What a second person says when they approve."""
 
     note = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
-class RefusalInput(Input):
+class RefundRefusalInput(Input):
     """Why a second person refuses."""
 
     reason = Text(max_length=500)
@@ -111,9 +111,9 @@ class ApproveRefund(View):
     """Approving a proposed refund."""
 
     permission_classes = (staff_with("billing.change_refundproposal"),)
-    serializer_class = ApprovalInput
+    serializer_class = RefundApprovalInput
 
-    @extend_schema(request=ApprovalInput, responses=RefundProposalOutput, parameters=CHANGING)
+    @extend_schema(request=RefundApprovalInput, responses=RefundProposalOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
         """Approve a proposed refund; 409 for the person who proposed it, or if somebody decided before."""
@@ -125,9 +125,9 @@ class RefuseRefund(View):
     """Refusing a proposed refund."""
 
     permission_classes = (staff_with("billing.change_refundproposal"),)
-    serializer_class = RefusalInput
+    serializer_class = RefundRefusalInput
 
-    @extend_schema(request=RefusalInput, responses=RefundProposalOutput, parameters=CHANGING)
+    @extend_schema(request=RefundRefusalInput, responses=RefundProposalOutput, parameters=CHANGING)
     @idempotent
     def post(self, request: Request, id: str) -> Response:
         """Refuse a proposed refund; 409 for the person who proposed it, or if somebody decided before."""

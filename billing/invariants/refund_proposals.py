@@ -24,8 +24,8 @@ def a_second_person_approves() -> Check:
             "it is not decided, and somebody did so": "proposal.status = 'proposed' AND proposal.decided_by <> ''",
             "it is approved, and nothing is refunded": "proposal.status = 'approved' AND refund.id IS NULL",
             "it is not approved, and refunded": "proposal.status <> 'approved' AND proposal.refund <> ''",
-            "the refund is of another invoice": "refund.invoice_id <> proposal.invoice_id",
-            "the refund is of another amount": "refund.amount_minor <> proposal.amount_minor",
-            "two approvals share a refund": "approvals.times > 1",
+            "the refund is of another invoice": "coalesce(refund.invoice_id <> proposal.invoice_id, FALSE)",
+            "the refund is of another amount": "coalesce(refund.amount_minor <> proposal.amount_minor, FALSE)",
+            "two approvals share a refund": "coalesce(approvals.times > 1, FALSE)",
         },
     )

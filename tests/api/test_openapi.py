@@ -119,11 +119,13 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     read |= {"GET shipments/<number:id>/label", "GET shipments/<number:id>/packing-slip"}
     read |= {"GET disputes/<slug:id>/evidence"}
     read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
+    read |= {"GET refund-proposals/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
     of_a_shipment = ("dispatch", "deliver", "fail", "return-to-sender", "lose", "resolve")
     changed |= {f"POST shipments/<number:id>/{what}" for what in of_a_shipment}
     changed |= {"POST invoices/<number:number>/refunds", "POST carts/<uuid:id>/checkout"}
+    changed |= {f"POST refund-proposals/<number:id>/{decision}" for decision in ("approve", "refuse")}
     items, vouchers = "carts/<uuid:id>/items/<sku:sku>", "carts/<uuid:id>/vouchers/<code:code>"
     changed |= {f"{method} {path}" for method in ("PUT", "DELETE") for path in (items, vouchers)}
     changed |= {f"PUT carts/<uuid:id>/shipping-{what}" for what in ("address", "option")}
