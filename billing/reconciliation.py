@@ -5,7 +5,7 @@ other difference becomes a discrepancy for an operator, such as a charge that no
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -15,54 +15,38 @@ from django.db.models import Q
 from msgspec import Struct
 
 from billing import commands
+from billing.commands.differences import NOT_REQUESTED, NOT_THERE, UNSETTLED_REFUNDS, Difference, Row, compare_row
 from billing.commands.discrepancies import (
-    already_used,
-    contradiction,
     note_discrepancy,
     open_discrepancies,
     settle_discrepancy,
 )
 from billing.gateways import (
-    ActionRequired,
     Booked,
-    Charged,
-    Declined,
     Disputed,
-    Expired,
-    Pending,
-    Refunded,
-    RefundFailed,
-    RefundPending,
     provider,
 )
 from billing.models import (
+    HELD,
     UNSETTLED,
+    Capture,
+    CaptureStatus,
     Discrepancy,
     Dispute,
     DisputeStatus,
-    InvoiceStatus,
     Payment,
-    PaymentStatus,
     Refund,
-    RefundStatus,
     id_of_key,
 )
 from integration.domain import clock
-from integration.domain.identifiers import PaymentId, RefundId
 
 log = logging.getLogger(__name__)
 
 SETTLING = timedelta(minutes=2)
 """Rows younger than this are not compared: the outcome may still be in flight."""
 
-OVERDUE = timedelta(hours=1)
-"""A payment or refund that is requested for longer, and that the provider does not have, is a task for an operator."""
-
 CLOCKS_DIFFER = timedelta(hours=1)
 """The provider's books are read from so much earlier on, because its clock may be behind ours."""
-
-NOT_REQUESTED, NOT_THERE = "the provider moved", "the provider has no"
-"""Findings that contain one of these are settled once the provider's books agree with ours."""
 
 
 class Report(Struct):
@@ -77,13 +61,6 @@ class Report(Struct):
     looked_at: int
     repaired: list[str]
     discrepancies: dict[str, str]
-
-
-class Difference(Struct, frozen=True):
-    """A difference between the two books: a sentence for operators, and the repair if it is safe."""
-
-    finding: str
-    repair: Callable[[], object] | None = None
 
 
 class Comparison(Struct, frozen=True):
@@ -150,9 +127,11 @@ def _compare_books(since: datetime) -> Comparison:
     theirs = {key: booked for key, booked in books.items() if not isinstance(booked.outcome, Disputed)}
     differences = _compare_disputes([it.outcome for it in books.values() if isinstance(it.outcome, Disputed)])
     for key, row in ours.items():
-        if row.created_at < since and key not in theirs and (booked := _find(row)):
+        # A provider may list a capture with its charge, which is older.
+        is_older = row.created_at < since or isinstance(row, Capture)
+        if is_older and key not in theirs and (booked := _find(row)):
             theirs[key] = booked
-        if found := _compare(row, theirs.get(key)):
+        if found := compare_row(row, theirs.get(key)):
             differences[row.pk] = found
     unknown = theirs.keys() - ours.keys()
     for key in unknown - _known_elsewhere(unknown):
@@ -161,16 +140,21 @@ def _compare_books(since: datetime) -> Comparison:
     return Comparison(subjects, len(theirs.keys() | ours.keys()), _without_settled(differences))
 
 
-def _our_books(since: datetime, until: datetime) -> Iterable[Payment | Refund]:
-    """Payments and refunds that were requested in this time, or earlier and are not settled yet."""
+def _our_books(since: datetime, until: datetime) -> Iterable[Row]:
+    """Payments, refunds and captures that were requested in this time, or earlier and are not settled yet."""
     recent = Q(created_at__gte=since)
-    payments = Payment.objects.filter(recent | Q(status__in=UNSETTLED), created_at__lt=until)
-    refunds = Refund.objects.filter(recent | Q(status__in=_UNSETTLED_REFUNDS), created_at__lt=until)
-    return chain(payments.exclude(amount_minor=0).select_related("invoice"), refunds)
+    payments = Payment.objects.filter(recent | Q(status__in=(*UNSETTLED, *HELD)), created_at__lt=until)
+    refunds = Refund.objects.filter(recent | Q(status__in=UNSETTLED_REFUNDS), created_at__lt=until)
+    captures = Capture.objects.filter(recent | Q(status=CaptureStatus.REQUESTED), created_at__lt=until)
+    return chain(
+        payments.exclude(amount_minor=0).select_related("invoice"), refunds, captures.select_related("payment")
+    )
 
 
-def _find(row: Payment | Refund) -> Booked | None:
+def _find(row: Row) -> Booked | None:
     """Ask for a row that is older than the books that were read."""
+    if isinstance(row, Capture):
+        return provider().find_capture(row.idempotency_key, row.payment.reference)
     find = provider().find_charge if isinstance(row, Payment) else provider().find_refund
     return find(row.idempotency_key)
 
@@ -183,9 +167,9 @@ def _known_elsewhere(keys: set[str]) -> set[str]:
     }
 
 
-def _rows_of(keys: set[str]) -> Iterator[Payment | Refund]:
+def _rows_of(keys: set[str]) -> Iterator[Row]:
     ids = keys | {id_of_key(key) for key in keys}
-    for model in (Payment, Refund):
+    for model in (Payment, Refund, Capture):
         yield from model.objects.filter(pk__in=ids).all()
 
 
@@ -202,52 +186,6 @@ def _close_agreed(subjects: set[str]) -> None:
     for discrepancy in open_discrepancies().filter(missing):
         if discrepancy.pk in subjects:
             settle_discrepancy(discrepancy.pk, "Both books agree by now.")
-
-
-def _compare(row: Payment | Refund, booked: Booked | None) -> Difference | None:
-    if booked is None:
-        return _compare_missing(row)
-    if finding := contradiction(row, booked):
-        return Difference(finding)
-    difference = _compare_payment(row, booked) if isinstance(row, Payment) else _compare_refund(row, booked)
-    if difference and difference.repair and (finding := already_used(row, booked)):
-        return Difference(finding)
-    return difference
-
-
-_UNSETTLED_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.BLOCKED)
-
-
-def _compare_missing(row: Payment | Refund) -> Difference | None:
-    """The difference if the provider has no entry under the row's key."""
-    is_payment = isinstance(row, Payment)
-    missing = f"{NOT_THERE} {'charge' if is_payment else 'refund'} under this key"
-    if row.status in (PaymentStatus.SUCCEEDED, RefundStatus.ISSUED):
-        return Difference(f"we have it as {'paid' if is_payment else 'issued'}, {missing}")
-    if row.status not in (*UNSETTLED, *_UNSETTLED_REFUNDS) or row.status == RefundStatus.BLOCKED:
-        return None
-    if isinstance(row, Payment) and row.invoice.status == InvoiceStatus.VOID:
-        abandon = partial(commands.settle_payment, PaymentId(row.id), None)
-        return Difference(f"its invoice is void, and {missing}", abandon)
-    if row.created_at < clock.now() - OVERDUE:
-        return Difference(f"requested at {row.created_at:%F %T}, and {missing}")
-    return None
-
-
-def _compare_payment(payment: Payment, booked: Booked) -> Difference | None:
-    settle = partial(commands.settle_payment, PaymentId(payment.id), booked)
-    match booked.outcome:
-        case Charged() if payment.status != PaymentStatus.SUCCEEDED:
-            return Difference(f"we have it as {payment.status}, the provider charged", settle)
-        case Declined() if payment.status in UNSETTLED:
-            return Difference(f"we have it as {payment.status}, the provider declined", settle)
-        case Expired() if payment.status in UNSETTLED:
-            return Difference(f"we have it as {payment.status}, the provider's time ran out", settle)
-        case ActionRequired() | Pending() if payment.status in (PaymentStatus.REQUESTED, PaymentStatus.UNKNOWN):
-            return Difference(f"we have it as {payment.status}, the provider waits for the buyer or the money", settle)
-        case Declined() | Expired() if payment.status == PaymentStatus.SUCCEEDED:
-            return Difference("we have it as paid, the provider took nothing")
-    return None
 
 
 _DISPUTES = {
@@ -268,17 +206,3 @@ def _compare_disputes(theirs: Sequence[Disputed]) -> dict[str, Difference]:
             finding = f"we have it as {dispute.status if dispute else 'unknown'}, the provider as {disputed.status}"
             differences[disputed.reference] = Difference(finding, partial(commands.note_dispute, disputed))
     return differences
-
-
-def _compare_refund(refund: Refund, booked: Booked) -> Difference | None:
-    settle = partial(commands.settle_refund, RefundId(refund.id), booked)
-    match booked.outcome:
-        case Refunded() if refund.status in _UNSETTLED_REFUNDS:
-            return Difference(f"we have it as {refund.status}, the provider refunded", settle)
-        case RefundFailed() if refund.status != RefundStatus.FAILED:
-            return Difference(f"we have it as {refund.status}, the refund failed at the provider", settle)
-        case RefundPending() if refund.status == RefundStatus.REQUESTED:
-            return Difference("we have it as requested, the provider accepted it", settle)
-        case Refunded() if refund.status != RefundStatus.ISSUED:
-            return Difference(f"we have it as {refund.status}, the provider refunded")
-    return None

@@ -27,6 +27,7 @@ from billing.commands import (
     add_payment_method,
     approve_refund,
     ask_for_refund,
+    lapse_authorizations,
     note_call_back,
     note_dispute,
     number_documents,
@@ -232,6 +233,7 @@ class Walk:
         self.cancel_orders()
         self.cancel_lines_and_hold()
         self.dispute()
+        self.authorize()
         self.use_vouchers()
         self.check_out_carts()
         self.fail_orders()
@@ -320,6 +322,28 @@ class Walk:
                 note_dispute(Disputed(*about, "chargeback", status))  # type: ignore[arg-type]
             self._react()
         self._expect(numbers, "cancelled")
+
+    def authorize(self) -> None:
+        """Orders whose cards are authorized: some are captured as they leave, the others lapse and are cancelled."""
+        plain = dict(self.reactions)  # what an order costs that is charged at once
+        with override_settings(CAPTURE="at_dispatch"):
+            sent, staying = self._placed(), self._placed()
+            self._react()
+        for shipment in self._shipments(sent):
+            dispatch_shipment(shipment, "DHL", "JD0143")
+        self._react()
+        self._expect(sent, "shipped")
+        for shipment in self._shipments(sent):
+            deliver_shipment(shipment)
+        self._react()
+        with clock.moved(timedelta(days=6, hours=1)):
+            self.reactions["billing.lapse-authorizations"] = self.meter.cost_of(lapse_authorizations)
+            self._react()
+        for number in staying:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        self._react()
+        self._expect(staying, "cancelled")
+        self.reactions |= plain
 
     def check_out_carts(self) -> None:
         """Fill carts of guests: a buyer claims some, one expires, and one becomes an order, which a buyer claims."""

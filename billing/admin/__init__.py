@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from billing.admin import books, proposals, provider  # noqa: F401 - registers their pages
+from billing.admin import books, captures, proposals, provider  # noqa: F401 - registers their pages
 from billing.models import History
 from integration.admin.history import HistoryAdmin
 

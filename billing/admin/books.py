@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from billing import commands
 from billing.gateways.sandbox.models import Transaction
-from billing.models import Dispute, Document, Invoice, InvoiceLine, Payment, Refund, RefundProposal
+from billing.models import Capture, Dispute, Document, Invoice, InvoiceLine, Payment, Refund, RefundProposal
 from integration.admin.columns import (
     Shown,
     amount,
@@ -141,7 +141,7 @@ payment = linked(Payment, "payment_id", "payment")
 
 
 @column("in the sandbox's books")
-def in_the_books(row: Payment | Refund) -> Shown:
+def in_the_books(row: Payment | Refund | Capture) -> Shown:
     """A link to the sandbox's record with the same key. The record is not looked up, so it may not exist."""
     return link(Transaction, row.idempotency_key)
 

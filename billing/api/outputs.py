@@ -57,6 +57,9 @@ class InvoicePaymentOutput(serializers.Serializer):
     order = serializers.CharField()
     status = PaymentStatusField()
     amount = MoneyField()
+    captured = MoneyField(
+        help_text="What was captured of an authorization; zero for a payment that is charged at once."
+    )
     failure = serializers.CharField(help_text="The provider's decline code; empty unless the payment failed.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -135,6 +138,7 @@ class InvoiceOutput(serializers.Serializer):
     taxes = serializers.SerializerMethodField(help_text="By rate; null if the taxes are not known.")
     prices_include_tax = serializers.BooleanField(allow_null=True)
     total = MoneyField()
+    authorized = MoneyField(source="held", help_text="What is authorized, and captured as goods leave.")
     paid = MoneyField()
     credited = MoneyField(source="noted", help_text="The sum of the credit notes.")
     refunded = MoneyField(help_text="The sum of the refunds that were issued.")

@@ -7,6 +7,22 @@ transaction is open; it returns a function that records the outcome in a second 
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from billing.commands.capturing import authorization_of as authorization_of
+from billing.commands.capturing import authorize_invoice as authorize_invoice
+from billing.commands.capturing import capture_for as capture_for
+from billing.commands.capturing import captures_to_make as captures_to_make
+from billing.commands.capturing import close_payment as close_payment
+from billing.commands.capturing import fail_capture as fail_capture
+from billing.commands.capturing import is_to_be_released as is_to_be_released
+from billing.commands.capturing import lapse_authorizations as lapse_authorizations
+from billing.commands.capturing import lapse_invoice as lapse_invoice
+from billing.commands.capturing import lock_captures as lock_captures
+from billing.commands.capturing import make_capture as make_capture
+from billing.commands.capturing import payments_to_release as payments_to_release
+from billing.commands.capturing import record_capture as record_capture
+from billing.commands.capturing import release_authorization as release_authorization
+from billing.commands.capturing import request_capture as request_capture
+from billing.commands.capturing import settle_capture as settle_capture
 from billing.commands.discrepancies import BooksDiffer, already_used, contradiction, note_discrepancy
 from billing.commands.discrepancies import settle_discrepancy as settle_discrepancy
 from billing.commands.disputes import close_dispute as close_dispute
@@ -49,6 +65,7 @@ from billing.events import InvoicedLine, InvoicedTax
 from billing.gateways import Booked, CallBack, Disputed
 from billing.gateways import provider as provider
 from billing.models import (
+    Capture,
     Invoice,
     Payment,
     ProviderEvent,
@@ -63,6 +80,7 @@ from integration.domain import clock
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import (
     BuyerId,
+    CaptureId,
     InvoiceNumber,
     OrderNumber,
     PaymentId,
@@ -143,13 +161,13 @@ def note_call_back(provider_name: str, call_back: CallBack) -> None:
         call_back: the callback, whose signature was checked.
 
     Raises:
-        NotFound: no payment or refund has the callback's key, or no payment has the disputed charge.
+        NotFound: no payment, refund or capture has the callback's key, or no payment has the disputed charge.
         BooksDiffer: the callback is not about what was requested under this key. It is stored as a discrepancy.
     """
     booked = call_back.booked
     if booked is None:
         return
-    ours: Payment | Refund | str
+    ours: Payment | Refund | Capture | str
     with unit_of_work() as work:
         if isinstance(booked.outcome, Disputed):
             ours, finding = booked.outcome.reference, ""
@@ -172,17 +190,19 @@ def _is_new(provider_name: str, call_back: CallBack) -> bool:
     return ProviderEvent.objects.get_or_create(pk=call_back.id, defaults=facts)[1]
 
 
-def _settle(ours: Payment | Refund, booked: Booked) -> None:
+def _settle(ours: Payment | Refund | Capture, booked: Booked) -> None:
     if isinstance(ours, Refund):
         settle_refund(RefundId(ours.id), booked)
+    elif isinstance(ours, Capture):
+        settle_capture(CaptureId(ours.id), booked)
     else:
         settle_payment(PaymentId(ours.id), booked)
 
 
-def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund:
-    """The payment or refund with the key of the provider's entry; raises `NotFound`."""
+def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund | Capture:
+    """The payment, refund or capture with the key of the provider's entry; raises `NotFound`."""
     for id in (id_of_key(booked.key), booked.key):
-        row = work.find(Payment, id) or work.find(Refund, id)
+        row = work.find(Payment, id) or work.find(Refund, id) or work.find(Capture, id)
         if row and (row.has_key(booked.key) if isinstance(row, Refund) else row.idempotency_key == booked.key):
             return row
     raise NotFound(f"there is nothing with the key {booked.key}")

@@ -8,8 +8,8 @@ discrepancy, which an operator settles.
 from django.db import transaction
 from django.db.models import QuerySet
 
-from billing.gateways import Booked, Declined, RefundFailed, RefundOutcome
-from billing.models import Discrepancy, Payment, Refund
+from billing.gateways import Booked, Captured, Charged, Declined, RefundFailed, RefundOutcome
+from billing.models import Capture, Discrepancy, Payment, Refund
 from integration.domain import clock
 from integration.domain.errors import NotFound, Refused
 from integration.domain.metadata import current_cause
@@ -19,9 +19,12 @@ class BooksDiffer(Refused):
     """The provider's entry is not what was requested under its key."""
 
 
-def contradiction(row: Payment | Refund, booked: Booked) -> str:
-    """Why the provider's entry is not the outcome of a payment or refund, for operators; empty if it may be."""
-    if isinstance(row, Refund) != isinstance(booked.outcome, RefundOutcome):
+def contradiction(row: Payment | Refund | Capture, booked: Booked) -> str:
+    """Why the provider's entry is not the outcome of a payment, refund or capture; empty if it may be."""
+    is_declined_capture = isinstance(row, Capture) and isinstance(booked.outcome, Declined)
+    is_other = isinstance(row, Refund) != isinstance(booked.outcome, RefundOutcome)
+    is_other |= isinstance(row, Capture) != (isinstance(booked.outcome, Captured) or is_declined_capture)
+    if is_other or (isinstance(row, Payment) and row.is_authorization and isinstance(booked.outcome, Charged)):
         return f"the provider has it as {type(booked.outcome).__name__.lower()}"
     if isinstance(row, Refund) and booked.key in (row.earlier_keys or ()):
         return ""  # an attempt that failed, with a reference of its own
@@ -36,14 +39,14 @@ def contradiction(row: Payment | Refund, booked: Booked) -> str:
     return ""
 
 
-def already_used(row: Payment | Refund, booked: Booked) -> str:
-    """Which other payment or refund the reference of the provider's entry settled, for operators; empty if none.
+def already_used(row: Payment | Refund | Capture, booked: Booked) -> str:
+    """Which other row the reference of the provider's entry settled, for operators; empty if none.
 
     The database refuses a second one, too. Call this where a query more does no harm.
     """
     if row.reference or isinstance(booked.outcome, Declined | RefundFailed):
         return ""
-    same: QuerySet[Payment | Refund] = type(row)._default_manager.filter(reference=booked.outcome.reference)
+    same: QuerySet[Payment | Refund | Capture] = type(row)._default_manager.filter(reference=booked.outcome.reference)
     other = same.exclude(reference="").exclude(pk=row.pk).values_list("pk", flat=True).first()
     return f"the provider's reference {booked.outcome.reference} is that of {other}" if other else ""
 

@@ -32,6 +32,7 @@ def note_older_reductions() -> None:
     The partial index of the query is empty otherwise.
     """
     lacking = Invoice.objects.filter(documented=True).exclude(noted_minor=F("refund_owed_minor"))
+    lacking = lacking.exclude(noted_minor=F("refund_owed_minor") + F("released_minor"), released_minor__isnull=False)
     ids = list(lacking.order_by("number").values_list("number", flat=True)[:AT_ONCE])
     if ids:
         with unit_of_work() as work:
@@ -56,7 +57,7 @@ def number_documents() -> int:
 
 
 def _number_invoices() -> int:
-    """Assign numbers to a batch of paid invoices, and return how many there were.
+    """Assign numbers to a batch of confirmed invoices, and return how many there were.
 
     As in `_number`, only the lock of the series lets a transaction assign numbers. The invoices are locked, too, in key
     order, so a transaction that refunds one of them waits for the commit.

@@ -7,9 +7,22 @@ outcome in a second unit of work.
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
+from django.conf import settings
+
 from billing.commands.discrepancies import already_used, contradiction, note_discrepancy
 from billing.commands.reducing import known_invoice
-from billing.gateways import ActionRequired, Booked, Charged, Declined, Expired, OutcomeUnknown, Pending, provider
+from billing.gateways import (
+    ActionRequired,
+    Authorized,
+    Booked,
+    Charged,
+    Declined,
+    Expired,
+    OutcomeUnknown,
+    Pending,
+    Voided,
+    provider,
+)
 from billing.models import (
     UNSETTLED,
     WAITING,
@@ -37,7 +50,7 @@ def request_payment(order: OrderNumber) -> None:
         if not invoice.total:
             invoice.settle_without_payment()
         elif invoice.accepts("request_payment") and work.find(Payment, payment_of(order)) is None:
-            work.add(Payment.request(invoice))
+            work.add(Payment.request(invoice, at_dispatch=settings.CAPTURE == "at_dispatch"))
 
 
 def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
@@ -78,6 +91,8 @@ def _ask_for_money(payment: Payment) -> Booked | None:
     if token is None:
         removed = Booked(payment.idempotency_key, Declined("payment_method_removed"), payment.amount)
         return provider().find_charge(payment.idempotency_key) or removed
+    if payment.at_dispatch:
+        return provider().charge(payment.idempotency_key, token, payment.amount, capture=False)
     return provider().charge(payment.idempotency_key, token, payment.amount)
 
 
@@ -109,12 +124,18 @@ def settle_payment(id: PaymentId, booked: Booked | None) -> None:
                 note_discrepancy(id, finding)
             case Charged(reference):
                 payment.succeed(reference)
+            case Authorized(reference, capture_before):
+                payment.authorize(reference, capture_before)
             case Declined(code):
                 payment.fail(code)
             case ActionRequired(reference, kind, expires_at, url, details):
                 payment.require_action(reference, kind, expires_at, url, details)
             case Pending(reference, expires_at):
                 payment.await_money(reference, expires_at)
+            case Expired() if payment.is_authorization:
+                payment.end_authorization(PaymentStatus.EXPIRED)
+            case Voided():
+                payment.end_authorization(PaymentStatus.VOIDED)
             case Expired():
                 payment.expire()
 

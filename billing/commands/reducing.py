@@ -17,6 +17,7 @@ def refund_units(
     less: Money | None = None,
     shipping_too: bool = False,
     shipping_withheld: Money | None = None,
+    has_left: bool = True,
 ) -> Money | None:
     """Refund units of an order; shipping, too, once all units of the order are cancelled, returned or lost.
 
@@ -28,16 +29,23 @@ def refund_units(
         less: what the shop keeps of what the units cost, such as a fee or a diminished value.
         shipping_too: refund what was paid for shipping in any case.
         shipping_withheld: the part of shipping that is not refunded.
+        has_left: whether the units left; what is authorized for units that did not is never captured.
 
     Returns:
         What is refunded because of it, perhaps nothing; None if the cause counted before.
 
     Raises:
-        NotYet: the invoice is not issued or not paid yet.
+        NotYet: the invoice is not issued or not paid yet, or a capture is on its way.
     """
     with unit_of_work() as work:
         return known_invoice(work, order).refund_units(
-            cause, lines, reason, less, shipping_too=shipping_too, shipping_withheld=shipping_withheld
+            cause,
+            lines,
+            reason,
+            less,
+            shipping_too=shipping_too,
+            shipping_withheld=shipping_withheld,
+            has_left=has_left,
         )
 
 

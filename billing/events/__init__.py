@@ -1,5 +1,23 @@
 """Billing's domain events. They stay inside billing; `policies/saga.py` publishes contracts for other contexts."""
 
+from billing.events.captures import (
+    CaptureFailed,
+    CaptureRequested,
+    CaptureSettled,
+    InvoiceAuthorizationLapsed,
+    InvoiceAuthorizationReduced,
+    InvoiceAuthorized,
+    InvoiceCaptureCompleted,
+    InvoiceCaptured,
+    InvoiceCaptureFailed,
+    InvoiceCaptureOwed,
+    InvoiceGoodsLeft,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentClosed,
+    PaymentLapsed,
+    VoidInvoiceAuthorized,
+)
 from billing.events.disputes import DisputeFundsWithdrawn, DisputeLost, DisputeOpened, DisputeWon
 from billing.events.documents import DocumentDrafted, DocumentNumbered
 from billing.events.invoices import (
@@ -51,6 +69,9 @@ from billing.events.refunds import (
 )
 
 __all__ = [
+    "CaptureFailed",
+    "CaptureRequested",
+    "CaptureSettled",
     "CreditNoteContent",
     "CreditNoteLine",
     "CreditedLine",
@@ -61,9 +82,17 @@ __all__ = [
     "DocumentDrafted",
     "DocumentNumbered",
     "InvoiceAnonymized",
+    "InvoiceAuthorizationLapsed",
+    "InvoiceAuthorizationReduced",
+    "InvoiceAuthorized",
+    "InvoiceCaptureCompleted",
+    "InvoiceCaptureFailed",
+    "InvoiceCaptureOwed",
+    "InvoiceCaptured",
     "InvoiceCreditNoteOwed",
     "InvoiceDisputeClosed",
     "InvoiceFundsWithdrawn",
+    "InvoiceGoodsLeft",
     "InvoiceIssued",
     "InvoiceLinesCredited",
     "InvoiceNumbered",
@@ -81,8 +110,12 @@ __all__ = [
     "PaymentAbandoned",
     "PaymentActionRequired",
     "PaymentAnonymized",
+    "PaymentAuthorized",
+    "PaymentCaptured",
+    "PaymentClosed",
     "PaymentExpired",
     "PaymentFailed",
+    "PaymentLapsed",
     "PaymentMethodAdded",
     "PaymentMethodRemoved",
     "PaymentOutcomeLost",
@@ -100,5 +133,6 @@ __all__ = [
     "RefundRequested",
     "RefundRetried",
     "RefundSettledByDispute",
+    "VoidInvoiceAuthorized",
     "VoidInvoicePaid",
 ]

@@ -13,13 +13,16 @@ from integration.domain.personal import PersonalDetails, PersonalPaymentMethod, 
 
 
 @domain_event("billing.payment_requested", says="a payment of {amount} was requested for order {order}")
-class PaymentRequested(DomainEvent, kw_only=True):
+class PaymentRequested(DomainEvent, kw_only=True, omit_defaults=True):
+    """The money is to be collected; `at_dispatch` if a card is to be authorized now, and charged once goods leave."""
+
     payment: PaymentId
     invoice: InvoiceNumber
     order: OrderNumber
     amount: Money
     method: PersonalPaymentMethod
     key: str = ""
+    at_dispatch: bool = False
 
 
 @domain_event("billing.payment_succeeded", says="the payment of {amount} for order {order} succeeded")

@@ -50,7 +50,8 @@ def confirmed_invoices_and_reductions_are_documented() -> Check:
         """,
         what="""
             invoice.number || ': ' || coalesce(documents.invoices, 0) || ' invoices of '
-              || coalesce(documents.total, 0) || ', reduced by ' || invoice.refund_owed_minor || ', credit notes of '
+              || coalesce(documents.total, 0) || ', reduced by '
+              || invoice.refund_owed_minor + coalesce(invoice.released_minor, 0) || ', credit notes of '
               || coalesce(documents.noted, 0)
         """,
         never={
@@ -62,7 +63,10 @@ def confirmed_invoices_and_reductions_are_documented() -> Check:
                 coalesce(documents.invoices > 0 AND documents.total <> invoice.total_minor, FALSE)
             """,
             "credit notes are missing": "invoice.noted_minor <> coalesce(documents.noted, 0)",
-            "a reduction has no credit note": "invoice.documented AND invoice.noted_minor <> invoice.refund_owed_minor",
+            "a reduction has no credit note": """
+                invoice.documented
+                  AND invoice.noted_minor <> invoice.refund_owed_minor + coalesce(invoice.released_minor, 0)
+            """,
             "a document is in another currency": """
                 coalesce(documents.lowest <> invoice.currency OR documents.highest <> invoice.currency, FALSE)
             """,
@@ -101,6 +105,9 @@ def invoices_get_their_numbers() -> Check:
         never={
             "it waits for its number": f"coalesce(invoice.position, 1) = 0 AND invoice.updated_at < {long_ago}",
             "it has no date of issue": "coalesce(invoice.position, 0) >= 1 AND invoice.issued_at IS NULL",
-            "it was never confirmed": "invoice.position IS NOT NULL AND invoice.status NOT IN ('paid', 'refunded')",
+            "it was never confirmed": """
+                invoice.position IS NOT NULL AND invoice.status NOT IN ('paid', 'refunded', 'authorized')
+                  AND invoice.authorized_minor IS NULL
+            """,
         },
     )

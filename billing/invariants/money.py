@@ -5,12 +5,15 @@ from integration.invariants import Check, always
 
 @always("billing.paid_is_its_payments")
 def paid_is_its_payments() -> Check:
-    """An invoice has at most one successful payment, `paid` is its amount, and a settled invoice is paid in full."""
+    """An invoice has at most one payment with money, `paid` is what was charged or captured, and settled is all of it.
+
+    What is released of an authorization is never captured, and not due any more.
+    """
     return Check(
         rows="""
             billing_invoice AS invoice LEFT JOIN (
-                SELECT invoice_id, count(*) AS times, sum(amount_minor) AS total
-                FROM billing_payment WHERE status = 'succeeded' GROUP BY invoice_id
+                SELECT invoice_id, count(*) AS times, sum(coalesce(captured_minor, amount_minor)) AS total
+                FROM billing_payment WHERE status = 'succeeded' OR captured_minor > 0 GROUP BY invoice_id
             ) AS payments ON payments.invoice_id = invoice.number
         """,
         what="""
@@ -21,7 +24,8 @@ def paid_is_its_payments() -> Check:
             "more than one payment succeeded": "coalesce(payments.times, 0) > 1",
             "paid is not what its payments brought": "invoice.paid_minor <> coalesce(payments.total, 0)",
             "it is settled and not paid in full": """
-                invoice.status IN ('paid', 'refunded') AND invoice.paid_minor <> invoice.total_minor
+                invoice.status IN ('paid', 'refunded')
+                  AND invoice.paid_minor + coalesce(invoice.released_minor, 0) <> invoice.total_minor
             """,
         },
     )
@@ -104,7 +108,9 @@ def lines_are_refunded_once() -> Check:
             "more of a line is refunded than its price": "coalesce(lines.above > 0, FALSE)",
             "less than nothing is refunded": "coalesce(lines.least < 0, FALSE)",
             "units that are gone are not refunded": "coalesce(lines.not_refunded > 0, FALSE)",
-            "more is refunded than owed": "coalesce(lines.credited, 0) > invoice.refund_owed_minor",
+            "more is refunded than owed": """
+                coalesce(lines.credited, 0) > invoice.refund_owed_minor + coalesce(invoice.released_minor, 0)
+            """,
             "all units are refunded, and not all that was paid": """
                 coalesce(lines.all_refunded = 1, FALSE)
                   AND invoice.refund_owed_minor < invoice.paid_minor - invoice.shipping_minor - invoice.withheld_minor
@@ -148,15 +154,15 @@ def a_refund_is_of_its_payment() -> Check:
             "the orders differ": 'refund."order" <> payment."order"',
             "the invoices differ": "refund.invoice_id <> payment.invoice_id",
             "the currencies differ": "refund.currency <> payment.currency",
-            "the payment did not succeed": "payment.status <> 'succeeded'",
+            "the payment did not succeed": "payment.status <> 'succeeded' AND coalesce(payment.captured_minor, 0) = 0",
         },
     )
 
 
 @always("billing.a_payment_is_settled_once")
 def a_payment_is_settled_once() -> Check:
-    """A payment succeeds at most once, however often the provider reports it."""
-    return _happened_once("payment", "succeeded", "billing.payment_succeeded")
+    """A payment succeeds at most once, however often the provider reports it: it is charged, or captured and closed."""
+    return _happened_once("payment", "succeeded", "billing.payment_succeeded", or_if=CLOSED_AS_SUCCEEDED)
 
 
 @always("billing.a_refund_is_issued_once")
@@ -181,13 +187,21 @@ def a_failed_refund_is_a_task() -> Check:
     )
 
 
-def _happened_once(kind: str, status: str, event: str, unless: str = "FALSE") -> Check:
-    """The check that an event happened at most once, and decides the status; events that meet `unless` undo it."""
+CLOSED_AS_SUCCEEDED = """
+    (name = 'billing.payment_closed' AND replace(CAST(data AS text), ' ', '') LIKE '%"status":"succeeded"%')
+"""
+
+
+def _happened_once(kind: str, status: str, event: str, unless: str = "FALSE", or_if: str = "FALSE") -> Check:
+    """The check that an event happened at most once, and decides the status.
+
+    Events that meet `or_if` count as well; those that meet `unless` undo it.
+    """
     return Check(
         rows=f"""
             billing_{kind} AS it LEFT JOIN (
                 SELECT stream_id,
-                       sum(CASE WHEN name = '{event}' THEN 1 WHEN {unless} THEN -1 ELSE 0 END) AS times
+                       sum(CASE WHEN name = '{event}' OR {or_if} THEN 1 WHEN {unless} THEN -1 ELSE 0 END) AS times
                 FROM billing_history WHERE stream = '{kind}' GROUP BY stream_id
             ) AS settled ON settled.stream_id = it.id
         """,  # noqa: S608 - made of constants in the code only

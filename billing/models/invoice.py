@@ -8,13 +8,13 @@ from django.db.models import F, Q
 
 from billing import events
 from billing.events import InvoicedLine, InvoicedTax
+from billing.models.invoice_captures import AmountMismatch as AmountMismatch
 from billing.models.invoice_disputes import DisputableInvoice
 from billing.models.invoice_line import THOUSANDTHS, InvoiceLine
 from billing.models.invoice_refunds import InvoiceStatus
 from billing.models.numbers import INVOICES, invoice_of, numbered, payment_of
 from integration.aggregates.aggregate import applies
 from integration.domain import clock
-from integration.domain.errors import Refused
 from integration.domain.identifiers import (
     BuyerId,
     OrderNumber,
@@ -25,27 +25,30 @@ from integration.domain.money import Money
 from integration.domain.plain_prices import plain_totals
 from integration.domain.states import IGNORE, NOT_YET, REFUSE, STAY, StateTable, by_state
 
-
-class AmountMismatch(Refused):
-    """The amount paid is not the amount that was due."""
-
-
-OPEN, PAID, REFUNDED, VOID = (status.value for status in InvoiceStatus)
+OPEN, PAID, REFUNDED, VOID, AUTHORIZED = (status.value for status in InvoiceStatus)
 _row = by_state(InvoiceStatus)
 
 INVOICE_LIFE = StateTable(
     InvoiceStatus,
     {
-        # message                      open     paid      refunded void
-        "request_payment":        _row(STAY,    IGNORE,   IGNORE,  IGNORE),
-        "settle_without_payment": _row(PAID,    IGNORE,   IGNORE,  IGNORE),
-        "settle":                 _row(PAID,    IGNORE,   IGNORE,  STAY),
-        "void":                   _row(VOID,    STAY,     IGNORE,  IGNORE),
-        "refund_in_part":         _row(REFUSE,  STAY,     REFUSE,  REFUSE),
-        "refund_units":           _row(NOT_YET, STAY,     STAY,    IGNORE),
-        "record_refund":          _row(REFUSE,  REFUNDED, REFUSE,  STAY),
-        "take_back_refund":       _row(REFUSE,  STAY,     PAID,    STAY),
-        "assign_number":          _row(IGNORE,  STAY,     STAY,    IGNORE),
+        # message                      open        paid      refunded void    authorized
+        "request_payment":        _row(STAY,       IGNORE,   IGNORE,  IGNORE, IGNORE),
+        "settle_without_payment": _row(PAID,       IGNORE,   IGNORE,  IGNORE, IGNORE),
+        "settle":                 _row(PAID,       IGNORE,   IGNORE,  STAY,   IGNORE),
+        "void":                   _row(VOID,       STAY,     IGNORE,  IGNORE, VOID),
+        "void_in_part":           _row(IGNORE,     STAY,     IGNORE,  IGNORE, STAY),
+        "refund_in_part":         _row(REFUSE,     STAY,     REFUSE,  REFUSE, STAY),
+        "refund_units":           _row(NOT_YET,    STAY,     STAY,    IGNORE, STAY),
+        "record_refund":          _row(REFUSE,     REFUNDED, REFUSE,  STAY,   STAY),
+        "take_back_refund":       _row(REFUSE,     STAY,     PAID,    STAY,   STAY),
+        # What is authorized is captured as goods leave, and what is cancelled before never is.
+        "authorize":              _row(AUTHORIZED, IGNORE,   IGNORE,  STAY,   IGNORE),
+        "capture":                _row(NOT_YET,    IGNORE,   IGNORE,  IGNORE, STAY),
+        "record_capture":         _row(REFUSE,     STAY,     STAY,    STAY,   STAY),
+        "fail_capture":           _row(REFUSE,     IGNORE,   IGNORE,  IGNORE, STAY),
+        "complete_capture":       _row(IGNORE,     IGNORE,   IGNORE,  IGNORE, PAID),
+        "lapse":                  _row(IGNORE,     IGNORE,   IGNORE,  IGNORE, STAY),
+        "assign_number":          _row(IGNORE,     STAY,     STAY,    STAY,   STAY),
     },
 )  # fmt: skip
 
@@ -73,10 +76,24 @@ class Invoice(DisputableInvoice):
                 name="refunded_at_most_owed_at_most_paid",
             ),
             models.CheckConstraint(
-                condition=Q(granted_minor__gte=0, granted_minor__lte=F("refund_owed_minor")),
-                name="granted_at_most_owed_back",
+                condition=Q(granted_minor__gte=0)
+                & (
+                    Q(granted_minor__lte=F("refund_owed_minor"))
+                    | Q(granted_minor__lte=F("refund_owed_minor") + F("released_minor"), released_minor__isnull=False)
+                ),
+                name="granted_at_most_owed_back_or_released",
             ),
-            models.CheckConstraint(condition=Q(paid_minor__in=[0, F("total_minor")]), name="paid_in_full_or_not"),
+            models.CheckConstraint(
+                condition=Q(paid_minor__in=[0, F("total_minor")])
+                | Q(
+                    authorized_minor__isnull=False,
+                    paid_minor__gte=0,
+                    released_minor__gte=0,
+                    capturing_minor__gte=0,
+                    authorized_minor__gte=F("paid_minor") + F("released_minor") + F("capturing_minor"),
+                ),
+                name="captured_at_most_authorized",
+            ),
             models.UniqueConstraint(fields=["position"], name="one_invoice_a_number", condition=Q(position__gte=1)),
         ]
 
@@ -147,7 +164,10 @@ class Invoice(DisputableInvoice):
         Args:
             shipping_withheld: what the shop keeps of what was paid for shipping.
         """
-        if not self.accepts("void"):
+        if not self.accepts("void_in_part" if self.paid else "void"):
+            return
+        if self.status == AUTHORIZED:
+            self._void_authorization(reason)
             return
         if self.status == OPEN:
             self.record(events.InvoiceVoided(**self._ids))
@@ -163,6 +183,20 @@ class Invoice(DisputableInvoice):
         if self.accepts("assign_number") and self.position == 0:
             number = numbered(INVOICES, position)
             self.record(events.InvoiceNumbered(**self._ids, number=number, position=position, issued_at=clock.now()))
+
+    def _void_authorization(self, reason: str) -> None:
+        """Never capture what is left; refund what is captured. If nothing is, the invoice is void."""
+        amount = self.creditable - self.withheld
+        released = self.to_release(amount, has_left=False)
+        payment = payment_of(OrderNumber(self.order))
+        self.credit_the_rest(amount, reason)
+        self.release(released, {})
+        if not self.paid:
+            self.record(events.InvoiceVoided(**self._ids))
+            return
+        if amount - released:
+            self.owe_refund(amount - released, payment, reason)
+        self.complete_capture(payment)
 
     def change_payer(self, payer: BuyerId) -> None:
         """Become the invoice of another buyer, who took over its order; do nothing if it is theirs."""

@@ -22,6 +22,7 @@ class InvoiceStatus(models.TextChoices):
     PAID = "paid"
     REFUNDED = "refunded"
     VOID = "void"
+    AUTHORIZED = "authorized"
 
 
 class InvoiceAmounts(OfOneStory):
@@ -31,7 +32,7 @@ class InvoiceAmounts(OfOneStory):
 
     * `shipping`: what is due for shipping, with its tax.
     * `total`: what is due for the lines and for shipping, after `discount`.
-    * `paid`: what the payment brought, zero or `total`.
+    * `paid`: what the payment brought: zero or `total`, or what is captured by now if it was authorized first.
     * `refund_owed`: the sum of all refunds, whether they are issued yet or not.
     * `granted`: the part of `refund_owed` by which the order owes less, although it is not cancelled: operators granted
       it, or some units were cancelled, came back or were lost.

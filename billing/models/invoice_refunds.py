@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from billing import events
 from billing.events import CreditedLine, CreditNoteContent, InvoicedTax
 from billing.models.credit_notes import content_of, tax_between, taxes_of_shipping
-from billing.models.invoice_amounts import InvoiceAmounts
 from billing.models.invoice_amounts import InvoiceStatus as InvoiceStatus
+from billing.models.invoice_captures import CapturableInvoice
 from billing.models.invoice_line import (
     MoreThanIsLeft,
     credit_gone_units,
@@ -32,7 +32,7 @@ from integration.domain.identifiers import (
 from integration.domain.money import Money
 
 
-class RefundableInvoice(InvoiceAmounts):
+class RefundableInvoice(CapturableInvoice):
     """An invoice of which units and amounts can be refunded."""
 
     last_owed: events.InvoiceRefundOwed
@@ -94,6 +94,7 @@ class RefundableInvoice(InvoiceAmounts):
         *,
         shipping_too: bool = False,
         shipping_withheld: Money | None = None,
+        has_left: bool = True,
     ) -> Money | None:
         """Owe a refund because the order no longer has these units; each cause counts once.
 
@@ -106,16 +107,17 @@ class RefundableInvoice(InvoiceAmounts):
             less: what the shop keeps, at most what the units cost.
             shipping_too: refund what was paid for shipping in any case.
             shipping_withheld: the part of shipping that is not refunded.
+            has_left: whether the units left; what is authorized for units that did not is never captured.
 
         Returns:
             What is refunded because of it; None if the cause counted before.
 
         Raises:
-            NotYet: the invoice is not paid yet.
+            NotYet: the invoice is not paid or authorized yet, or a capture is on its way.
         """
         if cause in (self.causes or ()) or not self.accepts("refund_units"):
             return None
-        totals, left = self.line_totals(), self.paid - self.refund_owed
+        totals, left = self.line_totals(), self.creditable
         credited = credit_gone_units(self.lines, totals, gone, left)
         worth = Money.sum((line.amount for line in credited), self.currency)
         withheld = min(less or Money.zero(self.currency), worth)
@@ -128,7 +130,7 @@ class RefundableInvoice(InvoiceAmounts):
             shipping = shipping_left(self.lines, totals, left)
             surcharge = min(shipping_withheld or Money.zero(self.currency), shipping)
             amount, withheld = amount + shipping - surcharge, withheld + surcharge
-        note = self._credit_note(credited, amount, reason)
+        note, released = self._credit_note(credited, amount, reason), self.to_release(amount, has_left=has_left)
         if credited:
             self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
         reduced = events.InvoiceReduced(
@@ -136,8 +138,12 @@ class RefundableInvoice(InvoiceAmounts):
         )
         self.record(reduced)
         self._owe(note)
-        if amount:
-            self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
+        payment = payment_of(OrderNumber(self.order))
+        if amount - released:
+            self.owe_refund(amount - released, payment, reason)
+        if self.is_authorized:
+            self.release(released, {} if has_left else gone)
+            self.complete_capture(payment)
         return amount
 
     def withhold_shipping(self, amount: Money, reason: str) -> None:
@@ -165,7 +171,7 @@ class RefundableInvoice(InvoiceAmounts):
 
     def note_the_difference(self) -> None:
         """Owe the credit note of what code that knew no credit notes reduced, without its lines."""
-        amount = self.refund_owed - self.noted
+        amount = self.refund_owed + self.released - self.noted
         if self.documented and amount:
             taxes = [
                 (tax.rate, tax_between(tax.amount, self.total, self.noted, amount))
@@ -181,7 +187,7 @@ class RefundableInvoice(InvoiceAmounts):
         if not (self.documented and amount):
             return None
         totals, known = self.line_totals(), self.taxes_by_rate()
-        before = self.shipping - shipping_left(self.lines, totals, self.paid - self.refund_owed)
+        before = self.shipping - shipping_left(self.lines, totals, self.creditable)
         shipping = (self.shipping, before, amount - Money.sum((line.amount for line in credited), self.currency))
         taxes = None if known is None else taxes_of_shipping(self.lines, known)
         content = content_of(self.lines, totals, credited, shipping, taxes, reason)

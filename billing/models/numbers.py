@@ -1,6 +1,6 @@
 """The identifiers of an order's invoice, payment and documents, made from the order's."""
 
-from integration.domain.identifiers import DocumentId, InvoiceNumber, OrderNumber, PaymentId, sibling
+from integration.domain.identifiers import CaptureId, DocumentId, InvoiceNumber, OrderNumber, PaymentId, sibling
 
 INVOICES = "SI"
 """The name of the series of invoices. It is stored: another name begins another series at 1."""
@@ -14,6 +14,11 @@ def invoice_of(order: OrderNumber) -> InvoiceNumber:
 def payment_of(order: OrderNumber) -> PaymentId:
     """The identifier of an order's one payment."""
     return PaymentId(sibling("P", order, 1))
+
+
+def capture_of(order: OrderNumber, ordinal: int) -> CaptureId:
+    """The identifier of an order's n-th capture, from 1."""
+    return CaptureId(sibling("K", order, ordinal))
 
 
 def credit_note_of(order: OrderNumber, ordinal: int) -> DocumentId:

@@ -10,9 +10,10 @@ from django.db.models import Q
 from billing import events
 from billing.models.invoice import Invoice
 from billing.models.numbers import payment_of
+from billing.models.payment_captures import CapturablePayment
 from billing.models.payment_states import PAYMENT_LIFE, PaymentStatus
 from billing.models.provider import key_at_the_provider, one_row_a_reference
-from integration.aggregates.aggregate import OfOneStory, applies
+from integration.aggregates.aggregate import applies
 from integration.domain.identifiers import (
     InvoiceNumber,
     OrderNumber,
@@ -22,11 +23,11 @@ from integration.domain.identifiers import (
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
 
 
-class Payment(OfOneStory):
+class Payment(CapturablePayment):
     """One attempt to collect the money for an invoice.
 
-    `expires_at` is until when the provider waits for the buyer or for the money. `next_action` is what the buyer is to
-    do: its `type`, and an `url` or `details`. Both are empty unless the payment waits.
+    `expires_at` is until when the provider waits for the buyer or for the money, or holds the money. `next_action` is
+    what the buyer is to do: its `type`, and an `url` or `details`. Both are empty unless the payment waits.
     """
 
     stream = "payment"
@@ -55,13 +56,20 @@ class Payment(OfOneStory):
             models.CheckConstraint(condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"),
             one_row_a_reference("one_payment_a_charge"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["expires_at"], name="authorizations_to_lapse", condition=Q(status="authorized"))
+        ]
 
     def __str__(self) -> str:
         return f"payment {self.id}"
 
     @classmethod
-    def request(cls, invoice: Invoice) -> Self:
-        """A new payment of the invoice's total; the provider has not been asked for the money yet."""
+    def request(cls, invoice: Invoice, *, at_dispatch: bool = False) -> Self:
+        """A new payment of the invoice's total; the provider has not been asked for the money yet.
+
+        Args:
+            at_dispatch: whether a card is authorized only, and charged once goods leave.
+        """
         payment = cls()
         payment.record(
             events.PaymentRequested(
@@ -71,6 +79,7 @@ class Payment(OfOneStory):
                 amount=invoice.total,
                 method=PaymentMethodId(invoice.payment_method),
                 key=key_at_the_provider(payment_of(OrderNumber(invoice.order)), invoice.correlation_id),
+                at_dispatch=at_dispatch,
             )
         )
         return payment
@@ -154,7 +163,7 @@ class Payment(OfOneStory):
     def _requested(self, event: events.PaymentRequested) -> None:
         self.id, self.invoice_id, self.order = event.payment, event.invoice, event.order
         self.method, self.currency, self.amount = event.method, event.amount.currency, event.amount
-        self.key = event.key
+        self.key, self.at_dispatch = event.key, event.at_dispatch or None
 
     @applies(events.PaymentSucceeded)
     def _succeeded(self, event: events.PaymentSucceeded) -> None:

@@ -1,4 +1,4 @@
-"""Lines of an order that are cancelled are refunded."""
+"""Lines of an order that are cancelled are refunded, or never charged if their money is only authorized."""
 
 from collections.abc import Sequence
 
@@ -16,5 +16,10 @@ def lock_invoices(cancelled: Sequence[contracts.ordering.OrderLinesCancelled]) -
 def refund_cancelled_lines(event: contracts.ordering.OrderLinesCancelled) -> None:
     units = {line.sku: line.quantity for line in event.lines}
     commands.refund_units(
-        event.order, event.cancellation, units, event.reason, shipping_withheld=event.shipping_withheld
+        event.order,
+        event.cancellation,
+        units,
+        event.reason,
+        shipping_withheld=event.shipping_withheld,
+        has_left=False,
     )

@@ -9,7 +9,7 @@ CONFIRMED = "('confirmed', 'partly_shipped', 'shipped', 'delivered', 'returned')
 
 @always("process.nothing_is_confirmed_without_goods_and_money")
 def nothing_is_confirmed_without_goods_and_money() -> Check:
-    """A confirmed order has its reservation and its money."""
+    """A confirmed order has its reservation and its money: it is captured, or authorized, or owed for what has left."""
     return Check(
         rows=f"""
             ordering_order AS o
@@ -23,8 +23,8 @@ def nothing_is_confirmed_without_goods_and_money() -> Check:
         """,
         never={
             "there are no goods": "coalesce(r.status, '') NOT IN ('held', 'committed', 'shipped')",
-            "there is no money": "coalesce(i.paid_minor, 0) <> o.total_minor",
-            "its invoice is not settled": "coalesce(i.status, '') NOT IN ('paid', 'refunded')",
+            "there is no money": "coalesce(i.authorized_minor, i.paid_minor, 0) <> o.total_minor",
+            "its invoice is not settled": "coalesce(i.status, '') NOT IN ('paid', 'refunded', 'authorized')",
         },
     )
 

@@ -15,7 +15,7 @@ MOVES_NO_ORDER = (
     *("billing.forget-payment-method", "billing.record-payer", "fulfillment.forget-recipient"),
     *("ordering.notify-buyer-of-approved-return", "ordering.notify-buyer-of-refused-return"),
     *("ordering.notify-buyer-of-received-return", "ordering.acknowledge-withdrawal"),
-    "ordering.notify-buyer-of-required-action",
+    *("ordering.notify-buyer-of-required-action", "ordering.notify-buyer-of-lapsed-authorization"),
 )
 """Consumers that change neither the state of an order nor its money, so no order waits for them."""
 
@@ -71,10 +71,11 @@ def every_order_ended_or_waits() -> Check:
 
 @always("process.every_request_waits_for_something")
 def every_request_waits() -> Check:
-    """A payment or refund without an outcome has a delivery that asks for it, or an operator's task that names it."""
+    """A payment, refund or capture without an outcome has a delivery that asks for it, or an operator's task."""
     asking = {
         "payment": ("billing.collect-payment", "'requested', 'unknown'"),
         "refund": ("billing.issue-refund", "'requested'"),
+        "capture": ("billing.make-capture", "'requested'"),
     }
     requests = " UNION ALL ".join(
         f"SELECT '{kind}' AS kind, id, status FROM billing_{kind} WHERE status IN ({statuses})"  # noqa: S608 - constants

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from integration.contracts.contract import IntegrationEvent, contract
-from integration.domain.identifiers import OrderNumber, PaymentId, ReceiptId, RefundId, ReturnId
+from integration.domain.identifiers import CaptureId, OrderNumber, PaymentId, ReceiptId, RefundId, ReturnId
 from integration.domain.money import Money
 from integration.domain.versions import upcast
 
@@ -63,6 +63,66 @@ class PaymentSucceeded(IntegrationEvent, kw_only=True):
     order: OrderNumber
     payment: PaymentId
     amount: Money
+
+
+@contract("billing.payment-authorized")
+class PaymentAuthorized(IntegrationEvent, kw_only=True):
+    """The order's payment is authorized: its money is held, and captured as its goods leave.
+
+    `sequence` numbers what billing says about the money of an authorized order: the highest counts.
+    """
+
+    order: OrderNumber
+    payment: PaymentId
+    amount: Money
+    sequence: int
+
+
+@contract("billing.authorization-changed")
+class AuthorizationChanged(IntegrationEvent, kw_only=True):
+    """What is held, captured and released of the order's authorized payment now; `sequence` as in PaymentAuthorized.
+
+    Args:
+        authorized: what is still held and can be captured.
+        captured: what was captured so far.
+        released: what will never be captured, because goods were cancelled before they left.
+    """
+
+    order: OrderNumber
+    payment: PaymentId
+    authorized: Money
+    captured: Money
+    released: Money
+    sequence: int
+
+
+@contract("billing.authorization-lapsed")
+class AuthorizationLapsed(IntegrationEvent, kw_only=True):
+    """The authorization of the order's payment ends within a day, or has ended, and `amount` is not captured.
+
+    Nothing more should leave before the buyer has paid again. `sequence` is as in PaymentAuthorized.
+    """
+
+    order: OrderNumber
+    payment: PaymentId
+    amount: Money
+    sequence: int
+
+
+@contract("billing.capture-requested")
+class CaptureRequested(IntegrationEvent, kw_only=True):
+    """A part or all of the order's authorized payment is to be captured now."""
+
+    order: OrderNumber
+    capture: CaptureId
+    amount: Money
+
+
+@contract("billing.authorization-release-requested")
+class AuthorizationReleaseRequested(IntegrationEvent, kw_only=True):
+    """Nothing is left to capture of the order's authorized payment: what else is held is to be released now."""
+
+    order: OrderNumber
 
 
 @contract("billing.payment-not-required")

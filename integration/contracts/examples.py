@@ -24,6 +24,7 @@ BY_TYPE: dict[Any, Any] = {
     identifiers.InvoiceNumber: "I-1001",
     identifiers.PaymentId: "P-1001-1",
     identifiers.RefundId: "F-1001-1",
+    identifiers.CaptureId: "K-1001-1",
     identifiers.ShipmentId: "S-1001-1",
     identifiers.ReturnId: "R-1001-1",
     identifiers.ReceiptId: "R-1001-1-1",

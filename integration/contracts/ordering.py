@@ -219,6 +219,15 @@ class PaymentOverdue(IntegrationEvent, kw_only=True):
     order: OrderNumber
 
 
+@contract("ordering.payment-due")
+class PaymentDue(IntegrationEvent, kw_only=True):
+    """Goods of an order left whose payment is only authorized: they are to be paid now."""
+
+    order: OrderNumber
+    shipment: ShipmentId
+    lines: tuple[OrderedUnits, ...]
+
+
 @contract("ordering.buyer-erased")
 class BuyerErased(IntegrationEvent, kw_only=True):
     """A buyer's personal data is to be erased.

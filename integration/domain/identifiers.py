@@ -26,6 +26,8 @@ PaymentId = NewType("PaymentId", str)
 """Such as `P-1001-1`, the first payment of invoice `I-1001`."""
 RefundId = NewType("RefundId", str)
 """Such as `F-1001-1`, the first refund of invoice `I-1001`."""
+CaptureId = NewType("CaptureId", str)
+"""Such as `K-1001-1`, the first capture of the authorized money for invoice `I-1001`."""
 ShipmentId = NewType("ShipmentId", str)
 """Such as `S-1001-1`, the first shipment of order `R-1001`."""
 ReturnId = NewType("ReturnId", str)

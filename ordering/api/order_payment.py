@@ -23,6 +23,7 @@ class PaymentOutput(serializers.Serializer):
 
     status = PaymentStatusField(source="payment_status")
     method = serializers.CharField(source="payment_method")
+    authorized = MoneyField(help_text="What is held on the card, and captured as goods leave.")
     paid = MoneyField()
     refunded = MoneyField()
     next_action = NextActionOutput(

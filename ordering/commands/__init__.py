@@ -1,5 +1,6 @@
 """Ordering's commands: one function for each use case, each one unit of work."""
 
+from ordering.commands.authorizations import lapse_authorization, payment_due, record_authorization
 from ordering.commands.bounces import close_bounce, note_bounce
 from ordering.commands.buyers import (
     UsernameTaken,
@@ -145,6 +146,7 @@ __all__ = [
     "grant_discount",
     "hold_disputed_order",
     "hold_order",
+    "lapse_authorization",
     "lift_hold",
     "link_batch",
     "list_product",
@@ -165,7 +167,9 @@ __all__ = [
     "note_scanned_late",
     "open_cart",
     "opens_cart",
+    "payment_due",
     "place_order",
+    "record_authorization",
     "record_refund",
     "redeem_vouchers",
     "register_buyer_if_new",

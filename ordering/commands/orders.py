@@ -44,13 +44,16 @@ def lock_orders_and_buyers(numbers: Sequence[OrderNumber]) -> None:
         work.get_many(Buyer, {order.buyer_id for order in orders.values()})
 
 
-def confirm_order(number: OrderNumber, payment: PaymentId, amount: Money) -> None:
-    """Confirm an order because its payment succeeded.
+def confirm_order(number: OrderNumber, payment: PaymentId, amount: Money, *, authorized_as: int = 0) -> None:
+    """Confirm an order because its payment succeeded, or is authorized.
 
     If the order was cancelled before, record only that the payment came too late.
+
+    Args:
+        authorized_as: billing's number of the news that the payment is authorized; zero if it succeeded.
     """
     with unit_of_work() as work:
-        work.get(Order, number).confirm(payment, amount)
+        work.get(Order, number).confirm(payment, amount, authorized_as=authorized_as)
 
 
 def confirm_free_order(number: OrderNumber) -> None:

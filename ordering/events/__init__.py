@@ -57,7 +57,7 @@ from ordering.events.parcels import (
     OrderShipmentScannedLate,
     OrderShipmentTracked,
 )
-from ordering.events.payments import OrderPaymentAwaited, OrderPaymentOverdue
+from ordering.events.payments import OrderAuthorizationChanged, OrderPaymentAwaited, OrderPaymentOverdue
 from ordering.events.products import (
     ProductAvailabilityChanged,
     ProductChanged,
@@ -107,6 +107,7 @@ __all__ = [
     "OrderAddressCorrectionRefused",
     "OrderAddressCorrectionRequested",
     "OrderAnonymized",
+    "OrderAuthorizationChanged",
     "OrderCancellationRefused",
     "OrderCancellationRequested",
     "OrderCancelled",

@@ -53,7 +53,8 @@ class OrderLinesCancellationRefused(DomainEvent, kw_only=True):
 class OrderHeld(DomainEvent, kw_only=True):
     """A hold was placed on the order; `is_asked` if fulfillment is asked at once, because it may ship already.
 
-    Otherwise the request to ship carries the hold. `dispute` is the dispute because of which it was placed, if any.
+    Otherwise the request to ship carries the hold. `dispute` is the dispute because of which it was placed,
+    or the payment whose authorization ends, if any.
     """
 
     order: OrderNumber

@@ -59,15 +59,27 @@ class OrderGoodsReserved(DomainEvent, kw_only=True):
 
 
 @domain_event("ordering.order_confirmed", says="order {order} was paid with {paid} and confirmed")
-class OrderConfirmed(DomainEvent, kw_only=True):
-    """The order is paid in full and will be shipped; `payment` is empty if nothing was to be paid."""
+class OrderConfirmed(DomainEvent, kw_only=True, omit_defaults=True):
+    """The order is paid in full and will be shipped; `payment` is empty if nothing was to be paid.
+
+    Instead, the payment may be `authorized`: then nothing is paid yet, and `sequence` is billing's.
+    """
 
     order: OrderNumber
     buyer: BuyerId
     payment: PaymentId
     paid: Money
+    authorized: Money | None = None
+    sequence: int = 0
+
+    @property
+    def spend(self) -> Money:
+        """By how much it raises the buyer's lifetime spend."""
+        return self.authorized or self.paid
 
     def sentence(self, key: str) -> str:
+        if self.authorized:
+            return f"Order {self.order} was confirmed, for which {self.authorized} are authorized"
         return super().sentence(key) if self.payment else f"Order {self.order} cost nothing and was confirmed"
 
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from integration.domain.events import DomainEvent, domain_event
-from integration.domain.identifiers import OrderNumber, PaymentId
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId
+from integration.domain.money import Money
 
 
 @domain_event("ordering.order_payment_awaited", says="the payment of order {order} is {status} until {expires_at}")
@@ -25,3 +26,22 @@ class OrderPaymentOverdue(DomainEvent, kw_only=True):
     """The deadline of a payment that waits has passed. Billing says whether the money comes."""
 
     order: OrderNumber
+
+
+@domain_event(
+    "ordering.order_authorization_changed",
+    says="of the payment of order {order} were {authorized} authorized, {paid} captured and {released} released",
+)
+class OrderAuthorizationChanged(DomainEvent, kw_only=True):
+    """Billing captured a part or all of an authorized payment, will never capture a part, or the authorization ended.
+
+    The amounts are those of now. `spend` is by how much it lowers the buyer's lifetime spend. `sequence` is billing's.
+    """
+
+    order: OrderNumber
+    buyer: BuyerId
+    authorized: Money
+    paid: Money
+    released: Money
+    spend: Money
+    sequence: int

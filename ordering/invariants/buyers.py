@@ -24,15 +24,22 @@ def spend_is_its_confirmed_orders() -> Check:
 
 @always("ordering.refunds_lower_the_spend")
 def refunds_lower_the_spend() -> Check:
-    """Each refund of a confirmed order lowered its buyer's spend once, unless older code recorded the refund."""
+    """Each refund of a confirmed order lowered its buyer's spend once, unless older code recorded the refund.
+
+    So did what was authorized and will never be captured.
+    """
+    back = "(o.refunded_minor + coalesce(o.released_minor, 0))"
     return Check(
         rows="ordering_order AS o",
-        what="o.number || ': of ' || o.refunded_minor || ' back, ' || o.spend_refunded_minor || ' lowered the spend'",
+        what=f"""
+            o.number || ': of ' || {back} || ' back, or never charged, ' || o.spend_refunded_minor
+              || ' lowered the spend'
+        """,
         never={
-            "more lowered the spend than was refunded": "o.spend_refunded_minor > o.refunded_minor",
+            "more lowered the spend than was refunded": f"o.spend_refunded_minor > {back}",
             "a refund raised the spend": "o.spend_refunded_minor < 0",
             "a refund did not lower the spend": f"""
-                o.status IN {CONFIRMED} AND o.spend_refunded_minor <> o.refunded_minor AND NOT EXISTS (
+                o.status IN {CONFIRMED} AND o.spend_refunded_minor <> {back} AND NOT EXISTS (
                   SELECT 1 FROM ordering_history AS history
                   WHERE history.stream = 'order' AND history.stream_id = o.number
                     AND history.name = 'ordering.order_refunded' AND {json_text("history.data", "buyer")} IS NULL)

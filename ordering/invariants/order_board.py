@@ -24,7 +24,8 @@ def order_board_is_the_orders() -> Check:
         *("correlation_id", "created_at", "updated_at"),
     )
     payment = f"""
-        CASE WHEN o.paid_minor > 0 AND o.refunded_minor = o.paid_minor THEN 'refunded'
+        CASE WHEN o.authorized_minor > 0 AND o.refunded_minor = 0 THEN 'authorized'
+             WHEN o.paid_minor > 0 AND o.refunded_minor = o.paid_minor THEN 'refunded'
              WHEN o.paid_minor > 0 AND o.refunded_minor > 0 THEN 'partly_refunded'
              WHEN o.paid_minor > 0 OR o.total_minor = 0 AND o.status IN {CONFIRMED} THEN 'paid'
              WHEN o.status <> 'cancelled' AND {_needs_action()} THEN 'action_required'
@@ -36,8 +37,9 @@ def order_board_is_the_orders() -> Check:
     """
     expected = {name: f"o.{name}" for name in same}
     expected |= {"buyer": "o.buyer_id", "payment_status": payment, "shipment_status": shipment, "on_hold": _is_held()}
+    nullable = (*REQUESTS, "authorized_minor")
     requests = {
-        name: f"(b.{name} IS NULL) <> (o.{name} IS NULL) OR coalesce(b.{name} <> o.{name}, FALSE)" for name in REQUESTS
+        name: f"(b.{name} IS NULL) <> (o.{name} IS NULL) OR coalesce(b.{name} <> o.{name}, FALSE)" for name in nullable
     }
     return Check(
         rows=f"""

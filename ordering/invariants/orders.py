@@ -85,7 +85,10 @@ def what_is_shipped_was_ordered() -> Check:
 
 @always("ordering.refunded_at_most_paid")
 def refunded_at_most_paid() -> Check:
-    """No order has more money refunded than paid, and a confirmed, shipped or delivered order is paid in full."""
+    """No order has more money refunded than paid, and a confirmed, shipped or delivered order is paid in full.
+
+    If its payment was authorized first, what is held, paid and released is at most the total.
+    """
     return Check(
         rows="ordering_order AS o",
         what="""
@@ -94,7 +97,12 @@ def refunded_at_most_paid() -> Check:
         """,
         never={
             "more is refunded than paid": "o.refunded_minor > o.paid_minor",
-            "it is confirmed and not paid in full": f"o.status IN {CONFIRMED} AND o.paid_minor <> o.total_minor",
+            "it is confirmed and not paid in full": f"""
+                o.status IN {CONFIRMED} AND o.paid_minor <> o.total_minor AND o.authorized_minor IS NULL
+            """,
+            "more is held, paid and released than it costs": """
+                coalesce(o.authorized_minor + o.paid_minor + coalesce(o.released_minor, 0) > o.total_minor, FALSE)
+            """,
         },
     )
 

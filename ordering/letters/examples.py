@@ -43,6 +43,7 @@ def _return_received() -> Letter:
 EXAMPLES: dict[str, Callable[[], Letter]] = {
     "received": _received,
     "action_required": partial(orders.action_required, ORDER, MOMENT),
+    "payment_again": partial(orders.payment_again, ORDER),
     "payment_failed": partial(orders.cancelled, ORDER, "payment_failed"),
     "confirmed": partial(orders.confirmed, ORDER),
     "dispatched": partial(parcels.dispatched, ORDER, SHIPMENT, "DHL", "JD014600003", "https://www.dhl.com/JD014600003"),

@@ -54,6 +54,21 @@ def action_required(order: OrderNumber, expires_at: datetime) -> Letter:
     )
 
 
+def payment_again(order: OrderNumber) -> Letter:
+    """The authorization of the payment ended before all goods had left: the buyer is to pay again."""
+    return Letter(
+        "payment_again",
+        _("Your order %(order)s is to be paid again") % {"order": order},
+        (
+            _(
+                "We may charge your card only for a limited time, and it is over before all goods have left. "
+                "Please open the order in our shop and pay again. Then we send what is left."
+            ),
+            _("What you have paid already is not charged again."),
+        ),
+    )
+
+
 def confirmed(order: OrderNumber) -> Letter:
     """The order is paid, and will be shipped."""
     return Letter(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from django.db import models
@@ -133,18 +133,24 @@ class Order(OrderPrices, OrderWithCorrections):
         if self.accepts("cancel_for_shortage"):
             self._cancel(CancellationReason.OUT_OF_STOCK)
 
-    def confirm(self, payment: PaymentId, amount: Money) -> None:
+    def confirm(self, payment: PaymentId, amount: Money, *, authorized_as: int = 0) -> None:
         """Confirm the order, or record a payment after its cancellation; raises `NotYet`, `AmountMismatch`.
 
-        `payment` is empty at a total of zero.
+        Args:
+            payment: empty at a total of zero.
+            amount: what was paid, or authorized.
+            authorized_as: billing's number of the news that the payment is authorized; zero if it is paid.
         """
         if not self.accepts("confirm"):
             return
         self.require(amount == self.total, AmountMismatch)
         if self.status != CANCELLED:
             buyer = BuyerId(self.buyer_id)
-            self.record(events.OrderConfirmed(order=self._number, buyer=buyer, payment=payment, paid=amount))
-        elif self.paid < amount:
+            facts: dict[str, Any] = {"paid": amount}
+            if authorized_as:
+                facts = {"paid": Money.zero(self.currency), "authorized": amount, "sequence": authorized_as}
+            self.record(events.OrderConfirmed(order=self._number, buyer=buyer, payment=payment, **facts))
+        elif self.paid < amount and not authorized_as:
             self.record(events.OrderPaidTooLate(order=self._number, payment=payment, paid=amount))
 
     def cancel_for_declined_payment(self, reason: str) -> None:
@@ -241,6 +247,8 @@ class Order(OrderPrices, OrderWithCorrections):
     @applies(events.OrderConfirmed)
     def _confirmed(self, event: events.OrderConfirmed) -> None:
         self.status, self.paid = OrderStatus.CONFIRMED, event.paid
+        if event.authorized:
+            self.authorized_minor, self.authorization_sequence = event.authorized.minor, event.sequence
 
     @applies(events.OrderPaidTooLate)
     def _paid_too_late(self, event: events.OrderPaidTooLate) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from integration.aggregates.aggregate import applies
 from integration.domain.errors import NotFound, Refused, Unacceptable
-from integration.domain.identifiers import BuyerId, CancellationId, HoldId, Sku, sibling
+from integration.domain.identifiers import BuyerId, CancellationId, HoldId, PaymentId, Sku, sibling
 from integration.domain.money import Money
 from ordering import events
 from ordering.models.order_requests import (
@@ -158,7 +158,7 @@ class OrderWithRequests(OrderInShipments):
         return "cancel_rest_of_delivered" if is_with_buyer else "cancel_rest_of_returned"
 
     def hold(self, reason: HoldReason, note: str = "", dispute: str = "") -> None:
-        """Request that nothing is dispatched, perhaps because of a dispute.
+        """Request that nothing is dispatched, perhaps because of a dispute, or of a payment whose authorization ends.
 
         Raises:
             NotAllowed: all is shipped or cancelled.
@@ -176,6 +176,11 @@ class OrderWithRequests(OrderInShipments):
         """Request a hold until a dispute ends; do nothing if it has one, if it has ended, or if nothing is left."""
         if self._can_be_held and self._hold_of(dispute) is None:
             self.hold(HoldReason.OTHER, f"dispute {dispute}", dispute)
+
+    def hold_until_paid(self, payment: PaymentId) -> None:
+        """Request a hold because the authorization of a payment ends; do nothing if it has one, or nothing is left."""
+        if self._can_be_held and self._hold_of(payment) is None:
+            self.hold(HoldReason.AWAITING_PAYMENT, f"the authorization of {payment} ends", payment)
 
     def end_dispute(self, dispute: str) -> None:
         """End the hold of a dispute that was won. If it has none yet, one that has ended remembers the dispute."""

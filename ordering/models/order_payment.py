@@ -1,6 +1,6 @@
-"""The part of an order that is about a payment that waits for the buyer or their bank.
+"""The part of an order that is about a payment that waits for the buyer or their bank, or is authorized first.
 
-An order and its row on the order board have the same column for it, which is empty if the payment never waited.
+An order and its row on the order board have the same columns for it, which are empty for any other payment.
 """
 
 from datetime import datetime
@@ -9,7 +9,9 @@ from typing import Any
 from django.db import models
 
 from integration.aggregates.aggregate import OfOneStory, applies
-from integration.domain.identifiers import OrderNumber, PaymentId
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId
+from integration.domain.money import Money
+from integration.storage.columns import MinorUnitsField
 from ordering import events
 
 ACTION_REQUIRED, PENDING = "action_required", "pending"
@@ -18,13 +20,22 @@ ACTION_REQUIRED, PENDING = "action_required", "pending"
 class WithPayment(models.Model):
     """What an order and its row on the order board know about a payment that waits.
 
-    `payment_progress`: the `payment`, its `status` (`action_required` or `pending`), and the `sequence` of that news.
+    * `payment_progress`: the `payment`, its `status` (`action_required` or `pending`), and the `sequence` of that news.
+    * `authorized_minor`: what is authorized and not captured yet; empty if the payment was not authorized first.
     """
 
+    currency: Any
+
     payment_progress = models.JSONField(null=True, editable=False)
+    authorized_minor = MinorUnitsField(null=True, editable=False)
 
     class Meta:
         abstract = True
+
+    @property
+    def authorized(self) -> Money:
+        """What is authorized and can be captured; zero, too, if the payment was not authorized first."""
+        return Money.of_minor(self.authorized_minor or 0, self.currency)
 
     @property
     def needs_action(self) -> bool:
@@ -38,12 +49,23 @@ class WithPayment(models.Model):
 
 
 class OrderWithPayment(WithPayment, OfOneStory):
-    """An order whose payment may wait; `payment_asked` while billing is to say whether the money comes."""
+    """An order whose payment may wait, or may be authorized first.
+
+    * `payment_asked`: while billing is to say whether the money comes.
+    * `released_minor`: what was authorized and will never be captured.
+    * `authorization_sequence`: billing's number of the last news of the authorization. Both are empty without one.
+    """
 
     number: Any
+    buyer_id: Any
+    status: Any
+    paid: Any
+    spend_refunded: Any
     payment_due_at: Any
 
     payment_asked = models.BooleanField(default=False, db_default=False, editable=False)
+    released_minor = MinorUnitsField(null=True, editable=False)
+    authorization_sequence = models.IntegerField(null=True, editable=False)
 
     class Meta:
         abstract = True
@@ -73,6 +95,43 @@ class OrderWithPayment(WithPayment, OfOneStory):
         """Ask billing whether the money comes, because the deadline has passed; once for each deadline."""
         if self.accepts("ask_for_payment") and not self.payment_asked:
             self.record(events.OrderPaymentOverdue(order=OrderNumber(self.number)))
+
+    @property
+    def is_authorized(self) -> bool:
+        """Whether its payment was authorized first."""
+        return self.authorized_minor is not None
+
+    def record_authorization(
+        self, authorized: Money, captured: Money, released: Money, sequence: int, *, is_confirmed: bool
+    ) -> None:
+        """Record what of an authorized payment is held, captured and released now; older news is ignored.
+
+        Args:
+            sequence: billing's number of the news; the highest counts.
+            is_confirmed: whether the order counts in its buyer's lifetime spend.
+
+        Raises:
+            NotYet: the order is neither confirmed nor cancelled.
+        """
+        if self.accepts("record_authorization") and sequence > (self.authorization_sequence or 0):
+            more = released - Money.of_minor(self.released_minor or 0, self.currency)
+            self.record(
+                events.OrderAuthorizationChanged(
+                    order=OrderNumber(self.number),
+                    buyer=BuyerId(self.buyer_id),
+                    authorized=authorized,
+                    paid=captured,
+                    released=released,
+                    spend=more if is_confirmed else Money.zero(self.currency),
+                    sequence=sequence,
+                )
+            )
+
+    @applies(events.OrderAuthorizationChanged)
+    def _authorization_changed(self, event: events.OrderAuthorizationChanged) -> None:
+        self.authorized_minor, self.paid = event.authorized.minor, event.paid
+        self.released_minor, self.authorization_sequence = event.released.minor, event.sequence
+        self.spend_refunded += event.spend
 
     @applies(events.OrderPaymentAwaited)
     def _payment_awaited(self, event: events.OrderPaymentAwaited) -> None:

@@ -50,6 +50,7 @@ class PaymentStatus(models.TextChoices):
 
     PENDING = "pending"
     ACTION_REQUIRED = "action_required"
+    AUTHORIZED = "authorized"
     PAID = "paid"
     PARTIALLY_REFUNDED = "partly_refunded"  # the column has 16 characters
     FAILED = "failed"
@@ -134,6 +135,7 @@ ORDER_LIFE = StateTable(
         "add_note":                    _row(STAY,      STAY,      STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "correct_address":             _row(STAY,      STAY,      STAY,      STAY,      REFUSE,    REFUSE,    REFUSE,   REFUSE),
         "settle_address_correction":   _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
+        "record_authorization":        _row(NOT_YET,   NOT_YET,   STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "claim":                       _row(STAY,      STAY,      STAY,      STAY,      STAY,      STAY,      STAY,     STAY),
         "anonymize":                   _row(REFUSE,    REFUSE,    REFUSE,    REFUSE,    REFUSE,    STAY,      STAY,     STAY),
     },
@@ -142,6 +144,8 @@ ORDER_LIFE = StateTable(
 
 def payment_status_of(order: Any) -> PaymentStatus:
     """The payment status of an order, or of its row on the order board."""
+    if order.authorized and not order.refunded:
+        return PaymentStatus.AUTHORIZED
     if order.paid:
         part = PaymentStatus.PARTIALLY_REFUNDED if order.refunded else PaymentStatus.PAID
         return PaymentStatus.REFUNDED if order.refunded == order.paid else part

@@ -1,4 +1,7 @@
-"""A buyer's lifetime spend is what they paid for orders that were confirmed and not cancelled, less refunds."""
+"""A buyer's lifetime spend is what they paid for orders that were confirmed and not cancelled, less refunds.
+
+What is authorized counts as paid, until it is clear that it will never be captured.
+"""
 
 from integration.policies import whenever
 from ordering import commands, events
@@ -6,8 +9,8 @@ from ordering import commands, events
 
 @whenever(events.OrderConfirmed)
 def add_confirmed_order(event: events.OrderConfirmed) -> None:
-    if event.paid:
-        commands.change_spend(event.buyer, event.order, event.paid)
+    if event.spend:
+        commands.change_spend(event.buyer, event.order, event.spend)
 
 
 @whenever(events.OrderCancelled)
@@ -19,6 +22,12 @@ def subtract_cancelled_order(event: events.OrderCancelled) -> None:
 @whenever(events.OrderRefunded)
 def subtract_refund(event: events.OrderRefunded) -> None:
     if event.buyer and event.spend:
+        commands.change_spend(event.buyer, event.order, -event.spend)
+
+
+@whenever(events.OrderAuthorizationChanged)
+def subtract_what_is_never_captured(event: events.OrderAuthorizationChanged) -> None:
+    if event.spend:
         commands.change_spend(event.buyer, event.order, -event.spend)
 
 

@@ -87,6 +87,12 @@ def _(event: events.OrderPaymentAwaited, row: OrderBoard) -> None:
 @show.register
 def _(event: events.OrderConfirmed, row: OrderBoard) -> None:
     row.status, row.paid = OrderStatus.CONFIRMED, event.paid
+    row.authorized_minor = event.authorized.minor if event.authorized else None
+
+
+@show.register
+def _(event: events.OrderAuthorizationChanged, row: OrderBoard) -> None:
+    row.authorized_minor, row.paid = event.authorized.minor, event.paid
 
 
 @show.register

@@ -21,17 +21,21 @@ CONFIRMED_OR_CANCELLED = (events.OrderConfirmed, events.OrderCancelled)
 
 
 @read_model(
-    LifetimeSpend, stream=Order.stream, events=(*CONFIRMED_OR_CANCELLED, events.OrderRefunded, events.OrderClaimed)
+    LifetimeSpend,
+    stream=Order.stream,
+    events=(*CONFIRMED_OR_CANCELLED, events.OrderRefunded, events.OrderAuthorizationChanged, events.OrderClaimed),
 )
 def keep_lifetime_spend(batch: Batch) -> None:
     totals = batch.totals()
     for entry in batch.entries:
         match entry.event:
-            case events.OrderConfirmed(buyer=buyer, paid=paid):
-                totals.add(buyer, paid.currency, orders=1, spend_minor=paid.minor)
+            case events.OrderConfirmed(buyer=buyer, spend=spend):
+                totals.add(buyer, spend.currency, orders=1, spend_minor=spend.minor)
             case events.OrderCancelled(was_confirmed=True, buyer=buyer, lowers_spend_by=spend):
                 totals.add(buyer, spend.currency, orders=-1, spend_minor=-spend.minor)
             case events.OrderRefunded(buyer=str(buyer), spend=Money() as spend) if spend:
+                totals.add(buyer, spend.currency, orders=0, spend_minor=-spend.minor)
+            case events.OrderAuthorizationChanged(buyer=buyer, spend=spend) if spend:
                 totals.add(buyer, spend.currency, orders=0, spend_minor=-spend.minor)
             case events.OrderClaimed(guest=guest, buyer=buyer, spend=Money() as spend):
                 totals.add(guest, spend.currency, orders=-1, spend_minor=-spend.minor)

@@ -323,10 +323,13 @@ def test_an_error_in_the_response_is_charged(requested: Payment) -> None:
     assert Delivery.objects.get(consumer="billing.collect-payment").attempts == 1
 
 
+CAPTURES = ("make-capture", "release-authorization")
+
+
 def test_only_consumers_that_ask_again_are_not_charged(placed: Placed, drain: Drain) -> None:
     until_known = {name for name, each in consumers.items() if each.until_known and name.startswith("billing.")}
     assert until_known == {
-        f"billing.{what}" for what in ("cancel-payment", "collect-payment", "expire-payment", "issue-refund")
+        f"billing.{what}" for what in ("cancel-payment", "collect-payment", "expire-payment", "issue-refund", *CAPTURES)
     }
 
 

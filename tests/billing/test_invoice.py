@@ -11,11 +11,21 @@ from billing.events import InvoicedLine
 from billing.models import INVOICE_LIFE, AmountMismatch, Invoice, MoreThanIsLeft
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.errors import DomainError
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId, RefundId, Sku
+from integration.domain.identifiers import (
+    BuyerId,
+    CaptureId,
+    OrderNumber,
+    PaymentId,
+    PaymentMethodId,
+    RefundId,
+    ShipmentId,
+    Sku,
+)
 from integration.domain.money import CurrencyMismatch, Money
 from integration.domain.states import NotAllowed
 
 ORDER, PAYMENT, REFUND = OrderNumber("R-1"), PaymentId("P-1-1"), RefundId("F-1-1")
+CAPTURE, SHIPMENT, SECOND = CaptureId("K-1-1"), ShipmentId("S-1-1"), ShipmentId("S-1-2")
 NOTHING, TOTAL = Money.zero("USD"), Money("94.50", "USD")
 
 
@@ -76,22 +86,51 @@ def _owed_back_nearly() -> Invoice:
     return invoice
 
 
+def _authorized() -> Invoice:
+    """An authorized invoice of which one mug has left and is captured."""
+    invoice = _open()
+    invoice.authorize(PAYMENT, TOTAL)
+    invoice.capture(PAYMENT, SHIPMENT, {Sku("MUG"): 1}, all_of_it=False)
+    invoice.record_capture(PAYMENT, CAPTURE, Money("11.25", "USD"), was_failed=False)
+    return invoice
+
+
+def _without_captures(invoice: Invoice) -> Invoice:
+    if invoice.status == "authorized":
+        invoice.paid = NOTHING
+    return invoice
+
+
+def _all_released(invoice: Invoice) -> Invoice:
+    if invoice.is_authorized:
+        invoice.released_minor = (TOTAL - invoice.paid).minor
+    return invoice
+
+
 IN_STATE: dict[str, Callable[[], Invoice]] = {
     "open": _open,
     "paid": _owed_back_nearly,
     "refunded": _refunded,
     "void": _void,
+    "authorized": _authorized,
 }
 SEND: dict[str, Callable[[Invoice], object]] = {
     "request_payment": lambda invoice: invoice.accepts("request_payment"),
     "settle_without_payment": lambda invoice: _free(invoice).settle_without_payment(),
     "settle": lambda invoice: invoice.settle(PAYMENT, TOTAL),
-    "void": lambda invoice: invoice.void("by_buyer"),
+    "void": lambda invoice: _without_captures(invoice).void("by_buyer"),
+    "void_in_part": lambda invoice: invoice.accepts("void_in_part"),
     "refund_in_part": lambda invoice: invoice.refund_in_part(Money("0.50", "USD"), "scratched"),
     "refund_units": lambda invoice: invoice.refund_units("C-1-1", {Sku("MUG"): 1}, "by_buyer"),
     "record_refund": lambda invoice: invoice.record_refund(REFUND, TOTAL),
     "take_back_refund": lambda invoice: invoice.take_back_refund(REFUND, invoice.refunded),
     "assign_number": lambda invoice: invoice.assign_number(7),
+    "authorize": lambda invoice: invoice.authorize(PAYMENT, TOTAL),
+    "capture": lambda invoice: invoice.capture(PAYMENT, SECOND, {Sku("LAMP"): 1}, all_of_it=False),
+    "record_capture": lambda invoice: invoice.record_capture(PAYMENT, CAPTURE, Money("1", "USD"), was_failed=True),
+    "fail_capture": lambda invoice: invoice.fail_capture(CAPTURE, Money("1", "USD")),
+    "complete_capture": lambda invoice: _all_released(invoice).complete_capture(PAYMENT),
+    "lapse": lambda invoice: invoice.lapse(PAYMENT),
 }
 
 

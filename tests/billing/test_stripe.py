@@ -26,12 +26,13 @@ from billing.gateways import (
 )
 from billing.gateways.stripe.adapter import StripeProvider, adapter
 from billing.gateways.stripe.models import Request
-from billing.models import Payment, Refund
+from billing.models import Capture, Payment, Refund
 from billing.reconciliation import compare
+from fulfillment.commands import dispatch_shipment, shipment_of
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, PaymentMethodId
+from integration.domain.identifiers import OrderNumber, PaymentMethodId, Sku
 from integration.domain.money import Money
-from ordering.commands import cancel_order
+from ordering.commands import cancel_lines, cancel_order
 from ordering.models import CancellationReason, Order
 from tests.billing.stripe_server import StripeServer, stripe_server
 
@@ -288,3 +289,43 @@ def test_the_whole_saga(
     later(timedelta(minutes=5))
     looked_at, differences = compare(clock.now() - timedelta(days=1))
     assert (looked_at, differences) == (3, {})
+
+
+def test_cards_are_charged_as_goods_leave(
+    stripe: StripeServer,
+    placed: Callable[..., OrderNumber],
+    drain: Callable[..., int],
+    later: Callable[..., None],
+    settings: Any,
+) -> None:
+    settings.CAPTURE = "at_dispatch"
+    sent, cancelled, lapsed = placed(), placed(), placed()
+    drain()
+    assert {*Order.objects.values_list("status", "authorized_minor")} == {("confirmed", 10500)}
+    assert stripe.sum_of("charge") == 0
+    intents = dict(Payment.objects.values_list("order", "reference"))
+    authorized = stripe.event("payment_intent.amount_capturable_updated", intents[sent])
+
+    dispatch_shipment(shipment_of(sent), "DHL", "1", [(Sku("LAMP"), 1)])
+    stripe.lose_response(f"payment_intents/{intents[sent]}/capture")
+    drain()
+    later(timedelta(minutes=1))
+    drain()
+    assert stripe.sum_of("charge") == 10500, "only one capture is possible, so the first takes all"
+    captured = stripe.event("payment_intent.succeeded", intents[sent])
+    assert [send(*event) for event in (captured, authorized, captured)] == [204, 204, 204]
+    assert (Payment.objects.get(order=sent).status, Capture.objects.get().status) == ("succeeded", "captured")
+    cancel_lines(sent, [(Sku("MUG"), 1)], CancellationReason.BY_BUYER)
+    cancel_order(cancelled, CancellationReason.BY_BUYER)
+    drain()
+    assert stripe.sum_of("refund") == 1250, "what is cancelled after the only capture is refunded"
+    assert Payment.objects.get(order=cancelled).status == "voided"
+
+    stripe.lapse(intents[lapsed])
+    ended = [stripe.event("payment_intent.canceled", intents[order]) for order in (lapsed, cancelled)]
+    assert [send(*event) for event in (*ended, *ended)] == [204] * 4
+    drain()
+    held = Order.objects.get(pk=lapsed)
+    assert (held.payment_status, [hold["reason"] for hold in held.open_holds]) == ("pending", ["awaiting_payment"])
+    later(timedelta(minutes=5))
+    assert compare(clock.now() - timedelta(days=1))[1] == {}

@@ -45,6 +45,9 @@ def happened_again(table: str, name: str) -> str:
     return copied(table, f"name = '{name}'", id=NEW_ID, version="version + 100")
 
 
+OVERDRAWN = "UPDATE billing_payment SET amount_minor = captured_minor - 1 WHERE captured_minor IS NOT NULL"
+ALL_RELEASED = "UPDATE billing_invoice SET released_minor = authorized_minor - paid_minor"
+
 BOARD_AMOUNTS = ("subtotal", "discount", "shipping", "shipping_total", "tax", "total", "paid", "refunded")
 
 BOARD: Mapping[str, str] = {
@@ -58,6 +61,7 @@ BOARD: Mapping[str, str] = {
     "line_cancellations": "'{\"C-0\": {}}'",
     "order_holds": "'{\"H-0\": {}}'",
     "payment_progress": "'{}'",
+    "authorized_minor": "coalesce(authorized_minor, 0) + 1",
     "on_hold": "NOT on_hold",
     "replaces": "'R-0'",
     "correlation_id": NO_ID,
@@ -158,6 +162,25 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "it is about more than was paid": "UPDATE billing_dispute SET amount_minor = amount_minor + 100000",
         "it took something else": "UPDATE billing_dispute SET withdrawn_minor = 1",
         "it was won, and took something": "UPDATE billing_dispute SET status = 'won'",
+    },
+    "billing.captured_is_its_captures": {
+        "captured is not its captures": "UPDATE billing_payment SET captured_minor = captured_minor + 1",
+        "more is captured than was authorized": OVERDRAWN,
+        "the invoice has other captures": "UPDATE billing_invoice SET capturing_minor = capturing_minor + 1",
+        "the invoice does not know of the authorization": "UPDATE billing_invoice SET authorized_minor = NULL",
+        "a capture is in another currency": "UPDATE billing_capture SET currency = 'EUR'",
+        "a capture is of another order": of_no_order("billing_capture"),
+    },
+    "billing.an_authorization_ends": {
+        "nobody releases it": ALL_RELEASED,
+        "it lapses and nobody says so": "UPDATE billing_payment SET expires_at = created_at",
+        "a lapsed authorization counts as money": "UPDATE billing_invoice SET lapsed = NULL",
+        "the invoice is settled too early": "UPDATE billing_invoice SET status = 'paid'",
+        "the invoice waits for nothing": ALL_RELEASED,
+    },
+    "billing.a_failed_capture_is_a_task": {
+        "it failed, and is nobody's task": "DELETE FROM billing_discrepancy",
+        "the status is not what happened": "UPDATE billing_capture SET failure = 'lost_card'",
     },
     "billing.a_failed_refund_is_a_task": {
         "it failed, and is nobody's task": "UPDATE billing_refund SET status = 'failed'",
@@ -289,6 +312,9 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "ordering.refunded_at_most_paid": {
         "more is refunded than paid": "UPDATE ordering_order SET refunded_minor = paid_minor + 1",
         "it is confirmed and not paid in full": "UPDATE ordering_order SET paid_minor = paid_minor - 1",
+        "more is held, paid and released than it costs": (
+            "UPDATE ordering_order SET authorized_minor = total_minor + 1 - paid_minor"
+        ),
     },
     "ordering.spend_is_its_confirmed_orders": {
         "spend is not its orders": "UPDATE ordering_buyer SET spend_minor = spend_minor + 1",
@@ -412,6 +438,7 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     },
     "process.every_request_waits_for_something": {
         "a payment waits for nothing": "UPDATE billing_payment SET status = 'unknown'",
+        "a capture waits for nothing": "UPDATE billing_capture SET status = 'requested'",
         "a refund waits for nothing": "DELETE FROM integration_delivery WHERE consumer = 'billing.issue-refund'",
     },
     "process.every_waiting_payment_ends": {

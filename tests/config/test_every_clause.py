@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from billing.commands import approve_refund, ask_for_refund, note_dispute, number_documents, refund_in_part
 from billing.gateways import Disputed
+from billing.gateways.sandbox.adapter import adapter
 from billing.models import Payment, invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
@@ -73,6 +74,7 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     drain()
     fulfillment.deliver_shipment(shipment)
     drain()
+    leave_authorizations(placed, drain, settings)
     leave_carts()
     asked = [(Sku("MUG"), 2, ReturnReason.DAMAGED), (Sku("LAMP"), 1, ReturnReason.DAMAGED)]
     returned = ReturnId(fulfillment.request_return(delivered, asked).id)
@@ -92,6 +94,18 @@ def at_rest(placed: Callable[..., OrderNumber], drain: Callable[..., int], setti
     refund_in_part(invoice_of(refunding), Money("1", "USD"), "scratched")  # its credit note has no number yet
     catch_up_all()
     fan_out()
+
+
+def leave_authorizations(placed: Callable[..., OrderNumber], drain: Callable[..., int], settings: Settings) -> None:
+    """An authorized order that is captured in part, and one of which goods have left and the capture failed."""
+    settings.CAPTURE = "at_dispatch"
+    captured, failing = placed(buyer="B-2"), placed(buyer="B-2")
+    drain()
+    settings.CAPTURE = "at_order"
+    adapter.play(Payment.objects.get(order=failing).key, "expire")
+    for order in (captured, failing):
+        fulfillment.dispatch_shipment(ShipmentId(f"S{order[1:]}-1"), "DHL", "3", [(Sku("MUG"), 1)])
+    drain()
 
 
 def leave_carts() -> None:

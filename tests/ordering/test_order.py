@@ -263,6 +263,9 @@ SEND: dict[str, Callable[[Order], object]] = {
     "expire": lambda order: order.expire(),
     "await_payment_until": lambda order: order.await_payment_until(PAYMENT, "pending", LATE, 1),
     "ask_for_payment": lambda order: order.ask_for_payment(),
+    "record_authorization": lambda order: order.record_authorization(
+        order.total, Money.zero("USD"), Money.zero("USD"), 1, is_confirmed=True
+    ),
     "cancel": lambda order: order.cancel(CancellationReason.BY_BUYER, "changed my mind"),
     "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
     "reject_cancellation": lambda order: order.reject_cancellation(),
