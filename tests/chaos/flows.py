@@ -15,6 +15,7 @@ from math import ceil
 from typing import Any, Literal, NamedTuple
 from unittest import mock
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import OperationalError
@@ -24,6 +25,7 @@ from rest_framework.test import APIClient
 from billing import commands as billing
 from billing.gateways import Booked, Disputed, OutcomeUnknown, RefundFailed
 from billing.gateways.sandbox.adapter import SandboxProvider, adapter
+from billing.gateways.sandbox.courses import CannotPlay
 from billing.models import Payment, PaymentStatus, Refund, invoice_of
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, RefundId, Sku
@@ -519,6 +521,35 @@ def _waiting(method: str) -> tuple[Step, ...]:
     return (placed, settle(f"settle {method}"))
 
 
+def _authorize(world: World) -> None:
+    """All deliveries are handled in a shop that captures as goods leave."""
+    with mock.patch.object(settings, "CAPTURE", "at_dispatch"):
+        drain(timeout=TIMEOUT)
+
+
+def _capture_a_mug(parcel: int) -> Callable[[World], None]:
+    def dispatch(world: World) -> None:
+        assert world.dispatch(parcel, {"MUG": 1}).status_code == 200
+
+    return dispatch
+
+
+def _cancel_the_lamp(world: World) -> None:
+    assert world.cancel({"LAMP": 1}).status_code == 202
+
+
+def _end_the_authorization(world: World) -> None:
+    """The bank ends the authorization without a word, unless it did before the crash."""
+    with suppress(CannotPlay):
+        adapter.play(Payment.objects.get(order=world.order).key, "expire")
+
+
+def _lapse(world: World) -> None:
+    with clock.moved(timedelta(days=6, hours=1)):
+        routines_module.routines.get("billing.lapse-authorizations").run()
+        drain(timeout=TIMEOUT)
+
+
 TRANSFER, AUTHENTICATION = "pm_bank_transfer", "pm_card_authenticationRequired"
 
 PLACED = (place({"MUG": 2, "LAMP": 1}),)
@@ -526,6 +557,9 @@ RESERVED = (*PLACED, Step("reserve", _reserve))
 """The goods are reserved, and billing has not received the order yet."""
 PAID = (*PLACED, settle())
 """The order is paid and confirmed, and its shipment is arranged."""
+
+AUTHORIZED = (*PLACED, Step("authorize", _authorize))
+"""The order is confirmed by an authorization, and nothing is charged yet."""
 
 FLOWS = {
     "place_and_pay": Flow(
@@ -760,6 +794,36 @@ FLOWS = {
             *(Step("lose the dispute", _dispute("lost")), settle("settle the lost dispute")),
         ),
         frozenset({"cancelled by_operator paid"}),
+    ),
+    "capture_and_void": Flow(
+        "Two parcels leave and are captured; the rest is cancelled, and what is authorized for it is released.",
+        (
+            *(*AUTHORIZED, Step("capture a mug", _capture_a_mug(1)), settle("settle the first capture")),
+            *(Step("capture another mug", _capture_a_mug(2)), settle("settle the second capture")),
+            *(Step("cancel the lamp", _cancel_the_lamp), settle("settle the release")),
+        ),
+        frozenset({"shipped paid"}),
+    ),
+    "cancel_an_authorized_order": Flow(
+        "The buyer cancels before anything has left: the authorization is released, and nothing is charged.",
+        (*AUTHORIZED, Step("cancel authorized", _cancel), settle("settle the void")),
+        frozenset({"cancelled by_buyer cancelled"}),
+    ),
+    "fail_to_capture": Flow(
+        "The bank has ended the authorization when goods leave: they are owed, and the rest is held.",
+        (
+            *(*AUTHORIZED, Step("end the authorization", _end_the_authorization)),
+            *(Step("send a mug all the same", _capture_a_mug(1)), settle("settle the failed capture")),
+        ),
+        frozenset({"partly_shipped pending"}),
+    ),
+    "lapse": Flow(
+        "The authorization is about to end, so the goods are held; then the buyer cancels.",
+        (
+            *(*AUTHORIZED, Step("lapse", _lapse), settle("settle the hold")),
+            *(Step("cancel what is held", _cancel), settle("settle the void of what lapsed")),
+        ),
+        frozenset({"cancelled by_buyer cancelled"}),
     ),
     "inspect_goods": Flow(
         "Goods go into quarantine, and leave it for sale and for good.",

@@ -22,7 +22,7 @@ from integration.messaging.wakeups import DeliveryQueue
 from ordering.models import Order
 from ordering.policies.saga import cancel_overdue_orders
 from tests.billing_invoices import MUG, paid
-from tests.chaos.flows import TIMEOUT, drain
+from tests.chaos.flows import AUTHORIZED, TIMEOUT, World, drain
 from tests.chaos.own_checks import _placed
 
 
@@ -68,6 +68,18 @@ def a_form_that_is_sent_twice_acts_once() -> str | None:
         client.post(path, filled_in)
     refunds = Refund.objects.count()
     return f"{refunds} refunds were given" if refunds != 1 else None
+
+
+def a_lapsed_authorization_holds_the_goods() -> str | None:
+    """Goods are dispatched although the authorization of their payment is about to end."""
+    world = World("lapse")
+    for step in AUTHORIZED:
+        step.run(world)
+    with clock.moved(timedelta(days=6, hours=1)):
+        billing.lapse_authorizations()
+        drain(timeout=TIMEOUT)
+        status = world.dispatch().status_code
+    return f"the response to a dispatch was {status}" if status != 409 else None
 
 
 def _requested() -> Payment:

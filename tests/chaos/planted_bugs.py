@@ -22,13 +22,13 @@ from rest_framework.serializers import Serializer
 
 from billing import commands as billing
 from billing import events as payment_events
-from billing.commands import documents, proposing, refunding
+from billing.commands import capturing, documents, proposing, refunding
 from billing.commands import payments as payment_commands
 from billing.gateways import Booked, Refunded, signatures
 from billing.gateways.sandbox import courses
 from billing.gateways.stripe import requests as stripe_requests
 from billing.gateways.stripe.models import Request as StripeRequest
-from billing.models import Invoice, Payment, RefundProposal, invoice_of
+from billing.models import Capture, Invoice, Payment, RefundProposal, invoice_of
 from billing.models import payment as payment_models
 from billing.policies import saga as billing_saga
 from billing.policies import waiting_payments
@@ -607,6 +607,31 @@ BUGS = [
         replaced(Invoice, "take_back_refund", lambda self, refund, amount: None),
         (FLOWS["refund_fails"],),
         True,
+    ),
+    Bug(
+        "capture under a new key each time",
+        replaced(Capture, "idempotency_key", property(lambda self: f"{self.id}-{uuid4().hex}")),
+        (FLOWS["capture_and_void"],),
+    ),
+    Bug(
+        "goods captured before they leave",
+        replaced(Invoice, "_worth_of_open", lambda self: Money.zero(self.currency)),
+        (FLOWS["capture_and_void"],),
+    ),
+    Bug(
+        "authorization never released",
+        replaced(billing, "is_to_be_released", lambda number: False),
+        (FLOWS["cancel_an_authorized_order"],),
+    ),
+    Bug(
+        "failed capture is nobody's task",
+        replaced(capturing, "note_discrepancy", lambda subject, finding: None),
+        (FLOWS["fail_to_capture"],),
+    ),
+    Bug(
+        "goods leave although the authorization ends",
+        replaced(Order, "hold_until_paid", lambda self, payment: None),
+        check=money_checks.a_lapsed_authorization_holds_the_goods,
     ),
     Bug(
         "disputed money refunded",
