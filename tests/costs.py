@@ -327,7 +327,9 @@ class Walk:
         """Orders whose cards are authorized: some are captured as they leave, the others lapse and are cancelled."""
         plain = dict(self.reactions)  # what an order costs that is charged at once
         with override_settings(CAPTURE="at_dispatch"):
-            sent, staying = self._placed(), self._placed()
+            sent = self._placed()
+            self._react()
+            staying = self._placed()
             self._react()
         for shipment in self._shipments(sent):
             dispatch_shipment(shipment, "DHL", "JD0143")

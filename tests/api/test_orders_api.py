@@ -61,6 +61,7 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
         "payment": {
             "status": "pending",
             "method": "pm_card_visa",
+            "authorized": usd("0.00"),
             "paid": usd("0.00"),
             "refunded": usd("0.00"),
             "next_action": None,
@@ -180,6 +181,7 @@ def test_a_buyer_can_watch_an_order_until_it_is_delivered(
     assert confirmed["payment"] == {
         "status": "paid",
         "method": "pm_card_visa",
+        "authorized": usd("0.00"),
         "paid": usd("105.00"),
         "refunded": usd("0.00"),
         "next_action": None,
@@ -628,3 +630,17 @@ def test_an_invalid_cancellation_is_refused(
 ) -> None:
     assert error in errors_of(buyer.post(f"{ORDERS}/{system.order}/cancel", body))
     assert buyer.get(f"{ORDERS}/{system.order}").json()["status"] == "confirmed"
+
+
+def test_the_money_of_an_order_may_be_authorized_first(
+    buyer: Any, operator: Any, shop: object, order_body: dict[str, Any], drain: Callable[..., int], settings: Any
+) -> None:
+    settings.CAPTURE = "at_dispatch"
+    number = buyer.post(ORDERS, order_body).json()["number"]
+    drain()
+    held = {"status": "authorized", "authorized": usd("105.00"), "paid": usd("0.00"), "refunded": usd("0.00")}
+    payment = buyer.get(f"{ORDERS}/{number}").json()["payment"]
+    assert {name: payment[name] for name in held} == held
+    assert numbers_in(buyer.get(f"{ORDERS}?payment_status=authorized")) == [number]
+    invoice = operator.get(f"/api/v1/invoices?order={number}").json()["results"][0]
+    assert (invoice["status"], invoice["authorized"], invoice["paid"]) == ("authorized", usd("105.00"), usd("0.00"))

@@ -7,10 +7,20 @@ from functools import partial
 import pytest
 from pytest_django import Settings
 
-from billing.commands import number_documents
+from billing.commands import lapse_authorizations, number_documents, refund_in_part
+from billing.commands.sandbox import play_sandbox_provider
 from billing.gateways.sandbox.adapter import SandboxProvider, adapter
 from billing.gateways.sandbox.models import Transaction
-from billing.models import CAPTURE_LIFE, Capture, Invoice, Payment, Refund, invoice_of
+from billing.models import (
+    CAPTURE_LIFE,
+    Capture,
+    Discrepancy,
+    Invoice,
+    MoreThanIsLeft,
+    Payment,
+    Refund,
+    invoice_of,
+)
 from billing.models.capture import events
 from config.verification import verify
 from fulfillment.commands import dispatch_shipment, shipment_of
@@ -199,9 +209,6 @@ def test_the_rest_of_a_partly_captured_order_is_voided(authorized: OrderNumber, 
 
 @pytest.mark.django_db
 def test_only_what_was_captured_is_refunded(authorized: OrderNumber, drain: Drain) -> None:
-    from billing.commands import refund_in_part
-    from billing.models import MoreThanIsLeft
-
     with pytest.raises(MoreThanIsLeft):
         refund_in_part(invoice_of(authorized), usd("1"), "scratched")
     _dispatch(authorized, (MUG, 1))
@@ -218,8 +225,6 @@ def test_only_what_was_captured_is_refunded(authorized: OrderNumber, drain: Drai
 def test_a_capture_that_fails_after_goods_left_is_a_receivable_and_a_task(
     authorized: OrderNumber, drain: Drain
 ) -> None:
-    from billing.models import Discrepancy
-
     adapter.play(Payment.objects.get().key, "expire")
     _dispatch(authorized, (LAMP, 1))
     drain()
@@ -243,8 +248,6 @@ def _check_is(expected: str) -> bool:
 def test_an_authorization_that_ends_holds_what_has_not_left(
     authorized: OrderNumber, drain: Drain, later: Callable[[timedelta], None]
 ) -> None:
-    from billing.commands import lapse_authorizations
-
     later(timedelta(days=5, hours=23))
     assert lapse_authorizations() == 0
     later(timedelta(hours=1, minutes=1))
@@ -282,8 +285,6 @@ def test_a_late_authorization_of_a_cancelled_order_is_released(placed: Place, dr
 def test_a_transfer_is_paid_at_order_all_the_same(
     placed: Place, drain: Drain, later: Callable[[timedelta], None]
 ) -> None:
-    from billing.commands.sandbox import play_sandbox_provider
-
     order = placed(method="pm_bank_transfer")
     drain()
     later(timedelta(days=2, minutes=1))

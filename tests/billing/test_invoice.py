@@ -10,7 +10,7 @@ from billing import events
 from billing.events import InvoicedLine
 from billing.models import INVOICE_LIFE, AmountMismatch, Invoice, MoreThanIsLeft
 from integration.aggregates.aggregate import Aggregate
-from integration.domain.errors import DomainError
+from integration.domain.errors import DomainError, NotYet
 from integration.domain.identifiers import (
     BuyerId,
     CaptureId,
@@ -369,3 +369,68 @@ def test_no_refund_is_granted_of_what_a_cancellation_refunds() -> None:
 def test_an_invoice_and_a_refund_are_in_one_currency() -> None:
     with pytest.raises(CurrencyMismatch):
         _paid().refund_in_part(Money("1", "EUR"), "scratched")
+
+
+# --- Captures ---
+
+
+def test_a_capture_that_succeeds_after_its_money_was_released_is_refunded() -> None:
+    invoice, mugs = _open(), Money("22.50", "USD")
+    invoice.authorize(PAYMENT, TOTAL)
+    invoice.capture(PAYMENT, SHIPMENT, {Sku("MUG"): 2}, all_of_it=False)
+    invoice.fail_capture(CAPTURE, mugs)
+    invoice.refund_units("S-1-1", {Sku("MUG"): 2}, "lost on its way")
+    assert (invoice.released, invoice.refund_owed) == (mugs, NOTHING)
+
+    invoice.record_capture(PAYMENT, CAPTURE, mugs, was_failed=True)
+
+    assert (invoice.paid, invoice.released, invoice.refund_owed) == (mugs, NOTHING, mugs)
+    assert invoice.to_capture == TOTAL - mugs
+
+
+def test_nothing_more_is_refunded_while_a_capture_is_on_its_way() -> None:
+    invoice = _open()
+    invoice.authorize(PAYMENT, TOTAL)
+    invoice.capture(PAYMENT, SHIPMENT, {Sku("LAMP"): 1}, all_of_it=True)
+    with pytest.raises(NotYet):
+        invoice.refund_units("C-1-1", {Sku("MUG"): 1}, "by_buyer", has_left=False)
+    invoice.record_capture(PAYMENT, CAPTURE, TOTAL, was_failed=False)
+    assert invoice.refund_units("C-1-1", {Sku("MUG"): 1}, "by_buyer", has_left=False) == Money("11.25", "USD")
+    assert (invoice.status, invoice.refund_owed) == ("paid", Money("11.25", "USD"))
+
+
+@given(
+    st.lists(st.sampled_from(["send", "cancel"]), min_size=7, max_size=7),
+    st.integers(7, 9_999),
+    st.integers(0, 999),
+    st.booleans(),
+)
+def test_any_sequence_of_parcels_and_cancellations_leaves_no_cent_over(
+    fates: list[str], price: int, shipping: int, all_of_it: bool
+) -> None:
+    goods, zero = Money.of_minor(price, "USD"), Money.zero("USD")
+    invoice = Invoice.issue(
+        ORDER,
+        payer=BuyerId("B-1"),
+        payment_method=PaymentMethodId("pm_card_visa"),
+        lines=[InvoicedLine(Sku("MUG"), "Mug", 7, goods, goods)],
+        discount=goods * 6,
+        shipping=Money.of_minor(shipping, "USD"),
+        total=goods + Money.of_minor(shipping, "USD"),
+    )
+    invoice.authorize(PAYMENT, invoice.total)
+    for n, fate in enumerate(fates):
+        if fate == "send":
+            shipment = ShipmentId(f"S-1-{n}")
+            invoice.capture(PAYMENT, shipment, {Sku("MUG"): 1}, all_of_it=all_of_it)
+            for owed in _recorded(invoice, events.InvoiceCaptureOwed):
+                assert isinstance(owed, events.InvoiceCaptureOwed)
+                if owed.shipment == shipment:
+                    invoice.record_capture(PAYMENT, owed.capture, owed.amount, was_failed=False)
+        else:
+            invoice.refund_units(f"C-1-{n}", {Sku("MUG"): 1}, "by_buyer", has_left=False)
+        assert invoice.paid + invoice.released + invoice.to_capture == invoice.total
+    sent = fates.count("send")
+    shipped = Money.of_minor(shipping, "USD") if sent else zero
+    assert invoice.to_capture == zero
+    assert invoice.paid - invoice.refund_owed == shipped + goods - goods.of_units(0, 7 - sent, 7)

@@ -21,6 +21,9 @@ from tests.once import embedded_only
 
 WITHOUT_ROWS = {
     "billing.a_dispute_takes_what_it_is_about",
+    "billing.a_failed_capture_is_a_task",
+    "billing.an_authorization_ends",
+    "billing.captured_is_its_captures",
     "process.every_waiting_payment_ends",
     "erasing.an_ended_cart_holds_no_address",
     "erasing.an_erased_buyer_has_no_open_cart",
@@ -37,9 +40,9 @@ WITHOUT_ROWS = {
     "process.what_came_back_is_settled",
     "webhooks.each_message_has_its_rows",
 }
-"""The checks that may have nothing to look at: a short simulation erases and archives nothing, writes no e-mails to
-files, and has no request without an outcome at its end. Some have no guest's cart, no voucher or no return. SQLite has
-no sequences."""
+"""The checks that may have nothing to look at: a short simulation erases and archives nothing, charges cards at order,
+writes no e-mails to files, and has no request without an outcome at its end. Some have no guest's cart, no voucher or
+no return. SQLite has no sequences."""
 AFTER_THE_ORDER = ("holds", "cancellations of lines", "withdrawals", "parcels lost", "parcels brought back", "returns")
 """What may happen to orders besides going out whole; of few orders to some only."""
 
@@ -91,6 +94,14 @@ def test_every_kind_of_failure_happens_and_there_is_no_offender(tmp_path: Path) 
     assert done["tally"]["carts checked out"] > 0
     assert sum(done["tally"].get(what, 0) for what in AFTER_THE_ORDER) > 0
     assert {check for check, looked_at in done["checks"].items() if not looked_at} <= WITHOUT_ROWS
+
+
+@embedded_only
+def test_cards_may_be_charged_as_goods_leave(tmp_path: Path) -> None:
+    done = run(tmp_path, "--seed", "7", "--orders", "6", "--capture", "at_dispatch", "--json")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["checks"]["billing.captured_is_its_captures"] > 0
 
 
 @embedded_only

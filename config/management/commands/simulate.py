@@ -48,13 +48,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of all random choices (default: 1)")
         parser.add_argument("--orders", type=int, default=100, metavar="N", help="how many orders (default: 100)")
+        parser.add_argument(
+            "--capture", choices=["at_order", "at_dispatch"], default="at_order", help="when cards are charged"
+        )
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
-    def handle(self, *, seed: int, orders: int, json: bool, **options: Any) -> None:
+    def handle(self, *, seed: int, orders: int, json: bool, capture: str, **options: Any) -> None:
         if orders < 1:
             raise CommandError("--orders must be 1 or more.")
         if INSIDE not in os.environ:
-            self._run_in_a_new_process(seed, orders, json)
+            self._run_in_a_new_process(seed, orders, json, capture)
             return
         outcome, seconds = self._simulate(seed, orders)
         if json:
@@ -64,12 +67,13 @@ class Command(BaseCommand):
         if outcome.offenders:
             raise CommandError(f"{len(outcome.offenders)} offenders", returncode=1)
 
-    def _run_in_a_new_process(self, seed: int, orders: int, json: bool) -> None:
+    def _run_in_a_new_process(self, seed: int, orders: int, json: bool, capture: str) -> None:
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "simulate"]
         command += ["--seed", str(seed), "--orders", str(orders), *(["--json"] if json else [])]
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         with tempfile.TemporaryDirectory(prefix="waybill-simulation-") as var:
-            done = subprocess.run(command, env={**passed_on, **ENVIRONMENT, "WAYBILL_VAR": var}, check=False)  # noqa: S603 - this interpreter, and no shell
+            env = {**passed_on, **ENVIRONMENT, "CAPTURE": capture, "WAYBILL_VAR": var}
+            done = subprocess.run(command, env=env, check=False)  # noqa: S603 - this interpreter, and no shell
         if done.returncode:
             sys.exit(done.returncode)
 
