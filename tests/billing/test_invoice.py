@@ -375,17 +375,29 @@ def test_an_invoice_and_a_refund_are_in_one_currency() -> None:
 
 
 def test_a_capture_that_succeeds_after_its_money_was_released_is_refunded() -> None:
-    invoice, mugs = _open(), Money("22.50", "USD")
+    invoice, units = _open(), {Sku("MUG"): 2, Sku("LAMP"): 1}
+    invoice.authorize(PAYMENT, TOTAL)
+    invoice.capture(PAYMENT, SHIPMENT, units, all_of_it=False)
+    invoice.fail_capture(CAPTURE, TOTAL)
+    invoice.refund_units("S-1-1", units, "lost on its way")
+    assert (invoice.released, invoice.refund_owed) == (TOTAL, NOTHING)
+
+    invoice.record_capture(PAYMENT, CAPTURE, TOTAL, was_failed=True)
+
+    assert (invoice.paid, invoice.released, invoice.refund_owed) == (TOTAL, NOTHING, TOTAL)
+
+
+def test_a_capture_that_succeeds_late_pays_for_what_leaves_later() -> None:
+    invoice, mugs, left = _open(), Money("22.50", "USD"), Money("49.50", "USD")
     invoice.authorize(PAYMENT, TOTAL)
     invoice.capture(PAYMENT, SHIPMENT, {Sku("MUG"): 2}, all_of_it=False)
     invoice.fail_capture(CAPTURE, mugs)
     invoice.refund_units("S-1-1", {Sku("MUG"): 2}, "lost on its way")
-    assert (invoice.released, invoice.refund_owed) == (mugs, NOTHING)
-
     invoice.record_capture(PAYMENT, CAPTURE, mugs, was_failed=True)
-
-    assert (invoice.paid, invoice.released, invoice.refund_owed) == (mugs, NOTHING, mugs)
-    assert invoice.to_capture == TOTAL - mugs
+    invoice.capture(PAYMENT, SECOND, {Sku("LAMP"): 1}, all_of_it=False)
+    owed = _recorded(invoice, events.InvoiceCaptureOwed)[-1]
+    assert isinstance(owed, events.InvoiceCaptureOwed)
+    assert (owed.amount, invoice.paid, invoice.refund_owed) == (left, mugs, NOTHING)
 
 
 def test_nothing_more_is_refunded_while_a_capture_is_on_its_way() -> None:
