@@ -22,6 +22,7 @@ from billing.api import (
 from config.metrics import serving
 from fulfillment.api import call_backs as carriers
 from fulfillment.api import printing, returns, shipments, tracking
+from integration.admin.home.view import home
 from integration.admin.login import login, password_change
 from integration.admin.second_factor import second_factor
 from integration.rest import consumers, deliveries, feed, health, routes  # noqa: F401 - routes registers the path converters
@@ -132,6 +133,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", serving.metrics),
+    path("admin/", home),
     path("admin/login/", login),
     path("admin/password_change/", password_change),
     path("admin/second-factor/", second_factor, name="second-factor"),

@@ -2,7 +2,13 @@
 
 from django.contrib import admin
 
-from billing.admin import books, captures, proposals, provider  # noqa: F401 - registers their pages
+from billing.admin import (  # noqa: F401 - registers their pages, and what there is to do
+    books,
+    captures,
+    proposals,
+    provider,
+    work,
+)
 from billing.models import History
 from integration.admin.history import HistoryAdmin
 

@@ -14,8 +14,9 @@ from integration.admin import (  # noqa: F401 - importing them registers their p
     consumers,
     messaging,
     read_models,
+    stuck,
     webhooks,
 )
 
 admin.site.site_header = admin.site.site_title = "Waybill"
-admin.site.index_title = "From the cart to the doorstep"
+admin.site.index_title = "Work to do"

@@ -25,6 +25,7 @@ from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
 from integration.domain.identifiers import BuyerId
 from ordering import commands
+from ordering.admin import sales, work  # noqa: F401 - registers pages, and what there is to do
 from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
 from ordering.admin.corrections import CorrectionActions
@@ -36,11 +37,9 @@ from ordering.models import (
     Buyer,
     Cart,
     History,
-    LifetimeSpend,
     Order,
     OrderBoard,
     Product,
-    SalesOfDay,
     ShippingRate,
     TaxRate,
     Voucher,
@@ -222,29 +221,3 @@ class OrderBoardAdmin(RowsAdmin):
     search_help_text = "An order number, a buyer ID, or the ID of a story."
     identifiers = ("number", "buyer")
     uuids = ("correlation_id",)
-
-
-@admin.register(SalesOfDay)
-class SalesOfDayAdmin(RowsAdmin):
-    """Sales per day and product."""
-
-    list_display = ("day", linked(Product, "sku", "sku"), figure("orders"), figure("quantity"), amount("amount"))
-    list_filter = ("currency",)
-    date_hierarchy = "day"
-    ordering = ("-day", "-amount_minor")
-    search_fields = ("sku__contains",)
-    search_help_text = "A SKU, or part of one."
-    identifiers = ("sku",)
-
-
-@admin.register(LifetimeSpend)
-class LifetimeSpendAdmin(RowsAdmin):
-    """The lifetime spend of each buyer."""
-
-    list_display = (linked(Buyer, "buyer", "buyer"), figure("orders"), amount("spend"))
-    list_display_links = None
-    list_filter = ("currency",)
-    ordering = ("-spend_minor",)
-    search_fields = ("buyer__contains",)
-    search_help_text = "A buyer ID, or part of one."
-    identifiers = ("buyer",)

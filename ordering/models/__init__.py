@@ -32,7 +32,7 @@ from ordering.models.order_states import (
 )
 from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBounds, Product
 from ordering.models.rates import MAX_WEIGHT_G, ShippingRate, TaxClass, TaxRate
-from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay
+from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay, SalesOfHour
 from ordering.models.sent_letter import SentLetter
 from ordering.models.voucher import MAX_CLAIMS, LimitBelowUse, LimitStays, Voucher, VoucherUsedUp
 from ordering.models.voucher_claim import CLAIM_LIFE, ClaimStatus, VoucherClaim, claim_id
@@ -82,6 +82,7 @@ __all__ = [
     "QuantityOutOfBounds",
     "RequestStatus",
     "SalesOfDay",
+    "SalesOfHour",
     "SentLetter",
     "ShipmentStatus",
     "ShippingRate",

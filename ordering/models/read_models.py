@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from integration.read_models.models import PolledRow, Row
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
@@ -50,6 +51,8 @@ class OrderBoard(InParcels, OrderPrices, Requests, WithReturns, WithPayment, Pol
             models.Index(fields=["build", "buyer", "created_at"], name="board_by_buyer"),
             models.Index(fields=["build", "status", "created_at"], name="board_by_status"),
             models.Index(fields=["build", "shown_at"], name="board_by_change"),
+            models.Index(fields=["build", "updated_at"], name="board_needs_human", condition=Q(needs_human=True)),
+            models.Index(fields=["build", "updated_at"], name="board_on_hold", condition=Q(on_hold=True)),
         ]
 
     def __str__(self) -> str:
@@ -87,6 +90,31 @@ class SalesOfDay(Row):
 
     def __str__(self) -> str:
         return f"{self.sku} on {self.day}"
+
+
+class SalesOfHour(Row):
+    """The orders that were placed in one UTC hour, and what the orders that were confirmed in it had paid.
+
+    Orders that send goods again do not count. What is cancelled or refunded later changes nothing.
+    """
+
+    read_model = "ordering.sales-per-hour"
+    key = ("hour", "currency")
+
+    hour = models.DateTimeField()
+    currency = CurrencyField()
+    placed = models.BigIntegerField(default=0)
+    paid_minor = MinorUnitsField(default=0)
+    paid = money("paid_minor")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "sales per hour"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "hour", "currency"], name="sales_of_an_hour_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"sales from {self.hour:%Y-%m-%d %H}:00"
 
 
 class LifetimeSpend(Row):

@@ -20,7 +20,12 @@ from integration.messaging.on_the_way import on_the_way
 from integration.read_models.catch_up import catch_up
 from ordering.events import BuyerProfileChanged, BuyerRegistered, OrderCancellationRefused
 from ordering.models import ENDED, Buyer, History, Order, OrderBoard, OrderStatus, Product
-from ordering.queries import board, guests, sales  # noqa: F401 - they register read models, and who guests are
+from ordering.queries import (  # noqa: F401 - they register read models, and who guests are
+    board,
+    guests,
+    sales,
+    sales_by_hour,
+)
 
 MOST_NAMED = 5
 """How many buyers or orders an error message lists at most."""

@@ -15,6 +15,7 @@ from integration.admin.read_models import RowsAdmin
 from integration.admin.sections import InStory
 from integration.domain.identifiers import Sku
 from inventory import commands
+from inventory.admin import work  # noqa: F401 - registers what there is to do
 from inventory.models import (
     MAX_QUANTITY,
     History,
