@@ -8,7 +8,7 @@ from fulfillment.models import Return, ReturnStatus, Shipment, ShipmentStatus
 from integration.admin.home import work
 
 LONGEST_TO_SEND = timedelta(days=1)
-LONGEST_TO_ANSWER = timedelta(days=2)
+LONGEST_TO_DECIDE = timedelta(days=2)
 LONGEST_ON_THE_WAY_BACK = timedelta(days=14)
 
 
@@ -32,7 +32,7 @@ def parcels_to_send() -> QuerySet[Shipment]:
     model=Shipment,
     query={"status__exact": ShipmentStatus.DELIVERY_FAILED.value},
     since="updated_at",
-    late_after=LONGEST_TO_ANSWER,
+    late_after=LONGEST_TO_DECIDE,
 )
 def deliveries_that_failed() -> QuerySet[Shipment]:
     """Shipments that the carrier could not hand over; it tries again."""
@@ -45,10 +45,10 @@ def deliveries_that_failed() -> QuerySet[Shipment]:
     place=22,
     model=Return,
     query={"status__exact": ReturnStatus.REQUESTED.value},
-    late_after=LONGEST_TO_ANSWER,
+    late_after=LONGEST_TO_DECIDE,
 )
 def returns_to_approve() -> QuerySet[Return]:
-    """Returns that buyers asked for and nobody has answered."""
+    """Returns that buyers asked for and nobody has decided about."""
     return Return.objects.filter(status=ReturnStatus.REQUESTED)
 
 

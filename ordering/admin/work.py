@@ -10,8 +10,8 @@ from integration.admin.home import panel, work
 from integration.admin.home.charts import Bar, bar_chart
 from integration.domain import clock
 from integration.domain.money import Money
-from ordering.models.letter_bounce import BounceStatus, LetterBounce
 from ordering.models import Order, OrderBoard, OrderStatus, SalesOfHour
+from ordering.models.letter_bounce import BounceStatus, LetterBounce
 from ordering.queries.sales_by_hour import DAY, HOUR, Sales, sales_of_last
 
 LONGEST_FOR_GOODS = timedelta(minutes=5)

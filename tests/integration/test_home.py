@@ -113,7 +113,7 @@ def test_everybody_sees_only_the_work_that_they_may_open(at_work: None, client: 
 
 
 @pytest.mark.django_db
-def test_who_may_see_nothing_is_told_so(client: Client) -> None:
+def test_who_may_see_nothing_reads_why(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("new", is_staff=True))
 
     assert "There is no work for you here." in client.get("/admin/").content.decode()

@@ -37,7 +37,13 @@ def bar_chart(title: str, bars: Sequence[Bar], total: str = "") -> SafeString:
     """
     highest = max(bars, key=lambda bar: bar.value)
     middle = bars[len(bars) // 2]
-    facts = {"title": title, "total": total, "bars": bars, "shapes": _shapes(bars, highest.value), "highest": highest}
+    facts: dict[str, Any] = {
+        "title": title,
+        "total": total,
+        "bars": bars,
+        "shapes": _shapes(bars, highest.value),
+        "highest": highest,
+    }
     facts |= {"width": len(bars), "height": HEIGHT, "ends": (bars[0].label, middle.label, bars[-1].label)}
     return render_to_string("admin/waybill/chart.html", facts)
 

@@ -40,8 +40,13 @@ def panel(title: str, *, place: int, model: type[Model]) -> Callable[[Show], Sho
     return register
 
 
+def all_panels() -> list[Panel]:
+    """All panels, in the order of the page."""
+    return sorted(_panels.values(), key=lambda each: each.place)
+
+
 def panels() -> list[tuple[str, SafeString]]:
     """The titles and contents of the panels that the viewer of the page may see, and that have something to show."""
-    seen = [each for each in sorted(_panels.values(), key=lambda each: each.place) if may_view(each.model)]
+    seen = [each for each in all_panels() if may_view(each.model)]
     shown = [(each.title, each.show()) for each in seen]
     return [(title, content) for title, content in shown if content]

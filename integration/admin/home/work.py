@@ -5,6 +5,7 @@ day on which everything waits does not slow the page down. Only who may open the
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -45,7 +46,8 @@ class Work(NamedTuple):
     late_after: timedelta | None
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True)
+class Counted:
     """How much there is of a kind of work.
 
     Args:

@@ -17,6 +17,7 @@ from billing.models import invoice_of
 from config.verification import verify
 from fulfillment import commands as fulfillment
 from fulfillment.models.return_policy import ReturnReason
+from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, ShipmentId, Sku, new_event_id
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
@@ -409,8 +410,11 @@ class Killed(BaseException):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("portions", [0, 1])
 def test_a_rebuild_that_is_killed_while_it_deletes_leaves_no_rows_to_the_next(
-    at_work: list[OrderNumber], monkeypatch: pytest.MonkeyPatch, name: str, portions: int
+    at_work: list[OrderNumber], placed: Place, monkeypatch: pytest.MonkeyPatch, name: str, portions: int
 ) -> None:
+    with clock.moved(timedelta(hours=1)):
+        placed()  # so that each read model has two rows
+    catch_up_all()
     model, left = read_models.get(name), [None] * portions
     monkeypatch.setattr("integration.read_models.builds.ROWS_AT_ONCE", 1)
     raw_delete = QuerySet._raw_delete
