@@ -2,7 +2,9 @@
 
 from integration.aggregates.snapshots import Snapshot
 from integration.history.personal_data import PersonalData
+from integration.messaging.failure_groups import FailureGroup
 from integration.messaging.models import Delivery, FeedPosition, Message
+from integration.messaging.replay_jobs import ReplayJob
 from integration.read_models.models import ReadModelBuild
 from integration.rest.models import IdempotencyKey, LoginCount, UsedToken
 from integration.webhooks.models import EndpointAttempt, EndpointDelivery, SharedOut, WebhookEndpoint
@@ -11,12 +13,14 @@ __all__ = [
     "Delivery",
     "EndpointAttempt",
     "EndpointDelivery",
+    "FailureGroup",
     "FeedPosition",
     "IdempotencyKey",
     "LoginCount",
     "Message",
     "PersonalData",
     "ReadModelBuild",
+    "ReplayJob",
     "SharedOut",
     "Snapshot",
     "UsedToken",

@@ -114,12 +114,16 @@ allows(
     "integration.view_archivedmessage",
     "integration.view_delivery",
     "integration.view_consumerstate",
+    "integration.view_failuregroup",
+    "integration.view_replayjob",
 )
 sees(ENGINEER, "integration")
 allows(
     ENGINEER,
     "integration.change_consumerstate",
     "integration.change_delivery",
+    "integration.change_failuregroup",
+    "integration.change_replayjob",
     "integration.change_readmodelbuild",
     "integration.add_webhookendpoint",
     "integration.change_webhookendpoint",

@@ -24,7 +24,7 @@ from integration.storage.row_locks import skipping_locked
 BATCH = 500
 """Messages moved in one transaction. SQLite blocks all other writers for as long as one transaction lasts."""
 
-NOT_ARCHIVED = ("message_id", "fencing_token", "parked_as", "uncharged_since")
+NOT_ARCHIVED = ("message_id", "fencing_token", "parked_as", "uncharged_since", "fingerprint")
 """Columns of a delivery that its archived form leaves out. They mean nothing once the delivery is settled, and older
 code that brings a message back would not know them."""
 

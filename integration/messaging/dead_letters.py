@@ -68,15 +68,15 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     """
     chosen = _undone(deliveries.values("pk")).order_by("pk").values_list("pk", flat=True)
     keys = array("q", chosen)  # a million of them take 8 MB
-    return sum(_replay(keys[begin : begin + AT_ONCE]) for begin in range(0, len(keys), AT_ONCE))
+    return sum(replay_some(keys[begin : begin + AT_ONCE]) for begin in range(0, len(keys), AT_ONCE))
 
 
 def _undone(keys: QuerySet[Delivery, Any] | Sequence[int]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(pk__in=keys, status__in=[Status.DEAD, Status.PENDING]).order_by()
 
 
-def _replay(keys: Sequence[int]) -> int:
-    """Replay deliveries in one transaction, without those that were settled meanwhile; returns their number."""
+def replay_some(keys: Sequence[int]) -> int:
+    """Replay deliveries in one transaction, without those that are settled; returns their number."""
     with transaction.atomic():
         undone = lock_in_order(_undone(keys), "context", "external")
         delivery_queues = {DeliveryQueue(*delivery_queue) for _, *delivery_queue in undone}

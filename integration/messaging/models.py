@@ -109,6 +109,12 @@ PARKED = Q(status=Status.PENDING, error__startswith=PARKED_BECAUSE)
 """A delivery that waits for code that knows its contract, version or consumer."""
 
 
+RETRYING = Q(status=Status.PENDING, parked_as=None) & ~Q(error="")
+"""A delivery that has failed and will be tried again."""
+
+OPEN = Q(status__in=[Status.DEAD, Status.PENDING])
+"""A delivery that is not settled."""
+
 HELD = datetime(9999, 1, 1, tzinfo=UTC)
 """The `due_at` of a delivery that is held: it waits until its consumer is resumed."""
 
@@ -143,6 +149,8 @@ class Delivery(models.Model):
     done_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
+    # The group of its last failure. Nothing else writes it: a delivery that never fails has none.
+    fingerprint = models.CharField(max_length=32, null=True, editable=False)  # noqa: DJ001 - nearly always absent
     skip_reason = models.TextField(blank=True)
     skipped_by = models.CharField(max_length=80, blank=True)
     skipped_at = models.DateTimeField(null=True)
@@ -177,6 +185,11 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["consumer"], name="dead_by_consumer", condition=Q(status="dead")),
             models.Index(fields=["consumer"], name="skipped_by_consumer", condition=Q(status="skipped")),
+            models.Index(
+                fields=["fingerprint", "id"],
+                name="unsettled_by_failure_group",
+                condition=Q(status__in=["dead", "pending"], fingerprint__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

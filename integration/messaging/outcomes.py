@@ -6,7 +6,6 @@ token has grown, and only that worker may write the outcome.
 
 import logging
 import random
-import traceback
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,12 +18,13 @@ from django.db.models import F, QuerySet
 from integration.aggregates.unit_of_work import current_unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet, OutcomeUnknown
-from integration.domain.redaction import without_rows
 from integration.history.personal_data import PersonalData
 from integration.messaging.attempts import log_failure
 from integration.messaging.claim import CLOCKS_DIFFER, Claim
 from integration.messaging.consumer_states import note_failed, note_wait
 from integration.messaging.consumers import Consumer, consumers
+from integration.messaging.error_texts import set_error
+from integration.messaging.failure_groups import FailureGroup, group_of, note_seen
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue, wake
 from integration.storage.reading import select
@@ -194,7 +194,7 @@ def reschedule(claims: Sequence[Claim], early: Sequence[tuple[Delivery, NotYet]]
     claimable = []
     for delivery, too_early in early:
         claimable.append(_try_again_soon(delivery) - CLOCKS_DIFFER)
-        _set_error(delivery, too_early)
+        set_error(delivery, too_early)
     if early:
         claimed(claims).order_by().bulk_update([delivery for delivery, _ in early], RESCHEDULED)
     return claimable
@@ -260,9 +260,10 @@ def record_failure(failed: Claim, error: Exception) -> None:
     consumer = consumers.get(failed.consumer)
     retries, is_unknown = consumer.retry_schedule, consumer.until_known and isinstance(error, OutcomeUnknown)
     asks_to_wait = consumer.external and getattr(error, "retry_after", None) is not None
-    if is_early(delivery, error):
+    too_early, lost = is_early(delivery, error), _lost_to_another(delivery, error)
+    if too_early:
         _try_again_soon(delivery)
-    elif _lost_to_another(delivery, error):
+    elif lost:
         _try_again_soon(delivery)
         log_failure(delivery, "%s is retried, because it lost to another transaction: %r", delivery, error)
     elif is_unknown or asks_to_wait:
@@ -274,27 +275,19 @@ def record_failure(failed: Claim, error: Exception) -> None:
     else:
         delivery.due_at = clock.now() + retries.wait(failed.attempt, error)
         log_failure(delivery, "%s failed at attempt %s: %r", delivery, failed.attempt, error)
-    _set_error(delivery, error)
-    recorded = claimed([failed]).update(
-        status=delivery.status,
-        attempts=delivery.attempts,
-        in_flight=False,
-        due_at=delivery.due_at,
-        uncharged_since=delivery.uncharged_since,
-        error=delivery.error,
-        traceback=delivery.traceback,
-    )
+    set_error(delivery, error)
+    recorded = _record(failed, delivery, None if too_early or lost else group_of(failed.consumer, error))
     if recorded and asks_to_wait:
         note_wait(failed.consumer, delivery.due_at or clock.now())
     elif recorded and (is_unknown or delivery.attempts == failed.attempt):
         note_failed(failed.consumer, error, died=delivery.status == Status.DEAD)
 
 
-def _set_error(delivery: Delivery, error: Exception) -> None:
-    delivery.error = _storable(f"{type(error).__name__}: {error}")
-    delivery.traceback = _storable("".join(traceback.format_exception(error)))
-
-
-def _storable(text: str) -> str:
-    """The text with row values redacted, and with NUL and lone surrogates escaped, which no database can store."""
-    return without_rows(text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00"))
+def _record(failed: Claim, delivery: Delivery, group: FailureGroup | None) -> bool:
+    """Write what became of a failed attempt, and count its group if it has one; returns whether the claim was valid."""
+    columns = {name: getattr(delivery, name) for name in ("status", *RESCHEDULED)} | {"in_flight": False}
+    with transaction.atomic():
+        recorded = claimed([failed]).update(**columns, **({"fingerprint": group.pk} if group else {}))
+        if recorded and group:
+            note_seen(group)
+    return bool(recorded)

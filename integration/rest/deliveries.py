@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,11 +11,16 @@ from rest_framework.response import Response
 
 from integration.history.shown import shown_facts_of_message
 from integration.messaging import dead_letters
-from integration.messaging.models import Delivery, Status
+from integration.messaging.models import OPEN, RETRYING, Delivery, Status
+from integration.messaging.replay_jobs import Selection, replay_now
 from integration.rest.fields import Choice, Input, Text
 from integration.rest.idempotency import idempotent
 from integration.rest.middleware import actor_of
 from integration.rest.views import View, staff_with
+
+RETRYING_NAME = "retrying"
+CHOICES = [*Status.choices, (RETRYING_NAME, RETRYING_NAME.capitalize())]
+"""The statuses to select by: those that are stored, and one that is made of them."""
 
 MAY_VIEW = staff_with("integration.view_delivery")
 MAY_CHANGE = staff_with("integration.change_delivery")
@@ -61,10 +66,21 @@ class DeliveryDetails(DeliveryOutput):
 
 
 class DeliveryFilter(django_filters.FilterSet):
-    """Filters the list by status and by consumer."""
+    """Filters the list by status, by consumer and by a part of the error."""
 
-    status = django_filters.ChoiceFilter(choices=Status.choices)
+    status = django_filters.ChoiceFilter(
+        choices=CHOICES, method="filter_status", help_text="Retrying: pending, after at least one failed attempt."
+    )
     consumer = django_filters.CharFilter()
+    error = django_filters.CharFilter(
+        method="filter_error", max_length=200, help_text="A part of the last error. Deliveries that are done have none."
+    )
+
+    def filter_status(self, deliveries: QuerySet[Delivery], name: str, status: str) -> QuerySet[Delivery]:
+        return deliveries.filter(RETRYING if status == RETRYING_NAME else Q(status=status))
+
+    def filter_error(self, deliveries: QuerySet[Delivery], name: str, error: str) -> QuerySet[Delivery]:
+        return deliveries.filter(OPEN | Q(status=Status.SKIPPED), error__contains=error)
 
 
 class Deliveries(View):
@@ -125,10 +141,11 @@ class ReplayOne(View):
 
 
 class ReplayInput(Input):
-    """Selects deliveries by status, by consumer or by both; an empty body selects all."""
+    """Selects deliveries by status, by consumer and by a part of the error; an empty body selects all."""
 
-    status = Choice(choices=Status.choices, required=False)
+    status = Choice(choices=CHOICES, required=False)
     consumer = Text(max_length=80, required=False)
+    error = Text(max_length=200, required=False)
 
 
 class Replayed(serializers.Serializer):
@@ -149,9 +166,10 @@ class Replay(View):
         """Replay deliveries.
 
         Every selected delivery that is dead or pending becomes due immediately, and its count of attempts restarts at
-        zero. Deliveries that are done or skipped are left alone.
+        zero. Deliveries that are done or skipped are left alone. The admin lists the replay with its result.
         """
-        return Response({"replayed": dead_letters.replay(_selected(self.valid(request)))}, status=202)
+        job = replay_now(Selection(**self.valid(request)), actor_of(request.user))
+        return Response({"replayed": job.replayed}, status=202)
 
 
 class SkipInput(Input):
@@ -176,7 +194,3 @@ class Skip(View):
         """
         skipped = dead_letters.skip_one(id, self.valid(request)["reason"], actor_of(request.user))
         return Response(DeliveryDetails(skipped).data)
-
-
-def _selected(filters: dict[str, Any]) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(**filters)

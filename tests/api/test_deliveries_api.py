@@ -294,7 +294,7 @@ def test_many_deliveries_are_replayed_by_status_and_consumer(
         response = client.post(f"{PATH}/replay", body, format="json")
 
     assert (response.status_code, response.json()) == (202, {"replayed": replayed})
-    assert len([sql for sql in seen if "integration_" in sql]) == (3 if replayed else 1)
+    assert len([sql for sql in seen if "integration_" in sql]) == (9 if replayed else 7)
     assert Delivery.objects.filter(status__in=["done", "skipped"]).count() == 4
     assert Delivery.objects.filter(status="dead").count() == dead_left
 

@@ -5,21 +5,24 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.text import Truncator
 from rich.table import Table
 from rich.text import Text
 
 from integration.domain.errors import DomainError
 from integration.management.listing import add_json_option, print_json, print_table
-from integration.messaging.dead_letters import replay, replay_one, skip_one
-from integration.messaging.models import ConsumerState, Delivery, Status
+from integration.messaging.dead_letters import replay_one, skip_one
+from integration.messaging.models import RETRYING, ConsumerState, Delivery, Status
+from integration.messaging.replay_jobs import Selection, replay_now
 from integration.messaging.standing import Standing, standings
 
 ACTOR = "command line"
 """The actor recorded when this command skips a delivery; Waybill does not know which person runs the command."""
 
 
+RETRYING_STATUS = "retrying"
+"""The status by which deliveries are selected that have failed and will be tried again."""
 LONGEST_ERROR = 100
 """The number of characters of an error that a table shows; `--json` shows all."""
 
@@ -72,23 +75,33 @@ class Command(BaseCommand):
         else:
             print_table(self, _table_of_standings(standings()))
 
-    def _list(self, limit: int, status: str | None, consumer: str | None, json: bool = False, **options: Any) -> None:
+    def _list(
+        self,
+        limit: int,
+        status: str | None,
+        consumer: str | None,
+        error: str | None,
+        json: bool = False,
+        **options: Any,
+    ) -> None:
         if limit < 1:
             raise CommandError("--limit must be 1 or more.")
-        deliveries = _filtered(status, consumer).select_related("message").defer("traceback", "message__data")
+        deliveries = _filtered(status, consumer, error).select_related("message").defer("traceback", "message__data")
         if json:
             print_json(self, [_delivery_as_data(delivery) for delivery in deliveries[:limit]])
         else:
             print_table(self, _table_of_deliveries(list(deliveries[:limit])))
 
-    def _replay(self, ids: list[int], status: str | None, consumer: str | None, all: bool, **options: Any) -> None:
-        if (bool(ids), bool(status or consumer), all).count(True) != 1:
-            raise CommandError("Specify IDs, or --status and --consumer, or --all.")
+    def _replay(
+        self, ids: list[int], status: str | None, consumer: str | None, error: str | None, all: bool, **options: Any
+    ) -> None:
+        if (bool(ids), bool(status or consumer or error), all).count(True) != 1:
+            raise CommandError("Specify IDs, or --status, --consumer and --error, or --all.")
         if ids:
             with transaction.atomic():
                 replayed = len([replay_one(id) for id in dict.fromkeys(ids)])
         else:
-            replayed = replay(_filtered(status, consumer))
+            replayed = replay_now(Selection(status or "", consumer or "", error=error or ""), ACTOR).replayed
         self.stdout.write(f"Deliveries to retry now: {replayed:,}.")
 
     def _skip(self, id: int, reason: str, **options: Any) -> None:
@@ -96,13 +109,18 @@ class Command(BaseCommand):
 
 
 def _add_filters(parser: CommandParser) -> None:
-    parser.add_argument("--status", choices=Status.values, help="only deliveries with this status")
+    statuses = [*Status.values, RETRYING_STATUS]
+    parser.add_argument(
+        "--status", choices=statuses, help="only deliveries with this status; retrying: pending, after a failure"
+    )
     parser.add_argument("--consumer", metavar="NAME", help="only deliveries of this consumer")
+    parser.add_argument("--error", metavar="TEXT", help="only deliveries with this text in their error")
 
 
-def _filtered(status: str | None, consumer: str | None) -> QuerySet[Delivery]:
-    wanted = {"status": status, "consumer": consumer}
-    return Delivery.objects.filter(**{name: value for name, value in wanted.items() if value})
+def _filtered(status: str | None, consumer: str | None, error: str | None) -> QuerySet[Delivery]:
+    by_status = RETRYING if status == RETRYING_STATUS else Q(status=status) if status else Q()
+    wanted = {"consumer": consumer, "error__contains": error}
+    return Delivery.objects.filter(by_status, **{name: value for name, value in wanted.items() if value})
 
 
 def _standing_as_data(row: Standing) -> dict[str, Any]:
