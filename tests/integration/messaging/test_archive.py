@@ -71,6 +71,7 @@ def test_a_message_is_archived_with_its_columns_and_deliveries(done: Callable[..
         assert delivery.pop("message_id") == in_archive.pk
         assert delivery.pop("fencing_token") == 1
         assert (delivery.pop("parked_as"), delivery.pop("uncharged_since")) == (None, None)
+        assert delivery.pop("fingerprint") is None
         moments = {name for name, value in delivery.items() if isinstance(value, datetime)}
         assert {"due_at", "done_at"} <= moments
         assert {n: datetime.fromisoformat(v) if n in moments else v for n, v in row.items()} == delivery
