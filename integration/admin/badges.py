@@ -21,12 +21,12 @@ Tone = Literal["good", "info", "warn", "bad", "quiet"]
 TONES: dict[Tone, str] = {
     "good": "active checked_out committed delivered done enabled issued numbered paid received redeemed succeeded won",
     "info": "approved arranged authorized confirmed dispatched draft held in_transit open partly_refunded "
-    "partly_shipped payment_pending pending requested shipped",
+    "partly_shipped payment_pending pending requested running shipped",
     "warn": "action action_required blocked disputed funds_withdrawn lapsed on_hold opened paused proposed returned "
     "unknown",
     "bad": "dead failed lost",
     "quiet": "abandoned cancelled closed disabled expired merged none refunded refused released removed settled "
-    "skipped too_late void voided",
+    "skipped stopped too_late void voided",
 }
 """The stored words of all states, by the tone in which they are shown."""
 
