@@ -120,6 +120,15 @@ def compare(since: datetime) -> tuple[int, dict[str, Difference]]:
     return found.looked_at, found.differences
 
 
+def difference_of(row: Row) -> Difference | None:
+    """Ask the provider for a payment or refund, and compare; None if both books agree.
+
+    Raises:
+        OutcomeUnknown: the provider did not respond.
+    """
+    return compare_row(row, _find(row))
+
+
 def _compare_books(since: datetime) -> Comparison:
     # Read our books first. What happens between the two reads is then at least in the provider's books.
     ours = {row.idempotency_key: row for row in _our_books(since, clock.now() - SETTLING)}

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from billing import commands
+from billing.admin.printing import PrintedInvoices
 from billing.gateways.sandbox.models import Transaction
 from billing.models import Capture, Dispute, Document, Invoice, InvoiceLine, Payment, Refund, RefundProposal
 from integration.admin.columns import (
@@ -92,7 +93,7 @@ class Again(Question):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(StoryAdmin):
+class InvoiceAdmin(PrintedInvoices, StoryAdmin):
     """Invoices, one for each order."""
 
     list_display = (

@@ -1,5 +1,7 @@
 """REST views of invoices: a buyer sees their own, staff see all, as JSON or as a page to print."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import django_filters
@@ -78,9 +80,14 @@ class OneInvoice(InvoiceView):
         join_story(invoice.correlation_id)
         headers = {**etag(invoice), "Vary": "Accept"}
         if request._request.get_preferred_type([JSON, HTML]) == HTML:
-            page = render_to_string("billing/invoice.html", _shown(invoice))
-            return HttpResponse(page, headers={**headers, **PRINTED})
+            return printed_invoice(invoice, headers)
         return Response(InvoiceOutput(invoice).data, headers=headers)
+
+
+def printed_invoice(invoice: Invoice, headers: Mapping[str, str] = MappingProxyType({})) -> HttpResponse:
+    """The page to print of an invoice that `with_details` loaded."""
+    page = render_to_string("billing/invoice.html", _shown(invoice))
+    return HttpResponse(page, headers={**headers, **PRINTED})
 
 
 def _shown(invoice: Invoice) -> dict[str, Any]:

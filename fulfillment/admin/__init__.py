@@ -1,5 +1,7 @@
 """The admin pages of fulfillment: operators see, dispatch and deliver shipments, and receive returns."""
 
+from typing import ClassVar
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -9,12 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from fulfillment import commands
 from fulfillment.admin import work  # noqa: F401 - registers what there is to do
 from fulfillment.admin.returns import ReturnAdmin as ReturnAdmin
+from fulfillment.admin.warehouse import WarehousePages
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine
 from fulfillment.models.shipment_states import GONE_WRONG
 from integration.admin.columns import NOTHING, address, column, figure, moment, story_column
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.scanning import Scanned
 from integration.admin.sections import InStory
 from integration.domain.identifiers import ShipmentId
 
@@ -127,7 +131,7 @@ class NeedsHuman(admin.SimpleListFilter):
 
 
 @admin.register(Shipment)
-class ShipmentAdmin(StoryAdmin):
+class ShipmentAdmin(WarehousePages, Scanned, StoryAdmin):
     """Shipments: one for each confirmed order, and one more for each part that was left when another was sent."""
 
     list_display = (
@@ -151,7 +155,14 @@ class ShipmentAdmin(StoryAdmin):
     search_fields = ("tracking_number__folded__contains", "id__contains", "recipient_name__folded")
     search_help_text = "An identifier, an order's number, a tracking number, a recipient, or the id of a story."
     identifiers = ("id", "order")
+    # Two partial indexes share the tracking numbers.
+    scanned: ClassVar = {
+        "id": (),
+        "order": (),
+        "tracking_number": (Q(is_tracked=True), Q(is_tracked=False) & ~Q(tracking_number="")),
+    }
     actions = (
+        "print_pick_list",
         "dispatch_shipments",
         "deliver_shipments",
         "fail_shipments",

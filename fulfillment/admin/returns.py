@@ -1,7 +1,7 @@
 """The admin pages of returns: operators approve or refuse them, and receive the goods, in one parcel or in several."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -15,6 +15,7 @@ from fulfillment.models import Disposition, Return, ReturnLine
 from integration.admin.columns import NOTHING, column, figure, moment, story_column
 from integration.admin.inlines import PartInline
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.scanning import Scanned
 from integration.admin.sections import InStory
 from integration.domain.identifiers import OrderNumber, ReturnId, Sku
 from integration.domain.money import Money
@@ -113,7 +114,7 @@ class Receipt(Question):
 
 
 @admin.register(Return)
-class ReturnAdmin(StoryAdmin):
+class ReturnAdmin(Scanned, StoryAdmin):
     """Returns: goods of orders that buyers send back, or that the carrier brought back."""
 
     list_display = (
@@ -130,6 +131,7 @@ class ReturnAdmin(StoryAdmin):
     search_fields = ("id__contains",)
     search_help_text = "An identifier, an order's number, a withdrawal's identifier, or the id of a story."
     identifiers = ("id", "order", "withdrawal")
+    scanned: ClassVar = {"id": (), "order": ()}
     actions = ("approve_returns", "refuse_returns", "receive_returns")
     messages_by_action = {"approve_returns": "approve", "refuse_returns": "refuse", "receive_returns": "receive"}
     inlines = (ReturnLineInline,)

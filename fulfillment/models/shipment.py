@@ -53,7 +53,12 @@ class Shipment(InTransit):
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["tracking_number"], name="tracked_shipments", condition=Q(is_tracked=True))
+            models.Index(fields=["tracking_number"], name="tracked_shipments", condition=Q(is_tracked=True)),
+            models.Index(
+                fields=["tracking_number"],
+                name="untracked_shipments",
+                condition=Q(is_tracked=False) & ~Q(tracking_number=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,21 +1,27 @@
-"""The admin pages of inventory: operators see stock and reservations, and receive and adjust stock."""
+"""The admin pages of inventory: operators see stock and reservations, and receive, count and adjust stock."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 
 from integration.admin.columns import Shown, column, figure, link, linked, list_url, moment, story_column
+from integration.admin.form_pages import ListTools, form_page
 from integration.admin.history import HistoryAdmin
 from integration.admin.inlines import PartInline
 from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
+from integration.admin.scanning import Scanned
 from integration.admin.sections import InStory
 from integration.domain.identifiers import Sku
 from inventory import commands
 from inventory.admin import work  # noqa: F401 - registers what there is to do
+from inventory.admin.deliveries import Delivery, receive
+from inventory.admin.movements import page_of_movements
 from inventory.models import (
     MAX_QUANTITY,
     History,
@@ -72,6 +78,39 @@ class Adjustment(Stocked):
     each = forms.IntegerField(label="difference", min_value=-MAX_QUANTITY, max_value=MAX_QUANTITY)
 
 
+class CountedField(forms.MultiValueField):
+    """Units that were counted, with the units on hand that the form showed. Its value is the pair of both."""
+
+    def __init__(self, **options: Any) -> None:
+        fields = (forms.IntegerField(min_value=0, max_value=MAX_QUANTITY), forms.IntegerField())
+        super().__init__(fields, widget=CountedInput(), **options)
+
+    def compress(self, data_list: list[Any]) -> tuple[int, int]:
+        return data_list[0], data_list[1]
+
+
+class CountedInput(forms.MultiWidget):
+    """A number, and a hidden number."""
+
+    def __init__(self) -> None:
+        super().__init__([forms.NumberInput(attrs={"min": 0}), forms.HiddenInput()])
+
+    def decompress(self, value: int | None) -> list[int | None]:
+        return [None, value]
+
+
+class Count(Stocked):
+    """The form of the count action: a reason, and the units on hand of each chosen stock item."""
+
+    reason = forms.CharField(max_length=200, help_text="For example: yearly count, shelf 12.")
+    each = CountedField(label="counted on hand, with what is reserved and without quarantine")
+
+    def __init__(self, rows: Any, data: Any = None, purpose: str = "") -> None:
+        super().__init__(rows, data, purpose)
+        for row in rows:
+            self.fields[f"each:{row.pk}"].initial = row.on_hand
+
+
 class Inspection(Stocked):
     """The form of the actions about quarantine: a reason, and the quantity of each chosen stock item."""
 
@@ -80,7 +119,7 @@ class Inspection(Stocked):
 
 
 @admin.register(StockItem)
-class StockItemAdmin(AggregateAdmin):
+class StockItemAdmin(Scanned, ListTools, AggregateAdmin):
     """Stock items: units available, on hand, reserved and in quarantine, and the level."""
 
     list_display = (
@@ -97,7 +136,8 @@ class StockItemAdmin(AggregateAdmin):
     search_fields = ("sku__folded__contains",)
     search_help_text = "A SKU, or part of one."
     identifiers = ("sku",)
-    actions = ("receive_stock", "adjust_stock", "quarantine_stock", "clear_stock", "write_off_stock")
+    change_form_template = "admin/waybill/stock_item.html"
+    actions = ("receive_stock", "count_stock", "adjust_stock", "quarantine_stock", "clear_stock", "write_off_stock")
     fieldsets = (
         (None, {"fields": (("sku", "level"), ("available", "on_hand", "reserved", "quarantined", "reorder_point"))}),
     )
@@ -114,6 +154,31 @@ class StockItemAdmin(AggregateAdmin):
     def receive_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
         """Ask for the received quantities, then call `receive_stock` for each chosen stock item."""
         return self.ask(request, chosen, "receive_stock", Receipt, _receive)
+
+    def list_tools(self, request: HttpRequest) -> list[tuple[str, str]]:
+        delivery = ("Receive a delivery", reverse("admin:inventory_delivery"))
+        return [*([delivery] if self.has_act_permission(request) else []), ("Scan", reverse("scan"))]
+
+    def get_urls(self) -> list[Any]:
+        delivery = path("receive/", self.admin_site.admin_view(self.delivery_view), name="inventory_delivery")
+        return [delivery, *super().get_urls()]
+
+    def delivery_view(self, request: HttpRequest) -> HttpResponse:
+        """The page on which a delivery is received; raises `PermissionDenied`."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        return form_page(self, request, "Receive a delivery", Delivery, receive)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context.update(page_of_movements(request, context["original"]))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description="Count stock …", permissions=["act"])
+    def count_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
+        """Ask for what was counted, then call `count_stock` for each chosen stock item."""
+        return self.ask(request, chosen, "count_stock", Count, _count)
 
     @admin.action(description="Adjust stock …", permissions=["act"])
     def adjust_stock(self, request: HttpRequest, chosen: QuerySet[StockItem]) -> HttpResponse | None:
@@ -140,6 +205,12 @@ def _receive(item: StockItem, question: Receipt) -> str:
     quantity, reference = question.value_for(item), question.cleaned_data["reference"]
     received = commands.receive_stock(Sku(item.sku), quantity, reference)
     return f"{item}: {quantity} received, {received.available} available"
+
+
+def _count(item: StockItem, question: Count) -> str:
+    (counted, shown), reason = question.value_for(item), question.cleaned_data["reason"]
+    commands.count_stock(Sku(item.sku), counted, reason, shown)
+    return f"{item}: {counted} counted, {counted - shown:+} than before" if counted != shown else f"{item}: as counted"
 
 
 def _adjust(item: StockItem, question: Adjustment) -> str:

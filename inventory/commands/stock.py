@@ -3,8 +3,14 @@
 from collections.abc import Collection, Sequence
 
 from integration.aggregates.unit_of_work import unit_of_work
+from integration.domain.errors import Refused
 from integration.domain.identifiers import Sku
+from inventory.commands.receiving import require_new_reference
 from inventory.models import StockItem
+
+
+class StockMoved(Refused):
+    """Units were received, shipped or adjusted since they were counted."""
 
 
 def open_stock_item(sku: Sku) -> None:
@@ -18,7 +24,7 @@ def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: Coll
     """Add received units to the stock of a SKU.
 
     Args:
-        reference: names the receipt, such as a delivery note number.
+        reference: names the receipt, such as a delivery note number. It counts once for a SKU; an empty one always.
         if_version: the versions of the stock item that the caller accepts; None accepts any.
 
     Returns:
@@ -26,12 +32,14 @@ def receive_stock(sku: Sku, quantity: int, reference: str = "", if_version: Coll
 
     Raises:
         NotFound: the SKU has no stock item.
+        AlreadyReceived: the SKU was received under this reference before.
         QuantityOutOfBounds: the quantity is not from 1 to 1,000,000,000.
         StaleVersion: the stock item is in none of the versions in `if_version`.
     """
     with unit_of_work() as work:
         item = work.get(StockItem, sku)
         item.expect_version(if_version)
+        require_new_reference([sku], reference)
         item.receive(quantity, reference)
     return item
 
@@ -69,6 +77,31 @@ def adjust_stock(sku: Sku, delta: int, reason: str, if_version: Collection[int] 
         item = work.get(StockItem, sku)
         item.expect_version(if_version)
         item.adjust(delta, reason)
+    return item
+
+
+def count_stock(sku: Sku, counted: int, reason: str, shown: int) -> StockItem:
+    """Correct the units on hand of a SKU to what was counted; do nothing if nothing differs.
+
+    Args:
+        counted: the units on hand, with those that are reserved and without those in quarantine.
+        reason: which count it was.
+        shown: the units that were on hand when they were counted.
+
+    Returns:
+        The stock item.
+
+    Raises:
+        NotFound: the SKU has no stock item.
+        StockMoved: other units are on hand by now.
+        ReservedGoods: fewer units were counted than are reserved for orders.
+    """
+    with unit_of_work() as work:
+        item = work.get(StockItem, sku)
+        if item.on_hand != shown:
+            raise StockMoved(f"{item}: {shown} were on hand when they were counted, and {item.on_hand} are now")
+        if counted != item.on_hand:
+            item.adjust(counted - item.on_hand, reason)
     return item
 
 

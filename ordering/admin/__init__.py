@@ -23,6 +23,7 @@ from integration.admin.columns import (
 from integration.admin.history import HistoryAdmin
 from integration.admin.pages import AggregateAdmin, Question, StoryAdmin
 from integration.admin.read_models import RowsAdmin
+from integration.admin.scanning import Scanned
 from integration.domain.identifiers import BuyerId
 from ordering import commands
 from ordering.admin import sales, work  # noqa: F401 - registers pages, and what there is to do
@@ -151,7 +152,7 @@ class BuyerAdmin(AggregateAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(OrderPage, HoldActions, CorrectionActions, StoryAdmin):
+class OrderAdmin(Scanned, OrderPage, HoldActions, CorrectionActions, StoryAdmin):
     """Orders, with all that was done for them in all contexts."""
 
     list_display = (

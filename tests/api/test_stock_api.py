@@ -38,6 +38,13 @@ def test_a_receipt_increases_the_stock(operator: Any, shop: object) -> None:
     assert response.headers["ETag"] == operator.get(f"{STOCK}/RELIC").headers["ETag"]
 
 
+def test_a_reference_is_received_once(operator: Any, shop: object) -> None:
+    first = operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 7, "reference": "D-17"})
+    again = operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 7, "reference": "D-17"})
+    assert (first.status_code, again.status_code, kind_of(again)) == (201, 409, "already_received")
+    assert operator.get(f"{STOCK}/RELIC").json()["on_hand"] == first.json()["on_hand"]
+
+
 def test_received_stock_can_be_bought(operator: Any, anonymous: Any, shop: object, drain: Callable[..., int]) -> None:
     operator.post(f"{STOCK}/RELIC/receipts", {"quantity": 1_000_000_000})
     drain()
