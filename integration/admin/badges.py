@@ -19,7 +19,8 @@ from integration.admin.columns import NOTHING, Column, Shown, column
 Tone = Literal["good", "info", "warn", "bad", "quiet"]
 
 TONES: dict[Tone, str] = {
-    "good": "active checked_out committed delivered done enabled issued numbered paid received redeemed succeeded won",
+    "good": "active captured checked_out committed delivered done enabled issued numbered paid received redeemed "
+    "succeeded won",
     "info": "approved arranged authorized confirmed dispatched draft held in_transit open partly_refunded "
     "partly_shipped payment_pending pending requested running shipped",
     "warn": "action action_required blocked disputed funds_withdrawn lapsed on_hold opened paused proposed returned "

@@ -109,7 +109,9 @@ def _charts(sales: list[Sales], label: str) -> SafeString:
     money = [Bar(each.begins.strftime(label), float(each.paid.amount), _shown(each.paid)) for each in sales]
     placed = sum(each.placed for each in sales)
     paid = Money.sum((each.paid for each in sales), settings.SHOP_CURRENCY)
-    return bar_chart("Orders placed", orders, f"{placed:,}") + bar_chart("Paid, before refunds", money, _shown(paid))
+    return bar_chart("Orders placed", orders, f"{placed:,}") + bar_chart(
+        "Value of confirmed orders", money, _shown(paid)
+    )
 
 
 def _shown(amount: Money) -> str:

@@ -93,7 +93,7 @@ class SalesOfDay(Row):
 
 
 class SalesOfHour(Row):
-    """The orders that were placed in one UTC hour, and what the orders that were confirmed in it had paid.
+    """The orders placed in one UTC hour, and what the orders that were confirmed in it had paid or authorized.
 
     Orders that send goods again do not count. What is cancelled or refunded later changes nothing.
     """

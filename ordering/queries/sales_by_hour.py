@@ -25,8 +25,8 @@ def keep_sales_per_hour(batch: Batch) -> None:
             # An order that sends goods again was paid before.
             case events.OrderPlaced(replaces=None, total=total):
                 totals.add(hour_of(entry.occurred_at), total.currency, placed=1)
-            case events.OrderConfirmed(paid=paid) if paid:
-                totals.add(hour_of(entry.occurred_at), paid.currency, paid_minor=paid.minor)
+            case events.OrderConfirmed(spend=spend) if spend:
+                totals.add(hour_of(entry.occurred_at), spend.currency, paid_minor=spend.minor)
     totals.write()
 
 
@@ -36,7 +36,7 @@ class Sales(NamedTuple):
     Args:
         begins: its beginning, in UTC.
         placed: the number of orders that were placed in it.
-        paid: what the orders that were confirmed in it had paid, before all refunds.
+        paid: what the orders that were confirmed in it had paid or authorized, before all refunds.
     """
 
     begins: datetime
