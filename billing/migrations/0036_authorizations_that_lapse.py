@@ -8,7 +8,7 @@ from integration.storage.indexes import AddIndexConcurrently
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("billing", "0035_captures_are_checked")]
+    dependencies = [("billing", "0035_invoices_are_authorized")]
 
     operations = [
         AddIndexConcurrently(

@@ -40,7 +40,7 @@ class CapturableInvoice(InvoiceAmounts):
     authorized_minor = MinorUnitsField(null=True, editable=False)
     released_minor = MinorUnitsField(null=True, editable=False)
     capturing_minor = MinorUnitsField(null=True, editable=False)
-    capture_count = models.PositiveSmallIntegerField(null=True, editable=False)
+    capture_count = models.SmallIntegerField(null=True, editable=False)
     units_settled = models.JSONField(null=True, editable=False)
     lapsed = models.BooleanField(null=True, editable=False)
 

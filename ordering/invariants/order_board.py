@@ -68,9 +68,9 @@ def _is_held() -> str:
 
 
 def _needs_action() -> str:
-    """SQL for whether the buyer must do something, so that an order can be paid."""
+    """SQL for whether the buyer must do something, so that an order can be paid; not once the money is authorized."""
     progress = "coalesce(replace(CAST(o.payment_progress AS text), ' ', ''), '')"
-    return f"""{progress} LIKE '%"status":"action_required"%'"""
+    return f"""o.authorized_minor IS NULL AND {progress} LIKE '%"status":"action_required"%'"""
 
 
 def _has_shipment(status: str) -> str:

@@ -12,24 +12,4 @@ class Migration(migrations.Migration):
         migrations.AddField("order", "authorized_minor", MinorUnitsField(editable=False, null=True)),
         migrations.AddField("order", "released_minor", MinorUnitsField(editable=False, null=True)),
         migrations.AddField("order", "authorization_sequence", models.IntegerField(editable=False, null=True)),
-        migrations.AddField("orderboard", "authorized_minor", MinorUnitsField(editable=False, null=True)),
-        migrations.AlterField(
-            "orderboard",
-            "payment_status",
-            models.CharField(
-                choices=[
-                    ("pending", "Pending"),
-                    ("action_required", "Action Required"),
-                    ("authorized", "Authorized"),
-                    ("paid", "Paid"),
-                    ("partly_refunded", "Partially Refunded"),
-                    ("failed", "Failed"),
-                    ("refunded", "Refunded"),
-                    ("cancelled", "Cancelled"),
-                ],
-                default="pending",
-                max_length=16,
-                verbose_name="payment",
-            ),
-        ),
     ]

@@ -39,8 +39,8 @@ class WithPayment(models.Model):
 
     @property
     def needs_action(self) -> bool:
-        """Whether the buyer must do something, as far as the payment has not ended."""
-        return (self.payment_progress or {}).get("status") == ACTION_REQUIRED
+        """Whether the buyer must do something, as far as the payment has not ended. Once it is authorized, it has."""
+        return self.authorized_minor is None and (self.payment_progress or {}).get("status") == ACTION_REQUIRED
 
     def show_awaited(self, event: events.OrderPaymentAwaited) -> None:
         """Show what the payment waits for."""

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from pytest_django import Settings
 
-from billing.commands import lapse_authorizations, number_documents, refund_in_part
+from billing.commands import lapse_authorizations, note_call_back, number_documents, refund_in_part
 from billing.commands.sandbox import play_sandbox_provider
 from billing.gateways.sandbox.adapter import SandboxProvider, adapter
 from billing.gateways.sandbox.models import Transaction
@@ -231,7 +231,7 @@ def test_a_capture_that_fails_after_goods_left_is_a_receivable_and_a_task(
     assert Order.objects.get().status == "partly_shipped", "the dispatch stands"
     assert Capture.objects.get().failure == "charge_is_expired"
     task = Discrepancy.objects.get()
-    assert "S-1001-1 has left, and its 80.00 USD were not captured" in task.finding
+    assert f"{shipment_of(authorized)} has left, and its 80.00 USD were not captured" in task.finding
     assert _check_is("")
     assert Transaction.objects.filter(kind="capture").count() == 0
 
@@ -305,3 +305,21 @@ def test_rows_are_what_their_histories_say(
     cancel_lines(authorized, [(LAMP, 1)], BY_BUYER)
     drain()
     assert "capture" in compare_rows_with_history()
+
+
+@pytest.mark.django_db
+def test_a_card_whose_bank_asks_the_buyer_is_authorized_once_they_agree(placed: Place, drain: Drain) -> None:
+    order = placed(method="pm_card_authenticationRequired")
+    drain()
+    assert Order.objects.get().payment_status == "action_required"
+    key = Payment.objects.get().key
+    for what in ("complete_action", "expire"):
+        adapter.play(key, what)  # type: ignore[arg-type]
+        note_call_back("sandbox", adapter.read_call_back(*adapter.call_back(key)))
+        drain()
+        held = Order.objects.get()
+        assert held.status == "confirmed"
+        assert held.payment_status == ("authorized" if what == "complete_action" else "pending")
+    assert _billed(order) == ("authorized", "expired")
+    assert [hold["reason"] for hold in Order.objects.get().open_holds] == ["awaiting_payment"]
+    _check()

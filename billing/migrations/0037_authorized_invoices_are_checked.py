@@ -6,7 +6,7 @@ from integration.storage.constraints import ValidateCheck
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0034_captures")]
+    dependencies = [("billing", "0036_authorizations_that_lapse")]
 
     operations = [
         ValidateCheck("invoice", "captured_at_most_authorized"),
