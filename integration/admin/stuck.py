@@ -15,7 +15,7 @@ GROUP = "System"
     place=90,
     model=Delivery,
     query={"status__exact": Status.DEAD.value},
-    since="due_at",
+    since="message__occurred_at",
 )
 def dead_letters() -> QuerySet[Delivery]:
     """Deliveries that failed for good: somebody repairs the cause and replays them, or skips them."""

@@ -181,8 +181,8 @@ def test_numbers_are_readable() -> None:
         (timedelta(days=1), "1 day"),
         (timedelta(minutes=119), "1 h"),
         (timedelta(minutes=2), "2 min"),
-        (timedelta(seconds=5), "moments"),
-        (timedelta(seconds=-5), "moments"),
+        (timedelta(seconds=5), "< 1 min"),
+        (timedelta(seconds=-5), "< 1 min"),
     ],
 )
 def test_ages_are_in_the_largest_unit(passed: timedelta, age: str) -> None:

@@ -37,4 +37,4 @@ def age_of(moment: datetime | None, now: datetime) -> str:
     for unit, name in ((timedelta(days=1), "days"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
         if number := passed // unit:
             return "1 day" if (number, name) == (1, "days") else f"{number} {name}"
-    return "moments"
+    return "< 1 min"

@@ -77,7 +77,8 @@ class Counted:
     @property
     def tone(self) -> Tone:
         """`bad` if rows wait for longer than they should, `info` if rows wait, else `quiet`."""
-        return "bad" if self.late else "info" if self.count else "quiet"
+        is_bad = self.late or (self.count and self.work.late_after is None)
+        return "bad" if is_bad else "info" if self.count else "quiet"
 
     @property
     def url(self) -> str:
