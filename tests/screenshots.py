@@ -1,17 +1,25 @@
-"""Takes the screenshots of the docs from a demo shop: `python -m tests.screenshots` writes them to docs/pictures/."""
+"""Takes the screenshots of the docs from demo shops: `python -m tests.screenshots` writes them to docs/pictures/."""
 
 import os
 import subprocess
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import launch
 from tests.system.running_system import MANAGE, ROOT, Client, System, free_port
 
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1280, 900
+GUIDE = {
+    "operators-home": "/admin/",
+    "operators-order": "/admin/ordering/order/{order}/change/",
+    "operators-parcels": "/admin/fulfillment/shipment/?status__exact=arranged",
+    "operators-money": "/admin/billing/refund/",
+    "operators-dead-letters": "/admin/integration/delivery/?status__exact=dead",
+}
+"""The pictures of the operators' guide, and the pages they show."""
 
 
 def main() -> None:
@@ -24,17 +32,25 @@ def main() -> None:
             with sync_playwright() as playwright:
                 browser = launch(playwright)
                 page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-                page.goto(f"http://127.0.0.1:{system.port}/admin/")
-                page.get_by_label("Username").fill("operator")
-                page.get_by_label("Password").fill("operator")
-                page.get_by_role("button", name="Log in").click()
+                _log_in(page, system)
                 page.goto(f"http://127.0.0.1:{system.port}/admin/integration/message/story/{story}/")
                 page.get_by_text(order).first.wait_for()
                 page.screenshot(path=PICTURES / "story.png")
+                system.run(ROOT, "demo", "--seed", "7")
+                for name, path in GUIDE.items():
+                    page.goto(f"http://127.0.0.1:{system.port}{path.format(order=order)}")
+                    page.screenshot(path=PICTURES / f"{name}.png")
                 browser.close()
         finally:
             system.tear_down()
     print(f"{PICTURES.relative_to(ROOT) / 'story.png'} shows the story of {order}")
+
+
+def _log_in(page: Page, system: System) -> None:
+    page.goto(f"http://127.0.0.1:{system.port}/admin/")
+    page.get_by_label("Username").fill("operator")
+    page.get_by_label("Password").fill("operator")
+    page.get_by_role("button", name="Log in").click()
 
 
 def _demo_shop(folder: Path) -> System:
