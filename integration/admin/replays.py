@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 
 from integration.admin.badges import badge, status_badge
 from integration.admin.columns import NOTHING, Shown, actor_link, column, figure, list_url, moment
@@ -53,6 +54,12 @@ def up_to_most(rows: QuerySet[Any]) -> str:
     return f"{count:,}" if count <= MOST_COUNTED else f"more than {MOST_COUNTED:,}"
 
 
+@column("failure")
+def failure(group: FailureGroup) -> Shown:
+    """The type of the error, and below it where it was raised."""
+    return format_html('{}<br><span class="quiet">{}</span>', group.exception, group.frame or "not in our code")
+
+
 @column("dead")
 def dead(group: FailureGroup) -> str:
     """The dead letters of the group."""
@@ -81,7 +88,13 @@ def archived_by(group: FailureGroup) -> Shown:
 class FailureGroupAdmin(ReadOnlyAdmin):
     """The pages of failures of the same kind."""
 
-    list_display = ("exception", "frame", "consumer", figure("failures"), moment("first_seen"), moment("last_seen"))
+    list_display = (
+        failure,
+        "consumer",
+        figure("failures"),
+        moment("first_seen", "first seen"),
+        moment("last_seen", "last seen"),
+    )
     list_filter = (ArchivedFilter, OfConsumerFilter)
     search_fields = ("exception__contains", "frame__contains")
     search_help_text = "A part of an exception's name, or of a file or function."
@@ -89,7 +102,15 @@ class FailureGroupAdmin(ReadOnlyAdmin):
     actions = ("archive_groups",)
     fieldsets = (
         (None, {"fields": (("exception", "consumer"), "frame", last_error)}),
-        ("How often", {"fields": ((figure("failures"), moment("first_seen"), moment("last_seen")), (dead, retrying))}),
+        (
+            "How often",
+            {
+                "fields": (
+                    (figure("failures"), moment("first_seen", "first seen"), moment("last_seen", "last seen")),
+                    (dead, retrying),
+                )
+            },
+        ),
         ("Archived", {"fields": ((moment("archived_at"), archived_by),)}),
     )
 

@@ -64,7 +64,7 @@ def _consumers(contract: type[IntegrationEvent], all_states: dict[str, ConsumerS
             "why": _why(consumer.handle),
             "how": _how(consumer),
             "where": _place(consumer.handle),
-            "paused": f"paused: {state.reason}" if state.is_paused else "",
+            "paused": state.reason if state.is_paused else "",
         }
 
 
