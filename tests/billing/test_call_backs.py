@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from billing.events import PaymentSucceeded
 from billing.gateways import ForgedCallBack, signatures
 from billing.gateways.sandbox.adapter import SIGNATURE_HEADER, adapter
-from billing.models import Invoice, Payment, ProviderEvent
+from billing.models import History, Invoice, Payment, ProviderEvent
 from integration.aggregates.direct_writes import bypassing_history
 from integration.domain import clock
 from integration.domain.identifiers import OrderNumber, PaymentMethodId
@@ -77,6 +78,8 @@ def test_a_signature_is_good_for_five_minutes(age: timedelta) -> None:
 def test_a_call_back_before_our_own_request_settles_the_payment(requested: Payment, drain: Callable[..., int]) -> None:
     assert send(*charge_and_call_back(requested)).status_code == 204
     assert Payment.objects.get().status == "succeeded"
+    settled = History.objects.get(stream="payment", name=PaymentSucceeded.wire_name)
+    assert (settled.actor, settled.causation_id) == ("payment provider", None)
     drain()
     assert Order.objects.get().status == "confirmed"
 
