@@ -6,6 +6,7 @@ from billing.admin.books import in_the_books, invoice, payment
 from billing.models import Capture, Invoice, Payment
 from integration.admin.columns import amount, linked, moment, story_column
 from integration.admin.pages import StoryAdmin
+from integration.admin.sections import InStory
 
 
 @admin.register(Capture)
@@ -25,6 +26,7 @@ class CaptureAdmin(StoryAdmin):
     )
     list_filter = ("status",)
     date_hierarchy = "created_at"
+    in_story = InStory("Captures", ("id", "shipment", "status", amount("amount"), "failure"), 45)
     search_fields = ("reference__contains", "id__contains")
     search_help_text = "An identifier, an invoice's or an order's number, a provider's reference, or the id of a story."
     identifiers = ("id", "invoice_id", "payment_id", "order")

@@ -9,6 +9,7 @@ from billing import commands
 from billing.models import Invoice, Refund, RefundProposal
 from integration.admin.columns import NOTHING, Shown, actor_link, amount, column, linked, moment, story_column
 from integration.admin.pages import Question, StoryAdmin
+from integration.admin.sections import InStory
 
 
 class Decision(Question):
@@ -67,6 +68,7 @@ class RefundProposalAdmin(StoryAdmin):
         decided_by,
     )
     list_filter = ("status",)
+    in_story = InStory("Proposed refunds", ("id", "status", amount("amount"), "reason", proposed_by, decided_by), 48)
     list_select_related = ("invoice",)
     date_hierarchy = "created_at"
     search_fields = ("id__contains",)

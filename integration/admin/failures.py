@@ -12,7 +12,7 @@ from integration.admin.columns import exact_moment, link
 from integration.messaging.models import Delivery, Status
 
 MOST_FAILURES = 3
-"""The number of failed deliveries that are shown. Each costs a query: whether it may be skipped."""
+"""The number of failed deliveries that are shown."""
 FAILED = Q(status=Status.DEAD) | (Q(status=Status.PENDING, attempts__gt=0) & ~Q(error=""))
 
 

@@ -97,7 +97,9 @@ class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
         """The buttons at the top of a row's page: labels and URLs."""
         if not self.story_path or not request.user.has_perm("integration.view_message"):
             return []
-        correlation_id = self.model._base_manager.values_list(self.story_path, flat=True).get(pk=row.pk)
+        correlation_id = getattr(row, self.story_path, None)  # without a query, unless the path leads to another row
+        if correlation_id is None:
+            correlation_id = self.model._base_manager.values_list(self.story_path, flat=True).get(pk=row.pk)
         return [("Whole story", story_url(correlation_id))]
 
     def render_change_form(

@@ -120,6 +120,7 @@ def _money(order: Order, zero: Money) -> Iterator[tuple[str, Money, bool]]:
         yield f"Shipping ({order.shipping.name})", order.shipping_price, True
     yield "Tax, included" if order.prices_include_tax else "Tax", order.tax, bool(order.tax)
     yield "Total", order.total, True
+    yield "Authorized", order.authorized, order.is_authorized
     yield "Paid", order.paid, True
     yield "Refunded", order.refunded, order.refunded != zero
     yield "Paid and not refunded", order.paid - order.refunded, order.refunded != zero
