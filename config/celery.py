@@ -4,7 +4,7 @@ import os
 import threading
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, worker_ready
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import cannot_start
@@ -27,6 +27,11 @@ def refuse_settings(**kwargs: object) -> None:
         settings.EMBEDDED  # noqa: B018 - loads all settings
     except ImproperlyConfigured as error:
         raise SystemExit(cannot_start(error)) from None
+
+
+@setup_logging.connect
+def leave_logs_to_django(**kwargs: object) -> None:
+    """Let Celery set up no logging: its `--loglevel`, a warning by default, would hide access lines."""
 
 
 # By default Celery closes a worker's database connections after each task. Opening one costs more than a short task.

@@ -15,6 +15,7 @@ from django.urls import reverse
 from markers import API, MAIL, NAME, PASSWORD, STREET, TOKEN
 from rest_framework.test import APIClient
 
+from config.celery import app
 from config.environment import Environment
 from config.logs import log_settings, logging_settings
 from integration.domain.metadata import new_story
@@ -146,3 +147,15 @@ def test_a_failed_attempt_and_a_dead_letter_are_found_by_the_order(
     placing = next(line for line in lines(logged_json) if line.get("route") == "orders")
     assert {line["correlation_id"] for line in about} == {placing["correlation_id"]}
     assert "no shelf" in about[0]["message"]
+
+
+def test_celery_leaves_the_level_of_the_log_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    monkeypatch.setattr(type(app.log), "already_setup", False)
+    try:
+        app.log.setup_logging_subsystem(loglevel="CRITICAL")
+        assert root.level == level
+        assert root.handlers == handlers
+    finally:
+        root.setLevel(level)
