@@ -27,11 +27,17 @@ class Approval(Decision):
 
     note = forms.CharField(max_length=500, required=False, help_text="Stored with the proposal.")
 
+    def happens(self, row: RefundProposal) -> str:
+        return f"{row.amount} goes back to the buyer."
+
 
 class Refusal(Decision):
     """The form that asks a second person why they refuse."""
 
     reason = forms.CharField(max_length=500, help_text="Stored with the proposal.")
+
+    def happens(self, row: RefundProposal) -> str:
+        return "Nothing is refunded."
 
 
 @column("proposed by", "proposed_by")
