@@ -28,6 +28,7 @@ from fulfillment.models import OnHold
 from integration.aggregates.aggregate import Aggregate
 from integration.domain.identifiers import (
     CaptureId,
+    HoldId,
     InvoiceNumber,
     OrderNumber,
     PaymentId,
@@ -36,7 +37,7 @@ from integration.domain.identifiers import (
 )
 from integration.domain.money import Money
 from integration.read_models.catch_up import catch_up_all
-from ordering.commands import cancel_lines, cancel_order
+from ordering.commands import cancel_lines, cancel_order, lift_hold
 from ordering.models import Buyer, CancellationReason, Order
 
 MUG, LAMP = Sku("MUG"), Sku("LAMP")
@@ -322,4 +323,24 @@ def test_a_card_whose_bank_asks_the_buyer_is_authorized_once_they_agree(placed: 
         assert held.payment_status == ("authorized" if what == "complete_action" else "pending")
     assert _billed(order) == ("authorized", "expired")
     assert [hold["reason"] for hold in Order.objects.get().open_holds] == ["awaiting_payment"]
+    _check()
+
+
+@pytest.mark.django_db
+def test_a_later_capture_takes_what_an_earlier_one_could_not(
+    authorized: OrderNumber, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(SandboxProvider, "_refusal", lambda self, charged: "processing_error")
+        _dispatch(authorized, (MUG, 2))
+        drain()
+    assert Discrepancy.objects.get().settled_at is None
+    (hold,) = Order.objects.get().open_holds
+    lift_hold(authorized, HoldId(hold["id"]))
+    drain()
+    _dispatch(authorized, parcel=2)
+    drain()
+    assert _money(authorized) == ("shipped", "paid", usd("0"), usd("105"), usd("0"))
+    assert Discrepancy.objects.get().settlement == f"K{authorized[1:]}-2 captured it."
+    assert _billed(authorized) == ("paid", "succeeded")
     _check()
