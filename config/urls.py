@@ -25,6 +25,7 @@ from fulfillment.api import printing, returns, shipments, tracking
 from integration.admin.home.view import home
 from integration.admin.login import login, password_change
 from integration.admin.scanning import scan_view
+from integration.admin.search import search_view
 from integration.admin.second_factor import second_factor
 from integration.rest import consumers, deliveries, feed, health, routes  # noqa: F401 - routes registers the path converters
 from integration.rest import webhooks as hooks
@@ -139,6 +140,7 @@ urlpatterns = [
     path("admin/password_change/", password_change),
     path("admin/second-factor/", second_factor, name="second-factor"),
     path("admin/scan/", admin.site.admin_view(scan_view), name="scan"),
+    path("admin/search/", admin.site.admin_view(search_view), name="search"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(v1)),
     path("api/schema", made_once(SpectacularAPIView.as_view()), name="schema"),

@@ -1,6 +1,10 @@
 """Fulfillment's invariants: rules about shipments, each checked by one SQL query."""
 
-from integration.invariants import Check, always
+from integration.domain.address import ERASED
+from integration.invariants import Check, always, json_text
+from integration.read_models.verify import caught_up, own_build
+
+SEARCH = "fulfillment.shipment-search"
 
 GONE = "('dispatched', 'in_transit', 'failed', 'returned', 'lost', 'delivered')"
 """SQL for the states of a shipment that left the warehouse."""
@@ -126,5 +130,21 @@ def what_comes_back_had_left() -> Check:
         never={
             "what comes back is in no return": "line.return_asked <> coalesce(back.asked, 0)",
             "more comes back than had left": "line.return_asked + line.lost > line.dispatched",
+        },
+    )
+
+
+@always("read_models.erased_shipments_are_not_found")
+def erased_shipments_are_not_found() -> Check:
+    """No name finds a shipment whose recipient was erased; checked once the search has caught up."""
+    return Check(
+        rows=f"""
+            fulfillment_shipmenttext AS t LEFT JOIN fulfillment_shipment AS s ON s.id = t.shipment
+            WHERE t.build = {own_build(SEARCH)}
+        """,
+        what="t.shipment || ' is found by words'",
+        never={
+            "there is no such shipment": "s.id IS NULL",
+            "the recipient was erased": f"{json_text('s.recipient', 'recipient')} = '{ERASED}' AND {caught_up(SEARCH)}",
         },
     )

@@ -50,6 +50,7 @@ class IntegrationConfig(AppConfig):
         from integration.roles import fill_groups
         from integration.storage import folding  # noqa: F401
         from integration.storage.indexes import drop_pattern_indexes
+        from integration.storage.text_indexes import make_text_indexes
         from integration.webhooks import broker, notices, retention, sending  # noqa: F401
         from integration.webhooks import checks as wanted_events  # noqa: F401
         from integration.webhooks import invariants as webhooks  # noqa: F401
@@ -57,6 +58,7 @@ class IntegrationConfig(AppConfig):
         post_migrate.connect(_ensure_group, sender=self)
         post_migrate.connect(fill_groups)
         post_migrate.connect(drop_pattern_indexes)
+        post_migrate.connect(make_text_indexes)
         post_migrate.connect(rename_stored, sender=self)
         connection_created.connect(_lift_sqlite_parameter_limit)
 

@@ -6,7 +6,7 @@ from integration.messaging.failure_groups import FailureGroup
 from integration.messaging.models import Delivery, FeedPosition, Message
 from integration.messaging.replay_jobs import ReplayJob
 from integration.read_models.models import ReadModelBuild
-from integration.rest.models import IdempotencyKey, LoginCount, UsedToken
+from integration.rest.models import IdempotencyKey, LoginCount, SavedView, UsedToken
 from integration.webhooks.models import EndpointAttempt, EndpointDelivery, SharedOut, WebhookEndpoint
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "PersonalData",
     "ReadModelBuild",
     "ReplayJob",
+    "SavedView",
     "SharedOut",
     "Snapshot",
     "UsedToken",

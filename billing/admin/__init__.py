@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 
-from billing.admin import (  # noqa: F401 - registers their pages, and what there is to do
+from billing.admin import (  # noqa: F401 - registers their pages, searches, and what there is to do
     books,
     captures,
     proposals,
     provider,
+    search,
     work,
 )
 from billing.models import History

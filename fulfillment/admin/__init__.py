@@ -9,7 +9,7 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 
 from fulfillment import commands
-from fulfillment.admin import work  # noqa: F401 - registers what there is to do
+from fulfillment.admin import search, work  # noqa: F401 - registers its searches, and what there is to do
 from fulfillment.admin.returns import ReturnAdmin as ReturnAdmin
 from fulfillment.admin.warehouse import WarehousePages
 from fulfillment.models import FulfillmentLine, FulfillmentOrder, History, Shipment, ShipmentLine

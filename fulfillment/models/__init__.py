@@ -3,7 +3,7 @@
 from fulfillment.models.fulfillment_order import FulfillmentLine, FulfillmentOrder, NothingLeft, OnHold
 from fulfillment.models.history import History
 from fulfillment.models.labels import Label, LabelUnderWay
-from fulfillment.models.read_models import ReturnChange, ShipmentChange
+from fulfillment.models.read_models import ReturnChange, ShipmentChange, ShipmentText
 from fulfillment.models.return_ import Return
 from fulfillment.models.return_line import ReturnLine
 from fulfillment.models.return_states import (
@@ -55,6 +55,7 @@ __all__ = [
     "ShipmentChange",
     "ShipmentLine",
     "ShipmentStatus",
+    "ShipmentText",
     "TooManyScans",
     "TooManyUnits",
 ]

@@ -7,6 +7,7 @@ from django.db import models
 from fulfillment.models.return_ import Return
 from fulfillment.models.shipment import Shipment
 from integration.read_models.models import PolledRow
+from integration.read_models.texts import SearchText
 
 
 class ShipmentChange(PolledRow):
@@ -47,3 +48,18 @@ class ReturnChange(PolledRow):
 
     def __str__(self) -> str:
         return f"change of {self.return_of_id}"
+
+
+class ShipmentText(SearchText):
+    """The recipient of a shipment, which finds it."""
+
+    read_model = "fulfillment.shipment-search"
+    key = ("shipment",)
+
+    shipment = models.CharField(max_length=24)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["build", "shipment"], name="one_text_a_shipment")]
+
+    def __str__(self) -> str:
+        return f"words of shipment {self.shipment}"

@@ -22,6 +22,7 @@ from integration.admin.badges import BadgedAdmin
 from integration.admin.columns import NOTHING, Shown, link, list_url, moment, story_url
 from integration.admin.exact_search import ExactSearch
 from integration.admin.life import page_of_life
+from integration.admin.lists import WorkingList
 from integration.admin.question import Question, without_token
 from integration.admin.relatives import namesakes, of_story
 from integration.admin.sections import InStory
@@ -50,7 +51,7 @@ class Act(NamedTuple):
     why_not: str
 
 
-class ReadOnlyAdmin(ExactSearch, BadgedAdmin):
+class ReadOnlyAdmin(WorkingList, ExactSearch, BadgedAdmin):
     """A list of rows and a page for each row.
 
     Subclasses set `fieldsets` and, if they apply:

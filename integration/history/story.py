@@ -22,6 +22,12 @@ def story(correlation_id: UUID) -> list[HistoryEntry]:
     return in_order(load_personal(entries))
 
 
+def is_story(correlation_id: UUID) -> bool:
+    """Whether a story has an event; one query per context until one has."""
+    tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]
+    return any(table.objects.filter(correlation_id=correlation_id).exists() for table in tables)
+
+
 def stories(correlation_ids: Sequence[UUID]) -> dict[UUID, list[HistoryEntry]]:
     """Return every domain event of several stories, by story; as many queries as `story` takes for one."""
     tables = [model for model in apps.get_models() if issubclass(model, HistoryEntry)]

@@ -1,7 +1,8 @@
-"""The responses under idempotency keys, the tokens of forms that were sent, and the counts of failed logins."""
+"""Responses under idempotency keys, used tokens of forms, counts of failed logins, and saved views of lists."""
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 
@@ -42,3 +43,24 @@ class LoginCount(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SavedView(models.Model):
+    """The filters and the order of a list under a name, for one user. What was searched for is not stored.
+
+    `page` is the model of the list, such as `ordering.order`.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views", db_index=False
+    )
+    page = models.CharField(max_length=80)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2_000, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "page", "name"], name="one_view_a_name")]
+
+    def __str__(self) -> str:
+        return self.name

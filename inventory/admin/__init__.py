@@ -19,7 +19,7 @@ from integration.admin.scanning import Scanned
 from integration.admin.sections import InStory
 from integration.domain.identifiers import Sku
 from inventory import commands
-from inventory.admin import work  # noqa: F401 - registers what there is to do
+from inventory.admin import search, work  # noqa: F401 - registers its searches, and what there is to do
 from inventory.admin.deliveries import Delivery, receive
 from inventory.admin.movements import page_of_movements
 from inventory.models import (

@@ -26,7 +26,7 @@ from integration.admin.read_models import RowsAdmin
 from integration.admin.scanning import Scanned
 from integration.domain.identifiers import BuyerId
 from ordering import commands
-from ordering.admin import sales, work  # noqa: F401 - registers pages, and what there is to do
+from ordering.admin import sales, search, work  # noqa: F401 - registers pages, searches, and what there is to do
 from ordering.admin.cancelling import Cancellation, cancel
 from ordering.admin.carts import CartAdmin
 from ordering.admin.corrections import CorrectionActions

@@ -33,6 +33,7 @@ from ordering.models.order_states import (
 from ordering.models.product import MAX_PRICE_MINOR, Availability, PriceOutOfBounds, Product
 from ordering.models.rates import MAX_WEIGHT_G, ShippingRate, TaxClass, TaxRate
 from ordering.models.read_models import LifetimeSpend, OrderBoard, SalesOfDay, SalesOfHour
+from ordering.models.search import BuyerText, OrderText
 from ordering.models.sent_letter import SentLetter
 from ordering.models.voucher import MAX_CLAIMS, LimitBelowUse, LimitStays, Voucher, VoucherUsedUp
 from ordering.models.voucher_claim import CLAIM_LIFE, ClaimStatus, VoucherClaim, claim_id
@@ -58,6 +59,7 @@ __all__ = [
     "BounceOutcome",
     "BounceStatus",
     "Buyer",
+    "BuyerText",
     "CancellationReason",
     "Cart",
     "CartStatus",
@@ -76,6 +78,7 @@ __all__ = [
     "OrderBoard",
     "OrderLine",
     "OrderStatus",
+    "OrderText",
     "PaymentStatus",
     "PriceOutOfBounds",
     "Product",

@@ -25,6 +25,7 @@ from ordering.queries import (  # noqa: F401 - they register read models, and wh
     guests,
     sales,
     sales_by_hour,
+    search,
 )
 
 MOST_NAMED = 5

@@ -393,6 +393,21 @@ ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
         "amount differs": "UPDATE ordering_salesofday SET amount_minor = 0",
         "quantity differs": "UPDATE ordering_salesofday SET quantity = 0",
     },
+    "read_models.erased_buyers_are_not_found": {
+        "there is no such buyer": "INSERT INTO ordering_buyertext (build, buyer, text) "
+        "SELECT id, 'B-404', ' ada' FROM integration_readmodelbuild WHERE read_model = 'ordering.buyer-search'",
+        "the buyer was erased": "INSERT INTO ordering_buyertext (build, buyer, text) SELECT build.id, buyer.id, ' ada' "
+        "FROM integration_readmodelbuild AS build, ordering_buyer AS buyer "
+        "WHERE read_model = 'ordering.buyer-search' AND name = '' AND email = ''",
+    },
+    "read_models.erased_orders_are_not_found": {
+        "there is no such order": "UPDATE ordering_ordertext SET number = number || 'x'",
+        "the recipient was erased": changed("ordering_order", "shipping_address", '\'{"recipient": "(erased)"}\''),
+    },
+    "read_models.erased_shipments_are_not_found": {
+        "there is no such shipment": "UPDATE fulfillment_shipmenttext SET shipment = shipment || 'x'",
+        "the recipient was erased": changed("fulfillment_shipment", "recipient", '\'{"recipient": "(erased)"}\''),
+    },
     "read_models.every_row_has_a_build": {
         "there is no such build": "UPDATE ordering_orderboard SET build = 77",
     },

@@ -18,7 +18,7 @@ from config.verification import verify
 from fulfillment import commands as fulfillment
 from fulfillment.models.return_policy import ReturnReason
 from integration.domain import clock
-from integration.domain.identifiers import OrderNumber, ShipmentId, Sku, new_event_id
+from integration.domain.identifiers import BuyerId, OrderNumber, ShipmentId, Sku, new_event_id
 from integration.domain.money import Money
 from integration.history.entries import HistoryEntry
 from integration.messaging.tasks import run as run_routine
@@ -35,7 +35,7 @@ from integration.read_models.models import ReadModelBuild
 from integration.read_models.rebuild import RebuiltByAnother, differences, rebuild
 from integration.read_models.registry import read_models
 from inventory.models import StockOfDay
-from ordering.commands import cancel_lines, cancel_order
+from ordering.commands import cancel_lines, cancel_order, change_profile
 from ordering.models import Buyer, CancellationReason, History, LifetimeSpend, Order, OrderBoard, SalesOfDay
 
 Place = Callable[..., OrderNumber]
@@ -54,6 +54,8 @@ def at_work(placed: Place, drain: Drain) -> list[OrderNumber]:
         placed({"RELIC": 1}),
         placed({"LAMP": 2}, buyer="B-3"),
     ]
+    for buyer in ("B-1", "B-2"):
+        change_profile(BuyerId(buyer), {"name": "Ada"})
     drain()
     catch_up_all()
     fulfillment.dispatch_shipment(ShipmentId(f"S{orders[0][1:]}-1"), "DHL", "1")
@@ -365,6 +367,7 @@ def test_a_rebuild_during_new_orders_equals_the_live_read_model(
 ) -> None:
     monkeypatch.setattr("integration.read_models.catch_up.BATCH", 5)
     orders = [placed(), *(placed({"MUG": 1}) for _ in range(4))]
+    change_profile(BuyerId("B-1"), {"name": "Ada"})
     drain()
     fulfillment.dispatch_shipment(ShipmentId(f"S{orders[0][1:]}-1"), "DHL", "1")
     _request_returns(orders[0])
