@@ -80,7 +80,17 @@ from integration.messaging.claim import due_delivery_queues
 from integration.messaging.deliver import deliver_due, deliver_onward
 from integration.messaging.models import Delivery, Message, Status
 from integration.messaging.wakeups import DeliveryQueue
-from inventory.commands import adjust_stock, clear_stock, quarantine_stock, receive_stock, stock_up, write_off_stock
+from inventory.commands import (
+    adjust_stock,
+    clear_stock,
+    count_stock,
+    quarantine_stock,
+    receive_delivery,
+    receive_stock,
+    stock_up,
+    write_off_stock,
+)
+from inventory.models import StockItem
 from ordering.commands import (
     add_note,
     cancel_lines,
@@ -91,6 +101,7 @@ from ordering.commands import (
     check_out,
     claim_cart,
     claim_order,
+    close_bounce,
     correct_address,
     create_voucher,
     drop_voucher,
@@ -101,6 +112,7 @@ from ordering.commands import (
     list_product,
     list_products,
     name_voucher,
+    note_bounce,
     open_cart,
     place_order,
     register_customer,
@@ -112,7 +124,7 @@ from ordering.commands import (
     withdraw,
 )
 from ordering.commands.withdrawals import REFUND_WITHIN
-from ordering.models import CancellationReason, HoldReason, Order
+from ordering.models import BounceOutcome, CancellationReason, HoldReason, Order
 from ordering.policies.guests import expire_carts
 from ordering.policies.overdue_refunds import note_overdue_refunds
 from ordering.policies.saga import cancel_overdue_orders
@@ -262,6 +274,9 @@ class Walk:
             self._command(quarantine_stock, sku, 2, "box damaged")
             self._command(clear_stock, sku, 1, "good")
             self._command(write_off_stock, sku, 1, "broken")
+            self._command(receive_delivery, f"note {sku}", {sku: 2})
+            on_hand = StockItem.objects.get(pk=sku).on_hand
+            self._command(count_stock, sku, on_hand - 1, "the year's count", on_hand)
         list_products([(sku, sku, "", Money("10", "USD")) for sku in others])
         stock_up([(sku, PLENTY) for sku in others])
         self._react()
@@ -285,6 +300,9 @@ class Walk:
             self._command(deliver_shipment, shipment)
         self._react()
         self._expect(numbers, "delivered")
+        for number in numbers:
+            self._command(note_bounce, f"letter-{number}", number, "delivered", "invalid")
+            self._command(close_bounce, f"letter-{number}", BounceOutcome.NOTHING_NEEDED)
         self._ship_in_parts()
         for invoice in Invoice.objects.filter(order__in=numbers).order_by("number"):
             self._command(ask_for_refund, InvoiceNumber(invoice.number), Money("1", "USD"), "a scratch")
