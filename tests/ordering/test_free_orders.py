@@ -227,6 +227,7 @@ class TestOverTheApi:
         assert response.data["payment"] == {
             "status": "pending",
             "method": "",
+            "authorized": nothing,
             "paid": nothing,
             "refunded": nothing,
             "next_action": None,
