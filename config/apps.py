@@ -18,6 +18,7 @@ class Wiring(AppConfig):
         from config.garbage import keep_what_is_there
         from config.ports import connect_ports
         from config.shop.people import admit_operator_to_new_context
+        from config.tracing import start_traces
         from integration.messaging.routines import routines
         from integration.messaging.wakeups import queue_of
 
@@ -33,5 +34,7 @@ class Wiring(AppConfig):
             },
         }
         connect_ports()
+        if settings.TRACES_URL:
+            start_traces(settings.TRACES_URL)
         post_save.connect(admit_operator_to_new_context, sender="auth.Group")
         keep_what_is_there()

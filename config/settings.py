@@ -23,6 +23,7 @@ from config.mail import TIMEOUT as MAIL_TIMEOUT
 from config.metrics.settings import metrics_settings
 from config.middleware import MIDDLEWARE  # noqa: F401 - a setting
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
+from config.tracing import traces_url
 from config.var import make_folder, require_writable, secret_key
 from config.webhooks import webhook_settings
 
@@ -286,5 +287,6 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": env.whole("NUM_PROXIES", 1 if BEHIND_TLS else 0, least=0, most=10),
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=30)}
+TRACES_URL = traces_url(env)
 LOGS = log_settings(env, is_embedded=EMBEDDED)
 LOGGING = logging_settings(LOGS)

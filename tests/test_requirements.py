@@ -15,8 +15,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-OPTIONAL = {"anymail": "ordering/api/mail_reports.py"}
-"""What only `requirements-mail.txt` brings, and the one file that imports it."""
+OPTIONAL = {
+    "requirements-mail.txt": {"anymail": {"ordering/api/mail_reports.py"}},
+    "requirements-traces.txt": {"opentelemetry": {"config/tracing.py", "integration/tracing.py"}},
+}
+"""What only these files bring, and the files that may import it."""
+OPTIONAL_MODULES = {module: paths for modules in OPTIONAL.values() for module, paths in modules.items()}
 RUNTIME = ["manage.py", "config", "integration", *settings.CONTEXTS]
 
 
@@ -83,8 +87,11 @@ def test_requirements_txt_names_what_the_runtime_code_imports() -> None:
     modules = imported(*RUNTIME)
     assert {"celery", "kombu", "redis"} <= set(modules)
     assert missing(modules) == set()
-    assert unnamed(modules, named(requirements("requirements.txt"))) == OPTIONAL
-    assert unnamed(OPTIONAL, named(requirements("requirements-mail.txt"))) == {}
+    found = unnamed(modules, named(requirements("requirements.txt")))
+    assert found.keys() == OPTIONAL_MODULES.keys()
+    assert [path for module, path in found.items() if path not in OPTIONAL_MODULES[module]] == []
+    for file, brought in OPTIONAL.items():
+        assert unnamed(dict.fromkeys(brought, file), named(requirements(file))) == {}
 
 
 def test_requirements_txt_names_what_the_settings_load_by_name() -> None:
@@ -104,7 +111,7 @@ def test_the_requirements_files_name_what_the_tests_import() -> None:
 
 def test_a_module_that_is_only_a_dependency_of_another_package_is_found() -> None:
     without = [each for each in requirements("requirements.txt") if each.name != "kombu"]
-    assert unnamed(imported(*RUNTIME), named(without)).keys() - OPTIONAL.keys() == {"kombu"}
+    assert unnamed(imported(*RUNTIME), named(without)).keys() - OPTIONAL_MODULES.keys() == {"kombu"}
     assert unnamed({"drf_spectacular_sidecar": ""}, named([Requirement("drf-spectacular")])) != {}
 
 

@@ -6,7 +6,7 @@ once, at the end, in as few statements as possible: see `storage.writing`.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
@@ -18,12 +18,13 @@ from integration.aggregates.snapshots import EVERY, SNAPSHOT_UPSERT, Snapshot
 from integration.domain.dispatcher import dispatch
 from integration.domain.errors import NotFound, NotYet
 from integration.domain.events import Recorded
-from integration.domain.metadata import has_cause, join_story, new_story
+from integration.domain.metadata import join_story
 from integration.history.entries import entry_of, history_of
 from integration.history.personal_data import PersonalData, personal_row
 from integration.storage.reading import read, read_at_once
 from integration.storage.rows import Row, columns_of, key_of, values_of
 from integration.storage.writing import Insert, Update, Write, write
+from integration.tracing import command_story
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -282,17 +283,16 @@ def unit_of_work() -> Iterator[UnitOfWork]:
 
     Without a current cause, a new story starts.
     """
-    outer = _current.get()
-    if outer is not None:
+    if (outer := _current.get()) is not None:
         try:
-            yield outer
+            with command_story():
+                yield outer
         except BaseException as error:
             outer.fail(error)
             raise
         return
-    with nullcontext() if has_cause() else new_story(), transaction.atomic():
-        work = UnitOfWork()
-        token = _current.set(work)
+    with command_story(), transaction.atomic():
+        token = _current.set(work := UnitOfWork())
         try:
             yield work
             work.complete()

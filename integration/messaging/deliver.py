@@ -21,7 +21,6 @@ from django.db import transaction
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.domain import clock
 from integration.domain.errors import NotYet
-from integration.domain.metadata import caused_by
 from integration.messaging import external
 from integration.messaging.attempts import note_done
 from integration.messaging.call_threads import call_threads, is_given_up
@@ -42,6 +41,7 @@ from integration.messaging.outcomes import (
 )
 from integration.messaging.parking import Readable, is_obstructed, park, park_in_front, readable
 from integration.messaging.wakeups import DeliveryQueue, reserving_one, wake, wake_for_reserved
+from integration.tracing import batch_span, delivering
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +250,7 @@ def _handle_together(
         The claims left for the next transaction, and those whose rows another transaction has locked.
     """
     started = clock.stopwatch()
-    with unit_of_work() as work:
+    with batch_span(consumer.name, len(claims)) as batch, unit_of_work() as work:
         taken = take(claims, locked=True)
         deliveries = readable(claims, taken)
         if consumer.prepare and deliveries:
@@ -259,7 +259,7 @@ def _handle_together(
         handled: list[Readable] = []
         too_soon: list[tuple[Delivery, NotYet]] = []
         for delivery, event in deliveries:
-            with caused_by(delivery.message.cause):
+            with delivering(delivery.message, consumer.name, batch):
                 too_early = work.came_too_early(partial(consumer.handle, event))
             if too_early is None:
                 handled.append((delivery, event))

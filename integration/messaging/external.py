@@ -34,6 +34,7 @@ from integration.messaging.outcomes import (
 )
 from integration.messaging.parking import Readable, readable
 from integration.messaging.wakeups import DeliveryQueue
+from integration.tracing import batch_span, call_span, delivering
 
 LONGEST_CALLING = 0.25
 """Seconds after which no further call is made before the results so far are recorded. With a slow provider a batch is
@@ -114,10 +115,11 @@ def _call_each(
 
     delivery_queue = DeliveryQueue(consumer.context, consumer.external)
     with (
+        batch_span(consumer.name, len(claims)) as batch,
         leases_renewed(delivery_queue, claims, consumer.timeout, settle_without_this_thread) as leases,
         _read(consumer, [event for _, event in deliveries]) as given,
     ):
-        left = _call_in_turn(consumer, deliveries, claims, pauses, leases, given, results)
+        left = _call_in_turn(consumer, deliveries, claims, pauses, leases, given, results, batch)
     return ([], []) if leases.are_given_up else (results, left)
 
 
@@ -129,6 +131,7 @@ def _call_in_turn(
     leases: Leases,
     given: tuple[Any, ...],
     results: list[CallResult],
+    batch: Any,
 ) -> list[Claim]:
     """Make the calls and add their results to `results`; returns the claims left for lack of time."""
     began = clock.stopwatch()
@@ -140,7 +143,7 @@ def _call_in_turn(
             return claims[n:]
         called = clock.stopwatch()
         try:
-            with caused_by(delivery.message.cause):
+            with delivering(delivery.message, consumer.name, batch), call_span(consumer.name):
                 write_down = consumer.handle(event, *given)
             result = CallResult(delivery, event, write_down, clock.stopwatch() - called)
         except Exception as error:  # the other deliveries are not affected

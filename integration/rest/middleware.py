@@ -8,7 +8,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from integration.domain.metadata import act_as, current_cause, new_story
+from integration.rest.access import method_of, route_of
 from integration.rest.guests import Guest
+from integration.tracing import name_request, request_span
 
 POLICY = "Content-Security-Policy"
 STYLES_WITHIN = "'unsafe-inline'"
@@ -62,9 +64,13 @@ def begin_story(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 
     def middleware(request: HttpRequest) -> HttpResponse:
         traceparent = request.headers.get("traceparent", "")
-        with new_story("anonymous", traceparent if TRACEPARENT.match(traceparent) else None):
+        story = new_story("anonymous", traceparent if TRACEPARENT.match(traceparent) else None)
+        method = method_of(request.method)
+        with story, request_span(method) as span:
             response = get_response(request)
-            response["X-Correlation-Id"] = str(current_cause().correlation_id)
+            correlation_id = current_cause().correlation_id
+            response["X-Correlation-Id"] = str(correlation_id)
+            name_request(span, method, route_of(request), response.status_code, correlation_id)
         return response
 
     def name_actor(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
