@@ -20,8 +20,9 @@ MOST = 1_000
 """The number of matches that a search looks at."""
 
 PLAN = """
-    SELECT set_config(name, CASE WHEN to_regclass(%s) IS NULL THEN 'on' ELSE 'off' END, true)
-    FROM (VALUES ('enable_seqscan'), ('enable_indexscan'), ('enable_indexonlyscan')) AS plan (name)
+    SELECT set_config(plan.name, wanted.value, true)
+    FROM (VALUES ('enable_seqscan'), ('enable_indexscan'), ('enable_indexonlyscan')) AS plan (name),
+        (SELECT CASE WHEN to_regclass(%s) IS NULL THEN 'on' ELSE 'off' END AS value) AS wanted
 """
 """With a LIMIT PostgreSQL may prefer to read the table until it has enough: all of it if nothing matches."""
 
