@@ -20,6 +20,11 @@ def settle_invoice(event: events.PaymentSucceeded) -> None:
     commands.settle_invoice(event.invoice, event.payment, event.amount)
 
 
+@whenever(events.InvoiceSurplusReceived)
+def refund_surplus(event: events.InvoiceSurplusReceived) -> None:
+    commands.request_refund(event.refund, event.invoice, event.payment, event.order, event.amount, "paid twice")
+
+
 @whenever(events.InvoiceRefundOwed)
 def request_refund(event: events.InvoiceRefundOwed) -> None:
     commands.request_refund(event.refund, event.invoice, event.payment, event.order, event.amount, event.reason)
@@ -148,16 +153,19 @@ def payments_to_collect(requested: Sequence[contracts.billing.PaymentRequested])
     return commands.payments_to_collect([event.payment for event in requested])
 
 
-class AboutAnOrder(Protocol):
-    """A contract that has the number of an order."""
+class AboutAPayment(Protocol):
+    """A contract that names a payment and its order."""
 
     @property
     def order(self) -> OrderNumber: ...
 
+    @property
+    def payment(self) -> PaymentId: ...
 
-def lock_payments_and_invoices(batch: Sequence[AboutAnOrder]) -> None:
+
+def lock_payments_and_invoices(batch: Sequence[AboutAPayment]) -> None:
     """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
-    commands.lock_payments_and_invoices([event.order for event in batch])
+    commands.lock_payments_and_invoices({event.payment: event.order for event in batch})
 
 
 @whenever(
