@@ -151,7 +151,7 @@ def lock_payments_and_invoices(payments: Mapping[PaymentId, OrderNumber]) -> Non
 def lock_all_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
     """Lock all payments of several orders, and then their invoices, as `lock_payments_and_invoices` does."""
     with unit_of_work() as work:
-        work.prefetch(Payment, all_payments_of(orders))
+        work.prefetch(Payment, {*all_payments_of(orders), *map(payment_of, orders)})
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
 
 
@@ -223,10 +223,14 @@ def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund | Capture:
 
 
 def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
-    """Remove the payment methods of these orders, all of them ended; the number of SQL statements is constant."""
+    """Remove the payment methods of these orders, all of them ended; the number of SQL statements is constant.
+
+    Call it once their payments and invoices are locked.
+    """
     with unit_of_work() as work:
-        payments = work.get_many(Payment, all_payments_of(orders))
         invoices = work.get_many(Invoice, [invoice_of(order) for order in orders])
+        tries = [(OrderNumber(each.order), n) for each in invoices.values() for n in range(1, each.attempts + 1)]
+        payments = work.get_many(Payment, [payment_of(order, attempt) for order, attempt in tries])
         for payment in payments.values():
             payment.anonymize()
         for invoice in invoices.values():

@@ -18,7 +18,7 @@ from ordering.api.orders import OrderOutput, OrderView, represent_orders
 class AnotherPayment(Input):
     """The payment method to try: one that the buyer keeps, or a token of the provider."""
 
-    payment_method = Text(max_length=80)
+    payment_method = Text(max_length=80, help_text="A payment method of the buyer, or a token of the provider.")
 
 
 class Payments(OrderView):

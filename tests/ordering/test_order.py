@@ -259,6 +259,8 @@ def _in(order: Order, shipment: ShipmentId) -> dict[Sku, int]:
 def _try_another_payment(order: Order) -> None:
     if order.status == "payment_pending":
         order.await_another_payment(PAYMENT, "generic_decline", LATE)
+        if not order.needs_another_payment:
+            return  # it was tried before
     order.try_another_payment(PaymentMethodId("pm_card_visa"), order.created_at)
 
 
