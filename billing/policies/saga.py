@@ -153,11 +153,15 @@ def payments_to_collect(requested: Sequence[contracts.billing.PaymentRequested])
     return commands.payments_to_collect([event.payment for event in requested])
 
 
-class AboutAPayment(Protocol):
-    """A contract that names a payment and its order."""
+class AboutAnOrder(Protocol):
+    """A contract that has the number of an order."""
 
     @property
     def order(self) -> OrderNumber: ...
+
+
+class AboutAPayment(AboutAnOrder, Protocol):
+    """A contract that names a payment and its order."""
 
     @property
     def payment(self) -> PaymentId: ...
@@ -166,6 +170,11 @@ class AboutAPayment(Protocol):
 def lock_payments_and_invoices(batch: Sequence[AboutAPayment]) -> None:
     """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
     commands.lock_payments_and_invoices({event.payment: event.order for event in batch})
+
+
+def lock_all_payments_and_invoices(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock all payments of the orders, and then their invoices, before the first outcome is recorded."""
+    commands.lock_all_payments_and_invoices([event.order for event in batch])
 
 
 @whenever(

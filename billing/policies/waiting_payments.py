@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from billing import commands, events
 from billing.models import Payment
-from billing.policies.saga import lock_payments_and_invoices
+from billing.policies.saga import lock_all_payments_and_invoices, lock_payments_and_invoices
 from integration import contracts
 from integration.domain.identifiers import OrderNumber, PaymentId
 from integration.messaging.publish import publish
@@ -67,18 +67,13 @@ def payments_to_end(batch: Sequence[Ending]) -> Mapping[OrderNumber, Payment]:
     return commands.unsettled_payments([event.order for event in batch])
 
 
-def lock_overdue_payments_and_invoices(overdue: Sequence[contracts.ordering.PaymentOverdue]) -> None:
-    """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
-    commands.lock_all_payments_and_invoices([event.order for event in overdue])
-
-
 @whenever(
     contracts.ordering.PaymentOverdue,
     name="billing.expire-payment",
     external=True,
     read=payments_to_end,
     until_known=True,
-    prepare=lock_overdue_payments_and_invoices,
+    prepare=lock_all_payments_and_invoices,
 )
 def expire_payment(
     event: contracts.ordering.PaymentOverdue, payments: Mapping[OrderNumber, Payment]
