@@ -225,6 +225,8 @@ REFUND_APPROVAL_LIMIT = refund_approval_limit(env, SHOP_CURRENCY)
 PAYMENT_DEADLINE = timedelta(minutes=env.number("PAYMENT_DEADLINE_MINUTES", 30, "minutes", least=0.01, most=525_600))
 CAPTURE = env.one_of("CAPTURE", ["at_order", "at_dispatch"], "at_order")
 """When cards are charged: at once, or as goods leave. Until then the money is only authorized."""
+PAYMENT_RETRY = timedelta(minutes=env.number("PAYMENT_RETRY_MINUTES", 0, "minutes", least=0, most=525_600))
+"""How long an order waits for another payment method after its first payment failed; zero cancels it at once."""
 PAYMENT_PROVIDER = payment_provider(os.environ.get("PAYMENT_PROVIDER"), is_embedded=EMBEDDED)
 SANDBOX_WEBHOOK_SECRETS = env.listed("SANDBOX_WEBHOOK_SECRETS", [secrets.derived(SECRET_KEY, secrets.CALL_BACKS)])
 """The secrets of the sandbox's call-backs: the first one signs, and a signature by any of them is accepted."""

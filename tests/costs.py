@@ -121,6 +121,7 @@ from ordering.commands import (
     set_address,
     set_item,
     set_shipping_option,
+    try_another_payment,
     withdraw,
 )
 from ordering.commands.withdrawals import REFUND_WITHIN
@@ -248,6 +249,7 @@ class Walk:
         self.authorize()
         self.use_vouchers()
         self.check_out_carts()
+        self.try_again()
         self.fail_orders()
         self.wait_for_payments()
         self.settle_callbacks_and_discrepancies()
@@ -591,6 +593,19 @@ class Walk:
             self.reactions["ordering.cancel-overdue-orders"] = self.meter.cost_of(cancel_overdue_orders)
             self._react()
         self._expect([*short, *declined, *overdue], "cancelled")
+
+    def try_again(self) -> None:
+        """Orders whose payment is declined, and whose buyers choose another method."""
+        with override_settings(PAYMENT_RETRY=timedelta(hours=1)):
+            declined = self._placed(method=DECLINED)
+            self._react()
+            for number in declined:
+                self._command(try_another_payment, number, GOOD)
+            self._react()
+        self._expect(declined, "confirmed")
+        for number in declined:
+            cancel_order(number, CancellationReason.BY_BUYER)
+        self._react()
 
     def wait_for_payments(self) -> None:
         """Payments for which the buyer does nothing at their bank, and transfers of orders that are cancelled."""

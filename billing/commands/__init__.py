@@ -4,7 +4,7 @@ Most commands are one unit of work. `issue_refund`, like `collect_payment`, call
 transaction is open; it returns a function that records the outcome in a second unit of work.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from billing.commands.capturing import authorization_of as authorization_of
@@ -45,9 +45,10 @@ from billing.commands.payments import is_called_off as is_called_off
 from billing.commands.payments import payment_now as payment_now
 from billing.commands.payments import payments_to_collect as payments_to_collect
 from billing.commands.payments import request_payment as request_payment
+from billing.commands.payments import retry_payment as retry_payment
 from billing.commands.payments import settle_payment as settle_payment
 from billing.commands.payments import unsettled_payments as unsettled_payments
-from billing.commands.payments import waits_for_payment as waits_for_payment
+from billing.commands.payments import waiting_payment as waiting_payment
 from billing.commands.proposing import approve_refund as approve_refund
 from billing.commands.proposing import ask_for_refund as ask_for_refund
 from billing.commands.proposing import refuse_refund as refuse_refund
@@ -137,14 +138,27 @@ def lock_invoices_and_payments(orders: Collection[OrderNumber]) -> None:
         work.prefetch(Payment, [payment_of(order) for order in orders])
 
 
-def lock_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
-    """Lock the payments of several orders, and then their invoices.
+def lock_payments_and_invoices(payments: Mapping[PaymentId, OrderNumber]) -> None:
+    """Lock payments, and then the invoices of their orders.
 
     `settle_payment` locks in the same order, so that the two cannot deadlock.
     """
     with unit_of_work() as work:
-        work.prefetch(Payment, [payment_of(order) for order in orders])
+        work.prefetch(Payment, payments)
+        work.prefetch(Invoice, {invoice_of(order) for order in payments.values()})
+
+
+def lock_all_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
+    """Lock all payments of several orders, and then their invoices, as `lock_payments_and_invoices` does."""
+    with unit_of_work() as work:
+        work.prefetch(Payment, {*all_payments_of(orders), *map(payment_of, orders)})
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
+
+
+def all_payments_of(orders: Collection[OrderNumber]) -> list[PaymentId]:
+    """The identifiers of the payments of several orders, in one query; each try of a buyer is one."""
+    payments = Payment.objects.filter(order__in=orders).order_by("id")
+    return [PaymentId(id) for id in payments.values_list("id", flat=True)]
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:
@@ -209,10 +223,14 @@ def _row_of(work: UnitOfWork, booked: Booked) -> Payment | Refund | Capture:
 
 
 def anonymize_invoices(orders: Collection[OrderNumber]) -> None:
-    """Remove the payment methods of these orders, all of them ended; the number of SQL statements is constant."""
+    """Remove the payment methods of these orders, all of them ended; the number of SQL statements is constant.
+
+    Call it once their payments and invoices are locked.
+    """
     with unit_of_work() as work:
-        payments = work.get_many(Payment, [payment_of(order) for order in orders])
         invoices = work.get_many(Invoice, [invoice_of(order) for order in orders])
+        tries = [(OrderNumber(each.order), n) for each in invoices.values() for n in range(1, each.attempts + 1)]
+        payments = work.get_many(Payment, [payment_of(order, attempt) for order, attempt in tries])
         for payment in payments.values():
             payment.anonymize()
         for invoice in invoices.values():

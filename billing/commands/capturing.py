@@ -53,7 +53,7 @@ def capture_for(order: OrderNumber, shipment: ShipmentId, units: Mapping[Sku, in
     """
     with unit_of_work() as work:
         invoice = known_invoice(work, order)
-        invoice.capture(payment_of(order), shipment, units, all_of_it=provider().captures == "once")
+        invoice.capture(invoice.paying, shipment, units, all_of_it=provider().captures == "once")
 
 
 def request_capture(owed: events.InvoiceCaptureOwed) -> None:
@@ -135,7 +135,7 @@ def authorization_of(number: InvoiceNumber) -> AuthorizationChanged:
         invoice = work.get(Invoice, number)
     return AuthorizationChanged(
         order=OrderNumber(invoice.order),
-        payment=payment_of(OrderNumber(invoice.order)),
+        payment=invoice.paying,
         authorized=invoice.held,
         captured=invoice.paid,
         released=invoice.released,
@@ -152,8 +152,8 @@ def is_to_be_released(number: InvoiceNumber) -> bool:
 
 def payments_to_release(orders: Collection[OrderNumber]) -> Mapping[OrderNumber, Payment]:
     """Read the payments of these orders in one query; by order."""
-    payments = read(Payment, "id", [payment_of(order) for order in orders], along="invoice")
-    return {OrderNumber(payment.order): payment for payment in payments}
+    payments = read(Payment, "order", orders, along="invoice")
+    return {OrderNumber(payment.order): payment for payment in payments if payment.id == payment.invoice.paying}
 
 
 def release_authorization(payment: Payment) -> Callable[[], None]:

@@ -53,6 +53,18 @@ def request_payment(order: OrderNumber) -> None:
             work.add(Payment.request(invoice, at_dispatch=settings.CAPTURE == "at_dispatch"))
 
 
+def retry_payment(order: OrderNumber, method: PaymentMethodId, attempt: int) -> None:
+    """Request another payment of an order, with another method; do nothing if its invoice is not open any longer.
+
+    Raises:
+        NotYet: the invoice is not issued yet.
+    """
+    with unit_of_work() as work:
+        invoice = known_invoice(work, order)
+        if invoice.retry_payment(method, attempt):
+            work.add(Payment.request(invoice, at_dispatch=settings.CAPTURE == "at_dispatch"))
+
+
 def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
     """Read payments together with their invoices in one query; returns them by identifier."""
     return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}
@@ -141,8 +153,11 @@ def settle_payment(id: PaymentId, booked: Booked | None) -> None:
 
 
 def unsettled_payments(orders: Collection[OrderNumber]) -> Mapping[OrderNumber, Payment]:
-    """Read the payments of these orders of which nobody knows yet whether the money comes, in one query; by order."""
-    payments = read(Payment, "id", [payment_of(order) for order in orders], along="invoice")
+    """Read the payments of these orders of which nobody knows yet whether the money comes, in one query; by order.
+
+    An order has at most one: another one is requested only after it has failed.
+    """
+    payments = read(Payment, "order", orders, along="invoice")
     return {OrderNumber(payment.order): payment for payment in payments if payment.status in UNSETTLED}
 
 
@@ -182,8 +197,9 @@ def is_called_off(order: OrderNumber) -> bool:
         return known_invoice(work, order).status == InvoiceStatus.VOID
 
 
-def waits_for_payment(order: OrderNumber) -> bool:
-    """Whether the payment of an order waits for the buyer or their bank. Call it while the invoice is locked."""
+def waiting_payment(order: OrderNumber) -> PaymentId | None:
+    """The payment of an order that waits for the buyer or their bank. Call it while the invoice is locked."""
     with unit_of_work() as work:
-        payment = work.look_at(Payment, [payment_of(order)]).get(payment_of(order))
-    return payment is not None and payment.status in WAITING
+        current = known_invoice(work, order).current_payment
+        payment = work.look_at(Payment, [current]).get(current)
+    return PaymentId(payment.id) if payment is not None and payment.status in WAITING else None

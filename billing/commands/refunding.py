@@ -86,7 +86,11 @@ def settle_refund(id: RefundId, booked: Booked) -> None:
 def record_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money) -> None:
     """Record an issued refund on its invoice; raises `NotFound`."""
     with unit_of_work() as work:
-        work.get(Invoice, invoice).record_refund(refund, amount)
+        owed = work.get(Invoice, invoice)
+        if work.get(Refund, refund).payment_id == owed.paying:
+            owed.record_refund(refund, amount)
+        else:
+            owed.return_surplus(refund, amount)
 
 
 def take_back_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money, reason: str, *, was_issued: bool) -> None:
@@ -96,7 +100,11 @@ def take_back_refund(invoice: InvoiceNumber, refund: RefundId, amount: Money, re
     """
     with unit_of_work() as work:
         if was_issued:
-            work.get(Invoice, invoice).take_back_refund(refund, amount)
+            owed = work.get(Invoice, invoice)
+            if work.get(Refund, refund).payment_id == owed.paying:
+                owed.take_back_refund(refund, amount)
+            else:
+                owed.take_back_surplus(refund, amount)
     note_discrepancy(refund, f"{FAILED} {amount}: {reason}. Request it again, or pay it in another way.")
 
 

@@ -67,6 +67,12 @@ from billing.events.refunds import (
     RefundRetried,
     RefundSettledByDispute,
 )
+from billing.events.several_payments import (
+    InvoicePaymentRetried,
+    InvoiceSurplusCameBack,
+    InvoiceSurplusReceived,
+    InvoiceSurplusReturned,
+)
 
 __all__ = [
     "CaptureFailed",
@@ -98,12 +104,16 @@ __all__ = [
     "InvoiceNumbered",
     "InvoicePaid",
     "InvoicePayerChanged",
+    "InvoicePaymentRetried",
     "InvoiceReduced",
     "InvoiceRefundFailed",
     "InvoiceRefundGranted",
     "InvoiceRefundOwed",
     "InvoiceRefunded",
     "InvoiceSettledWithoutPayment",
+    "InvoiceSurplusCameBack",
+    "InvoiceSurplusReceived",
+    "InvoiceSurplusReturned",
     "InvoiceVoided",
     "InvoicedLine",
     "InvoicedTax",

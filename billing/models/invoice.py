@@ -12,7 +12,7 @@ from billing.models.invoice_captures import AmountMismatch as AmountMismatch
 from billing.models.invoice_disputes import DisputableInvoice
 from billing.models.invoice_line import THOUSANDTHS, InvoiceLine
 from billing.models.invoice_refunds import InvoiceStatus
-from billing.models.numbers import INVOICES, invoice_of, numbered, payment_of
+from billing.models.numbers import INVOICES, invoice_of, numbered
 from integration.aggregates.aggregate import applies
 from integration.domain import clock
 from integration.domain.identifiers import (
@@ -34,7 +34,7 @@ INVOICE_LIFE = StateTable(
         # message                      open        paid      refunded void    authorized
         "request_payment":        _row(STAY,       IGNORE,   IGNORE,  IGNORE, IGNORE),
         "settle_without_payment": _row(PAID,       IGNORE,   IGNORE,  IGNORE, IGNORE),
-        "settle":                 _row(PAID,       IGNORE,   IGNORE,  STAY,   IGNORE),
+        "settle":                 _row(PAID,       STAY,     STAY,    STAY,   STAY),
         "void":                   _row(VOID,       STAY,     IGNORE,  IGNORE, VOID),
         "void_in_part":           _row(IGNORE,     STAY,     IGNORE,  IGNORE, STAY),
         "refund_in_part":         _row(REFUSE,     STAY,     REFUSE,  REFUSE, STAY),
@@ -49,6 +49,9 @@ INVOICE_LIFE = StateTable(
         "complete_capture":       _row(IGNORE,     IGNORE,   IGNORE,  IGNORE, PAID),
         "lapse":                  _row(IGNORE,     IGNORE,   IGNORE,  IGNORE, STAY),
         "assign_number":          _row(IGNORE,     STAY,     STAY,    STAY,   STAY),
+        "retry_payment":          _row(STAY,       IGNORE,   IGNORE,  IGNORE, IGNORE),
+        "return_surplus":         _row(REFUSE,     STAY,     STAY,    STAY,   STAY),
+        "take_back_surplus":      _row(REFUSE,     STAY,     STAY,    STAY,   STAY),
     },
 )  # fmt: skip
 
@@ -148,15 +151,32 @@ class Invoice(DisputableInvoice):
             self.record(events.InvoiceSettledWithoutPayment(**self._ids))
 
     def settle(self, payment: PaymentId, amount: Money) -> None:
-        """Record the payment, once; if the invoice is void, owe a refund of the whole. Raises `AmountMismatch`."""
-        if not self.accepts("settle") or self.paid:
+        """Record a payment, once. If the invoice is void, or paid by another payment, owe a refund of the whole.
+
+        Raises `AmountMismatch`.
+        """
+        if not self.accepts("settle") or (self.paid and payment == self.paying):
             return
         self.require(amount == self.total, AmountMismatch)
-        if self.status == OPEN:
+        if self.paid or self.status == AUTHORIZED:
+            self.receive_surplus(payment, amount)
+        elif self.status == OPEN:
             self.record(events.InvoicePaid(**self._ids, payment=payment, amount=amount, documented=True))
         else:
             self.record(events.VoidInvoicePaid(**self._ids, payment=payment, amount=amount))
             self.owe_refund(amount, payment, "paid after the order was cancelled")
+
+    def retry_payment(self, method: PaymentMethodId, attempt: int) -> bool:
+        """Request another payment, with another method, unless it was requested before; returns whether it was not.
+
+        Args:
+            method: how the buyer wants to pay now.
+            attempt: the ordinal of the payment, from 1.
+        """
+        if not self.accepts("retry_payment") or attempt <= self.attempts:
+            return False
+        self.record(events.InvoicePaymentRetried(**self._ids, method=method, attempt=attempt))
+        return True
 
     def void(self, reason: str, shipping_withheld: Money | None = None) -> None:
         """Void an unpaid invoice because its order was cancelled; for a paid one, owe a refund of what is left.
@@ -176,7 +196,7 @@ class Invoice(DisputableInvoice):
             self.withhold_shipping(shipping_withheld, reason)
         if left := self.paid - self.refund_owed - self.withheld:
             self.credit_the_rest(left, reason)
-            self.owe_refund(left, payment_of(OrderNumber(self.order)), reason)
+            self.owe_refund(left, self.paying, reason)
 
     def assign_number(self, position: int) -> None:
         """Give the invoice its place in its series, once; this is its date of issue."""
@@ -188,7 +208,7 @@ class Invoice(DisputableInvoice):
         """Never capture what is left; refund what is captured. If nothing is, the invoice is void."""
         amount = self.creditable - self.withheld
         released = self.to_release(amount, has_left=False)
-        payment = payment_of(OrderNumber(self.order))
+        payment = self.paying
         self.credit_the_rest(amount, reason)
         self.release(released, {})
         if not self.paid:
@@ -235,7 +255,8 @@ class Invoice(DisputableInvoice):
 
     @applies(events.InvoicePaid)
     def _paid(self, event: events.InvoicePaid) -> None:
-        self.status, self.paid = InvoiceStatus.PAID, event.amount
+        self.status = InvoiceStatus.PAID
+        self._settled(event)
         self.documented = event.documented or bool(event.document)
         self.position = 0 if event.documented else None
 
@@ -249,7 +270,15 @@ class Invoice(DisputableInvoice):
 
     @applies(events.VoidInvoicePaid)
     def _void_paid(self, event: events.VoidInvoicePaid) -> None:
+        self._settled(event)
+
+    def _settled(self, event: events.InvoicePaid | events.VoidInvoicePaid) -> None:
         self.paid = event.amount
+        self.settle_by(event.payment)
+
+    @applies(events.InvoicePaymentRetried)
+    def _payment_retried(self, event: events.InvoicePaymentRetried) -> None:
+        self.attempts, self.payment_method = event.attempt, event.method
 
     @applies(events.InvoiceVoided)
     def _voided(self, event: events.InvoiceVoided) -> None:

@@ -7,9 +7,9 @@ from django.db import models
 
 from billing.events import InvoicedTax
 from billing.models.invoice_line import InvoiceLine
-from billing.models.numbers import INVOICES, numbered
+from billing.models.numbers import INVOICES, numbered, payment_of
 from integration.aggregates.aggregate import OfOneStory
-from integration.domain.identifiers import InvoiceNumber, OrderNumber, Sku
+from integration.domain.identifiers import InvoiceNumber, OrderNumber, PaymentId, Sku
 from integration.domain.money import Money
 from integration.domain.plain_prices import plain_totals
 from integration.storage.columns import CurrencyField, MinorUnitsField, money
@@ -40,6 +40,10 @@ class InvoiceAmounts(OfOneStory):
     * `noted`: the sum of all credit notes, whether they have a number yet or not.
     * `withdrawn`: what disputes took away and did not return; `disputed` is the part of those that are open.
     * `withheld`: what the shop keeps of what returned units cost.
+    * `surplus`: what payments brought after the one that settled the invoice, and is not refunded yet.
+
+    `attempts` counts the payments that were requested. `settled_by` is the payment that settled the invoice, if it is
+    not the first.
 
     `documented` says whether its documents have numbers without gaps. If so, `position` is its place in the series
     `SI`: 0 until it gets one, and empty if a `Document` of older code has its number. `issued_at` is the date of issue.
@@ -67,16 +71,34 @@ class InvoiceAmounts(OfOneStory):
     prices_include_tax = models.BooleanField(null=True)  # null if the taxes are not known
     withdrawn_minor = MinorUnitsField(default=0, db_default=0)
     disputed_minor = MinorUnitsField(default=0, db_default=0)
+    surplus_minor = MinorUnitsField(default=0, db_default=0)
+    attempts = models.SmallIntegerField(default=1, db_default=1)
+    settled_by = models.CharField(max_length=24, default="", db_default="", blank=True, editable=False)
     refund_count = models.PositiveSmallIntegerField(default=0)
     causes = models.JSONField(null=True, editable=False)  # the identifiers of what reduced the invoice, if anything did
     discount, shipping, total = money("discount_minor"), money("shipping_minor"), money("total_minor")
     paid = money("paid_minor")
     granted, refund_owed, refunded = money("granted_minor"), money("refund_owed_minor"), money("refunded_minor")
     withheld, noted = money("withheld_minor"), money("noted_minor")
+    surplus = money("surplus_minor")
     withdrawn, disputed = money("withdrawn_minor"), money("disputed_minor")
 
     class Meta:
         abstract = True
+
+    @property
+    def paying(self) -> PaymentId:
+        """The payment that settled the invoice; all refunds of what the order does not owe any longer are of it."""
+        return PaymentId(self.settled_by or payment_of(OrderNumber(self.order)))
+
+    def settle_by(self, payment: PaymentId) -> None:
+        """Remember which payment settles the invoice."""
+        self.settled_by = "" if payment == payment_of(OrderNumber(self.order)) else payment
+
+    @property
+    def current_payment(self) -> PaymentId:
+        """The payment that was requested last."""
+        return payment_of(OrderNumber(self.order), self.attempts)
 
     @property
     def printed_number(self) -> str:

@@ -185,11 +185,13 @@ class CapturableInvoice(InvoiceAmounts):
         self.status, self.documented, self.position = InvoiceStatus.AUTHORIZED, True, 0
         self.authorized_minor, self.released_minor, self.capturing_minor = event.amount.minor, 0, 0
         self.capture_count = 0
+        self.settle_by(event.payment)
 
     @applies(events.VoidInvoiceAuthorized)
     def _void_authorized(self, event: events.VoidInvoiceAuthorized) -> None:
         self.authorized_minor = self.released_minor = event.amount.minor
         self.capturing_minor = self.capture_count = 0
+        self.settle_by(event.payment)
 
     @applies(events.InvoiceGoodsLeft)
     def _goods_left(self, event: events.InvoiceGoodsLeft) -> None:

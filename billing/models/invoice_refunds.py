@@ -20,7 +20,7 @@ from billing.models.invoice_line import (
     shipping_left,
     spread,
 )
-from billing.models.numbers import credit_note_of, payment_of
+from billing.models.numbers import credit_note_of
 from integration.aggregates.aggregate import applies
 from integration.domain.identifiers import (
     OrderNumber,
@@ -138,7 +138,7 @@ class RefundableInvoice(CapturableInvoice):
         )
         self.record(reduced)
         self._owe(note)
-        payment = payment_of(OrderNumber(self.order))
+        payment = self.paying
         if amount - released:
             self.owe_refund(amount - released, payment, reason)
         if self.is_authorized:
@@ -206,7 +206,7 @@ class RefundableInvoice(CapturableInvoice):
         self.record(events.InvoiceLinesCredited(**self._ids, lines=tuple(credited)))
         self.record(events.InvoiceRefundGranted(**self._ids, amount=amount, reason=reason))
         self._owe(note)
-        self.owe_refund(amount, payment_of(OrderNumber(self.order)), reason)
+        self.owe_refund(amount, self.paying, reason)
 
     def owe_refund(self, amount: Money, payment: PaymentId, reason: str) -> None:
         """Owe a refund of a part or all of what was paid; raises `MoreThanIsLeft`."""

@@ -1,4 +1,4 @@
-"""The identifiers of an order's invoice, payment and documents, made from the order's."""
+"""The identifiers of an order's invoice, payments and documents, made from the order's."""
 
 from integration.domain.identifiers import CaptureId, DocumentId, InvoiceNumber, OrderNumber, PaymentId, sibling
 
@@ -11,9 +11,9 @@ def invoice_of(order: OrderNumber) -> InvoiceNumber:
     return InvoiceNumber(sibling("I", order))
 
 
-def payment_of(order: OrderNumber) -> PaymentId:
-    """The identifier of an order's one payment."""
-    return PaymentId(sibling("P", order, 1))
+def payment_of(order: OrderNumber, attempt: int = 1) -> PaymentId:
+    """The identifier of an order's n-th payment, from 1. It has more than one if the buyer tried again."""
+    return PaymentId(sibling("P", order, attempt))
 
 
 def capture_of(order: OrderNumber, ordinal: int) -> CaptureId:

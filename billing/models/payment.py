@@ -9,7 +9,6 @@ from django.db.models import Q
 
 from billing import events
 from billing.models.invoice import Invoice
-from billing.models.numbers import payment_of
 from billing.models.payment_captures import CapturablePayment
 from billing.models.payment_states import PAYMENT_LIFE, PaymentStatus
 from billing.models.provider import key_at_the_provider, one_row_a_reference
@@ -50,9 +49,6 @@ class Payment(CapturablePayment):
     class Meta:
         ordering: ClassVar = ["-created_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["invoice"], condition=Q(status="succeeded"), name="one_successful_payment_an_invoice"
-            ),
             models.CheckConstraint(condition=~Q(status="succeeded") | ~Q(reference=""), name="success_has_a_reference"),
             one_row_a_reference("one_payment_a_charge"),
         ]
@@ -73,12 +69,12 @@ class Payment(CapturablePayment):
         payment = cls()
         payment.record(
             events.PaymentRequested(
-                payment=payment_of(OrderNumber(invoice.order)),
+                payment=invoice.current_payment,
                 invoice=InvoiceNumber(invoice.number),
                 order=OrderNumber(invoice.order),
                 amount=invoice.total,
                 method=PaymentMethodId(invoice.payment_method),
-                key=key_at_the_provider(payment_of(OrderNumber(invoice.order)), invoice.correlation_id),
+                key=key_at_the_provider(invoice.current_payment, invoice.correlation_id),
                 at_dispatch=at_dispatch,
             )
         )

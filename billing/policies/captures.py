@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from billing import commands, events
 from billing.models import Capture, Payment
-from billing.policies.saga import lock_payments_and_invoices
+from billing.policies.saga import lock_all_payments_and_invoices
 from integration import contracts
 from integration.domain.identifiers import CaptureId, OrderNumber
 from integration.messaging.publish import publish
@@ -139,7 +139,7 @@ def payments_to_release(
     external=True,
     read=payments_to_release,
     until_known=True,
-    prepare=lock_payments_and_invoices,
+    prepare=lock_all_payments_and_invoices,
 )
 def release_authorization(
     event: contracts.billing.AuthorizationReleaseRequested, payments: Mapping[OrderNumber, Payment]

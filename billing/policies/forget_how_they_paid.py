@@ -12,7 +12,7 @@ from integration.policies import whenever
 
 def lock_payments_and_invoices(erased: Sequence[contracts.ordering.BuyerErased]) -> None:
     """Lock the payments of a whole batch at once, and then their invoices."""
-    commands.lock_payments_and_invoices([order for event in erased for order in event.orders])
+    commands.lock_all_payments_and_invoices([order for event in erased for order in event.orders])
 
 
 @whenever(contracts.ordering.BuyerErased, name="billing.forget-payment-method", prepare=lock_payments_and_invoices)

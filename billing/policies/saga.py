@@ -20,6 +20,11 @@ def settle_invoice(event: events.PaymentSucceeded) -> None:
     commands.settle_invoice(event.invoice, event.payment, event.amount)
 
 
+@whenever(events.InvoiceSurplusReceived)
+def refund_surplus(event: events.InvoiceSurplusReceived) -> None:
+    commands.request_refund(event.refund, event.invoice, event.payment, event.order, event.amount, "paid twice")
+
+
 @whenever(events.InvoiceRefundOwed)
 def request_refund(event: events.InvoiceRefundOwed) -> None:
     commands.request_refund(event.refund, event.invoice, event.payment, event.order, event.amount, event.reason)
@@ -155,9 +160,21 @@ class AboutAnOrder(Protocol):
     def order(self) -> OrderNumber: ...
 
 
-def lock_payments_and_invoices(batch: Sequence[AboutAnOrder]) -> None:
+class AboutAPayment(AboutAnOrder, Protocol):
+    """A contract that names a payment and its order."""
+
+    @property
+    def payment(self) -> PaymentId: ...
+
+
+def lock_payments_and_invoices(batch: Sequence[AboutAPayment]) -> None:
     """Lock the payments and then the invoices of a batch of events, before the first outcome is recorded."""
-    commands.lock_payments_and_invoices([event.order for event in batch])
+    commands.lock_payments_and_invoices({event.payment: event.order for event in batch})
+
+
+def lock_all_payments_and_invoices(batch: Sequence[AboutAnOrder]) -> None:
+    """Lock all payments of the orders, and then their invoices, before the first outcome is recorded."""
+    commands.lock_all_payments_and_invoices([event.order for event in batch])
 
 
 @whenever(

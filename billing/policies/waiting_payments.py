@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from billing import commands, events
-from billing.models import Payment, payment_of
-from billing.policies.saga import lock_payments_and_invoices
+from billing.models import Payment
+from billing.policies.saga import lock_all_payments_and_invoices, lock_payments_and_invoices
 from integration import contracts
-from integration.domain.identifiers import OrderNumber
+from integration.domain.identifiers import OrderNumber, PaymentId
 from integration.messaging.publish import publish
 from integration.policies import whenever
 
@@ -42,19 +42,19 @@ def publish_payment_expired(event: events.PaymentExpired) -> None:
 
 @whenever(events.InvoiceVoided)
 def cancel_payment_of_void_invoice(event: events.InvoiceVoided) -> None:
-    if commands.waits_for_payment(event.order):
-        _request_cancellation(event.order)
+    if payment := commands.waiting_payment(event.order):
+        _request_cancellation(event.order, payment)
 
 
 @whenever(events.PaymentActionRequired)
 @whenever(events.PaymentPending)
 def cancel_payment_that_came_too_late(event: events.PaymentActionRequired | events.PaymentPending) -> None:
     if commands.is_called_off(event.order):
-        _request_cancellation(event.order)
+        _request_cancellation(event.order, event.payment)
 
 
-def _request_cancellation(order: OrderNumber) -> None:
-    publish(contracts.billing.PaymentCancellationRequested(order=order, payment=payment_of(order)))
+def _request_cancellation(order: OrderNumber, payment: PaymentId) -> None:
+    publish(contracts.billing.PaymentCancellationRequested(order=order, payment=payment))
 
 
 # --- Requests to the payment provider, made while no transaction is open ---
@@ -73,7 +73,7 @@ def payments_to_end(batch: Sequence[Ending]) -> Mapping[OrderNumber, Payment]:
     external=True,
     read=payments_to_end,
     until_known=True,
-    prepare=lock_payments_and_invoices,
+    prepare=lock_all_payments_and_invoices,
 )
 def expire_payment(
     event: contracts.ordering.PaymentOverdue, payments: Mapping[OrderNumber, Payment]

@@ -11,6 +11,7 @@ def captured_less_refunded_is_what_orders_owe() -> Check:
 
     It owes its total less all reductions, or what is withheld. Money of a pending or failed refund is still with us.
     Money is still to be captured if it is authorized, or if it was and the goods have left: then it is a receivable.
+    What a payment brought to an invoice that was paid before is a surplus: it is in neither sum, and is refunded.
     """
     owed = f"""
         CASE WHEN o.status IN {CONFIRMED}

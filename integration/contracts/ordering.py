@@ -69,6 +69,15 @@ def one_discount_for_the_whole_order(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@contract("ordering.payment-retried")
+class PaymentRetried(IntegrationEvent, kw_only=True):
+    """The order's payment failed, and its buyer chose another method; `attempt` counts the payments from 1."""
+
+    order: OrderNumber
+    payment_method: PersonalPaymentMethod
+    attempt: int
+
+
 @contract("ordering.order-confirmed")
 class OrderConfirmed(IntegrationEvent, kw_only=True):
     """The order is paid and its goods are reserved: it will be shipped."""

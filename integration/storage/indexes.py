@@ -13,7 +13,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.postgres import operations
 from django.db import connections
-from django.db.migrations.operations import AddConstraint, AddIndex, AlterField
+from django.db.migrations.operations import AddConstraint, AddIndex, AlterField, RemoveConstraint
 
 PATTERN_INDEXES = """
     SELECT DISTINCT indexes.relname
@@ -98,6 +98,16 @@ class AddUniqueConcurrently(AddConstraint):
             schema_editor.execute(DROP.format(self.constraint.name))
         else:
             super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+
+class RemoveUniqueConcurrently(RemoveConstraint):
+    """Removes a unique constraint that has a condition or expressions; the migration needs `atomic = False`."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(DROP.format(self.name))
+        else:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class AddCheckNotValid(operations.AddConstraintNotValid):

@@ -26,6 +26,11 @@ class PaymentOutput(serializers.Serializer):
     authorized = MoneyField(help_text="What is held on the card, and captured as goods leave.")
     paid = MoneyField()
     refunded = MoneyField()
+    retry_until = serializers.DateTimeField(
+        default=None,
+        allow_null=True,
+        help_text="Until when another method can be tried; null unless the payment failed.",
+    )
     next_action = NextActionOutput(
         default=None, allow_null=True, help_text="What the buyer must do; null if nothing is to be done."
     )

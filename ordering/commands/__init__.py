@@ -44,12 +44,12 @@ from ordering.commands.line_cancellations import cancel_lines, settle_lines_canc
 from ordering.commands.orders import (
     await_payment,
     await_payment_until,
-    cancel_for_declined_payment,
     cancel_for_shortage,
     cancel_order,
     complete_cancellation,
     confirm_free_order,
     confirm_order,
+    decline_payment,
     end_unpaid_order,
     expire_order,
     lock_orders,
@@ -61,6 +61,7 @@ from ordering.commands.orders import (
     record_refund,
     reject_cancellation,
     shipping_request,
+    try_another_payment,
 )
 from ordering.commands.parcels import note_scanned_late, resolve_shipment, send_again, track_shipment
 from ordering.commands.placing import (
@@ -118,7 +119,6 @@ __all__ = [
     "await_payment",
     "await_payment_until",
     "buyer_of_user",
-    "cancel_for_declined_payment",
     "cancel_for_shortage",
     "cancel_lines",
     "cancel_order",
@@ -136,6 +136,7 @@ __all__ = [
     "confirm_order",
     "correct_address",
     "create_voucher",
+    "decline_payment",
     "drop_voucher",
     "email_batch",
     "end_unpaid_order",
@@ -192,6 +193,7 @@ __all__ = [
     "show_availability",
     "terms_of",
     "track_shipment",
+    "try_another_payment",
     "user_of_buyer",
     "withdraw",
     "withdrawals_of",

@@ -6,13 +6,18 @@ Those that send a message raise `NotFound` for an unknown order, and the errors 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from django.conf import settings
+
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import PaymentRequested
 from integration.contracts.ordering import LineToShip, OpenHold, PayerNamed, ShippingRequested
+from integration.domain import clock
 from integration.domain.address import Address
-from integration.domain.identifiers import BuyerId, HoldId, OrderNumber, PaymentId, ShipmentId, Sku
+from integration.domain.identifiers import BuyerId, HoldId, OrderNumber, PaymentId, PaymentMethodId, ShipmentId, Sku
 from integration.domain.money import Money
 from integration.messaging.on_the_way import was_published
+from ordering.commands.placing import UnknownPaymentMethod
+from ordering.gateways.payments import payments
 from ordering.models import Buyer, CancellationReason, Order
 
 NO_PAYMENT = PaymentId("")
@@ -89,10 +94,47 @@ def named_payer(number: OrderNumber) -> PayerNamed:
     return PayerNamed(order=number, payer=Address(**order.shipping_address))
 
 
-def cancel_for_declined_payment(number: OrderNumber, reason: str) -> None:
-    """Cancel an order because its payment was declined; `reason` is the provider's, such as `insufficient_funds`."""
+def decline_payment(number: OrderNumber, payment: PaymentId, reason: str) -> None:
+    """Cancel an order because its payment was declined, or let it wait for another method (`PAYMENT_RETRY_MINUTES`).
+
+    Args:
+        payment: the payment; news of one that has ended before change nothing.
+        reason: the provider's, such as `insufficient_funds`.
+    """
     with unit_of_work() as work:
-        work.get(Order, number).cancel_for_declined_payment(reason)
+        order = work.get(Order, number)
+        if not order.has_ended(payment) and not _waits_for_another_payment(order, payment, reason):
+            order.cancel_for_declined_payment(reason)
+
+
+def _waits_for_another_payment(order: Order, payment: PaymentId, reason: str) -> bool:
+    """Let an order wait for another payment method, where the shop allows that; returns whether it waits."""
+    retry = settings.PAYMENT_RETRY
+    return bool(retry) and order.await_another_payment(payment, reason, clock.now() + retry)
+
+
+def try_another_payment(
+    number: OrderNumber, method: PaymentMethodId, if_version: Collection[int] | None = None
+) -> Order:
+    """Pay an order with another method, because its payment failed.
+
+    Args:
+        method: a payment method of the order's buyer, or a token of the provider.
+        if_version: the versions of the order that the caller accepts; None accepts any.
+
+    Raises:
+        NotAllowed: the order does not wait for a payment.
+        NothingToRetry: its payment has not failed, or its deadline has passed.
+        UnknownPaymentMethod: there is no such method, or it is another buyer's.
+        StaleVersion: the order is in none of the versions in `if_version`.
+    """
+    with unit_of_work() as work:
+        order = work.get(Order, number)
+        order.expect_version(if_version)
+        if not payments().can_pay_with(method, BuyerId(order.buyer_id)):
+            raise UnknownPaymentMethod(f"there is no payment method {method!r}", pointer="/payment_method")
+        order.try_another_payment(method, clock.now())
+    return order
 
 
 def await_payment_until(
@@ -103,20 +145,29 @@ def await_payment_until(
         work.get(Order, number).await_payment_until(payment, status, expires_at, sequence)
 
 
-def end_unpaid_order(number: OrderNumber) -> None:
-    """Cancel an order because billing says that its payment expired; do nothing if it is past that stage."""
+def end_unpaid_order(number: OrderNumber, payment: PaymentId) -> None:
+    """Act upon the expiry of a payment, as upon a declined one; after the deadline the order is cancelled.
+
+    Do nothing if the order is past that stage, or if it is known that the payment has ended.
+    """
     with unit_of_work() as work:
-        work.get(Order, number).expire()
+        order = work.get(Order, number)
+        if not order.has_ended(payment) and not _waits_for_another_payment(order, payment, "expired"):
+            order.expire()
 
 
 def expire_order(number: OrderNumber) -> None:
     """Act upon the payment deadline of an order; do nothing if it is past that stage.
 
     If the payment waits for the buyer or their bank, billing is asked for it, and only what billing says cancels the
-    order. Otherwise the order is cancelled at once; the reason is another one if nobody asked for the payment.
+    order. If it failed, and nobody chose another method, the order is cancelled for that. Otherwise the order is
+    cancelled at once; the reason is another one if nobody asked for the payment.
     """
     with unit_of_work() as work:
         order = work.get(Order, number)
+        if order.needs_another_payment:
+            order.cancel_for_declined_payment(order.decline_reason)
+            return
         if order.payment_progress:
             order.ask_for_payment()
             return

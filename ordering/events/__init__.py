@@ -57,7 +57,13 @@ from ordering.events.parcels import (
     OrderShipmentScannedLate,
     OrderShipmentTracked,
 )
-from ordering.events.payments import OrderAuthorizationChanged, OrderPaymentAwaited, OrderPaymentOverdue
+from ordering.events.payments import (
+    OrderAuthorizationChanged,
+    OrderPaymentAwaited,
+    OrderPaymentDeclined,
+    OrderPaymentOverdue,
+    OrderPaymentRetried,
+)
 from ordering.events.products import (
     ProductAvailabilityChanged,
     ProductChanged,
@@ -126,7 +132,9 @@ __all__ = [
     "OrderNoteAdded",
     "OrderPaidTooLate",
     "OrderPaymentAwaited",
+    "OrderPaymentDeclined",
     "OrderPaymentOverdue",
+    "OrderPaymentRetried",
     "OrderPlaced",
     "OrderRefundOverdue",
     "OrderRefunded",

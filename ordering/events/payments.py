@@ -5,6 +5,7 @@ from datetime import datetime
 from integration.domain.events import DomainEvent, domain_event
 from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId
 from integration.domain.money import Money
+from integration.domain.personal import PersonalPaymentMethod
 
 
 @domain_event("ordering.order_payment_awaited", says="the payment of order {order} is {status} until {expires_at}")
@@ -19,6 +20,28 @@ class OrderPaymentAwaited(DomainEvent, kw_only=True):
     status: str
     expires_at: datetime
     sequence: int
+
+
+@domain_event(
+    "ordering.order_payment_declined",
+    says="the payment of order {order} failed ({reason}); another method can be tried until {retry_until}",
+)
+class OrderPaymentDeclined(DomainEvent, kw_only=True):
+    """The payment failed or expired, and the order waits until `retry_until` for the buyer to choose another method."""
+
+    order: OrderNumber
+    payment: PaymentId
+    reason: str
+    retry_until: datetime
+
+
+@domain_event("ordering.order_payment_retried", says="the buyer of order {order} chose another payment method")
+class OrderPaymentRetried(DomainEvent, kw_only=True):
+    """The buyer chose another payment method; `attempt` counts the payments from 1."""
+
+    order: OrderNumber
+    payment_method: PersonalPaymentMethod
+    attempt: int
 
 
 @domain_event("ordering.order_payment_overdue", says="the payment of order {order} is overdue, and billing was asked")

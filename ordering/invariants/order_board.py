@@ -29,6 +29,7 @@ def order_board_is_the_orders() -> Check:
              WHEN o.paid_minor > 0 AND o.refunded_minor > 0 THEN 'partly_refunded'
              WHEN o.paid_minor > 0 OR o.total_minor = 0 AND o.status IN {CONFIRMED} THEN 'paid'
              WHEN o.status <> 'cancelled' AND {_needs_action()} THEN 'action_required'
+             WHEN o.status <> 'cancelled' AND {_progress_is("declined")} THEN 'failed'
              WHEN o.status <> 'cancelled' THEN 'pending'
              WHEN o.cancellation_reason = 'payment_failed' THEN 'failed' ELSE 'cancelled' END
     """
@@ -67,10 +68,15 @@ def _is_held() -> str:
     return f"""({holds} LIKE '%"status":"requested"%' OR {holds} LIKE '%"status":"active"%')"""
 
 
+def _progress_is(status: str) -> str:
+    """SQL for whether the payment that is under way is in this state."""
+    progress = "coalesce(replace(CAST(o.payment_progress AS text), ' ', ''), '')"
+    return f"""{progress} LIKE '%"status":"{status}"%'"""
+
+
 def _needs_action() -> str:
     """SQL for whether the buyer must do something, so that an order can be paid; not once the money is authorized."""
-    progress = "coalesce(replace(CAST(o.payment_progress AS text), ' ', ''), '')"
-    return f"""o.authorized_minor IS NULL AND {progress} LIKE '%"status":"action_required"%'"""
+    return f"""o.authorized_minor IS NULL AND {_progress_is("action_required")}"""
 
 
 def _has_shipment(status: str) -> str:

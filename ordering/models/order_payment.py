@@ -1,4 +1,4 @@
-"""The part of an order that is about a payment that waits for the buyer or their bank, or is authorized first.
+"""The part of an order that is about a payment that waits for the buyer or their bank, failed, or is authorized first.
 
 An order and its row on the order board have the same columns for it, which are empty for any other payment.
 """
@@ -9,18 +9,30 @@ from typing import Any
 from django.db import models
 
 from integration.aggregates.aggregate import OfOneStory, applies
-from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId
+from integration.domain.errors import Refused
+from integration.domain.identifiers import BuyerId, OrderNumber, PaymentId, PaymentMethodId
 from integration.domain.money import Money
 from integration.storage.columns import MinorUnitsField
 from ordering import events
 
-ACTION_REQUIRED, PENDING = "action_required", "pending"
+ACTION_REQUIRED, PENDING, DECLINED, RETRIED = "action_required", "pending", "declined", "retried"
+
+ENDED = (DECLINED, RETRIED)
+"""The states of `payment_progress` in which its payment has ended."""
+
+LAST = 2**31 - 1
+"""The sequence of the last news of a payment: it has ended."""
+
+
+class NothingToRetry(Refused):
+    """Another payment method can be chosen only after the payment failed, and until the order's deadline."""
 
 
 class WithPayment(models.Model):
-    """What an order and its row on the order board know about a payment that waits.
+    """What an order and its row on the order board know about a payment that waits or failed.
 
-    * `payment_progress`: the `payment`, its `status` (`action_required` or `pending`), and the `sequence` of that news.
+    * `payment_progress`: the `payment`, its `status`, the `sequence` of that news, and the `attempt`, if it is not the
+      first. The status is `action_required`, `pending`, `declined` (with the `reason` and `retry_until`) or `retried`.
     * `authorized_minor`: what is authorized and not captured yet; empty if the payment was not authorized first.
     """
 
@@ -42,10 +54,43 @@ class WithPayment(models.Model):
         """Whether the buyer must do something, as far as the payment has not ended. Once it is authorized, it has."""
         return self.authorized_minor is None and (self.payment_progress or {}).get("status") == ACTION_REQUIRED
 
+    @property
+    def needs_another_payment(self) -> bool:
+        """Whether the last payment failed, and the buyer may choose another method."""
+        return (self.payment_progress or {}).get("status") == DECLINED
+
+    @property
+    def decline_reason(self) -> str:
+        """Why the last payment failed, in the provider's words; empty if none did."""
+        return str((self.payment_progress or {}).get("reason", ""))
+
+    @property
+    def retry_until(self) -> datetime | None:
+        """Until when the buyer may choose another method; None if the last payment has not failed."""
+        until = (self.payment_progress or {}).get("retry_until")
+        return datetime.fromisoformat(until) if until else None
+
+    @property
+    def attempt(self) -> int:
+        """The ordinal of the last payment, from 1."""
+        return int((self.payment_progress or {}).get("attempt", 1))
+
     def show_awaited(self, event: events.OrderPaymentAwaited) -> None:
         """Show what the payment waits for."""
-        progress = {"payment": event.payment, "status": event.status, "sequence": event.sequence}
-        self.payment_progress = progress
+        self._show(payment=event.payment, status=event.status, sequence=event.sequence)
+
+    def show_declined(self, event: events.OrderPaymentDeclined) -> None:
+        """Show that the payment failed, and until when another method can be chosen."""
+        until = event.retry_until.isoformat()
+        self._show(payment=event.payment, status=DECLINED, sequence=LAST, reason=event.reason, retry_until=until)
+
+    def show_retried(self, event: events.OrderPaymentRetried) -> None:
+        """Show that the payment ended, and another one is on its way."""
+        ended = (self.payment_progress or {}).get("payment", "")
+        self.payment_progress = {"payment": ended, "status": RETRIED, "sequence": LAST, "attempt": event.attempt}
+
+    def _show(self, **progress: Any) -> None:
+        self.payment_progress = {**progress, "attempt": self.attempt} if self.attempt > 1 else progress
 
 
 class OrderWithPayment(WithPayment, OfOneStory):
@@ -62,6 +107,7 @@ class OrderWithPayment(WithPayment, OfOneStory):
     paid: Any
     spend_refunded: Any
     payment_due_at: Any
+    payment_method: Any
 
     payment_asked = models.BooleanField(default=False, db_default=False, editable=False)
     released_minor = MinorUnitsField(null=True, editable=False)
@@ -132,6 +178,60 @@ class OrderWithPayment(WithPayment, OfOneStory):
         self.authorized_minor, self.paid = event.authorized.minor, event.paid
         self.released_minor, self.authorization_sequence = event.released.minor, event.sequence
         self.spend_refunded += event.spend
+
+    def has_ended(self, payment: PaymentId) -> bool:
+        """Whether it is known that this payment has ended, so that later news of it changes nothing."""
+        known = self.payment_progress or {"payment": "", "status": ""}
+        later = (len(known["payment"]), known["payment"]) > (len(payment), payment)
+        return later or (known["payment"] == payment and known["status"] in ENDED)
+
+    def await_another_payment(self, payment: PaymentId, reason: str, retry_until: datetime) -> bool:
+        """Wait for another payment method, because the payment failed; returns False if the order is to be cancelled.
+
+        It is once the deadline has passed and billing was asked. News of a payment that ended before changes nothing.
+
+        Args:
+            payment: the payment that failed.
+            reason: the provider's, such as `insufficient_funds`.
+            retry_until: the order waits until then at least, counted from its first payment that failed.
+
+        Raises:
+            NotYet: the goods are not reserved yet.
+        """
+        if not self.accepts("await_another_payment") or self.has_ended(payment):
+            return True
+        if self.payment_asked:
+            return False
+        until = max(retry_until, self.payment_due_at) if self.attempt == 1 else self.payment_due_at
+        declined = {"payment": payment, "reason": reason, "retry_until": until}
+        self.record(events.OrderPaymentDeclined(order=OrderNumber(self.number), **declined))
+        return True
+
+    def try_another_payment(self, method: PaymentMethodId, moment: datetime) -> None:
+        """Pay with another method.
+
+        Raises:
+            NotAllowed: the order does not wait for a payment.
+            NothingToRetry: the payment has not failed, or the deadline has passed.
+        """
+        if self.accepts("try_another_payment"):
+            may_try = self.needs_another_payment and moment < self.payment_due_at
+            self.require(may_try, NothingToRetry)
+            self.record(
+                events.OrderPaymentRetried(
+                    order=OrderNumber(self.number), payment_method=method, attempt=self.attempt + 1
+                )
+            )
+
+    @applies(events.OrderPaymentDeclined)
+    def _payment_declined(self, event: events.OrderPaymentDeclined) -> None:
+        self.show_declined(event)
+        self.payment_due_at = event.retry_until
+
+    @applies(events.OrderPaymentRetried)
+    def _payment_retried(self, event: events.OrderPaymentRetried) -> None:
+        self.show_retried(event)
+        self.payment_method = event.payment_method
 
     @applies(events.OrderPaymentAwaited)
     def _payment_awaited(self, event: events.OrderPaymentAwaited) -> None:

@@ -102,6 +102,8 @@ ORDER_LIFE = StateTable(
         "confirm":                     _row(NOT_YET,   CONFIRMED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   STAY),
         "cancel_for_declined_payment": _row(NOT_YET,   CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
         "expire":                      _row(CANCELLED, CANCELLED, IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "await_another_payment":       _row(NOT_YET,   STAY,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
+        "try_another_payment":         _row(REFUSE,    STAY,      REFUSE,    REFUSE,    REFUSE,    REFUSE,    REFUSE,   REFUSE),
         "await_payment_until":         _row(STAY,      STAY,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
         "ask_for_payment":             _row(STAY,      STAY,      IGNORE,    IGNORE,    IGNORE,    IGNORE,    IGNORE,   IGNORE),
         "cancel":                      _row(CANCELLED, CANCELLED, STAY,      REFUSE,    REFUSE,    REFUSE,    REFUSE,   REFUSE),
@@ -152,6 +154,7 @@ def payment_status_of(order: Any) -> PaymentStatus:
     if not order.total and order.status in CONFIRMED_STATES:
         return PaymentStatus.PAID
     if order.status != CANCELLED:
-        return PaymentStatus.ACTION_REQUIRED if order.needs_action else PaymentStatus.PENDING
+        waiting = PaymentStatus.ACTION_REQUIRED if order.needs_action else PaymentStatus.PENDING
+        return PaymentStatus.FAILED if order.needs_another_payment else waiting
     failed = order.cancellation_reason == CancellationReason.PAYMENT_FAILED
     return PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED

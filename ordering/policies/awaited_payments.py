@@ -1,4 +1,4 @@
-"""Payments that wait for the buyer or their bank: the order shows it, and moves its deadline."""
+"""Payments that wait for the buyer or their bank, or that the buyer tries again: the order shows it."""
 
 from integration import contracts
 from integration.messaging.publish import publish
@@ -13,6 +13,13 @@ def publish_payment_overdue(event: events.OrderPaymentOverdue) -> None:
     publish(contracts.ordering.PaymentOverdue(order=event.order))
 
 
+@whenever(events.OrderPaymentRetried)
+def publish_payment_retried(event: events.OrderPaymentRetried) -> None:
+    publish(
+        contracts.ordering.PaymentRetried(order=event.order, payment_method=event.payment_method, attempt=event.attempt)
+    )
+
+
 @whenever(contracts.billing.PaymentActionRequired, name="ordering.await-action", prepare=lock_orders)
 def await_action(event: contracts.billing.PaymentActionRequired) -> None:
     commands.await_payment_until(event.order, event.payment, ACTION_REQUIRED, event.expires_at, event.sequence)
@@ -25,4 +32,4 @@ def await_money(event: contracts.billing.PaymentPending) -> None:
 
 @whenever(contracts.billing.PaymentExpired, name="ordering.end-unpaid-order", prepare=lock_unpaid_orders)
 def end_unpaid_order(event: contracts.billing.PaymentExpired) -> None:
-    commands.end_unpaid_order(event.order)
+    commands.end_unpaid_order(event.order, event.payment)

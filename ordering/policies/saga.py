@@ -140,7 +140,7 @@ def confirm_free_order(event: contracts.billing.PaymentNotRequired) -> None:
 
 @whenever(contracts.billing.PaymentFailed, name="ordering.cancel-unpaid-order", prepare=lock_unpaid_orders)
 def cancel_unpaid_order(event: contracts.billing.PaymentFailed) -> None:
-    commands.cancel_for_declined_payment(event.order, event.reason)
+    commands.decline_payment(event.order, event.payment, event.reason)
 
 
 @whenever(contracts.billing.RefundIssued, name="ordering.note-refund", prepare=lock_orders_and_buyers)

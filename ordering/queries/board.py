@@ -85,6 +85,17 @@ def _(event: events.OrderPaymentAwaited, row: OrderBoard) -> None:
 
 
 @show.register
+def _(event: events.OrderPaymentDeclined, row: OrderBoard) -> None:
+    row.show_declined(event)
+
+
+@show.register
+def _(event: events.OrderPaymentRetried, row: OrderBoard) -> None:
+    row.show_retried(event)
+    row.payment_method = event.payment_method
+
+
+@show.register
 def _(event: events.OrderConfirmed, row: OrderBoard) -> None:
     row.status, row.paid = OrderStatus.CONFIRMED, event.paid
     row.authorized_minor = event.authorized.minor if event.authorized else None

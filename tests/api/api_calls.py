@@ -38,6 +38,8 @@ class System(NamedTuple):
     """A webhook endpoint."""
     waiting_order: str
     """An order whose payment is on its way."""
+    declined_order: str
+    """An order of the buyer whose payment was declined, and which waits for another."""
     payment_method: str
     """The buyer's own."""
     proposed: str
@@ -182,6 +184,9 @@ def examples(system: System) -> dict[str, Call]:
         "GET shipments/<number:id>": Call("GET", f"shipments/{shipment}"),
         "POST orders/<number:number>/cancel": Call("POST", f"orders/{number}/cancel", {"reason": "too late"}, "buyer"),
         "GET shipments/<number:id>/packing-slip": Call("GET", f"shipments/{shipment}/packing-slip"),
+        "POST orders/<number:number>/payments": Call(
+            "POST", f"orders/{system.declined_order}/payments", {"payment_method": "pm_card_visa"}, "buyer"
+        ),
         "POST orders/<number:number>/holds": Call(
             "POST", f"orders/{number}/holds", {"reason": "fraud_risk", "note": "strange"}
         ),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -159,11 +160,15 @@ def system(
     hook = register({"url": "https://hooks.example/waybill", "events": ["*"]}, None)
     waiting = placed({"ATLAS": 1}, buyer="B-1", method="pm_bank_transfer")
     drain()
+    with override_settings(PAYMENT_RETRY=timedelta(hours=1)):
+        fails = {**order_body, "lines": [{"sku": "ATLAS", "quantity": 1}], "payment_method": "pm_card_chargeDeclined"}
+        declined = buyer.post("/api/v1/orders", fails).json()["number"]
+        drain()
     method = buyer.post("/api/v1/payment-methods", {"provider_token": "pm_card_visa"}).json()["id"]
     with override_settings(REFUND_APPROVAL_LIMIT=Decimal(0)), new_story("user:0"):
         for _ in range(2):
             ask_for_refund(invoice_of(returned), Money("1", "USD"), "scratched")
-    orders = (ordered.number, str(hook.pk), waiting)
+    orders = (ordered.number, str(hook.pk), waiting, declined)
     return System(
         number, shipment, order_body, dead, requested.id, cart, guests_cart, *orders, method, f"Q{returned[1:]}"
     )

@@ -25,6 +25,7 @@ FOR_GUESTS = {
     "GET orders/<number:number>",
     "GET orders/<number:number>/timeline",
     "POST orders/<number:number>/cancel",
+    "POST orders/<number:number>/payments",
     "POST orders/<number:number>/withdraw",
     "GET invoices/<number:number>",
     "GET returns",

@@ -121,6 +121,7 @@ def test_versioned_resources_document_their_etag_headers(operations: dict[str, A
     read |= {"GET invoices/<number:number>", "GET refunds/<number:id>", "GET payments/<number:id>"}
     read |= {"GET refund-proposals/<number:id>"}
     changed = {"PATCH me", "PATCH products/<sku:sku>", "POST orders/<number:number>/cancel"}
+    changed |= {"POST orders/<number:number>/payments"}
     changed |= {f"POST stock/<sku:sku>/{what}" for what in ("receipts", "adjustments", "quarantine")}
     of_a_shipment = ("dispatch", "deliver", "fail", "return-to-sender", "lose", "resolve")
     changed |= {f"POST shipments/<number:id>/{what}" for what in of_a_shipment}

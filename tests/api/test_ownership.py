@@ -42,6 +42,7 @@ TABLE: dict[str, tuple[str, Statuses]] = {
     "GET orders/<number:number>/timeline":    ("ordering",     Statuses(401, 404, 404, 200, 200)),
     "POST orders/<number:number>/withdraw":  ("ordering",     Statuses(401, 404, 404, 202, 202)),
     "POST orders/<number:number>/cancel":     ("ordering",     Statuses(401, 404, 404, 202, 202)),
+    "POST orders/<number:number>/payments":   ("ordering",     Statuses(401, 404, 404, 202, 202)),
     "POST orders/<number:number>/holds":      ("ordering",     Statuses(401, 403, 403, 403, 202)),
     "DELETE orders/<number:number>/holds/<number:id>": ("ordering", Statuses(401, 403, 403, 403, 202)),
     "GET vouchers":                           ("ordering",     Statuses(401, 403, 403, 403, 200)),
@@ -208,10 +209,11 @@ def test_a_buyer_sees_only_their_own_orders_in_a_list(
     def numbers(client: Any) -> list[str]:
         return sorted(order["number"] for order in client.get("/api/v1/orders").json()["results"])
 
-    assert numbers(buyer) == [system.order]
+    assert numbers(buyer) == [system.order, system.declined_order]
     assert numbers(stranger) == [theirs]
     assert {system.order, theirs} < {*numbers(operator)}
     others = [system.requested_return.rpartition("-")[0], system.guests_order, system.waiting_order]
+    others.append(system.declined_order)
     assert numbers(operator) == sorted([system.order, *others, theirs])
 
 

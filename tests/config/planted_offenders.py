@@ -73,10 +73,8 @@ NO_SHIPMENT = ("DELETE FROM fulfillment_shipmentline", "DELETE FROM fulfillment_
 
 ON_BOTH: Mapping[str, Mapping[str, str | Sequence[str]]] = {
     "billing.paid_is_its_payments": {
-        "more than one payment succeeded": (
-            "DROP INDEX one_successful_payment_an_invoice",
-            copied("billing_payment", "status = 'succeeded'", id="id || 'x'", reference="reference || 'x'"),
-        ),
+        "the surplus is not what is still to be refunded": "UPDATE billing_invoice SET surplus_minor = 1",
+        "the payment that settled it did not succeed": "UPDATE billing_invoice SET settled_by = 'P-0-1'",
         "paid is not what its payments brought": "UPDATE billing_payment SET status = 'failed'",
         "it is settled and not paid in full": "UPDATE billing_invoice SET total_minor = total_minor + 1",
     },

@@ -20,6 +20,7 @@ from integration.domain.identifiers import (
     HoldId,
     OrderNumber,
     PaymentId,
+    PaymentMethodId,
     ReceiptId,
     ReturnId,
     ShipmentId,
@@ -255,6 +256,14 @@ def _in(order: Order, shipment: ShipmentId) -> dict[Sku, int]:
     return {Sku(line["sku"]): min(line["quantity"], has[line["sku"]]) for line in lines}
 
 
+def _try_another_payment(order: Order) -> None:
+    if order.status == "payment_pending":
+        order.await_another_payment(PAYMENT, "generic_decline", LATE)
+        if not order.needs_another_payment:
+            return  # it was tried before
+    order.try_another_payment(PaymentMethodId("pm_card_visa"), order.created_at)
+
+
 SEND: dict[str, Callable[[Order], object]] = {
     "await_payment": lambda order: order.await_payment(),
     "cancel_for_shortage": lambda order: order.cancel_for_shortage(),
@@ -266,6 +275,8 @@ SEND: dict[str, Callable[[Order], object]] = {
     "record_authorization": lambda order: order.record_authorization(
         order.total, Money.zero("USD"), Money.zero("USD"), 1, is_confirmed=True
     ),
+    "await_another_payment": lambda order: order.await_another_payment(PAYMENT, "generic_decline", LATE),
+    "try_another_payment": _try_another_payment,
     "cancel": lambda order: order.cancel(CancellationReason.BY_BUYER, "changed my mind"),
     "complete_cancellation": lambda order: order.complete_cancellation(CancellationReason.BY_BUYER),
     "reject_cancellation": lambda order: order.reject_cancellation(),
@@ -382,7 +393,7 @@ def test_an_order_obeys_its_rules_after_any_sequence_of_messages(messages: list[
     assert order.version == len(order.recorded_events)
 
 
-REPEATED_BY_PERSONS = ("cancel_lines", "hold", "withdraw", "add_note", "correct_address")
+REPEATED_BY_PERSONS = ("cancel_lines", "hold", "withdraw", "add_note", "correct_address", "try_another_payment")
 """The messages that persons send again on purpose: for more units, for another hold, or with other words."""
 
 
