@@ -37,7 +37,7 @@ MODULES = {
     "policies",
     "schemas",
 }
-OPTIONAL_MODULES = {"gateways", "letters", "pricing", "queries", "reconciliation", "roles"}
+OPTIONAL_MODULES = {"gateways", "letters", "pricing", "printing", "queries", "reconciliation", "remedies", "roles"}
 
 
 # --- Imports ---

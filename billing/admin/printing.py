@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from billing import queries
-from billing.api.invoices import printed_invoice
 from billing.models import Invoice
+from billing.printing import printed_invoice
 from integration.domain.errors import NotFound
 from integration.domain.identifiers import InvoiceNumber
 

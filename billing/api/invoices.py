@@ -1,14 +1,10 @@
 """REST views of invoices: a buyer sees their own, staff see all, as JSON or as a page to print."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, cast
 
 import django_filters
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -17,12 +13,12 @@ from rest_framework.response import Response
 from billing import queries
 from billing.api.outputs import InvoiceOutput
 from billing.models import Invoice, InvoiceStatus
-from integration.domain.identifiers import InvoiceNumber, Sku, buyer_of_user
+from billing.printing import printed_invoice
+from integration.domain.identifiers import InvoiceNumber, buyer_of_user
 from integration.domain.metadata import join_story
 from integration.rest.etags import READING, etag
 from integration.rest.filters import UpdatedAfter
 from integration.rest.guests import FOR_GUESTS, guest_of
-from integration.rest.middleware import PRINTED
 from integration.rest.views import View, is_staff_with
 
 JSON, HTML = "application/json", "text/html"
@@ -82,24 +78,3 @@ class OneInvoice(InvoiceView):
         if request._request.get_preferred_type([JSON, HTML]) == HTML:
             return printed_invoice(invoice, headers)
         return Response(InvoiceOutput(invoice).data, headers=headers)
-
-
-def printed_invoice(invoice: Invoice, headers: Mapping[str, str] = MappingProxyType({})) -> HttpResponse:
-    """The page to print of an invoice that `with_details` loaded."""
-    page = render_to_string("billing/invoice.html", _shown(invoice))
-    return HttpResponse(page, headers={**headers, **PRINTED})
-
-
-def _shown(invoice: Invoice) -> dict[str, Any]:
-    """What the page of an invoice shows: all details of article 226 of Directive 2006/112/EC that billing knows."""
-    totals, (number, issued_at) = invoice.line_totals(), queries.document_number(invoice)
-    return {
-        "invoice": invoice,
-        "number": number or invoice.number,
-        "issued_at": issued_at,
-        "seller": settings.SELLER,
-        "payer": queries.payer_of(invoice),
-        "lines": [(line, totals[Sku(line.sku)]) for line in invoice.lines],
-        "taxes": invoice.taxes_by_rate(),
-        "credit_notes": queries.credit_notes(invoice),
-    }

@@ -1,5 +1,6 @@
 """What the warehouse prints: pick lists, packing slips and labels."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -10,12 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 
-from fulfillment.api.printing import LabelPage, PackingSlip, Printed
+from fulfillment import printing, queries
 from fulfillment.models import Shipment
 from fulfillment.queries.picking import pick_list
 from integration.admin.form_pages import ListTools
 from integration.domain import clock
 from integration.domain.errors import DomainError, NotFound
+from integration.domain.identifiers import ShipmentId
 from integration.rest.middleware import PRINTED
 
 
@@ -41,11 +43,11 @@ class WarehousePages(ListTools):
 
     def packing_slip_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The packing slip of a shipment."""
-        return self._printed(request, PackingSlip(), unquote(object_id))
+        return self._printed(request, printing.packing_slip, unquote(object_id))
 
     def label_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The label of a shipment; the shipment's page says why there is none."""
-        return self._printed(request, LabelPage(), unquote(object_id))
+        return self._printed(request, printing.label, unquote(object_id))
 
     @admin.action(description="Pick list", permissions=["view"])
     def print_pick_list(self, request: HttpRequest, chosen: QuerySet[Shipment]) -> HttpResponse:
@@ -64,10 +66,10 @@ class WarehousePages(ListTools):
             pages.append(("Label", reverse("admin:fulfillment_label", args=[row.pk])))
         return [*pages, *super().tools(request, row)]  # type: ignore[misc]  # the other base class has it
 
-    def _printed(self, request: HttpRequest, page: Printed, id: str) -> HttpResponse:
+    def _printed(self, request: HttpRequest, page: Callable[[Shipment], HttpResponse], id: str) -> HttpResponse:
         self._require_view(request)
         try:
-            return page.page(id)
+            return page(queries.shipment(ShipmentId(id)))
         except NotFound as error:
             raise Http404 from error
         except DomainError as refusal:
