@@ -11,6 +11,7 @@ TAGS = {
     "events": "The catalogue of integration events. For staff.",
     "feed": "Integration events for other programs. For staff.",
     "disputes": "Buyers who ask their banks for the money of payments. For staff.",
+    "refund-proposals": "Refunds above the limit, which a second person approves or refuses. For staff.",
     "invoices": "What orders cost, what was paid, and what was refunded.",
     "me": "The caller's own profile and data.",
     "orders": "Orders from placing to their end.",

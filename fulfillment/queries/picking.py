@@ -10,7 +10,7 @@ MOST = 100
 """The shipments of one pick list."""
 
 
-class Pick(Struct):
+class Pick(Struct, frozen=True):
     """One SKU of a pick list: how many units in all, and how many for each shipment."""
 
     sku: str
@@ -19,7 +19,7 @@ class Pick(Struct):
     shipments: list[tuple[str, int]]
 
 
-class PickList(Struct):
+class PickList(Struct, frozen=True):
     """What to pick.
 
     Args:
@@ -37,13 +37,13 @@ class PickList(Struct):
     @property
     def by_sku(self) -> list[Pick]:
         """The goods of all shipments, in the order of their SKUs."""
-        picks: dict[str, Pick] = {}
+        names: dict[str, str] = {}
+        shares: dict[str, list[tuple[str, int]]] = {}
         for shipment in self.shipments:
             for line in shipment.packed:
-                pick = picks.setdefault(line.sku, Pick(line.sku, line.name, 0, []))
-                pick.units += line.quantity
-                pick.shipments.append((shipment.id, line.quantity))
-        return [picks[sku] for sku in sorted(picks)]
+                names.setdefault(line.sku, line.name)
+                shares.setdefault(line.sku, []).append((shipment.id, line.quantity))
+        return [Pick(sku, names[sku], sum(units for _, units in shares[sku]), shares[sku]) for sku in sorted(shares)]
 
     @property
     def units(self) -> int:
