@@ -39,6 +39,7 @@ from billing.commands.methods import remove_payment_method as remove_payment_met
 from billing.commands.payers import change_payer as change_payer
 from billing.commands.payers import forget_payers as forget_payers
 from billing.commands.payers import record_payer as record_payer
+from billing.commands.payments import all_payments_of
 from billing.commands.payments import collect_payment as collect_payment
 from billing.commands.payments import end_payment as end_payment
 from billing.commands.payments import is_called_off as is_called_off
@@ -153,12 +154,6 @@ def lock_all_payments_and_invoices(orders: Collection[OrderNumber]) -> None:
     with unit_of_work() as work:
         work.prefetch(Payment, {*all_payments_of(orders), *map(payment_of, orders)})
         work.prefetch(Invoice, [invoice_of(order) for order in orders])
-
-
-def all_payments_of(orders: Collection[OrderNumber]) -> list[PaymentId]:
-    """The identifiers of the payments of several orders, in one query; each try of a buyer is one."""
-    payments = Payment.objects.filter(order__in=orders).order_by("id")
-    return [PaymentId(id) for id in payments.values_list("id", flat=True)]
 
 
 def settle_invoice(number: InvoiceNumber, payment: PaymentId, amount: Money) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 
 from billing import events
 from billing.commands.discrepancies import contradiction, note_discrepancy, open_discrepancies
-from billing.commands.payments import settle_payment
+from billing.commands.payments import all_payments_of, settle_payment
 from billing.commands.reducing import known_invoice
 from billing.gateways import Authorized, Booked, Captured, Declined, Expired, Voided, provider
-from billing.models import HELD, Capture, CaptureStatus, Invoice, Payment, PaymentStatus, invoice_of, payment_of
+from billing.models import HELD, Capture, CaptureStatus, Invoice, Payment, PaymentStatus, invoice_of
 from integration.aggregates.unit_of_work import unit_of_work
 from integration.contracts.billing import AuthorizationChanged
 from integration.domain import clock
@@ -32,7 +32,7 @@ def lock_captures(captures: Mapping[CaptureId, OrderNumber]) -> None:
     """Lock several captures, then the payments and the invoices of their orders."""
     with unit_of_work() as work:
         work.prefetch(Capture, captures)
-        work.prefetch(Payment, {payment_of(order) for order in captures.values()})
+        work.prefetch(Payment, all_payments_of(set(captures.values())))
         work.prefetch(Invoice, {invoice_of(order) for order in captures.values()})
 
 

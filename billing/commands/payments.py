@@ -65,6 +65,12 @@ def retry_payment(order: OrderNumber, method: PaymentMethodId, attempt: int) -> 
             work.add(Payment.request(invoice, at_dispatch=settings.CAPTURE == "at_dispatch"))
 
 
+def all_payments_of(orders: Collection[OrderNumber]) -> list[PaymentId]:
+    """The identifiers of the payments of several orders, in one query; each try of a buyer is one."""
+    payments = Payment.objects.filter(order__in=orders).order_by("id")
+    return [PaymentId(id) for id in payments.values_list("id", flat=True)]
+
+
 def payments_to_collect(ids: Collection[PaymentId]) -> Mapping[PaymentId, Payment]:
     """Read payments together with their invoices in one query; returns them by identifier."""
     return {PaymentId(payment.id): payment for payment in read(Payment, "id", ids, along="invoice")}

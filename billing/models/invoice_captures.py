@@ -60,8 +60,9 @@ class CapturableInvoice(InvoiceAmounts):
     @property
     def to_capture(self) -> Money:
         """What is still to be captured, whether goods have left for it or not, without what is being captured."""
-        authorized = Money.of_minor(self.authorized_minor or 0, self.currency)
-        return authorized - self.paid - self.released - self._asked
+        if self.authorized_minor is None:
+            return Money.zero(self.currency)
+        return Money.of_minor(self.authorized_minor, self.currency) - self.paid - self.released - self._asked
 
     @property
     def _asked(self) -> Money:

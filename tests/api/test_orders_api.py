@@ -65,6 +65,7 @@ def test_a_new_order_has_these_fields(buyer: Any, shop: object, order_body: dict
             "paid": usd("0.00"),
             "refunded": usd("0.00"),
             "next_action": None,
+            "retry_until": None,
         },
         "shipments": [],
     }
@@ -185,6 +186,7 @@ def test_a_buyer_can_watch_an_order_until_it_is_delivered(
         "paid": usd("105.00"),
         "refunded": usd("0.00"),
         "next_action": None,
+        "retry_until": None,
     }
     lines = [{"sku": "MUG", "quantity": 2}, {"sku": "LAMP", "quantity": 1}]
     nothing = dict.fromkeys(("tracking_url", "resolution", "replaced_by"))

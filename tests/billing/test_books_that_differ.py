@@ -10,8 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
-from billing import commands
-from billing.commands import settle_discrepancy
+from billing.commands import differences, settle_discrepancy
 from billing.gateways.sandbox.adapter import SandboxProvider, adapter
 from billing.gateways.sandbox.models import Transaction
 from billing.models import Discrepancy, Invoice, Payment, Refund
@@ -432,14 +431,14 @@ def test_a_repair_that_fails_hides_no_other(placed: Placed, drain: Drain, monkey
     payments = [request_payment(placed, drain, lines={"MUG": 1}, buyer=f"B-{n}") for n in range(3)]
     for payment in payments:
         adapter.charge(payment.idempotency_key, VISA, payment.amount)
-    settle = commands.settle_payment
+    settle = differences.settle_payment
 
     def fail_for_the_first(id: Any, booked: Any) -> None:
         if id == payments[0].id:
             raise RuntimeError("cannot be recorded")
         settle(id, booked)
 
-    monkeypatch.setattr(commands, "settle_payment", fail_for_the_first)
+    monkeypatch.setattr(differences, "settle_payment", fail_for_the_first)
     report = look_at_the_books()
     assert sorted(report.repaired) == [payment.id for payment in payments[1:]]
     assert "cannot be recorded" in Discrepancy.objects.get(pk=payments[0].id).finding

@@ -231,6 +231,7 @@ class TestOverTheApi:
             "paid": nothing,
             "refunded": nothing,
             "next_action": None,
+            "retry_until": None,
         }
         drain()
         shown = client.get(f"/api/v1/orders/{response.data['number']}").data

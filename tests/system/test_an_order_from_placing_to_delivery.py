@@ -72,9 +72,11 @@ class TestGoodOrder:
         assert order["payment"] == {
             "status": "paid",
             "method": "pm_card_visa",
+            "authorized": dollars("0.00"),
             "paid": dollars("92.50"),
             "refunded": dollars("0.00"),
             "next_action": None,
+            "retry_until": None,
         }
         assert order["shipping_address"] == ADDRESS
 
