@@ -247,7 +247,7 @@ class ShipmentAdmin(WarehousePages, Scanned, StoryAdmin):
 class FulfillmentOrderAdmin(StoryAdmin):
     """The goods of orders that leave in several parcels, are stopped in part, or are held."""
 
-    list_display = (story_column(text="order"), moment("created_at", "split"), moment("updated_at"))
+    list_display = ("order", moment("created_at", "split"), moment("updated_at"), story_column())
     search_fields = ("order__contains",)
     search_help_text = "An order's number, or the id of a story."
     identifiers = ("order",)

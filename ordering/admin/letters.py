@@ -80,13 +80,13 @@ class LetterBounceAdmin(StoryAdmin):
     """Letters that did not arrive: each is open until a person has dealt with it."""
 
     list_display = (
-        story_column(text="kind"),
+        "kind",
         linked(Order, "order", "order"),
         "reason",
         "status",
         moment("created_at", "reported"),
+        story_column(),
     )
-    list_display_links = None
     list_filter = ("status", "reason", "kind")
     date_hierarchy = "created_at"
     search_fields = ("order__contains",)

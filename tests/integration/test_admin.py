@@ -206,6 +206,7 @@ def test_every_page_loads(sample_orders: Callable[[], None], admin_client: Clien
             listed = admin_client.get(list_of(model))
             assert listed.status_code == 200
             assert listed.context["cl"].result_count == len(rows)
+            assert not re.search(r"<a [^>]*><a ", listed.content.decode()), "a link within a link"
             for row in rows[:12]:
                 shown = admin_client.get(page_of(row))
                 assert shown.status_code == 200

@@ -4,6 +4,7 @@ axe finds the mistakes. Each page is loaded once; then only the theme and the wi
 """
 
 import json
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -21,9 +22,14 @@ pytestmark = [pytest.mark.system, pytest.mark.browser, embedded_only]
 
 DESK, PHONE = ViewportSize(width=1400, height=900), ViewportSize(width=400, height=800)
 GRAVE = {"serious", "critical"}
+LOOKS: list[tuple[str, ViewportSize, list[str] | None]] = [
+    ("light", DESK, None),
+    ("dark", PHONE, ["color-contrast", "scrollable-region-focusable", "target-size"]),
+]
+"""The theme, the size and the rules of axe; None for all rules. `ACCESSIBLE=all` looks at both sizes in both themes."""
+if os.environ.get("ACCESSIBLE") == "all":
+    LOOKS += [("dark", DESK, ["color-contrast"]), ("light", PHONE, ["scrollable-region-focusable", "target-size"])]
 SIDEBAR = [["#nav-sidebar"]]
-OF_COLOURS = ["color-contrast"]
-OF_WIDTHS = ["color-contrast", "scrollable-region-focusable", "target-size"]
 MUG = "MUG-ENAMEL-BLUE"
 OTHER_PAGES = ["/admin/", "/admin/password_change/", "/admin/integration/message/events/"]
 LISTS = sorted(
@@ -78,18 +84,13 @@ def window(system: System) -> Iterator[BrowserContext]:
 
 
 def _mistakes(page: Page, is_seen: bool = True) -> list[str]:
-    """What axe finds that is serious or critical, in both themes and at both widths; and what does not fit.
+    """What axe finds that is serious or critical in each of `LOOKS`, and what does not fit.
 
     Args:
         is_seen: whether the sidebar was checked on another page.
     """
     found: list[str] = []
-    for scheme, size, rules in (
-        ("light", DESK, None),
-        ("dark", DESK, OF_COLOURS),
-        ("dark", PHONE, OF_WIDTHS),
-        ("light", PHONE, OF_WIDTHS),
-    ):
+    for scheme, size, rules in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(size)
         seen = [each for each in page.evaluate(CHECK, [rules, SIDEBAR if is_seen else []]) if each["impact"] in GRAVE]

@@ -77,7 +77,7 @@ def test_only_the_last_events_are_listed(shop: object) -> None:
     [
         (
             ["Ordre", "R-1"],
-            r"no kind of aggregate named Ordre\. There are: Buyer, Cart, Dispute, Document, ",
+            r"no kind of aggregate named Ordre\. There are: Buyer, Capture, Cart, Dispute, ",
         ),
         (["Order", "R-9"], r"There is no order R-9\."),
         (["Order", "{order}", "--version", "9"], r"There was no order R-\d+ in version 9\."),
