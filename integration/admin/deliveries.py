@@ -28,6 +28,7 @@ from integration.admin.columns import (
 from integration.admin.history import may_see_personal
 from integration.admin.pages import ChoiceFilter, Question, ReadOnlyAdmin
 from integration.admin.relatives import stories_of
+from integration.admin.viewer import may_view
 from integration.domain.metadata import current_cause
 from integration.history.shown import shown_facts_of_message
 from integration.messaging.consumers import consumers
@@ -164,7 +165,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("traceback")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        links = [("Failures of the same kind", list_url(FailureGroup, {})), ("Replays", list_url(ReplayJob, {}))]
+        lists = {"Failures of the same kind": FailureGroup, "Replays": ReplayJob}
+        links = [(label, list_url(model, {})) for label, model in lists.items() if may_view(model)]
         if self.has_act_permission(request):
             state, consumer = request.GET.get("state", ""), request.GET.get("consumer", "")
             wanted = {"status": state if state in ("dead", "retrying", "pending") else "dead", "consumer": consumer}

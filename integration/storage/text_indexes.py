@@ -45,6 +45,8 @@ def make_text_indexes(app_config: AppConfig, using: str, **kwargs: Any) -> None:
     tables = [model._meta.db_table for model in app_config.get_models() if getattr(model, "has_text_index", False)]
     if not tables or "plan" not in kwargs:  # `flush` sends the signal, too, and makes no tables
         return
+    present = set(connections[using].introspection.table_names())
+    tables = [table for table in tables if table in present]  # a migration backwards drops them
     if connections[using].vendor == "postgresql":
         _make_on_postgresql(connections[using], tables)
     else:

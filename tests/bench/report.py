@@ -113,7 +113,7 @@ def _lines(reports: dict[str, Any]) -> Iterator[str]:
         of_run = report["run"]
         cells = [name, report["n"], str(rounds), of_run["at"], of_run["commit"], of_run["machine"], of_run["load"]]
         yield "| " + " | ".join(cells) + " |"
-    missing = [row for row in "abcdefghijk" if row not in reports]
+    missing = [row for row in "abcdefghijkl" if row not in reports]
     if missing:
         yield f"\nNot measured: {', '.join(missing)}."
 
