@@ -108,11 +108,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Let one worker run all tests of the whole system: two systems at a time would only slow each other down."""
+    """Let one worker run all tests of the whole system: two systems at a time would only slow each other down.
+
+    The check of all pages needs a system that is at rest, so another worker may run it meanwhile.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class OneSystemAtATime(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith("tests/system/test_accessible_pages.py"):
+                return "pages"
             return "system" if nodeid.startswith("tests/system/") else nodeid
 
     return OneSystemAtATime(config, log)

@@ -187,7 +187,7 @@ class InvoiceAuthorizationReduced(DomainEvent, kw_only=True):
     amount: Money
 
 
-@domain_event("billing.invoice_authorization_lapsed", says="the authorization for invoice {invoice} lapsed")
+@domain_event("billing.invoice_authorization_lapsed", says="the authorization of {amount} for invoice {invoice} lapsed")
 class InvoiceAuthorizationLapsed(DomainEvent, kw_only=True):
     """The authorization ends although `amount` is not captured; `sequence` as in the contracts about it."""
 
