@@ -87,8 +87,13 @@ class CapturablePayment(OfOneStory):
             how: `voided` if we released the authorization, `expired` if its time ran out. If anything was captured, the
                 payment succeeded.
         """
-        if self.is_authorization and self.accepts("close_captured" if self.captured else f"close_{how}"):
+        if self.is_authorization and self._may_close(how):
             self.record(events.PaymentClosed(**self._ids, status=SUCCEEDED if self.captured else how))
+
+    def _may_close(self, how: str) -> bool:
+        if self.captured:
+            return self.accepts("close_captured")
+        return self.accepts("close_voided") if how == PaymentStatus.VOIDED else self.accepts("close_expired")
 
     def end_authorization(self, how: str) -> None:
         """Record that the provider ended the authorization, perhaps before we expected it; `how` as in `close`."""

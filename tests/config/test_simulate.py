@@ -22,6 +22,7 @@ from tests.once import embedded_only
 WITHOUT_ROWS = {
     "billing.a_dispute_takes_what_it_is_about",
     "billing.a_failed_capture_is_a_task",
+    "billing.a_second_person_approves",
     "billing.an_authorization_ends",
     "billing.captured_is_its_captures",
     "process.every_waiting_payment_ends",

@@ -30,7 +30,7 @@ from tests.questions import submit
 OF_EACH_PERSON = {
     *("tokens", "current-token", "customers", "me", "carts", "cart-item", "cart-address", "cart-option"),
     *("cart-voucher", "claim-cart", "checkout", "lookup", "orders", "withdraw", "cancel", "claim-order"),
-    *("payment-methods", "payment-method", "returns", "call-backs", "carrier-call-backs"),
+    *("payment-methods", "payment-method", "returns", "call-backs", "carrier-call-backs", "payments-of-order"),
 }
 """The routes by which people change what is their own, or which are signed, and that no right opens."""
 SAMPLES = {"int": 1, "wirename": "ordering.confirm-paid-order", "uuid": "0198c0de-0000-7000-8000-000000000001"}
