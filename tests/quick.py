@@ -39,8 +39,6 @@ RULES = [
     (r"integration/policies\.py", "tests/integration/messaging/test_policies.py"),
     (r"integration/invariants\.py", "tests/config/test_verify.py"),
     (r"integration/measuring\.py", "tests/config/test_metrics.py"),
-    (r"integration/logs\.py", "tests/config/test_logs.py"),
-    (r"integration/tracing\.py", "tests/integration/test_tracing.py"),
     (rf"(integration|{CONTEXTS})/roles\.py", "tests/integration/test_roles.py"),
     (r"integration/management/listing\.py", "tests/integration/messaging"),
     (r"integration/management/commands/contracts\.py", "tests/integration/contracts"),

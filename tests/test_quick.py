@@ -81,7 +81,13 @@ def test_without_git_one_sentence_says_what_to_run_instead(tmp_path: Path) -> No
         ("config/simulation/run.py", ["tests/config"]),
         ("tests/test_indexes.py", ["tests/test_indexes.py"]),
         ("tests/api/conftest.py", ["tests/api"]),
-        ("tests/browser.py", ["tests/api/test_openapi.py", "tests/system/test_a_browser.py", "tests/test_not_run.py"]),
+        (
+            "tests/browser.py",
+            [
+                *("tests/api/test_openapi.py", "tests/test_not_run.py"),
+                *("tests/system/test_a_browser.py", "tests/system/test_accessible_pages.py"),
+            ],
+        ),
         ("tests/bench/stage.py", ["tests/bench/test_bench_runs.py"]),
         ("LICENSE", []),
     ],

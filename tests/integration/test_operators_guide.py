@@ -12,7 +12,7 @@ from integration.admin.home.work import all_work
 GUIDE = Path(settings.BASE_DIR, "docs", "operators.md")
 TEXT = GUIDE.read_text(encoding="utf-8")
 SOURCES = [
-    path.read_text(encoding="utf-8")
+    path.read_text(encoding="utf-8").lower()
     for folder in ("integration/admin", "config/templates", *(f"{context}/admin" for context in settings.CONTEXTS))
     for path in Path(settings.BASE_DIR, folder).rglob("*")
     if path.suffix in (".py", ".html")
@@ -34,13 +34,13 @@ def test_lines_of_the_first_page_exist_and_all_are_explained() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", TEXT)) - {"slanted"}))
 def test_buttons_exist(name: str) -> None:
     word = name.rpartition(": ")[2]
-    assert name in _pages() or any(word in source for source in SOURCES)
+    assert name in _pages() or any(word.lower() in source for source in SOURCES)
 
 
 def test_pages_of_the_sidebar_exist() -> None:
     named = {name for name in re.findall(r"`([^`]+)`", TEXT) if not name.isupper()} - NOT_PAGES
 
-    assert len(named) > 2
+    assert len(named) > 1
     assert named <= _pages()
 
 
