@@ -109,12 +109,9 @@ def test_what_has_read_wrong_numbers_is_built_anew(orders: list[OrderNumber]) ->
         name for name in before if name.startswith("ordering.")
     }
     catch_up_all()
-    assert [each.read_model for each in lag() if each.build == before[each.read_model]] == [
-        "billing.invoice-changes",
-        "fulfillment.return-changes",
-        "fulfillment.shipment-changes",
-        "inventory.stock-per-day",
-    ]
+    assert {each.read_model for each in lag() if each.build == before[each.read_model]} == {
+        name for name in before if not name.startswith("ordering.")
+    }
     assert [found for _, model in read_models.items() for found in differences(model)] == []
 
 
