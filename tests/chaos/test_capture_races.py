@@ -16,6 +16,7 @@ from billing.models import Invoice, Payment
 from config.verification import verify
 from fulfillment.commands import dispatch_shipment, shipment_of
 from fulfillment.models import NothingLeft, OnHold, Shipment, ShipmentStatus
+from integration.domain import clock
 from integration.domain.errors import DomainError
 from integration.domain.identifiers import OrderNumber, Sku
 from integration.domain.money import Money
@@ -65,6 +66,10 @@ def race(drain: Callable[..., int]) -> Race:
             for step in [*leaving, drain, *others] if first == "goods" else [*others, drain, *leaving]:
                 step()
         drain()
+        with clock.moved(
+            timedelta(minutes=15)
+        ):  # lines that are cancelled while a capture is on its way are tried again
+            drain()
         number_documents()
         catch_up_all()
         found = verify(provider=30 * DAY)
@@ -105,8 +110,8 @@ def test_lines_are_cancelled_while_others_leave(
         [_cancels(partial(cancel_lines, order, [(LAMP, 1)], BY_BUYER)) for order in orders],
     )
     for order in Order.objects.all():
-        assert order.paid - order.refunded == Money("25", "USD")
-        assert (order.status, order.authorized) == ("shipped", Money("0", "USD"))
+        kept = order.paid - order.refunded
+        assert (order.status, kept, order.authorized) == ("shipped", Money("25", "USD"), Money("0", "USD"))
 
 
 @FIRST
