@@ -32,6 +32,7 @@ RULES = [
     (r"integration/admin/", "tests/integration/test_life_in_the_admin.py"),
     (r"config/templates/", "tests/integration/test_admin.py"),
     (rf"({CONTEXTS})/(commands|policies)\b", "tests/test_queries.py"),
+    (rf"({CONTEXTS})/queries\b", "tests/test_registrations.py"),
     (r"integration/logs\.py", "tests/config/test_logs.py"),
     (r"integration/tracing\.py", "tests/integration/test_tracing.py"),
     (rf"(integration|{CONTEXTS})/.*(models|migrations)\b", "tests/test_indexes.py"),

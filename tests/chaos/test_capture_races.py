@@ -110,8 +110,8 @@ def test_lines_are_cancelled_while_others_leave(
         [_cancels(partial(cancel_lines, order, [(LAMP, 1)], BY_BUYER)) for order in orders],
     )
     for order in Order.objects.all():
-        kept = order.paid - order.refunded
-        assert (order.status, kept, order.authorized) == ("shipped", Money("25", "USD"), Money("0", "USD"))
+        left = order.paid - order.refunded
+        assert (order.status, left, order.authorized) == ("shipped", Money("25", "USD"), Money("0", "USD"))
 
 
 @FIRST

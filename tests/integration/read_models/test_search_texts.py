@@ -1,10 +1,12 @@
 """Rows are found by parts of names and e-mail addresses, and no longer once the person is erased."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from fulfillment.commands import deliver_shipment, dispatch_shipment, shipment_of
 from fulfillment.models import ShipmentText
@@ -12,7 +14,7 @@ from integration.domain.address import Address
 from integration.domain.identifiers import BuyerId, PaymentMethodId, Sku
 from integration.read_models.catch_up import catch_up_all
 from integration.read_models.texts import find, text_of
-from integration.storage.text_indexes import has_index, name_of
+from integration.storage.text_indexes import _make_on_sqlite, has_index, make_text_indexes, name_of
 from ordering.commands import change_profile, erase_buyer, place_order, register_buyer_if_new
 from ordering.models import BuyerText, OrderText
 
@@ -24,6 +26,60 @@ PEOPLE = {
     "B-5": ("", "someone@elsewhere.org"),
     "B-6": ("", ""),
 }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrate_makes_an_index_that_is_missing_and_keeps_it_like_the_rows() -> None:
+    table, index = BuyerText._meta.db_table, name_of(BuyerText._meta.db_table)
+    parts = ["inserted", "deleted", "updated"] if connection.vendor == "sqlite" else []
+    with connection.cursor() as cursor:
+        for part in parts:
+            cursor.execute(f'DROP TRIGGER "{index}_{part}"')
+        cursor.execute(f'DROP TABLE "{index}"' if parts else f'DROP INDEX "{index}"')
+    assert not has_index(table)
+
+    make_text_indexes(apps.get_app_config("ordering"), "default", plan=[])
+
+    assert has_index(table)
+    with connection.cursor() as cursor:
+        for part in parts:
+            cursor.execute("SELECT count(*) FROM sqlite_master WHERE name = %s", [f"{index}_{part}"])
+            assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses its index by itself")
+def test_sqlite_is_asked_for_trigrams(people: None, statements: Callable[..., Any]) -> None:
+    with statements() as seen:
+        find(BuyerText, "muller")
+
+    assert any("MATCH" in sql for sql in seen)
+
+
+def test_a_server_without_trigrams_is_searched_without_an_index(caplog: pytest.LogCaptureFixture) -> None:
+    class Refusing:
+        """A database that refuses every statement but questions."""
+
+        vendor = "sqlite"
+
+        def cursor(self) -> "Refusing":
+            return self
+
+        def __enter__(self) -> "Refusing":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def execute(self, sql: str, parameters: object = None) -> None:
+            if not sql.startswith("SELECT"):
+                raise DatabaseError("no such tokenizer: trigram")
+
+        def fetchall(self) -> list[tuple[str]]:
+            return []
+
+    _make_on_sqlite(Refusing(), "ordering_buyertext")
+
+    assert "names are searched without an index" in caplog.text
 
 
 @pytest.fixture
